@@ -1,0 +1,59 @@
+"""Local maxima of calorimeter grids, and the sums of the cells around them.
+
+The names below are loaded when they are first used: importing the package loads neither coffea nor uproot.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hep_peaksum.grid import Axis, Grid, from_dense, from_hits, geometry
+    from hep_peaksum.peaksum import find_clusters, peak_sum_map
+    from hep_peaksum.presets import preset, presets
+    from hep_peaksum.processor import PeakSumProcessor
+    from hep_peaksum.settings import PeakSumSettings
+
+__version__ = version("hep_peaksum")
+
+_HOMES = {
+    "Axis": "grid",
+    "Grid": "grid",
+    "PeakSumProcessor": "processor",
+    "PeakSumSettings": "settings",
+    "find_clusters": "peaksum",
+    "from_dense": "grid",
+    "from_hits": "grid",
+    "geometry": "grid",
+    "peak_sum_map": "peaksum",
+    "preset": "presets",
+    "presets": "presets",
+}
+
+__all__ = [
+    "Axis",
+    "Grid",
+    "PeakSumProcessor",
+    "PeakSumSettings",
+    "__version__",
+    "find_clusters",
+    "from_dense",
+    "from_hits",
+    "geometry",
+    "peak_sum_map",
+    "preset",
+    "presets",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,90 @@
+"""The commit of a chunk: its part (clusters) and its record (histograms, counts), written in this order.
+
+The disk is the truth: a part without a record does not count, and whatever is merged in the end is merged from
+the records. Names follow from dataset, file number and entry range alone, so a chunk done twice is one chunk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import hist
+import uhi.io.json
+
+from hep_peaksum import output
+
+PARTS, RECORDS = "clusters.parquet", "_chunks"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Entries `start` to `stop` of one file of a dataset."""
+
+    dataset: str
+    file_number: int
+    start: int
+    stop: int
+
+    @property
+    def name(self) -> str:
+        """The name of the part; sorted by name, parts are in event order."""
+        return f"part-{self.file_number:06d}-{self.start:012d}-{self.stop:012d}"
+
+    def part(self, directory: Path) -> Path:
+        """Return where the clusters of the chunk are."""
+        return directory / self.dataset / PARTS / f"{self.name}.parquet"
+
+    def record(self, directory: Path) -> Path:
+        """Return where the record of the chunk is."""
+        return directory / self.dataset / RECORDS / f"{self.name}.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a finished chunk says of itself. `fingerprint` is of the job, `input` of the file it was made from."""
+
+    file: str
+    fingerprint: str
+    n_events: int
+    n_clusters: Mapping[str, int]
+    n_outside: Mapping[str, int]
+    histograms: Mapping[str, hist.Hist] = field(repr=False)
+
+
+def commit(directory: Path, chunk: Chunk, events: ak.Array, record: Record) -> None:
+    """Write the part, then the record; each appears under its name at once, whole."""
+    output.write_part(events, chunk.part(directory))
+    write_json(chunk.record(directory), vars(record), default=uhi.io.json.default)
+
+
+def read_record(directory: Path, chunk: Chunk) -> Record | None:
+    """Return the record of a chunk, or None if the chunk is not finished."""
+    path = chunk.record(directory)
+    if not (path.is_file() and chunk.part(directory).is_file()):
+        return None
+    with path.open(encoding="utf-8") as file:
+        content = json.load(file, object_hook=uhi.io.json.object_hook)
+    return Record(**{**content, "histograms": {k: hist.Hist(h) for k, h in content["histograms"].items()}})
+
+
+def discard_others(directory: Path, chunks: Iterable[Chunk]) -> None:
+    """Remove parts and records that are not of these chunks, and parts that have no record."""
+    kept = {path for chunk in chunks for path in (chunk.part(directory), chunk.record(directory))}
+    for path in [*directory.glob(f"*/{PARTS}/part-*"), *directory.glob(f"*/{RECORDS}/part-*")]:
+        if path not in kept:
+            path.unlink()
+
+
+def write_json(path: Path, content: Any, **options: Any) -> None:
+    """Write a JSON file that appears at once, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(content, file, **options)
+    temporary.replace(path)

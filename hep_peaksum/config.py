@@ -1,0 +1,343 @@
+"""The YAML file: named maps of datasets, grids, clusters and histograms, and everything that can be wrong in it.
+
+`Config` only composes the sections that the modules below define. `load_config` finds all problems at once and
+says each as key, value, expectation and remedy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hep_peaksum import clusters
+from hep_peaksum.events import DenseBranch, EventsInput, GridInput, HitBranches, nearest
+from hep_peaksum.grid import Axis, Grid
+from hep_peaksum.histograms import (
+    HistogramAxis,
+    HistogramInput,
+    check_histogram,
+    default_histograms,
+    needed_fields,
+)
+from hep_peaksum.peaksum import check_windows
+from hep_peaksum.presets import read_preset
+from hep_peaksum.settings import PeakSumSettings
+
+# A name becomes a folder, a branch or a column: letters, digits, underscore.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+DatasetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=200)]
+ClusterFormat = Literal["parquet", "ttree", "rntuple"]
+ExecutorName = Literal["iterative", "futures", "threads"]
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run. `problems` holds a line for each thing that is wrong."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Dataset(_Section):
+    """Files by path or glob, each with the path of its tree; metadata is the user's own."""
+
+    files: Annotated[dict[str, str], Field(min_length=1)]
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class ClusterInput(_Section):
+    """One collection of clusters: on which grids, by which preset, with which settings and fields."""
+
+    grid: Annotated[tuple[str, ...], Field(min_length=1)]
+    preset: str | None = None
+    fields: tuple[str, ...] | None = None
+    settings: PeakSumSettings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, values: Any) -> Any:
+        """Gather the keys of the settings: those of the preset, overridden by those given."""
+        if not isinstance(values, dict) or "settings" in values:
+            return values
+        own = {key: value for key, value in values.items() if key not in ("grid", "preset", "fields")}
+        base: dict[str, Any] = dict(read_preset(values["preset"]).settings) if values.get("preset") else {}
+        window = own.get("search_window")
+        if isinstance(window, str) and set(window) & set(">="):
+            base.pop("tie_rule", None)
+        grid = values.get("grid", ())
+        kept = {key: values[key] for key in ("preset", "fields") if key in values}
+        return {**kept, "grid": (grid,) if isinstance(grid, str) else grid, "settings": {**base, **own}}
+
+
+class Output(_Section):
+    """Where results go, and in which forms."""
+
+    directory: Annotated[str, Field(min_length=1)]
+    clusters: tuple[ClusterFormat, ...] = ("parquet",)
+    plots: bool = Field(True, strict=True)
+
+
+class RunOptions(_Section):
+    """How the job is run: nothing here changes the results."""
+
+    executor: ExecutorName = "iterative"
+    workers: Annotated[int, Field(strict=True, ge=1)] = 1
+    chunksize: Annotated[int, Field(strict=True, ge=1)] = 100_000
+    on_bad_file: Literal["stop", "skip"] = "stop"
+
+
+class Job(_Section):
+    """What a processor needs to know: grids, clusters, histograms, and how events are read."""
+
+    grids: Annotated[dict[Name, GridInput], Field(min_length=1)]
+    clusters: Annotated[dict[Name, ClusterInput], Field(min_length=1)]
+    friends: dict[Name, str] = Field(default_factory=dict)
+    events: EventsInput = Field(default_factory=lambda: EventsInput.model_validate({}))
+    histograms: dict[Name, HistogramInput] | None = None
+
+    def grids_of(self, collection: str) -> list[Grid]:
+        """Return the grids on which a collection is searched."""
+        return [self.grids[name].grid for name in self.clusters[collection].grid]
+
+    def written_fields(self, collection: str) -> tuple[str, ...]:
+        """Return the fields of a collection that are written."""
+        wanted, grids = self.clusters[collection], self.grids_of(collection)
+        if wanted.fields is not None:
+            return clusters.check_fields(wanted.fields, wanted.settings, grids[0])
+        every = [clusters.default_fields(wanted.settings, grid) for grid in grids]
+        return tuple(name for name in every[0] if all(name in names for names in every))
+
+    def computed_fields(self, collection: str) -> tuple[str, ...]:
+        """Return the fields that are written and those that only histograms look at."""
+        return tuple(dict.fromkeys((*self.written_fields(collection), *needed_fields(self.booked, collection))))
+
+    @property
+    def booked(self) -> dict[str, HistogramInput]:
+        """The histograms asked for, or a sensible set for every collection."""
+        if self.histograms is not None:
+            return self.histograms
+        return {
+            name: histogram
+            for collection, wanted in self.clusters.items()
+            for name, histogram in default_histograms(
+                collection, wanted.settings, self.grids_of(collection)[0]
+            ).items()
+        }
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is wrong between the sections, which each on its own are fine."""
+        for name, wanted in self.clusters.items():
+            yield from _cluster_problems(name, wanted, self.grids)
+        for key, histogram in (self.histograms or {}).items():
+            try:
+                check_histogram(
+                    histogram,
+                    {name: wanted.settings for name, wanted in self.clusters.items()},
+                    {
+                        name: self.grids[c.grid[0]].grid
+                        for name, c in self.clusters.items()
+                        if c.grid[0] in self.grids
+                    },
+                )
+            except ValueError as error:
+                yield f"histograms.{key}: {error}"
+        branches = [*self.events.keep, *self.events.identify.values()]
+        for source in self.grids.values():
+            branches.extend(source.source.branches)
+        for branch in branches:
+            alias, colon, _ = branch.partition(":")
+            if colon and alias not in self.friends:
+                yield f"branch {branch!r}: no friend {alias!r}{nearest(alias, self.friends)}: name its tree in friends"
+
+
+class Config(Job):
+    """The whole YAML file."""
+
+    datasets: Annotated[dict[DatasetName, Dataset], Field(min_length=1)]
+    output: Output
+    run: RunOptions = Field(default_factory=RunOptions)
+
+    def job(self) -> dict[str, Any]:
+        """Return the part of the config that decides the results of a chunk, as plain values."""
+        return self.model_dump(mode="json", include=set(Job.model_fields), by_alias=True, exclude_none=True)
+
+
+def _cluster_problems(name: str, wanted: ClusterInput, grids: Mapping[str, GridInput]) -> Iterator[str]:
+    for grid_name in wanted.grid:
+        if grid_name not in grids:
+            yield f"clusters.{name}.grid: no grid {grid_name!r}{nearest(grid_name, grids)}; there are {', '.join(grids)}"
+            continue
+        source = grids[grid_name]
+        try:
+            check_windows(wanted.settings, source.grid)
+            fields = clusters.check_fields(wanted.fields or (), wanted.settings, source.grid)
+            if "layer_sums" in fields and not source.has_layers:
+                msg = f"field 'layer_sums' needs layers, and grid {grid_name!r} has none: name a layer axis"
+                raise ValueError(msg)
+        except ValueError as error:
+            yield f"clusters.{name}: {error}"
+    if len(wanted.grid) > 1 and "layer_sums" in (wanted.fields or ()):
+        yield f"clusters.{name}: field 'layer_sums' can be had of one grid only, not of {', '.join(wanted.grid)}"
+
+
+Model = TypeVar("Model", bound=Job)
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which a key may stand once, and 1e-3 is a number (YAML 1.1 wants 1.0e-3)."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
+)
+
+
+def _unique_keys(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+    for key in keys:
+        if keys.count(key) > 1:
+            msg = f"the key {key!r} stands twice (line {node.start_mark.line + 1} and after): keep one"
+            raise ConfigError([msg])
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_keys)
+
+
+def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the content of a config file, with ``key.path=value`` overrides put in.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not YAML, or an override has no place in it.
+    """
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            content = yaml.load(file, _Loader)  # noqa: S506 -- a SafeLoader
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: not YAML ({' '.join(str(error).split())})"]) from error
+    if not isinstance(content, dict):
+        raise ConfigError([f"{path}: a config is a map of sections, this is {type(content).__name__}"])
+    for override in overrides:
+        _override(content, override)
+    return content
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError([f"--set {override!r}: write key.path=value, as in clusters.Jet.seed_threshold=4"])
+    place: Any = content
+    *path, last = key.split(".")
+    try:
+        for part in path:
+            if isinstance(place, list):
+                place = place[int(part)]
+            else:
+                place[part] = place.get(part) or {}
+                place = place[part]
+        place[int(last) if isinstance(place, list) else last] = yaml.load(text, _Loader)  # noqa: S506 -- safe
+    except (AttributeError, IndexError, TypeError, ValueError):
+        raise ConfigError([f"--set {override!r}: there is no place {key!r} in the config"]) from None
+    except yaml.YAMLError as error:
+        raise ConfigError(
+            [f"--set {override!r}: the value is not YAML ({' '.join(str(error).split())})"]
+        ) from None
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Return the config of a YAML file.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
+    overrides
+        ``"clusters.Jet.seed_threshold=4"``: keys that are set before anything is checked.
+
+    Raises
+    ------
+    ConfigError
+        With one line for everything that is wrong.
+    """
+    return parse_config(read_yaml(path, overrides))
+
+
+def parse_config(content: Mapping[str, Any]) -> Config:
+    """Return the config of a map of sections; errors as for `load_config`."""
+    return _parse(Config, content)
+
+
+def parse_job(content: Mapping[str, Any]) -> Job:
+    """Return the part of a config that a processor needs; errors as for `load_config`."""
+    return _parse(Job, content)
+
+
+def _parse(model: type[Model], content: Mapping[str, Any]) -> Model:
+    try:
+        parsed = model.model_validate(dict(content))
+    except ValidationError as error:
+        raise ConfigError([_problem(detail) for detail in error.errors()]) from None
+    problems = list(parsed.problems())
+    if problems:
+        raise ConfigError(problems)
+    return parsed
+
+
+def _problem(detail: Any) -> str:
+    """Return one line for one thing that pydantic found: key, value, expectation, remedy."""
+    path = _path(detail["loc"])
+    key = ".".join(path)
+    if detail["type"] == "extra_forbidden":
+        return f"{key}: unknown key{nearest(path[-1], _known_keys(path[:-1]))}"
+    if detail["type"] == "missing":
+        return f"{key}: missing, the config needs it"
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "value_error" or isinstance(detail["input"], dict):
+        return f"{key}: {message}"
+    return f"{key}: {detail['input']!r} does not do: {message[0].lower()}{message[1:]}"
+
+
+def _path(loc: Sequence[str | int]) -> list[str]:
+    """Return the path of a key as it stands in the file.
+
+    Models gather some keys one level deeper (`settings`, `grid`), and pydantic adds a word for every kind that a
+    value may be of, as in ``search_window.str``.
+    """
+    path = [str(part) for part in loc]
+    if len(path) > 3 and (path[0], path[2]) in (("clusters", "settings"), ("grids", "grid")):
+        del path[2]
+    return [part for part in path if part not in KINDS and "[" not in part]
+
+
+KINDS = ("int", "float", "str", "bool", "constrained-str", "constrained-int")
+
+
+def _known_keys(path: Sequence[str]) -> list[str]:
+    """Return the keys that may stand at a place of the file."""
+    deeper = {"rows": Axis, "cols": Axis, "hits": HitBranches, "dense": DenseBranch, "axes": HistogramAxis}
+    sections: dict[str, tuple[type[BaseModel], ...]] = {
+        "datasets": (Dataset,),
+        "grids": (GridInput, Grid),
+        "clusters": (ClusterInput, PeakSumSettings),
+        "histograms": (HistogramInput,),
+        "events": (EventsInput,),
+        "output": (Output,),
+        "run": (RunOptions,),
+    }
+    inner = [deeper[part] for part in path[2:] if part in deeper]
+    models = (inner[-1],) if inner else sections[path[0]] if path else (Config,)
+    keys = [field.alias or name for model in models for name, field in model.model_fields.items()]
+    return [*keys, "geometry"] if models[0] is GridInput else keys

@@ -1,0 +1,428 @@
+"""The detector plane (`Axis`, `Grid`) and the ways in which energies come onto it.
+
+`Grid` is the only translator between array words (row, col) and detector words (eta, phi, x, y). It holds no
+energies: those are plain arrays of shape (event, row, col), made here from dense branches or from hits.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Sequence
+from functools import cached_property
+from importlib import resources
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from hep_peaksum.kernels import Array, Periodic, accumulator
+from hep_peaksum.settings import NUMBER, Number, energy_in_gev
+
+if TYPE_CHECKING:
+    import awkward as ak
+
+AxisWord = Literal["row", "col", "layer"]
+TWO_PI = 2 * math.pi
+
+
+class EventError(ValueError):
+    """Something is wrong with one event. `event` counts from the first event of the array that was given."""
+
+    def __init__(self, event: int, problem: str) -> None:
+        super().__init__(event, problem)
+        self.event = int(event)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"event {self.event}: {self.problem}"
+
+
+def _coordinate(value: object) -> object:
+    """Read a coordinate; ``"2pi"``, ``"-pi"`` and ``"pi/2"`` are understood."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(rf"\s*({NUMBER}|[+-]?)\s*\*?\s*pi\s*(?:/\s*({NUMBER}))?\s*", value)
+    if not match:
+        msg = f"{value!r} is not a coordinate: give a number, or a text such as '2pi' or '-pi/2'"
+        raise ValueError(msg)
+    factor = float(match[1] + "1" if match[1] in ("", "+", "-") else match[1])
+    return factor * math.pi / float(match[2] or 1)
+
+
+def _labels(value: object) -> object:
+    """Write labels as one text: ``"-2..-1, 1..2"``."""
+    if isinstance(value, (list, tuple)):
+        value = ", ".join(str(label) for label in value)
+    if isinstance(value, str):
+        _read_labels(value)
+        return " ".join(value.split())
+    return value
+
+
+def _read_labels(text: str) -> list[int]:
+    labels: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([+-]?\d+)\s*(?:\.\.\s*([+-]?\d+)\s*)?", part)
+        if not match:
+            msg = f"{part.strip()!r} is not a label: write integers and ranges, as in '-28..-1, 1..28'"
+            raise ValueError(msg)
+        low, high = int(match[1]), int(match[2] or match[1])
+        if high < low:
+            msg = f"the range {part.strip()!r} runs backwards: labels are listed in the order of the cells"
+            raise ValueError(msg)
+        labels.extend(range(low, high + 1))
+    if len(set(labels)) < len(labels):
+        msg = f"the label {next(x for x in labels if labels.count(x) > 1)} stands twice in {text!r}"
+        raise ValueError(msg)
+    return labels
+
+
+def _unit(value: object) -> object:
+    return float(energy_in_gev(value)) if isinstance(value, str) else value
+
+
+Coordinate = Annotated[float, BeforeValidator(_coordinate)]
+Count = Annotated[int, Field(strict=True, ge=1)]
+
+
+class Axis(BaseModel):
+    """One axis of the plane: how many cells, what hits call them, where they are.
+
+    Give `n` (bare indices), or `bins, start, stop`, or `edges`; or `labels`, the integers by which hits name
+    the cells, in order, alone or with positions added. An axis that closes on itself is `periodic`.
+
+    >>> Axis(name="phi", bins=72, start=0, stop="2pi", periodic=True).size
+    72
+    >>> Axis(labels="-2..-1, 1..2").size
+    4
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str | None = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="eta, phi, x, y, ...")
+    n: Count | None = Field(None, description="number of cells, without positions")
+    bins: Count | None = Field(None, description="number of cells of one width, between start and stop")
+    start: Coordinate | None = None
+    stop: Coordinate | None = None
+    edges: tuple[Coordinate, ...] | None = Field(None, description="where cells begin and end")
+    labels: Annotated[str, BeforeValidator(_labels)] | None = Field(
+        None, description="the integers that hits use, in the order of the cells"
+    )
+    periodic: bool = Field(False, strict=True, description="whether the axis closes on itself")
+    unit: str | None = Field(None, description="of the positions, as in 'mm'")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Axis:
+        regular = [self.bins, self.start, self.stop]
+        if any(x is not None for x in regular) and None in regular:
+            msg = "bins, start and stop belong together: give all three"
+            raise ValueError(msg)
+        ways = [word for word in ("n", "bins", "edges") if getattr(self, word) is not None]
+        allowed = [[], ["bins"], ["edges"]] if self.labels is not None else [["n"], ["bins"], ["edges"]]
+        if ways not in allowed:
+            found = ", ".join([*ways, *["labels"] * (self.labels is not None)]) or "none of them"
+            msg = f"an axis is given by one of n, bins/start/stop, edges, labels (+ positions); here: {found}"
+            raise ValueError(msg)
+        positions = self.edge_positions
+        if positions is not None:
+            if len(positions) < 2 or not (np.isfinite(positions).all() and (np.diff(positions) > 0).all()):
+                msg = "edges must be two or more finite numbers, each larger than the one before (start < stop)"
+                raise ValueError(msg)
+            if len(positions) - 1 != self.size:
+                msg = (
+                    f"{self.size} labels and {len(positions) - 1} cells between the edges: these must be equal"
+                )
+                raise ValueError(msg)
+            if self.name == "phi" and self.periodic and abs(positions[-1] - positions[0] - TWO_PI) > 1e-3:
+                msg = f"a periodic phi axis spans 2pi, this one {positions[-1] - positions[0]:.6g}"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        if self.label_values is not None:
+            return len(self.label_values)
+        if self.edges is not None:
+            return len(self.edges) - 1
+        return self.n or self.bins or 0
+
+    @cached_property
+    def label_values(self) -> Array | None:
+        """The labels in the order of the cells, or None."""
+        return None if self.labels is None else np.array(_read_labels(self.labels), np.int64)
+
+    @cached_property
+    def edge_positions(self) -> Array | None:
+        """The size + 1 positions where cells begin and end, or None."""
+        if self.edges is not None:
+            return np.array(self.edges, np.float64)
+        if self.bins is None or self.start is None or self.stop is None:
+            return None
+        return np.linspace(self.start, self.stop, self.bins + 1)
+
+    @cached_property
+    def centres(self) -> Array | None:
+        """The middle of every cell, or None; an azimuth `phi` is given in (-pi, pi]."""
+        if self.edge_positions is None:
+            return None
+        middle = (self.edge_positions[:-1] + self.edge_positions[1:]) / 2
+        return middle - TWO_PI * np.ceil((middle - math.pi) / TWO_PI) if self.name == "phi" else middle
+
+    def find(self, values: Array) -> Array:
+        """Return the cell of each hit, -1 where there is none: by label, by index, or by coordinate.
+
+        >>> Axis(labels="-2..-1, 1..2").find(np.array([-1, 0, 2]))
+        array([ 1, -1,  3])
+        >>> Axis(bins=4, start=0, stop=2).find(np.array([0.6, 2.0, -0.1]))
+        array([ 1, -1, -1])
+        """
+        if self.label_values is not None:
+            return _look_up(values, self.label_values)
+        if self.edge_positions is None:
+            return _look_up(values, np.arange(self.size))
+        low, high = self.edge_positions[0], self.edge_positions[-1]
+        if self.periodic:
+            values = low + np.mod(values - low, high - low)
+        cell = np.searchsorted(self.edge_positions, values, side="right") - 1
+        return np.where((values >= low) & (values < high), cell, -1)
+
+
+def _look_up(values: Array, labels: Array) -> Array:
+    order = np.argsort(labels)
+    place = np.searchsorted(labels[order], values).clip(max=len(labels) - 1)
+    return np.where(labels[order][place] == values, order[place], -1)
+
+
+class Grid(BaseModel):
+    """The plane that the cells tile: two axes, and what a count of a cell means.
+
+    `quantity` says whether a cell holds an energy or a transverse energy, `unit` how many GeV are one count
+    (a number, or a text such as ``"0.5 GeV"``).
+
+    >>> Grid(rows=Axis(n=24), cols=Axis(n=16, periodic=True)).shape
+    (24, 16)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: Axis
+    cols: Axis
+    quantity: Literal["energy", "et"] = "energy"
+    unit: Annotated[Number, Field(gt=0), BeforeValidator(_unit)] = 1.0
+
+    @model_validator(mode="after")
+    def _two_names(self) -> Grid:
+        if self.rows.name is not None and self.rows.name == self.cols.name:
+            msg = f"rows and cols are both named {self.rows.name!r}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and columns."""
+        return self.rows.size, self.cols.size
+
+    @property
+    def periodic(self) -> Periodic:
+        """Which axes close on themselves."""
+        return Periodic(self.rows.periodic, self.cols.periodic)
+
+    def axis(self, name: str) -> tuple[Literal["row", "col"], Axis] | None:
+        """Return the axis of that name and which one it is, or None."""
+        if self.rows.name == name:
+            return "row", self.rows
+        return ("col", self.cols) if self.cols.name == name else None
+
+    @property
+    def is_eta_phi(self) -> bool:
+        """Whether the plane has both pseudorapidity and azimuth, hence four-vectors."""
+        return {self.rows.name, self.cols.name} == {"eta", "phi"}
+
+
+def bare_grid(shape: Sequence[int]) -> Grid:
+    """Return a grid of indices without positions, for arrays of shape (..., row, col).
+
+    >>> bare_grid((1, 24, 16)).shape
+    (24, 16)
+    """
+    return Grid(rows=Axis(n=int(shape[-2])), cols=Axis(n=int(shape[-1])))
+
+
+def geometries() -> list[str]:
+    """Return the names of the geometries that come with the package."""
+    folder = resources.files("hep_peaksum") / "geometries"
+    return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir() if path.name.endswith(".yaml"))
+
+
+def geometry(name: str) -> Grid:
+    """Return a named geometry.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name; the message lists those that exist.
+
+    >>> geometry("cms-l1-towers").shape
+    (80, 72)
+    """
+    if name not in geometries():
+        msg = f"no geometry is called {name!r}: there are {', '.join(geometries())}"
+        raise ValueError(msg)
+    text = (resources.files("hep_peaksum") / "geometries" / f"{name}.yaml").read_text(encoding="utf-8")
+    content = yaml.safe_load(text)
+    content.pop("source")
+    return Grid(**content)
+
+
+def from_dense(
+    array: npt.ArrayLike | ak.Array,
+    grid: Grid,
+    *,
+    axes: Sequence[AxisWord] = ("row", "col"),
+    shape: Sequence[int] | None = None,
+) -> Array:
+    """Return cells that are stored one by one, empty ones too, as an array (event, row, col).
+
+    Parameters
+    ----------
+    array
+        One value per cell and event: shape (event, ...) in the order of `axes`, or flat, or jagged with one
+        length throughout.
+    grid
+        The plane. Its shape is what the array is held to.
+    axes
+        The order in which a cell's indices run, slowest first; with ``"layer"`` the result is
+        (event, layer, row, col).
+    shape
+        Cells along `axes`; needed only for the number of layers of a flat array.
+
+    Raises
+    ------
+    EventError
+        If an event has not the promised number of cells; it names the first such event.
+    ValueError
+        If the array as a whole does not fit the grid.
+
+    >>> from_dense([[1, 2, 3, 4]], bare_grid((2, 2))).tolist()
+    [[[1, 2], [3, 4]]]
+    """
+    expected = _dense_shape(grid, axes, shape)
+    if isinstance(array, (np.ndarray, list, tuple)):
+        cells = np.asarray(array)
+    else:
+        _check_jagged(array, expected)
+        import awkward as ak  # noqa: PLC0415 -- only those who pass awkward arrays pay for it
+
+        cells = np.asarray(ak.to_numpy(ak.to_regular(array, axis=None), allow_missing=False))
+    if cells.ndim == 2 and expected[0] == 0:  # flat, number of layers unknown
+        expected = (cells.shape[1] // max(1, math.prod(expected[1:])), *expected[1:])
+    if cells.shape[1:] not in (expected, (math.prod(expected),)) and 0 not in expected:
+        msg = f"the array has {cells.shape[1:]} cells an event, the grid needs {expected} ({', '.join(axes)})"
+        raise ValueError(msg)
+    if cells.ndim == 2:
+        cells = cells.reshape(len(cells), *expected)
+    order = [axes.index(word) + 1 for word in ("layer", "row", "col") if word in axes]
+    cells = np.transpose(cells, (0, *order))
+    return np.ascontiguousarray(cells, dtype=cells.dtype.newbyteorder("="))
+
+
+def _dense_shape(grid: Grid, axes: Sequence[AxisWord], shape: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the cells along `axes`, 0 for a number of layers that only the array can tell."""
+    if sorted(axes) not in (["col", "row"], ["col", "layer", "row"]):
+        msg = (
+            f"axes are row and col, and layer where there is one, in the order of the branch; not {list(axes)}"
+        )
+        raise ValueError(msg)
+    sizes = {"row": grid.rows.size, "col": grid.cols.size, "layer": 0}
+    expected = tuple(sizes[word] for word in axes)
+    if shape is None:
+        return expected
+    if len(shape) != len(axes) or any(n not in (m, n * (m == 0)) for n, m in zip(shape, expected, strict=True)):
+        msg = f"shape {list(shape)} does not fit the axes {list(axes)} of a grid of {grid.shape} cells"
+        raise ValueError(msg)
+    return tuple(shape)
+
+
+def _check_jagged(array: ak.Array, expected: tuple[int, ...]) -> None:
+    """Raise an EventError for the first event that has not the expected number of cells."""
+    import awkward as ak  # noqa: PLC0415 -- only those who pass awkward arrays pay for it
+
+    depth = array.ndim - 1
+    if depth not in (1, len(expected)):
+        msg = f"the array has {depth} axes below the event, expected 1 (flat) or {len(expected)}"
+        raise ValueError(msg)
+    for level, size in enumerate((math.prod(expected),) if depth == 1 else expected, start=1):
+        if size == 0 and len(array):
+            size = int(ak.max(ak.num(array, axis=level), axis=None) or 0)  # noqa: PLW2901
+        wrong = ak.num(array, axis=level) != size
+        while wrong.ndim > 1:
+            wrong = ak.any(wrong, axis=-1)
+        if ak.any(wrong):
+            event = int(np.argmax(ak.to_numpy(wrong)))
+            found = ak.to_list(ak.flatten(ak.num(array[event : event + 1], axis=level), axis=None))
+            odd = next(n for n in found if n != size)
+            msg = f"{odd} values where the grid needs {size}"
+            raise EventError(event, msg)
+
+
+def from_hits(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Array:
+    """Return the cells that jagged hits fill, as an array (event, row, col).
+
+    Several hits in one cell add. Integer energies give int64 cells, others float64.
+
+    Parameters
+    ----------
+    row, col
+        Per event and hit: the label, index or coordinate along each axis (see `Axis.find`).
+    energy
+        Per event and hit, in counts of the grid.
+    grid
+        The plane.
+
+    Raises
+    ------
+    EventError
+        If an event has not as many rows as columns and energies.
+
+    Warns
+    -----
+    UserWarning
+        If hits lie outside the grid; they are not added, and counted.
+
+    >>> import awkward as ak
+    >>> from_hits(ak.Array([[0, 0]]), ak.Array([[1, 1]]), ak.Array([[2, 3]]), bare_grid((1, 2))).tolist()
+    [[[0, 5]]]
+    """
+    grids, n_outside = place_hits(row, col, energy, grid)
+    if n_outside:
+        msg = f"{n_outside} hits lie outside the grid of {grid.shape} cells and were not added"
+        warnings.warn(msg, stacklevel=2)
+    return grids
+
+
+def place_hits(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> tuple[Array, int]:
+    """Return what `from_hits` does, and the number of hits outside the grid, without a warning."""
+    import awkward as ak  # noqa: PLC0415 -- only those who pass awkward arrays pay for it
+
+    n_hits = ak.to_numpy(ak.num(energy))
+    for word, column in (("row", row), ("col", col)):
+        n_other = ak.to_numpy(ak.num(column))
+        if not np.array_equal(n_other, n_hits):
+            event = int(np.argmax(n_other != n_hits))
+            msg = f"{n_other[event]} values of {word} for {n_hits[event]} hits"
+            raise EventError(event, msg)
+    i = grid.rows.find(np.asarray(ak.flatten(row)))
+    j = grid.cols.find(np.asarray(ak.flatten(col)))
+    value = np.asarray(ak.flatten(energy))
+    inside = (i >= 0) & (j >= 0)
+    cell = (np.repeat(np.arange(len(n_hits)), n_hits) * grid.rows.size + i) * grid.cols.size + j
+    grids = np.zeros(
+        (len(n_hits), *grid.shape), accumulator(np.float64 if value.dtype.kind == "f" else np.int64)
+    )
+    np.add.at(grids.reshape(-1), cell[inside], value[inside].astype(grids.dtype))
+    return grids, int(len(inside) - np.count_nonzero(inside))

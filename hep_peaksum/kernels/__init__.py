@@ -1,0 +1,108 @@
+"""The contract of a kernel: which cells are seeds, and what the cells around them add up to.
+
+A kernel is a module with two functions, `find_peaks` and `sum_cells`. It knows array words only (event, row,
+col), checks nothing and raises nothing: whoever calls it has checked. `numba_kernel` is the fast one,
+`scipy_kernel` the readable one; on the same input they give the same bits.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Literal, NamedTuple, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+KernelName = Literal["numba", "scipy"]
+Array = npt.NDArray[Any]
+Offset = tuple[int, int]
+
+# What a tie with a cell of the search window means for the candidate.
+SEED_WINS, NEIGHBOUR_WINS, LOWER_INDEX_WINS, HIGHER_INDEX_WINS = range(4)
+
+
+class SearchCell(NamedTuple):
+    """A cell of the search window: its offset from the candidate, and who wins a tie with it."""
+
+    row: int
+    col: int
+    tie: int
+
+
+class Rule(NamedTuple):
+    """What a kernel is asked to find and to add.
+
+    `bound` and `cell_bound` are inclusive, in the units of the grid; `cell_bound=None` adds every cell.
+    """
+
+    search: tuple[SearchCell, ...]
+    bound: float
+    window: tuple[Offset, ...]
+    cell_bound: float | None
+
+
+class Periodic(NamedTuple):
+    """Which axes close on themselves. Beyond the edge of any other axis there are no cells."""
+
+    rows: bool
+    cols: bool
+
+
+class Peaks(NamedTuple):
+    """Seeds and the sums of their windows: flat arrays of one length, sorted by (event, row, col)."""
+
+    event: Array
+    row: Array
+    col: Array
+    seed: Array
+    sum: Array
+    n_cells: Array
+
+    def take(self, index: Array) -> Peaks:
+        """Return the peaks at `index` (positions or a mask), in that order."""
+        return Peaks(*(column[index] for column in self))
+
+
+class Kernel(Protocol):
+    """Two functions over `grids`, shape (event, row, col): float32, float64 or int64, C-contiguous.
+
+    A cell equal to `absent(grids.dtype)` does not exist: it neither beats a candidate, nor seeds, nor adds.
+    Comparisons and additions are those of float64 (floating grids) or int64; a window is added in the order
+    in which it is given. Periodic axes are at least as long as any window.
+    """
+
+    def find_peaks(self, grids: Array, rule: Rule, periodic: Periodic) -> Peaks:
+        """Return every seed with the sum of its window."""
+
+    def sum_cells(
+        self,
+        grids: Array,
+        peaks: Peaks,
+        window: tuple[Offset, ...],
+        cell_bound: float | None,
+        periodic: Periodic,
+    ) -> tuple[Array, Array]:
+        """Return the sum of `window` about every peak, and how many cells were added."""
+
+
+def get_kernel(name: KernelName) -> Kernel:
+    """Return the kernel of that name; imported now, because numba is slow to import."""
+    return cast("Kernel", importlib.import_module(f"hep_peaksum.kernels.{name}_kernel"))
+
+
+def absent(dtype: npt.DTypeLike) -> float:
+    """Return the value that marks a cell as not there: -inf, or the lowest int64.
+
+    >>> absent("float32")
+    -inf
+    """
+    return -np.inf if np.issubdtype(dtype, np.floating) else int(np.iinfo(np.int64).min)
+
+
+def accumulator(dtype: npt.DTypeLike) -> type[np.float64 | np.int64]:
+    """Return the type in which cells of `dtype` are compared and added.
+
+    >>> accumulator("float32"), accumulator("int64")
+    (<class 'numpy.float64'>, <class 'numpy.int64'>)
+    """
+    return np.float64 if np.issubdtype(dtype, np.floating) else np.int64

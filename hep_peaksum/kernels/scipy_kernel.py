@@ -1,0 +1,109 @@
+"""The readable kernel: a maximum filter proposes, the ties are settled cell by cell, sums go offset by offset.
+
+It is the one to read, and the one to compare with: `numba_kernel` gives the same bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from hep_peaksum.kernels import (
+    HIGHER_INDEX_WINS,
+    LOWER_INDEX_WINS,
+    NEIGHBOUR_WINS,
+    Array,
+    Offset,
+    Peaks,
+    Periodic,
+    Rule,
+    absent,
+    accumulator,
+)
+
+# Events are taken in blocks of this many cells, so that the padded copies stay small.
+BLOCK_CELLS = 1 << 22
+
+
+def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Peaks:
+    """Return every seed with the sum of its window (see `hep_peaksum.kernels.Kernel`)."""
+    n_events, n_rows, n_cols = grids.shape
+    step = max(1, BLOCK_CELLS // max(1, n_rows * n_cols))
+    blocks = [_find_seeds(grids[start : start + step], rule, periodic) for start in range(0, n_events, step)]
+    event = np.concatenate([np.empty(0, np.int64), *(b[0] + i * step for i, b in enumerate(blocks))])
+    row = np.concatenate([np.empty(0, np.int64), *(b[1] for b in blocks)])
+    col = np.concatenate([np.empty(0, np.int64), *(b[2] for b in blocks)])
+    seed = grids[event, row, col].astype(accumulator(grids.dtype))
+    peaks = Peaks(event, row, col, seed, seed, row)
+    total, n_cells = sum_cells(grids, peaks, rule.window, rule.cell_bound, periodic)
+    return peaks._replace(sum=total, n_cells=n_cells)
+
+
+def sum_cells(
+    grids: Array, peaks: Peaks, window: tuple[Offset, ...], cell_bound: float | None, periodic: Periodic
+) -> tuple[Array, Array]:
+    """Return the sum of `window` about every peak, and how many cells were added."""
+    total = np.zeros(len(peaks.event), accumulator(grids.dtype))
+    n_cells = np.zeros(len(peaks.event), np.int64)
+    for offset in window:
+        value, _, _ = _neighbours(grids, peaks.event, peaks.row, peaks.col, offset, periodic)
+        added = value != absent(grids.dtype)
+        if cell_bound is not None:
+            added &= value >= cell_bound
+        total += np.where(added, value, 0)
+        n_cells += added
+    return total, n_cells
+
+
+def _find_seeds(grids: Array, rule: Rule, periodic: Periodic) -> tuple[Array, Array, Array]:
+    event, row, col = np.nonzero(
+        (grids >= accumulator(grids.dtype)(rule.bound)) & (grids >= _window_maximum(grids, rule, periodic))
+    )
+    value = grids[event, row, col].astype(accumulator(grids.dtype))
+    beaten = value == absent(grids.dtype)
+    for d, p, tie in rule.search:
+        other, other_row, other_col = _neighbours(grids, event, row, col, (d, p), periodic)
+        order = (other_row - row) * grids.shape[2] + (other_col - col)
+        loses = {LOWER_INDEX_WINS: order < 0, HIGHER_INDEX_WINS: order > 0}.get(tie, tie == NEIGHBOUR_WINS)
+        beaten |= (other > value) | ((other == value) & loses)
+    return event[~beaten], row[~beaten], col[~beaten]
+
+
+def _window_maximum(grids: Array, rule: Rule, periodic: Periodic) -> Array:
+    """Return the largest cell of the search window around each cell, the cell itself included.
+
+    scipy compares as float64, so cells above 2^53 may pass that do not belong; they are settled afterwards.
+    """
+    reach_row = max((abs(cell.row) for cell in rule.search), default=0)
+    reach_col = max((abs(cell.col) for cell in rule.search), default=0)
+    padded = grids
+    for axis, (reach, closed) in enumerate(((reach_row, periodic.rows), (reach_col, periodic.cols)), start=1):
+        width = [(0, 0)] * 3
+        width[axis] = (reach, reach)
+        if closed:
+            padded = np.pad(padded, width, mode="wrap")
+        else:
+            padded = np.pad(padded, width, constant_values=absent(grids.dtype))
+    footprint = np.zeros((1, 2 * reach_row + 1, 2 * reach_col + 1), bool)
+    footprint[0, reach_row, reach_col] = True
+    for d, p, _ in rule.search:
+        footprint[0, reach_row + d, reach_col + p] = True
+    _, n_rows, n_cols = grids.shape
+    highest = ndimage.maximum_filter(padded, footprint=footprint, mode="constant", cval=absent(grids.dtype))
+    return np.asarray(highest[:, reach_row : reach_row + n_rows, reach_col : reach_col + n_cols])
+
+
+def _neighbours(
+    grids: Array, event: Array, row: Array, col: Array, offset: Offset, periodic: Periodic
+) -> tuple[Array, Array, Array]:
+    """Return value, row and column of the cell at `offset` from each given cell; absent beyond an edge."""
+    _, n_rows, n_cols = grids.shape
+    row, col = row + offset[0], col + offset[1]
+    if periodic.rows:
+        row = row % n_rows
+    if periodic.cols:
+        col = col % n_cols
+    inside = (row >= 0) & (row < n_rows) & (col >= 0) & (col < n_cols)
+    value = np.full(len(event), absent(grids.dtype), accumulator(grids.dtype))
+    value[inside] = grids[event[inside], row[inside], col[inside]]
+    return value, row, col

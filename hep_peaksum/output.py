@@ -1,0 +1,301 @@
+"""Results on disk: flat columns in parquet parts, ROOT files streamed from the parts, and histograms.
+
+The columns have NanoAOD names (`run`, `nJet`, `Jet_pt`, ...), which coffea's NanoAODSchema, RDataFrame,
+pandas, polars and DuckDB read as they are. Everything is written beside its final name and then moved there,
+so that what has a final name is complete.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import awkward as ak
+import hist
+import pyarrow.parquet as pq
+import uhi.io.uproot
+import uproot
+
+IDENTIFIERS = {"run": "uint32", "luminosityBlock": "uint32", "event": "uint64"}
+# Every one of these is a type of parquet, of a TTree and of an RNTuple.
+PRIMITIVES = frozenset(
+    ["bool", "float32", "float64", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))]
+)
+Columns = dict[str, ak.Array]
+COLUMN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+# For 100k events with 36 numbers each: level 1 is as fast, 5 half as slow again for 2 % of the size.
+ZSTD_LEVEL = 3
+# Read in small steps and written in large ones: memory stays flat whatever the size of the parts, and neither
+# baskets nor RNTuple clusters are tiny.
+EVENTS_READ_AT_ONCE = 16_384
+EVENTS_WRITTEN_AT_ONCE = 100_000
+BYTES_WRITTEN_AT_ONCE = 32_000_000
+
+
+def flat_columns(events: ak.Array) -> Columns:
+    """Return the columns, named as in NanoAOD, of events with clusters.
+
+    Parameters
+    ----------
+    events
+        Records of shape (event,) with `run`, `luminosityBlock` and `event`; every other field is a number,
+        a list of numbers, or a collection of clusters: a list of records.
+
+    Returns
+    -------
+    dict[str, ak.Array]
+        Numbers stay as they are; a collection `Jet` gives `nJet` (int32) and a list `Jet_<field>` for every
+        field; a list `x` of plain numbers gives `nx` and `x`.
+
+        No reader of flat columns understands a list in a list. A field of a fixed number of values for every
+        cluster therefore becomes a collection of its own: `layer_sums` of `Jet` is `nJetLayer` and
+        `JetLayer_sum`, all layers of the first cluster first. It comes back with
+        ``ak.unflatten(events.JetLayer.sum, n_layers, axis=1)``; without a single cluster awkward wants the
+        counts one by one, ``np.full(n_clusters, n_layers)``.
+
+    Raises
+    ------
+    TypeError
+        If a field is none of the above.
+    ValueError
+        If an identifier is missing, or names do not fit together: readers take `nX` for the length of every
+        column `X_*`.
+
+    >>> events = ak.Array([{"run": 1, "luminosityBlock": 2, "event": 3, "Jet": [{"pt": 30.0}, {"pt": 20.0}]}])
+    >>> for name, column in flat_columns(events).items():
+    ...     print(name, column)
+    run [1]
+    luminosityBlock [2]
+    event [3]
+    nJet [2]
+    Jet_pt [[30, 20]]
+    """
+    columns = {name: _identifier(name, events) for name in IDENTIFIERS}
+    for field in ak.fields(events):
+        if field in IDENTIFIERS:
+            continue
+        for name, values in _unzipped(field, events[field]):
+            if name in columns:
+                msg = f"two columns are called {name!r}: rename the collection or the branch {field!r}"
+                raise ValueError(msg)
+            columns[name] = _column(name, values)
+    return _with_counters(columns)
+
+
+def _identifier(name: str, events: ak.Array) -> ak.Array:
+    if name not in ak.fields(events):
+        msg = f"events have no {name!r}: readers of NanoAOD need {', '.join(IDENTIFIERS)}"
+        raise ValueError(msg)
+    values = _column(name, events[name])
+    identifier = ak.values_astype(values, IDENTIFIERS[name])
+    if values.ndim != 1 or not ak.all(identifier == values):
+        msg = f"{name!r} of type {values.type.content} does not fit into {IDENTIFIERS[name]}: {values}"
+        raise ValueError(msg)
+    return identifier
+
+
+def _unzipped(name: str, values: ak.Array) -> Iterator[tuple[str, ak.Array]]:
+    """Yield the columns of a collection, those with a value for every layer as another collection."""
+    if not ak.fields(values):
+        yield name, values
+        return
+    if "_" in name:
+        msg = f"collection {name!r}: readers end the name of a collection at the first '_'; name it without"
+        raise ValueError(msg)
+    for field in ak.fields(values):
+        inner = getattr(values[field].type.content, "content", None)
+        if isinstance(inner, ak.types.RegularType):
+            what, _, quantity = field.rpartition("_")
+            suffix = "".join(word.capitalize() for word in what.split("_")) or "Item"
+            yield f"{name}{suffix}_{quantity.removesuffix('s')}", ak.flatten(values[field], axis=2)
+        else:
+            yield f"{name}_{field}", values[field]
+
+
+def _column(name: str, values: ak.Array) -> ak.Array:
+    """Return the values packed and without parameters, so that every part has the same schema."""
+    if not COLUMN_NAME.fullmatch(name):
+        msg = f"{name!r} cannot name a column everywhere: use letters, digits and '_', a letter first"
+        raise ValueError(msg)
+    kind = values.type.content
+    if isinstance(kind, ak.types.RegularType):
+        values = ak.from_regular(values, axis=1)
+    item = kind.content if isinstance(kind, (ak.types.ListType, ak.types.RegularType)) else kind
+    text = "__array__" in item.parameters
+    if text or not isinstance(item, ak.types.NumpyType) or item.primitive not in PRIMITIVES:
+        msg = f"{name!r} is of type {kind}: a column holds one number, or one list of numbers, for every event"
+        raise TypeError(msg)
+    return ak.to_packed(ak.without_parameters(ak.materialize(values)))
+
+
+def _with_counters(columns: Columns) -> Columns:
+    """Return the columns with the counter of every collection before it."""
+    collections: dict[str, Columns] = defaultdict(dict)
+    for name, values in columns.items():
+        collections[name.partition("_")[0]][name] = values
+    counters = {
+        f"n{prefix}": _lengths(prefix, members, columns.get(f"n{prefix}"))
+        for prefix, members in collections.items()
+        if f"n{prefix}" in columns or any(values.ndim > 1 for values in members.values())
+    }
+    result = {}
+    for prefix, members in collections.items():
+        if f"n{prefix}" in counters:
+            result[f"n{prefix}"] = counters[f"n{prefix}"]
+        result |= {name: values for name, values in members.items() if name not in counters}
+    return result
+
+
+def _lengths(prefix: str, members: Columns, given: ak.Array | None) -> ak.Array:
+    """Return the length that the lists of a collection have in common with the counter, if one is given."""
+    if all(values.ndim > 1 for values in members.values()) and (len(members) == 1 or prefix not in members):
+        lengths = [ak.values_astype(ak.num(values), "int32") for values in members.values()]
+        others = lengths[1:] if given is None else [*lengths[1:], given]
+        if all(ak.array_equal(lengths[0], other, dtype_exact=False) for other in others):
+            return lengths[0]
+    names = ", ".join(members if given is None else [f"n{prefix}", *members])
+    msg = f"{names}: readers take n{prefix} for the length of all {prefix}_*; leave one out, or rename it"
+    raise ValueError(msg)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a new file that takes the place of `path` when the block ends, and disappears when it fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        # Writers get the file, not its name: they take 'a::b' or 'a#b' in a name for more than a name.
+        with temporary.open("w+b") as file:
+            yield file
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_part(events: ak.Array, path: Path) -> None:
+    """Write the flat columns of events to a parquet file.
+
+    The schema depends on the types only, also without a single event or cluster.
+    """
+    columns = ak.zip(flat_columns(events), depth_limit=1)
+    table = ak.to_arrow_table(columns, list_to32=True, extensionarray=False)
+    options = {"compression": "zstd", "compression_level": ZSTD_LEVEL, "use_compliant_nested_type": True}
+    with replacing(path) as file:
+        pq.write_table(table, file, **options)
+
+
+def read_parts(paths: Iterable[Path]) -> Iterator[ak.Array]:
+    """Yield the events of the parts in order, a few thousand at a time, as records of flat columns.
+
+    A part without events gives one array of length 0, which has its types.
+    """
+    for path in paths:
+        with path.open("rb") as file, pq.ParquetFile(file) as part:
+            if part.metadata.num_rows == 0:
+                yield ak.from_arrow(part.schema_arrow.empty_table())
+            else:
+                yield from map(ak.from_arrow, part.iter_batches(EVENTS_READ_AT_ONCE))
+
+
+def merge_ttree(parts: Iterable[Path], path: Path) -> None:
+    """Write the parts, in their order, as TTree `Events` with one counter for every collection.
+
+    No parts, or parts whose columns differ, are a ValueError, and leave an older file as it was.
+    """
+    _merge(parts, path, "mktree", _branches)
+
+
+def merge_rntuple(parts: Iterable[Path], path: Path) -> None:
+    """Write the parts, in their order, as RNTuple `Events` with the flat columns as fields.
+
+    No parts, or parts whose columns differ, are a ValueError, and leave an older file as it was.
+    """
+    _merge(parts, path, "mkrntuple", dict)
+
+
+def _merge(parts: Iterable[Path], path: Path, make: str, layout: Callable[[Columns], Columns]) -> None:
+    with replacing(path) as file, uproot.recreate(file, compression=uproot.ZSTD(ZSTD_LEVEL)) as root:
+        written = None
+        for events in _gathered(parts):
+            arrays = layout(dict(zip(ak.fields(events), ak.unzip(events), strict=True)))
+            if written is None:  # the types are given, because arrays without entries would not tell them
+                types = {name: array.type.content for name, array in arrays.items()}
+                written = getattr(root, make)("Events", types)
+            if len(events):
+                written.extend(arrays)
+        if written is None:
+            msg = f"no parts for {path}: without one the columns are not known; write a part without events"
+            raise ValueError(msg)
+
+
+def _branches(columns: Columns) -> Columns:
+    """Return collections as lists of records, to whose columns uproot gives one counter, and not one each."""
+    prefixes = {name.partition("_")[0] for name, values in columns.items() if values.ndim > 1}
+    branches: dict[str, Any] = {}
+    for name, values in columns.items():
+        prefix, _, field = name.partition("_")
+        if name.startswith("n") and name[1:] in prefixes:
+            continue  # uproot makes the counters
+        if field and prefix in prefixes:
+            branches.setdefault(prefix, {})[field] = values
+        else:
+            branches[name] = values
+    return {name: ak.zip(branch) if isinstance(branch, dict) else branch for name, branch in branches.items()}
+
+
+def _gathered(parts: Iterable[Path]) -> Iterator[ak.Array]:
+    """Yield the events of all parts in steps worth writing."""
+    first: tuple[Path, Any] | None = None
+    pending: list[ak.Array] = []
+    for part in parts:
+        for events in read_parts([part]):
+            first = first or (part, events.type.content)
+            if events.type.content != first[1]:
+                msg = f"{part} has the columns {events.type.content}, but {first[0]} has {first[1]}: run anew"
+                raise ValueError(msg)
+            pending.append(events)
+            n_bytes = sum(array.nbytes for array in pending)
+            if sum(map(len, pending)) >= EVENTS_WRITTEN_AT_ONCE or n_bytes >= BYTES_WRITTEN_AT_ONCE:
+                yield ak.concatenate(pending)
+                pending = []
+    if pending:
+        yield ak.concatenate(pending)
+
+
+def write_histograms(histograms: Mapping[str, hist.Hist[Any]], path: Path) -> None:
+    """Write histograms to one ROOT file: as TH1D, TH2D or TH3D and, without loss, as UHI under `uhi/`.
+
+    Parameters
+    ----------
+    histograms
+        By their key in the file; a '/' makes a folder. Those with categories, with more than three axes, or
+        with a storage other than `Double` and `Weight` are there as UHI only.
+    path
+        The file; an older one is replaced.
+
+    Raises
+    ------
+    ValueError
+        If something in a ROOT file cannot be called by a key.
+    """
+    for key in histograms:
+        if set(key) & set(":;") or "" in key.split("/") or key.split("/")[0] == "uhi":
+            msg = f"histogram key {key!r}: a ROOT file cannot hold ':', ';', '//' or another folder 'uhi'"
+            raise ValueError(msg)
+    with replacing(path) as file, uproot.recreate(file, compression=uproot.ZSTD(ZSTD_LEVEL)) as root:
+        for key, histogram in histograms.items():
+            if _has_root_form(histogram):
+                root[key] = histogram
+            uhi.io.uproot.write(root, f"uhi/{key}", histogram)
+
+
+def _has_root_form(histogram: hist.Hist[Any]) -> bool:
+    storages = (hist.storage.Double, hist.storage.Weight)
+    numeric = all(axis.traits.ordered for axis in histogram.axes)  # categories have no order
+    return numeric and histogram.ndim <= 3 and histogram.storage_type in storages

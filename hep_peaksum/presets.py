@@ -1,0 +1,64 @@
+"""Published algorithms by name: settings and geometry as YAML in the package, each with its source."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from hep_peaksum.grid import Grid, geometry
+from hep_peaksum.settings import PeakSumSettings
+
+
+class Preset(BaseModel):
+    """A published algorithm: what it is, where it is written, how far it is reproduced."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    source: str = Field(description="repository, file, commit; or the paper")
+    reproduces: Literal["seeds", "sums", "full"]
+    differs: str | None = Field(None, description="what the published algorithm does beyond this")
+    geometry: str | None = Field(None, description="the grid on which it was published")
+    settings: dict[str, Any]
+
+
+def presets() -> dict[str, str]:
+    """Return the name of every preset with where it was published.
+
+    >>> "cms-l1-jet" in presets()
+    True
+    """
+    return {name: read_preset(name).source for name in _names()}
+
+
+def preset(name: str) -> tuple[PeakSumSettings, Grid | None]:
+    """Return the settings of a published algorithm, and its grid where it has one.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name; the message lists those that exist.
+
+    >>> settings, grid = preset("cms-l1-jet")
+    >>> settings.tie_rule, grid.shape
+    ('diagonal', (80, 72))
+    """
+    content = read_preset(name)
+    return PeakSumSettings(**content.settings), None if content.geometry is None else geometry(content.geometry)
+
+
+def read_preset(name: str) -> Preset:
+    """Return a preset with its source and its limits."""
+    if name not in _names():
+        msg = f"no preset is called {name!r}: there are {', '.join(_names())}"
+        raise ValueError(msg)
+    path = resources.files("hep_peaksum") / "presets" / f"{name}.yaml"
+    return Preset(**yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def _names() -> list[str]:
+    folder = resources.files("hep_peaksum") / "presets"
+    return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir() if path.name.endswith(".yaml"))
