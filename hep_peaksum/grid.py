@@ -10,7 +10,6 @@ import math
 import re
 import warnings
 from collections.abc import Sequence
-from functools import cached_property
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,7 +19,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from hep_peaksum.kernels import Array, Periodic, accumulator
-from hep_peaksum.settings import NUMBER, Number, energy_in_gev
+from hep_peaksum.settings import NUMBER, Number, energy_in_gev, finite_number
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -44,13 +43,13 @@ class EventError(ValueError):
 def _coordinate(value: object) -> object:
     """Read a coordinate; ``"2pi"``, ``"-pi"`` and ``"pi/2"`` are understood."""
     if not isinstance(value, str):
-        return value
+        return finite_number(value)
     match = re.fullmatch(rf"\s*({NUMBER}|[+-]?)\s*\*?\s*pi\s*(?:/\s*({NUMBER}))?\s*", value)
-    if not match:
+    if not match or float(match[2] or 1) == 0:
         msg = f"{value!r} is not a coordinate: give a number, or a text such as '2pi' or '-pi/2'"
         raise ValueError(msg)
     factor = float(match[1] + "1" if match[1] in ("", "+", "-") else match[1])
-    return factor * math.pi / float(match[2] or 1)
+    return finite_number(factor * math.pi / float(match[2] or 1))
 
 
 def _labels(value: object) -> object:
@@ -127,8 +126,7 @@ class Axis(BaseModel):
             found = ", ".join([*ways, *["labels"] * (self.labels is not None)]) or "none of them"
             msg = f"an axis is given by one of n, bins/start/stop, edges, labels (+ positions); here: {found}"
             raise ValueError(msg)
-        positions = self.edge_positions
-        if positions is not None:
+        if (positions := self.edge_positions) is not None:
             if len(positions) < 2 or not (np.isfinite(positions).all() and (np.diff(positions) > 0).all()):
                 msg = "edges must be two or more finite numbers, each larger than the one before (start < stop)"
                 raise ValueError(msg)
@@ -151,12 +149,12 @@ class Axis(BaseModel):
             return len(self.edges) - 1
         return self.n or self.bins or 0
 
-    @cached_property
+    @property
     def label_values(self) -> Array | None:
         """The labels in the order of the cells, or None."""
         return None if self.labels is None else np.array(_read_labels(self.labels), np.int64)
 
-    @cached_property
+    @property
     def edge_positions(self) -> Array | None:
         """The size + 1 positions where cells begin and end, or None."""
         if self.edges is not None:
@@ -165,7 +163,7 @@ class Axis(BaseModel):
             return None
         return np.linspace(self.start, self.stop, self.bins + 1)
 
-    @cached_property
+    @property
     def centres(self) -> Array | None:
         """The middle of every cell, or None; an azimuth `phi` is given in (-pi, pi]."""
         if self.edge_positions is None:
@@ -186,10 +184,19 @@ class Axis(BaseModel):
         if self.edge_positions is None:
             return _look_up(values, np.arange(self.size))
         low, high = self.edge_positions[0], self.edge_positions[-1]
+        inside = (values >= low) & (values < high)
         if self.periodic:
-            values = low + np.mod(values - low, high - low)
+            values = np.where(inside, values, _folded(values, low, high))
+            inside = np.isfinite(values)
         cell = np.searchsorted(self.edge_positions, values, side="right") - 1
-        return np.where((values >= low) & (values < high), cell, -1)
+        return np.where(inside, cell, -1)
+
+
+def _folded(values: Array, low: float, high: float) -> Array:
+    """Return where values lie on the circle [low, high); what rounds to `high` lies at `low`."""
+    with np.errstate(invalid="ignore"):  # infinity is nowhere: NaN
+        folded = low + np.mod(values.astype(np.float64) - low, high - low)
+    return np.where(folded >= high, low, folded)
 
 
 def _look_up(values: Array, labels: Array) -> Array:
@@ -312,31 +319,25 @@ def from_dense(
     [[[1, 2], [3, 4]]]
     """
     expected = _dense_shape(grid, axes, shape)
-    if isinstance(array, (np.ndarray, list, tuple)):
-        cells = np.asarray(array)
-    else:
-        _check_jagged(array, expected)
-        import awkward as ak  # noqa: PLC0415 -- only those who pass awkward arrays pay for it
+    if isinstance(array, (list, tuple)):
+        import awkward as ak  # noqa: PLC0415 -- only those who pass jagged arrays pay for it
 
-        cells = np.asarray(ak.to_numpy(ak.to_regular(array, axis=None), allow_missing=False))
-    if cells.ndim == 2 and expected[0] == 0:  # flat, number of layers unknown
-        expected = (cells.shape[1] // max(1, math.prod(expected[1:])), *expected[1:])
-    if cells.shape[1:] not in (expected, (math.prod(expected),)) and 0 not in expected:
+        array = ak.Array(list(array))
+    cells = array if isinstance(array, np.ndarray) else _regular(array, expected)
+    if 0 in expected and cells.ndim in (2, len(expected) + 1):
+        expected = _with_layers(expected, cells.shape[1:])
+    if cells.shape[1:] not in (expected, (math.prod(expected),)):
         msg = f"the array has {cells.shape[1:]} cells an event, the grid needs {expected} ({', '.join(axes)})"
         raise ValueError(msg)
-    if cells.ndim == 2:
-        cells = cells.reshape(len(cells), *expected)
     order = [axes.index(word) + 1 for word in ("layer", "row", "col") if word in axes]
-    cells = np.transpose(cells, (0, *order))
+    cells = np.transpose(cells.reshape(len(cells), *expected), (0, *order))
     return np.ascontiguousarray(cells, dtype=cells.dtype.newbyteorder("="))
 
 
 def _dense_shape(grid: Grid, axes: Sequence[AxisWord], shape: Sequence[int] | None) -> tuple[int, ...]:
     """Return the cells along `axes`, 0 for a number of layers that only the array can tell."""
     if sorted(axes) not in (["col", "row"], ["col", "layer", "row"]):
-        msg = (
-            f"axes are row and col, and layer where there is one, in the order of the branch; not {list(axes)}"
-        )
+        msg = f"axes are row and col, and layer if there is one, in the order of the branch; not {list(axes)}"
         raise ValueError(msg)
     sizes = {"row": grid.rows.size, "col": grid.cols.size, "layer": 0}
     expected = tuple(sizes[word] for word in axes)
@@ -348,26 +349,54 @@ def _dense_shape(grid: Grid, axes: Sequence[AxisWord], shape: Sequence[int] | No
     return tuple(shape)
 
 
-def _check_jagged(array: ak.Array, expected: tuple[int, ...]) -> None:
-    """Raise an EventError for the first event that has not the expected number of cells."""
-    import awkward as ak  # noqa: PLC0415 -- only those who pass awkward arrays pay for it
+def _with_layers(expected: tuple[int, ...], found: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the expected shape with the number of layers that an array of this shape has."""
+    if len(found) > 1:
+        n_layers = found[expected.index(0)]
+    else:
+        n_layers = found[0] // math.prod(n for n in expected if n)
+    return tuple(n or n_layers for n in expected)
+
+
+def _regular(array: ak.Array, expected: tuple[int, ...]) -> Array:
+    """Return a jagged array as a regular one; the first event of another shape than expected is an error."""
+    import awkward as ak  # noqa: PLC0415 -- only those who pass jagged arrays pay for it
 
     depth = array.ndim - 1
+    if len(array) == 0:
+        flat = np.asarray(ak.flatten(array, axis=None))
+        return np.empty((0, *(n or 1 for n in expected)), flat.dtype)
     if depth not in (1, len(expected)):
         msg = f"the array has {depth} axes below the event, expected 1 (flat) or {len(expected)}"
         raise ValueError(msg)
-    for level, size in enumerate((math.prod(expected),) if depth == 1 else expected, start=1):
-        if size == 0 and len(array):
-            size = int(ak.max(ak.num(array, axis=level), axis=None) or 0)  # noqa: PLW2901
-        wrong = ak.num(array, axis=level) != size
-        while wrong.ndim > 1:
-            wrong = ak.any(wrong, axis=-1)
-        if ak.any(wrong):
-            event = int(np.argmax(ak.to_numpy(wrong)))
-            found = ak.to_list(ak.flatten(ak.num(array[event : event + 1], axis=level), axis=None))
-            odd = next(n for n in found if n != size)
-            msg = f"{odd} values where the grid needs {size}"
-            raise EventError(event, msg)
+    if 0 in expected:
+        first = ak.to_list(array[0])
+        sizes = [len(first)]
+        while depth > len(sizes) and isinstance(first := first[0] if first else [], list):
+            sizes.append(len(first))
+        expected = _with_layers(expected, tuple(sizes))
+    sizes = [math.prod(expected)] if depth == 1 else list(expected)
+    wrong = np.zeros(len(array), bool)
+    for level, size in enumerate(sizes, start=1):
+        differs = ak.num(array, axis=level) != size
+        while differs.ndim > 1:
+            differs = ak.any(differs, axis=-1)
+        wrong |= np.asarray(differs)
+    if wrong.any():
+        event = int(np.argmax(wrong))
+        raise EventError(event, _wrong_shape(array[event : event + 1], sizes))
+    return np.asarray(ak.to_numpy(ak.to_regular(array, axis=None), allow_missing=False))
+
+
+def _wrong_shape(event: ak.Array, sizes: list[int]) -> str:
+    """Say how many values an event has on the first level where they are not as many as they should be."""
+    import awkward as ak  # noqa: PLC0415 -- only those who pass jagged arrays pay for it
+
+    for level, size in enumerate(sizes, start=1):
+        for n in ak.to_list(ak.flatten(ak.num(event, axis=level), axis=None)):
+            if n != size:
+                return f"{n} values where the grid needs {size}"
+    return "another shape than the grid"
 
 
 def from_hits(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Array:
@@ -409,6 +438,9 @@ def place_hits(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> tu
     """Return what `from_hits` does, and the number of hits outside the grid, without a warning."""
     import awkward as ak  # noqa: PLC0415 -- only those who pass awkward arrays pay for it
 
+    if len({len(column) for column in (row, col, energy)}) > 1:
+        msg = f"row, col and energy are of {len(row)} events, {len(col)} events and {len(energy)} events"
+        raise ValueError(msg)
     n_hits = ak.to_numpy(ak.num(energy))
     for word, column in (("row", row), ("col", col)):
         n_other = ak.to_numpy(ak.num(column))
@@ -419,6 +451,9 @@ def place_hits(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> tu
     i = grid.rows.find(np.asarray(ak.flatten(row)))
     j = grid.cols.find(np.asarray(ak.flatten(col)))
     value = np.asarray(ak.flatten(energy))
+    if value.dtype == np.uint64 and value.size and value.max() > np.iinfo(np.int64).max:
+        msg = f"the largest hit, {value.max()}, does not fit into int64"
+        raise ValueError(msg)
     inside = (i >= 0) & (j >= 0)
     cell = (np.repeat(np.arange(len(n_hits)), n_hits) * grid.rows.size + i) * grid.cols.size + j
     grids = np.zeros(

@@ -22,10 +22,9 @@ import uhi.io.uproot
 import uproot
 
 IDENTIFIERS = {"run": "uint32", "luminosityBlock": "uint32", "event": "uint64"}
-# Every one of these is a type of parquet, of a TTree and of an RNTuple.
-PRIMITIVES = frozenset(
-    ["bool", "float32", "float64", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))]
-)
+# The types that parquet, TTree and RNTuple have in common.
+INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+PRIMITIVES = {"bool", "float32", "float64", *INTEGERS}
 Columns = dict[str, ak.Array]
 COLUMN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -53,11 +52,10 @@ def flat_columns(events: ak.Array) -> Columns:
         Numbers stay as they are; a collection `Jet` gives `nJet` (int32) and a list `Jet_<field>` for every
         field; a list `x` of plain numbers gives `nx` and `x`.
 
-        No reader of flat columns understands a list in a list. A field of a fixed number of values for every
-        cluster therefore becomes a collection of its own: `layer_sums` of `Jet` is `nJetLayer` and
-        `JetLayer_sum`, all layers of the first cluster first. It comes back with
-        ``ak.unflatten(events.JetLayer.sum, n_layers, axis=1)``; without a single cluster awkward wants the
-        counts one by one, ``np.full(n_clusters, n_layers)``.
+        No reader of flat columns understands a list in a list, so a field with a value for every layer is a
+        collection of its own: `layer_sums` of `Jet` is `nJetLayer` and `JetLayer_sum`, all layers of the first
+        cluster first. ``ak.unflatten(events.JetLayer.sum, n_layers, axis=1)`` gives it back; without a single
+        cluster awkward wants the counts one by one, ``np.full(n_clusters, n_layers)``.
 
     Raises
     ------
@@ -296,6 +294,6 @@ def write_histograms(histograms: Mapping[str, hist.Hist[Any]], path: Path) -> No
 
 
 def _has_root_form(histogram: hist.Hist[Any]) -> bool:
-    storages = (hist.storage.Double, hist.storage.Weight)
     numeric = all(axis.traits.ordered for axis in histogram.axes)  # categories have no order
-    return numeric and histogram.ndim <= 3 and histogram.storage_type in storages
+    counts = histogram.storage_type in (hist.storage.Double, hist.storage.Weight)
+    return numeric and counts and histogram.ndim <= 3

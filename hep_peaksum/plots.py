@@ -34,6 +34,8 @@ STYLE: dict[str, Any] = {
     "legend.fontsize": 10,
 }
 STYLE |= {f"{side}tick.{kind}.size": size for side in "xy" for kind, size in (("major", 6), ("minor", 3))}
+STYLE |= {"legend.handlelength": 1.1, "legend.handletextpad": 0.5, "legend.columnspacing": 1.2}
+STYLE |= {"legend.borderpad": 0, "legend.borderaxespad": 0.4}
 MARK, FILL = "#e42536", "#3f6fc4"  # seeds, sum windows and their sums; histograms
 CELL_LINE, STRANGE = "0.91", "0.72"
 LOG_FROM, LOG_TO = 30.0, 1e4  # highest over lowest cell: where colours become logarithmic, how far they reach
@@ -42,15 +44,7 @@ DOTS_PER_INCH = 160
 # In inches: about the panels, and the largest panel.
 LEFT, RIGHT, BOTTOM, TOP, GAP = 0.85, 1.25, 0.7, 0.62, 0.45
 WIDEST, HIGHEST = 7.2, 5.4
-QUARTER_TURNS = {
-    -2: r"$-\pi$",
-    -1: r"$-\pi/2$",
-    0: "0",
-    1: r"$\pi/2$",
-    2: r"$\pi$",
-    3: r"$3\pi/2$",
-    4: r"$2\pi$",
-}
+QUARTER_TURNS = (r"$-\pi$", r"$-\pi/2$", "0", r"$\pi/2$", r"$\pi$", r"$3\pi/2$", r"$2\pi$")
 
 
 def draw_event(
@@ -132,7 +126,7 @@ def draw_histogram(h: hist.Hist[Any], *, title: str | None = None) -> Figure:
     ValueError
         If there are more axes.
     """
-    import mplhep  # noqa: PLC0415 -- slow to import
+    import mplhep  # noqa: PLC0415
     from matplotlib.ticker import NullLocator  # noqa: PLC0415
 
     if h.ndim > 2:
@@ -237,8 +231,8 @@ class View(NamedTuple):
 
 @contextmanager
 def _style() -> Iterator[None]:
-    import matplotlib.style  # noqa: PLC0415 -- slow to import
-    import mplhep  # noqa: PLC0415 -- slow to import
+    import matplotlib.style  # noqa: PLC0415
+    import mplhep  # noqa: PLC0415
 
     with matplotlib.style.context([mplhep.style.ROOT, STYLE]):
         yield
@@ -246,7 +240,7 @@ def _style() -> Iterator[None]:
 
 def _panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes], Axes]:
     """Return a figure with `n` panels of one size in inches, and the place of a colour bar."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 -- slow to import
+    from matplotlib.figure import Figure  # noqa: PLC0415
 
     width, height = size
     whole = LEFT + n * width + (n - 1) * GAP + RIGHT, BOTTOM + height + TOP
@@ -268,15 +262,15 @@ def _cell_title(grid: Grid) -> str:
 
 def _colours() -> Colormap:
     """Return colours from pale to dark, the palest well off the white of an empty cell."""
-    import matplotlib as mpl  # noqa: PLC0415 -- slow to import
-    from matplotlib.colors import ListedColormap  # noqa: PLC0415 -- slow to import
+    import matplotlib as mpl  # noqa: PLC0415
+    from matplotlib.colors import ListedColormap  # noqa: PLC0415
 
     return ListedColormap(mpl.colormaps["YlGnBu"](np.linspace(0.15, 1, 256)))
 
 
 def _norm(values: Array, *, logarithmic: bool = True) -> Normalize | None:
     """Return the scale of the colours, None where there is nothing to colour."""
-    from matplotlib.colors import LogNorm, Normalize  # noqa: PLC0415 -- slow to import
+    from matplotlib.colors import LogNorm, Normalize  # noqa: PLC0415
 
     positive = values[np.isfinite(values) & (values > 0)]
     if not len(positive):
@@ -288,7 +282,7 @@ def _norm(values: Array, *, logarithmic: bool = True) -> Normalize | None:
 
 
 def _draw_mesh(axes: Axes, x: Array, y: Array, cells: Array, norm: Normalize | None, *, line: float) -> None:
-    from matplotlib.colors import ListedColormap  # noqa: PLC0415 -- slow to import
+    from matplotlib.colors import ListedColormap  # noqa: PLC0415
 
     usable = np.isfinite(cells) & (cells >= 0)
     ground = ListedColormap(["white", STRANGE])
@@ -321,15 +315,16 @@ def _write_axis(side: Any, axis: Axis, grid: Grid, word: str) -> None:
     field = fields_of(grid).get(axis.name or "")
     side.set_label_text(field.axis_title if field else word)
     if axis.name == "phi":
+        names = dict(enumerate(QUARTER_TURNS, -2))
         side.set_major_locator(MultipleLocator(np.pi / 2))
         side.set_minor_locator(MultipleLocator(np.pi / 8))
-        side.set_major_formatter(FuncFormatter(lambda phi, _: QUARTER_TURNS.get(round(2 * phi / np.pi), "")))
+        side.set_major_formatter(FuncFormatter(lambda phi, _: names.get(round(2 * phi / np.pi), "")))
 
 
 def _draw_bar(figure: Figure, bar: Axes, norm: Normalize | None, title: str) -> None:
-    from matplotlib.cm import ScalarMappable  # noqa: PLC0415 -- slow to import
-    from matplotlib.colors import LogNorm  # noqa: PLC0415 -- slow to import
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415 -- slow to import
+    from matplotlib.cm import ScalarMappable  # noqa: PLC0415
+    from matplotlib.colors import LogNorm  # noqa: PLC0415
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415
 
     if norm is None:
         bar.remove()
@@ -345,7 +340,7 @@ def _draw_bar(figure: Figure, bar: Axes, norm: Normalize | None, title: str) -> 
 
 
 def _draw_windows(axes: Axes, view: View, outlines: Sequence[Array]) -> None:
-    from matplotlib.collections import LineCollection  # noqa: PLC0415 -- slow to import
+    from matplotlib.collections import LineCollection  # noqa: PLC0415
 
     if outlines:
         lines = list(view.place(np.concatenate(outlines)))
@@ -362,7 +357,7 @@ def _draw_seeds(axes: Axes, view: View, seeds: Array) -> None:
 def _write_sums(
     axes: Axes, view: View, seeds: Array, sums: Array, offsets: Sequence[Offset], *, n: int, unit: str
 ) -> None:
-    """Write the `n` leading sums above their windows; below, or at the bottom inside, where there is no room."""
+    """Write the `n` leading sums above their windows; without room there below, or at the bottom inside."""
     size = np.array(view.size)
     taken: list[tuple[Array, Array]] = []
     for k in np.argsort(-sums, kind="stable")[:n]:
@@ -378,13 +373,13 @@ def _write_sums(
         taken.append((place, box))
         across, up = place / size
         ground = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "boxstyle": "round,pad=0.1"}
-        at = {"transform": axes.transAxes, "ha": "center", "va": "center", "zorder": 4}
+        at: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center", "zorder": 4}
         axes.text(across, up, text, fontsize=10, color=MARK, bbox=ground, **at)
 
 
 def _draw_legend(axes: Axes, settings: PeakSumSettings, n_seeds: int, *, strange: bool) -> None:
-    from matplotlib.lines import Line2D  # noqa: PLC0415 -- slow to import
-    from matplotlib.patches import Patch  # noqa: PLC0415 -- slow to import
+    from matplotlib.lines import Line2D  # noqa: PLC0415
+    from matplotlib.patches import Patch  # noqa: PLC0415
 
     window = settings.sum_window
     size = "" if isinstance(window, str) else f" {window[0]} × {window[1]}"
@@ -394,17 +389,7 @@ def _draw_legend(axes: Axes, settings: PeakSumSettings, n_seeds: int, *, strange
     ]
     if strange:
         handles.append(Patch(color=STRANGE, label="negative or masked"))
-    axes.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=3,
-        borderpad=0,
-        borderaxespad=0.4,
-        handlelength=1.1,
-        columnspacing=1.2,
-        handletextpad=0.5,
-    )
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
 
 
 def _write_title(figure: Figure, title: str | None) -> None:

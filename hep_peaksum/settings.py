@@ -56,12 +56,13 @@ def energy_in_gev(text: str) -> Fraction:
     return exact(match[1]) * Fraction(ENERGY_UNITS[match[2]])
 
 
-def _number(value: object) -> object:
-    if isinstance(value, bool):
-        msg = f"{value} is not a number"
-        raise ValueError(msg)
+def finite_number(value: object) -> object:
+    """Return the value as a Python number; a bool, NaN or infinity is a ValueError, other things pass."""
     if hasattr(value, "item") and not getattr(value, "shape", ()):  # a numpy scalar
         value = value.item()
+    if isinstance(value, bool):
+        msg = f"{value} is not a number"
+        raise ValueError(msg)  # pydantic reports a ValueError, not a TypeError
     if isinstance(value, float) and not math.isfinite(value):
         msg = f"{value} is not a finite number"
         raise ValueError(msg)
@@ -69,7 +70,7 @@ def _number(value: object) -> object:
 
 
 def _threshold(value: object) -> object:
-    value = _number(value)
+    value = finite_number(value)
     if isinstance(value, str):
         energy_in_gev(value)
         return " ".join(value.split())
@@ -133,7 +134,7 @@ def _window_marks(window: tuple[int, int] | str) -> dict[Offset, str]:
 
 
 Window = Annotated[tuple[int, int] | str, BeforeValidator(_window)]
-Number = Annotated[int | float, BeforeValidator(_number)]
+Number = Annotated[int | float, BeforeValidator(finite_number)]
 Threshold = Annotated[int | float | str, BeforeValidator(_threshold)]
 
 
@@ -254,7 +255,15 @@ def inclusive_bound(threshold: Threshold, comparison: str, unit: float, *, integ
             msg = f"the threshold {threshold!r} is beyond what a 64-bit integer grid can hold"
             raise ValueError(msg)
         return bound
-    return math.nextafter(float(count), math.inf) if comparison == ">" else float(count)
+    try:
+        closest = float(count)
+    except OverflowError:
+        msg = f"the threshold {threshold!r} is beyond what a float64 can hold"
+        raise ValueError(msg) from None
+    if isinstance(threshold, str):  # an energy is meant as the nearest number of counts, not as a fraction
+        count = Fraction(closest)
+    passes = closest >= count if comparison == ">=" else closest > count
+    return closest if passes else math.nextafter(closest, math.inf)
 
 
 def strips_around(window: Sequence[int], *, depth: int) -> tuple[tuple[Offset, ...], ...]:

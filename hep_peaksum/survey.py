@@ -70,7 +70,9 @@ def _candidates(name: str, tree: Any) -> Iterator[Candidate]:
             looks = " x ".join(map(str, shape)) + (" cells an entry" if len(shape) > 1 else " values an entry")
             yield Candidate(name, n, (branch,), looks, {"dense": dense})
     for words in hits.values():
-        chosen = [next((words[w] for w in names if w in words), None) for names in (ROW_WORDS, COL_WORDS, VALUE_WORDS)]
+        chosen = [
+            next((words[w] for w in names if w in words), None) for names in (ROW_WORDS, COL_WORDS, VALUE_WORDS)
+        ]
         if None not in chosen and (axes := _hit_axes(tree, *chosen[:2])):
             grid: dict[str, Any] = {"hits": dict(zip(("row", "col", "value"), chosen, strict=True)), **axes}
             if re.search(r"(^|[/._])i?et$", str(chosen[2]).lower()):
@@ -121,10 +123,16 @@ def _factors(n: int) -> tuple[int, int] | None:
 
 def _hit_axes(tree: Any, row: str, col: str) -> dict[str, Any] | None:
     """Return axes that hold the hits of the first entries, or None if there are no hits."""
-    values = {word: np.asarray(ak.flatten(tree[branch].array(entry_stop=MANY))) for word, branch in (("rows", row), ("cols", col))}
+    values = {
+        word: np.asarray(ak.flatten(tree[branch].array(entry_stop=MANY)))
+        for word, branch in (("rows", row), ("cols", col))
+    }
     if not all(len(hits) for hits in values.values()):
         return None
-    return {word: _axis(re.split(r"[/._]", branch)[-1], values[word]) for word, branch in (("rows", row), ("cols", col))}
+    return {
+        word: _axis(re.split(r"[/._]", branch)[-1], values[word])
+        for word, branch in (("rows", row), ("cols", col))
+    }
 
 
 def _axis(word: str, hits: Array) -> dict[str, Any]:
@@ -134,7 +142,11 @@ def _axis(word: str, hits: Array) -> dict[str, Any]:
     if hits.dtype.kind in "iu":
         labels = np.unique(hits)
         axis: dict[str, Any] = {**name, "labels": _ranges(labels)}
-        return {**axis, "bins": len(labels), "start": 0, "stop": "2pi", "periodic": True} if plain == "phi" else axis
+        return (
+            {**axis, "bins": len(labels), "start": 0, "stop": "2pi", "periodic": True}
+            if plain == "phi"
+            else axis
+        )
     if plain == "phi":
         return {**name, "bins": 72, "start": "-pi", "stop": "pi", "periodic": True}
     reach = float(np.ceil(np.abs(hits).max() * 1.01)) or 1.0
@@ -161,6 +173,8 @@ def proposed_config(path: str, candidate: Candidate) -> dict[str, Any]:
     return {
         "datasets": {"data": {"files": {path: candidate.tree}}},
         "grids": {"calo": candidate.grid},
-        "clusters": {"Cluster": {"grid": "calo", "search_window": [3, 3], "sum_window": [3, 3], "seed_threshold": 0}},
+        "clusters": {
+            "Cluster": {"grid": "calo", "search_window": [3, 3], "sum_window": [3, 3], "seed_threshold": 0}
+        },
         "output": {"directory": "results", "clusters": ["parquet"]},
     }

@@ -68,7 +68,7 @@ class Kernel(Protocol):
 
     A cell equal to `absent(grids.dtype)` does not exist: it neither beats a candidate, nor seeds, nor adds.
     Comparisons and additions are those of float64 (floating grids) or int64; a window is added in the order
-    in which it is given. Periodic axes are at least as long as any window.
+    in which it is given. No window meets a cell twice on a periodic axis.
     """
 
     def find_peaks(self, grids: Array, rule: Rule, periodic: Periodic) -> Peaks:

@@ -84,7 +84,7 @@ def sum_cells(
 
 def _read_only(array: Array) -> Array:
     """Return a contiguous view that cannot be written, so that numba meets (and compiles) one kind only."""
-    view = np.ascontiguousarray(array).view()
+    view: Array = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
 
@@ -159,6 +159,7 @@ def _find(
     seed = np.empty(capacity, buffer.dtype)
     total = np.empty(capacity, buffer.dtype)
     n_cells = np.empty(capacity, np.int64)
+    zero = type(low)(0)
     n = 0
     for event in range(n_events):
         if n + n_rows * n_cols > capacity:
@@ -175,7 +176,7 @@ def _find(
                     continue
                 if not _is_seed(buffer, i, j, value, search, margin, (n_rows, n_cols)):
                     continue
-                added = value * 0
+                added = zero
                 count = 0
                 for k in range(window.shape[0]):
                     cell = buffer[i + window[k, 0], j + window[k, 1]]

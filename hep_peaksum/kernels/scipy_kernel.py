@@ -57,7 +57,8 @@ def sum_cells(
 
 def _find_seeds(grids: Array, rule: Rule, periodic: Periodic) -> tuple[Array, Array, Array]:
     event, row, col = np.nonzero(
-        (grids >= accumulator(grids.dtype)(rule.bound)) & (grids >= _window_maximum(grids, rule, periodic))
+        (grids >= accumulator(grids.dtype)(rule.bound))
+        & (grids.astype(np.float64) >= _window_maximum(grids, rule, periodic))
     )
     value = grids[event, row, col].astype(accumulator(grids.dtype))
     beaten = value == absent(grids.dtype)
@@ -70,26 +71,26 @@ def _find_seeds(grids: Array, rule: Rule, periodic: Periodic) -> tuple[Array, Ar
 
 
 def _window_maximum(grids: Array, rule: Rule, periodic: Periodic) -> Array:
-    """Return the largest cell of the search window around each cell, the cell itself included.
+    """Return the largest cell of the search window around each cell, the cell itself included, as float64.
 
-    scipy compares as float64, so cells above 2^53 may pass that do not belong; they are settled afterwards.
+    scipy compares in float64, where integers above 2^53 may become equal: the ties are settled afterwards.
     """
     reach_row = max((abs(cell.row) for cell in rule.search), default=0)
     reach_col = max((abs(cell.col) for cell in rule.search), default=0)
-    padded = grids
+    padded = grids.astype(np.float64)
     for axis, (reach, closed) in enumerate(((reach_row, periodic.rows), (reach_col, periodic.cols)), start=1):
         width = [(0, 0)] * 3
         width[axis] = (reach, reach)
         if closed:
             padded = np.pad(padded, width, mode="wrap")
         else:
-            padded = np.pad(padded, width, constant_values=absent(grids.dtype))
+            padded = np.pad(padded, width, constant_values=-np.inf)
     footprint = np.zeros((1, 2 * reach_row + 1, 2 * reach_col + 1), bool)
     footprint[0, reach_row, reach_col] = True
     for d, p, _ in rule.search:
         footprint[0, reach_row + d, reach_col + p] = True
     _, n_rows, n_cols = grids.shape
-    highest = ndimage.maximum_filter(padded, footprint=footprint, mode="constant", cval=absent(grids.dtype))
+    highest = ndimage.maximum_filter(padded, footprint=footprint, mode="constant", cval=-np.inf)
     return np.asarray(highest[:, reach_row : reach_row + n_rows, reach_col : reach_col + n_cols])
 
 
