@@ -47,14 +47,14 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Record:
-    """What a finished chunk says of itself. `fingerprint` is of the job, `input` of the file it was made from."""
+    """What a finished chunk says of itself; `fingerprint` is of the job that made it."""
 
     file: str
     fingerprint: str
     n_events: int
     n_clusters: Mapping[str, int]
     n_outside: Mapping[str, int]
-    histograms: Mapping[str, hist.Hist] = field(repr=False)
+    histograms: Mapping[str, hist.Hist[Any]] = field(repr=False)
 
 
 def commit(directory: Path, chunk: Chunk, events: ak.Array, record: Record) -> None:

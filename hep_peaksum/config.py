@@ -1,4 +1,4 @@
-"""The YAML file: named maps of datasets, grids, clusters and histograms, and everything that can be wrong in it.
+"""The YAML file: named maps of datasets, grids, clusters and histograms, and all that can be wrong in it.
 
 `Config` only composes the sections that the modules below define. `load_config` finds all problems at once and
 says each as key, value, expectation and remedy.
@@ -120,6 +120,11 @@ class Job(_Section):
         """Return the fields that are written and those that only histograms look at."""
         return tuple(dict.fromkeys((*self.written_fields(collection), *needed_fields(self.booked, collection))))
 
+    def branches(self) -> list[str]:
+        """Return every branch that is read."""
+        of_grids = [branch for source in self.grids.values() for branch in source.source.branches]
+        return list(dict.fromkeys([*of_grids, *self.events.identify.values(), *self.events.keep]))
+
     @property
     def booked(self) -> dict[str, HistogramInput]:
         """The histograms asked for, or a sensible set for every collection."""
@@ -127,10 +132,8 @@ class Job(_Section):
             return self.histograms
         return {
             name: histogram
-            for collection, wanted in self.clusters.items()
-            for name, histogram in default_histograms(
-                collection, wanted.settings, self.grids_of(collection)[0]
-            ).items()
+            for collection in self.clusters
+            for name, histogram in default_histograms(collection, self.grids_of(collection)).items()
         }
 
     def problems(self) -> Iterator[str]:
@@ -150,13 +153,11 @@ class Job(_Section):
                 )
             except ValueError as error:
                 yield f"histograms.{key}: {error}"
-        branches = [*self.events.keep, *self.events.identify.values()]
-        for source in self.grids.values():
-            branches.extend(source.source.branches)
-        for branch in branches:
+        for branch in self.branches():
             alias, colon, _ = branch.partition(":")
             if colon and alias not in self.friends:
-                yield f"branch {branch!r}: no friend {alias!r}{nearest(alias, self.friends)}: name its tree in friends"
+                near = nearest(alias, self.friends)
+                yield f"branch {branch!r}: no friend {alias!r}{near}: name its tree in the section friends"
 
 
 class Config(Job):
@@ -174,7 +175,8 @@ class Config(Job):
 def _cluster_problems(name: str, wanted: ClusterInput, grids: Mapping[str, GridInput]) -> Iterator[str]:
     for grid_name in wanted.grid:
         if grid_name not in grids:
-            yield f"clusters.{name}.grid: no grid {grid_name!r}{nearest(grid_name, grids)}; there are {', '.join(grids)}"
+            near = nearest(grid_name, grids)
+            yield f"clusters.{name}.grid: no grid {grid_name!r}{near}; there are {', '.join(grids)}"
             continue
         source = grids[grid_name]
         try:
@@ -186,7 +188,7 @@ def _cluster_problems(name: str, wanted: ClusterInput, grids: Mapping[str, GridI
         except ValueError as error:
             yield f"clusters.{name}: {error}"
     if len(wanted.grid) > 1 and "layer_sums" in (wanted.fields or ()):
-        yield f"clusters.{name}: field 'layer_sums' can be had of one grid only, not of {', '.join(wanted.grid)}"
+        yield f"clusters.{name}: field 'layer_sums' can be had of one grid only, not of several"
 
 
 Model = TypeVar("Model", bound=Job)
@@ -230,15 +232,20 @@ def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]
         raise ConfigError([f"{path}: not YAML ({' '.join(str(error).split())})"]) from error
     if not isinstance(content, dict):
         raise ConfigError([f"{path}: a config is a map of sections, this is {type(content).__name__}"])
-    for override in overrides:
-        _override(content, override)
+    return override(content, overrides)
+
+
+def override(content: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Return the content with ``key.path=value`` put in; the value is YAML."""
+    for setting in overrides:
+        _set(content, setting)
     return content
 
 
-def _override(content: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
+def _set(content: dict[str, Any], setting: str) -> None:
+    key, equals, text = setting.partition("=")
     if not equals or not key:
-        raise ConfigError([f"--set {override!r}: write key.path=value, as in clusters.Jet.seed_threshold=4"])
+        raise ConfigError([f"--set {setting!r}: write key.path=value, as in clusters.Jet.seed_threshold=4"])
     place: Any = content
     *path, last = key.split(".")
     try:
@@ -250,10 +257,10 @@ def _override(content: dict[str, Any], override: str) -> None:
                 place = place[part]
         place[int(last) if isinstance(place, list) else last] = yaml.load(text, _Loader)  # noqa: S506 -- safe
     except (AttributeError, IndexError, TypeError, ValueError):
-        raise ConfigError([f"--set {override!r}: there is no place {key!r} in the config"]) from None
+        raise ConfigError([f"--set {setting!r}: there is no place {key!r} in the config"]) from None
     except yaml.YAMLError as error:
         raise ConfigError(
-            [f"--set {override!r}: the value is not YAML ({' '.join(str(error).split())})"]
+            [f"--set {setting!r}: the value is not YAML ({' '.join(str(error).split())})"]
         ) from None
 
 
@@ -313,8 +320,8 @@ def _problem(detail: Any) -> str:
 def _path(loc: Sequence[str | int]) -> list[str]:
     """Return the path of a key as it stands in the file.
 
-    Models gather some keys one level deeper (`settings`, `grid`), and pydantic adds a word for every kind that a
-    value may be of, as in ``search_window.str``.
+    Models gather some keys one level deeper (`settings`, `grid`), and pydantic adds a word for every kind that
+    a value may be of, as in ``search_window.str``.
     """
     path = [str(part) for part in loc]
     if len(path) > 3 and (path[0], path[2]) in (("clusters", "settings"), ("grids", "grid")):
@@ -327,7 +334,13 @@ KINDS = ("int", "float", "str", "bool", "constrained-str", "constrained-int")
 
 def _known_keys(path: Sequence[str]) -> list[str]:
     """Return the keys that may stand at a place of the file."""
-    deeper = {"rows": Axis, "cols": Axis, "hits": HitBranches, "dense": DenseBranch, "axes": HistogramAxis}
+    deeper: dict[str, type[BaseModel]] = {
+        "rows": Axis,
+        "cols": Axis,
+        "hits": HitBranches,
+        "dense": DenseBranch,
+        "axes": HistogramAxis,
+    }
     sections: dict[str, tuple[type[BaseModel], ...]] = {
         "datasets": (Dataset,),
         "grids": (GridInput, Grid),

@@ -11,6 +11,7 @@ import glob
 import importlib
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
@@ -151,11 +152,8 @@ class EventsInput(BaseModel):
         return self
 
     def kept_names(self) -> dict[str, str]:
-        """Return the column name in the results of every branch that is kept."""
-        return {
-            branch: branch.partition(":")[2].rpartition("/")[2].replace(".", "_") or branch
-            for branch in self.keep
-        }
+        """Return the column name in the results of every branch that is kept: its last word."""
+        return {branch: re.sub(r"\W+", "_", re.split(r"[:/]", branch)[-1]).strip("_") for branch in self.keep}
 
 
 def schema_class(name: str) -> type[BaseSchema]:
@@ -298,7 +296,8 @@ def _friend_column(events: ak.Array, branch: str, tree_name: str) -> ak.Array:
         raise ValueError(msg)
     n_friend, n_main = int(tree.num_entries), int(_main_entries(events))
     if n_friend != n_main:
-        msg = f"friend {tree_name!r} has {n_friend} entries, {metadata['treename']!r} has {n_main}: these must be equal"
+        main = metadata["treename"]
+        msg = f"friend {tree_name!r} has {n_friend} entries, {main!r} has {n_main}: these must be equal"
         raise ValueError(msg)
     return tree[branch].array(entry_start=metadata["entrystart"], entry_stop=metadata["entrystop"])
 
@@ -325,7 +324,8 @@ class GridColumns(NamedTuple):
         source, part = self.source, [column[start:stop] for column in self.columns]
         try:
             if source.dense is None:
-                return place_hits(*part, source.grid)
+                row, col, value = part
+                return place_hits(row, col, value, source.grid)
             return from_dense(part[0], source.grid, axes=source.dense.axes, shape=source.dense.shape), 0
         except EventError as error:
             problem = f"{', '.join(source.source.branches)}: {error.problem}"

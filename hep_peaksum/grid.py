@@ -351,10 +351,8 @@ def _dense_shape(grid: Grid, axes: Sequence[AxisWord], shape: Sequence[int] | No
 
 def _with_layers(expected: tuple[int, ...], found: tuple[int, ...]) -> tuple[int, ...]:
     """Return the expected shape with the number of layers that an array of this shape has."""
-    if len(found) > 1:
-        n_layers = found[expected.index(0)]
-    else:
-        n_layers = found[0] // math.prod(n for n in expected if n)
+    is_flat = len(found) == 1
+    n_layers = found[0] // math.prod(n for n in expected if n) if is_flat else found[expected.index(0)]
     return tuple(n or n_layers for n in expected)
 
 

@@ -62,34 +62,36 @@ class HistogramInput(BaseModel):
         return self
 
 
-def default_histograms(collection: str, settings: PeakSumSettings, grid: Grid) -> dict[str, HistogramInput]:
-    """Return the histograms of a collection when nobody asks for others: how many, how large, where."""
-    table = fields_of(grid)
+def default_histograms(collection: str, grids: Sequence[Grid]) -> dict[str, HistogramInput]:
+    """Return the histograms of a collection when nobody asks for others: how many, how large, where.
+
+    Where only if there is one grid: the rows of several are not the same rows.
+    """
+    tables = [fields_of(grid) for grid in grids]
     name = collection.lower()
-    axes: dict[str, list[dict[str, Any]]] = {
-        f"n_{name}": [
-            {"field": f"n{collection}", "bins": MOST_CLUSTERS, "start": -0.5, "stop": MOST_CLUSTERS - 0.5}
-        ]
-    }
+    axes: dict[str, list[HistogramAxis]] = {f"n_{name}": [_integers(f"n{collection}", MOST_CLUSTERS)]}
     for field in ("pt", "energy"):
-        if field in table:
-            axes[f"{name}_{field}"] = [{"field": f"{collection}.{field}", "edges": ENERGY_EDGES}]
-    place = []
-    for word, axis in (("row", grid.rows), ("col", grid.cols)):
-        if axis.name in table and axis.edge_positions is not None:
-            edges = _symmetric_phi(axis) if axis.name == "phi" else tuple(axis.edge_positions)
-            place.append({"field": f"{collection}.{axis.name}", "edges": edges})
-        else:
-            place.append(
-                {"field": f"{collection}.{word}", "bins": axis.size, "start": -0.5, "stop": axis.size - 0.5}
-            )
-    axes[f"{name}_position"] = place
-    return {key: HistogramInput(axes=value) for key, value in axes.items()}
+        if all(field in table for table in tables):
+            axes[f"{name}_{field}"] = [HistogramAxis(field=f"{collection}.{field}", edges=ENERGY_EDGES)]
+    if len(grids) == 1:
+        places = (("row", grids[0].rows), ("col", grids[0].cols))
+        axes[f"{name}_position"] = [
+            _place(collection, word, axis, axis.name in tables[0]) for word, axis in places
+        ]
+    return {key: HistogramInput(axes=tuple(value)) for key, value in axes.items()}
 
 
-def _symmetric_phi(axis: Axis) -> tuple[float, ...]:
-    """Return the edges of an azimuth in [-pi, pi], where clusters have theirs."""
-    return tuple(np.linspace(-np.pi, np.pi, axis.size + 1))
+def _integers(field: str, n: int) -> HistogramAxis:
+    return HistogramAxis(field=field, bins=n, start=-0.5, stop=n - 0.5)
+
+
+def _place(collection: str, word: str, axis: Axis, has_positions: bool) -> HistogramAxis:
+    """Return an axis with a bin for every cell, in coordinates where there are any."""
+    if not has_positions or axis.edge_positions is None:
+        return _integers(f"{collection}.{word}", axis.size)
+    # clusters have their azimuth in (-pi, pi], whatever the edges of the grid
+    edges = np.linspace(-np.pi, np.pi, axis.size + 1) if axis.name == "phi" else axis.edge_positions
+    return HistogramAxis(field=f"{collection}.{axis.name}", edges=tuple(edges.tolist()))
 
 
 def check_histogram(
@@ -104,24 +106,27 @@ def check_histogram(
             check_fields([axis.cluster_field], settings[axis.collection], grids[axis.collection])
 
 
-def book(histogram: HistogramInput, grids: Mapping[str, Grid]) -> hist.Hist:
+def book(histogram: HistogramInput, grids: Mapping[str, Grid]) -> hist.Hist[Any]:
     """Return an empty histogram."""
     axes = []
     for axis in histogram.axes:
+        table = fields_of(grids[axis.collection])
         if axis.cluster_field is None:
             label = f"number of {axis.collection} clusters"
         else:
-            table = fields_of(grids[axis.collection])
             label = table[axis.cluster_field].axis_title if axis.cluster_field in table else axis.cluster_field
-        name = axis.field.replace(".", "_")
-        if axis.edges is not None:
-            axes.append(hist.axis.Variable(axis.edges, name=name, label=label))
-        else:
-            axes.append(hist.axis.Regular(axis.bins, axis.start, axis.stop, name=name, label=label))
+        axes.append(_booked(axis, label))
     return hist.Hist(*axes, storage=hist.storage.Double())
 
 
-def fill(histogram: hist.Hist, axes: Sequence[HistogramAxis], clusters: Mapping[str, ak.Array]) -> None:
+def _booked(axis: HistogramAxis, label: str) -> Any:
+    name = axis.field.replace(".", "_")
+    if axis.bins is None or axis.start is None or axis.stop is None:
+        return hist.axis.Variable(axis.edges or (), name=name, label=label)
+    return hist.axis.Regular(axis.bins, axis.start, axis.stop, name=name, label=label)
+
+
+def fill(histogram: hist.Hist[Any], axes: Sequence[HistogramAxis], clusters: Mapping[str, ak.Array]) -> None:
     """Fill a histogram with the clusters of a chunk, each collection jagged, one list an event."""
     values = []
     for axis in axes:
@@ -135,10 +140,7 @@ def fill(histogram: hist.Hist, axes: Sequence[HistogramAxis], clusters: Mapping[
 
 def needed_fields(histograms: Mapping[str, HistogramInput], collection: str) -> tuple[str, ...]:
     """Return the cluster fields that the histograms of a collection look at."""
-    names = [
-        axis.cluster_field
-        for histogram in histograms.values()
-        for axis in histogram.axes
-        if axis.collection == collection and axis.cluster_field not in (None, "grid")
+    axes = [
+        axis for histogram in histograms.values() for axis in histogram.axes if axis.collection == collection
     ]
-    return tuple(dict.fromkeys(name for name in names if name is not None))
+    return tuple(dict.fromkeys(axis.cluster_field for axis in axes if axis.cluster_field not in (None, "grid")))

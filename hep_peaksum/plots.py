@@ -37,7 +37,7 @@ STYLE |= {f"{side}tick.{kind}.size": size for side in "xy" for kind, size in (("
 STYLE |= {"legend.handlelength": 1.1, "legend.handletextpad": 0.5, "legend.columnspacing": 1.2}
 STYLE |= {"legend.borderpad": 0, "legend.borderaxespad": 0.4}
 MARK, FILL = "#e42536", "#3f6fc4"  # seeds, sum windows and their sums; histograms
-CELL_LINE, STRANGE = "0.91", "0.72"
+CELL_LINE, STRANGE = "0.92", "0.72"
 LOG_FROM, LOG_TO = 30.0, 1e4  # highest over lowest cell: where colours become logarithmic, how far they reach
 N_WRITTEN = 5  # sums beside the leading clusters
 DOTS_PER_INCH = 160
@@ -298,27 +298,27 @@ def _draw_cells(axes: Axes, view: View, cells: Array, norm: Normalize | None) ->
     if not view.rows_across and view.axes[1].edge_positions is None:
         axes.invert_yaxis()
     axes.tick_params(which="both", direction="out", top=False, right=False)
-    for side, axis in zip((axes.xaxis, axes.yaxis), view.axes, strict=True):
+    for which, axis in zip("xy", view.axes, strict=True):
         word = "row" if axis is view.grid.rows else "column"
-        _write_axis(side, axis, view.grid, word)
+        side: Any = getattr(axes, f"{which}axis")
+        getattr(axes, f"set_{which}label")(_write_ticks(side, axis, view.grid, word))
 
 
-def _write_axis(side: Any, axis: Axis, grid: Grid, word: str) -> None:
-    """Write title and ticks of one axis: integers for indices, parts of pi for an azimuth."""
+def _write_ticks(side: Any, axis: Axis, grid: Grid, word: str) -> str:
+    """Write integers for indices, parts of pi for an azimuth; return the title that goes with them."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, NullLocator  # noqa: PLC0415
 
     if axis.edge_positions is None:
-        side.set_label_text(f"{axis.name} ({word})" if axis.name else word)
         side.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         side.set_minor_locator(NullLocator())
-        return
-    field = fields_of(grid).get(axis.name or "")
-    side.set_label_text(field.axis_title if field else word)
+        return f"{axis.name} ({word})" if axis.name else word
     if axis.name == "phi":
         names = dict(enumerate(QUARTER_TURNS, -2))
         side.set_major_locator(MultipleLocator(np.pi / 2))
         side.set_minor_locator(MultipleLocator(np.pi / 8))
         side.set_major_formatter(FuncFormatter(lambda phi, _: names.get(round(2 * phi / np.pi), "")))
+    field = fields_of(grid).get(axis.name or "")
+    return field.axis_title if field else word
 
 
 def _draw_bar(figure: Figure, bar: Axes, norm: Normalize | None, title: str) -> None:

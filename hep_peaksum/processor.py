@@ -26,10 +26,10 @@ from hep_peaksum.peaksum import find_peaks
 
 
 class ChunkResult(NamedTuple):
-    """What one chunk gives: an entry per event with its clusters, the histograms, what lay outside the grids."""
+    """What one chunk gives: an entry per event with its clusters, histograms, what lay outside the grids."""
 
     events: ak.Array
-    histograms: dict[str, hist.Hist]
+    histograms: dict[str, hist.Hist[Any]]
     n_clusters: dict[str, int]
     n_outside: dict[str, int]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import awkward as ak
@@ -14,9 +14,11 @@ from hep_peaksum.events import open_file
 from hep_peaksum.kernels import Array
 
 # How hits are commonly called: the last word of a branch, without case; labels before coordinates.
-ROW_WORDS = ("ieta", "eta", "irow", "row", "iy", "y")
-COL_WORDS = ("iphi", "phi", "icol", "col", "ix", "x")
-VALUE_WORDS = ("iet", "et", "energy", "e", "edep", "adc", "amplitude", "pt")
+HIT_WORDS = {
+    "row": ("ieta", "eta", "irow", "row", "iy", "y"),
+    "col": ("iphi", "phi", "icol", "col", "ix", "x"),
+    "value": ("iet", "et", "energy", "e", "edep", "adc", "amplitude", "pt"),
+}
 FEW, MANY = 20, 2000  # entries looked at for the shape, and for the labels
 FEWEST_CELLS = 6
 
@@ -39,7 +41,8 @@ def survey(path: str) -> tuple[dict[str, int], list[Candidate]]:
     OSError
         If the file cannot be read as a ROOT file.
     """
-    trees, found = {}, []
+    trees: dict[str, int] = {}
+    found: list[Candidate] = []
     with open_file(path) as file:
         for key in file.keys(cycle=False):
             tree = file[key]
@@ -70,14 +73,11 @@ def _candidates(name: str, tree: Any) -> Iterator[Candidate]:
             looks = " x ".join(map(str, shape)) + (" cells an entry" if len(shape) > 1 else " values an entry")
             yield Candidate(name, n, (branch,), looks, {"dense": dense})
     for words in hits.values():
-        chosen = [
-            next((words[w] for w in names if w in words), None) for names in (ROW_WORDS, COL_WORDS, VALUE_WORDS)
-        ]
-        if None not in chosen and (axes := _hit_axes(tree, *chosen[:2])):
-            grid: dict[str, Any] = {"hits": dict(zip(("row", "col", "value"), chosen, strict=True)), **axes}
-            if re.search(r"(^|[/._])i?et$", str(chosen[2]).lower()):
-                grid["quantity"] = "et"
-            yield Candidate(name, n, tuple(map(str, chosen)), "hits", grid)
+        known = {part: next((words[w] for w in HIT_WORDS[part] if w in words), None) for part in HIT_WORDS}
+        chosen = {part: branch for part, branch in known.items() if branch is not None}
+        if len(chosen) == len(HIT_WORDS) and (axes := _hit_axes(tree, chosen)):
+            quantity = {"quantity": "et"} if re.search(r"(^|[/._])i?et$", chosen["value"].lower()) else {}
+            yield Candidate(name, n, tuple(chosen.values()), "hits", {"hits": chosen, **axes, **quantity})
 
 
 def _sample(tree: Any, branch: str) -> ak.Array | None:
@@ -121,18 +121,15 @@ def _factors(n: int) -> tuple[int, int] | None:
     return None
 
 
-def _hit_axes(tree: Any, row: str, col: str) -> dict[str, Any] | None:
+def _hit_axes(tree: Any, branches: Mapping[str, str]) -> dict[str, Any] | None:
     """Return axes that hold the hits of the first entries, or None if there are no hits."""
-    values = {
-        word: np.asarray(ak.flatten(tree[branch].array(entry_stop=MANY)))
-        for word, branch in (("rows", row), ("cols", col))
-    }
-    if not all(len(hits) for hits in values.values()):
-        return None
-    return {
-        word: _axis(re.split(r"[/._]", branch)[-1], values[word])
-        for word, branch in (("rows", row), ("cols", col))
-    }
+    axes = {}
+    for word in ("row", "col"):
+        hits = np.asarray(ak.flatten(tree[branches[word]].array(entry_stop=MANY)))
+        if not len(hits):
+            return None
+        axes[f"{word}s"] = _axis(re.split(r"[/._]", branches[word])[-1], hits)
+    return axes
 
 
 def _axis(word: str, hits: Array) -> dict[str, Any]:
@@ -153,7 +150,7 @@ def _axis(word: str, hits: Array) -> dict[str, Any]:
     return {**name, "bins": 60, "start": -reach, "stop": reach}
 
 
-def _ranges(labels: Sequence[int]) -> str:
+def _ranges(labels: Iterable[int]) -> str:
     """Write sorted integers as ranges.
 
     >>> _ranges([-2, -1, 1, 2, 3])

@@ -150,7 +150,7 @@ def shower_fractions(row: Array, col: Array) -> Array:
     add up to 1.
 
     >>> shower_fractions(np.array([0.5]), np.array([0.5]))[0, 2].round(3).tolist()
-    [0.003, 0.06, 0.718, 0.06, 0.003]
+    [0.002, 0.031, 0.814, 0.031, 0.002]
     """
     edges = np.arange(-REACH, REACH + 2)
     x, y = (edges - row[:, None])[:, :, None], (edges - col[:, None])[:, None, :]

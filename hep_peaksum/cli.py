@@ -1,0 +1,395 @@
+"""The command line: words for what the other modules do. The only place that prints and the only that exits.
+
+Everything heavy is imported inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from hep_peaksum.config import Config
+    from hep_peaksum.run import RunResult
+    from hep_peaksum.show import Event
+
+DONE, FAILED, WRONG_USAGE, DONE_WITH_LOSSES = range(4)
+MANY_CLUSTERS = 100
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; every expected error is one line, and an exit status."""
+    try:
+        status = cli.main(arguments, prog_name="hep-peaksum", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(WRONG_USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        _complain("stopped; the chunks that are finished are kept, the same command goes on from them")
+        sys.exit(130)
+    except (ValueError, OSError, RuntimeError) as error:
+        for line in str(error).splitlines() or [type(error).__name__]:
+            _complain(line)
+        sys.exit(WRONG_USAGE if hasattr(error, "problems") else FAILED)
+    sys.exit(status or DONE)
+
+
+def _complain(line: str) -> None:
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", err=True)
+
+
+def _console() -> Console:
+    from rich.console import Console  # noqa: PLC0415 -- slow to import
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+def _load(file: str, overrides: Sequence[str]) -> Config:
+    from hep_peaksum.config import load_config  # noqa: PLC0415 -- slow to import
+
+    return load_config(file, overrides)
+
+
+config_file = click.argument("file", type=click.Path(dir_okay=False), metavar="FILE.yaml")
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a key: clusters.Jet.seed_threshold=4.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hep_peaksum", message="hep_peaksum %(version)s")
+def cli() -> None:
+    """Find the local maxima of calorimeter grids and sum the cells around them.
+
+    Begin with `hep-peaksum demo`, which needs no file.
+    """
+
+
+@cli.command()
+@click.option("--events", "n_events", type=click.IntRange(min=1), default=10_000, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the random numbers.")
+def demo(n_events: int, seed: int) -> None:
+    """Make a toy sample, find its clusters, compare them with the truth.
+
+    Everything is left in the folder hep-peaksum-demo: the files, the config that was run, results and plots.
+    """
+    from hep_peaksum import demo as demo_  # noqa: PLC0415 -- slow to import
+
+    console = _console()
+    console.print(f"Toy calorimeter: {n_events} events of 24 x 16 cells (seed {seed})")
+    found = demo_.demo(n_events, seed)
+    _print_result(console, found.result)
+    score = found.score
+    table = _table("Clusters against the true showers", "")
+    table.add_row("true showers", f"{score.n_showers}")
+    table.add_row("found within one cell", f"{score.n_found}  ({score.efficiency:.1%})")
+    table.add_row(
+        "clusters that are fake",
+        f"{score.n_fakes} of {score.n_clusters}  ({score.fakes_per_event:.3f} an event)",
+    )
+    table.add_row("energy response", f"{score.response:.3f}  (median of E cluster / E shower)")
+    table.add_row("energy resolution", f"{score.resolution:.1%}  (half width of the central 68 %)")
+    console.print(table)
+    console.print(f"Now look at {found.result.directory / 'plots'}, change {found.config}, and run")
+    console.print(
+        f"  hep-peaksum run {found.config} --set output.directory=hep-peaksum-demo/mine", style="bold"
+    )
+
+
+@cli.command()
+@config_file
+@set_option
+@click.option(
+    "--max-events", type=click.IntRange(min=0), help="Process no more entries than this of a dataset."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and stop.")
+def run(file: str, overrides: Sequence[str], max_events: int | None, dry_run: bool) -> int:
+    """Run the job of a config file."""
+    config = _load(file, overrides)
+    console = _console()
+    if dry_run:
+        _print_plan(console, config, max_events)
+        return DONE
+    from hep_peaksum.run import run as run_  # noqa: PLC0415 -- slow to import
+
+    result = run_(config, max_events=max_events)
+    _print_result(console, result)
+    return DONE_WITH_LOSSES if result.losses else DONE
+
+
+@cli.command()
+@config_file
+@set_option
+def check(file: str, overrides: Sequence[str]) -> None:
+    """Say everything that is wrong with a config file, and what it means.
+
+    Branches are looked up in the first file of every dataset; files that are not there are said, too.
+    """
+    from hep_peaksum.plan import check_inputs, thresholds  # noqa: PLC0415 -- slow to import
+
+    config = _load(file, overrides)
+    console = _console()
+    table = _table("collection", "grids", "search", "sum", "tie rule", "seed threshold", "fields")
+    for name, wanted in config.clusters.items():
+        grids = [
+            f"{g} {config.grids[g].grid.rows.size} x {config.grids[g].grid.cols.size}" for g in wanted.grid
+        ]
+        table.add_row(
+            name,
+            "\n".join(grids),
+            _window(wanted.settings.search_window),
+            _window(wanted.settings.sum_window),
+            wanted.settings.tie_rule,
+            "\n".join(thresholds(config)[name].values()),
+            ", ".join(config.written_fields(name)),
+        )
+    console.print(table)
+    missing = check_inputs(config)
+    for problem in missing:
+        console.print(f"[yellow]not found:[/yellow] {problem}")
+    console.print(f"{file}: the config is fine" + ("" if missing else ", and so are the branches it reads"))
+
+
+def _window(window: Any) -> str:
+    return window if isinstance(window, str) else f"{window[0]} x {window[1]}"
+
+
+@cli.command()
+@click.argument("file", type=click.Path(dir_okay=False), metavar="FILE.root")
+def inspect(file: str) -> None:
+    """Say which branches of a ROOT file look like grids or hits, and propose a config."""
+    import yaml  # noqa: PLC0415 -- slow to import
+
+    from hep_peaksum.survey import proposed_config, survey  # noqa: PLC0415 -- slow to import
+
+    trees, candidates = survey(file)
+    console = _console()
+    table = _table("tree", "entries", "branches", "looks like")
+    for candidate in candidates[:MANY_CANDIDATES]:
+        table.add_row(
+            candidate.tree, str(candidate.n_entries), "\n".join(candidate.branches), candidate.looks_like
+        )
+    if len(candidates) > MANY_CANDIDATES:
+        table.caption = f"and {len(candidates) - MANY_CANDIDATES} more that are less likely"
+    if not candidates:
+        console.print(f"{file}: nothing looks like a grid in {', '.join(trees) or 'a file without trees'}")
+        return
+    console.print(table)
+    console.print(f"\n# a config for the first of them; hep-peaksum init --root {file} writes it to a file")
+    console.print(yaml.safe_dump(proposed_config(file, candidates[0]), sort_keys=False), markup=False)
+
+
+MANY_CANDIDATES = 8
+
+
+@cli.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@set_option
+@click.option("--entry", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--dataset", help="By default the first.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False), help="The picture; by default event-ENTRY.png."
+)
+def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, output: str | None) -> None:
+    """Draw one event: its cells, its clusters and their windows.
+
+    FILE is a config, or a ROOT file: then the config is the one that `inspect` proposes.
+    """
+    from hep_peaksum import plots  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.show import read_event  # noqa: PLC0415 -- slow to import
+
+    config = _config_of_root(file, overrides) if file.endswith(".root") else _load(file, overrides)
+    event = read_event(config, entry, dataset)
+    console = _console()
+    console.print(f"{event.file}, entry {event.entry}")
+    stem = Path(output or f"event-{entry}.png")
+    pictures = [(name, grid) for name, wanted in config.clusters.items() for grid in wanted.grid]
+    for name, grid in pictures:
+        clusters = event.result[name]
+        if len(config.clusters[name].grid) > 1:
+            clusters = clusters[clusters.grid == config.clusters[name].grid.index(grid)]
+        title = f"{name} on {grid}, entry {entry}"
+        figure = plots.draw_event(
+            event.cells[grid], config.grids[grid].grid, clusters, config.clusters[name].settings, title=title
+        )
+        path = stem if len(pictures) == 1 else stem.with_name(f"{stem.stem}-{name}-{grid}{stem.suffix}")
+        plots.save(figure, path)
+        console.print(f"{name} on {grid}: {len(clusters)} clusters, drawn in {path}")
+    _print_clusters(console, event)
+
+
+def _config_of_root(file: str, overrides: Sequence[str]) -> Config:
+    from hep_peaksum.config import override, parse_config  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.survey import proposed_config, survey  # noqa: PLC0415 -- slow to import
+
+    _, candidates = survey(file)
+    if not candidates:
+        msg = f"{file}: nothing in it looks like a grid; write a config, and show that"
+        raise ValueError(msg)
+    return parse_config(override(proposed_config(file, candidates[0]), overrides))
+
+
+def _print_clusters(console: Console, event: Event, most: int = 10) -> None:
+    for name in event.result.fields:
+        clusters = event.result[name]
+        fields = getattr(clusters, "fields", [])
+        if not fields:
+            continue
+        shown = [field for field in fields if getattr(clusters[field], "ndim", 1) == 1]
+        table = _table(name, *shown)
+        for place, cluster in enumerate(clusters[:most]):
+            table.add_row(str(place), *(f"{cluster[field]:.5g}" for field in shown))
+        if len(clusters) > most:
+            table.caption = f"and {len(clusters) - most} more"
+        console.print(table)
+
+
+@cli.command()
+@click.option(
+    "--root", type=click.Path(dir_okay=False), metavar="FILE.root", help="Propose a config for this file."
+)
+@click.option("-o", "--output", default="peaksum.yaml", show_default=True, type=click.Path(dir_okay=False))
+def init(root: str | None, output: str) -> None:
+    """Write a config to begin with: the commented quickstart, or one for a ROOT file."""
+    if Path(output).exists():
+        msg = f"{output} is there already: choose another name with -o"
+        raise click.UsageError(msg)
+    if root is None:
+        from hep_peaksum.demo import quickstart  # noqa: PLC0415 -- slow to import
+
+        text = quickstart()
+    else:
+        import yaml  # noqa: PLC0415 -- slow to import
+
+        from hep_peaksum.survey import proposed_config, survey  # noqa: PLC0415 -- slow to import
+
+        _, candidates = survey(root)
+        if not candidates:
+            msg = f"{root}: nothing in it looks like a grid"
+            raise ValueError(msg)
+        text = yaml.safe_dump(proposed_config(root, candidates[0]), sort_keys=False)
+    Path(output).write_text(text, encoding="utf-8")
+    click.echo(f"{output} is written; next: hep-peaksum check {output}")
+
+
+@cli.command()
+@click.argument("directory", type=click.Path(file_okay=False), metavar="DIR")
+def status(directory: str) -> None:
+    """Say what a results directory holds: the datasets, what is done, what is lost."""
+    from hep_peaksum.plan import read_status  # noqa: PLC0415 -- slow to import
+
+    found = read_status(Path(directory))
+    console = _console()
+    if found.summary is not None:
+        _print_summary(console, found.summary)
+        return
+    table = _table("dataset", "files", "chunks finished", "events in them")
+    for name, (n_files, n_chunks, n_events) in found.unfinished.items():
+        table.add_row(name, str(n_files), str(n_chunks), str(n_events))
+    console.print(table)
+    console.print(f"{directory}: not complete; the same run command goes on from the finished chunks")
+
+
+@cli.command()
+@click.argument("name", required=False)
+def presets(name: str | None) -> None:
+    """List the published algorithms, or show one."""
+    from hep_peaksum.presets import presets as presets_  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.presets import read_preset  # noqa: PLC0415 -- slow to import
+
+    console = _console()
+    table = _table("preset", "what it is", "reproduces", "source")
+    for each in presets_() if name is None else [name]:
+        preset = read_preset(each)
+        table.add_row(each, preset.title, preset.reproduces, preset.source)
+    console.print(table)
+    if name is not None:
+        for key, value in preset.settings.items():
+            console.print(f"  {key}: {value}")
+        if preset.differs:
+            console.print(f"What it does not do: {preset.differs}")
+
+
+def _table(*columns: str) -> Table:
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 -- slow to import
+    from rich.table import Table  # noqa: PLC0415 -- slow to import
+
+    return Table(*columns, box=SIMPLE_HEAD, title_justify="left")
+
+
+def _print_plan(console: Console, config: Config, max_events: int | None) -> None:
+    from hep_peaksum.plan import plan_job  # noqa: PLC0415 -- slow to import
+
+    plan = plan_job(config, max_events=max_events)
+    table = _table("dataset", "files", "entries", "chunks")
+    for name in config.datasets:
+        items = [item for item in plan.items if item.dataset == name]
+        n_files = len({item.filename for item in items})
+        table.add_row(name, str(n_files), str(sum(len(item) for item in items)), str(len(items)))
+    console.print(table)
+    forms = ", ".join(config.output.clusters)
+    console.print(f"would be written to {config.output.directory}: {forms}, histograms; nothing was done")
+
+
+def _print_result(console: Console, result: RunResult) -> None:
+    _print_summary(console, result.summary)
+    console.print(f"Results: {result.directory}")
+
+
+def _print_summary(console: Console, summary: Mapping[str, Any]) -> None:
+    table = _table("dataset", "files", "entries", "processed", "lost", "collection", "clusters", "per event")
+    for name, found in summary["datasets"].items():
+        expected = sum(file["expected"] for file in found["files"].values())
+        lost = expected - found["n_events"]
+        for collection, n_clusters in found["n_clusters"].items():
+            per_event = n_clusters / max(1, found["n_events"])
+            table.add_row(
+                name,
+                str(len(found["files"])),
+                str(expected),
+                str(found["n_events"]),
+                str(lost),
+                collection,
+                str(n_clusters),
+                f"{per_event:.2f}",
+            )
+    console.print(table)
+    for line in _remarks(summary):
+        console.print(line)
+
+
+def _remarks(summary: Mapping[str, Any]) -> list[str]:
+    """Return what a user should know about the numbers."""
+    remarks = []
+    for name, found in summary["datasets"].items():
+        for collection, n_clusters in found["n_clusters"].items():
+            if n_clusters > MANY_CLUSTERS * max(1, found["n_events"]):
+                remarks.append(
+                    f"{collection}: more than {MANY_CLUSTERS} clusters an event; is seed_threshold "
+                    f"({summary['thresholds'][collection]['seed']}) above the noise?"
+                )
+        for grid, n_outside in found["n_outside"].items():
+            if n_outside:
+                remarks.append(f"{name}: {n_outside} hits lie outside the grid {grid!r} and were not added")
+    if not summary["config"]["events"].get("identify"):
+        remarks.append(f"Event identity: {summary['identity']}")
+    reused = summary["n_chunks"]["reused"]
+    if reused:
+        remarks.append(
+            f"{reused} of {summary['n_chunks']['total']} chunks were finished before and not done again"
+        )
+    for loss in summary["losses"]:
+        count = "all" if loss["n_entries"] is None else loss["n_entries"]
+        remarks.append(f"[red]lost[/red] {count} entries of {loss['dataset']}: {loss['reason']}")
+    return remarks
