@@ -7,7 +7,6 @@ the records. Names follow from dataset, file number and entry range alone, so a 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,9 +73,9 @@ def read_record(directory: Path, chunk: Chunk) -> Record | None:
 
 
 def discard_others(directory: Path, chunks: Iterable[Chunk]) -> None:
-    """Remove parts and records that are not of these chunks, and parts that have no record."""
+    """Remove parts and records that are not of these chunks, and what a killed run left half-written."""
     kept = {path for chunk in chunks for path in (chunk.part(directory), chunk.record(directory))}
-    for path in [*directory.glob(f"*/{PARTS}/part-*"), *directory.glob(f"*/{RECORDS}/part-*")]:
+    for path in [p for folder in (PARTS, RECORDS) for p in directory.glob(f"*/{folder}/*") if p.is_file()]:
         if path not in kept:
             path.unlink()
 
@@ -84,7 +83,5 @@ def discard_others(directory: Path, chunks: Iterable[Chunk]) -> None:
 def write_json(path: Path, content: Any, **options: Any) -> None:
     """Write a JSON file that appears at once, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file, **options)
-    temporary.replace(path)
+    with output.replacing(path) as file:
+        file.write(json.dumps(content, **options).encode())

@@ -48,7 +48,8 @@ def _complain(line: str) -> None:
 def _console() -> Console:
     from rich.console import Console  # noqa: PLC0415 -- slow to import
 
-    return Console(highlight=False, soft_wrap=True)
+    # what goes to a file or a pipe is not cut to the width of a screen
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
 
 
 def _load(file: str, overrides: Sequence[str]) -> Config:
@@ -101,7 +102,7 @@ def demo(n_events: int, seed: int) -> None:
     table.add_row("energy response", f"{score.response:.3f}  (median of E cluster / E shower)")
     table.add_row("energy resolution", f"{score.resolution:.1%}  (half width of the central 68 %)")
     console.print(table)
-    console.print(f"Now look at {found.result.directory / 'plots'}, change {found.config}, and run")
+    console.print(f"Now look at {found.picture} and the plots beside it, change {found.config}, and run")
     console.print(
         f"  hep-peaksum run {found.config} --set output.directory=hep-peaksum-demo/mine", style="bold"
     )
@@ -140,37 +141,32 @@ def check(file: str, overrides: Sequence[str]) -> None:
 
     config = _load(file, overrides)
     console = _console()
-    table = _table("collection", "grids", "search", "sum", "tie rule", "seed threshold", "fields")
     for name, wanted in config.clusters.items():
-        grids = [
-            f"{g} {config.grids[g].grid.rows.size} x {config.grids[g].grid.cols.size}" for g in wanted.grid
-        ]
-        table.add_row(
-            name,
-            "\n".join(grids),
-            _window(wanted.settings.search_window),
-            _window(wanted.settings.sum_window),
-            wanted.settings.tie_rule,
-            "\n".join(thresholds(config)[name].values()),
-            ", ".join(config.written_fields(name)),
-        )
-    console.print(table)
-    missing = check_inputs(config)
-    for problem in missing:
+        shapes = [config.grids[grid].grid.shape for grid in wanted.grid]
+        planes = [f"{grid} {rows} x {cols}" for grid, (rows, cols) in zip(wanted.grid, shapes, strict=True)]
+        console.print(f"[bold]{name}[/bold] on {' and '.join(planes)}")
+        _print_window(console, "search window", wanted.settings.search_window)
+        _print_window(console, "sum window", wanted.settings.sum_window)
+        console.print(f"  tie rule        {wanted.settings.tie_rule}")
+        for word, bound in thresholds(config)[name].items():
+            console.print(f"  {word + ' threshold':<15} {bound}")
+        console.print(f"  fields          {' '.join(config.written_fields(name))}")
+    lacking = check_inputs(config)
+    for problem in lacking:
         console.print(f"[yellow]not found:[/yellow] {problem}")
-    console.print(f"{file}: the config is fine" + ("" if missing else ", and so are the branches it reads"))
+    console.print(f"{file}: the config is fine" + ("" if lacking else ", and so are the branches it reads"))
 
 
-def _window(window: Any) -> str:
-    return window if isinstance(window, str) else f"{window[0]} x {window[1]}"
+def _print_window(console: Console, word: str, window: tuple[int, int] | str) -> None:
+    lines = window.splitlines() if isinstance(window, str) else [f"{window[0]} x {window[1]}"]
+    for number, line in enumerate(lines):
+        console.print(f"  {word if number == 0 else '':<15} {line}", markup=False)
 
 
 @cli.command()
 @click.argument("file", type=click.Path(dir_okay=False), metavar="FILE.root")
 def inspect(file: str) -> None:
     """Say which branches of a ROOT file look like grids or hits, and propose a config."""
-    import yaml  # noqa: PLC0415 -- slow to import
-
     from hep_peaksum.survey import proposed_config, survey  # noqa: PLC0415 -- slow to import
 
     trees, candidates = survey(file)
@@ -187,10 +183,16 @@ def inspect(file: str) -> None:
         return
     console.print(table)
     console.print(f"\n# a config for the first of them; hep-peaksum init --root {file} writes it to a file")
-    console.print(yaml.safe_dump(proposed_config(file, candidates[0]), sort_keys=False), markup=False)
+    console.print(_as_yaml(proposed_config(file, candidates[0])), markup=False)
 
 
 MANY_CANDIDATES = 8
+
+
+def _as_yaml(content: Mapping[str, Any]) -> str:
+    import yaml  # noqa: PLC0415 -- slow to import
+
+    return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=110)
 
 
 @cli.command()
@@ -240,19 +242,22 @@ def _config_of_root(file: str, overrides: Sequence[str]) -> Config:
     return parse_config(override(proposed_config(file, candidates[0]), overrides))
 
 
+def _brief(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
 def _print_clusters(console: Console, event: Event, most: int = 10) -> None:
     for name in event.result.fields:
         clusters = event.result[name]
-        fields = getattr(clusters, "fields", [])
+        fields = [field for field in getattr(clusters, "fields", []) if clusters[field].ndim == 1]
         if not fields:
             continue
-        shown = [field for field in fields if getattr(clusters[field], "ndim", 1) == 1]
-        table = _table(name, *shown)
+        table = _table(name, *fields)
         for place, cluster in enumerate(clusters[:most]):
-            table.add_row(str(place), *(f"{cluster[field]:.5g}" for field in shown))
-        if len(clusters) > most:
-            table.caption = f"and {len(clusters) - most} more"
+            table.add_row(str(place), *(_brief(cluster[field]) for field in fields))
         console.print(table)
+        if len(clusters) > most:
+            console.print(f"and {len(clusters) - most} more")
 
 
 @cli.command()
@@ -270,15 +275,13 @@ def init(root: str | None, output: str) -> None:
 
         text = quickstart()
     else:
-        import yaml  # noqa: PLC0415 -- slow to import
-
         from hep_peaksum.survey import proposed_config, survey  # noqa: PLC0415 -- slow to import
 
         _, candidates = survey(root)
         if not candidates:
             msg = f"{root}: nothing in it looks like a grid"
             raise ValueError(msg)
-        text = yaml.safe_dump(proposed_config(root, candidates[0]), sort_keys=False)
+        text = _as_yaml(proposed_config(root, candidates[0]))
     Path(output).write_text(text, encoding="utf-8")
     click.echo(f"{output} is written; next: hep-peaksum check {output}")
 
@@ -348,7 +351,7 @@ def _print_result(console: Console, result: RunResult) -> None:
 
 
 def _print_summary(console: Console, summary: Mapping[str, Any]) -> None:
-    table = _table("dataset", "files", "entries", "processed", "lost", "collection", "clusters", "per event")
+    table = _table("dataset", "files", "entries", "lost", "collection", "clusters", "per event")
     for name, found in summary["datasets"].items():
         expected = sum(file["expected"] for file in found["files"].values())
         lost = expected - found["n_events"]
@@ -358,7 +361,6 @@ def _print_summary(console: Console, summary: Mapping[str, Any]) -> None:
                 name,
                 str(len(found["files"])),
                 str(expected),
-                str(found["n_events"]),
                 str(lost),
                 collection,
                 str(n_clusters),

@@ -28,8 +28,9 @@ from hep_peaksum.peaksum import check_windows
 from hep_peaksum.presets import read_preset
 from hep_peaksum.settings import PeakSumSettings
 
-# A name becomes a folder, a branch or a column: letters, digits, underscore.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+# Columns are called Jet_pt, and readers take what stands before the first underscore for the collection.
+CollectionName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
 DatasetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=200)]
 ClusterFormat = Literal["parquet", "ttree", "rntuple"]
 ExecutorName = Literal["iterative", "futures", "threads"]
@@ -99,7 +100,7 @@ class Job(_Section):
     """What a processor needs to know: grids, clusters, histograms, and how events are read."""
 
     grids: Annotated[dict[Name, GridInput], Field(min_length=1)]
-    clusters: Annotated[dict[Name, ClusterInput], Field(min_length=1)]
+    clusters: Annotated[dict[CollectionName, ClusterInput], Field(min_length=1)]
     friends: dict[Name, str] = Field(default_factory=dict)
     events: EventsInput = Field(default_factory=lambda: EventsInput.model_validate({}))
     histograms: dict[Name, HistogramInput] | None = None

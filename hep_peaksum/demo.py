@@ -9,10 +9,11 @@ from typing import NamedTuple
 import awkward as ak
 import uproot
 
-from hep_peaksum import toy
+from hep_peaksum import plots, toy
 from hep_peaksum.chunks import PARTS
-from hep_peaksum.config import load_config
-from hep_peaksum.run import RunResult, run
+from hep_peaksum.config import Config, load_config
+from hep_peaksum.run import PLOTS, RunResult, run
+from hep_peaksum.show import read_event
 
 FOLDER = Path("hep-peaksum-demo")
 QUICKSTART = "quickstart.yaml"
@@ -25,6 +26,7 @@ class Demo(NamedTuple):
     config: Path
     result: RunResult
     score: toy.Score
+    picture: Path
 
 
 def quickstart() -> str:
@@ -54,14 +56,27 @@ def write_toy(n_events: int, seed: int) -> list[Path]:
 def demo(n_events: int = 10_000, seed: int = 1) -> Demo:
     """Make a toy sample in the current folder, find its clusters, compare them with the truth."""
     files = write_toy(n_events, seed)
-    config = FOLDER / QUICKSTART
-    if not config.exists():
-        config.write_text(quickstart(), encoding="utf-8")
-    result = run(load_config(config))
+    path = FOLDER / QUICKSTART
+    if not path.exists():
+        path.write_text(quickstart(), encoding="utf-8")
+    config = load_config(path)
+    result = run(config)
     parts = sorted((result.directory / "toy" / PARTS).glob("part-*.parquet"))
     columns = ["Cluster_row", "Cluster_col", "Cluster_energy"]
     found = ak.concatenate([ak.from_parquet(part, columns=columns) for part in parts])
     clusters = ak.zip({name.removeprefix("Cluster_"): found[name] for name in columns})
     truth = uproot.concatenate(dict.fromkeys(files, "Events"), filter_name="Shower_*")
     showers = ak.zip({name: truth[f"Shower_{name}"] for name in ("row", "col", "energy")})
-    return Demo(config, result, toy.score(clusters, showers))
+    return Demo(path, result, toy.score(clusters, showers), _draw_event(config, result.directory))
+
+
+def _draw_event(config: Config, directory: Path, entry: int = 0) -> Path:
+    """Draw one event into the plots of the results."""
+    event = read_event(config, entry)
+    picture = directory / PLOTS / f"event-{entry}.png"
+    grid, settings = config.grids["calo"].grid, config.clusters["Cluster"].settings
+    title = f"toy event {entry}"
+    plots.save(
+        plots.draw_event(event.cells["calo"], grid, event.result["Cluster"], settings, title=title), picture
+    )
+    return picture

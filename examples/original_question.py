@@ -1,0 +1,18 @@
+"""The question it began with: a 24 x 16 image in, an image with the 3x3 sum at every local maximum out.
+
+The Keras preset keeps every tied cell, as `max_pool(x) == x` does; `first` keeps one of them.
+"""
+
+import numpy as np
+
+import hep_peaksum as ps
+from hep_peaksum import plots, toy
+
+image = np.round(toy.make_events(1, seed=7, showers_per_event=12).grids[0] / 2)  # counts of 2 GeV: ties
+settings, _ = ps.preset("keras-3x3")
+sums = ps.peak_sum_map(image[None], settings)[0]  # (event, row, col) in, the same out
+once = ps.peak_sum_map(image[None], ps.PeakSumSettings(tie_rule="first"))[0]
+
+print(f"{np.count_nonzero(sums)} local maxima, {np.count_nonzero(once)} if of equal neighbours one is kept")
+print(f"the sums hold {sums.sum():.0f} and {once.sum():.0f} counts, the image {image.sum():.0f}")
+plots.save(plots.draw_peak_sum(image, once, title="3x3 sums at local maxima"), "original_question.png")

@@ -1,0 +1,29 @@
+"""What CI runs, one session each: `nox`, or `nox -s tests-3.13`."""
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "tests"]
+
+
+@nox.session(python="3.11")
+def lint(session: nox.Session) -> None:
+    """Ruff and mypy."""
+    session.install(".", "ruff", "mypy", "types-PyYAML")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+
+
+@nox.session(python=["3.10", "3.11", "3.12", "3.13"])
+def tests(session: nox.Session) -> None:
+    """Run the test suite."""
+    session.install(".[test]")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(python="3.10", venv_backend="uv")
+def minimums(session: nox.Session) -> None:
+    """Run the test suite with the lowest versions that the package says it works with."""
+    session.install(".[test]", "--resolution=lowest-direct")
+    session.run("python", "-m", "pytest", *session.posargs)

@@ -1,0 +1,53 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs_in_an_empty_folder(example, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", example], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_the_original_question_leaves_its_picture_and_counts_ties(tmp_path):
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "original_question.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (tmp_path / "original_question.png").read_bytes().startswith(b"\x89PNG")
+    every, once = map(int, re.match(r"(\d+) local maxima, (\d+) if", done.stdout).groups())
+    assert every > once > 0
+
+
+@pytest.mark.parametrize(
+    "block", re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+)
+def test_the_python_of_the_readme_runs(block):
+    exec(compile(block, "README.md", "exec"), {})
+
+
+def test_the_yaml_of_the_readme_is_a_config(tmp_path):
+    from hep_peaksum.config import load_config
+
+    job = re.search(r"```yaml\n(datasets:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    (tmp_path / "job.yaml").write_text(job)
+    assert list(load_config(tmp_path / "job.yaml").clusters) == ["Cluster", "Coarse"]
+
+
+def test_the_readme_has_two_commands_and_no_path_of_this_machine():
+    text = (ROOT / "README.md").read_text()
+    assert len(re.findall(r"^python -m pip install .*$", text, re.MULTILINE)) == 2
+    assert os.fspath(ROOT.parent) not in text
