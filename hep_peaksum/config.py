@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -126,7 +127,7 @@ class Job(_Section):
         of_grids = [branch for source in self.grids.values() for branch in source.source.branches]
         return list(dict.fromkeys([*of_grids, *self.events.identify.values(), *self.events.keep]))
 
-    @property
+    @cached_property
     def booked(self) -> dict[str, HistogramInput]:
         """The histograms asked for, or a sensible set for every collection."""
         if self.histograms is not None:

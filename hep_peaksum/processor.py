@@ -41,6 +41,15 @@ class _Held:
     events: ak.Array
 
 
+def _numbered(datasets: Mapping[str, Any]) -> dict[str, Any]:
+    """Number datasets and their files in the order in which they are given, from 1."""
+    paths = {name: expand_files(dataset["files"]) for name, dataset in datasets.items()}
+    return {
+        name: {"number": number, "files": {path: place for place, path in enumerate(paths[name], start=1)}}
+        for number, name in enumerate(datasets, start=1)
+    }
+
+
 class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
     """Find the clusters of every event, for any coffea executor.
 
@@ -56,8 +65,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
     fingerprint
         What the records are signed with: the job and the version that made them.
     datasets
-        The section of the config, only for the order of files in the in-memory result; by default files are
-        taken in the order of their names.
+        The section of the config, for `numbers` in its order and so for the order of the in-memory result;
+        by default files are taken in the order of their names.
 
     Raises
     ------
@@ -89,9 +98,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         sections["friends"] = friends
         self.job: Job = parse_job({key: value for key, value in sections.items() if value is not None})
         self.directory = directory
-        self.numbers = dict(numbers or {})
+        self.numbers = numbers or _numbered(datasets or {})
         self.fingerprint = fingerprint
-        self.files = {name: list(expand_files(dataset["files"])) for name, dataset in (datasets or {}).items()}
 
     def process(self, events: ak.Array) -> dict[str, Any]:
         """Return the counts of one chunk; its clusters are committed to disk, or held for `postprocess`."""
@@ -161,7 +169,10 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
                     found[name].append(self._collection(name, cells))
                 except EventError as error:
                     raise EventError(start + error.event, error.problem) from None
-        return {name: ak.concatenate(blocks) for name, blocks in found.items()}, n_outside
+        joined = {
+            name: blocks[0] if len(blocks) == 1 else ak.concatenate(blocks) for name, blocks in found.items()
+        }
+        return joined, n_outside
 
     def _collection(self, name: str, cells: Mapping[str, Array]) -> ak.Array:
         wanted = self.job.clusters[name]
@@ -180,7 +191,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         }
 
     def _place(self, dataset: str) -> Any:
-        order = {path: place for place, path in enumerate(self.files.get(dataset, ()))}
+        order = self.numbers.get(dataset, {}).get("files", {})
         return lambda key: (order.get(key[0], len(order)), *key)
 
     def _commit(self, metadata: Mapping[str, Any], result: ChunkResult) -> None:
