@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hep_peaksum.grid import Axis, Grid, from_dense, from_hits, geometry
     from hep_peaksum.peaksum import find_clusters, peak_sum_map
-    from hep_peaksum.presets import preset, presets
     from hep_peaksum.processor import PeakSumProcessor
+    from hep_peaksum.published import preset, presets
     from hep_peaksum.settings import PeakSumSettings
 
 __version__ = version("hep_peaksum")
@@ -28,8 +28,8 @@ _HOMES = {
     "from_hits": "grid",
     "geometry": "grid",
     "peak_sum_map": "peaksum",
-    "preset": "presets",
-    "presets": "presets",
+    "preset": "published",
+    "presets": "published",
 }
 
 __all__ = [

@@ -141,8 +141,8 @@ def _n_masked(found: Found) -> Array:
     row, col = found.window
     if found.mask is None:
         return np.zeros(len(row), np.int32)
-    masked = found.mask[found.peaks.event[:, None] if found.mask.shape[0] > 1 else 0, row, col]
-    return np.asarray((masked & (row >= 0)).sum(axis=1, dtype=np.int32))
+    masked = found.mask[found.peaks.event[:, None], row, col] & (row >= 0)
+    return np.asarray(masked.sum(axis=1, dtype=np.int32))
 
 
 def _layer_sums(found: Found) -> Array:
@@ -151,10 +151,13 @@ def _layer_sums(found: Found) -> Array:
         msg = "field 'layer_sums' needs layers: give grids of shape (event, layer, row, col)"
         raise ValueError(msg)
     row, col = found.window
+    added = found.added
+    if found.mask is not None:  # also a cell that is masked as zero holds nothing in its layers
+        added = added & ~found.mask[found.peaks.event[:, None], row, col]
     total = np.zeros((len(row), found.layers.shape[1]), found.peaks.sum.dtype)
     for k in range(row.shape[1]):
         cells = found.layers[found.peaks.event, :, row[:, k], col[:, k]]
-        total += np.where(found.added[:, k, None], cells, 0)
+        total += np.where(added[:, k, None], cells, 0)
     return total
 
 
@@ -222,6 +225,9 @@ def check_fields(names: Iterable[str], settings: PeakSumSettings, grid: Grid) ->
         If a name is unknown, needs positions that an axis has not, or a pile-up estimate not asked for.
     """
     table, names = fields_of(grid), tuple(names)
+    if not names:
+        msg = f"clusters without a field cannot be: name one or more of {', '.join(table)}"
+        raise ValueError(msg)
     for name in names:
         if name in table:
             continue

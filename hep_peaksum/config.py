@@ -6,17 +6,31 @@ says each as key, value, expectation and remedy.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from hep_peaksum import clusters
-from hep_peaksum.events import DenseBranch, EventsInput, GridInput, HitBranches, nearest
+from hep_peaksum.events import (
+    IDENTITY,
+    DenseBranch,
+    EventsInput,
+    GridInput,
+    HitBranches,
+    expand_variables,
+    nearest,
+)
 from hep_peaksum.grid import Axis, Grid
 from hep_peaksum.histograms import (
     HistogramAxis,
@@ -26,8 +40,9 @@ from hep_peaksum.histograms import (
     needed_fields,
 )
 from hep_peaksum.peaksum import check_windows
-from hep_peaksum.presets import read_preset
+from hep_peaksum.published import read_preset
 from hep_peaksum.settings import PeakSumSettings
+from hep_peaksum.yaml_file import ConfigError, read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 # Columns are called Jet_pt, and readers take what stands before the first underscore for the collection.
@@ -35,14 +50,6 @@ CollectionName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
 DatasetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=200)]
 ClusterFormat = Literal["parquet", "ttree", "rntuple"]
 ExecutorName = Literal["iterative", "futures", "threads"]
-
-
-class ConfigError(ValueError):
-    """A config that cannot be run. `problems` holds a line for each thing that is wrong."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
 
 
 class _Section(BaseModel):
@@ -59,7 +66,7 @@ class Dataset(_Section):
 class ClusterInput(_Section):
     """One collection of clusters: on which grids, by which preset, with which settings and fields."""
 
-    grid: Annotated[tuple[str, ...], Field(min_length=1)]
+    grid: tuple[str, ...]
     preset: str | None = None
     fields: tuple[str, ...] | None = None
     settings: PeakSumSettings
@@ -71,7 +78,7 @@ class ClusterInput(_Section):
         if not isinstance(values, dict) or "settings" in values:
             return values
         own = {key: value for key, value in values.items() if key not in ("grid", "preset", "fields")}
-        base: dict[str, Any] = dict(read_preset(values["preset"]).settings) if values.get("preset") else {}
+        base = _preset_settings(values.get("preset"))
         window = own.get("search_window")
         if isinstance(window, str) and set(window) & set(">="):
             base.pop("tie_rule", None)
@@ -79,11 +86,34 @@ class ClusterInput(_Section):
         kept = {key: values[key] for key in ("preset", "fields") if key in values}
         return {**kept, "grid": (grid,) if isinstance(grid, str) else grid, "settings": {**base, **own}}
 
+    @field_validator("grid")
+    @classmethod
+    def _some_grid(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            msg = "name the grid, or the grids, to search"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, value: str | None) -> str | None:
+        if value is not None:
+            read_preset(value)
+        return value
+
+
+def _preset_settings(name: Any) -> dict[str, Any]:
+    """Return the settings of a preset; none for a wrong name, which is said by the key itself."""
+    try:
+        return dict(read_preset(name).settings)
+    except ValueError:
+        return {}
+
 
 class Output(_Section):
     """Where results go, and in which forms."""
 
-    directory: Annotated[str, Field(min_length=1)]
+    directory: Annotated[str, Field(min_length=1), AfterValidator(expand_variables)]
     clusters: tuple[ClusterFormat, ...] = ("parquet",)
     plots: bool = Field(True, strict=True)
 
@@ -108,7 +138,7 @@ class Job(_Section):
 
     def grids_of(self, collection: str) -> list[Grid]:
         """Return the grids on which a collection is searched."""
-        return [self.grids[name].grid for name in self.clusters[collection].grid]
+        return [self.grids[name].grid for name in self.clusters[collection].grid if name in self.grids]
 
     def written_fields(self, collection: str) -> tuple[str, ...]:
         """Return the fields of a collection that are written."""
@@ -147,14 +177,11 @@ class Job(_Section):
                 check_histogram(
                     histogram,
                     {name: wanted.settings for name, wanted in self.clusters.items()},
-                    {
-                        name: self.grids[c.grid[0]].grid
-                        for name, c in self.clusters.items()
-                        if c.grid[0] in self.grids
-                    },
+                    {name: self.grids_of(name) for name in self.clusters},
                 )
             except ValueError as error:
                 yield f"histograms.{key}: {error}"
+        yield from _name_problems(self.events.kept_names(), self.clusters)
         for branch in self.branches():
             alias, colon, _ = branch.partition(":")
             if colon and alias not in self.friends:
@@ -174,6 +201,22 @@ class Config(Job):
         return self.model_dump(mode="json", include=set(Job.model_fields), by_alias=True, exclude_none=True)
 
 
+def _name_problems(kept: Mapping[str, str], collections: Iterable[str]) -> Iterator[str]:
+    """Yield the names of columns that would hide one another."""
+    for name in collections:
+        if name in IDENTITY:
+            yield f"clusters.{name}: {name!r} is the column of the event's identity: choose another name"
+    names = list(kept.values())
+    for branch, name in kept.items():
+        owner = next((c for c in collections if name in (c, f"n{c}") or name.startswith(f"{c}_")), None)
+        if name in IDENTITY:
+            yield f"events.keep: {branch!r} would be the column {name!r}, which is the event's identity"
+        elif owner is not None:
+            yield f"events.keep: {branch!r} would be {name!r}, a column of the collection {owner!r}"
+        elif names.count(name) > 1:
+            yield f"events.keep: {branch!r} and another branch would both be the column {name!r}: keep one"
+
+
 def _cluster_problems(name: str, wanted: ClusterInput, grids: Mapping[str, GridInput]) -> Iterator[str]:
     for grid_name in wanted.grid:
         if grid_name not in grids:
@@ -183,8 +226,9 @@ def _cluster_problems(name: str, wanted: ClusterInput, grids: Mapping[str, GridI
         source = grids[grid_name]
         try:
             check_windows(wanted.settings, source.grid)
-            fields = clusters.check_fields(wanted.fields or (), wanted.settings, source.grid)
-            if "layer_sums" in fields and not source.has_layers:
+            if wanted.fields is not None:
+                clusters.check_fields(wanted.fields, wanted.settings, source.grid)
+            if "layer_sums" in (wanted.fields or ()) and not source.has_layers:
                 msg = f"field 'layer_sums' needs layers, and grid {grid_name!r} has none: name a layer axis"
                 raise ValueError(msg)
         except ValueError as error:
@@ -194,76 +238,6 @@ def _cluster_problems(name: str, wanted: ClusterInput, grids: Mapping[str, GridI
 
 
 Model = TypeVar("Model", bound=Job)
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a key may stand once, and 1e-3 is a number (YAML 1.1 wants 1.0e-3)."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
-
-
-def _unique_keys(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-    for key in keys:
-        if keys.count(key) > 1:
-            msg = f"the key {key!r} stands twice (line {node.start_mark.line + 1} and after): keep one"
-            raise ConfigError([msg])
-    return loader.construct_mapping(node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_keys)
-
-
-def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the content of a config file, with ``key.path=value`` overrides put in.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, is not YAML, or an override has no place in it.
-    """
-    try:
-        with Path(path).open(encoding="utf-8") as file:
-            content = yaml.load(file, _Loader)  # noqa: S506 -- a SafeLoader
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: not YAML ({' '.join(str(error).split())})"]) from error
-    if not isinstance(content, dict):
-        raise ConfigError([f"{path}: a config is a map of sections, this is {type(content).__name__}"])
-    return override(content, overrides)
-
-
-def override(content: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Return the content with ``key.path=value`` put in; the value is YAML."""
-    for setting in overrides:
-        _set(content, setting)
-    return content
-
-
-def _set(content: dict[str, Any], setting: str) -> None:
-    key, equals, text = setting.partition("=")
-    if not equals or not key:
-        raise ConfigError([f"--set {setting!r}: write key.path=value, as in clusters.Jet.seed_threshold=4"])
-    place: Any = content
-    *path, last = key.split(".")
-    try:
-        for part in path:
-            if isinstance(place, list):
-                place = place[int(part)]
-            else:
-                place[part] = place.get(part) or {}
-                place = place[part]
-        place[int(last) if isinstance(place, list) else last] = yaml.load(text, _Loader)  # noqa: S506 -- safe
-    except (AttributeError, IndexError, TypeError, ValueError):
-        raise ConfigError([f"--set {setting!r}: there is no place {key!r} in the config"]) from None
-    except yaml.YAMLError as error:
-        raise ConfigError(
-            [f"--set {setting!r}: the value is not YAML ({' '.join(str(error).split())})"]
-        ) from None
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -298,17 +272,49 @@ def _parse(model: type[Model], content: Mapping[str, Any]) -> Model:
     try:
         parsed = model.model_validate(dict(content))
     except ValidationError as error:
-        raise ConfigError([_problem(detail) for detail in error.errors()]) from None
+        found = [_problem(detail) for detail in error.errors()]
+        raise ConfigError([*found, *_more_problems(content, error)]) from None
     problems = list(parsed.problems())
     if problems:
         raise ConfigError(problems)
     return parsed
 
 
+def _more_problems(content: Mapping[str, Any], error: ValidationError) -> list[str]:
+    """Return what is wrong between the entries that are fine each on their own."""
+    sound = {key: value for key, value in content.items() if key in Job.model_fields}
+    for section, *entry in {tuple(map(str, detail["loc"][:2])) for detail in error.errors()}:
+        if isinstance(sound.get(section), dict) and entry and section != "events":
+            sound[section] = {key: value for key, value in sound[section].items() if key != entry[0]}
+        else:
+            sound.pop(section, None)
+    broken = _names(content, "grids") - _names(sound, "grids")
+    if "clusters" in sound:  # what stands on a broken grid is not to blame
+        sound["clusters"] = {
+            key: c for key, c in sound["clusters"].items() if broken.isdisjoint(_grid_names(c))
+        }
+    if _names(content, "clusters") - _names(sound, "clusters"):
+        sound.pop("histograms", None)
+    try:
+        return list(Job.model_validate(sound).problems())
+    except ValidationError:
+        return []
+
+
+def _names(content: Mapping[str, Any], section: str) -> set[str]:
+    found = content.get(section)
+    return set(found) if isinstance(found, dict) else set()
+
+
+def _grid_names(collection: Any) -> tuple[str, ...]:
+    grid = collection.get("grid", ()) if isinstance(collection, dict) else ()
+    return (grid,) if isinstance(grid, str) else tuple(grid)
+
+
 def _problem(detail: Any) -> str:
     """Return one line for one thing that pydantic found: key, value, expectation, remedy."""
-    path = _path(detail["loc"])
-    key = ".".join(path)
+    path = file_key(detail["loc"])
+    key = ".".join(part if part.isprintable() else repr(part) for part in path)
     if detail["type"] == "extra_forbidden":
         return f"{key}: unknown key{nearest(path[-1], _known_keys(path[:-1]))}"
     if detail["type"] == "missing":
@@ -319,14 +325,14 @@ def _problem(detail: Any) -> str:
     return f"{key}: {detail['input']!r} does not do: {message[0].lower()}{message[1:]}"
 
 
-def _path(loc: Sequence[str | int]) -> list[str]:
-    """Return the path of a key as it stands in the file.
+def file_key(loc: Sequence[str | int]) -> list[str]:
+    """Return the keys that lead to a place of the file, from where models have it.
 
     Models gather some keys one level deeper (`settings`, `grid`), and pydantic adds a word for every kind that
     a value may be of, as in ``search_window.str``.
     """
     path = [str(part) for part in loc]
-    if len(path) > 3 and (path[0], path[2]) in (("clusters", "settings"), ("grids", "grid")):
+    if len(path) > 2 and (path[0], path[2]) in (("clusters", "settings"), ("grids", "grid")):
         del path[2]
     return [part for part in path if part not in KINDS and "[" not in part]
 

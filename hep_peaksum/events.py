@@ -80,9 +80,12 @@ def _complete_grid(values: Any) -> Any:
         return {**rest, "grid": {**geometry(values["geometry"]).model_dump(exclude_defaults=True), **own}}
     dense = values.get("dense")
     if isinstance(dense, dict) and isinstance(dense.get("shape"), (list, tuple)):
-        for size, word in zip(dense["shape"], dense.get("axes", ("row", "col")), strict=False):
+        axes = dense.get("axes", ("row", "col"))
+        for size, word in zip(dense["shape"], axes, strict=False):
             if word in ("row", "col"):
                 own.setdefault(f"{word}s", {"n": size})
+        if not {"row", "col"} <= set(axes):  # said where the axes are read; no second word about rows and cols
+            own = {"rows": {"n": 1}, "cols": {"n": 1}, **own}
     return {**rest, "grid": own}
 
 
@@ -177,15 +180,14 @@ def expand_files(files: Mapping[str, str]) -> dict[str, str]:
         If an environment variable is not set.
     """
     expanded: dict[str, str] = {}
+    real: set[str] = set()
     for pattern, tree in files.items():
-        path = os.path.expandvars(Path(pattern).expanduser() if pattern.startswith("~") else pattern)
-        if "$" in path:
-            msg = f"{pattern!r} names an environment variable that is not set: export it, or write the path"
-            raise ValueError(msg)
+        path = expand_variables(pattern)
         if REMOTE in path:
             expanded[path] = tree
             continue
-        found = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else [path]  # noqa: PTH207
+        is_pattern = glob.has_magic(path) and not Path(path).is_file()
+        found = sorted(glob.glob(path, recursive=True)) if is_pattern else [path]  # noqa: PTH207
         if not found:
             msg = f"no file matches {path!r} (seen from {Path.cwd()})"
             raise FileNotFoundError(msg)
@@ -193,7 +195,18 @@ def expand_files(files: Mapping[str, str]) -> dict[str, str]:
             if not Path(name).is_file():
                 msg = f"there is no file {name!r} (seen from {Path.cwd()})"
                 raise FileNotFoundError(msg)
-            expanded.setdefault(name, tree)
+            if os.path.realpath(name) not in real:  # one file may go by several names
+                real.add(os.path.realpath(name))
+                expanded[name] = tree
+    return expanded
+
+
+def expand_variables(path: str) -> str:
+    """Return a path with `~` and environment variables filled in; one that is not set is a ValueError."""
+    expanded = os.path.expandvars(Path(path).expanduser() if path.startswith("~") else path)
+    if "$" in expanded:
+        msg = f"{path!r} names an environment variable that is not set: export it, or write the path"
+        raise ValueError(msg)
     return expanded
 
 
@@ -209,7 +222,7 @@ def open_tree(file: Any, path: str, tree: str) -> Any:
         found = file[tree]
     except uproot.KeyInFileError:
         found = None
-    if not hasattr(found, "num_entries"):
+    if not isinstance(found, (uproot.TTree, uproot.behaviors.RNTuple.RNTuple)):
         trees = [
             key
             for key, kind in file.classnames(cycle=False).items()
@@ -242,7 +255,8 @@ def nearest(word: str, words: Iterable[str]) -> str:
     >>> nearest("Evnts", ["Events", "Runs"])
     " (did you mean 'Events'?)"
     """
-    near = difflib.get_close_matches(word, list(words), n=1)
+    lower = {each.lower(): each for each in words}
+    near = [lower[match] for match in difflib.get_close_matches(word.lower(), list(lower), n=1)]
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
@@ -268,16 +282,13 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
         return _friend_column(events, branch, friends[alias])
     if name in events.fields:
         return events[name]
-    found = events
+    found, head = events, ""
     for part in name.split("."):
         if part not in found.fields:
-            words = [
-                *events.fields,
-                *(f"{f}.{g}" for f in events.fields if "." in name for g in events[f].fields),
-            ]
+            words = events.fields if not head else [f"{head}.{field}" for field in found.fields]
             msg = f"no branch {name!r}{nearest(name, words)}; there are {_listed(words)}"
             raise ValueError(msg)
-        found = found[part]
+        found, head = found[part], f"{head}.{part}".lstrip(".")
     return found
 
 
@@ -344,17 +355,30 @@ def block_size(sources: Iterable[GridInput]) -> int:
 
 
 def identity(
-    events: ak.Array, identify: Mapping[Any, str], friends: Mapping[str, str], numbers: tuple[int, int]
+    events: ak.Array, branches: Mapping[Any, str], friends: Mapping[str, str], numbers: tuple[int, int]
 ) -> dict[str, Array]:
     """Return run, luminosityBlock and event of every event.
 
     Where the file has none, these are the numbers of the dataset and of the file, and the entry.
     """
-    if identify:
-        return {
-            word: np.asarray(column(events, identify[word], friends)).astype(dtype)
-            for word, dtype in IDENTITY.items()
-        }
+    if branches:
+        return {word: _identifier(word, column(events, name, friends), name) for word, name in branches.items()}
     entry = np.arange(events.metadata["entrystart"], events.metadata["entrystop"])
     values = (*(np.full(len(events), number) for number in numbers), entry)
     return {word: value.astype(dtype) for (word, dtype), value in zip(IDENTITY.items(), values, strict=True)}
+
+
+def _identifier(word: str, values: ak.Array, branch: str) -> Array:
+    """Return numbers that identify events, as NanoAOD has them; one that does not fit is an error."""
+    if values.ndim != 1:
+        msg = f"identify {word}: the branch {branch!r} has several values an entry, expected one number"
+        raise ValueError(msg)
+    numbers, dtype = np.asarray(values), IDENTITY[word]
+    with np.errstate(invalid="ignore"):
+        kept = numbers.astype(dtype)
+    wrong = (kept != numbers) | (numbers < 0)
+    if wrong.any():
+        event = int(np.argmax(wrong))
+        msg = f"identify {word}: {branch!r} holds {numbers[event]}, which is no {np.dtype(dtype)} number"
+        raise EventError(event, msg)
+    return kept

@@ -51,10 +51,13 @@ class HistogramInput(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    axes: Annotated[tuple[HistogramAxis, ...], Field(min_length=1, max_length=3)]
+    axes: tuple[HistogramAxis, ...]
 
     @model_validator(mode="after")
     def _one_collection(self) -> HistogramInput:
+        if not 1 <= len(self.axes) <= 3:
+            msg = f"a histogram has one to three axes, this has {len(self.axes)}"
+            raise ValueError(msg)
         kinds = {(axis.collection, axis.cluster_field is None) for axis in self.axes}
         if len(kinds) > 1:
             msg = f"the axes {', '.join(axis.field for axis in self.axes)} are not of one collection"
@@ -68,14 +71,13 @@ def default_histograms(collection: str, grids: Sequence[Grid]) -> dict[str, Hist
     Where only if there is one grid: the rows of several are not the same rows.
     """
     tables = [fields_of(grid) for grid in grids]
-    name = collection.lower()
-    axes: dict[str, list[HistogramAxis]] = {f"n_{name}": [_integers(f"n{collection}", MOST_CLUSTERS)]}
+    axes: dict[str, list[HistogramAxis]] = {f"n{collection}": [_integers(f"n{collection}", MOST_CLUSTERS)]}
     for field in ("pt", "energy"):
         if all(field in table for table in tables):
-            axes[f"{name}_{field}"] = [HistogramAxis(field=f"{collection}.{field}", edges=ENERGY_EDGES)]
+            axes[f"{collection}_{field}"] = [HistogramAxis(field=f"{collection}.{field}", edges=ENERGY_EDGES)]
     if len(grids) == 1:
         places = (("row", grids[0].rows), ("col", grids[0].cols))
-        axes[f"{name}_position"] = [
+        axes[f"{collection}_position"] = [
             _place(collection, word, axis, axis.name in tables[0]) for word, axis in places
         ]
     return {key: HistogramInput(axes=tuple(value)) for key, value in axes.items()}
@@ -89,21 +91,33 @@ def _place(collection: str, word: str, axis: Axis, has_positions: bool) -> Histo
     """Return an axis with a bin for every cell, in coordinates where there are any."""
     if not has_positions or axis.edge_positions is None:
         return _integers(f"{collection}.{word}", axis.size)
-    # clusters have their azimuth in (-pi, pi], whatever the edges of the grid
-    edges = np.linspace(-np.pi, np.pi, axis.size + 1) if axis.name == "phi" else axis.edge_positions
+    edges, centres = axis.edge_positions, axis.centres
+    if axis.name == "phi" and centres is not None and np.abs(edges).max() > np.pi:
+        # clusters have their azimuth in (-pi, pi]: the cells in this order
+        order, half = np.argsort(centres), np.diff(edges) / 2
+        edges = np.append((centres - half)[order], (centres + half)[order][-1])
     return HistogramAxis(field=f"{collection}.{axis.name}", edges=tuple(edges.tolist()))
 
 
 def check_histogram(
-    histogram: HistogramInput, settings: Mapping[str, PeakSumSettings], grids: Mapping[str, Grid]
+    histogram: HistogramInput, settings: Mapping[str, PeakSumSettings], grids: Mapping[str, Sequence[Grid]]
 ) -> None:
-    """Raise a ValueError if a histogram asks for a collection or field that there is not."""
+    """Raise a ValueError if a histogram asks for a collection or field that there is not.
+
+    `settings` and `grids` are those of every collection.
+    """
     for axis in histogram.axes:
-        if axis.collection not in grids:
+        name, field = axis.collection, axis.cluster_field
+        if name not in grids:
             msg = f"{axis.field!r} is of no collection: there are {', '.join(grids)} (write 'Jet.pt' or 'nJet')"
             raise ValueError(msg)
-        if axis.cluster_field is not None and axis.cluster_field != "grid":
-            check_fields([axis.cluster_field], settings[axis.collection], grids[axis.collection])
+        if field == "grid" and len(grids[name]) > 1:
+            continue
+        if field == "layer_sums":
+            msg = f"{axis.field!r} has a value for every layer, a histogram needs one for every cluster"
+            raise ValueError(msg)
+        for grid in grids[name] if field is not None else ():
+            check_fields([str(field)], settings[name], grid)
 
 
 def book(histogram: HistogramInput, grids: Mapping[str, Grid]) -> hist.Hist[Any]:

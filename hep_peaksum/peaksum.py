@@ -103,8 +103,13 @@ def find_peaks(
 ) -> clusters.Found:
     """Return the peaks of every event, sorted by position, with what fields are computed from."""
     cells = _as_cells(grids)
+    _check_axes(cells)
     grid = grid or bare_grid(cells.shape)
-    _check_shape(cells, grid)
+    if cells.shape[-2:] != grid.shape:
+        msg = f"grids have shape {cells.shape}, the grid has {grid.shape[0]} x {grid.shape[1]} cells"
+        raise ValueError(msg)
+    if cells.dtype.kind != "f":
+        _check_magnitude(cells, settings)
     check_windows(settings, grid)
     summed, layers = (cells, None) if cells.ndim == 3 else (_depth_sum(cells), cells)
     unusable = _unusable(summed, mask, settings)
@@ -168,31 +173,31 @@ def _as_cells(grids: npt.ArrayLike | ak.Array) -> Array:
     return np.ascontiguousarray(cells, dtype=np.int64)
 
 
-def _check_shape(cells: Array, grid: Grid) -> None:
+def _check_axes(cells: Array) -> None:
     if cells.ndim not in (3, 4):
         hint = ": for a single event pass grids[None]" if cells.ndim == 2 else ""
         msg = f"grids have shape {cells.shape}, expected (event, row, col) or (event, layer, row, col){hint}"
         raise ValueError(msg)
-    if cells.shape[-2:] != grid.shape:
-        msg = f"grids have shape {cells.shape}, the grid has {grid.shape[0]} x {grid.shape[1]} cells"
+    if 0 in cells.shape[-2:]:
+        msg = f"grids have shape {cells.shape}, expected at least one row and one column"
         raise ValueError(msg)
 
 
 def _depth_sum(cells: Array) -> Array:
-    return np.asarray(cells.sum(axis=1, dtype=accumulator(cells.dtype)))
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is told by its cell
+        return np.asarray(cells.sum(axis=1, dtype=accumulator(cells.dtype)))
 
 
 def _unusable(cells: Array, mask: npt.ArrayLike | None, settings: PeakSumSettings) -> Array | None:
-    """Return which cells are masked, shape (1 or event, row, col), or None; NaN and infinity are refused."""
+    """Return which cells are masked, shape (event, row, col), or None; NaN and infinity are refused."""
     unusable = None if mask is None else np.asarray(mask)
     if unusable is not None:
         if unusable.dtype != bool or unusable.shape not in (cells.shape, cells.shape[1:]):
             given = f"{unusable.dtype} of shape {unusable.shape}"
             msg = f"mask is {given}, expected bool of shape {cells.shape[1:]} or {cells.shape}"
             raise ValueError(msg)
-        unusable = unusable.reshape(-1, *cells.shape[1:])
+        unusable = np.broadcast_to(unusable, cells.shape)
     if cells.dtype.kind != "f":
-        _check_magnitude(cells, settings)
         return unusable
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(cells.sum()):  # one pass over the memory; only a NaN or infinity makes the second needed
@@ -210,9 +215,11 @@ def _unusable(cells: Array, mask: npt.ArrayLike | None, settings: PeakSumSetting
 
 
 def _check_magnitude(cells: Array, settings: PeakSumSettings) -> None:
-    """Raise a ValueError if a window sum could leave the range of int64."""
+    """Raise a ValueError if the sum of a window, through all layers, could leave the range of int64."""
     largest = max(-int(cells.min(initial=0)), int(cells.max(initial=0)))
-    if largest * len(settings.sum_cells()) * (DONUT_STRIPS if settings.pileup else 1) >= 2**63:
+    n_layers = cells.shape[1] if cells.ndim == 4 else 1
+    n_strips = DONUT_STRIPS if settings.pileup else 1
+    if largest * n_layers * len(settings.sum_cells()) * n_strips >= 2**63:
         msg = f"cells as large as {largest} could overflow the 64-bit sum of a window: scale them down"
         raise ValueError(msg)
 
@@ -228,5 +235,4 @@ def _without(cells: Array, unusable: Array, settings: PeakSumSettings) -> Array:
 
 def _seeded_in_usable(peaks: Peaks, unusable: Array) -> Peaks:
     """Return the peaks whose seed is not masked (a cell masked as zero still stands among the others)."""
-    masked = unusable[peaks.event if len(unusable) > 1 else 0, peaks.row, peaks.col]
-    return peaks.take(~masked)
+    return peaks.take(~unusable[peaks.event, peaks.row, peaks.col])

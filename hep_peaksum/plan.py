@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
 from collections.abc import Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,17 +16,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import uproot
 from coffea import processor
 from coffea.nanoevents import NanoEventsFactory
 from coffea.processor.executor import FileMeta, WorkItem
 
 from hep_peaksum.chunks import PARTS, RECORDS, Chunk, write_json
-from hep_peaksum.config import Config, ConfigError
+from hep_peaksum.config import Config, file_key
 from hep_peaksum.events import column, expand_files, open_file, open_tree, schema_class
 from hep_peaksum.settings import inclusive_bound
+from hep_peaksum.yaml_file import ConfigError
 
 MANIFEST, SUMMARY = "manifest.json", "summary.json"
 LOSSES = "losses"
+# What uproot raises for a file that does not hold what its head promises.
+DAMAGED = (OSError, uproot.DeserializationError, struct.error)
 # Starting workers costs more than opening so many files.
 FEW_FILES = 50
 
@@ -90,12 +95,14 @@ def _described(item: FileMeta, metadata: dict[str, Any]) -> Any:
 
 def _one_line(path: str, error: BaseException) -> str:
     """Return the cause that coffea wrapped, as one line that names the file."""
-    while error.__cause__ is not None and not isinstance(error, OSError):
+    while error.__cause__ is not None and not isinstance(error, DAMAGED):
         error = error.__cause__
     text = " ".join(str(error).split()) or type(error).__name__
-    if not isinstance(error, (ValueError, OSError)):
-        text = f"{type(error).__name__}: {text}"
-    return text if text.startswith(path) else f"{path}: {text}"
+    if text.startswith(path):
+        return text
+    if isinstance(error, DAMAGED):
+        return f"{path}: cannot be read as a ROOT file, it is cut short or damaged ({text.partition(' from FSSpec')[0]})"
+    return f"{path}: {text}" if isinstance(error, ValueError) else f"{path}: {type(error).__name__}: {text}"
 
 
 def runner(config: Config, *, cache: MutableMapping[Any, Any] | None = None, n_files: int = 0) -> Runner:
@@ -175,19 +182,30 @@ def plan_job(config: Config, files: Files | None = None, *, max_events: int | No
 
 
 def check_inputs(config: Config) -> list[str]:
-    """Return what the files lack: files, trees, and branches looked up in the first file of every dataset."""
+    """Look up what the config reads in the first file of every dataset; return what files there are not.
+
+    Raises
+    ------
+    ConfigError
+        If a file has not the trees and branches that the config reads, with a line for each.
+    """
+    missing: list[str] = []
     problems: list[str] = []
     for name, dataset in config.datasets.items():
         try:
             path, tree = next(iter(expand_files(dataset.files).items()))
+        except (OSError, ValueError) as error:
+            missing.append(f"datasets.{name}: {error}")
+            continue
+        try:
             with open_file(path) as file:
                 open_tree(file, path, tree)
-                problems.extend(
-                    f"datasets.{name}: {path}: {lack}" for lack in _lacking(config, file, path, tree)
-                )
+                problems.extend(f"{path}: {lack}" for lack in _lacking(config, file, path, tree))
         except (OSError, ValueError) as error:
-            problems.append(f"datasets.{name}: {error}")
-    return problems
+            problems.append(str(error))
+    if problems:
+        raise ConfigError(problems)
+    return missing
 
 
 def _lacking(config: Config, file: Any, path: str, tree: str) -> list[str]:
@@ -283,19 +301,18 @@ def _check_owner(directory: Path, known: Mapping[str, Any], config: Config) -> N
         msg = "holds parts without a manifest"
         raise ValueError(msg)
     if known and known.get("fingerprint") != fingerprint(config):
-        changed = _changed(known.get("job"), config.job()) or "the version of hep_peaksum"
+        key = ".".join(file_key(_changed(known.get("job"), config.job())))
+        changed = key or "the version of hep_peaksum"
         msg = f"holds the results of another config ({changed} differs)"
         raise ValueError(msg)
 
 
-def _changed(known: Any, mine: Any, path: str = "") -> str | None:
-    """Return the first key in which two jobs differ."""
+def _changed(known: Any, mine: Any, path: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the path of the first key in which two jobs differ, () if there is none."""
     if isinstance(known, dict) and isinstance(mine, dict):
-        differing = (
-            _changed(known.get(k), mine.get(k), f"{path}.{k}".lstrip(".")) for k in sorted({*known, *mine})
-        )
-        return next((key for key in differing if key), None)
-    return None if known == mine else path
+        differing = (_changed(known.get(key), mine.get(key), (*path, key)) for key in sorted({*known, *mine}))
+        return next((found for found in differing if found), ())
+    return () if known == mine else path
 
 
 def _number_files(known: dict[str, Any], paths: Mapping[str, str]) -> None:

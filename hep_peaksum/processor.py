@@ -42,7 +42,7 @@ class _Held:
 
 
 def _numbered(datasets: Mapping[str, Any]) -> dict[str, Any]:
-    """Number datasets and their files in the order in which they are given, from 1."""
+    """Return the numbers of datasets and files in the order in which they are given, from 1."""
     paths = {name: expand_files(dataset["files"]) for name, dataset in datasets.items()}
     return {
         name: {"number": number, "files": {path: place for place, path in enumerate(paths[name], start=1)}}
@@ -135,6 +135,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         """
         start = events.metadata["entrystart"]
         try:
+            identifiers = self._identity(events)
             found, n_outside = self._clusters(events)
         except EventError as error:
             msg = f"entry {start + error.event}: {error.problem}"
@@ -147,7 +148,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
             name: array[[f for f in array.fields if f in self.job.written_fields(name) or f == "grid"]]
             for name, array in found.items()
         }
-        columns = {**self._identity(events), **self._kept(events), **written}
+        columns = {**identifiers, **self._kept(events), **written}
         n_clusters = {name: len(ak.flatten(array)) for name, array in found.items()}
         return ChunkResult(ak.zip(columns, depth_limit=1), filled, n_clusters, n_outside)
 

@@ -74,6 +74,9 @@ def _threshold(value: object) -> object:
     if isinstance(value, str):
         energy_in_gev(value)
         return " ".join(value.split())
+    if value is not None and not isinstance(value, (int, float)):
+        msg = f"{value!r} is not a threshold: give a number, or an energy such as '4 GeV'"
+        raise ValueError(msg)
     return value
 
 

@@ -31,6 +31,7 @@ class Candidate(NamedTuple):
     branches: tuple[str, ...]
     looks_like: str
     grid: dict[str, Any]
+    n_values: int
 
 
 def survey(path: str) -> tuple[dict[str, int], list[Candidate]]:
@@ -55,7 +56,7 @@ def survey(path: str) -> tuple[dict[str, int], list[Candidate]]:
 
 def _likelihood(candidate: Candidate) -> float:
     words = " ".join([candidate.tree, *candidate.branches]).lower()
-    return candidate.n_entries + 1e9 * bool(re.search(r"calo|tower|cell|ecal|hcal|grid|emu", words))
+    return candidate.n_values + 1e12 * bool(re.search(r"calo|tower|cell|ecal|hcal|grid|emu", words))
 
 
 def _candidates(name: str, tree: Any) -> Iterator[Candidate]:
@@ -71,13 +72,18 @@ def _candidates(name: str, tree: Any) -> Iterator[Candidate]:
             hits.setdefault(group, {})[word.lower()] = branch
         elif dense := _dense(branch, shape):
             looks = " x ".join(map(str, shape)) + (" cells an entry" if len(shape) > 1 else " values an entry")
-            yield Candidate(name, n, (branch,), looks, {"dense": dense})
+            yield Candidate(name, n, (branch,), looks, {"dense": dense}, n * math.prod(shape))
     for words in hits.values():
         known = {part: next((words[w] for w in HIT_WORDS[part] if w in words), None) for part in HIT_WORDS}
         chosen = {part: branch for part, branch in known.items() if branch is not None}
-        if len(chosen) == len(HIT_WORDS) and (axes := _hit_axes(tree, chosen)):
+        if len(chosen) == len(HIT_WORDS) and (columns := _first_hits(tree, chosen)):
+            axes = {
+                f"{part}s": _axis(re.split(r"[/._]", chosen[part])[-1], columns[part])
+                for part in ("row", "col")
+            }
             quantity = {"quantity": "et"} if re.search(r"(^|[/._])i?et$", chosen["value"].lower()) else {}
-            yield Candidate(name, n, tuple(chosen.values()), "hits", {"hits": chosen, **axes, **quantity})
+            grid = {"hits": chosen, **axes, **quantity}
+            yield Candidate(name, n, tuple(chosen.values()), "hits", grid, len(columns["row"]))
 
 
 def _sample(tree: Any, branch: str) -> ak.Array | None:
@@ -95,9 +101,10 @@ def _fixed_shape(sample: ak.Array) -> tuple[int, ...] | None:
     if len(sample) == 1 and not sample.layout.purelist_isregular:
         return None
     try:
-        return tuple(int(n) for n in ak.to_numpy(ak.to_regular(sample, axis=None)).shape[1:])
+        shape = tuple(int(n) for n in ak.to_numpy(ak.to_regular(sample, axis=None)).shape[1:])
     except ValueError:
         return None
+    return shape if all(shape) else None  # entries that are all empty say nothing
 
 
 def _dense(branch: str, shape: tuple[int, ...]) -> dict[str, Any] | None:
@@ -121,15 +128,12 @@ def _factors(n: int) -> tuple[int, int] | None:
     return None
 
 
-def _hit_axes(tree: Any, branches: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return axes that hold the hits of the first entries, or None if there are no hits."""
-    axes = {}
-    for word in ("row", "col"):
-        hits = np.asarray(ak.flatten(tree[branches[word]].array(entry_stop=MANY)))
-        if not len(hits):
-            return None
-        axes[f"{word}s"] = _axis(re.split(r"[/._]", branches[word])[-1], hits)
-    return axes
+def _first_hits(tree: Any, branches: Mapping[str, str]) -> dict[str, Array] | None:
+    """Return row and col of the hits of the first entries, or None if there are no hits."""
+    columns = {
+        part: np.asarray(ak.flatten(tree[branches[part]].array(entry_stop=MANY))) for part in ("row", "col")
+    }
+    return columns if all(len(hits) for hits in columns.values()) else None
 
 
 def _axis(word: str, hits: Array) -> dict[str, Any]:

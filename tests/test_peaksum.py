@@ -234,14 +234,14 @@ def test_layers_are_added_as_the_numbers_they_are(kernel, problem, n_layers, dat
 @pytest.mark.parametrize("dtype", [*INTEGERS, *FLOATS])
 def test_every_type_of_cell_is_compared_and_added_exactly(kernel, dtype, data):
     shape = data.draw(st.tuples(st.integers(0, 3), st.integers(1, 6), st.integers(1, 6)))
-    largest = {"uint64": 2**59}.get(dtype)
+    largest = {"uint64": 2**58}.get(dtype)
     cells = data.draw(
         hnp.arrays(dtype, shape, elements=st.integers(0, largest))
         if largest
         else hnp.arrays(
             dtype,
             shape,
-            elements=st.integers(-(2**59), 2**59)
+            elements=st.integers(-(2**58), 2**58)
             if dtype == "int64"
             else hnp.from_dtype(np.dtype(dtype), allow_nan=False, allow_infinity=False)
             if dtype != "float64"
@@ -383,6 +383,14 @@ def test_where_there_is_nothing_the_types_are_those_of_something(kernel, dtype, 
     assert not sums.any()
 
 
+@pytest.mark.parametrize("shape", [(3, 4), (0, 3, 4)], ids=["one_mask_for_all_events", "a_mask_for_each_event"])
+def test_no_events_may_be_masked(kernel, shape):
+    mask, settings = np.zeros(shape, bool), PeakSumSettings(kernel=kernel)
+    cells = np.zeros((0, 3, 4))
+    assert find_clusters(cells, settings, mask=mask, fields=["sum", "n_masked"]).to_list() == []
+    assert peak_sum_map(cells, settings, mask=mask).shape == (0, 3, 4)
+
+
 def test_four_vectors_are_four_vectors_where_there_are_none():
     rows = Axis(name="eta", bins=3, start=-1, stop=1)
     grid = Grid(rows=rows, cols=Axis(name="phi", bins=4, start=0, stop="2pi", periodic=True))
@@ -423,7 +431,7 @@ def test_a_periodic_ring_of_one_cell_is_searched_along_the_other_axis():
             (3, 4), r"shape \(3, 4\), expected .*: for a single event pass grids\[None\]$", id="one_event"
         ),
         pytest.param((1, 1, 1, 3, 4), r"shape \(1, 1, 1, 3, 4\), expected \(event, row, col\)", id="five_axes"),
-        pytest.param((), r"grids have shape \(\), expected \(event, row, col\)", id="a_number"),
+        pytest.param((), r"^grids have shape .*, expected \(event, row, col\)", id="a_number"),
         pytest.param((0,), r"grids have shape \(0,\), expected \(event, row, col\)", id="an_empty_list"),
         pytest.param((1, 0, 4), r"shape \(1, 0, 4\)", id="no_rows"),
         pytest.param((1, 3, 0), r"shape \(1, 3, 0\)", id="no_columns"),

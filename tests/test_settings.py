@@ -183,7 +183,7 @@ def test_the_strips_of_cms_have_27_towers_each_and_none_twice():
         pytest.param("seed_threshold", "4 5 GeV", "not an energy", id="two_numbers"),
         pytest.param("seed_threshold", "inf GeV", "not an energy", id="infinite_energy"),
         pytest.param("cell_threshold", "GeV", "not an energy", id="unit_alone"),
-        pytest.param("seed_threshold", [1], "seed_threshold", id="list"),
+        pytest.param("seed_threshold", [1], r"\[1\] is not a threshold", id="list"),
         pytest.param("seed_comparison", "<", "'>' or '>='", id="comparison"),
         pytest.param("max_clusters", True, "valid integer", id="true_clusters"),
         pytest.param("max_clusters", 0, "greater than or equal to 1", id="no_clusters"),

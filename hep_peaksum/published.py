@@ -1,4 +1,7 @@
-"""Published algorithms by name: settings and geometry as YAML in the package, each with its source."""
+"""Published algorithms by name: settings and geometry as YAML in the folder `published`, each with its source.
+
+(A module called `presets` would, once imported, stand where the function `hep_peaksum.presets` is.)
+"""
 
 from __future__ import annotations
 
@@ -55,10 +58,10 @@ def read_preset(name: str) -> Preset:
     if name not in _names():
         msg = f"no preset is called {name!r}: there are {', '.join(_names())}"
         raise ValueError(msg)
-    path = resources.files("hep_peaksum") / "presets" / f"{name}.yaml"
+    path = resources.files("hep_peaksum") / "published" / f"{name}.yaml"
     return Preset(**yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def _names() -> list[str]:
-    folder = resources.files("hep_peaksum") / "presets"
+    folder = resources.files("hep_peaksum") / "published"
     return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir() if path.name.endswith(".yaml"))

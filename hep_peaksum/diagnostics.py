@@ -1,0 +1,264 @@
+"""Why a cell is a seed or not, what the tie rule does to the answer, and where two algorithms differ.
+
+Nothing here searches again by other means: the rules are those of `settings`, the seeds those of `peaksum`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from hep_peaksum.grid import Grid
+from hep_peaksum.kernels import HIGHER_INDEX_WINS, LOWER_INDEX_WINS, NEIGHBOUR_WINS, Array, Peaks, SearchCell
+from hep_peaksum.peaksum import find_peaks
+from hep_peaksum.settings import PeakSumSettings, TieRule, inclusive_bound
+
+RULES: tuple[TieRule, ...] = tuple(rule for rule in get_args(TieRule) if rule != "drawn")
+
+
+class Neighbour(NamedTuple):
+    """A cell of the search window that beats the candidate, and by which comparison."""
+
+    row: int
+    col: int
+    value: float
+    needed: str
+
+    def __str__(self) -> str:
+        return (
+            f"cell (row {self.row}, col {self.col}) holds {self.value:g}, and the seed must be {self.needed} it"
+        )
+
+
+class Explanation(NamedTuple):
+    """What decided about a cell: its value, the threshold, and the cells of its search window that beat it."""
+
+    row: int
+    col: int
+    value: float
+    threshold: str
+    passes_threshold: bool
+    beaten_by: tuple[Neighbour, ...]
+
+    @property
+    def is_seed(self) -> bool:
+        """Whether the cell is a seed."""
+        return self.passes_threshold and not self.beaten_by
+
+    def __str__(self) -> str:
+        begin = f"cell (row {self.row}, col {self.col}) holds {self.value:g}"
+        if self.is_seed:
+            return f"{begin}: a seed; it passes {self.threshold} and beats its search window"
+        reasons = [] if self.passes_threshold else [f"it does not pass {self.threshold}"]
+        reasons += [str(neighbour) for neighbour in self.beaten_by]
+        return f"{begin}: no seed; " + "; ".join(reasons)
+
+
+def explain(
+    cells: npt.ArrayLike,
+    settings: PeakSumSettings | None = None,
+    grid: Grid | None = None,
+    *,
+    row: int,
+    col: int,
+) -> Explanation:
+    """Return why a cell of one event is a seed or not: which neighbour, which comparison, which threshold.
+
+    Parameters
+    ----------
+    cells
+        One event, shape (row, col) or (layer, row, col).
+    settings, grid
+        As for `hep_peaksum.find_clusters`.
+    row, col
+        The cell.
+
+    Raises
+    ------
+    ValueError
+        If there is no such cell, or what `find_clusters` refuses.
+
+    >>> print(explain([[1, 2, 2]], row=0, col=2))
+    cell (row 0, col 2) holds 2: no seed; cell (row 0, col 1) holds 2, and the seed must be > it
+    """
+    settings = settings or PeakSumSettings()
+    found = find_peaks(np.asarray(cells)[None], settings, grid)
+    plane, event = found.grid, found.grids[0]
+    if not (0 <= row < plane.shape[0] and 0 <= col < plane.shape[1]):
+        msg = f"there is no cell (row {row}, col {col}) in a grid of {plane.shape[0]} x {plane.shape[1]} cells"
+        raise ValueError(msg)
+    value = event[row, col].item()
+    integer = event.dtype.kind != "f"
+    bound = inclusive_bound(settings.seed_threshold, settings.seed_comparison, plane.unit, integer=integer)
+    beaten_by = [_compared(event, plane, row, col, cell) for cell in settings.search_cells()]
+    return Explanation(
+        row=row,
+        col=col,
+        value=value,
+        threshold=f"the seed threshold {settings.seed_comparison} {settings.seed_threshold}",
+        passes_threshold=value >= bound,
+        beaten_by=tuple(neighbour for neighbour in beaten_by if neighbour is not None),
+    )
+
+
+def _compared(event: Array, grid: Grid, row: int, col: int, cell: SearchCell) -> Neighbour | None:
+    """Return the cell of the search window if it beats the candidate."""
+    (n_rows, n_cols), (rows_closed, cols_closed) = grid.shape, grid.periodic
+    r = (row + cell.row) % n_rows if rows_closed else row + cell.row
+    c = (col + cell.col) % n_cols if cols_closed else col + cell.col
+    if not (0 <= r < n_rows and 0 <= c < n_cols):
+        return None
+    is_strict = {
+        LOWER_INDEX_WINS: (r, c) < (row, col),
+        HIGHER_INDEX_WINS: (r, c) > (row, col),
+    }.get(cell.tie, cell.tie == NEIGHBOUR_WINS)
+    value, other = event[row, col].item(), event[r, c].item()
+    wins = value > other if is_strict else value >= other
+    return None if wins else Neighbour(r, c, other, ">" if is_strict else ">=")
+
+
+class TieAudit(NamedTuple):
+    """What the tie rule does to the answer.
+
+    `n_seeds` and `n_lost` are per rule: how many seeds there are, and in how many groups of equal cells, all of
+    which would be seeds if ties were kept, none is one. Directional rules lose closed rings on a periodic axis.
+    """
+
+    n_events: int
+    n_dependent: int
+    n_groups: int
+    n_seeds: Mapping[str, int]
+    n_lost: Mapping[str, int]
+
+    @property
+    def fraction_dependent(self) -> float:
+        """Part of the events whose seeds are not the same under every rule."""
+        return self.n_dependent / self.n_events if self.n_events else 0.0
+
+
+def audit_ties(
+    grids: npt.ArrayLike, settings: PeakSumSettings | None = None, grid: Grid | None = None
+) -> TieAudit:
+    """Return how much of the answer depends on the tie rule.
+
+    Parameters
+    ----------
+    grids, settings, grid
+        As for `hep_peaksum.find_clusters`. The tie rule of the settings plays no part; windows drawn with `>`
+        and `=` are taken as the cells that they name.
+
+    >>> audit = audit_ties([[[0, 2, 2, 0]]])
+    >>> audit.n_seeds["all"], audit.n_seeds["first"], audit.n_seeds["none"], audit.n_dependent
+    (2, 1, 0, 1)
+    """
+    settings = settings or PeakSumSettings()
+    found = {rule: find_peaks(grids, _with_rule(settings, rule), grid) for rule in RULES}
+    every = found["all"]
+    shape = every.grids.shape
+    seeds = {
+        rule: np.ravel_multi_index((f.peaks.event, f.peaks.row, f.peaks.col), shape)
+        for rule, f in found.items()
+    }
+    # every rule keeps what `none` keeps and nothing that `all` does not
+    depends = np.setdiff1d(seeds["all"], seeds["none"])
+    group = _tied_groups(every.peaks, every.grid, settings)
+    tied = np.flatnonzero(np.bincount(group) > 1)
+    alive = {rule: np.unique(group[np.isin(seeds["all"], numbers)]) for rule, numbers in seeds.items()}
+    return TieAudit(
+        n_events=shape[0],
+        n_dependent=len(np.unique(depends // max(1, shape[1] * shape[2]))),
+        n_groups=len(tied),
+        n_seeds={str(rule): len(numbers) for rule, numbers in seeds.items()},
+        n_lost={str(rule): len(np.setdiff1d(tied, groups)) for rule, groups in alive.items()},
+    )
+
+
+def _with_rule(settings: PeakSumSettings, rule: str) -> PeakSumSettings:
+    """Return the settings with another tie rule; a window that carries its own becomes one that does not."""
+    values: dict[str, Any] = settings.model_dump(exclude_defaults=True)
+    window = values.get("search_window")
+    if isinstance(window, str):
+        values["search_window"] = window.replace(">", "x").replace("=", "x")
+    return PeakSumSettings(**{**values, "tie_rule": rule, "max_clusters": None})
+
+
+def _tied_groups(peaks: Peaks, grid: Grid, settings: PeakSumSettings) -> Array:
+    """Return the number of the group of every peak: equal peaks in each other's search windows are of one."""
+    from scipy.sparse import coo_array  # noqa: PLC0415 -- slow to import
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 -- slow to import
+
+    places = zip(peaks.event.tolist(), peaks.row.tolist(), peaks.col.tolist(), strict=True)
+    number = {place: n for n, place in enumerate(places)}
+    pairs = []
+    for (event, row, col), n in number.items():
+        for cell in settings.search_cells():
+            r = (row + cell.row) % grid.shape[0] if grid.periodic.rows else row + cell.row
+            c = (col + cell.col) % grid.shape[1] if grid.periodic.cols else col + cell.col
+            other = number.get((event, r, c))
+            if other is not None and peaks.seed[other] == peaks.seed[n]:
+                pairs.append((n, other))
+    first, second = np.array(pairs, np.int64).reshape(-1, 2).T
+    links = coo_array((np.ones(len(first), bool), (first, second)), shape=(len(number), len(number)))
+    return np.asarray(connected_components(links, directed=False)[1], np.int64)
+
+
+class Comparison(NamedTuple):
+    """Where two algorithms agree and where they do not.
+
+    Arrays with an entry for every cluster that either found: `event`, `row`, `col`, and the sums of both, NaN
+    where one has no cluster there.
+    """
+
+    event: Array
+    row: Array
+    col: Array
+    sum_a: Array
+    sum_b: Array
+
+    @property
+    def n_matched(self) -> int:
+        """Clusters with the same seed in both."""
+        return int((~np.isnan(self.sum_a) & ~np.isnan(self.sum_b)).sum())
+
+    @property
+    def n_only_a(self) -> int:
+        """Clusters that only the first found."""
+        return int(np.isnan(self.sum_b).sum())
+
+    @property
+    def n_only_b(self) -> int:
+        """Clusters that only the second found."""
+        return int(np.isnan(self.sum_a).sum())
+
+    @property
+    def n_different_sums(self) -> int:
+        """Clusters with the same seed and another sum."""
+        matched = ~np.isnan(self.sum_a) & ~np.isnan(self.sum_b)
+        return int((self.sum_a[matched] != self.sum_b[matched]).sum())
+
+
+def compare(
+    grids: npt.ArrayLike, settings_a: PeakSumSettings, settings_b: PeakSumSettings, grid: Grid | None = None
+) -> Comparison:
+    """Return where two settings differ on the same grids, cluster by cluster, matched by their seed.
+
+    >>> both = compare([[[0, 2, 2, 0]]], PeakSumSettings(tie_rule="all"), PeakSumSettings())
+    >>> both.n_matched, both.n_only_a, both.n_only_b
+    (1, 1, 0)
+    """
+    cells, sums = [], []
+    for settings in (settings_a, settings_b):
+        found = find_peaks(grids, settings, grid)
+        cells.append(
+            np.ravel_multi_index((found.peaks.event, found.peaks.row, found.peaks.col), found.grids.shape)
+        )
+        sums.append(found.peaks.sum.astype(np.float64))
+    either = np.union1d(*cells)
+    joined = np.full((2, len(either)), np.nan)
+    for k in (0, 1):
+        joined[k, np.searchsorted(either, cells[k])] = sums[k]
+    event, row, col = np.unravel_index(either, found.grids.shape)
+    return Comparison(event, row, col, joined[0], joined[1])

@@ -1,0 +1,152 @@
+"""What the package offers, and what it costs to ask for it: each in an interpreter of its own."""
+
+import importlib
+import json
+import subprocess
+import sys
+from importlib.metadata import entry_points, version
+
+import pytest
+
+import hep_peaksum as ps
+
+HEAVY = ("awkward", "coffea", "dask", "matplotlib", "numba", "pyarrow", "scipy", "uproot", "vector")
+
+
+def loaded_by(code, *arguments):
+    """Return the heads of all modules that are loaded after the code has run."""
+    program = (
+        "import json, sys\n"
+        f"try:\n    exec({code!r})\n"
+        "finally:\n    heads = sorted({name.partition('.')[0] for name in sys.modules})\n"
+        "    print('\\n' + json.dumps(heads))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, timeout=120
+    )
+    return set(json.loads(done.stdout.splitlines()[-1])), done.stdout
+
+
+def test_the_public_names():
+    assert ps.__all__ == [
+        "Axis",
+        "Grid",
+        "PeakSumProcessor",
+        "PeakSumSettings",
+        "__version__",
+        "find_clusters",
+        "from_dense",
+        "from_hits",
+        "geometry",
+        "peak_sum_map",
+        "preset",
+        "presets",
+    ]
+    assert dir(ps) == ps.__all__
+
+
+@pytest.mark.parametrize("name", sorted(set(ps.__all__) - {"__version__"}))
+def test_every_public_name_is_there_and_described(name):
+    assert getattr(ps, name).__doc__
+    assert getattr(ps, name).__module__.startswith("hep_peaksum.")
+
+
+def test_all_names_can_be_imported_at_once():
+    names = {}
+    exec("from hep_peaksum import *", names)
+    assert set(ps.__all__) <= set(names)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match=r"^module 'hep_peaksum' has no attribute 'find_cluster'"):
+        _ = ps.find_cluster
+    with pytest.raises(ImportError, match="find_cluster"):
+        exec("from hep_peaksum import find_cluster")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param("", id="first"),
+        pytest.param("ps.preset('keras-3x3')", id="after_a_preset"),
+        pytest.param("import hep_peaksum.published", id="after_the_module"),
+        pytest.param("import hep_peaksum.config", id="after_the_config"),
+        pytest.param("from hep_peaksum import *", id="after_all_names"),
+    ],
+)
+def test_the_list_of_presets_can_be_had_at_any_time(before):
+    """The function has the name of its module, which Python puts in the same place."""
+    _, printed = loaded_by(f"import hep_peaksum as ps\n{before}\nprint(list(ps.presets()))")
+    assert "cms-l1-jet" in printed
+
+
+def test_modules_can_be_imported_by_name():
+    assert importlib.import_module("hep_peaksum.grid").Grid is ps.Grid
+
+
+def test_the_version_is_that_of_the_package():
+    assert ps.__version__ == version("hep_peaksum")
+
+
+def test_the_command_is_installed():
+    (command,) = [entry for entry in entry_points(group="console_scripts") if entry.name == "hep-peaksum"]
+    assert command.load().__name__ == "main"
+
+
+# ---------------------------------------------------------------------------------------------- what it costs
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    loaded, _ = loaded_by("import hep_peaksum; hep_peaksum.__version__; dir(hep_peaksum)")
+    assert not loaded & {*HEAVY, "numpy", "pydantic", "yaml"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("ps.Grid(rows=ps.Axis(n=2), cols=ps.Axis(n=2))", id="grid"),
+        pytest.param("ps.PeakSumSettings(seed_threshold='4 GeV').search_cells()", id="settings"),
+        pytest.param("ps.preset('cms-l1-jet')", id="preset"),
+        pytest.param("ps.presets()", id="presets"),
+        pytest.param("ps.geometry('cms-l1-towers')", id="geometry"),
+        pytest.param("ps.find_clusters", id="find_clusters_unused"),
+    ],
+)
+def test_grids_and_settings_load_no_reader_and_no_kernel(code):
+    loaded, _ = loaded_by(f"import hep_peaksum as ps; {code}")
+    assert "numpy" in loaded or "settings" in code.lower()
+    assert not loaded & {*HEAVY}
+
+
+def test_the_map_of_sums_needs_neither_coffea_nor_uproot():
+    loaded, _ = loaded_by("import hep_peaksum as ps; ps.peak_sum_map([[[1]]])")
+    assert "numba" in loaded  # which loads awkward and vector itself, where they are installed
+    assert not loaded & {"coffea", "uproot", "matplotlib", "dask"}
+
+
+def test_the_readable_kernel_does_not_need_the_fast_one():
+    loaded, _ = loaded_by(
+        "import hep_peaksum as ps; ps.peak_sum_map([[[1]]], ps.PeakSumSettings(kernel='scipy'))"
+    )
+    assert not loaded & {"numba", "awkward", "coffea", "uproot", "matplotlib"}
+
+
+def test_clusters_need_neither_coffea_nor_uproot():
+    loaded, _ = loaded_by("import hep_peaksum as ps; ps.find_clusters([[[1]]])")
+    assert {"awkward", "numba"} <= loaded
+    assert not loaded & {"coffea", "uproot", "matplotlib", "dask"}
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("-h",), ("run", "--help"), ("--version",)], ids=" ".join)
+def test_help_is_there_at_once(arguments):
+    loaded, printed = loaded_by("from hep_peaksum.__main__ import main; main()", *arguments)
+    assert "hep-peaksum" in printed or "hep_peaksum" in printed
+    assert not loaded & {*HEAVY, "numpy", "pydantic", "yaml"}
+
+
+def test_the_module_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "hep_peaksum", "--help"], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.startswith("Usage: hep-peaksum")
+    assert not done.stderr

@@ -1,0 +1,108 @@
+"""The example configs: each is fine, and each whose data is here runs."""
+
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+import yaml
+
+from hep_peaksum.cli import main
+from hep_peaksum.config import load_config
+from hep_peaksum.demo import quickstart, write_toy
+from hep_peaksum.plan import check_inputs
+from hep_peaksum.run import run
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+# What a config must find in its file: events, and clusters where their number is known from elsewhere (the jets
+# of the trigger emulator and one more; local maxima of scipy's maximum_filter above 1 GeV).
+FOUND = {
+    "cms-l1-jets": (200, {"Jet": 430}),
+    "delphes-towers": (25, {"Cluster": 296}),
+    "geant4-b4": (1000, {}),
+    "geant4-b5": (1000, {}),
+    "quickstart": (120, {}),
+}
+
+
+@pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
+def config(request, data, tmp_path, monkeypatch):
+    """Return an example config, where its data is: the toy files of the demo are made."""
+    monkeypatch.chdir(tmp_path)
+    for dataset in yaml.safe_load(request.param.read_text())["datasets"].values():
+        for path in dataset["files"]:
+            if path.startswith("$HEP_PEAKSUM_DATA/"):
+                monkeypatch.setenv("HEP_PEAKSUM_DATA", str(data(Path(path).name).parent))
+            else:
+                write_toy(120, seed=3)
+    return request.param
+
+
+def test_there_are_examples():
+    assert {path.stem for path in CONFIGS} >= set(FOUND)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_an_example_config_is_fine_also_without_its_data(path, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HEP_PEAKSUM_DATA", str(tmp_path))
+    with pytest.raises(SystemExit) as end:
+        main(["check", str(path)])
+    said = capsys.readouterr()
+    assert end.value.code == 0
+    assert f"{path}: the config is fine\n" in said.out
+    assert "not there yet: " in said.out
+    assert not said.err
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_an_example_config_is_commented(path):
+    assert path.read_text().startswith("# ")
+
+
+def test_every_branch_of_an_example_config_is_there(config):
+    assert check_inputs(load_config(config)) == []
+
+
+def test_an_example_config_runs_and_every_form_agrees(config, tmp_path):
+    result = run(load_config(config, [f"output.directory={tmp_path / 'results'}"]))
+    n_events, n_clusters = FOUND[config.stem]
+    for name, found in result.summary["datasets"].items():
+        folder = result.directory / name
+        assert found["n_events"] == n_events
+        assert found["n_outside"] == dict.fromkeys(found["n_outside"], 0)
+        assert {**found["n_clusters"], **n_clusters} == found["n_clusters"]
+        assert min(found["n_clusters"].values()) > 0
+        parquet = ak.concatenate([ak.from_parquet(part) for part in sorted(folder.glob("clusters.parquet/*"))])
+        trees = [uproot.open(path)["Events"].arrays() for path in sorted(folder.glob("*.root"))]
+        assert len(trees) == len(load_config(config).output.clusters) - 1
+        for events in (parquet, *trees):
+            assert len(events) == n_events
+            for collection, n in found["n_clusters"].items():
+                assert ak.sum(events[f"n{collection}"]) == ak.count(events[f"{collection}_sum"]) == n
+    assert not result.losses
+    plots = list((result.directory / "plots").iterdir())
+    assert len(plots) == sum(len(histograms) for histograms in result.histograms.values())
+
+
+def test_the_packaged_quickstart_is_the_one_of_the_repository():
+    assert quickstart() == next(path for path in CONFIGS if path.stem == "quickstart").read_text()
+
+
+def test_the_layers_of_geant4_b4_add_up(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("HEP_PEAKSUM_DATA", str(data("g4B4_2.root").parent))
+    config = next(path for path in CONFIGS if path.stem == "geant4-b4")
+    run(load_config(config, [f"output.directory={tmp_path}", "output.plots=false"]), max_events=100)
+    events = uproot.open(tmp_path / "pions/clusters.root")["Events"].arrays()
+    assert events.nClusterLayer.to_list() == (67 * events.nCluster).to_list()
+    layers = ak.unflatten(ak.flatten(events.ClusterLayer_sum), np.full(int(ak.sum(events.nCluster)), 67))
+    assert ak.sum(layers, axis=1).to_list() == pytest.approx(
+        ak.flatten(events.Cluster_sum).to_list(), rel=1e-12
+    )
+    # Cells of the raw file, added by hand about the first seed.
+    cells = uproot.open(data("g4B4_2.root"))["B4"]["Eabs"].array(entry_stop=1).to_numpy().reshape(67, 10, 10)
+    row, col = int(events.Cluster_row[0, 0]), int(events.Cluster_col[0, 0])
+    window = cells[:, max(0, row - 1) : row + 2, max(0, col - 1) : col + 2]
+    assert layers[0].to_list() == pytest.approx(window.sum(axis=(1, 2)).tolist(), rel=1e-12)
+    assert events.Cluster_seed[0, 0] == pytest.approx(cells.sum(axis=0).max(), rel=1e-12)
