@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hep_peaksum.diagnostics import audit_ties, compare, explain
     from hep_peaksum.grid import Axis, Grid, from_dense, from_hits, geometry
     from hep_peaksum.peaksum import find_clusters, peak_sum_map
     from hep_peaksum.processor import PeakSumProcessor
@@ -23,6 +24,9 @@ _HOMES = {
     "Grid": "grid",
     "PeakSumProcessor": "processor",
     "PeakSumSettings": "settings",
+    "audit_ties": "diagnostics",
+    "compare": "diagnostics",
+    "explain": "diagnostics",
     "find_clusters": "peaksum",
     "from_dense": "grid",
     "from_hits": "grid",
@@ -38,6 +42,9 @@ __all__ = [
     "PeakSumProcessor",
     "PeakSumSettings",
     "__version__",
+    "audit_ties",
+    "compare",
+    "explain",
     "find_clusters",
     "from_dense",
     "from_hits",

@@ -6,7 +6,7 @@ Everything heavy is imported inside the commands, so that `--help` answers at on
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -305,6 +305,119 @@ def status(directory: str) -> None:
 
 
 @cli.command()
+@config_file
+@set_option
+@click.option("--entry", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--cell", type=(int, int), required=True, metavar="ROW COL", help="The cell, counted from 0.")
+@click.option("--collection", help="By default the first.")
+@click.option("--dataset", help="By default the first.")
+def explain(
+    file: str,
+    overrides: Sequence[str],
+    entry: int,
+    cell: tuple[int, int],
+    collection: str | None,
+    dataset: str | None,
+) -> None:
+    """Say why a cell is a seed or not: which neighbour, which comparison, which threshold decided."""
+    from hep_peaksum.diagnostics import explain as explain_  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.show import read_event  # noqa: PLC0415 -- slow to import
+
+    config = _load(file, overrides)
+    name = _collection(config, collection)
+    event = read_event(config, entry, dataset)
+    for grid in config.clusters[name].grid:
+        settings, plane = config.clusters[name].settings, config.grids[grid].grid
+        said = explain_(event.cells[grid], settings, plane, row=cell[0], col=cell[1])
+        click.echo(f"{name} on {grid}, entry {entry}: {said}")
+
+
+@cli.command()
+@config_file
+@set_option
+@click.option("--max-events", type=click.IntRange(min=1), default=1000, show_default=True)
+@click.option("--collection", help="By default the first.")
+@click.option("--dataset", help="By default the first.")
+def ties(
+    file: str, overrides: Sequence[str], max_events: int, collection: str | None, dataset: str | None
+) -> None:
+    """Say how much of the answer depends on the tie rule."""
+    from hep_peaksum.diagnostics import RULES, audit_ties  # noqa: PLC0415 -- slow to import
+
+    config = _load(file, overrides)
+    name = _collection(config, collection)
+    audits = [
+        audit_ties(cells, config.clusters[name].settings, config.grids[grid].grid)
+        for grid, cells in _cells(config, name, dataset, max_events)
+    ]
+    table = _table("tie rule", "seeds", "groups of equal seeds that leave none")
+    for rule in RULES:
+        n_seeds, n_lost = (
+            sum(getattr(audit, word)[rule] for audit in audits) for word in ("n_seeds", "n_lost")
+        )
+        table.add_row(rule, str(n_seeds), str(n_lost))
+    console = _console()
+    console.print(table)
+    n_events, n_dependent = (
+        sum(getattr(audit, word) for audit in audits) for word in ("n_events", "n_dependent")
+    )
+    console.print(f"{name}: the seeds of {n_dependent} of {n_events} events depend on the tie rule")
+
+
+@cli.command()
+@config_file
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@set_option
+@click.option("--max-events", type=click.IntRange(min=1), default=1000, show_default=True)
+@click.option("--dataset", help="By default the first.")
+def compare(
+    file: str, first: str, second: str, overrides: Sequence[str], max_events: int, dataset: str | None
+) -> None:
+    """Say where two collections of a config differ, seed by seed, on the grid of the first.
+
+    A is a collection of the config, B another one or the name of a preset.
+    """
+    from hep_peaksum.diagnostics import compare as compare_  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.published import preset  # noqa: PLC0415 -- slow to import
+
+    config = _load(file, overrides)
+    settings_a = config.clusters[_collection(config, first)].settings
+    settings_b = config.clusters[second].settings if second in config.clusters else preset(second)[0]
+    found = [
+        compare_(cells, settings_a, settings_b, config.grids[grid].grid)
+        for grid, cells in _cells(config, first, dataset, max_events)
+    ]
+    table = _table("", "clusters")
+    for word, title in (
+        ("n_matched", "the same seed in both"),
+        ("n_different_sums", "of these with another sum"),
+        ("n_only_a", f"only in {first}"),
+        ("n_only_b", f"only in {second}"),
+    ):
+        table.add_row(title, str(sum(getattr(comparison, word) for comparison in found)))
+    _console().print(table)
+
+
+def _collection(config: Config, name: str | None) -> str:
+    from hep_peaksum.events import nearest  # noqa: PLC0415 -- slow to import
+
+    if name is not None and name not in config.clusters:
+        msg = f"no collection {name!r}{nearest(name, config.clusters)}; there are {', '.join(config.clusters)}"
+        raise ValueError(msg)
+    return name or next(iter(config.clusters))
+
+
+def _cells(config: Config, collection: str, dataset: str | None, max_events: int) -> Iterator[tuple[str, Any]]:
+    """Yield the cells of the first events, block by block, for every grid of a collection."""
+    from hep_peaksum.show import read_cells  # noqa: PLC0415 -- slow to import
+
+    for grid in config.clusters[collection].grid:
+        for cells in read_cells(config, grid, dataset, max_events=max_events):
+            yield grid, cells
+
+
+@cli.command()
 @click.argument("name", required=False)
 def presets(name: str | None) -> None:
     """List the published algorithms, or show one."""
@@ -328,7 +441,10 @@ def _table(*columns: str) -> Table:
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415 -- slow to import
     from rich.table import Table  # noqa: PLC0415 -- slow to import
 
-    return Table(*columns, box=SIMPLE_HEAD, title_justify="left")
+    table = Table(box=SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
 
 
 def _print_plan(console: Console, config: Config, max_events: int | None) -> None:

@@ -5,12 +5,14 @@ Nothing here searches again by other means: the rules are those of `settings`, t
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from hep_peaksum.clusters import rank
 from hep_peaksum.grid import Grid
 from hep_peaksum.kernels import HIGHER_INDEX_WINS, LOWER_INDEX_WINS, NEIGHBOUR_WINS, Array, Peaks, SearchCell
 from hep_peaksum.peaksum import find_peaks
@@ -29,7 +31,7 @@ class Neighbour(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"cell (row {self.row}, col {self.col}) holds {self.value:g}, and the seed must be {self.needed} it"
+            f"cell (row {self.row}, col {self.col}) holds {self.value}, and the seed must be {self.needed} it"
         )
 
 
@@ -42,18 +44,26 @@ class Explanation(NamedTuple):
     threshold: str
     passes_threshold: bool
     beaten_by: tuple[Neighbour, ...]
+    is_masked: bool = False
 
     @property
     def is_seed(self) -> bool:
         """Whether the cell is a seed."""
-        return self.passes_threshold and not self.beaten_by
+        return self.passes_threshold and not self.beaten_by and not self.is_masked
 
     def __str__(self) -> str:
-        begin = f"cell (row {self.row}, col {self.col}) holds {self.value:g}"
+        if self.is_masked:
+            return f"cell (row {self.row}, col {self.col}) is masked: no seed"
+        begin = f"cell (row {self.row}, col {self.col}) holds {self.value}"
         if self.is_seed:
             return f"{begin}: a seed; it passes {self.threshold} and beats its search window"
         reasons = [] if self.passes_threshold else [f"it does not pass {self.threshold}"]
-        reasons += [str(neighbour) for neighbour in self.beaten_by]
+        if self.beaten_by:
+            highest, others = (
+                max(self.beaten_by, key=lambda neighbour: neighbour.value),
+                len(self.beaten_by) - 1,
+            )
+            reasons.append(f"{highest}" + f" (it is beaten by {others} more)" * (others > 0))
         return f"{begin}: no seed; " + "; ".join(reasons)
 
 
@@ -87,6 +97,7 @@ def explain(
     settings = settings or PeakSumSettings()
     found = find_peaks(np.asarray(cells)[None], settings, grid)
     plane, event = found.grid, found.grids[0]
+    row, col = operator.index(row), operator.index(col)
     if not (0 <= row < plane.shape[0] and 0 <= col < plane.shape[1]):
         msg = f"there is no cell (row {row}, col {col}) in a grid of {plane.shape[0]} x {plane.shape[1]} cells"
         raise ValueError(msg)
@@ -101,6 +112,7 @@ def explain(
         threshold=f"the seed threshold {settings.seed_comparison} {settings.seed_threshold}",
         passes_threshold=value >= bound,
         beaten_by=tuple(neighbour for neighbour in beaten_by if neighbour is not None),
+        is_masked=found.mask is not None and bool(found.mask[0, row, col]),
     )
 
 
@@ -124,7 +136,8 @@ class TieAudit(NamedTuple):
     """What the tie rule does to the answer.
 
     `n_seeds` and `n_lost` are per rule: how many seeds there are, and in how many groups of equal cells, all of
-    which would be seeds if ties were kept, none is one. Directional rules lose closed rings on a periodic axis.
+    which would be seeds if ties were kept, none is one. Directional rules lose closed rings on a periodic axis;
+    any rule may lose a cell to an equal one on the shoulder of a higher maximum, which is no seed itself.
     """
 
     n_events: int
@@ -208,36 +221,37 @@ def _tied_groups(peaks: Peaks, grid: Grid, settings: PeakSumSettings) -> Array:
 class Comparison(NamedTuple):
     """Where two algorithms agree and where they do not.
 
-    Arrays with an entry for every cluster that either found: `event`, `row`, `col`, and the sums of both, NaN
-    where one has no cluster there.
+    Arrays with an entry for every cluster that either found: `event`, `row`, `col`; `in_a` and `in_b`, whether
+    the first and the second found it; `sum_a` and `sum_b`, their sums, 0 where there is none.
     """
 
     event: Array
     row: Array
     col: Array
+    in_a: Array
+    in_b: Array
     sum_a: Array
     sum_b: Array
 
     @property
     def n_matched(self) -> int:
         """Clusters with the same seed in both."""
-        return int((~np.isnan(self.sum_a) & ~np.isnan(self.sum_b)).sum())
+        return int((self.in_a & self.in_b).sum())
 
     @property
     def n_only_a(self) -> int:
         """Clusters that only the first found."""
-        return int(np.isnan(self.sum_b).sum())
+        return int((~self.in_b).sum())
 
     @property
     def n_only_b(self) -> int:
         """Clusters that only the second found."""
-        return int(np.isnan(self.sum_a).sum())
+        return int((~self.in_a).sum())
 
     @property
     def n_different_sums(self) -> int:
         """Clusters with the same seed and another sum."""
-        matched = ~np.isnan(self.sum_a) & ~np.isnan(self.sum_b)
-        return int((self.sum_a[matched] != self.sum_b[matched]).sum())
+        return int((self.in_a & self.in_b & (self.sum_a != self.sum_b)).sum())
 
 
 def compare(
@@ -252,13 +266,12 @@ def compare(
     cells, sums = [], []
     for settings in (settings_a, settings_b):
         found = find_peaks(grids, settings, grid)
-        cells.append(
-            np.ravel_multi_index((found.peaks.event, found.peaks.row, found.peaks.col), found.grids.shape)
-        )
-        sums.append(found.peaks.sum.astype(np.float64))
+        peaks = found.peaks.take(rank(found.peaks.event, found.peaks.sum, settings))
+        cells.append(np.ravel_multi_index((peaks.event, peaks.row, peaks.col), found.grids.shape))
+        sums.append(peaks.sum)
     either = np.union1d(*cells)
-    joined = np.full((2, len(either)), np.nan)
+    joined = np.zeros((2, len(either)), sums[0].dtype)
     for k in (0, 1):
         joined[k, np.searchsorted(either, cells[k])] = sums[k]
     event, row, col = np.unravel_index(either, found.grids.shape)
-    return Comparison(event, row, col, joined[0], joined[1])
+    return Comparison(event, row, col, np.isin(either, cells[0]), np.isin(either, cells[1]), *joined)

@@ -101,7 +101,8 @@ def _one_line(path: str, error: BaseException) -> str:
     if text.startswith(path):
         return text
     if isinstance(error, DAMAGED):
-        return f"{path}: cannot be read as a ROOT file, it is cut short or damaged ({text.partition(' from FSSpec')[0]})"
+        found = text.partition(" from FSSpec")[0]  # what follows is the inside of uproot
+        return f"{path}: cannot be read as a ROOT file, it is cut short or damaged ({found})"
     return f"{path}: {text}" if isinstance(error, ValueError) else f"{path}: {type(error).__name__}: {text}"
 
 
