@@ -388,11 +388,11 @@ WRONG = {
     # what is not there
     "unknown_preset": (
         "clusters.Jet.preset=cms-jet",
-        "clusters.Jet.preset: no preset is called 'cms-jet': there are cms-l1",
+        "clusters.Jet.preset: no preset is called 'cms-jet': there are alice-tpc",
     ),
     "unknown_geometry": (
         "grids.calo.geometry=cms",
-        "grids.calo: no geometry is called 'cms': there are cms-l1-towers",
+        "grids.calo: no geometry is called 'cms': there are alice-tpc-towers",
     ),
     "unknown_grid": (
         "clusters.Jet.grid=cal",
