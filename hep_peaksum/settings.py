@@ -87,7 +87,7 @@ def _window(value: object) -> object:
         _read_drawing(drawing)
         return drawing
     try:
-        rows, cols = (_index(n) for n in value)  # type: ignore[attr-defined]
+        rows, cols = (operator.index(finite_number(n)) for n in value)  # type: ignore[attr-defined, arg-type]
     except (TypeError, ValueError):
         msg = f"{value!r} is not a window: give [rows, cols], two odd integers, or draw it"
         raise ValueError(msg) from None
@@ -95,12 +95,6 @@ def _window(value: object) -> object:
         msg = f"[{rows}, {cols}] is not a window: rows and columns must be odd; an even window has to be drawn"
         raise ValueError(msg)
     return rows, cols
-
-
-def _index(value: object) -> int:
-    if isinstance(value, bool):
-        raise TypeError
-    return operator.index(value)  # type: ignore[arg-type]
 
 
 def _read_drawing(drawing: str) -> dict[Offset, str]:

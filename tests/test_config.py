@@ -392,7 +392,7 @@ WRONG = {
     ),
     "unknown_geometry": (
         "grids.calo.geometry=cms",
-        "grids.calo: no geometry is called 'cms': there are alice-tpc-towers",
+        "grids.calo: no geometry is called 'cms': there are cms-l1-towers",
     ),
     "unknown_grid": (
         "clusters.Jet.grid=cal",
