@@ -10,8 +10,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hep_peaksum.axis import Axis
     from hep_peaksum.diagnostics import audit_ties, compare, explain
-    from hep_peaksum.grid import Axis, Grid, from_dense, from_hits, geometry
+    from hep_peaksum.grid import Grid, from_dense, from_hits, geometry
     from hep_peaksum.peaksum import find_clusters, peak_sum_map
     from hep_peaksum.processor import PeakSumProcessor
     from hep_peaksum.published import preset, presets
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __version__ = version("hep_peaksum")
 
 _HOMES = {
-    "Axis": "grid",
+    "Axis": "axis",
     "Grid": "grid",
     "PeakSumProcessor": "processor",
     "PeakSumSettings": "settings",

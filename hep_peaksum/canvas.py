@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from hep_peaksum.axis import Axis
 from hep_peaksum.clusters import fields_of
-from hep_peaksum.grid import Axis, Grid
+from hep_peaksum.grid import Grid
 from hep_peaksum.kernels import Array, Offset
 from hep_peaksum.settings import PeakSumSettings
 

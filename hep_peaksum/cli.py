@@ -13,15 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
     from hep_peaksum.config import Config
-    from hep_peaksum.run import RunResult
-    from hep_peaksum.show import Event
 
 DONE, FAILED, WRONG_USAGE, DONE_WITH_LOSSES = range(4)
-MANY_CLUSTERS = 100
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,13 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _complain(line: str) -> None:
     click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", err=True)
-
-
-def _console() -> Console:
-    from rich.console import Console  # noqa: PLC0415 -- slow to import
-
-    # what goes to a file or a pipe is not cut to the width of a screen
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
 
 
 def _load(file: str, overrides: Sequence[str]) -> Config:
@@ -86,13 +73,14 @@ def demo(n_events: int, seed: int) -> None:
     Everything is left in the folder hep-peaksum-demo: the files, the config that was run, results and plots.
     """
     from hep_peaksum import demo as demo_  # noqa: PLC0415 -- slow to import
+    from hep_peaksum import report  # noqa: PLC0415 -- slow to import
 
-    console = _console()
+    console = report.open_console()
     console.print(f"Toy calorimeter: {n_events} events of 24 x 16 cells (seed {seed})")
     found = demo_.demo(n_events, seed)
-    _print_result(console, found.result)
+    report.print_result(console, found.result)
     score = found.score
-    table = _table("Clusters against the true showers", "")
+    table = report.table("Clusters against the true showers", "")
     table.add_row("true showers", f"{score.n_showers}")
     table.add_row("found within one cell", f"{score.n_found}  ({score.efficiency:.1%})")
     table.add_row(
@@ -117,15 +105,21 @@ def demo(n_events: int, seed: int) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and stop.")
 def run(file: str, overrides: Sequence[str], max_events: int | None, dry_run: bool) -> int:
     """Run the job of a config file."""
+    from hep_peaksum import report  # noqa: PLC0415 -- slow to import
+
     config = _load(file, overrides)
-    console = _console()
+    console = report.open_console()
     if dry_run:
-        _print_plan(console, config, max_events)
+        from hep_peaksum.plan import plan_job  # noqa: PLC0415 -- slow to import
+
+        report.print_plan(console, plan_job(config, max_events=max_events))
+        forms = ", ".join(config.output.clusters)
+        console.print(f"would be written to {config.output.directory}: {forms}, histograms; nothing was done")
         return DONE
     from hep_peaksum.run import run as run_  # noqa: PLC0415 -- slow to import
 
     result = run_(config, max_events=max_events)
-    _print_result(console, result)
+    report.print_result(console, result)
     return DONE_WITH_LOSSES if result.losses else DONE
 
 
@@ -137,16 +131,17 @@ def check(file: str, overrides: Sequence[str]) -> None:
 
     Trees and branches are looked up in the first file of every dataset, where that is there.
     """
+    from hep_peaksum import report  # noqa: PLC0415 -- slow to import
     from hep_peaksum.plan import check_inputs, thresholds  # noqa: PLC0415 -- slow to import
 
     config = _load(file, overrides)
-    console = _console()
+    console = report.open_console()
     for name, wanted in config.clusters.items():
         shapes = [config.grids[grid].grid.shape for grid in wanted.grid]
         planes = [f"{grid} {rows} x {cols}" for grid, (rows, cols) in zip(wanted.grid, shapes, strict=True)]
         console.print(f"[bold]{name}[/bold] on {' and '.join(planes)}")
-        _print_window(console, "search window", wanted.settings.search_window)
-        _print_window(console, "sum window", wanted.settings.sum_window)
+        report.print_window(console, "search window", wanted.settings.search_window)
+        report.print_window(console, "sum window", wanted.settings.sum_window)
         console.print(f"  tie rule        {wanted.settings.tie_rule}")
         for word, bound in thresholds(config)[name].items():
             console.print(f"  {word + ' threshold':<15} {bound}")
@@ -156,21 +151,16 @@ def check(file: str, overrides: Sequence[str]) -> None:
     console.print(f"{file}: the config is fine")
 
 
-def _print_window(console: Console, word: str, window: tuple[int, int] | str) -> None:
-    lines = window.splitlines() if isinstance(window, str) else [f"{window[0]} x {window[1]}"]
-    for number, line in enumerate(lines):
-        console.print(f"  {word if number == 0 else '':<15} {line}", markup=False)
-
-
 @cli.command()
 @click.argument("file", type=click.Path(dir_okay=False), metavar="FILE.root")
 def inspect(file: str) -> None:
     """Say which branches of a ROOT file look like grids or hits, and propose a config."""
+    from hep_peaksum import report  # noqa: PLC0415 -- slow to import
     from hep_peaksum.survey import proposed_config, survey  # noqa: PLC0415 -- slow to import
 
     trees, candidates = survey(file)
-    console = _console()
-    table = _table("tree", "entries", "branches", "looks like")
+    console = report.open_console()
+    table = report.table("tree", "entries", "branches", "looks like")
     for candidate in candidates[:MANY_CANDIDATES]:
         table.add_row(
             candidate.tree, str(candidate.n_entries), "\n".join(candidate.branches), candidate.looks_like
@@ -207,12 +197,12 @@ def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, o
 
     FILE is a config, or a ROOT file: then the config is the one that `inspect` proposes.
     """
-    from hep_peaksum import plots  # noqa: PLC0415 -- slow to import
+    from hep_peaksum import plots, report  # noqa: PLC0415 -- slow to import
     from hep_peaksum.show import read_event  # noqa: PLC0415 -- slow to import
 
     config = _config_of_root(file, overrides) if file.endswith(".root") else _load(file, overrides)
     event = read_event(config, entry, dataset)
-    console = _console()
+    console = report.open_console()
     console.print(f"{event.file}, entry {event.entry}")
     stem = Path(output or f"event-{entry}.png")
     pictures = [(name, grid) for name, wanted in config.clusters.items() for grid in wanted.grid]
@@ -227,7 +217,7 @@ def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, o
         path = stem if len(pictures) == 1 else stem.with_name(f"{stem.stem}-{name}-{grid}{stem.suffix}")
         plots.save(figure, path)
         console.print(f"{name} on {grid}: {len(clusters)} clusters, drawn in {path}")
-    _print_clusters(console, event)
+    report.print_clusters(console, event)
 
 
 def _config_of_root(file: str, overrides: Sequence[str]) -> Config:
@@ -240,24 +230,6 @@ def _config_of_root(file: str, overrides: Sequence[str]) -> Config:
         msg = f"{file}: nothing in it looks like a grid; write a config, and show that"
         raise ValueError(msg)
     return parse_config(override(proposed_config(file, candidates[0]), overrides))
-
-
-def _brief(value: Any) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
-
-
-def _print_clusters(console: Console, event: Event, most: int = 10) -> None:
-    for name in event.result.fields:
-        clusters = event.result[name]
-        fields = [field for field in getattr(clusters, "fields", []) if clusters[field].ndim == 1]
-        if not fields:
-            continue
-        table = _table(name, *fields)
-        for place, cluster in enumerate(clusters[:most]):
-            table.add_row(str(place), *(_brief(cluster[field]) for field in fields))
-        console.print(table)
-        if len(clusters) > most:
-            console.print(f"and {len(clusters) - most} more")
 
 
 @cli.command()
@@ -290,14 +262,15 @@ def init(root: str | None, output: str) -> None:
 @click.argument("directory", type=click.Path(file_okay=False), metavar="DIR")
 def status(directory: str) -> None:
     """Say what a results directory holds: the datasets, what is done, what is lost."""
+    from hep_peaksum import report  # noqa: PLC0415 -- slow to import
     from hep_peaksum.plan import read_status  # noqa: PLC0415 -- slow to import
 
     found = read_status(Path(directory))
-    console = _console()
+    console = report.open_console()
     if found.summary is not None:
-        _print_summary(console, found.summary)
+        report.print_summary(console, found.summary)
         return
-    table = _table("dataset", "files", "chunks finished", "events in them")
+    table = report.table("dataset", "files", "chunks finished", "events in them")
     for name, (n_files, n_chunks, n_events) in found.unfinished.items():
         table.add_row(name, str(n_files), str(n_chunks), str(n_events))
     console.print(table)
@@ -342,6 +315,7 @@ def ties(
     file: str, overrides: Sequence[str], max_events: int, collection: str | None, dataset: str | None
 ) -> None:
     """Say how much of the answer depends on the tie rule."""
+    from hep_peaksum import report  # noqa: PLC0415 -- slow to import
     from hep_peaksum.diagnostics import RULES, audit_ties  # noqa: PLC0415 -- slow to import
 
     config = _load(file, overrides)
@@ -350,13 +324,13 @@ def ties(
         audit_ties(cells, config.clusters[name].settings, config.grids[grid].grid)
         for grid, cells in _cells(config, name, dataset, max_events)
     ]
-    table = _table("tie rule", "seeds", "groups of equal seeds that leave none")
+    table = report.table("tie rule", "seeds", "groups of equal seeds that leave none")
     for rule in RULES:
         n_seeds, n_lost = (
             sum(getattr(audit, word)[rule] for audit in audits) for word in ("n_seeds", "n_lost")
         )
         table.add_row(rule, str(n_seeds), str(n_lost))
-    console = _console()
+    console = report.open_console()
     console.print(table)
     n_events, n_dependent = (
         sum(getattr(audit, word) for audit in audits) for word in ("n_events", "n_dependent")
@@ -378,6 +352,7 @@ def compare(
 
     A is a collection of the config, B another one or the name of a preset.
     """
+    from hep_peaksum import report  # noqa: PLC0415 -- slow to import
     from hep_peaksum.diagnostics import compare as compare_  # noqa: PLC0415 -- slow to import
     from hep_peaksum.published import preset  # noqa: PLC0415 -- slow to import
 
@@ -388,7 +363,7 @@ def compare(
         compare_(cells, settings_a, settings_b, config.grids[grid].grid)
         for grid, cells in _cells(config, first, dataset, max_events)
     ]
-    table = _table("", "clusters")
+    table = report.table("", "clusters")
     for word, title in (
         ("n_matched", "the same seed in both"),
         ("n_different_sums", "of these with another sum"),
@@ -396,7 +371,7 @@ def compare(
         ("n_only_b", f"only in {second}"),
     ):
         table.add_row(title, str(sum(getattr(comparison, word) for comparison in found)))
-    _console().print(table)
+    report.open_console().print(table)
 
 
 def _collection(config: Config, name: str | None) -> str:
@@ -421,11 +396,12 @@ def _cells(config: Config, collection: str, dataset: str | None, max_events: int
 @click.argument("name", required=False)
 def presets(name: str | None) -> None:
     """List the published algorithms, or show one."""
+    from hep_peaksum import report  # noqa: PLC0415 -- slow to import
     from hep_peaksum.published import presets as presets_  # noqa: PLC0415 -- slow to import
     from hep_peaksum.published import read_preset  # noqa: PLC0415 -- slow to import
 
-    console = _console()
-    table = _table("preset", "what it is", "reproduces", "source")
+    console = report.open_console()
+    table = report.table("preset", "what it is", "reproduces", "source")
     for each in presets_() if name is None else [name]:
         preset = read_preset(each)
         table.add_row(each, preset.title, preset.reproduces, preset.source)
@@ -435,79 +411,3 @@ def presets(name: str | None) -> None:
             console.print(f"  {key}: {value}")
         if preset.differs:
             console.print(f"What it does not do: {preset.differs}")
-
-
-def _table(*columns: str) -> Table:
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 -- slow to import
-    from rich.table import Table  # noqa: PLC0415 -- slow to import
-
-    table = Table(box=SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _print_plan(console: Console, config: Config, max_events: int | None) -> None:
-    from hep_peaksum.plan import plan_job  # noqa: PLC0415 -- slow to import
-
-    plan = plan_job(config, max_events=max_events)
-    table = _table("dataset", "files", "entries", "chunks")
-    for name in config.datasets:
-        items = [item for item in plan.items if item.dataset == name]
-        n_files = len({item.filename for item in items})
-        table.add_row(name, str(n_files), str(sum(len(item) for item in items)), str(len(items)))
-    console.print(table)
-    forms = ", ".join(config.output.clusters)
-    console.print(f"would be written to {config.output.directory}: {forms}, histograms; nothing was done")
-
-
-def _print_result(console: Console, result: RunResult) -> None:
-    _print_summary(console, result.summary)
-    console.print(f"Results: {result.directory}")
-
-
-def _print_summary(console: Console, summary: Mapping[str, Any]) -> None:
-    table = _table("dataset", "files", "entries", "lost", "collection", "clusters", "per event")
-    for name, found in summary["datasets"].items():
-        expected = sum(file["expected"] for file in found["files"].values())
-        lost = expected - found["n_events"]
-        for collection, n_clusters in found["n_clusters"].items():
-            per_event = n_clusters / max(1, found["n_events"])
-            table.add_row(
-                name,
-                str(len(found["files"])),
-                str(expected),
-                str(lost),
-                collection,
-                str(n_clusters),
-                f"{per_event:.2f}",
-            )
-    console.print(table)
-    for line in _remarks(summary):
-        console.print(line)
-
-
-def _remarks(summary: Mapping[str, Any]) -> list[str]:
-    """Return what a user should know about the numbers."""
-    remarks = []
-    for name, found in summary["datasets"].items():
-        for collection, n_clusters in found["n_clusters"].items():
-            if n_clusters > MANY_CLUSTERS * max(1, found["n_events"]):
-                remarks.append(
-                    f"{collection}: more than {MANY_CLUSTERS} clusters an event; is seed_threshold "
-                    f"({summary['thresholds'][collection]['seed']}) above the noise?"
-                )
-        for grid, n_outside in found["n_outside"].items():
-            if n_outside:
-                remarks.append(f"{name}: {n_outside} hits lie outside the grid {grid!r} and were not added")
-    if not summary["config"]["events"].get("identify"):
-        remarks.append(f"Event identity: {summary['identity']}")
-    reused = summary["n_chunks"]["reused"]
-    if reused:
-        remarks.append(
-            f"{reused} of {summary['n_chunks']['total']} chunks were finished before and not done again"
-        )
-    for loss in summary["losses"]:
-        count = "all" if loss["n_entries"] is None else loss["n_entries"]
-        remarks.append(f"[red]lost[/red] {count} entries of {loss['dataset']}: {loss['reason']}")
-    return remarks

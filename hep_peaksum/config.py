@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from hep_peaksum import clusters
+from hep_peaksum.axis import Axis
 from hep_peaksum.events import (
     IDENTITY,
     DenseBranch,
@@ -31,7 +32,7 @@ from hep_peaksum.events import (
     expand_variables,
     nearest,
 )
-from hep_peaksum.grid import Axis, Grid
+from hep_peaksum.grid import Grid
 from hep_peaksum.histograms import (
     HistogramAxis,
     HistogramInput,

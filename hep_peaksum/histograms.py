@@ -10,8 +10,9 @@ import hist
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from hep_peaksum.axis import Axis, Coordinate
 from hep_peaksum.clusters import check_fields, fields_of
-from hep_peaksum.grid import Axis, Coordinate, Grid
+from hep_peaksum.grid import Grid
 from hep_peaksum.settings import PeakSumSettings
 
 # Energies of any detector fit: 10 MeV to 10 TeV, 20 bins a decade.

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hep_peaksum.grid import Axis, Grid
+from hep_peaksum.axis import Axis
+from hep_peaksum.grid import Grid
 from hep_peaksum.kernels import Array
 
 if TYPE_CHECKING:

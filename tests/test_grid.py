@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from hep_peaksum.axis import Axis
 from hep_peaksum.grid import (
-    Axis,
     EventError,
     Grid,
     bare_grid,

@@ -14,6 +14,7 @@ NAME = hep_peaksum.__name__
 ROWS = (
     "kernels yaml_file",
     "kernels.numba_kernel kernels.scipy_kernel settings",
+    "axis",
     "grid",
     "clusters",
     "peaksum",
@@ -24,11 +25,11 @@ ROWS = (
     "processor",
     "plan",
     "run show integrations",
-    "demo",
+    "demo report",
     "cli __init__",
     "__main__",
 )
-PLANNED = {"diagnostics", "keras_layer", "integrations"}
+PLANNED = {"keras_layer", "integrations"}
 ROW = {module: row for row, modules in enumerate(ROWS) for module in modules.split()}
 FILES = {
     path.relative_to(FOLDER).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__"): path

@@ -13,7 +13,8 @@ import uproot
 from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
 
 from hep_peaksum import find_clusters, output
-from hep_peaksum.grid import Axis, Grid
+from hep_peaksum.axis import Axis
+from hep_peaksum.grid import Grid
 
 N_LAYERS = 5
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import uproot
 
-from hep_peaksum.grid import Axis, Grid
+from hep_peaksum.axis import Axis
+from hep_peaksum.grid import Grid
 from hep_peaksum.peaksum import find_clusters
 from hep_peaksum.settings import PeakSumSettings
 from hep_peaksum.toy import (
