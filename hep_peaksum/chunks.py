@@ -17,6 +17,7 @@ import hist
 import uhi.io.json
 
 from hep_peaksum import output
+from hep_peaksum.replacing import replacing
 
 PARTS, RECORDS = "clusters.parquet", "_chunks"
 
@@ -62,12 +63,14 @@ def commit(directory: Path, chunk: Chunk, events: ak.Array, record: Record) -> N
     write_json(chunk.record(directory), vars(record), default=uhi.io.json.default)
 
 
-def read_record(directory: Path, chunk: Chunk) -> Record | None:
-    """Return the record of a chunk, or None if the chunk is not finished."""
-    path = chunk.record(directory)
-    if not (path.is_file() and chunk.part(directory).is_file()):
-        return None
-    with path.open(encoding="utf-8") as file:
+def is_finished(directory: Path, chunk: Chunk) -> bool:
+    """Return whether a chunk has its record and its part."""
+    return chunk.record(directory).is_file() and chunk.part(directory).is_file()
+
+
+def read_record(directory: Path, chunk: Chunk) -> Record:
+    """Return the record of a finished chunk."""
+    with chunk.record(directory).open(encoding="utf-8") as file:
         content = json.load(file, object_hook=uhi.io.json.object_hook)
     return Record(**{**content, "histograms": {k: hist.Hist(h) for k, h in content["histograms"].items()}})
 
@@ -83,5 +86,5 @@ def discard_others(directory: Path, chunks: Iterable[Chunk]) -> None:
 def write_json(path: Path, content: Any, **options: Any) -> None:
     """Write a JSON file that appears at once, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with output.replacing(path) as file:
+    with replacing(path) as file:
         file.write(json.dumps(content, **options).encode())

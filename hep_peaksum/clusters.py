@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import awkward as ak
 
 FOUR_VECTOR = ("pt", "eta", "phi", "energy")
-# Depth of the strips and area of the window about which CMS defined the chunky donut.
-DONUT_DEPTH, DONUT_AREA = 3, 81
+# How deep the strips of the chunky donut are, and how many.
+DONUT_DEPTH, DONUT_STRIPS = 3, 4
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,18 @@ so that what has a final name is complete.
 from __future__ import annotations
 
 import re
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import awkward as ak
 import hist
 import pyarrow.parquet as pq
 import uhi.io.uproot
 import uproot
+
+from hep_peaksum.replacing import replacing
 
 IDENTIFIERS = {"run": "uint32", "luminosityBlock": "uint32", "event": "uint64"}
 # The types that parquet, TTree and RNTuple have in common.
@@ -160,20 +160,6 @@ def _lengths(prefix: str, members: Columns, given: ak.Array | None) -> ak.Array:
     names = ", ".join(members if given is None else [f"n{prefix}", *members])
     msg = f"{names}: readers take n{prefix} for the length of all {prefix}_*; leave one out, or rename it"
     raise ValueError(msg)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a new file that takes the place of `path` when the block ends, and disappears when it fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        # Writers get the file, not its name: they take 'a::b' or 'a#b' in a name for more than a name.
-        with temporary.open("w+b") as file:
-            yield file
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_part(events: ak.Array, path: Path) -> None:

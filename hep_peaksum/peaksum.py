@@ -218,13 +218,10 @@ def _check_magnitude(cells: Array, settings: PeakSumSettings) -> None:
     """Raise a ValueError if the sum of a window, through all layers, could leave the range of int64."""
     largest = max(-int(cells.min(initial=0)), int(cells.max(initial=0)))
     n_layers = cells.shape[1] if cells.ndim == 4 else 1
-    n_strips = DONUT_STRIPS if settings.pileup else 1
+    n_strips = clusters.DONUT_STRIPS if settings.pileup else 1
     if largest * n_layers * len(settings.sum_cells()) * n_strips >= 2**63:
         msg = f"cells as large as {largest} could overflow the 64-bit sum of a window: scale them down"
         raise ValueError(msg)
-
-
-DONUT_STRIPS = 4
 
 
 def _without(cells: Array, unusable: Array, settings: PeakSumSettings) -> Array:

@@ -14,6 +14,7 @@ import numpy as np
 from hep_peaksum import canvas
 from hep_peaksum.grid import Grid, bare_grid
 from hep_peaksum.kernels import Array
+from hep_peaksum.replacing import replacing
 from hep_peaksum.settings import PeakSumSettings
 
 if TYPE_CHECKING:
@@ -149,11 +150,6 @@ def _is_logarithmic(axis: Any) -> bool:
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure as PNG; the file appears under its name only when it is whole."""
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with canvas.style():  # fonts are looked up when they are drawn
-            figure.savefig(unfinished, format="png", dpi=canvas.DOTS_PER_INCH)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    # fonts are looked up when they are drawn
+    with replacing(Path(path)) as file, canvas.style():
+        figure.savefig(file, format="png", dpi=canvas.DOTS_PER_INCH)

@@ -141,13 +141,14 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
             msg = f"entry {start + error.event}: {error.problem}"
             raise ValueError(msg) from None
         filled = {}
+        planes = {name: self.job.grids_of(name)[0] for name in self.job.clusters}
         for name, wanted in self.job.booked.items():
-            filled[name] = histograms.book(wanted, {c: self.job.grids_of(c)[0] for c in self.job.clusters})
+            filled[name] = histograms.book(wanted, planes)
             histograms.fill(filled[name], wanted.axes, found)
-        written = {
-            name: array[[f for f in array.fields if f in self.job.written_fields(name) or f == "grid"]]
-            for name, array in found.items()
-        }
+        written = {}
+        for name, array in found.items():
+            fields = {*self.job.written_fields(name), "grid"}
+            written[name] = array[[field for field in array.fields if field in fields]]
         columns = {**identifiers, **self._kept(events), **written}
         n_clusters = {name: len(ak.flatten(array)) for name, array in found.items()}
         return ChunkResult(ak.zip(columns, depth_limit=1), filled, n_clusters, n_outside)

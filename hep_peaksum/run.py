@@ -15,7 +15,7 @@ from typing import Any
 import hist
 
 from hep_peaksum import output, plots
-from hep_peaksum.chunks import Chunk, Record, discard_others, read_record, write_json
+from hep_peaksum.chunks import Chunk, Record, discard_others, is_finished, read_record, write_json
 from hep_peaksum.config import Config
 from hep_peaksum.plan import (
     LOSSES,
@@ -90,7 +90,7 @@ def run(config: Config, *, max_events: int | None = None) -> RunResult:
     chunks = {numbers.chunk(item): item for item in plan.items}
     (directory / SUMMARY).unlink(missing_ok=True)  # it stands for complete results
     discard_others(directory, chunks)
-    pending = [item for chunk, item in chunks.items() if read_record(directory, chunk) is None]
+    pending = [item for chunk, item in chunks.items() if not is_finished(directory, chunk)]
     losses = [*plan.lost, *_process(config, pending, numbers)]
     processed = time.perf_counter()
     merged = _merge(directory, files, chunks)
@@ -127,9 +127,9 @@ def _merge(directory: Path, files: Files, chunks: Iterable[Chunk]) -> dict[str, 
     """Add up the records on disk, per dataset, in event order."""
     merged = {name: Merged() for name in files}
     for chunk in chunks:
-        record, found = read_record(directory, chunk), merged[chunk.dataset]
-        if record is None:
+        if not is_finished(directory, chunk):
             continue
+        record, found = read_record(directory, chunk), merged[chunk.dataset]
         found.records[chunk] = record
         for name, histogram in record.histograms.items():
             known = found.histograms.get(name)
@@ -160,7 +160,6 @@ def _write_results(config: Config, directory: Path, merged: Mapping[str, Merged]
     output.write_histograms(filled, directory / HISTOGRAMS)
     if not config.output.plots:
         return
-    (directory / PLOTS).mkdir(exist_ok=True)
     for key, histogram in filled.items():
         dataset, _, name = key.partition("/")
         plots.save(plots.draw_histogram(histogram, title=dataset), directory / PLOTS / f"{dataset}-{name}.png")

@@ -16,6 +16,7 @@ import numpy as np
 from hep_peaksum.axis import Axis
 from hep_peaksum.grid import Grid
 from hep_peaksum.kernels import Array
+from hep_peaksum.replacing import replacing
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -184,8 +185,6 @@ def write_events(
     """
     import uproot  # noqa: PLC0415 -- slow to import
 
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     branches = {
         "run": "uint32",
         "luminosityBlock": "uint32",
@@ -194,23 +193,19 @@ def write_events(
         "Shower": events.truth.type.content,
     }
     number = np.arange(first_event, first_event + len(events.grids), dtype=np.uint64)
-    try:
-        with uproot.recreate(unfinished, compression=uproot.ZSTD(3)) as file:
-            tree = file.mktree("Events", branches, title="hep_peaksum toy calorimeter")
-            for first in range(0, len(number), BLOCK):
-                part = slice(first, first + BLOCK)
-                tree.extend(
-                    {
-                        "run": np.full(len(number[part]), run, np.uint32),
-                        "luminosityBlock": (number[part] // EVENTS_PER_LUMI_BLOCK + 1).astype(np.uint32),
-                        "event": number[part],
-                        "calo_e": events.grids[part],
-                        "Shower": events.truth[part],
-                    }
-                )
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(Path(path)) as target, uproot.recreate(target, compression=uproot.ZSTD(3)) as file:
+        tree = file.mktree("Events", branches, title="hep_peaksum toy calorimeter")
+        for first in range(0, len(number), BLOCK):
+            part = slice(first, first + BLOCK)
+            tree.extend(
+                {
+                    "run": np.full(len(number[part]), run, np.uint32),
+                    "luminosityBlock": (number[part] // EVENTS_PER_LUMI_BLOCK + 1).astype(np.uint32),
+                    "event": number[part],
+                    "calo_e": events.grids[part],
+                    "Shower": events.truth[part],
+                }
+            )
 
 
 def score(clusters: ak.Array, truth: ak.Array, grid: Grid = TOY_GRID, *, max_distance: int = 1) -> Score:

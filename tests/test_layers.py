@@ -12,7 +12,7 @@ NAME = hep_peaksum.__name__
 
 # The kernels' contract is below the settings, and both are below everything else.
 ROWS = (
-    "kernels yaml_file",
+    "kernels yaml_file replacing",
     "kernels.numba_kernel kernels.scipy_kernel settings",
     "axis",
     "grid",

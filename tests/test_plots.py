@@ -1,8 +1,6 @@
 """Pictures: that every kind of event and histogram is drawn without a warning, and the outline of windows."""
 
-import os
 from collections import Counter
-from pathlib import Path
 
 import awkward as ak
 import hist
@@ -183,14 +181,11 @@ def test_every_event_is_drawn(grid, kind, tmp_path):
     drawable(draw_event(cells, grid, clusters, settings, title="a title"), tmp_path / "event.png")
 
 
-def test_pictures_of_a_real_event(tmp_path):
-    folder = Path(os.environ.get("HEP_PEAKSUM_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    if not (folder / "cms_L1Ntuple.root").exists():
-        pytest.skip("cms_L1Ntuple.root is not here: set HEP_PEAKSUM_DATA to its folder")
+def test_pictures_of_a_real_event(tmp_path, data):
     import uproot
 
     settings, grid = preset("cms-l1-jet")
-    with uproot.open(folder / "cms_L1Ntuple.root") as file:
+    with uproot.open(data("cms_L1Ntuple.root")) as file:
         tree = file["l1CaloTowerEmuTree/L1CaloTowerTree"]
         hits = [tree[f"L1CaloTower/{name}"].array(entry_stop=10) for name in ("ieta", "iphi", "iet")]
     grids = from_hits(*hits, grid)
