@@ -31,6 +31,9 @@ MANIFEST, SUMMARY = "manifest.json", "summary.json"
 LOSSES = "losses"
 # What uproot raises for a file that does not hold what its head promises.
 DAMAGED = (OSError, uproot.DeserializationError, struct.error)
+# Workers that wait longer stop. loky's 10 s are over while a file is merged; if a worker stops just as the next
+# chunks come, loky warns, and where warnings are errors that breaks the pool.
+IDLE_SECONDS = 300
 # Starting workers costs more than opening so many files.
 FEW_FILES = 50
 
@@ -128,7 +131,8 @@ def _executor(config: Config) -> Any:
         return processor.FuturesExecutor(pool=ThreadPoolExecutor, workers=workers, compression=None)
     import loky  # noqa: PLC0415 -- only those who ask for processes pay for it
 
-    return processor.FuturesExecutor(pool=loky.get_reusable_executor(max_workers=workers), workers=workers)
+    pool = loky.get_reusable_executor(max_workers=workers, timeout=IDLE_SECONDS)
+    return processor.FuturesExecutor(pool=pool, workers=workers)
 
 
 def find_files(config: Config) -> dict[str, dict[str, str]]:

@@ -35,7 +35,7 @@ PLANE = Grid(
 EXECUTORS = {
     "iterative": lambda: processor.IterativeExecutor(status=False),
     "futures": lambda: processor.FuturesExecutor(
-        pool=loky.get_reusable_executor(max_workers=2), workers=2, status=False
+        pool=loky.get_reusable_executor(max_workers=2, timeout=300), workers=2, status=False
     ),
 }
 
