@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from hep_peaksum.kernels import Array
-from hep_peaksum.settings import NUMBER, finite_number
+from hep_peaksum.thresholds import NUMBER, finite_number
 
 TWO_PI = 2 * math.pi
 
@@ -141,6 +141,30 @@ class Axis(BaseModel):
             return None
         middle = (self.edge_positions[:-1] + self.edge_positions[1:]) / 2
         return middle - TWO_PI * np.ceil((middle - math.pi) / TWO_PI) if self.name == "phi" else middle
+
+    def coarsened(self, n: int, *, uneven: bool = False) -> Axis:
+        """Return the axis whose cells are `n` of this one's each; with `uneven` the last may be of fewer.
+
+        Labels are those of the cells and go.
+
+        Raises
+        ------
+        ValueError
+            If the cells do not divide by `n`, and the axis is periodic or `uneven` is not set.
+
+        >>> Axis(name="eta", bins=24, start=-3, stop=3).coarsened(8).edge_positions.tolist()
+        [-3.0, -1.0, 1.0, 3.0]
+        """
+        if n == 1:
+            return self
+        if self.size % n and (self.periodic or not uneven):
+            remedy = "a periodic axis cannot be uneven" if self.periodic else "set uneven to true"
+            msg = f"{self.size} cells of {self.name or 'an axis'} cannot be pooled {n} by {n}: {remedy}"
+            raise ValueError(msg)
+        edges, kept = self.edge_positions, {"name": self.name, "periodic": self.periodic, "unit": self.unit}
+        if edges is None:
+            return Axis.model_validate({"n": -(-self.size // n), **kept})
+        return Axis.model_validate({"edges": np.unique([*edges[::n], edges[-1]]).tolist(), **kept})
 
     def find(self, values: Array) -> Array:
         """Return the cell of each hit, -1 where there is none: by label, by index, or by coordinate.

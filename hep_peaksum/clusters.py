@@ -7,67 +7,22 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 
-from hep_peaksum.axis import Axis
+from hep_peaksum import pileup, shapes
 from hep_peaksum.grid import Grid
-from hep_peaksum.kernels import Array, Kernel, Peaks, absent, accumulator
-from hep_peaksum.settings import PeakSumSettings, inclusive_bound, strips_around
+from hep_peaksum.kernels import Array
+from hep_peaksum.settings import PeakSumSettings, Pileup, PileupKind
+from hep_peaksum.sums import Found, ordered_sum
+from hep_peaksum.thresholds import in_sigmas, passes
 
 if TYPE_CHECKING:
     import awkward as ak
 
 FOUR_VECTOR = ("pt", "eta", "phi", "energy")
-# How deep the strips of the chunky donut are, and how many.
-DONUT_DEPTH, DONUT_STRIPS = 3, 4
-
-
-@dataclass(frozen=True)
-class Found:
-    """The peaks of one grid, with all that a field may need to know about them."""
-
-    peaks: Peaks
-    grids: Array
-    grid: Grid
-    settings: PeakSumSettings
-    kernel: Kernel
-    layers: Array | None = None
-    mask: Array | None = None
-
-    @cached_property
-    def window(self) -> tuple[Array, Array]:
-        """Row and column of every cell of every sum window, shape (peak, cell); -1 beyond an edge."""
-        offsets = np.array(self.settings.sum_cells(), np.int64)
-        row = _closed(self.peaks.row[:, None] + offsets[:, 0], self.grid.rows)
-        col = _closed(self.peaks.col[:, None] + offsets[:, 1], self.grid.cols)
-        outside = (row < 0) | (col < 0)
-        return np.where(outside, -1, row), np.where(outside, -1, col)
-
-    @cached_property
-    def added(self) -> Array:
-        """Whether a cell of a sum window was added to the sum, shape (peak, cell)."""
-        row, col = self.window
-        # numpy would compare float32 cells with a float32 bound
-        value = self.grids[self.peaks.event[:, None], row, col].astype(accumulator(self.grids.dtype))
-        added = (row >= 0) & (value != absent(value.dtype))
-        bound = cell_bound(self.settings, self.grid, self.grids)
-        return np.asarray(added if bound is None else added & (value >= bound))
-
-
-def cell_bound(settings: PeakSumSettings, grid: Grid, grids: Array) -> float | None:
-    """Return the cell threshold as an inclusive bound in counts of the grid, or None."""
-    if settings.cell_threshold is None:
-        return None
-    return inclusive_bound(settings.cell_threshold, ">=", grid.unit, integer=grids.dtype.kind != "f")
-
-
-def _closed(index: Array, axis: Axis) -> Array:
-    """Return the index on a periodic axis, or -1 beyond an edge."""
-    return index % axis.size if axis.periodic else np.where((index >= 0) & (index < axis.size), index, -1)
 
 
 class Field(NamedTuple):
@@ -89,6 +44,8 @@ def _gev(found: Found) -> Array:
 
 def _position(name: str, found: Found) -> Array:
     which, axis = found.grid.axis(name)  # type: ignore[misc]
+    if found.settings.position != "seed":
+        return shapes.barycentre(found, 0 if which == "row" else 1, axis)
     return axis.centres[found.peaks.row if which == "row" else found.peaks.col]  # type: ignore[index]
 
 
@@ -100,38 +57,13 @@ def _energy(found: Found) -> Array:
     return np.asarray(_gev(found) * (np.cosh(_position("eta", found)) if found.grid.quantity == "et" else 1.0))
 
 
-def _chunky_donut(found: Found) -> Array:
-    """Return the sum of the three smallest of the four strips about the window, scaled to its area.
-
-    cms-sw/cmssw L1Trigger/L1TCalorimeter/src/firmware/Stage2Layer2JetAlgorithmFirmwareImp1.cc,
-    `chunkyDonutPUEstimate`: about 9x9 cells three strips cover just that area. Beyond an edge cells count as 0.
-    """
-    size: tuple[int, int] = found.settings.sum_window  # type: ignore[assignment]
-    strips = [
-        found.kernel.sum_cells(found.grids, found.peaks, strip, None, found.grid.periodic)[0]
-        for strip in strips_around(size, depth=DONUT_DEPTH)
-    ]
-    low, middle, high, _ = np.sort(strips, axis=0)
-    estimate: Array = low + middle + high
-    scale = (size[0] * size[1]) / (DONUT_DEPTH * (size[0] + size[1] + min(size)))
-    return estimate if scale == 1 else estimate * scale
-
-
 def _net(found: Found) -> Array:
-    return np.asarray(found.peaks.sum - PILEUP[found.settings.pileup[0]].compute(found))
+    return np.asarray(found.peaks.sum - pileup.estimate(found, found.settings.net_estimate))  # type: ignore[arg-type]
 
 
 def _shared_sum(found: Found) -> Array:
-    """Return the part of the sum that lies in cells which another sum window of the event holds, too."""
-    row, col = found.window
-    event = np.broadcast_to(found.peaks.event[:, None], row.shape)
-    flat = np.ravel_multi_index(
-        (event[found.added], row[found.added], col[found.added]), (len(found.grids), *found.grid.shape)
-    )
-    _, place, holders = np.unique(flat, return_inverse=True, return_counts=True)
-    shared = np.zeros(row.shape, found.peaks.sum.dtype)
-    shared[found.added] = np.where(holders[place] > 1, found.grids.reshape(-1)[flat], 0)
-    return np.asarray(shared.sum(axis=1))
+    """Return the part of the sum that lies in cells to which another cluster of the event has a claim, too."""
+    return ordered_sum(np.where(found.shares.contested, found.shares.part, 0))
 
 
 def _on_edge(found: Found) -> Array:
@@ -146,50 +78,101 @@ def _n_masked(found: Found) -> Array:
     return np.asarray(masked.sum(axis=1, dtype=np.int32))
 
 
+def _n_saturated(found: Found) -> Array:
+    """Return how many of the cells that were added hold a code that stands for an overflow."""
+    row, col = found.window
+    if found.layers is not None:
+        saturated = np.isin(found.layers, found.plane.saturated).sum(axis=1)
+        n_saturated = saturated[found.peaks.event[:, None], row, col]
+    else:
+        n_saturated = np.isin(found.values, found.plane.saturated)
+    return np.asarray(np.where(found.shares.held, n_saturated, 0).sum(axis=1, dtype=np.int32))
+
+
 def _layer_sums(found: Found) -> Array:
     """Return the sum in every layer, shape (peak, layer), over the cells that were added to the sum."""
     if found.layers is None:
         msg = "field 'layer_sums' needs layers: give grids of shape (event, layer, row, col)"
         raise ValueError(msg)
     row, col = found.window
-    added = found.added
+    held = found.shares.held
     if found.mask is not None:  # also a cell that is masked as zero holds nothing in its layers
-        added = added & ~found.mask[found.peaks.event[:, None], row, col]
+        held = held & ~found.mask[found.peaks.event[:, None], row, col]
+    whole = np.where(found.values == 0, 1, found.values)
+    part = np.where(found.shares.part == found.values, 1, found.shares.part / whole)
+    is_whole = bool((part[held] == 1).all())
     total = np.zeros((len(row), found.layers.shape[1]), found.peaks.sum.dtype)
     for k in range(row.shape[1]):
         cells = found.layers[found.peaks.event, :, row[:, k], col[:, k]]
-        total += np.where(added[:, k, None], cells, 0)
+        cells = cells if is_whole else cells * part[:, k, None]
+        total += np.where(held[:, k, None], cells, 0)
     return total
 
 
-PILEUP = {
-    "chunky_donut": Field("chunky-donut pile-up", "counts", _chunky_donut),
-}
+def _layer(found: Found) -> Array:
+    return np.asarray(found.peaks.event % found.n_layers, np.int32)
+
 
 FIELDS = {
     "sum": Field("window sum", "counts", lambda found: found.peaks.sum),
     "seed": Field("seed", "counts", lambda found: found.peaks.seed),
     "row": Field("seed row", "", lambda found: found.peaks.row.astype(np.int32)),
     "col": Field("seed column", "", lambda found: found.peaks.col.astype(np.int32)),
+    "layer": Field("layer", "", _layer),
     "n_cells": Field("cells added", "", lambda found: found.peaks.n_cells.astype(np.int32)),
     "shared_sum": Field("sum in shared cells", "counts", _shared_sum),
+    "seed_gap": Field("seed above its neighbours", "counts", shapes.seed_gap),
+    "prominence": Field("seed above the saddle", "counts", shapes.prominence),
+    "n_neighbours": Field("neighbours above threshold", "", shapes.n_neighbours),
+    "e1_e9": Field("seed / 3x3", "", partial(shapes.ratio, inner=1, outer=3)),
+    "e9_e25": Field("3x3 / 5x5", "", partial(shapes.ratio, inner=3, outer=5)),
+    "isolation": Field("ring / window sum", "", shapes.isolation),
+    "noise": Field("noise of the sum", "counts", lambda found: found.noise_of_sum),
+    "at_seed": Field("no cell weighs", "", lambda found: shapes.weights(found).nothing),
     "on_edge": Field("window beyond an edge", "", _on_edge),
     "n_masked": Field("masked cells in the window", "", _n_masked),
+    "n_saturated": Field("saturated cells added", "", _n_saturated),
     "layer_sums": Field("sum in the layer", "counts", _layer_sums),
-    **PILEUP,
-    "net": Field("sum minus pile-up", "counts", _net),
+    **{
+        f"{word}_{which}": Field(f"{title} {which}", "", partial(compute, which=place))
+        for word, title, compute in (
+            ("barycentre", "mean", shapes.barycentre),
+            ("width", "width in", shapes.width),
+        )
+        for place, which in enumerate(("row", "col"))
+    },
 }
 
 
-def fields_of(grid: Grid) -> dict[str, Field]:
+def _pileup_field(wanted: Pileup) -> Field:
+    title = f"{wanted.name.replace('_', ' ')} pile-up".replace("chunky donut", "chunky-donut")
+    return Field(title, "counts", lambda found: pileup.estimate(found, wanted))
+
+
+def fields_of(grid: Grid, settings: PeakSumSettings | None = None) -> dict[str, Field]:
     """Return every field that clusters of this grid can have, in the order of the output.
+
+    With `settings` the columns of their pile-up estimates are among them.
 
     >>> from hep_peaksum.grid import geometry
     >>> list(fields_of(geometry("cms-l1-towers")))[-4:]
     ['pt', 'eta', 'phi', 'energy']
     """
     table = dict(FIELDS)
-    if grid.is_eta_phi and all(axis.centres is not None for axis in (grid.rows, grid.cols)):
+    if settings is not None and settings.pileup:
+        table |= {wanted.name: _pileup_field(wanted) for wanted in settings.pileup}
+        table["net"] = Field("sum minus pile-up", "counts", _net)
+    positions = {axis.name: axis for axis in (grid.rows, grid.cols) if axis.name and axis.centres is not None}
+    for name, axis in positions.items():
+        place = 0 if axis is grid.rows else 1
+        title, unit = (
+            (rf"$\{name}$", "rad" * (name == "phi")) if name in ("eta", "phi") else (name, axis.unit or "")
+        )
+        table[f"barycentre_{name}"] = Field(
+            f"mean {title}", unit, partial(shapes.barycentre, which=place, axis=axis)
+        )
+        table[f"width_{name}"] = Field(f"width in {title}", unit, partial(shapes.width, which=place, axis=axis))
+    if {"eta", "phi"} <= set(positions):
         table["pt"] = Field(r"$p_T$", "GeV", _pt)
         table["eta"] = Field(r"$\eta$", "", partial(_position, "eta"))
         table["phi"] = Field(r"$\phi$", "rad", partial(_position, "phi"))
@@ -199,22 +182,31 @@ def fields_of(grid: Grid) -> dict[str, Field]:
         table["energy"] = Field("energy", "GeV", _gev)
     else:
         table["pt"] = Field(r"$p_T$", "GeV", _gev)
-    for axis in (grid.rows, grid.cols):
-        if axis.name is not None and axis.centres is not None:
-            table[axis.name] = Field(axis.name, axis.unit or "", partial(_position, axis.name))
+    for name, axis in positions.items():
+        table[name] = Field(name, axis.unit or "", partial(_position, name))
     return table
 
 
-def default_fields(settings: PeakSumSettings, grid: Grid) -> tuple[str, ...]:
+def kinematics_of(grid: Grid) -> tuple[str, ...]:
+    """Return the fields that say how energetic a cluster is and where, as far as the grid tells."""
+    return tuple(
+        name
+        for name in fields_of(grid)
+        if name in (*FOUR_VECTOR, grid.rows.name, grid.cols.name) and name not in FIELDS
+    )
+
+
+def default_fields(settings: PeakSumSettings, grid: Grid, *, layers_apart: bool = False) -> tuple[str, ...]:
     """Return the fields that clusters have when nobody asks for others.
 
     >>> from hep_peaksum.grid import bare_grid
     >>> default_fields(PeakSumSettings(), bare_grid((24, 16)))
     ('sum', 'seed', 'row', 'col', 'n_cells', 'energy')
     """
-    pileup = (*settings.pileup, "net") if settings.pileup else ()
-    kinematics = [name for name in fields_of(grid) if name not in FIELDS]
-    return ("sum", "seed", "row", "col", "n_cells", *pileup, *kinematics)
+    estimates = (*(wanted.name for wanted in settings.pileup), "net") if settings.pileup else ()
+    place = ("row", "col", "layer") if layers_apart else ("row", "col")
+    flags = ("n_saturated",) if grid.saturated else ()
+    return ("sum", "seed", *place, "n_cells", *flags, *estimates, *kinematics_of(grid))
 
 
 def check_fields(names: Iterable[str], settings: PeakSumSettings, grid: Grid) -> tuple[str, ...]:
@@ -225,37 +217,69 @@ def check_fields(names: Iterable[str], settings: PeakSumSettings, grid: Grid) ->
     ValueError
         If a name is unknown, needs positions that an axis has not, or a pile-up estimate not asked for.
     """
-    table, names = fields_of(grid), tuple(names)
+    table, names = fields_of(grid, settings), tuple(names)
     if not names:
         msg = f"clusters without a field cannot be: name one or more of {', '.join(table)}"
         raise ValueError(msg)
     for name in names:
-        if name in table:
-            continue
-        if name in FOUR_VECTOR or name in (grid.rows.name, grid.cols.name):
-            needed = [name] if grid.axis(name) else ["eta", "phi"]
-            lacking = [n for n in needed if (found := grid.axis(n)) is None or found[1].centres is None]
-            msg = (
-                f"field {name!r} needs positions on an axis named {' and one named '.join(lacking)}: "
-                "add name and edges, or bins, start and stop, to rows or cols"
-            )
-        else:
-            near = difflib.get_close_matches(name, table, n=1)
-            msg = f"no field is called {name!r}: " + (f"did you mean {near[0]!r}? " if near else "")
-            msg += f"there are {', '.join(table)}"
-        raise ValueError(msg)
-    for name in names:
-        if name in PILEUP and name not in settings.pileup:
-            msg = f"field {name!r} is a pile-up estimate: ask for it with pileup: [{name}]"
-            raise ValueError(msg)
-    if "net" in names and not settings.pileup:
-        msg = (
-            f"field 'net' is the sum minus a pile-up estimate: ask for one with pileup: [{next(iter(PILEUP))}]"
-        )
+        if name not in table:
+            raise ValueError(_lacking_field(name, table, grid))
+    if "layer_sums" in names and settings.pool == "max" and settings.sum_over == "towers":
+        msg = "field 'layer_sums' of towers that are the highest of their cells: set sum_over to 'cells'"
         raise ValueError(msg)
     # Readers make a four-vector of pt, eta and phi, and fail without the fourth component.
     whole = FOUR_VECTOR if grid.is_eta_phi and set(names) >= {"pt", "eta", "phi"} else ()
     return tuple(dict.fromkeys((*names, *whole)))
+
+
+def _lacking_field(name: str, table: Iterable[str], grid: Grid) -> str:
+    """Say why a field cannot be had, and what to do about it."""
+    if name == "net":
+        return "field 'net' is the sum minus a pile-up estimate: ask for one with pileup: [chunky_donut]"
+    if name in get_args(PileupKind):
+        return f"field {name!r} is a pile-up estimate: ask for it with pileup: [{name}]"
+    position = name.partition("_")[2] if name.startswith(("barycentre_", "width_")) else name
+    if position in FOUR_VECTOR or position in (grid.rows.name, grid.cols.name):
+        needed = [position] if grid.axis(position) else ["eta", "phi"]
+        lacking = [n for n in needed if (found := grid.axis(n)) is None or found[1].centres is None]
+        return (
+            f"field {name!r} needs positions on an axis named {' and one named '.join(lacking)}: "
+            "add name and edges, or bins, start and stop, to rows or cols"
+        )
+    near = difflib.get_close_matches(name, table, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"no field is called {name!r}: {hint}there are {', '.join(table)}"
+
+
+def cuts(found: Found) -> dict[str, Array]:
+    """Return which clusters pass each cut that the settings make: on sum, heights and neighbours."""
+    settings, unit = found.settings, found.grid.unit
+    passed = {}
+    if settings.sum_threshold is not None:
+        value = found.peaks.sum if settings.sum_threshold_on == "sum" else _net(found)
+        noise = found.noise_of_sum if in_sigmas(settings.sum_threshold) is not None else None
+        key = f"sum_threshold {settings.sum_comparison} {settings.sum_threshold} on {settings.sum_threshold_on}"
+        passed[key] = passes(value, settings.sum_threshold, settings.sum_comparison, unit, noise=noise)
+    for word, height in (("min_seed_gap", shapes.seed_gap), ("min_prominence", shapes.prominence)):
+        threshold = getattr(settings, word)
+        if threshold is not None:
+            passed[f"{word} {threshold}"] = passes(height(found), threshold, ">=", unit)
+    if settings.min_neighbours:
+        key = f"min_neighbours {settings.min_neighbours} above {settings.neighbour_threshold}"
+        passed[key] = shapes.n_neighbours(found) >= settings.min_neighbours
+    return passed
+
+
+def kept(found: Found) -> Array:
+    """Return which clusters pass every cut (see `cuts`)."""
+    passed = [np.ones(len(found.peaks.event), bool), *cuts(found).values()]
+    return np.asarray(np.logical_and.reduce(passed))
+
+
+def chosen(found: Found) -> Array:
+    """Return the places of the peaks that become clusters, in the order of the output."""
+    places = np.flatnonzero(kept(found))
+    return places[rank(found.event[places], found.peaks.sum[places], found.settings)]
 
 
 def rank(event: Array, key: Array, settings: PeakSumSettings) -> Array:
@@ -275,26 +299,31 @@ def jagged(parts: Sequence[Found], settings: PeakSumSettings, names: Sequence[st
     """
     import awkward as ak  # noqa: PLC0415 -- slow to import
 
-    tables = [fields_of(part.grid) for part in parts]
+    tables, passed = [fields_of(part.grid, settings) for part in parts], [kept(part) for part in parts]
     values = {
-        name: np.concatenate([table[name].compute(part) for part, table in zip(parts, tables, strict=True)])
+        name: _joined([table[name].compute(part) for part, table in zip(parts, tables, strict=True)], passed)
         for name in names
     }
     if len(parts) > 1:
-        n_peaks = [len(part.peaks.event) for part in parts]
-        values["grid"] = np.repeat(np.arange(len(parts), dtype=np.int32), n_peaks)
-    key = parts[0].peaks.sum if len(parts) == 1 else np.concatenate([_gev(part) for part in parts])
-    event = np.concatenate([part.peaks.event for part in parts])
+        numbers = [np.full(len(part.peaks.event), k, np.int32) for k, part in enumerate(parts)]
+        values["grid"] = _joined(numbers, passed)
+    key = _joined([part.peaks.sum if len(parts) == 1 else _gev(part) for part in parts], passed)
+    event = _joined([part.event for part in parts], passed)
     by_position = np.argsort(event, kind="stable")
-    kept = by_position[rank(event[by_position], key[by_position], settings)]
+    places = by_position[rank(event[by_position], key[by_position], settings)]
     four_vector = set(values) >= set(FOUR_VECTOR)
     if four_vector:
         import vector  # noqa: PLC0415 -- slow to import
 
         vector.register_awkward()
     records = ak.zip(
-        {name: value[kept] for name, value in values.items()},
+        {name: value[places] for name, value in values.items()},
         depth_limit=1,
         with_name="Momentum4D" if four_vector else None,
     )
-    return ak.unflatten(records, np.bincount(event[kept], minlength=len(parts[0].grids)))
+    return ak.unflatten(records, np.bincount(event[places], minlength=parts[0].n_events))
+
+
+def _joined(columns: Sequence[Array], passed: Sequence[Array]) -> Array:
+    """Return the columns of all grids in one, without the clusters that do not pass."""
+    return np.concatenate([column[keep] for column, keep in zip(columns, passed, strict=True)])

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from hep_peaksum.clusters import rank
+from hep_peaksum.clusters import chosen, cuts
 from hep_peaksum.grid import Grid
 from hep_peaksum.kernels import HIGHER_INDEX_WINS, LOWER_INDEX_WINS, NEIGHBOUR_WINS, Array, Peaks, SearchCell
 from hep_peaksum.peaksum import find_peaks
-from hep_peaksum.settings import PeakSumSettings, TieRule, inclusive_bound
+from hep_peaksum.quantity import seed_noise
+from hep_peaksum.seeds import pairs_in_window, rank_by_height, seed_bound
+from hep_peaksum.settings import PeakSumSettings, TieRule
+from hep_peaksum.sums import Found, closed
+from hep_peaksum.thresholds import passes
 
-RULES: tuple[TieRule, ...] = tuple(rule for rule in get_args(TieRule) if rule != "drawn")
+# What can be said of two equal neighbours; a greedy rule is another algorithm, to be looked at with `compare`.
+RULES: tuple[TieRule, ...] = ("all", "none", "first", "last", "diagonal", "lexicographic")
 
 
 class Neighbour(NamedTuple):
@@ -36,7 +41,11 @@ class Neighbour(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """What decided about a cell: its value, the threshold, and the cells of its search window that beat it."""
+    """What decided about a cell: its value, the threshold, and the cells of its search window that beat it.
+
+    `value` is what is compared. `removed_by` is the seed that a greedy rule or `suppress` took before this one;
+    `dropped_by` names the cuts that a seed's cluster does not pass.
+    """
 
     row: int
     col: int
@@ -45,18 +54,22 @@ class Explanation(NamedTuple):
     passes_threshold: bool
     beaten_by: tuple[Neighbour, ...]
     is_masked: bool = False
+    removed_by: tuple[int, int] | None = None
+    dropped_by: tuple[str, ...] = ()
 
     @property
     def is_seed(self) -> bool:
         """Whether the cell is a seed."""
-        return self.passes_threshold and not self.beaten_by and not self.is_masked
+        no_rival = not self.beaten_by and self.removed_by is None
+        return self.passes_threshold and no_rival and not self.is_masked
 
     def __str__(self) -> str:
         if self.is_masked:
             return f"cell (row {self.row}, col {self.col}) is masked: no seed"
         begin = f"cell (row {self.row}, col {self.col}) holds {self.value}"
         if self.is_seed:
-            return f"{begin}: a seed; it passes {self.threshold} and beats its search window"
+            said = f"{begin}: a seed; it passes {self.threshold} and beats its search window"
+            return said + "".join(f"; its cluster is dropped by {cut}" for cut in self.dropped_by)
         reasons = [] if self.passes_threshold else [f"it does not pass {self.threshold}"]
         if self.beaten_by:
             highest, others = (
@@ -64,6 +77,9 @@ class Explanation(NamedTuple):
                 len(self.beaten_by) - 1,
             )
             reasons.append(f"{highest}" + f" (it is beaten by {others} more)" * (others > 0))
+        if self.removed_by is not None:
+            row, col = self.removed_by
+            reasons.append(f"the seed (row {row}, col {col}) was taken before and has it in its window")
         return f"{begin}: no seed; " + "; ".join(reasons)
 
 
@@ -74,6 +90,8 @@ def explain(
     *,
     row: int,
     col: int,
+    mask: npt.ArrayLike | None = None,
+    noise: npt.ArrayLike | None = None,
 ) -> Explanation:
     """Return why a cell of one event is a seed or not: which neighbour, which comparison, which threshold.
 
@@ -81,10 +99,10 @@ def explain(
     ----------
     cells
         One event, shape (row, col) or (layer, row, col).
-    settings, grid
+    settings, grid, mask, noise
         As for `hep_peaksum.find_clusters`.
     row, col
-        The cell.
+        The cell; the tower, where cells are pooled before the search.
 
     Raises
     ------
@@ -95,25 +113,62 @@ def explain(
     cell (row 0, col 2) holds 2: no seed; cell (row 0, col 1) holds 2, and the seed must be > it
     """
     settings = settings or PeakSumSettings()
-    found = find_peaks(np.asarray(cells)[None], settings, grid)
-    plane, event = found.grid, found.grids[0]
+    found = find_peaks(np.asarray(cells)[None], settings, grid, mask=mask, noise=noise)
+    plane, event = found.grid, found.quantity[0]
     row, col = operator.index(row), operator.index(col)
     if not (0 <= row < plane.shape[0] and 0 <= col < plane.shape[1]):
         msg = f"there is no cell (row {row}, col {col}) in a grid of {plane.shape[0]} x {plane.shape[1]} cells"
         raise ValueError(msg)
     value = event[row, col].item()
-    integer = event.dtype.kind != "f"
-    bound = inclusive_bound(settings.seed_threshold, settings.seed_comparison, plane.unit, integer=integer)
-    beaten_by = [_compared(event, plane, row, col, cell) for cell in settings.search_cells()]
+    is_greedy = settings.tie_rule == "greedy-residual"
+    rivals = () if is_greedy else settings.search_cells()
+    beaten_by = [_compared(event, plane, row, col, cell) for cell in rivals]
+    here = (found.peaks.row == row) & (found.peaks.col == col)
+    passed = bool(here.any()) or _passes_threshold(found, row, col)
+    beaten = tuple(neighbour for neighbour in beaten_by if neighbour is not None)
     return Explanation(
         row=row,
         col=col,
         value=value,
         threshold=f"the seed threshold {settings.seed_comparison} {settings.seed_threshold}",
-        passes_threshold=value >= bound,
-        beaten_by=tuple(neighbour for neighbour in beaten_by if neighbour is not None),
-        is_masked=found.mask is not None and bool(found.mask[0, row, col]),
+        passes_threshold=passed,
+        beaten_by=beaten,
+        is_masked=found.is_absent(row, col),
+        removed_by=None if here.any() or beaten or not passed else _remover(found, row, col),
+        dropped_by=tuple(cut for cut, keep in cuts(found).items() if here.any() and not keep[here][0]),
     )
+
+
+def _passes_threshold(found: Found, row: int, col: int) -> bool:
+    """Return whether a cell passes the seed threshold, whatever the cells around it."""
+    value, settings = found.quantity[:1, row, col].astype(found.peaks.seed.dtype), found.settings
+    bound = seed_bound(settings, found.grid.unit, integer=value.dtype.kind != "f")
+    if bound is not None:
+        return bool(value[0] >= bound)
+    sigma = seed_noise(found.grids, found.grid_noise, settings, found.grid.periodic)[0, row, col]
+    return bool(passes(value, settings.seed_threshold, settings.seed_comparison, 1.0, noise=sigma)[0])
+
+
+def _remover(found: Found, row: int, col: int) -> tuple[int, int] | None:
+    """Return the seed that was taken before this cell and has it in its window, the highest of several."""
+    settings, windows = found.settings, []
+    search = {(cell.row, cell.col) for cell in settings.search_cells()}
+    if settings.is_greedy:
+        windows.append(
+            search | (set(settings.sum_cells()) if settings.tie_rule == "greedy-residual" else set())
+        )
+    if settings.overlap == "suppress":
+        windows.append(set(settings.sum_cells()))
+    for offsets in windows:
+        peaks = found.peaks.take(rank_by_height(found.peaks, settings))
+        for r, c in zip(peaks.row.tolist(), peaks.col.tolist(), strict=True):
+            apart = {
+                (int(closed(np.array(r + d), found.grid, 0)), int(closed(np.array(c + p), found.grid, 1)))
+                for d, p in offsets
+            }
+            if (row, col) in apart:
+                return r, c
+    return None
 
 
 def _compared(event: Array, grid: Grid, row: int, col: int, cell: SearchCell) -> Neighbour | None:
@@ -203,18 +258,11 @@ def _tied_groups(peaks: Peaks, grid: Grid, settings: PeakSumSettings) -> Array:
     from scipy.sparse import coo_array  # noqa: PLC0415 -- slow to import
     from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 -- slow to import
 
-    places = zip(peaks.event.tolist(), peaks.row.tolist(), peaks.col.tolist(), strict=True)
-    number = {place: n for n, place in enumerate(places)}
-    pairs = []
-    for (event, row, col), n in number.items():
-        for cell in settings.search_cells():
-            r = (row + cell.row) % grid.shape[0] if grid.periodic.rows else row + cell.row
-            c = (col + cell.col) % grid.shape[1] if grid.periodic.cols else col + cell.col
-            other = number.get((event, r, c))
-            if other is not None and peaks.seed[other] == peaks.seed[n]:
-                pairs.append((n, other))
-    first, second = np.array(pairs, np.int64).reshape(-1, 2).T
-    links = coo_array((np.ones(len(first), bool), (first, second)), shape=(len(number), len(number)))
+    window = [(cell.row, cell.col) for cell in settings.search_cells()]
+    first, second = pairs_in_window(peaks, window, grid)
+    equal = peaks.seed[first] == peaks.seed[second]
+    first, second, n = first[equal], second[equal], len(peaks.event)
+    links = coo_array((np.ones(len(first), bool), (first, second)), shape=(n, n))
     return np.asarray(connected_components(links, directed=False)[1], np.int64)
 
 
@@ -266,7 +314,7 @@ def compare(
     cells, sums = [], []
     for settings in (settings_a, settings_b):
         found = find_peaks(grids, settings, grid)
-        peaks = found.peaks.take(rank(found.peaks.event, found.peaks.sum, settings))
+        peaks = found.peaks.take(chosen(found))
         cells.append(np.ravel_multi_index((peaks.event, peaks.row, peaks.col), found.grids.shape))
         sums.append(peaks.sum)
     either = np.union1d(*cells)

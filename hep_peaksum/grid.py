@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from hep_peaksum.axis import Axis
 from hep_peaksum.kernels import Array, Periodic, accumulator
-from hep_peaksum.settings import Number, energy_in_gev
+from hep_peaksum.thresholds import Number, energy_in_gev
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -47,7 +47,8 @@ class Grid(BaseModel):
     """The plane that the cells tile: two axes, and what a count of a cell means.
 
     `quantity` says whether a cell holds an energy or a transverse energy, `unit` how many GeV are one count
-    (a number, or a text such as ``"0.5 GeV"``).
+    (a number, or a text such as ``"0.5 GeV"``). Cells that hold a code of `saturated` are added as they are
+    and counted in the field `n_saturated` of the clusters.
 
     >>> Grid(rows=Axis(n=24), cols=Axis(n=16, periodic=True)).shape
     (24, 16)
@@ -59,6 +60,7 @@ class Grid(BaseModel):
     cols: Axis
     quantity: Literal["energy", "et"] = "energy"
     unit: Annotated[Number, Field(gt=0), BeforeValidator(_unit)] = 1.0
+    saturated: tuple[Number, ...] = Field((), description="values that stand for an overflow; they are flagged")
 
     @model_validator(mode="after")
     def _two_names(self) -> Grid:
@@ -76,6 +78,13 @@ class Grid(BaseModel):
     def periodic(self) -> Periodic:
         """Which axes close on themselves."""
         return Periodic(self.rows.periodic, self.cols.periodic)
+
+    def coarsened(self, pool: Sequence[int], *, uneven: bool = False) -> Grid:
+        """Return the plane of towers of `pool` (rows, cols) cells each (see `Axis.coarsened`)."""
+        if tuple(pool) == (1, 1):
+            return self
+        axes = [axis.coarsened(n, uneven=uneven) for axis, n in zip((self.rows, self.cols), pool, strict=True)]
+        return self.model_copy(update={"rows": axes[0], "cols": axes[1]})
 
     def axis(self, name: str) -> tuple[Literal["row", "col"], Axis] | None:
         """Return the axis of that name and which one it is, or None."""

@@ -1,20 +1,25 @@
 """The algorithm on arrays: cells in, clusters out. All that can be wrong with the input is said here.
 
-grids -> checked -> kernel -> Peaks -> columns -> jagged clusters
+cells -> checked -> towers -> what is compared -> seeds -> sums -> fields -> jagged clusters
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from hep_peaksum import clusters
+from hep_peaksum import clusters, pileup
 from hep_peaksum.grid import EventError, Grid, bare_grid
-from hep_peaksum.kernels import Array, Offset, Peaks, Rule, absent, accumulator, get_kernel
-from hep_peaksum.settings import PeakSumSettings, inclusive_bound, strips_around
+from hep_peaksum.kernels import Array, Offset, Rule, absent, accumulator, get_kernel
+from hep_peaksum.quantity import pooled, pooled_mask, pooled_noise, searched, searched_plane, seed_noise
+from hep_peaksum.seeds import find_seeds, seed_bound
+from hep_peaksum.settings import PeakSumSettings
+from hep_peaksum.sums import Found, cell_bound, kernel_can_add, window_sums
+from hep_peaksum.thresholds import in_sigmas
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -26,6 +31,8 @@ def find_clusters(
     grid: Grid | None = None,
     *,
     mask: npt.ArrayLike | None = None,
+    noise: npt.ArrayLike | None = None,
+    layers: Literal["sum", "each"] = "sum",
     fields: Sequence[str] | None = None,
 ) -> ak.Array:
     """Return the clusters of every event: the local maxima with the sum of the cells around them.
@@ -33,14 +40,19 @@ def find_clusters(
     Parameters
     ----------
     grids
-        Cells in counts of `grid`, shape (event, row, col), or (event, layer, row, col): then the layers are
-        summed before the search. Not modified.
+        Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col). Not modified.
     settings
         What is a seed and what is summed; the default is 3x3 for both.
     grid
         The plane; without it rows and columns are bare indices and no axis is periodic.
     mask
-        True where a cell is not to be used, shape (row, col) or (event, row, col).
+        True where a cell is not to be used, shape (row, col) or that of the cells that are searched.
+    noise
+        The standard deviation of the noise of every cell, in counts, shaped as `mask`; thresholds in sigma and
+        significances need it.
+    layers
+        What is searched where there are layers: their sum, or each by itself (then clusters have a field
+        `layer`).
     fields
         Names of the cluster fields (see `hep_peaksum.clusters.fields_of`); by default what costs nothing.
 
@@ -62,8 +74,10 @@ def find_clusters(
     ([[11]], [[1]], [[1]])
     """
     settings = settings or PeakSumSettings()
-    found = find_peaks(grids, settings, grid, mask=mask)
-    names = clusters.default_fields(settings, found.grid) if fields is None else fields
+    found = find_peaks(grids, settings, grid, mask=mask, noise=noise, layers=layers)
+    names = fields
+    if names is None:
+        names = clusters.default_fields(settings, found.grid, layers_apart=layers == "each")
     return clusters.jagged([found], settings, clusters.check_fields(names, settings, found.grid))
 
 
@@ -73,6 +87,7 @@ def peak_sum_map(
     grid: Grid | None = None,
     *,
     mask: npt.ArrayLike | None = None,
+    noise: npt.ArrayLike | None = None,
 ) -> Array:
     """Return grids that hold the window sum at every local maximum, and 0 elsewhere.
 
@@ -81,14 +96,15 @@ def peak_sum_map(
     Returns
     -------
     numpy.ndarray
-        Shape (event, row, col); int64 for integer grids, else float64.
+        Shape (event, row, col), of towers where cells are pooled; int64 for integer grids, else float64
+        (float64 also where cells are divided between clusters).
 
     >>> peak_sum_map([[[0, 0, 0], [1, 5, 2], [0, 0, 3]]]).tolist()
     [[[0, 0, 0], [0, 11, 0], [0, 0, 0]]]
     """
     settings = settings or PeakSumSettings()
-    found = find_peaks(grids, settings, grid, mask=mask)
-    peaks = found.peaks.take(clusters.rank(found.peaks.event, found.peaks.sum, settings))
+    found = find_peaks(grids, settings, grid, mask=mask, noise=noise)
+    peaks = found.peaks.take(clusters.chosen(found))
     sums = np.zeros(found.grids.shape, peaks.sum.dtype)
     sums[peaks.event, peaks.row, peaks.col] = peaks.sum
     return sums
@@ -100,43 +116,109 @@ def find_peaks(
     grid: Grid | None = None,
     *,
     mask: npt.ArrayLike | None = None,
-) -> clusters.Found:
-    """Return the peaks of every event, sorted by position, with what fields are computed from."""
+    noise: npt.ArrayLike | None = None,
+    layers: Literal["sum", "each"] = "sum",
+) -> Found:
+    """Return the peaks of every event, sorted by position, with what fields are computed from.
+
+    The cuts on finished clusters (`hep_peaksum.clusters.kept`) are not made yet.
+    """
+    cells, plane, depth, n_layers = _at_the_door(grids, settings, grid, layers)
+    unusable = _unusable(cells, mask, settings, n_layers)
+    sigma = _noise(noise, cells, settings, n_layers)
+    cells = cells if unusable is None else _without(cells, unusable, settings)
+    grid = searched_plane(settings, plane)
+    towers = pooled(cells, settings)
+    tower_mask = None if unusable is None else pooled_mask(unusable, settings)
+    tower_noise = None if sigma is None else pooled_noise(cells, sigma, settings)
+    quantity = searched(towers, tower_noise, settings, grid.periodic)
+    kernel = get_kernel(settings.kernel)
+    noise_of_seeds = None
+    if tower_noise is not None and in_sigmas(settings.seed_threshold) is not None:
+        noise_of_seeds = seed_noise(towers, tower_noise, settings, grid.periodic)
+    rule = _rule(settings, grid, quantity, towers)
+    peaks = find_seeds(quantity, rule, settings, grid, kernel, noise=noise_of_seeds, mask=tower_mask)
+    if settings.sum_over == "towers":
+        cells, plane, unusable, sigma = towers, grid, tower_mask, tower_noise
+        depth = None if depth is None else _pooled_layers(depth, settings)
+    found = Found(
+        peaks=peaks,
+        grids=towers,
+        quantity=quantity,
+        grid=grid,
+        cells=cells,
+        plane=plane,
+        settings=settings,
+        kernel=kernel,
+        layers=depth,
+        n_layers=n_layers,
+        mask=unusable,
+        noise=sigma,
+        grid_mask=tower_mask,
+        grid_noise=tower_noise,
+    )
+    return found if _sums_with_search(settings) else replace(found, peaks=window_sums(found))
+
+
+def _at_the_door(
+    grids: npt.ArrayLike | ak.Array, settings: PeakSumSettings, grid: Grid | None, layers: str
+) -> tuple[Array, Grid, Array | None, int]:
+    """Return the cells to search, their plane, the layers that they sum, and how many layers lie apart."""
     cells = _as_cells(grids)
     _check_axes(cells)
     grid = grid or bare_grid(cells.shape)
     if cells.shape[-2:] != grid.shape:
         msg = f"grids have shape {cells.shape}, the grid has {grid.shape[0]} x {grid.shape[1]} cells"
         raise ValueError(msg)
+    if layers not in ("sum", "each"):
+        msg = f"layers is {layers!r}, expected 'sum' or 'each'"
+        raise ValueError(msg)
+    if layers == "each" and cells.ndim != 4:
+        msg = f"layers 'each' needs grids of shape (event, layer, row, col), these have {cells.shape}"
+        raise ValueError(msg)
     if cells.dtype.kind != "f":
         _check_magnitude(cells, settings)
     check_windows(settings, grid)
-    summed, layers = (cells, None) if cells.ndim == 3 else (_depth_sum(cells), cells)
-    unusable = _unusable(summed, mask, settings)
-    summed = summed if unusable is None else _without(summed, unusable, settings)
-    rule = Rule(
-        search=settings.search_cells(),
-        bound=inclusive_bound(
-            settings.seed_threshold, settings.seed_comparison, grid.unit, integer=summed.dtype.kind != "f"
-        ),
-        window=settings.sum_cells(),
-        cell_bound=clusters.cell_bound(settings, grid, summed),
+    if layers == "each":
+        return cells.reshape(-1, *cells.shape[2:]), grid, None, cells.shape[1]
+    return (cells, grid, None, 1) if cells.ndim == 3 else (_depth_sum(cells), grid, cells, 1)
+
+
+def _sums_with_search(settings: PeakSumSettings) -> bool:
+    """Return whether a kernel can add the windows in the same pass in which it finds the seeds."""
+    return (
+        settings.seed_is_cell
+        and settings.sum_over == "towers"
+        and settings.adds_whole_windows
+        and settings.tie_rule != "greedy-residual"
+        and kernel_can_add(settings)
     )
-    kernel = get_kernel(settings.kernel)
-    peaks = kernel.find_peaks(summed, rule, grid.periodic)
-    if unusable is not None:
-        peaks = _seeded_in_usable(peaks, unusable)
-    return clusters.Found(peaks, summed, grid, settings, kernel, layers, unusable)
+
+
+def _rule(settings: PeakSumSettings, grid: Grid, quantity: Array, towers: Array) -> Rule:
+    """Return what the kernel is asked; where it cannot add the windows it adds the seed alone."""
+    bound = seed_bound(settings, grid.unit, integer=quantity.dtype.kind != "f")
+    adds = _sums_with_search(settings)
+    return Rule(
+        search=settings.search_cells(),
+        bound=absent(quantity.dtype) if bound is None else bound,
+        window=settings.sum_cells() if adds else (),
+        cell_bound=cell_bound(settings, grid, towers) if adds else None,
+    )
 
 
 def check_windows(settings: PeakSumSettings, grid: Grid) -> None:
-    """Raise a ValueError if a window would meet a cell twice on a periodic axis."""
+    """Raise a ValueError if cells do not divide into towers, or a window would meet a cell twice."""
+    grid = searched_plane(settings, grid)
     windows: dict[str, tuple[Offset, ...]] = {
         "search_window": ((0, 0), *((cell.row, cell.col) for cell in settings.search_cells())),
         "sum_window": settings.sum_cells(),
+        "seed_window": settings.seed_cells(),
     }
-    if "chunky_donut" in settings.pileup and isinstance(settings.sum_window, tuple):
-        windows["chunky_donut"] = sum(strips_around(settings.sum_window, depth=clusters.DONUT_DEPTH), ())
+    for wanted in settings.pileup:
+        windows[wanted.name] = pileup.reach(wanted, settings)
+        if wanted.kind == "phi_ring":
+            pileup.ring_axis(wanted, grid)
     for name, offsets in windows.items():
         met = {
             (d % grid.rows.size if grid.rows.periodic else d, p % grid.cols.size if grid.cols.periodic else p)
@@ -188,15 +270,32 @@ def _depth_sum(cells: Array) -> Array:
         return np.asarray(cells.sum(axis=1, dtype=accumulator(cells.dtype)))
 
 
-def _unusable(cells: Array, mask: npt.ArrayLike | None, settings: PeakSumSettings) -> Array | None:
+def _shaped(array: Array, cells: Array, n_layers: int, what: str) -> Array:
+    """Return a map of (row, col), or one for every event, in the shape of the cells that are searched."""
+    n_events = len(cells) // max(1, n_layers)
+    apart = (n_events, n_layers, *cells.shape[1:])
+    if array.shape == cells.shape[1:]:
+        return np.broadcast_to(array, cells.shape)
+    if n_layers > 1 and array.shape == (n_events, *cells.shape[1:]):
+        return np.repeat(array, n_layers, axis=0)
+    if array.shape not in (cells.shape, apart):
+        msg = f"{what} is {array.dtype} of shape {array.shape}, expected "
+        msg += f"{'bool' if what == 'mask' else 'numbers'} of shape {cells.shape[1:]} or {cells.shape}"
+        raise ValueError(msg)
+    return array.reshape(cells.shape)
+
+
+def _unusable(
+    cells: Array, mask: npt.ArrayLike | None, settings: PeakSumSettings, n_layers: int
+) -> Array | None:
     """Return which cells are masked, shape (event, row, col), or None; NaN and infinity are refused."""
     unusable = None if mask is None else np.asarray(mask)
     if unusable is not None:
-        if unusable.dtype != bool or unusable.shape not in (cells.shape, cells.shape[1:]):
+        if unusable.dtype != bool:
             given = f"{unusable.dtype} of shape {unusable.shape}"
             msg = f"mask is {given}, expected bool of shape {cells.shape[1:]} or {cells.shape}"
             raise ValueError(msg)
-        unusable = np.broadcast_to(unusable, cells.shape)
+        unusable = _shaped(unusable, cells, n_layers, "mask")
     if cells.dtype.kind != "f":
         return unusable
     with np.errstate(over="ignore", invalid="ignore"):
@@ -210,16 +309,46 @@ def _unusable(cells: Array, mask: npt.ArrayLike | None, settings: PeakSumSetting
     if strange.any():
         event, row, col = (int(i[0]) for i in np.nonzero(strange))
         msg = f"cell (row {row}, col {col}) is {cells[event, row, col]}: mask it, or set nonfinite to 'mask'"
-        raise EventError(event, msg)
+        raise EventError(event // n_layers, msg)
     return unusable
 
 
+def _noise(noise: npt.ArrayLike | None, cells: Array, settings: PeakSumSettings, n_layers: int) -> Array | None:
+    """Return the noise of every cell as float64, or None; what is no standard deviation is refused."""
+    if noise is None:
+        if settings.needs_noise:
+            msg = "significances and thresholds in sigma need the noise of the cells: give noise, in counts"
+            raise ValueError(msg)
+        return None
+    sigma = np.asarray(noise)
+    if sigma.dtype.kind not in "fiu":
+        msg = f"noise must be numbers, these are of type {sigma.dtype}"
+        raise ValueError(msg)
+    sigma = _shaped(sigma.astype(np.float64), cells, n_layers, "noise")
+    wrong = ~(np.isfinite(sigma) & (sigma >= 0))
+    if settings.quantity == "significance":
+        wrong |= sigma == 0
+    if wrong.any():
+        event, row, col = (int(i[0]) for i in np.nonzero(wrong))
+        least = "above 0" if settings.quantity == "significance" else "0 or above"
+        msg = f"the noise of cell (row {row}, col {col}) is {sigma[event, row, col]}, expected a number {least}"
+        raise EventError(event // n_layers, msg)
+    if settings.pool == "max" and settings.coarsen != (1, 1):
+        msg = "the noise of the highest of several cells is not known: pool by 'sum', or give no noise"
+        raise ValueError(msg)
+    return sigma
+
+
 def _check_magnitude(cells: Array, settings: PeakSumSettings) -> None:
-    """Raise a ValueError if the sum of a window, through all layers, could leave the range of int64."""
+    """Raise a ValueError if a sum of cells, through all layers, could leave the range of int64."""
     largest = max(-int(cells.min(initial=0)), int(cells.max(initial=0)))
     n_layers = cells.shape[1] if cells.ndim == 4 else 1
-    n_strips = clusters.DONUT_STRIPS if settings.pileup else 1
-    if largest * n_layers * len(settings.sum_cells()) * n_strips >= 2**63:
+    windows = [len(settings.sum_cells()), len(settings.seed_cells())]
+    for wanted in settings.pileup:
+        looked_at = len(pileup.reach(wanted, settings)) or windows[0] * max(cells.shape[-2:])
+        windows.append(windows[0] * looked_at)
+    pooled_cells = settings.coarsen[0] * settings.coarsen[1]
+    if largest * n_layers * pooled_cells * max(windows) >= 2**63:
         msg = f"cells as large as {largest} could overflow the 64-bit sum of a window: scale them down"
         raise ValueError(msg)
 
@@ -230,6 +359,6 @@ def _without(cells: Array, unusable: Array, settings: PeakSumSettings) -> Array:
     return np.where(unusable, np.asarray(value, cells.dtype), cells)
 
 
-def _seeded_in_usable(peaks: Peaks, unusable: Array) -> Peaks:
-    """Return the peaks whose seed is not masked (a cell masked as zero still stands among the others)."""
-    return peaks.take(~unusable[peaks.event, peaks.row, peaks.col])
+def _pooled_layers(layers: Array, settings: PeakSumSettings) -> Array:
+    towers = pooled(layers.reshape(-1, *layers.shape[2:]), settings.model_copy(update={"pool": "sum"}))
+    return towers.reshape(*layers.shape[:2], *towers.shape[1:])

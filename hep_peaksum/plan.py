@@ -24,7 +24,7 @@ from coffea.processor.executor import FileMeta, WorkItem
 from hep_peaksum.chunks import PARTS, RECORDS, Chunk, write_json
 from hep_peaksum.config import Config, file_key
 from hep_peaksum.events import column, expand_files, open_file, open_tree, schema_class
-from hep_peaksum.settings import inclusive_bound
+from hep_peaksum.thresholds import inclusive_bound
 from hep_peaksum.yaml_file import ConfigError
 
 MANIFEST, SUMMARY = "manifest.json", "summary.json"

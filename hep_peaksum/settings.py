@@ -1,15 +1,10 @@
-"""The physics knobs: windows, tie rules, thresholds, pile-up. One frozen object for Python and YAML alike.
+"""The physics knobs: windows, tie rules, thresholds, sharing, pile-up. One frozen object, the same in YAML.
 
-It stands below everything else: it knows offsets and numbers, neither arrays nor detectors.
+It stands below arrays and detectors: it knows offsets and numbers only.
 """
 
 from __future__ import annotations
 
-import math
-import operator
-import re
-from collections.abc import Sequence
-from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -23,123 +18,111 @@ from hep_peaksum.kernels import (
     Offset,
     SearchCell,
 )
+from hep_peaksum.thresholds import Number, Threshold, finite_number, in_sigmas
+from hep_peaksum.windows import NOT_GATED, SumCell, Window, strips_around, sum_window_cells, window_marks
 
-TieRule = Literal["all", "none", "first", "last", "diagonal", "lexicographic", "drawn"]
-ENERGY_UNITS = {"eV": "1e-9", "keV": "1e-6", "MeV": "1e-3", "GeV": "1", "TeV": "1e3"}
-NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+TieRule = Literal[
+    "all", "none", "first", "last", "diagonal", "lexicographic", "drawn", "greedy", "greedy-residual"
+]
+Comparison = Literal[">", ">="]
+Overlap = Literal["shared", "highest", "nearest", "proportional", "proportional-sum", "equal", "suppress"]
+PileupKind = Literal["chunky_donut", "donut", "phi_ring", "ring_median"]
+Count = Annotated[int, Field(strict=True, ge=1)]
+
+# What is usual for each kind: how deep, and what cells beyond an edge are, first what is usual.
+DEPTH: dict[str, int] = {"chunky_donut": 3, "donut": 1, "ring_median": 1}
+EDGES: dict[str, tuple[str, ...]] = {
+    "chunky_donut": ("zero", "strip"),
+    "donut": ("zero", "strip"),
+    "phi_ring": ("zero", "existing"),
+    "ring_median": ("existing", "zero"),
+}
 
 
-def exact(number: float | str) -> Fraction:
-    """Return the number as it is written: 0.1 is one tenth, not the nearest float.
+class Pileup(BaseModel):
+    """An estimate of the energy under a cluster, from the cells around it: a column beside the sum.
 
-    >>> exact(0.1)
-    Fraction(1, 10)
+    `chunky_donut` and `donut` look at four strips that flank the window, `phi_ring` at the full rings through
+    its rows, `ring_median` at the cells around it. Each is scaled to the area of the sum window.
+
+    >>> Pileup(kind="donut").depth
+    1
     """
-    return Fraction(str(number))
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: PileupKind
+    name: str = Field(
+        "", pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$", description="of the column; by default the kind"
+    )
+    depth: Count | None = Field(None, description="of the strips or of the ring, in cells")
+    length: Count | None = Field(None, description="of the strips; by default the side of the sum window")
+    edge: Literal["", "zero", "strip", "existing"] = Field(
+        "", description="cells beyond an edge count 0, make their whole strip 0, or are left out of the area"
+    )
+    includes_cluster: bool = Field(
+        True, strict=True, description="whether the phi ring runs through the cluster"
+    )
+    axis: Literal["rows", "cols"] | None = Field(None, description="along which a phi ring closes")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("kind") not in EDGES:
+            return values
+        kind = values["kind"]
+        usual = {"name": kind, "depth": DEPTH.get(kind), "edge": EDGES[kind][0]}
+        return {**usual, **{key: value for key, value in values.items() if value not in (None, "")}}
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Pileup:
+        takes = {"chunky_donut": {"depth", "length"}, "donut": {"depth", "length"}, "ring_median": {"depth"}}
+        takes["phi_ring"] = {"axis", "includes_cluster"}
+        given = {key for key in ("depth", "length", "axis") if getattr(self, key) is not None}
+        given |= {"includes_cluster"} if not self.includes_cluster else set()
+        if wrong := sorted(given - takes[self.kind]):
+            msg = f"{self.kind} has no {wrong[0]}; it takes {', '.join(sorted(takes[self.kind]))}"
+            raise ValueError(msg)
+        if self.edge not in EDGES[self.kind]:
+            msg = f"edge of {self.kind} is {' or '.join(EDGES[self.kind])}, not {self.edge}"
+            raise ValueError(msg)
+        if self.length is not None and self.length % 2 == 0:
+            msg = f"length {self.length} is even: strips lie symmetrically about the seed, give an odd number"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def has_strips(self) -> bool:
+        """Whether it looks at strips that flank the window."""
+        return self.kind in ("chunky_donut", "donut")
+
+    def strips(self, window: tuple[int, int]) -> tuple[tuple[Offset, ...], ...]:
+        """Return the offsets of the four strips about a [rows, cols] window."""
+        return strips_around(window, depth=self.depth or 1, length=self.length)
 
 
-def energy_in_gev(text: str) -> Fraction:
-    """Return an energy such as ``"0.5 GeV"`` in GeV, exactly.
-
-    Raises
-    ------
-    ValueError
-        If the text is not a number and one of eV, keV, MeV, GeV, TeV.
-
-    >>> energy_in_gev("500 MeV")
-    Fraction(1, 2)
-    """
-    match = re.fullmatch(rf"\s*({NUMBER})\s*({'|'.join(ENERGY_UNITS)})\s*", text)
-    if not match:
-        msg = f"{text!r} is not an energy: write a number and one of {', '.join(ENERGY_UNITS)}, as in '4 GeV'"
-        raise ValueError(msg)
-    return exact(match[1]) * Fraction(ENERGY_UNITS[match[2]])
+def _pileup(value: object) -> object:
+    """Let a name stand for the published estimate of that kind."""
+    return {"kind": value} if isinstance(value, str) else value
 
 
-def finite_number(value: object) -> object:
-    """Return the value as a Python number; a bool, NaN or infinity is a ValueError, other things pass."""
-    if hasattr(value, "item") and not getattr(value, "shape", ()):  # a numpy scalar
-        value = value.item()
-    if isinstance(value, bool):
-        msg = f"{value} is not a number"
-        raise ValueError(msg)  # pydantic reports a ValueError, not a TypeError
-    if isinstance(value, float) and not math.isfinite(value):
-        msg = f"{value} is not a finite number"
-        raise ValueError(msg)
-    return value
-
-
-def _threshold(value: object) -> object:
-    value = finite_number(value)
-    if isinstance(value, str):
-        energy_in_gev(value)
-        return " ".join(value.split())
-    if value is not None and not isinstance(value, (int, float)):
-        msg = f"{value!r} is not a threshold: give a number, or an energy such as '4 GeV'"
-        raise ValueError(msg)
-    return value
-
-
-def _window(value: object) -> object:
-    """Normalise a window to (rows, cols), or to a drawing without surrounding blank space."""
-    if isinstance(value, str):
-        drawing = "\n".join(line.strip() for line in value.strip().splitlines())
-        _read_drawing(drawing)
-        return drawing
+def _pool(value: object) -> object:
     try:
-        rows, cols = (operator.index(finite_number(n)) for n in value)  # type: ignore[attr-defined, arg-type]
+        k, m = (finite_number(n) for n in value)  # type: ignore[attr-defined]
     except (TypeError, ValueError):
-        msg = f"{value!r} is not a window: give [rows, cols], two odd integers, or draw it"
-        raise ValueError(msg) from None
-    if min(rows, cols) < 1 or not (rows % 2 and cols % 2):
-        msg = f"[{rows}, {cols}] is not a window: rows and columns must be odd; an even window has to be drawn"
+        k = m = None
+    if not (isinstance(k, int) and isinstance(m, int) and k >= 1 and m >= 1):
+        msg = f"{value!r} is not a number of cells: give [rows, cols], two integers from 1"
         raise ValueError(msg)
-    return rows, cols
-
-
-def _read_drawing(drawing: str) -> dict[Offset, str]:
-    """Return the characters of a drawn window by their offset (row, col) from the `o`."""
-    lines = drawing.splitlines()
-    strange = sorted(set(drawing) - set("ox.>=\n"))
-    if strange:
-        msg = f"a window is drawn with 'o', 'x', '.', '>' and '=', not with {strange[0]!r}"
-        raise ValueError(msg)
-    if len({len(line) for line in lines}) != 1:
-        msg = f"the lines of a drawn window must have one length, these have {[len(line) for line in lines]}"
-        raise ValueError(msg)
-    if drawing.count("o") != 1:
-        msg = f"a drawn window has exactly one 'o', the seed; this one has {drawing.count('o')}"
-        raise ValueError(msg)
-    if "x" in drawing and (">" in drawing or "=" in drawing):
-        msg = "a window drawn with 'x' is compared by tie_rule, one with '>' and '=' by itself; do not mix"
-        raise ValueError(msg)
-    row = next(i for i, line in enumerate(lines) if "o" in line)
-    col = lines[row].index("o")
-    return {(i - row, j - col): mark for i, line in enumerate(lines) for j, mark in enumerate(line)}
-
-
-def _window_marks(window: tuple[int, int] | str) -> dict[Offset, str]:
-    """Return the mark of every cell of a window, in row-major order; [rows, cols] is all `x` about the `o`."""
-    if isinstance(window, str):
-        return {offset: mark for offset, mark in _read_drawing(window).items() if mark != "."}
-    half_rows, half_cols = window[0] // 2, window[1] // 2
-    return {
-        (d, p): "o" if d == p == 0 else "x"
-        for d in range(-half_rows, half_rows + 1)
-        for p in range(-half_cols, half_cols + 1)
-    }
-
-
-Window = Annotated[tuple[int, int] | str, BeforeValidator(_window)]
-Number = Annotated[int | float, BeforeValidator(finite_number)]
-Threshold = Annotated[int | float | str, BeforeValidator(_threshold)]
+    return k, m
 
 
 class PeakSumSettings(BaseModel):
     """Which cells are seeds, which cells are summed, what is kept. Frozen, hashable, the same in YAML.
 
-    Thresholds are numbers in the units of the grid, or texts such as ``"4 GeV"``. Windows are ``(rows, cols)``,
-    both odd, or drawn one character a cell, the top line being the lowest row offset and `o` the seed.
+    Thresholds are numbers in the units of the grid, or texts such as ``"4 GeV"`` or ``"5 sigma"``. Windows are
+    ``(rows, cols)``, both odd, or drawn one character a cell, the top line being the lowest row offset and `o`
+    the seed.
 
     >>> PeakSumSettings(search_window=(3, 3), seed_threshold="4 GeV").tie_rule
     'first'
@@ -149,17 +132,54 @@ class PeakSumSettings(BaseModel):
 
     search_window: Window = Field((3, 3), description="where the seed must be the highest cell")
     sum_window: Window = Field((3, 3), description="which cells are added")
-    tie_rule: TieRule = Field("first", description="who wins between equal cells of one search window")
-    seed_threshold: Threshold = Field(0, description="a seed must pass it")
-    seed_comparison: Literal[">", ">="] = Field(">", description="how a seed passes the seed threshold")
-    cell_threshold: Threshold | None = Field(None, description="cells below it are not added")
-    overlap: Literal["shared"] = Field("shared", description="who gets a cell of two sum windows: both")
-    pileup: tuple[Literal["chunky_donut"], ...] = Field((), description="pile-up estimates, a column each")
-    max_clusters: Annotated[int, Field(strict=True, ge=1)] | None = Field(
-        None, description="keep so many of an event, those of the largest sums"
+    seed_window: Window = Field((1, 1), description="whose sum about a cell is compared: by default the cell")
+    partial_seed_windows: bool = Field(
+        True, strict=True, description="whether a seed window may reach beyond an edge"
     )
+    quantity: Literal["energy", "significance"] = Field(
+        "energy", description="what is compared: the energy, or the energy over its noise"
+    )
+    tie_rule: TieRule = Field("first", description="who wins between equal cells of one search window")
+    greedy_ties: Literal["first", "last"] = Field(
+        "first", description="which of equal cells a greedy rule takes first: lowest or highest (row, col)"
+    )
+    seed_threshold: Threshold = Field(0, description="a seed must pass it")
+    seed_comparison: Comparison = Field(">", description="how a seed passes the seed threshold")
+    cell_threshold: Threshold | None = Field(None, description="cells below it are not added")
+    cell_comparison: Comparison = Field(">=", description="how a cell passes the cell threshold")
+    cell_threshold_abs: bool = Field(False, strict=True, description="whether the absolute value has to pass")
+    stronger_side: Literal["rows", "cols"] | None = Field(
+        None, description="along this axis only the stronger side of the window is added"
+    )
+    overlap: Overlap = Field("shared", description="who gets a cell of two sum windows")
+    sum_threshold: Threshold | None = Field(None, description="clusters whose sum is below it are dropped")
+    sum_comparison: Comparison = Field(">=", description="how a sum passes the sum threshold")
+    sum_threshold_on: Literal["sum", "net"] = Field("sum", description="what the sum threshold cuts on")
+    min_seed_gap: Threshold | None = Field(None, description="least height of a seed above its neighbours")
+    min_prominence: Threshold | None = Field(None, description="least height of a seed above the saddle")
+    min_neighbours: Annotated[int, Field(strict=True, ge=0)] = Field(
+        0, description="so many cells of the search window must exceed the neighbour threshold"
+    )
+    neighbour_threshold: Threshold = Field(0, description="what such a neighbour must exceed")
+    pileup: tuple[Annotated[Pileup, BeforeValidator(_pileup)], ...] = Field(
+        (), description="pile-up estimates, a column each"
+    )
+    subtract: str | None = Field(None, description="the estimate that `net` subtracts: by default the first")
+    max_clusters: Count | None = Field(None, description="keep so many of an event, those of the largest sums")
     order: Literal["sum", "position"] = Field("sum", description="of the clusters of an event: falling sum")
-    position: Literal["seed"] = Field("seed", description="where a cluster is: the centre of its seed cell")
+    position: Literal["seed", "linear", "log"] = Field(
+        "seed", description="where a cluster is: the centre of its seed cell, or a barycentre"
+    )
+    w0: Annotated[Number, Field(gt=0)] = Field(4.5, description="of the logarithmic weights w0 + ln(E/sum)")
+    isolation_depth: Count = Field(1, description="how many cells deep the ring of `isolation` is")
+    coarsen: Annotated[tuple[int, int], BeforeValidator(_pool)] = Field(
+        (1, 1), description="cells, [rows, cols], that are pooled into one tower before the search"
+    )
+    pool: Literal["sum", "max"] = Field("sum", description="what a tower is of its cells")
+    uneven: bool = Field(False, strict=True, description="whether the last tower of an axis may be smaller")
+    sum_over: Literal["towers", "cells"] = Field(
+        "towers", description="whether towers are added or the cells that they were pooled from"
+    )
     masked: Literal["absent", "zero"] = Field("absent", description="what a masked cell is to the others")
     nonfinite: Literal["error", "mask"] = Field("error", description="what to do with NaN and infinity")
     kernel: KernelName = Field("numba", description="the fast one or the readable one: equal results")
@@ -183,16 +203,91 @@ class PeakSumSettings(BaseModel):
         return {**values, "tie_rule": given}
 
     @model_validator(mode="after")
-    def _sum_window_marks(self) -> PeakSumSettings:
-        if isinstance(self.sum_window, str) and set(self.sum_window) & set(">="):
-            msg = "sum_window is drawn with 'x', 'o' and '.': nothing is compared in it"
-            raise ValueError(msg)
-        if "chunky_donut" in self.pileup and not (
-            isinstance(self.sum_window, tuple) and self.sum_window[0] == self.sum_window[1]
-        ):
-            msg = f"chunky_donut is defined about a square sum window [n, n], not about {self.sum_window!r}"
-            raise ValueError(msg)
+    def _consistent(self) -> PeakSumSettings:
+        for problem in (*self._window_problems(), *self._pileup_problems(), *self._problems()):
+            raise ValueError(problem)
         return self
+
+    def _window_problems(self) -> list[str]:
+        problems = [
+            f"{key} is drawn with 'x', 'o' and '.': nothing is compared in it"
+            for key in ("sum_window", "seed_window")
+            if set(getattr(self, key)) & set(">=")
+        ]
+        problems += [
+            f"{key} is drawn with a gated cell 'g': only into a sum window do cells join"
+            for key in ("search_window", "seed_window")
+            if "g" in getattr(self, key)
+        ]
+        if not problems:
+            try:
+                sum_window_cells(self.sum_window)
+            except ValueError as error:
+                problems.append(f"sum_window: {error}")
+        return problems
+
+    def _pileup_problems(self) -> list[str]:
+        names = [estimate.name for estimate in self.pileup]
+        is_square = isinstance(self.sum_window, tuple) and self.sum_window[0] == self.sum_window[1]
+        problems = [
+            f"{estimate.kind} is defined about a square sum window [n, n], not about {self.sum_window!r}: "
+            "give it a length"
+            for estimate in self.pileup
+            if estimate.has_strips and not is_square and estimate.length is None
+        ]
+        if len(set(names)) < len(names):
+            problems.append(f"two pile-up estimates are named {max(names, key=names.count)!r}: give them names")
+        if self.subtract is not None and self.subtract not in names:
+            problems.append(
+                f"subtract: no pile-up estimate is named {self.subtract!r}; there are {names or 'none'}"
+            )
+        if self.sum_threshold_on == "net" and not names:
+            problems.append("sum_threshold_on 'net' needs a pile-up estimate: ask for one with pileup")
+        return problems
+
+    def _problems(self) -> list[str]:
+        problems = []
+        if self.tie_rule == "greedy-residual" and self.overlap not in ("shared", "highest"):
+            problems.append(
+                f"overlap {self.overlap!r} beside greedy-residual: there a cell belongs to the first seed"
+            )
+        is_gated = isinstance(self.sum_window, str) and "g" in self.sum_window
+        if self.sum_over == "cells" and is_gated:
+            problems.append("gated cells 'g' are towers: sum_over 'cells' does not go with them")
+        is_energy = isinstance(self.seed_threshold, str) and in_sigmas(self.seed_threshold) is None
+        if self.quantity == "significance" and is_energy:
+            problems.append(
+                f"seed_threshold {self.seed_threshold!r} is an energy, but quantity is significance: "
+                "give a number of sigma"
+            )
+        problems += [
+            f"{key} is in units of the seed, it cannot be {getattr(self, key)!r}"
+            for key in ("min_seed_gap", "min_prominence", "neighbour_threshold")
+            if in_sigmas(getattr(self, key)) is not None
+        ]
+        return problems
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether seeds are accepted one after the other."""
+        return self.tie_rule in ("greedy", "greedy-residual")
+
+    @property
+    def needs_noise(self) -> bool:
+        """Whether the noise of the cells plays a part."""
+        thresholds = (self.seed_threshold, self.cell_threshold, self.sum_threshold)
+        return self.quantity == "significance" or any(in_sigmas(t) is not None for t in thresholds)
+
+    @property
+    def net_estimate(self) -> Pileup | None:
+        """The pile-up estimate that `net` subtracts."""
+        wanted = self.subtract or (self.pileup[0].name if self.pileup else None)
+        return next((estimate for estimate in self.pileup if estimate.name == wanted), None)
+
+    @property
+    def seed_is_cell(self) -> bool:
+        """Whether what is compared is the energy of single cells."""
+        return self.quantity == "energy" and self.seed_cells() == ((0, 0),)
 
     def search_cells(self) -> tuple[SearchCell, ...]:
         """Return the cells a seed is compared with, each with who wins a tie.
@@ -200,7 +295,7 @@ class PeakSumSettings(BaseModel):
         >>> PeakSumSettings(search_window=(1, 3), tie_rule="none").search_cells()
         (SearchCell(row=0, col=-1, tie=1), SearchCell(row=0, col=1, tie=1))
         """
-        marks = _window_marks(self.search_window)
+        marks = window_marks(self.search_window)
         return tuple(SearchCell(d, p, self._tie(d, p, mark)) for (d, p), mark in marks.items() if mark != "o")
 
     def sum_cells(self) -> tuple[Offset, ...]:
@@ -209,7 +304,21 @@ class PeakSumSettings(BaseModel):
         >>> PeakSumSettings(sum_window="xo").sum_cells()
         ((0, -1), (0, 0))
         """
-        return tuple(_window_marks(self.sum_window))
+        return tuple(window_marks(self.sum_window))
+
+    def gated_sum_cells(self) -> tuple[SumCell, ...]:
+        """Return the cells that are added, each with the place of the cell that lets it in."""
+        return sum_window_cells(self.sum_window)
+
+    @property
+    def adds_whole_windows(self) -> bool:
+        """Whether a cell is added for its own sake alone: no gate, no side, no other cluster plays a part."""
+        is_gated = any(cell.gate != NOT_GATED for cell in self.gated_sum_cells())
+        return not is_gated and self.stronger_side is None and self.overlap in ("shared", "suppress")
+
+    def seed_cells(self) -> tuple[Offset, ...]:
+        """Return the offsets (row, col) of the cells whose sum is compared, in row-major order."""
+        return tuple(window_marks(self.seed_window))
 
     def _tie(self, d: int, p: int, mark: str) -> int:
         """Return who wins a tie with the cell at offset (d, p)."""
@@ -222,58 +331,7 @@ class PeakSumSettings(BaseModel):
             "diagonal": d + p > 0 or (d + p == 0 and d > 0),
             "lexicographic": (d, p) > (0, 0),
             "drawn": mark == ">",
+            "greedy": False,  # all maxima are candidates
+            "greedy-residual": False,
         }[self.tie_rule]
         return NEIGHBOUR_WINS if strict else SEED_WINS
-
-
-def inclusive_bound(threshold: Threshold, comparison: str, unit: float, *, integer: bool) -> float:
-    """Return b such that "value `comparison` threshold" is exactly "value >= b" on float64 or int64 cells.
-
-    Parameters
-    ----------
-    threshold
-        In the units of the grid, or an energy with its unit.
-    comparison
-        ``">"`` or ``">="``.
-    unit
-        GeV in one count of the grid.
-    integer
-        Whether the cells are integers; then b is one.
-
-    >>> inclusive_bound("4 GeV", ">=", 0.5, integer=True)
-    8
-    >>> inclusive_bound(2.5, ">", 1.0, integer=True)
-    3
-    """
-    count = energy_in_gev(threshold) / exact(unit) if isinstance(threshold, str) else Fraction(threshold)
-    if integer:
-        bound = math.floor(count) + 1 if comparison == ">" else math.ceil(count)
-        if abs(bound) >= 2**63:
-            msg = f"the threshold {threshold!r} is beyond what a 64-bit integer grid can hold"
-            raise ValueError(msg)
-        return bound
-    try:
-        closest = float(count)
-    except OverflowError:
-        msg = f"the threshold {threshold!r} is beyond what a float64 can hold"
-        raise ValueError(msg) from None
-    if isinstance(threshold, str):  # an energy is meant as the nearest number of counts, not as a fraction
-        count = Fraction(closest)
-    passes = closest >= count if comparison == ">=" else closest > count
-    return closest if passes else math.nextafter(closest, math.inf)
-
-
-def strips_around(window: Sequence[int], *, depth: int) -> tuple[tuple[Offset, ...], ...]:
-    """Return the four strips that flank a [rows, cols] window: below, above in rows, then in columns.
-
-    Each is as long as the side it lies on and `depth` cells deep, as in the chunky donut of CMS
-    (cms-sw/cmssw Stage2Layer2JetAlgorithmFirmwareImp1.cc, `chunkyDonutPUEstimate`: depth 3 about 9x9).
-    """
-    half_rows, half_cols = window[0] // 2, window[1] // 2
-    along_rows, along_cols = range(-half_rows, half_rows + 1), range(-half_cols, half_cols + 1)
-    return (
-        tuple((d, p) for d in range(-half_rows - depth, -half_rows) for p in along_cols),
-        tuple((d, p) for d in range(half_rows + 1, half_rows + depth + 1) for p in along_cols),
-        tuple((d, p) for d in along_rows for p in range(-half_cols - depth, -half_cols)),
-        tuple((d, p) for d in along_rows for p in range(half_cols + 1, half_cols + depth + 1)),
-    )

@@ -470,14 +470,16 @@ def test_half_a_plane_has_the_one_position_that_is_known():
 def test_every_field_can_be_had_at_once():
     settings = PeakSumSettings(pileup=["chunky_donut"])
     grid = Grid(rows=ETA, cols=Axis(name="phi", bins=12, start=0, stop="2pi", periodic=True))
-    names = list(fields_of(grid))
-    clusters = find_clusters(np.ones((3, 2, *grid.shape)), settings, grid, fields=names)
+    names = list(fields_of(grid, settings))
+    noise = np.ones(grid.shape)
+    clusters = find_clusters(np.ones((3, 2, *grid.shape)), settings, grid, noise=noise, fields=names)
     assert clusters.fields == names
     assert set(FIELDS) < set(names)
     assert names[-4:] == VECTOR
     kinds = dict(zip(clusters.fields, (str(clusters[n].type).split("* ")[-1] for n in names), strict=True))
-    assert {n for n, kind in kinds.items() if kind == "int32"} == {"row", "col", "n_cells", "n_masked"}
-    assert kinds["on_edge"] == "bool"
+    whole = {"row", "col", "layer", "n_cells", "n_neighbours", "n_masked", "n_saturated"}
+    assert {n for n, kind in kinds.items() if kind == "int32"} == whole
+    assert {n for n, kind in kinds.items() if kind == "bool"} == {"on_edge", "at_seed"}
 
 
 def test_the_fields_stand_in_the_order_in_which_they_are_asked_for_each_once():

@@ -27,7 +27,9 @@ from hep_peaksum.kernels import (
     absent,
     get_kernel,
 )
-from hep_peaksum.settings import PeakSumSettings, inclusive_bound, strips_around
+from hep_peaksum.settings import PeakSumSettings
+from hep_peaksum.thresholds import inclusive_bound
+from hep_peaksum.windows import strips_around
 
 many = settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 some = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])

@@ -13,9 +13,14 @@ NAME = hep_peaksum.__name__
 # The kernels' contract is below the settings, and both are below everything else.
 ROWS = (
     "kernels yaml_file replacing",
-    "kernels.numba_kernel kernels.scipy_kernel settings",
-    "axis",
+    "kernels.numba_kernel kernels.scipy_kernel thresholds",
+    "windows",
+    "settings axis",
     "grid",
+    "quantity",
+    "seeds",
+    "sums",
+    "pileup shapes",
     "clusters",
     "peaksum",
     "published diagnostics",

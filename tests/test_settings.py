@@ -13,7 +13,9 @@ from pydantic import ValidationError
 from strategies import windows
 
 from hep_peaksum.kernels import NEIGHBOUR_WINS, SEED_WINS
-from hep_peaksum.settings import PeakSumSettings, energy_in_gev, exact, inclusive_bound, strips_around
+from hep_peaksum.settings import PeakSumSettings
+from hep_peaksum.thresholds import energy_in_gev, exact, inclusive_bound
+from hep_peaksum.windows import strips_around
 
 TAU_WINDOW = """
     ===
@@ -192,7 +194,7 @@ def test_the_strips_of_cms_have_27_towers_each_and_none_twice():
         pytest.param("masked", "ignored", "'absent' or 'zero'", id="masked"),
         pytest.param("nonfinite", "zero", "'error' or 'mask'", id="nonfinite"),
         pytest.param("kernel", "cuda", "'numba' or 'scipy'", id="kernel"),
-        pytest.param("pileup", ("donut",), "'chunky_donut'", id="pileup"),
+        pytest.param("pileup", ("sandwich",), "'chunky_donut'", id="pileup"),
         pytest.param("seed_treshold", 1, "[Ee]xtra", id="misspelt_knob"),
     ],
 )

@@ -1,8 +1,8 @@
 """The contract of a kernel: which cells are seeds, and what the cells around them add up to.
 
-A kernel is a module with two functions, `find_peaks` and `sum_cells`. It knows array words only (event, row,
-col), checks nothing and raises nothing: whoever calls it has checked. `numba_kernel` is the fast one,
-`scipy_kernel` the readable one; on the same input they give the same bits.
+A kernel is a module with three functions, `find_peaks`, `sum_cells` and `saddles`. It knows array words only
+(event, row, col), checks nothing and raises nothing: whoever calls it has checked. `numba_kernel` is the fast
+one, `scipy_kernel` the readable one; on the same input they give the same bits.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Peaks(NamedTuple):
 
 
 class Kernel(Protocol):
-    """Two functions over `grids`, shape (event, row, col): float32, float64 or int64, C-contiguous.
+    """Three functions over `grids`, shape (event, row, col): float32, float64 or int64, C-contiguous.
 
     A cell equal to `absent(grids.dtype)` does not exist: it neither beats a candidate, nor seeds, nor adds.
     Comparisons and additions are those of float64 (floating grids) or int64; a window is added in the order
@@ -83,6 +83,12 @@ class Kernel(Protocol):
         periodic: Periodic,
     ) -> tuple[Array, Array]:
         """Return the sum of `window` about every peak, and how many cells were added."""
+
+    def saddles(self, grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
+        """Return the highest level at which every peak is joined to anything higher, over 8 neighbours.
+
+        Where nothing higher can be reached it is the lowest cell that can.
+        """
 
 
 def get_kernel(name: KernelName) -> Kernel:

@@ -6,6 +6,7 @@ All jitted helpers live in this file: numba's cache on disk does not notice an e
 
 from __future__ import annotations
 
+import heapq
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -80,6 +81,15 @@ def sum_cells(
         n_cells,
     )
     return total, n_cells
+
+
+def saddles(grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
+    """Return the highest level at which every peak is joined to anything higher, over 8 neighbours."""
+    number = accumulator(grids.dtype)
+    level = np.empty(len(peaks.event), number)
+    places = (_read_only(index) for index in (peaks.event, peaks.row, peaks.col))
+    _flood(_read_only(grids), *places, tuple(periodic), number(absent(grids.dtype)), level)
+    return level
 
 
 def _read_only(array: Array) -> Array:
@@ -227,3 +237,31 @@ def _sum(
             if cell != low and cell >= cell_bound:
                 total[n] += cell
                 n_cells[n] += 1
+
+
+@_jit
+def _flood(grids: Any, event: Any, row: Any, col: Any, periodic: Any, low: Any, level: Any) -> None:
+    """Flood from every peak to the highest cell at the shore, until one is higher; note how low that went."""
+    _, n_rows, n_cols = grids.shape
+    seen = np.full((n_rows, n_cols), -1, np.int64)
+    for n in range(len(event)):
+        grid = grids[event[n]]
+        seed = type(low)(grid[row[n], col[n]])
+        level[n] = seed
+        shore = [(-seed, row[n], col[n])]
+        seen[row[n], col[n]] = n
+        while len(shore) > 0:
+            depth, r, c = heapq.heappop(shore)
+            if -depth > seed:
+                break
+            level[n] = min(level[n], -depth)
+            for i in range(r - 1, r + 2):
+                for j in range(c - 1, c + 2):
+                    k = i % n_rows if periodic[0] else i
+                    m = j % n_cols if periodic[1] else j
+                    if k < 0 or k >= n_rows or m < 0 or m >= n_cols or seen[k, m] == n:
+                        continue
+                    seen[k, m] = n
+                    cell = type(low)(grid[k, m])
+                    if cell != low:
+                        heapq.heappush(shore, (-cell, k, m))

@@ -1,0 +1,150 @@
+"""Where a cluster is and how wide: barycentres, second moments, ratios of windows, heights above neighbours.
+
+Only positive cells weigh. An azimuth is averaged on the circle; on any other periodic axis differences are
+taken the short way round from the seed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from hep_peaksum.axis import TWO_PI, Axis
+from hep_peaksum.kernels import Array, absent
+from hep_peaksum.sums import Found, closed, ordered_sum
+from hep_peaksum.thresholds import passes
+from hep_peaksum.windows import Box, window_marks
+
+
+class Weights(NamedTuple):
+    """What each cell of a sum window weighs, shape (peak, cell), and which peaks have nothing that weighs."""
+
+    weight: Array
+    total: Array
+    nothing: Array
+
+
+def weights(found: Found) -> Weights:
+    """Return linear or logarithmic weights of the parts that a cluster holds.
+
+    Logarithmic ones are max(0, w0 + ln(E / sum of the positive E)): T. C. Awes et al., NIM A 311 (1992) 130.
+    """
+    energy = np.where(found.shares.held, found.shares.part, 0).clip(min=0).astype(np.float64)
+    weight = energy
+    if found.settings.position == "log":
+        total = ordered_sum(energy)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = found.settings.w0 + np.log(energy / total[:, None])
+        weight = np.where(energy > 0, np.maximum(0.0, logs), 0.0)
+    total = ordered_sum(weight)
+    # also weights so small that they cannot be normalised say nothing
+    nothing = ~(total > 0) | ~np.isfinite(total)
+    return Weights(weight, np.where(nothing, 1.0, total), nothing)
+
+
+def barycentre(found: Found, which: int, axis: Axis | None = None) -> Array:
+    """Return the weighted mean along rows (0) or columns (1): in indices, or on an axis in its positions."""
+    weighed = weights(found)
+    if axis is not None and axis.name == "phi":
+        angle, seed = _positions(found, which, axis)
+        mean_cos, mean_sin = (ordered_sum(weighed.weight * f(angle)) for f in (np.cos, np.sin))
+        nothing = weighed.nothing | (np.hypot(mean_cos, mean_sin) <= 1e-12 * weighed.total)
+        mean = np.arctan2(mean_sin, mean_cos)
+        return np.where(nothing, seed, np.where(mean <= -math.pi, math.pi, mean))
+    seed, apart = _differences(found, which, axis)
+    mean = seed + np.where(weighed.nothing, 0.0, ordered_sum(weighed.weight * apart) / weighed.total)
+    if axis is None:
+        return np.mod(mean, found.grid.shape[which]) if found.grid.periodic[which] else mean
+    return _folded(mean, axis) if axis.periodic else mean
+
+
+def width(found: Found, which: int, axis: Axis | None = None) -> Array:
+    """Return the square root of the second central moment along rows (0) or columns (1)."""
+    weighed = weights(found)
+    if axis is not None and axis.name == "phi":
+        angle, _ = _positions(found, which, axis)
+        apart = np.remainder(angle - barycentre(found, which, axis)[:, None] + math.pi, TWO_PI) - math.pi
+    else:
+        _, apart = _differences(found, which, axis)
+        apart = apart - (ordered_sum(weighed.weight * apart) / weighed.total)[:, None]
+    return np.where(weighed.nothing, 0.0, np.sqrt(ordered_sum(weighed.weight * apart**2) / weighed.total))
+
+
+def _positions(found: Found, which: int, axis: Axis) -> tuple[Array, Array]:
+    """Return the centres of the cells of every window, and that of every seed."""
+    plane_axis = found.plane.rows if which == 0 else found.plane.cols
+    centres = np.asarray(plane_axis.centres)
+    seed = np.asarray(axis.centres)[found.peaks.row if which == 0 else found.peaks.col]
+    return centres[np.maximum(found.window[which], 0)], seed
+
+
+def _differences(found: Found, which: int, axis: Axis | None) -> tuple[Array, Array]:
+    """Return where every seed is, and how far the cells of its window are from it, the short way round."""
+    if axis is not None:
+        positions, seed = _positions(found, which, axis)
+        apart = positions - seed[:, None]
+        if axis.periodic and axis.edge_positions is not None:
+            length = axis.edge_positions[-1] - axis.edge_positions[0]
+            apart = np.remainder(apart + length / 2, length) - length / 2
+        return seed, apart
+    seed = (found.peaks.row if which == 0 else found.peaks.col).astype(np.float64)
+    pool = 1 if found.adds_towers else found.settings.coarsen[which]
+    # in towers: the middle of a cell, seen from the middle of the seed's tower
+    apart = (found.offsets[0][:, which] + 0.5) / pool - 0.5
+    return seed, np.broadcast_to(apart, found.window[which].shape)
+
+
+def _folded(values: Array, axis: Axis) -> Array:
+    low, high = np.asarray(axis.edge_positions)[[0, -1]]
+    return np.asarray(low + np.mod(values - low, high - low))
+
+
+def ratio(found: Found, inner: int, outer: int) -> Array:
+    """Return the sum of `inner` x `inner` cells about the seed over that of `outer` x `outer`, or 0."""
+    top, bottom = (found.sum_offsets(tuple(window_marks((n, n)))) for n in (inner, outer))
+    return _divided(top, bottom)
+
+
+def isolation(found: Found) -> Array:
+    """Return the sum of the ring of cells around the sum window, over the sum; 0 if the sum is 0."""
+    ring = Box.around(found.settings.sum_cells()).ring(found.settings.isolation_depth)
+    return _divided(found.sum_offsets(ring), found.peaks.sum)
+
+
+def _divided(top: Array, bottom: Array) -> Array:
+    is_zero = bottom == 0
+    return np.where(is_zero, 0.0, top / np.where(is_zero, 1, bottom))
+
+
+def _search_values(found: Found) -> tuple[Array, Array]:
+    """Return what the other cells of the search window of every peak hold, and which of them are there."""
+    offsets = np.array([(cell.row, cell.col) for cell in found.settings.search_cells()], np.int64).reshape(
+        -1, 2
+    )
+    row = closed(found.peaks.row[:, None] + offsets[:, 0], found.grid, 0)
+    col = closed(found.peaks.col[:, None] + offsets[:, 1], found.grid, 1)
+    values = found.quantity[found.peaks.event[:, None], row, col]
+    there = (row >= 0) & (col >= 0) & (values != absent(values.dtype))
+    return values.astype(found.peaks.seed.dtype), there
+
+
+def seed_gap(found: Found) -> Array:
+    """Return how far a seed stands above the highest other cell of its search window; the seed without any."""
+    values, there = _search_values(found)
+    low = absent(values.dtype)
+    highest = np.where(there, values, np.asarray(low, values.dtype)).max(axis=1, initial=low)
+    return found.peaks.seed - np.where(there.any(axis=1), highest, 0)
+
+
+def n_neighbours(found: Found) -> Array:
+    """Return how many cells of the search window exceed the neighbour threshold."""
+    values, there = _search_values(found)
+    above = passes(values, found.settings.neighbour_threshold, ">", found.grid.unit)
+    return np.asarray((above & there).sum(axis=1, dtype=np.int32))
+
+
+def prominence(found: Found) -> Array:
+    """Return how far a seed stands above the saddle to anything higher, or above the lowest that it sees."""
+    return found.peaks.seed - found.kernel.saddles(found.quantity, found.peaks, found.grid.periodic)

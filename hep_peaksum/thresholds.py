@@ -1,0 +1,151 @@
+"""Thresholds: numbers, energies such as "4 GeV", multiples of the noise such as "5 sigma"; and exact bounds.
+
+"Value > threshold" on float64 or int64 cells is always "value >= bound" for a bound that is one of them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from fractions import Fraction
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BeforeValidator
+
+from hep_peaksum.kernels import Array
+
+ENERGY_UNITS = {"eV": "1e-9", "keV": "1e-6", "MeV": "1e-3", "GeV": "1", "TeV": "1e3"}
+NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+
+
+def exact(number: float | str) -> Fraction:
+    """Return the number as it is written: 0.1 is one tenth, not the nearest float.
+
+    >>> exact(0.1)
+    Fraction(1, 10)
+    """
+    return Fraction(str(number))
+
+
+def energy_in_gev(text: str) -> Fraction:
+    """Return an energy such as ``"0.5 GeV"`` in GeV, exactly.
+
+    Raises
+    ------
+    ValueError
+        If the text is not a number and one of eV, keV, MeV, GeV, TeV.
+
+    >>> energy_in_gev("500 MeV")
+    Fraction(1, 2)
+    """
+    match = re.fullmatch(rf"\s*({NUMBER})\s*({'|'.join(ENERGY_UNITS)})\s*", text)
+    if not match:
+        msg = f"{text!r} is not an energy: write a number and one of {', '.join(ENERGY_UNITS)}, as in '4 GeV'"
+        raise ValueError(msg)
+    return exact(match[1]) * Fraction(ENERGY_UNITS[match[2]])
+
+
+def in_sigmas(threshold: object) -> float | None:
+    """Return how many times the noise a threshold is, or None if it is none of that kind.
+
+    >>> in_sigmas("5 sigma"), in_sigmas("4 GeV"), in_sigmas(3)
+    (5.0, None, None)
+    """
+    match = re.fullmatch(rf"\s*({NUMBER})\s*sigmas?\s*", threshold) if isinstance(threshold, str) else None
+    return float(match[1]) if match else None
+
+
+def finite_number(value: object) -> object:
+    """Return the value as a Python number; a bool, NaN or infinity is a ValueError, other things pass."""
+    if hasattr(value, "item") and not getattr(value, "shape", ()):  # a numpy scalar
+        value = value.item()
+    if isinstance(value, bool):
+        msg = f"{value} is not a number"
+        raise ValueError(msg)  # pydantic reports a ValueError, not a TypeError
+    if isinstance(value, float) and not math.isfinite(value):
+        msg = f"{value} is not a finite number"
+        raise ValueError(msg)
+    return value
+
+
+def _threshold(value: object) -> object:
+    value = finite_number(value)
+    if isinstance(value, str):
+        if in_sigmas(value) is None:
+            energy_in_gev(value)
+        return " ".join(value.split())
+    if value is not None and not isinstance(value, (int, float)):
+        msg = f"{value!r} is not a threshold: give a number, or an energy such as '4 GeV'"
+        raise ValueError(msg)
+    return value
+
+
+Number = Annotated[int | float, BeforeValidator(finite_number)]
+Threshold = Annotated[int | float | str, BeforeValidator(_threshold)]
+
+
+def inclusive_bound(threshold: Threshold, comparison: str, unit: float, *, integer: bool) -> float:
+    """Return b such that "value `comparison` threshold" is exactly "value >= b" on float64 or int64 cells.
+
+    Parameters
+    ----------
+    threshold
+        In the units of the grid, or an energy with its unit.
+    comparison
+        ``">"`` or ``">="``.
+    unit
+        GeV in one count of the grid.
+    integer
+        Whether the cells are integers; then b is one.
+
+    >>> inclusive_bound("4 GeV", ">=", 0.5, integer=True)
+    8
+    >>> inclusive_bound(2.5, ">", 1.0, integer=True)
+    3
+    """
+    count = energy_in_gev(threshold) / exact(unit) if isinstance(threshold, str) else Fraction(threshold)
+    if integer:
+        bound = math.floor(count) + 1 if comparison == ">" else math.ceil(count)
+        if abs(bound) >= 2**63:
+            msg = f"the threshold {threshold!r} is beyond what a 64-bit integer grid can hold"
+            raise ValueError(msg)
+        return bound
+    try:
+        closest = float(count)
+    except OverflowError:
+        msg = f"the threshold {threshold!r} is beyond what a float64 can hold"
+        raise ValueError(msg) from None
+    if isinstance(threshold, str):  # an energy is meant as the nearest number of counts, not as a fraction
+        count = Fraction(closest)
+    passes = closest >= count if comparison == ">=" else closest > count
+    return closest if passes else math.nextafter(closest, math.inf)
+
+
+def passes(
+    values: Array, threshold: Threshold, comparison: str, unit: float, *, noise: Array | None = None
+) -> Array:
+    """Return which values pass a threshold, each against its own noise where it is so many sigma.
+
+    Parameters
+    ----------
+    values
+        float64 or int64, in counts of the grid.
+    noise
+        The noise of every value; needed only for a threshold in sigma.
+
+    >>> passes(np.array([4, 5, 6]), "2.5 sigma", ">", 1.0, noise=np.array([2.0, 2.0, 2.0])).tolist()
+    [False, False, True]
+    """
+    integer = values.dtype.kind != "f"
+    n_sigmas = in_sigmas(threshold)
+    if n_sigmas is None:
+        return np.asarray(values >= inclusive_bound(threshold, comparison, unit, integer=integer))
+    bound: Any = n_sigmas * np.asarray(noise, np.float64)
+    if not integer:
+        return np.asarray(values > bound if comparison == ">" else values >= bound)
+    # numpy would compare an integer with a float as two floats
+    least = np.floor(bound) + 1 if comparison == ">" else np.ceil(bound)
+    inside = np.abs(least) < 2.0**63
+    whole = np.where(inside, least, 0).astype(np.int64)
+    return np.asarray(np.where(inside, values >= whole, least < 0))
