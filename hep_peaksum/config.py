@@ -23,15 +23,7 @@ from pydantic import (
 
 from hep_peaksum import clusters
 from hep_peaksum.axis import Axis
-from hep_peaksum.events import (
-    IDENTITY,
-    DenseBranch,
-    EventsInput,
-    GridInput,
-    HitBranches,
-    expand_variables,
-    nearest,
-)
+from hep_peaksum.events import nearest
 from hep_peaksum.grid import Grid
 from hep_peaksum.histograms import (
     HistogramAxis,
@@ -40,8 +32,10 @@ from hep_peaksum.histograms import (
     default_histograms,
     needed_fields,
 )
+from hep_peaksum.inputs import IDENTITY, DenseBranch, EventsInput, GridInput, HitBranches, expand_variables
 from hep_peaksum.peaksum import check_windows
 from hep_peaksum.published import read_preset
+from hep_peaksum.quantity import searched_plane
 from hep_peaksum.settings import PeakSumSettings
 from hep_peaksum.yaml_file import ConfigError, read_yaml
 
@@ -138,15 +132,22 @@ class Job(_Section):
     histograms: dict[Name, HistogramInput] | None = None
 
     def grids_of(self, collection: str) -> list[Grid]:
-        """Return the grids on which a collection is searched."""
-        return [self.grids[name].grid for name in self.clusters[collection].grid if name in self.grids]
+        """Return the grids on which a collection is searched: those of its towers, where it pools cells."""
+        wanted = self.clusters[collection]
+        sources = [self.grids[name] for name in wanted.grid if name in self.grids]
+        return [searched_plane(wanted.settings, source.grid) for source in sources]
+
+    def has_layers_apart(self, collection: str) -> bool:
+        """Return whether every layer is searched by itself, on any of the collection's grids."""
+        return any(self.grids[name].layers == "each" for name in self.clusters[collection].grid)
 
     def written_fields(self, collection: str) -> tuple[str, ...]:
         """Return the fields of a collection that are written."""
         wanted, grids = self.clusters[collection], self.grids_of(collection)
         if wanted.fields is not None:
             return clusters.check_fields(wanted.fields, wanted.settings, grids[0])
-        every = [clusters.default_fields(wanted.settings, grid) for grid in grids]
+        apart = self.has_layers_apart(collection)
+        every = [clusters.default_fields(wanted.settings, grid, layers_apart=apart) for grid in grids]
         return tuple(name for name in every[0] if all(name in names for names in every))
 
     def computed_fields(self, collection: str) -> tuple[str, ...]:
@@ -224,18 +225,29 @@ def _cluster_problems(name: str, wanted: ClusterInput, grids: Mapping[str, GridI
             near = nearest(grid_name, grids)
             yield f"clusters.{name}.grid: no grid {grid_name!r}{near}; there are {', '.join(grids)}"
             continue
-        source = grids[grid_name]
         try:
-            check_windows(wanted.settings, source.grid)
-            if wanted.fields is not None:
-                clusters.check_fields(wanted.fields, wanted.settings, source.grid)
-            if "layer_sums" in (wanted.fields or ()) and not source.has_layers:
-                msg = f"field 'layer_sums' needs layers, and grid {grid_name!r} has none: name a layer axis"
-                raise ValueError(msg)
+            check_windows(wanted.settings, grids[grid_name].grid)
+            _check_source(wanted, grid_name, grids[grid_name])
         except ValueError as error:
             yield f"clusters.{name}: {error}"
     if len(wanted.grid) > 1 and "layer_sums" in (wanted.fields or ()):
         yield f"clusters.{name}: field 'layer_sums' can be had of one grid only, not of several"
+
+
+def _check_source(wanted: ClusterInput, name: str, source: GridInput) -> None:
+    """Raise a ValueError if a collection asks for what its grid does not give: fields, layers, noise."""
+    fields = wanted.fields or ()
+    if wanted.fields is not None:
+        clusters.check_fields(wanted.fields, wanted.settings, searched_plane(wanted.settings, source.grid))
+    if "layer_sums" in fields and not source.has_layers:
+        msg = f"field 'layer_sums' needs layers, and grid {name!r} has none: name a layer axis"
+        raise ValueError(msg)
+    if "layer_sums" in fields and source.layers == "each":
+        msg = f"field 'layer_sums' is of layers that are summed, and grid {name!r} has them searched each"
+        raise ValueError(msg)
+    if source.noise is None and (wanted.settings.needs_noise or "noise" in fields):
+        msg = f"thresholds in sigma, significance and noise need the noise of grid {name!r}: add noise to it"
+        raise ValueError(msg)
 
 
 Model = TypeVar("Model", bound=Job)

@@ -9,19 +9,17 @@ from __future__ import annotations
 import difflib
 import glob
 import importlib
-import math
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import awkward as ak
 import numpy as np
 import uproot
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from hep_peaksum.grid import AxisWord, EventError, Grid, from_dense, geometry, place_hits
+from hep_peaksum.grid import EventError, from_dense, place_hits
+from hep_peaksum.inputs import IDENTITY, SCHEMAS, GridInput, expand_variables
 from hep_peaksum.kernels import Array
 
 if TYPE_CHECKING:
@@ -30,133 +28,7 @@ if TYPE_CHECKING:
 # Grids are made and searched in blocks of events of about this many cells, whatever the size of a chunk.
 BLOCK_CELLS = 1 << 22
 
-SCHEMAS = {
-    "base": "BaseSchema",
-    "nanoaod": "NanoAODSchema",
-    "delphes": "DelphesSchema",
-    "edm4hep": "EDM4HEPSchema",
-}
-IDENTITY = {"run": np.uint32, "luminosityBlock": np.uint32, "event": np.uint64}
 REMOTE = "://"
-
-
-class HitBranches(BaseModel):
-    """Branches of jagged hits: where each lies on the two axes, and its value."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    row: str
-    col: str
-    value: str
-
-    @property
-    def branches(self) -> tuple[str, ...]:
-        """The branches that are read."""
-        return self.row, self.col, self.value
-
-
-class DenseBranch(BaseModel):
-    """A branch that holds every cell: fixed 2-D or 3-D, or flat, its axes named slowest first."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    branch: str
-    shape: tuple[Annotated[int, Field(strict=True, ge=1)], ...] | None = None
-    axes: tuple[AxisWord, ...] = ("row", "col")
-
-    @property
-    def branches(self) -> tuple[str, ...]:
-        """The branches that are read."""
-        return (self.branch,)
-
-
-def _complete_grid(values: Any) -> Any:
-    """Gather the keys of a grid under `grid`: those of a named geometry, overridden by those given."""
-    if not isinstance(values, dict) or "grid" in values:
-        return values
-    own = {key: values[key] for key in values if key in Grid.model_fields}
-    rest = {key: value for key, value in values.items() if key not in own and key != "geometry"}
-    if "geometry" in values:
-        return {**rest, "grid": {**geometry(values["geometry"]).model_dump(exclude_defaults=True), **own}}
-    dense = values.get("dense")
-    if isinstance(dense, dict) and isinstance(dense.get("shape"), (list, tuple)):
-        axes = dense.get("axes", ("row", "col"))
-        for size, word in zip(dense["shape"], axes, strict=False):
-            if word in ("row", "col"):
-                own.setdefault(f"{word}s", {"n": size})
-        if not {"row", "col"} <= set(axes):  # said where the axes are read; no second word about rows and cols
-            own = {"rows": {"n": 1}, "cols": {"n": 1}, **own}
-    return {**rest, "grid": own}
-
-
-class GridInput(BaseModel):
-    """One grid of the config: its plane, and the branches that fill it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    grid: Grid
-    hits: HitBranches | None = None
-    dense: DenseBranch | None = None
-    layers: Literal["sum"] = Field("sum", description="the search looks at the sum of the layers")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _gather(cls, values: Any) -> Any:
-        return _complete_grid(values)
-
-    @model_validator(mode="after")
-    def _one_source(self) -> GridInput:
-        if (self.hits is None) == (self.dense is None):
-            msg = "a grid is filled either from hits or from a dense branch: give one of the two"
-            raise ValueError(msg)
-        if self.dense is not None:
-            n_cells = math.prod(self.dense.shape or self.grid.shape)
-            from_dense(np.empty((0, n_cells)), self.grid, axes=self.dense.axes, shape=self.dense.shape)
-        return self
-
-    @property
-    def source(self) -> HitBranches | DenseBranch:
-        """Where the cells come from."""
-        return self.hits or cast("DenseBranch", self.dense)
-
-    @property
-    def n_cells(self) -> int:
-        """Number of values an event, at least those of one layer."""
-        return math.prod((self.dense and self.dense.shape) or self.grid.shape)
-
-    @property
-    def has_layers(self) -> bool:
-        """Whether grids have shape (event, layer, row, col)."""
-        return self.dense is not None and "layer" in self.dense.axes
-
-
-class EventsInput(BaseModel):
-    """How events are read, what identifies them, and what is carried along."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_name: str = Field(
-        "base", alias="schema", description="base, nanoaod, delphes, edm4hep or module:Class"
-    )
-    identify: dict[Literal["run", "luminosityBlock", "event"], str] = Field(
-        default_factory=dict, description="branches of the three numbers that name an event"
-    )
-    keep: tuple[str, ...] = Field((), description="branches carried along to the results")
-
-    @model_validator(mode="after")
-    def _complete(self) -> EventsInput:
-        if self.identify and set(self.identify) != set(IDENTITY):
-            lacking = ", ".join(sorted(set(IDENTITY) - set(self.identify)))
-            msg = f"identify needs all of run, luminosityBlock and event; {lacking} is missing"
-            raise ValueError(msg)
-        if self.schema_name not in SCHEMAS and ":" not in self.schema_name:
-            msg = f"schema {self.schema_name!r} is none of {', '.join(SCHEMAS)}, nor module:Class"
-            raise ValueError(msg)
-        return self
-
-    def kept_names(self) -> dict[str, str]:
-        """Return the column name in the results of every branch that is kept: its last word."""
-        return {branch: re.sub(r"\W+", "_", re.split(r"[:/]", branch)[-1]).strip("_") for branch in self.keep}
 
 
 def schema_class(name: str) -> type[BaseSchema]:
@@ -198,15 +70,6 @@ def expand_files(files: Mapping[str, str]) -> dict[str, str]:
             if os.path.realpath(name) not in real:  # one file may go by several names
                 real.add(os.path.realpath(name))
                 expanded[name] = tree
-    return expanded
-
-
-def expand_variables(path: str) -> str:
-    """Return a path with `~` and environment variables filled in; one that is not set is a ValueError."""
-    expanded = os.path.expandvars(Path(path).expanduser() if path.startswith("~") else path)
-    if "$" in expanded:
-        msg = f"{path!r} names an environment variable that is not set: export it, or write the path"
-        raise ValueError(msg)
     return expanded
 
 

@@ -121,11 +121,15 @@ def check_histogram(
             check_fields([str(field)], settings[name], grid)
 
 
-def book(histogram: HistogramInput, grids: Mapping[str, Grid]) -> hist.Hist[Any]:
-    """Return an empty histogram."""
+def book(
+    histogram: HistogramInput,
+    grids: Mapping[str, Grid],
+    settings: Mapping[str, PeakSumSettings] | None = None,
+) -> hist.Hist[Any]:
+    """Return an empty histogram; `grids` and `settings` are those of every collection."""
     axes = []
     for axis in histogram.axes:
-        table = fields_of(grids[axis.collection])
+        table = fields_of(grids[axis.collection], (settings or {}).get(axis.collection))
         if axis.cluster_field is None:
             label = f"number of {axis.collection} clusters"
         else:

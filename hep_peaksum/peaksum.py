@@ -125,7 +125,7 @@ def find_peaks(
     """
     cells, plane, depth, n_layers = _at_the_door(grids, settings, grid, layers)
     unusable = _unusable(cells, mask, settings, n_layers)
-    sigma = _noise(noise, cells, settings, n_layers)
+    sigma = _noise(noise, cells, settings, n_layers, depth)
     cells = cells if unusable is None else _without(cells, unusable, settings)
     grid = searched_plane(settings, plane)
     towers = pooled(cells, settings)
@@ -271,16 +271,16 @@ def _depth_sum(cells: Array) -> Array:
 
 
 def _shaped(array: Array, cells: Array, n_layers: int, what: str) -> Array:
-    """Return a map of (row, col), or one for every event, in the shape of the cells that are searched."""
-    n_events = len(cells) // max(1, n_layers)
-    apart = (n_events, n_layers, *cells.shape[1:])
-    if array.shape == cells.shape[1:]:
+    """Return a map of one event, or one of every event, in the shape of the cells that are searched."""
+    shape, n_events = cells.shape[1:], len(cells) // max(1, n_layers)
+    if array.shape == shape:
         return np.broadcast_to(array, cells.shape)
-    if n_layers > 1 and array.shape == (n_events, *cells.shape[1:]):
-        return np.repeat(array, n_layers, axis=0)
-    if array.shape not in (cells.shape, apart):
+    if n_layers > 1 and array.shape == (n_layers, *shape):
+        return np.tile(array, (n_events, 1, 1))
+    whole = cells.shape if n_layers == 1 else (n_events, n_layers, *shape)
+    if array.shape not in (cells.shape, whole):
         msg = f"{what} is {array.dtype} of shape {array.shape}, expected "
-        msg += f"{'bool' if what == 'mask' else 'numbers'} of shape {cells.shape[1:]} or {cells.shape}"
+        msg += f"{'bool' if what == 'mask' else 'numbers'} of shape {shape} or {whole}"
         raise ValueError(msg)
     return array.reshape(cells.shape)
 
@@ -313,8 +313,13 @@ def _unusable(
     return unusable
 
 
-def _noise(noise: npt.ArrayLike | None, cells: Array, settings: PeakSumSettings, n_layers: int) -> Array | None:
-    """Return the noise of every cell as float64, or None; what is no standard deviation is refused."""
+def _noise(
+    noise: npt.ArrayLike | None, cells: Array, settings: PeakSumSettings, n_layers: int, depth: Array | None
+) -> Array | None:
+    """Return the noise of every cell as float64, or None; what is no standard deviation is refused.
+
+    That of layers that were summed is added in quadrature.
+    """
     if noise is None:
         if settings.needs_noise:
             msg = "significances and thresholds in sigma need the noise of the cells: give noise, in counts"
@@ -324,6 +329,8 @@ def _noise(noise: npt.ArrayLike | None, cells: Array, settings: PeakSumSettings,
     if sigma.dtype.kind not in "fiu":
         msg = f"noise must be numbers, these are of type {sigma.dtype}"
         raise ValueError(msg)
+    if depth is not None and sigma.shape in (depth.shape, depth.shape[1:]) and sigma.shape != cells.shape:
+        sigma = np.sqrt(np.square(sigma.astype(np.float64)).sum(axis=-3))
     sigma = _shaped(sigma.astype(np.float64), cells, n_layers, "noise")
     wrong = ~(np.isfinite(sigma) & (sigma >= 0))
     if settings.quantity == "significance":

@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import uproot
 from coffea import processor
 from coffea.nanoevents import NanoEventsFactory
@@ -24,7 +25,8 @@ from coffea.processor.executor import FileMeta, WorkItem
 from hep_peaksum.chunks import PARTS, RECORDS, Chunk, write_json
 from hep_peaksum.config import Config, file_key
 from hep_peaksum.events import column, expand_files, open_file, open_tree, schema_class
-from hep_peaksum.thresholds import inclusive_bound
+from hep_peaksum.inputs import GridInput
+from hep_peaksum.thresholds import in_sigmas, inclusive_bound
 from hep_peaksum.yaml_file import ConfigError
 
 MANIFEST, SUMMARY = "manifest.json", "summary.json"
@@ -241,16 +243,34 @@ def thresholds(config: Config) -> dict[str, dict[str, str]]:
     """Return every threshold as it acts on the cells: in counts of its grid and in GeV."""
     said: dict[str, dict[str, str]] = {}
     for name, wanted in config.clusters.items():
-        settings, grid = wanted.settings, config.grids_of(name)[0]
-        said[name] = {"seed": _both_units(settings.seed_threshold, settings.seed_comparison, grid.unit)}
-        if settings.cell_threshold is not None:
-            said[name]["cell"] = _both_units(settings.cell_threshold, ">=", grid.unit)
+        settings, source = wanted.settings, config.grids[wanted.grid[0]]
+        every = {
+            "seed": (settings.seed_threshold, settings.seed_comparison),
+            "cell": (settings.cell_threshold, settings.cell_comparison),
+            "sum": (settings.sum_threshold, settings.sum_comparison),
+        }
+        said[name] = {
+            word: _both_units(threshold, comparison, source)
+            for word, (threshold, comparison) in every.items()
+            if threshold is not None
+        }
+        if settings.quantity == "significance":
+            bare = str(settings.seed_threshold).split()[0]
+            said[name]["seed"] = f"{settings.seed_comparison} {bare} sigma"
     return said
 
 
-def _both_units(threshold: Any, comparison: str, unit: float) -> str:
-    count = inclusive_bound(threshold, ">=", unit, integer=False)
-    return f"{comparison} {count:g} counts = {count * unit:g} GeV"
+def _both_units(threshold: Any, comparison: str, source: GridInput) -> str:
+    n_sigmas, unit = in_sigmas(threshold), source.grid.unit
+    if n_sigmas is None:
+        count = inclusive_bound(threshold, ">=", unit, integer=False)
+        return f"{comparison} {count:g} counts = {count * unit:g} GeV"
+    noise = np.unique(np.asarray(source.noise_map()))
+    low, high = n_sigmas * noise[[0, -1]]
+    if low == high:
+        return f"{comparison} {n_sigmas:g} sigma = {low:g} counts = {low * unit:g} GeV"
+    span = f"{low:g} to {high:g} counts = {low * unit:g} to {high * unit:g} GeV"
+    return f"{comparison} {n_sigmas:g} sigma, cell by cell {span}"
 
 
 class Numbers(dict[str, Any]):

@@ -97,6 +97,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         sections = {"grids": grids, "clusters": clusters, "histograms": histograms, "events": events}
         sections["friends"] = friends
         self.job: Job = parse_job({key: value for key, value in sections.items() if value is not None})
+        self._maps = {name: (grid.noise_map(), grid.mask_map()) for name, grid in self.job.grids.items()}
         self.directory = directory
         self.numbers = numbers or _numbered(datasets or {})
         self.fingerprint = fingerprint
@@ -142,8 +143,9 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
             raise ValueError(msg) from None
         filled = {}
         planes = {name: self.job.grids_of(name)[0] for name in self.job.clusters}
+        settings = {name: wanted.settings for name, wanted in self.job.clusters.items()}
         for name, wanted in self.job.booked.items():
-            filled[name] = histograms.book(wanted, planes)
+            filled[name] = histograms.book(wanted, planes, settings)
             histograms.fill(filled[name], wanted.axes, found)
         written = {}
         for name, array in found.items():
@@ -178,7 +180,15 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
 
     def _collection(self, name: str, cells: Mapping[str, Array]) -> ak.Array:
         wanted = self.job.clusters[name]
-        parts = [find_peaks(cells[g], wanted.settings, self.job.grids[g].grid) for g in wanted.grid]
+        parts = []
+        for grid in wanted.grid:
+            source = self.job.grids[grid]
+            noise, mask = self._maps[grid]
+            parts.append(
+                find_peaks(
+                    cells[grid], wanted.settings, source.grid, mask=mask, noise=noise, layers=source.layers
+                )
+            )
         return jagged(parts, wanted.settings, self.job.computed_fields(name))
 
     def _identity(self, events: ak.Array) -> dict[str, Array]:

@@ -69,7 +69,8 @@ def finite_number(value: object) -> object:
     return value
 
 
-def _threshold(value: object) -> object:
+def threshold(value: object) -> object:
+    """Return a threshold tidied up; what is none is a ValueError that says what is one."""
     value = finite_number(value)
     if isinstance(value, str):
         if in_sigmas(value) is None:
@@ -82,7 +83,7 @@ def _threshold(value: object) -> object:
 
 
 Number = Annotated[int | float, BeforeValidator(finite_number)]
-Threshold = Annotated[int | float | str, BeforeValidator(_threshold)]
+Threshold = Annotated[int | float | str, BeforeValidator(threshold)]
 
 
 def inclusive_bound(threshold: Threshold, comparison: str, unit: float, *, integer: bool) -> float:

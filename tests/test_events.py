@@ -12,17 +12,9 @@ from coffea.nanoevents import BaseSchema, NanoEventsFactory
 from pydantic import ValidationError
 
 from hep_peaksum import PeakSumProcessor
-from hep_peaksum.events import (
-    EventsInput,
-    GridInput,
-    column,
-    expand_files,
-    grid_columns,
-    open_file,
-    open_tree,
-    schema_class,
-)
+from hep_peaksum.events import column, expand_files, grid_columns, open_file, open_tree, schema_class
 from hep_peaksum.grid import EventError
+from hep_peaksum.inputs import EventsInput, GridInput
 
 N, ROWS, COLS, LAYERS = 10, 4, 6, 3
 PLANE = {"rows": {"n": ROWS}, "cols": {"n": COLS}}

@@ -25,6 +25,7 @@ ROWS = (
     "peaksum",
     "published diagnostics",
     "canvas",
+    "inputs",
     "events histograms output plots keras_layer toy",
     "config chunks survey",
     "processor",
