@@ -1,0 +1,40 @@
+"""The pages of docs: what they show can be used as it stands, and no key is left out."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hep_peaksum import Axis, Grid, PeakSumSettings
+from hep_peaksum.clusters import check_fields
+from hep_peaksum.settings import EDGES, Pileup
+
+RULES = (Path(__file__).parents[1] / "docs" / "rules.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```yaml\n(.*?)```", RULES, flags=re.DOTALL)
+GRID = Grid(
+    rows=Axis(name="eta", bins=24, start=-3, stop=3),
+    cols=Axis(name="phi", bins=72, start=0, stop="2pi", periodic=True),
+)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split(":")[0].split("\n")[-1])
+def test_a_block_of_the_page_is_settings_as_it_stands(block):
+    content = yaml.safe_load(block)
+    fields = content.pop("fields", ["sum"])
+    settings = PeakSumSettings(**{"pileup": ["donut"], **content} if "sum_threshold_on" in content else content)
+    check_fields(fields, settings, GRID)
+
+
+@pytest.mark.parametrize("key", sorted(set(PeakSumSettings.model_fields) - {"order", "kernel"}))
+def test_every_key_is_on_the_page(key):
+    assert re.search(rf"\b{key}\b", RULES)
+
+
+@pytest.mark.parametrize("kind", EDGES)
+def test_the_table_of_estimates_says_what_is_usual(kind):
+    (line,) = (line for line in RULES.splitlines() if line.startswith(f"| `{kind}`"))
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    usual = Pileup(kind=kind)
+    assert cells[1] == ("" if usual.depth is None else str(usual.depth))
+    assert cells[3] == ", ".join(f"`{edge}`" for edge in EDGES[kind])
