@@ -124,8 +124,9 @@ def find_peaks(
     The cuts on finished clusters (`hep_peaksum.clusters.kept`) are not made yet.
     """
     cells, plane, depth, n_layers = _at_the_door(grids, settings, grid, layers)
-    unusable = _unusable(cells, mask, settings, n_layers)
-    sigma = _noise(noise, cells, settings, n_layers, depth)
+    apart = n_layers if layers == "each" else None
+    unusable = _unusable(cells, mask, settings, apart)
+    sigma = _noise(noise, cells, settings, apart, depth)
     cells = cells if unusable is None else _without(cells, unusable, settings)
     grid = searched_plane(settings, plane)
     towers = pooled(cells, settings)
@@ -270,14 +271,17 @@ def _depth_sum(cells: Array) -> Array:
         return np.asarray(cells.sum(axis=1, dtype=accumulator(cells.dtype)))
 
 
-def _shaped(array: Array, cells: Array, n_layers: int, what: str) -> Array:
-    """Return a map of one event, or one of every event, in the shape of the cells that are searched."""
-    shape, n_events = cells.shape[1:], len(cells) // max(1, n_layers)
+def _shaped(array: Array, cells: Array, layers: int | None, what: str) -> Array:
+    """Return a map of one event, or one of every event, in the shape of the cells that are searched.
+
+    `layers` is the number of layers that lie apart, or None.
+    """
+    shape = cells.shape[1:]
+    whole = cells.shape if layers is None else (len(cells) // max(1, layers), layers, *shape)
     if array.shape == shape:
         return np.broadcast_to(array, cells.shape)
-    if n_layers > 1 and array.shape == (n_layers, *shape):
-        return np.tile(array, (n_events, 1, 1))
-    whole = cells.shape if n_layers == 1 else (n_events, n_layers, *shape)
+    if layers is not None and array.shape == (layers, *shape):
+        return np.tile(array, (whole[0], 1, 1))
     if array.shape not in (cells.shape, whole):
         msg = f"{what} is {array.dtype} of shape {array.shape}, expected "
         msg += f"{'bool' if what == 'mask' else 'numbers'} of shape {shape} or {whole}"
@@ -286,7 +290,7 @@ def _shaped(array: Array, cells: Array, n_layers: int, what: str) -> Array:
 
 
 def _unusable(
-    cells: Array, mask: npt.ArrayLike | None, settings: PeakSumSettings, n_layers: int
+    cells: Array, mask: npt.ArrayLike | None, settings: PeakSumSettings, layers: int | None
 ) -> Array | None:
     """Return which cells are masked, shape (event, row, col), or None; NaN and infinity are refused."""
     unusable = None if mask is None else np.asarray(mask)
@@ -295,7 +299,7 @@ def _unusable(
             given = f"{unusable.dtype} of shape {unusable.shape}"
             msg = f"mask is {given}, expected bool of shape {cells.shape[1:]} or {cells.shape}"
             raise ValueError(msg)
-        unusable = _shaped(unusable, cells, n_layers, "mask")
+        unusable = _shaped(unusable, cells, layers, "mask")
     if cells.dtype.kind != "f":
         return unusable
     with np.errstate(over="ignore", invalid="ignore"):
@@ -309,12 +313,16 @@ def _unusable(
     if strange.any():
         event, row, col = (int(i[0]) for i in np.nonzero(strange))
         msg = f"cell (row {row}, col {col}) is {cells[event, row, col]}: mask it, or set nonfinite to 'mask'"
-        raise EventError(event // n_layers, msg)
+        raise EventError(event // (layers or 1), msg)
     return unusable
 
 
 def _noise(
-    noise: npt.ArrayLike | None, cells: Array, settings: PeakSumSettings, n_layers: int, depth: Array | None
+    noise: npt.ArrayLike | None,
+    cells: Array,
+    settings: PeakSumSettings,
+    layers: int | None,
+    depth: Array | None,
 ) -> Array | None:
     """Return the noise of every cell as float64, or None; what is no standard deviation is refused.
 
@@ -331,7 +339,7 @@ def _noise(
         raise ValueError(msg)
     if depth is not None and sigma.shape in (depth.shape, depth.shape[1:]) and sigma.shape != cells.shape:
         sigma = np.sqrt(np.square(sigma.astype(np.float64)).sum(axis=-3))
-    sigma = _shaped(sigma.astype(np.float64), cells, n_layers, "noise")
+    sigma = _shaped(sigma.astype(np.float64), cells, layers, "noise")
     wrong = ~(np.isfinite(sigma) & (sigma >= 0))
     if settings.quantity == "significance":
         wrong |= sigma == 0
@@ -339,7 +347,7 @@ def _noise(
         event, row, col = (int(i[0]) for i in np.nonzero(wrong))
         least = "above 0" if settings.quantity == "significance" else "0 or above"
         msg = f"the noise of cell (row {row}, col {col}) is {sigma[event, row, col]}, expected a number {least}"
-        raise EventError(event // n_layers, msg)
+        raise EventError(event // (layers or 1), msg)
     if settings.pool == "max" and settings.coarsen != (1, 1):
         msg = "the noise of the highest of several cells is not known: pool by 'sum', or give no noise"
         raise ValueError(msg)

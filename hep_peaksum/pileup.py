@@ -38,7 +38,7 @@ def reach(wanted: Pileup, settings: PeakSumSettings) -> tuple[Offset, ...]:
     box = window_box(settings)
     if wanted.kind == "ring_median":
         return box.ring(wanted.depth or 1)
-    return sum(wanted.strips(_sides(box)), ()) if wanted.has_strips else ()
+    return tuple(sorted(set(sum(_strips(box, wanted), ())))) if wanted.has_strips else ()
 
 
 def ring_axis(wanted: Pileup, grid: Grid) -> Literal["rows", "cols"]:
@@ -59,6 +59,10 @@ def ring_axis(wanted: Pileup, grid: Grid) -> Literal["rows", "cols"]:
     return "rows" if grid.periodic.rows else "cols"
 
 
+def _strips(box: Box, wanted: Pileup) -> tuple[tuple[Offset, ...], ...]:
+    return box.strips(wanted.depth or 1, wanted.length)
+
+
 def _sides(box: Box) -> tuple[int, int]:
     return box.bottom - box.top + 1, box.right - box.left + 1
 
@@ -74,8 +78,9 @@ def _donut(found: Found, wanted: Pileup) -> Array:
 
     Beyond an edge cells count as 0, or, as in older versions of the emulator, their whole strip does.
     """
-    sides = _sides(window_box(found.settings))
-    area, strips, sums = sides[0] * sides[1], wanted.strips(sides), []
+    box = window_box(found.settings)
+    sides, strips, sums = _sides(box), _strips(box, wanted), []
+    area = sides[0] * sides[1]
     for strip in strips:
         total = found.sum_offsets(strip)
         sums.append(np.where(_beyond_edge(found, strip), 0, total) if wanted.edge == "strip" else total)
@@ -102,11 +107,12 @@ def _phi_ring(found: Found, wanted: Pileup) -> Array:
     box, sides = window_box(found.settings), _sides(window_box(found.settings))
     there = np.where(found.grids != absent(found.grids.dtype), found.grids, 0)
     rings = there.sum(axis=along + 1, dtype=accumulator(there.dtype))
-    shape = (len(rings), -1, 1) if across == 0 else (len(rings), 1, -1)
+    n_across = found.grid.shape[across]
+    shape = (len(rings), n_across, 1) if across == 0 else (len(rings), 1, n_across)
     first, last = (box.top, box.bottom) if across == 0 else (box.left, box.right)
     offsets = tuple((k, 0) if across == 0 else (0, k) for k in range(first, last + 1))
     place = found.peaks.row if across == 0 else found.peaks.col
-    total = window_map(rings.reshape(shape), offsets, found.grid.periodic).reshape(len(rings), -1)
+    total = window_map(rings.reshape(shape), offsets, found.grid.periodic).reshape(len(rings), n_across)
     n_rings = np.full(len(place), sides[across])
     if wanted.edge == "existing":
         numbers = place[:, None] + np.arange(first, last + 1)

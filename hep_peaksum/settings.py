@@ -19,7 +19,7 @@ from hep_peaksum.kernels import (
     SearchCell,
 )
 from hep_peaksum.thresholds import Number, Threshold, finite_number, in_sigmas
-from hep_peaksum.windows import NOT_GATED, SumCell, Window, strips_around, sum_window_cells, window_marks
+from hep_peaksum.windows import NOT_GATED, SumCell, Window, sum_window_cells, window_marks
 
 TieRule = Literal[
     "all", "none", "first", "last", "diagonal", "lexicographic", "drawn", "greedy", "greedy-residual"
@@ -95,10 +95,6 @@ class Pileup(BaseModel):
     def has_strips(self) -> bool:
         """Whether it looks at strips that flank the window."""
         return self.kind in ("chunky_donut", "donut")
-
-    def strips(self, window: tuple[int, int]) -> tuple[tuple[Offset, ...], ...]:
-        """Return the offsets of the four strips about a [rows, cols] window."""
-        return strips_around(window, depth=self.depth or 1, length=self.length)
 
 
 def _pileup(value: object) -> object:

@@ -75,7 +75,7 @@ class Found:
     @property
     def adds_towers(self) -> bool:
         """Whether what is added is what was searched."""
-        return self.grid.shape == self.plane.shape
+        return self.settings.sum_over == "towers" or self.settings.coarsen == (1, 1)
 
     @cached_property
     def offsets(self) -> tuple[Array, Array]:
@@ -143,8 +143,6 @@ class Found:
         """What each peak holds of the cells of its window, under the overlap policy."""
         added = self.added
         peak, k = np.nonzero(added)
-        if len(peak) == 0:
-            return Shares(np.zeros(added.shape, self.values.dtype), added, added)
         row, col = (index[added] for index in self.window)
         flat = np.ravel_multi_index((self.peaks.event[peak], row, col), self.cells.shape)
         _, cell, n_holders = np.unique(flat, return_inverse=True, return_counts=True)

@@ -156,22 +156,22 @@ class Box(NamedTuple):
             if not (self.top <= d <= self.bottom and self.left <= p <= self.right)
         )
 
+    def strips(self, depth: int, length: int | None = None) -> tuple[tuple[Offset, ...], ...]:
+        """Return the four strips that flank the box: below and above it in rows, then in columns.
 
-def strips_around(
-    window: Sequence[int], *, depth: int, length: int | None = None
-) -> tuple[tuple[Offset, ...], ...]:
-    """Return the four strips that flank a [rows, cols] window: below, above in rows, then in columns.
+        Each is `depth` cells deep and as long as the side it lies on, as in the chunky donut of CMS
+        (cms-sw/cmssw Stage2Layer2JetAlgorithmFirmwareImp1.cc: depth 3 about 9x9); or `length` cells long, then
+        symmetric about the seed.
 
-    Each is `depth` cells deep and `length` cells long, by default as long as the side it lies on, as in the
-    chunky donut of CMS (cms-sw/cmssw Stage2Layer2JetAlgorithmFirmwareImp1.cc: depth 3 about 9x9).
-    """
-    half_rows, half_cols = window[0] // 2, window[1] // 2
-    along_rows, along_cols = (
-        range(-((length or side) // 2), (length or side) // 2 + 1) for side in (window[0], window[1])
-    )
-    return (
-        tuple((d, p) for d in range(-half_rows - depth, -half_rows) for p in along_cols),
-        tuple((d, p) for d in range(half_rows + 1, half_rows + depth + 1) for p in along_cols),
-        tuple((d, p) for d in along_rows for p in range(-half_cols - depth, -half_cols)),
-        tuple((d, p) for d in along_rows for p in range(half_cols + 1, half_cols + depth + 1)),
-    )
+        >>> Box(-1, 1, -1, 1).strips(1)[0]
+        ((-2, -1), (-2, 0), (-2, 1))
+        """
+        rows, cols = range(self.top, self.bottom + 1), range(self.left, self.right + 1)
+        if length is not None:
+            rows = cols = range(-(length // 2), length // 2 + 1)
+        return (
+            tuple((d, p) for d in range(self.top - depth, self.top) for p in cols),
+            tuple((d, p) for d in range(self.bottom + 1, self.bottom + depth + 1) for p in cols),
+            tuple((d, p) for d in rows for p in range(self.left - depth, self.left)),
+            tuple((d, p) for d in rows for p in range(self.right + 1, self.right + depth + 1)),
+        )

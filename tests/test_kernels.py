@@ -29,7 +29,7 @@ from hep_peaksum.kernels import (
 )
 from hep_peaksum.settings import PeakSumSettings
 from hep_peaksum.thresholds import inclusive_bound
-from hep_peaksum.windows import strips_around
+from hep_peaksum.windows import Box
 
 many = settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 some = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
@@ -593,7 +593,7 @@ def test_the_three_smallest_strips_are_the_chunky_donut(kernel, problem, half, d
         all(n >= length for n, closed in zip(problem.grids.shape[1:], problem.periodic, strict=True) if closed)
     )
     event, row, col = (np.ascontiguousarray(index) for index in np.nonzero(np.ones(problem.grids.shape)))
-    strips = strips_around((2 * half + 1, 2 * half + 1), depth=depth)
+    strips = Box(-half, half, -half, half).strips(depth)
     peaks = Peaks(event, row, col, row, row, row)
     sums = [
         kernel.sum_cells(problem.grids, peaks, strip, None, Periodic(*problem.periodic))[0] for strip in strips

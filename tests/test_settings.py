@@ -15,7 +15,7 @@ from strategies import windows
 from hep_peaksum.kernels import NEIGHBOUR_WINS, SEED_WINS
 from hep_peaksum.settings import PeakSumSettings
 from hep_peaksum.thresholds import energy_in_gev, exact, inclusive_bound
-from hep_peaksum.windows import strips_around
+from hep_peaksum.windows import Box
 
 TAU_WINDOW = """
     ===
@@ -152,7 +152,7 @@ def test_an_unknown_tie_rule_is_refused_with_those_there_are():
 
 
 def test_strips_flank_the_window_on_its_four_sides():
-    below, above, left, right = strips_around((3, 3), depth=1)
+    below, above, left, right = Box(-1, 1, -1, 1).strips(1)
 
     assert below == ((-2, -1), (-2, 0), (-2, 1))
     assert above == ((2, -1), (2, 0), (2, 1))
@@ -161,7 +161,7 @@ def test_strips_flank_the_window_on_its_four_sides():
 
 
 def test_the_strips_of_cms_have_27_towers_each_and_none_twice():
-    strips = strips_around((9, 9), depth=3)
+    strips = Box(-4, 4, -4, 4).strips(3)
 
     assert [len(strip) for strip in strips] == [27] * 4
     assert len(set(sum(strips, ())) | set(PeakSumSettings(sum_window=(9, 9)).sum_cells())) == 4 * 27 + 81
