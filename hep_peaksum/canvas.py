@@ -34,6 +34,8 @@ STYLE |= {f"{side}tick.{kind}.size": size for side in "xy" for kind, size in (("
 STYLE |= {"legend.handlelength": 1.1, "legend.handletextpad": 0.5, "legend.columnspacing": 1.2}
 STYLE |= {"legend.borderpad": 0, "legend.borderaxespad": 0.4}
 MARK, FILL = "#e42536", "#3f6fc4"  # seeds, sum windows and their sums; histograms
+# Blue (the fill) and orange are told apart by everybody, and differ in grey, too; marks and words say it again.
+ORANGE, PURPLE, INK = "#f89c20", "#7a21dd", "black"
 CELL_LINE, STRANGE = "0.92", "0.72"
 LOG_FROM, LOG_TO = 30.0, 1e4  # highest over lowest cell: where colours become logarithmic, how far they reach
 N_WRITTEN = 5  # sums beside the leading clusters

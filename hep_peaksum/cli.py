@@ -1,16 +1,20 @@
 """The command line: words for what the other modules do. The only place that prints and the only that exits.
 
-Everything heavy is imported inside the commands, so that `--help` answers at once.
+Everything heavy is imported inside the commands, so that `--help` answers at once. Those that look into the
+algorithm (`explain`, `ties`, `compare`, `closure`, `presets`) stand in `cli_diagnostics`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from hep_peaksum.cli_diagnostics import closure, compare, explain, presets, ties
+from hep_peaksum.cli_options import config_file, load, set_option
 
 if TYPE_CHECKING:
     from hep_peaksum.config import Config
@@ -37,22 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _complain(line: str) -> None:
     click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", err=True)
-
-
-def _load(file: str, overrides: Sequence[str]) -> Config:
-    from hep_peaksum.config import load_config  # noqa: PLC0415 -- slow to import
-
-    return load_config(file, overrides)
-
-
-config_file = click.argument("file", type=click.Path(dir_okay=False), metavar="FILE.yaml")
-set_option = click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a key: clusters.Jet.seed_threshold=4.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -107,7 +95,7 @@ def run(file: str, overrides: Sequence[str], max_events: int | None, dry_run: bo
     """Run the job of a config file."""
     from hep_peaksum import report  # noqa: PLC0415 -- slow to import
 
-    config = _load(file, overrides)
+    config = load(file, overrides)
     console = report.open_console()
     if dry_run:
         from hep_peaksum.plan import plan_job  # noqa: PLC0415 -- slow to import
@@ -134,7 +122,7 @@ def check(file: str, overrides: Sequence[str]) -> None:
     from hep_peaksum import report  # noqa: PLC0415 -- slow to import
     from hep_peaksum.plan import check_inputs, thresholds  # noqa: PLC0415 -- slow to import
 
-    config = _load(file, overrides)
+    config = load(file, overrides)
     console = report.open_console()
     for name, wanted in config.clusters.items():
         shapes = [config.grids[grid].grid.shape for grid in wanted.grid]
@@ -200,7 +188,7 @@ def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, o
     from hep_peaksum import plots, report  # noqa: PLC0415 -- slow to import
     from hep_peaksum.show import read_event  # noqa: PLC0415 -- slow to import
 
-    config = _config_of_root(file, overrides) if file.endswith(".root") else _load(file, overrides)
+    config = _config_of_root(file, overrides) if file.endswith(".root") else load(file, overrides)
     event = read_event(config, entry, dataset)
     console = report.open_console()
     console.print(f"{event.file}, entry {event.entry}")
@@ -277,137 +265,5 @@ def status(directory: str) -> None:
     console.print(f"{directory}: not complete; the same run command goes on from the finished chunks")
 
 
-@cli.command()
-@config_file
-@set_option
-@click.option("--entry", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--cell", type=(int, int), required=True, metavar="ROW COL", help="The cell, counted from 0.")
-@click.option("--collection", help="By default the first.")
-@click.option("--dataset", help="By default the first.")
-def explain(
-    file: str,
-    overrides: Sequence[str],
-    entry: int,
-    cell: tuple[int, int],
-    collection: str | None,
-    dataset: str | None,
-) -> None:
-    """Say why a cell is a seed or not: which neighbour, which comparison, which threshold decided."""
-    from hep_peaksum.diagnostics import explain as explain_  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.show import read_event  # noqa: PLC0415 -- slow to import
-
-    config = _load(file, overrides)
-    name = _collection(config, collection)
-    event = read_event(config, entry, dataset)
-    for grid in config.clusters[name].grid:
-        settings, plane = config.clusters[name].settings, config.grids[grid].grid
-        said = explain_(event.cells[grid], settings, plane, row=cell[0], col=cell[1])
-        click.echo(f"{name} on {grid}, entry {entry}: {said}")
-
-
-@cli.command()
-@config_file
-@set_option
-@click.option("--max-events", type=click.IntRange(min=1), default=1000, show_default=True)
-@click.option("--collection", help="By default the first.")
-@click.option("--dataset", help="By default the first.")
-def ties(
-    file: str, overrides: Sequence[str], max_events: int, collection: str | None, dataset: str | None
-) -> None:
-    """Say how much of the answer depends on the tie rule."""
-    from hep_peaksum import report  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.diagnostics import RULES, audit_ties  # noqa: PLC0415 -- slow to import
-
-    config = _load(file, overrides)
-    name = _collection(config, collection)
-    audits = [
-        audit_ties(cells, config.clusters[name].settings, config.grids[grid].grid)
-        for grid, cells in _cells(config, name, dataset, max_events)
-    ]
-    table = report.table("tie rule", "seeds", "groups of equal seeds that leave none")
-    for rule in RULES:
-        n_seeds, n_lost = (
-            sum(getattr(audit, word)[rule] for audit in audits) for word in ("n_seeds", "n_lost")
-        )
-        table.add_row(rule, str(n_seeds), str(n_lost))
-    console = report.open_console()
-    console.print(table)
-    n_events, n_dependent = (
-        sum(getattr(audit, word) for audit in audits) for word in ("n_events", "n_dependent")
-    )
-    console.print(f"{name}: the seeds of {n_dependent} of {n_events} events depend on the tie rule")
-
-
-@cli.command()
-@config_file
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
-@set_option
-@click.option("--max-events", type=click.IntRange(min=1), default=1000, show_default=True)
-@click.option("--dataset", help="By default the first.")
-def compare(
-    file: str, first: str, second: str, overrides: Sequence[str], max_events: int, dataset: str | None
-) -> None:
-    """Say where two collections of a config differ, seed by seed, on the grid of the first.
-
-    A is a collection of the config, B another one or the name of a preset.
-    """
-    from hep_peaksum import report  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.diagnostics import compare as compare_  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.published import preset  # noqa: PLC0415 -- slow to import
-
-    config = _load(file, overrides)
-    settings_a = config.clusters[_collection(config, first)].settings
-    settings_b = config.clusters[second].settings if second in config.clusters else preset(second)[0]
-    found = [
-        compare_(cells, settings_a, settings_b, config.grids[grid].grid)
-        for grid, cells in _cells(config, first, dataset, max_events)
-    ]
-    table = report.table("", "clusters")
-    for word, title in (
-        ("n_matched", "the same seed in both"),
-        ("n_different_sums", "of these with another sum"),
-        ("n_only_a", f"only in {first}"),
-        ("n_only_b", f"only in {second}"),
-    ):
-        table.add_row(title, str(sum(getattr(comparison, word) for comparison in found)))
-    report.open_console().print(table)
-
-
-def _collection(config: Config, name: str | None) -> str:
-    from hep_peaksum.events import nearest  # noqa: PLC0415 -- slow to import
-
-    if name is not None and name not in config.clusters:
-        msg = f"no collection {name!r}{nearest(name, config.clusters)}; there are {', '.join(config.clusters)}"
-        raise ValueError(msg)
-    return name or next(iter(config.clusters))
-
-
-def _cells(config: Config, collection: str, dataset: str | None, max_events: int) -> Iterator[tuple[str, Any]]:
-    """Yield the cells of the first events, block by block, for every grid of a collection."""
-    from hep_peaksum.show import read_cells  # noqa: PLC0415 -- slow to import
-
-    for grid in config.clusters[collection].grid:
-        for cells in read_cells(config, grid, dataset, max_events=max_events):
-            yield grid, cells
-
-
-@cli.command()
-@click.argument("name", required=False)
-def presets(name: str | None) -> None:
-    """List the published algorithms, or show one."""
-    from hep_peaksum import report  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.published import presets as presets_  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.published import read_preset  # noqa: PLC0415 -- slow to import
-
-    console = report.open_console()
-    table = report.table("preset", "what it is", "reproduces", "source")
-    for each in presets_() if name is None else [name]:
-        preset = read_preset(each)
-        table.add_row(each, preset.title, preset.reproduces, preset.source)
-    console.print(table)
-    if name is not None:
-        for key, value in preset.settings.items():
-            console.print(f"  {key}: {value}")
-        if preset.differs:
-            console.print(f"What it does not do: {preset.differs}")
+for command in (explain, ties, compare, closure, presets):
+    cli.add_command(command)

@@ -32,7 +32,15 @@ from hep_peaksum.histograms import (
     default_histograms,
     needed_fields,
 )
-from hep_peaksum.inputs import IDENTITY, DenseBranch, EventsInput, GridInput, HitBranches, expand_variables
+from hep_peaksum.inputs import (
+    IDENTITY,
+    DenseBranch,
+    EventsInput,
+    GridInput,
+    HitBranches,
+    ReferenceInput,
+    expand_variables,
+)
 from hep_peaksum.peaksum import check_windows
 from hep_peaksum.published import read_preset
 from hep_peaksum.quantity import searched_plane
@@ -65,6 +73,7 @@ class ClusterInput(_Section):
     preset: str | None = None
     fields: tuple[str, ...] | None = None
     settings: PeakSumSettings
+    reference: ReferenceInput | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -72,13 +81,14 @@ class ClusterInput(_Section):
         """Gather the keys of the settings: those of the preset, overridden by those given."""
         if not isinstance(values, dict) or "settings" in values:
             return values
-        own = {key: value for key, value in values.items() if key not in ("grid", "preset", "fields")}
+        beside = ("preset", "fields", "reference")
+        own = {key: value for key, value in values.items() if key not in ("grid", *beside)}
         base = _preset_settings(values.get("preset"))
         window = own.get("search_window")
         if isinstance(window, str) and set(window) & set(">="):
             base.pop("tie_rule", None)
         grid = values.get("grid", ())
-        kept = {key: values[key] for key in ("preset", "fields") if key in values}
+        kept = {key: values[key] for key in beside if key in values}
         return {**kept, "grid": (grid,) if isinstance(grid, str) else grid, "settings": {**base, **own}}
 
     @field_validator("grid")
@@ -157,7 +167,9 @@ class Job(_Section):
     def branches(self) -> list[str]:
         """Return every branch that is read."""
         of_grids = [branch for source in self.grids.values() for branch in source.source.branches]
-        return list(dict.fromkeys([*of_grids, *self.events.identify.values(), *self.events.keep]))
+        references = [wanted.reference for wanted in self.clusters.values() if wanted.reference is not None]
+        compared = [branch for reference in references for branch in reference.branches]
+        return list(dict.fromkeys([*of_grids, *self.events.identify.values(), *self.events.keep, *compared]))
 
     @cached_property
     def booked(self) -> dict[str, HistogramInput]:
@@ -200,7 +212,13 @@ class Config(Job):
 
     def job(self) -> dict[str, Any]:
         """Return the part of the config that decides the results of a chunk, as plain values."""
-        return self.model_dump(mode="json", include=set(Job.model_fields), by_alias=True, exclude_none=True)
+        return self.model_dump(
+            mode="json",
+            include=set(Job.model_fields),
+            exclude={"clusters": {"__all__": {"reference"}}},  # only looked at afterwards
+            by_alias=True,
+            exclude_none=True,
+        )
 
 
 def _name_problems(kept: Mapping[str, str], collections: Iterable[str]) -> Iterator[str]:
@@ -230,6 +248,10 @@ def _cluster_problems(name: str, wanted: ClusterInput, grids: Mapping[str, GridI
             _check_source(wanted, grid_name, grids[grid_name])
         except ValueError as error:
             yield f"clusters.{name}: {error}"
+    apart = any(grids[grid].layers == "each" for grid in wanted.grid if grid in grids)
+    if wanted.reference is not None and (len(wanted.grid) > 1 or apart):
+        several = "layers that are searched each" if apart else "several grids"
+        yield f"clusters.{name}.reference: row and col do not say which of {several}: compare one at a time"
     if len(wanted.grid) > 1 and "layer_sums" in (wanted.fields or ()):
         yield f"clusters.{name}: field 'layer_sums' can be had of one grid only, not of several"
 
@@ -360,6 +382,7 @@ def _known_keys(path: Sequence[str]) -> list[str]:
         "cols": Axis,
         "hits": HitBranches,
         "dense": DenseBranch,
+        "reference": ReferenceInput,
         "axes": HistogramAxis,
     }
     sections: dict[str, tuple[type[BaseModel], ...]] = {

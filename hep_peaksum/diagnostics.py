@@ -1,4 +1,4 @@
-"""Why a cell is a seed or not, what the tie rule does to the answer, and where two algorithms differ.
+"""Why a cell is a seed or not, and where two algorithms differ; what the tie rule does stands in `tie_audit`.
 
 Nothing here searches again by other means: the rules are those of `settings`, the seeds those of `peaksum`.
 """
@@ -6,28 +6,28 @@ Nothing here searches again by other means: the rules are those of `settings`, t
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum.clusters import chosen, cuts
 from hep_peaksum.grid import Grid
-from hep_peaksum.kernels import HIGHER_INDEX_WINS, LOWER_INDEX_WINS, NEIGHBOUR_WINS, Array, Peaks, SearchCell
+from hep_peaksum.kernels import HIGHER_INDEX_WINS, LOWER_INDEX_WINS, NEIGHBOUR_WINS, Array, SearchCell, absent
 from hep_peaksum.peaksum import find_peaks
 from hep_peaksum.quantity import seed_noise
-from hep_peaksum.seeds import pairs_in_window, rank_by_height, seed_bound
-from hep_peaksum.settings import PeakSumSettings, TieRule
+from hep_peaksum.seeds import rank_by_height, seed_bound
+from hep_peaksum.settings import PeakSumSettings
 from hep_peaksum.sums import Found, closed
 from hep_peaksum.thresholds import passes
+from hep_peaksum.tie_audit import RULES, TieAudit, audit_ties
 
-# What can be said of two equal neighbours; a greedy rule is another algorithm, to be looked at with `compare`.
-RULES: tuple[TieRule, ...] = ("all", "none", "first", "last", "diagonal", "lexicographic")
+__all__ = ["RULES", "Comparison", "Explanation", "Neighbour", "TieAudit", "audit_ties", "compare", "explain"]
 
 
 class Neighbour(NamedTuple):
-    """A cell of the search window that beats the candidate, and by which comparison."""
+    """A cell of the search window, what it holds, and how the candidate has to compare with it."""
 
     row: int
     col: int
@@ -44,7 +44,8 @@ class Explanation(NamedTuple):
     """What decided about a cell: its value, the threshold, and the cells of its search window that beat it.
 
     `value` is what is compared. `removed_by` is the seed that a greedy rule or `suppress` took before this one;
-    `dropped_by` names the cuts that a seed's cluster does not pass.
+    `dropped_by` names the cuts that a seed's cluster does not pass. `neighbours` are all cells that were
+    compared with it, `beaten_by` those of them that beat it.
     """
 
     row: int
@@ -56,6 +57,12 @@ class Explanation(NamedTuple):
     is_masked: bool = False
     removed_by: tuple[int, int] | None = None
     dropped_by: tuple[str, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
+
+    @property
+    def deciding(self) -> Neighbour | None:
+        """The highest of the cells that beat this one, the first of equal ones; None if none does."""
+        return max(self.beaten_by, key=lambda neighbour: neighbour.value, default=None)
 
     @property
     def is_seed(self) -> bool:
@@ -72,11 +79,8 @@ class Explanation(NamedTuple):
             return said + "".join(f"; its cluster is dropped by {cut}" for cut in self.dropped_by)
         reasons = [] if self.passes_threshold else [f"it does not pass {self.threshold}"]
         if self.beaten_by:
-            highest, others = (
-                max(self.beaten_by, key=lambda neighbour: neighbour.value),
-                len(self.beaten_by) - 1,
-            )
-            reasons.append(f"{highest}" + f" (it is beaten by {others} more)" * (others > 0))
+            others = len(self.beaten_by) - 1
+            reasons.append(f"{self.deciding}" + f" (it is beaten by {others} more)" * (others > 0))
         if self.removed_by is not None:
             row, col = self.removed_by
             reasons.append(f"the seed (row {row}, col {col}) was taken before and has it in its window")
@@ -122,10 +126,11 @@ def explain(
     value = event[row, col].item()
     is_greedy = settings.tie_rule == "greedy-residual"
     rivals = () if is_greedy else settings.search_cells()
-    beaten_by = [_compared(event, plane, row, col, cell) for cell in rivals]
+    near = [_compared(event, plane, row, col, cell) for cell in rivals]
+    neighbours = tuple(neighbour for neighbour in near if neighbour is not None)
+    beaten = tuple(neighbour for neighbour in neighbours if not _beats(value, neighbour))
     here = (found.peaks.row == row) & (found.peaks.col == col)
     passed = bool(here.any()) or _passes_threshold(found, row, col)
-    beaten = tuple(neighbour for neighbour in beaten_by if neighbour is not None)
     return Explanation(
         row=row,
         col=col,
@@ -136,6 +141,7 @@ def explain(
         is_masked=found.is_absent(row, col),
         removed_by=None if here.any() or beaten or not passed else _remover(found, row, col),
         dropped_by=tuple(cut for cut, keep in cuts(found).items() if here.any() and not keep[here][0]),
+        neighbours=neighbours,
     )
 
 
@@ -172,105 +178,29 @@ def _remover(found: Found, row: int, col: int) -> tuple[int, int] | None:
 
 
 def _compared(event: Array, grid: Grid, row: int, col: int, cell: SearchCell) -> Neighbour | None:
-    """Return the cell of the search window if it beats the candidate."""
-    (n_rows, n_cols), (rows_closed, cols_closed) = grid.shape, grid.periodic
-    r = (row + cell.row) % n_rows if rows_closed else row + cell.row
-    c = (col + cell.col) % n_cols if cols_closed else col + cell.col
-    if not (0 <= r < n_rows and 0 <= c < n_cols):
+    """Return a cell of the search window, if there is one, and how the candidate must compare with it."""
+    r, c = int(closed(np.array(row + cell.row), grid, 0)), int(closed(np.array(col + cell.col), grid, 1))
+    if r < 0 or c < 0 or event[r, c] == absent(event.dtype):
         return None
     is_strict = {
         LOWER_INDEX_WINS: (r, c) < (row, col),
         HIGHER_INDEX_WINS: (r, c) > (row, col),
     }.get(cell.tie, cell.tie == NEIGHBOUR_WINS)
-    value, other = event[row, col].item(), event[r, c].item()
-    wins = value > other if is_strict else value >= other
-    return None if wins else Neighbour(r, c, other, ">" if is_strict else ">=")
+    return Neighbour(r, c, event[r, c].item(), ">" if is_strict else ">=")
 
 
-class TieAudit(NamedTuple):
-    """What the tie rule does to the answer.
-
-    `n_seeds` and `n_lost` are per rule: how many seeds there are, and in how many groups of equal cells, all of
-    which would be seeds if ties were kept, none is one. Directional rules lose closed rings on a periodic axis;
-    any rule may lose a cell to an equal one on the shoulder of a higher maximum, which is no seed itself.
-    """
-
-    n_events: int
-    n_dependent: int
-    n_groups: int
-    n_seeds: Mapping[str, int]
-    n_lost: Mapping[str, int]
-
-    @property
-    def fraction_dependent(self) -> float:
-        """Part of the events whose seeds are not the same under every rule."""
-        return self.n_dependent / self.n_events if self.n_events else 0.0
-
-
-def audit_ties(
-    grids: npt.ArrayLike, settings: PeakSumSettings | None = None, grid: Grid | None = None
-) -> TieAudit:
-    """Return how much of the answer depends on the tie rule.
-
-    Parameters
-    ----------
-    grids, settings, grid
-        As for `hep_peaksum.find_clusters`. The tie rule of the settings plays no part; windows drawn with `>`
-        and `=` are taken as the cells that they name.
-
-    >>> audit = audit_ties([[[0, 2, 2, 0]]])
-    >>> audit.n_seeds["all"], audit.n_seeds["first"], audit.n_seeds["none"], audit.n_dependent
-    (2, 1, 0, 1)
-    """
-    settings = settings or PeakSumSettings()
-    found = {rule: find_peaks(grids, _with_rule(settings, rule), grid) for rule in RULES}
-    every = found["all"]
-    shape = every.grids.shape
-    seeds = {
-        rule: np.ravel_multi_index((f.peaks.event, f.peaks.row, f.peaks.col), shape)
-        for rule, f in found.items()
-    }
-    # every rule keeps what `none` keeps and nothing that `all` does not
-    depends = np.setdiff1d(seeds["all"], seeds["none"])
-    group = _tied_groups(every.peaks, every.grid, settings)
-    tied = np.flatnonzero(np.bincount(group) > 1)
-    alive = {rule: np.unique(group[np.isin(seeds["all"], numbers)]) for rule, numbers in seeds.items()}
-    return TieAudit(
-        n_events=shape[0],
-        n_dependent=len(np.unique(depends // max(1, shape[1] * shape[2]))),
-        n_groups=len(tied),
-        n_seeds={str(rule): len(numbers) for rule, numbers in seeds.items()},
-        n_lost={str(rule): len(np.setdiff1d(tied, groups)) for rule, groups in alive.items()},
-    )
-
-
-def _with_rule(settings: PeakSumSettings, rule: str) -> PeakSumSettings:
-    """Return the settings with another tie rule; a window that carries its own becomes one that does not."""
-    values: dict[str, Any] = settings.model_dump(exclude_defaults=True)
-    window = values.get("search_window")
-    if isinstance(window, str):
-        values["search_window"] = window.replace(">", "x").replace("=", "x")
-    return PeakSumSettings(**{**values, "tie_rule": rule, "max_clusters": None})
-
-
-def _tied_groups(peaks: Peaks, grid: Grid, settings: PeakSumSettings) -> Array:
-    """Return the number of the group of every peak: equal peaks in each other's search windows are of one."""
-    from scipy.sparse import coo_array  # noqa: PLC0415 -- slow to import
-    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 -- slow to import
-
-    window = [(cell.row, cell.col) for cell in settings.search_cells()]
-    first, second = pairs_in_window(peaks, window, grid)
-    equal = peaks.seed[first] == peaks.seed[second]
-    first, second, n = first[equal], second[equal], len(peaks.event)
-    links = coo_array((np.ones(len(first), bool), (first, second)), shape=(n, n))
-    return np.asarray(connected_components(links, directed=False)[1], np.int64)
+def _beats(value: float, neighbour: Neighbour) -> bool:
+    """Return whether a candidate beats a cell of its search window."""
+    return value > neighbour.value if neighbour.needed == ">" else value >= neighbour.value
 
 
 class Comparison(NamedTuple):
     """Where two algorithms agree and where they do not.
 
     Arrays with an entry for every cluster that either found: `event`, `row`, `col`; `in_a` and `in_b`, whether
-    the first and the second found it; `sum_a` and `sum_b`, their sums, 0 where there is none.
+    the first and the second found it; `sum_a` and `sum_b`, their sums in counts, 0 where there is none; and
+    `layer`, 0 unless each is searched. `unit` is how many GeV are one count, `n_events` how many events there
+    were.
     """
 
     event: Array
@@ -280,11 +210,19 @@ class Comparison(NamedTuple):
     in_b: Array
     sum_a: Array
     sum_b: Array
+    layer: Array
+    unit: float = 1.0
+    n_events: int = 0
+
+    @property
+    def matched(self) -> Array:
+        """Which clusters have the same seed in both."""
+        return np.asarray(self.in_a & self.in_b)
 
     @property
     def n_matched(self) -> int:
         """Clusters with the same seed in both."""
-        return int((self.in_a & self.in_b).sum())
+        return int(self.matched.sum())
 
     @property
     def n_only_a(self) -> int:
@@ -299,27 +237,100 @@ class Comparison(NamedTuple):
     @property
     def n_different_sums(self) -> int:
         """Clusters with the same seed and another sum."""
-        return int((self.in_a & self.in_b & (self.sum_a != self.sum_b)).sum())
+        return int((self.matched & (self.sum_a != self.sum_b)).sum())
+
+    @property
+    def differences(self) -> Array:
+        """By how much the energy of each matched cluster is higher in the second, in GeV."""
+        # subtracted as they are: int64 sums may be larger than what float64 holds
+        return np.asarray((self.sum_b[self.matched] - self.sum_a[self.matched]) * self.unit)
+
+    @property
+    def mean_difference(self) -> float:
+        """Mean of `differences`; 0 without any."""
+        return float(self.differences.mean()) if self.n_matched else 0.0
+
+    @property
+    def rms_difference(self) -> float:
+        """Root of the mean square of `differences`; 0 without any."""
+        return float(np.sqrt(np.square(self.differences).mean())) if self.n_matched else 0.0
+
+    @property
+    def largest_difference(self) -> float:
+        """The one of `differences` that is furthest from 0, with its sign; 0 without any."""
+        return float(max(self.differences, key=abs, default=0.0))
+
+    def unmatched(self, most: int) -> list[int]:
+        """Return the places of the first clusters, in the order of events, that only one of the two found."""
+        return [int(n) for n in np.flatnonzero(~self.matched)[:most]]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Comparison]) -> Comparison:
+        """Return the comparison of all events of blocks that follow one another."""
+        starts = np.cumsum([0, *(part.n_events for part in parts)])
+        columns = {
+            word: np.concatenate([getattr(part, word) for part in parts])
+            for word in ("row", "col", "in_a", "in_b", "sum_a", "sum_b", "layer")
+        }
+        event = np.concatenate([part.event + start for part, start in zip(parts, starts, strict=False)])
+        return cls(event=event, unit=parts[0].unit, n_events=int(starts[-1]), **columns)
 
 
 def compare(
-    grids: npt.ArrayLike, settings_a: PeakSumSettings, settings_b: PeakSumSettings, grid: Grid | None = None
+    grids: npt.ArrayLike,
+    settings_a: PeakSumSettings,
+    settings_b: PeakSumSettings,
+    grid: Grid | None = None,
+    *,
+    mask: npt.ArrayLike | None = None,
+    noise: npt.ArrayLike | None = None,
+    layers: Literal["sum", "each"] = "sum",
 ) -> Comparison:
     """Return where two settings differ on the same grids, cluster by cluster, matched by their seed.
+
+    Parameters
+    ----------
+    grids, grid, mask, noise, layers
+        As for `hep_peaksum.find_clusters`.
+    settings_a, settings_b
+        The first and the second algorithm.
+
+    Raises
+    ------
+    ValueError
+        If the two search planes of different cells, or what `find_clusters` refuses.
 
     >>> both = compare([[[0, 2, 2, 0]]], PeakSumSettings(tie_rule="all"), PeakSumSettings())
     >>> both.n_matched, both.n_only_a, both.n_only_b
     (1, 1, 0)
     """
-    cells, sums = [], []
-    for settings in (settings_a, settings_b):
-        found = find_peaks(grids, settings, grid)
-        peaks = found.peaks.take(chosen(found))
-        cells.append(np.ravel_multi_index((peaks.event, peaks.row, peaks.col), found.grids.shape))
+    found = [
+        find_peaks(grids, each, grid, mask=mask, noise=noise if each.needs_noise else None, layers=layers)
+        for each in (settings_a, settings_b)
+    ]
+    if settings_a.coarsen != settings_b.coarsen:
+        first, second = (f"{n} x {m}" for n, m in (settings_a.coarsen, settings_b.coarsen))
+        msg = f"one searches towers of {first} cells, the other of {second}: give both one coarsen"
+        raise ValueError(msg)
+    shape, cells, sums = found[0].grids.shape, [], []
+    for each in found:
+        peaks = each.peaks.take(chosen(each))
+        cells.append(np.ravel_multi_index((peaks.event, peaks.row, peaks.col), shape))
         sums.append(peaks.sum)
     either = np.union1d(*cells)
-    joined = np.zeros((2, len(either)), sums[0].dtype)
+    joined = [np.zeros(len(either), total.dtype) for total in sums]
     for k in (0, 1):
-        joined[k, np.searchsorted(either, cells[k])] = sums[k]
-    event, row, col = np.unravel_index(either, found.grids.shape)
-    return Comparison(event, row, col, np.isin(either, cells[0]), np.isin(either, cells[1]), *joined)
+        joined[k][np.searchsorted(either, cells[k])] = sums[k]
+    plane, row, col = np.unravel_index(either, shape)
+    return Comparison(
+        event=plane // found[0].n_layers,
+        row=row,
+        col=col,
+        in_a=np.isin(either, cells[0]),
+        in_b=np.isin(either, cells[1]),
+        sum_a=joined[0],
+        sum_b=joined[1],
+        layer=plane % found[0].n_layers,
+        unit=found[0].grid.unit,
+        n_events=found[0].n_events,
+    )

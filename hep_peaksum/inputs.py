@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from hep_peaksum.grid import AxisWord, Grid, from_dense, geometry
 from hep_peaksum.kernels import Array
-from hep_peaksum.thresholds import in_sigmas, inclusive_bound, threshold
+from hep_peaksum.thresholds import Number, in_sigmas, inclusive_bound, threshold
 
 SCHEMAS = {
     "base": "BaseSchema",
@@ -66,6 +66,27 @@ class DenseBranch(BaseModel):
     def branches(self) -> tuple[str, ...]:
         """The branches that are read."""
         return (self.branch,)
+
+
+class ReferenceInput(BaseModel):
+    """A collection that the file has of its own, which clusters are compared with: where, and which sum.
+
+    `row` and `col` are branches of labels, indices or coordinates, as hits have them. `only` and `sum_only` say
+    what branches must hold: for an object to be looked at, and for its sum to be meant to be that of a cluster.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    row: str
+    col: str
+    sum: str
+    only: dict[str, Number] = Field(default_factory=dict)
+    sum_only: dict[str, Number] = Field(default_factory=dict)
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The branches that are read."""
+        return self.row, self.col, self.sum, *self.only, *self.sum_only
 
 
 def _complete_grid(values: Any) -> Any:
@@ -143,7 +164,6 @@ class GridInput(BaseModel):
         """Read the maps once, to say what is wrong with them; their digests are part of what names the job."""
         if self.digests or (self.mask is None and not self._has_noise_map):
             return self
-        shapes = [self.grid.shape] + [(self.n_layers, *self.grid.shape)] * self.has_layers
         digests = []
         for key, path in (("noise", self.noise if self._has_noise_map else None), ("mask", self.mask)):
             if path is None:
@@ -154,6 +174,8 @@ class GridInput(BaseModel):
                 msg = f"{key}: {path!r} cannot be read as a .npy file ({error})"
                 raise ValueError(msg) from None
             kinds = "b" if key == "mask" else "fiu"
+            by_layer = self.has_layers and (key == "noise" or self.layers == "each")
+            shapes = [self.grid.shape] + [(self.n_layers, *self.grid.shape)] * by_layer
             if found.dtype.kind not in kinds or found.shape not in shapes:
                 wanted = f"{'bool' if key == 'mask' else 'numbers'} of shape {' or '.join(map(str, shapes))}"
                 msg = f"{key}: {path!r} holds {found.dtype} of shape {found.shape}, expected {wanted}"
@@ -174,11 +196,15 @@ class GridInput(BaseModel):
         return self.dense.shape[self.dense.axes.index("layer")]
 
     def noise_map(self) -> Array | None:
-        """Return the noise of every cell in counts, shape (row, col) or (layer, row, col)."""
+        """Return the noise in counts, shape (row, col), or (layer, row, col) where layers are searched each.
+
+        That of layers that are summed adds in quadrature.
+        """
         if self.noise is None:
             return None
         if self._has_noise_map:
-            return self._map(str(self.noise)).astype(np.float64)
+            noise = self._map(str(self.noise)).astype(np.float64)
+            return np.sqrt(np.square(noise).sum(axis=0)) if noise.ndim == 3 and self.layers == "sum" else noise
         counts = inclusive_bound(self.noise, ">=", self.grid.unit, integer=False)
         return np.full(self.grid.shape, counts, np.float64)
 

@@ -219,7 +219,7 @@ def check_windows(settings: PeakSumSettings, grid: Grid) -> None:
     for wanted in settings.pileup:
         windows[wanted.name] = pileup.reach(wanted, settings)
         if wanted.kind == "phi_ring":
-            pileup.ring_axis(wanted, grid)
+            pileup.check_ring(wanted, settings, grid)
     for name, offsets in windows.items():
         met = {
             (d % grid.rows.size if grid.rows.periodic else d, p % grid.cols.size if grid.cols.periodic else p)
@@ -337,7 +337,7 @@ def _noise(
     if sigma.dtype.kind not in "fiu":
         msg = f"noise must be numbers, these are of type {sigma.dtype}"
         raise ValueError(msg)
-    if depth is not None and sigma.shape in (depth.shape, depth.shape[1:]) and sigma.shape != cells.shape:
+    if depth is not None and sigma.shape == depth.shape:
         sigma = np.sqrt(np.square(sigma.astype(np.float64)).sum(axis=-3))
     sigma = _shaped(sigma.astype(np.float64), cells, layers, "noise")
     wrong = ~(np.isfinite(sigma) & (sigma >= 0))

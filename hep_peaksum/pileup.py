@@ -59,6 +59,18 @@ def ring_axis(wanted: Pileup, grid: Grid) -> Literal["rows", "cols"]:
     return "rows" if grid.periodic.rows else "cols"
 
 
+def check_ring(wanted: Pileup, settings: PeakSumSettings, grid: Grid) -> None:
+    """Raise a ValueError if a φ-ring cannot close, or has no cell outside the window."""
+    along = 1 if ring_axis(wanted, grid) == "cols" else 0
+    if not wanted.includes_cluster and _sides(window_box(settings))[along] >= grid.shape[along]:
+        n_cells = grid.shape[along]
+        msg = (
+            f"{wanted.name}: the sum window covers the whole ring of {n_cells} cells, none is left to average: "
+        )
+        msg += "set includes_cluster to true, or make the window shorter"
+        raise ValueError(msg)
+
+
 def _strips(box: Box, wanted: Pileup) -> tuple[tuple[Offset, ...], ...]:
     return box.strips(wanted.depth or 1, wanted.length)
 
@@ -120,7 +132,7 @@ def _phi_ring(found: Found, wanted: Pileup) -> Array:
     ring = total[found.peaks.event, place]
     n_cells, area = n_rings * found.grid.shape[along], sides[0] * sides[1]
     if not wanted.includes_cluster:
-        ring, n_cells = ring - found.peaks.sum, n_cells - area
+        ring, n_cells = ring - found.peaks.sum, n_rings * (found.grid.shape[along] - sides[along])
     if ring.dtype.kind == "f":
         return np.asarray(ring * area / n_cells)
     whole = np.abs(ring) * area // n_cells

@@ -149,7 +149,16 @@ def _is_logarithmic(axis: Any) -> bool:
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure as PNG; the file appears under its name only when it is whole."""
+    """Write a figure as PNG; the file appears under its name only when it is whole.
+
+    Raises
+    ------
+    ValueError
+        If the name ends like that of another kind of file.
+    """
+    if Path(path).suffix.lower() not in ("", ".png"):
+        msg = f"{path}: pictures are written as PNG, not as {Path(path).suffix}: name it {Path(path).stem}.png"
+        raise ValueError(msg)
     # fonts are looked up when they are drawn
     with replacing(Path(path)) as file, canvas.style():
         figure.savefig(file, format="png", dpi=canvas.DOTS_PER_INCH)

@@ -1,10 +1,13 @@
 """Published algorithms by name: settings and geometry as YAML in the folder `published`, each with its source.
 
+Beside them stand the names of algorithms that one grid cannot give, with what to use instead.
+
 (A module called `presets` would, once imported, stand where the function `hep_peaksum.presets` is.)
 """
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from typing import Any, Literal
 
@@ -13,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hep_peaksum.grid import Grid, geometry
 from hep_peaksum.settings import PeakSumSettings
+
+ELSEWHERE = "_elsewhere"
 
 
 class Preset(BaseModel):
@@ -43,7 +48,8 @@ def preset(name: str) -> tuple[PeakSumSettings, Grid | None]:
     Raises
     ------
     ValueError
-        If there is none of that name; the message lists those that exist.
+        If there is none of that name. The message lists those that exist, or says why one grid cannot give that
+        algorithm and what can.
 
     >>> settings, grid = preset("cms-l1-jet")
     >>> settings.tie_rule, grid.shape
@@ -56,12 +62,33 @@ def preset(name: str) -> tuple[PeakSumSettings, Grid | None]:
 def read_preset(name: str) -> Preset:
     """Return a preset with its source and its limits."""
     if name not in _names():
-        msg = f"no preset is called {name!r}: there are {', '.join(_names())}"
+        msg = _why_elsewhere(name) or f"no preset is called {name!r}: there are {', '.join(_names())}"
         raise ValueError(msg)
-    path = resources.files("hep_peaksum") / "published" / f"{name}.yaml"
-    return Preset(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    return Preset(**_read(name))
+
+
+def _why_elsewhere(name: str) -> str | None:
+    """Return why an algorithm cannot be a preset and what to use instead, if it is known as one of those."""
+    for algorithm in _read(ELSEWHERE):
+        if _bare(name) in map(_bare, algorithm["names"]):
+            return f"{name!r} cannot be a preset: {algorithm['why']}; use {algorithm['instead']}"
+    return None
+
+
+def _bare(name: object) -> str:
+    """Return a name without case and punctuation.
+
+    >>> _bare("Anti-kT")
+    'antikt'
+    """
+    return re.sub("[^a-z0-9]", "", str(name).lower())
 
 
 def _names() -> list[str]:
-    folder = resources.files("hep_peaksum") / "published"
-    return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir() if path.name.endswith(".yaml"))
+    names = (path.name for path in (resources.files("hep_peaksum") / "published").iterdir())
+    return sorted(name.removesuffix(".yaml") for name in names if re.fullmatch(r"[^_].*\.yaml", name))
+
+
+def _read(name: str) -> Any:
+    path = resources.files("hep_peaksum") / "published" / f"{name}.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))

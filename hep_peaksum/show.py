@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import awkward as ak
@@ -32,13 +32,9 @@ def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
     ValueError
         If there is no such dataset or entry.
     """
-    files = find_files(config)
-    name = dataset or next(iter(files))
-    if name not in files:
-        msg = f"no dataset {name!r}: there are {', '.join(files)}"
-        raise ValueError(msg)
+    name, files = _files(config, dataset)
     left = entry
-    for path, tree in files[name].items():
+    for path, tree in files.items():
         with open_file(path) as file:
             n_entries = int(open_tree(file, path, tree).num_entries)
             if 0 <= left < n_entries:
@@ -48,19 +44,57 @@ def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
     raise ValueError(msg)
 
 
-def read_cells(config: Config, grid: str, dataset: str | None = None, *, max_events: int) -> Iterator[Array]:
-    """Yield the cells of one grid, (event, row, col) or with layers, for the first events of a dataset."""
+def read_cells(
+    config: Config, grid: str, dataset: str | None = None, *, max_events: int, first: int = 0
+) -> Iterator[Array]:
+    """Yield the cells of one grid, (event, row, col) or with layers, block by block.
+
+    Those of `max_events` events from entry `first` on, counted through the files of a dataset; by default of
+    the first dataset.
+
+    Raises
+    ------
+    ValueError
+        If there is no such dataset or entry.
+    """
+    for events in read_blocks(config, [grid], dataset, max_events=max_events, first=first):
+        yield grid_columns(events, config.grids[grid], config.friends).cells(0, len(events))[0]
+
+
+def read_blocks(
+    config: Config, grids: Iterable[str], dataset: str | None = None, *, max_events: float, first: int = 0
+) -> Iterator[ak.Array]:
+    """Yield events as coffea hands them to a processor, as many at a time as there is room for their grids.
+
+    Those of `max_events` events from entry `first` on, and errors, as for `read_cells`.
+    """
+    name, files = _files(config, dataset)
+    step = block_size([config.grids[grid] for grid in grids])
+    skip, left = first, max_events
+    for path, tree in files.items():
+        if left <= 0:
+            break
+        with open_file(path) as file:
+            n_entries = int(open_tree(file, path, tree).num_entries)
+            last = int(min(skip + left, n_entries))
+            for start in range(skip, last, step):
+                where = {"dataset": name, "filename": path, "treename": tree}
+                yield _events(config, file, where, start, min(last, start + step))
+        left -= max(0, last - skip)
+        skip = max(0, skip - n_entries)
+    if first and left == max_events > 0:
+        msg = f"dataset {name!r} has {first - skip} entries, there is no entry {first}"
+        raise ValueError(msg)
+
+
+def _files(config: Config, dataset: str | None) -> tuple[str, dict[str, str]]:
+    """Return a dataset's name and its files, by default those of the first."""
     files = find_files(config)
     name = dataset or next(iter(files))
-    source, left = config.grids[grid], max_events
-    for path, tree in files[name].items():
-        with open_file(path) as file:
-            n_entries = min(left, int(open_tree(file, path, tree).num_entries))
-            for start in range(0, n_entries, step := block_size([source])):
-                where = {"dataset": name, "filename": path, "treename": tree}
-                events = _events(config, file, where, start, min(n_entries, start + step))
-                yield grid_columns(events, source, config.friends).cells(0, step)[0]
-        left -= n_entries
+    if name not in files:
+        msg = f"no dataset {name!r}: there are {', '.join(files)}"
+        raise ValueError(msg)
+    return name, files[name]
 
 
 def _read(config: Config, file: Any, metadata: dict[str, Any], entry: int) -> Event:

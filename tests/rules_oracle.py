@@ -576,7 +576,8 @@ def phi_ring(wanted, seed, total, coarse, how):
     n_rings = len(rings) if wanted.edge == "zero" else len([there for there in rings if there is not None])
     ring_cells = n_rings * length
     if not wanted.includes_cluster:
-        ring, ring_cells = ring - total, ring_cells - box.area
+        across = box.area // len(rings)  # cells of the window in one ring
+        ring, ring_cells = ring - total, n_rings * (length - across)
     if isinstance(ring, float):
         return ring * box.area / ring_cells
     whole = abs(ring) * box.area // ring_cells

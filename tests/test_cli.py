@@ -452,7 +452,7 @@ def test_presets_are_listed_and_shown(cli):
 def test_a_preset_that_is_not_there_is_one_line(cli):
     status, _, err = cli("presets", "atlas")
     assert status == 1
-    assert complaints(err)[0].startswith("no preset is called 'atlas': there are alice-tpc, ")
+    assert complaints(err)[0].startswith("no preset is called 'atlas': there are alice-emcal-nxn, alice-tpc, ")
 
 
 # -------------------------------------------------------------------------- everything that a user can do wrong

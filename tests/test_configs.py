@@ -18,6 +18,7 @@ CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 # What a config must find in its file: events, and clusters where their number is known from elsewhere (the jets
 # of the trigger emulator and one more; local maxima of scipy's maximum_filter above 1 GeV).
 FOUND = {
+    "cms-l1-closure": (200, {"Jet": 430, "Tau": 2086, "EGamma": 356}),
     "cms-l1-jets": (200, {"Jet": 430}),
     "delphes-towers": (25, {"Cluster": 296}),
     "geant4-b4": (1000, {}),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import THRESHOLDS, TIE_RULES, problems, windows
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters
-from hep_peaksum.diagnostics import audit_ties, compare, explain
+from hep_peaksum.diagnostics import Comparison, TieAudit, audit_ties, compare, explain
 from hep_peaksum.grid import EventError
 
 some = runs(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
@@ -85,6 +85,13 @@ def test_a_neighbour_across_the_seam_is_named_where_it_is():
     closed = explain([[5, 0, 0, 0, 6]], None, plane((1, 5), (False, True)), row=0, col=0)
     assert closed.beaten_by == ((0, 4, 6, ">="),)
     assert explain([[5, 0, 0, 0, 6]], row=0, col=0).is_seed
+
+
+def test_all_neighbours_are_told_and_the_one_that_decides():
+    why = explain(TWO_TOWERS, row=2, col=4)
+    assert why.neighbours == ((1, 3, 1, ">"), (1, 4, 0, ">"), (2, 3, 7, ">"), (3, 3, 3, ">="), (3, 4, 0, ">="))
+    assert why.deciding == (2, 3, 7, ">")
+    assert explain(TWO_TOWERS, row=2, col=2).deciding is None
 
 
 def test_a_drawn_comparison_is_the_one_that_is_told():
@@ -193,6 +200,88 @@ def test_a_closed_ring_of_equal_cells_is_lost_by_the_rules_of_direction(turned):
     assert audit_ties(cells).n_lost == {**dict.fromkeys(TIE_RULES, 0), "none": 1}
 
 
+RINGS = {
+    "straight": ([[0] * 5, [3] * 5, [0] * 5], "cols", ("diagonal", "lexicographic")),
+    "one_row_of_two": ([[2] * 5, [2] * 5, [0] * 5], "cols", ("diagonal", "lexicographic")),
+    "wavy": ([[3, 0, 0, 0, 3], [0, 3, 0, 3, 0], [0, 0, 3, 0, 0]], None, ()),
+    "broken": ([[0] * 5, [3, 3, 3, 3, 0], [0] * 5], None, ()),
+    "beside_a_higher_cell": ([[0] * 5, [3] * 5, [0, 0, 4, 0, 0]], None, ()),
+}
+
+
+@pytest.mark.parametrize("kind", RINGS)
+def test_closed_rings_are_named(kind):
+    cells, axis, lost_by = RINGS[kind]
+    audit = audit_ties([np.zeros((3, 5)), cells], None, plane((3, 5), (False, True)))
+    assert audit.n_rings == len(audit.rings) == (axis is not None)
+    for ring in audit.rings:
+        n_cells = int(np.count_nonzero(cells))
+        first = np.argwhere(cells)[0].tolist()
+        assert ring == (1, *first, n_cells, np.max(cells), axis, lost_by, 0)
+    assert audit_ties([cells]).n_rings == 0
+
+
+def test_a_torus_of_equal_cells_closes_both_ways():
+    (ring,) = audit_ties(np.ones((1, 4, 4)), None, plane((4, 4), (True, True))).rings
+    assert (ring.n_cells, ring.axis) == (16, "rows and cols")
+
+
+def test_a_ring_that_only_jumps_closes():
+    settings = PeakSumSettings(search_window="x.o.x")  # goes twice around before it meets itself
+    (ring,) = audit_ties([[[7] * 5]], settings, plane((1, 5), (False, True))).rings
+    assert (ring.n_cells, ring.axis) == (5, "cols")
+
+
+@some
+@given(problem=problems())
+def test_rings_are_groups_that_a_rule_of_direction_loses(problem):
+    audit = audit_ties(problem.grids, knobs(problem), plane(problem.grids.shape, problem.periodic))
+    for rule in ("diagonal", "lexicographic"):
+        assert sum(rule in ring.lost_by for ring in audit.rings) <= audit.n_lost[rule]
+    assert all(ring.lost_by for ring in audit.rings)
+    assert audit.n_rings == 0 or any(problem.periodic)
+    assert audit.n_common <= min(audit.n_seeds.values())
+
+
+@some
+@given(problem=problems(), cut=st.integers(0, 3))
+def test_blocks_of_events_are_audited_and_compared_as_the_whole(problem, cut):
+    settings, grid = knobs(problem), plane(problem.grids.shape, problem.periodic)
+    blocks = [problem.grids[:cut], problem.grids[cut:]]
+    whole = audit_ties(problem.grids, settings, grid)
+    assert TieAudit.joined([audit_ties(block, settings, grid) for block in blocks]) == whole
+    other = settings.model_copy(update={"sum_window": (1, 1)})
+    whole = compare(problem.grids, settings, other, grid)
+    joined = Comparison.joined([compare(block, settings, other, grid) for block in blocks])
+    assert [np.asarray(column).tolist() for column in joined] == [
+        np.asarray(column).tolist() for column in whole
+    ]
+
+
+def test_a_masked_cell_ties_with_nobody():
+    cells, mask = [[[0, 2, 2, 0]]], [[False, True, False, False]]
+    assert audit_ties(cells, mask=mask).n_dependent == 0
+    both = compare(cells, PeakSumSettings(tie_rule="all"), PeakSumSettings(), mask=mask)
+    assert (both.n_matched, both.n_only_a, both.col.tolist()) == (1, 0, [2])
+
+
+def test_noise_scales_the_thresholds():
+    cells, noise, settings = [[[5, 0, 5, 5]]], [[1, 1, 1, 3]], PeakSumSettings(seed_threshold="4 sigma")
+    assert audit_ties(cells, settings, noise=noise).n_seeds["all"] == 2
+    both = compare(cells, settings, PeakSumSettings(tie_rule="all"), noise=noise)
+    assert (both.in_a.tolist(), both.in_b.tolist()) == ([True, True, False], [True, True, True])
+
+
+def test_layers_are_audited_and_compared_one_by_one():
+    cells = [[[[0, 2, 2, 0]], [[0, 2, 0, 1]]], [[[3, 0, 0, 0]], [[0, 0, 0, 0]]]]
+    audit = audit_ties(cells, layers="each")
+    assert (audit.n_events, audit.n_dependent, audit.n_seeds["all"], audit.n_seeds["first"]) == (2, 1, 5, 4)
+    both = compare(cells, PeakSumSettings(tie_rule="all"), PeakSumSettings(), layers="each")
+    assert both.event.tolist() == [0, 0, 0, 0, 1]
+    assert both.layer.tolist() == [0, 0, 1, 1, 0]
+    assert (both.n_events, both.in_b.tolist()) == (2, [True, False, True, True, True])
+
+
 def test_only_events_with_ties_depend_on_the_rule():
     audit = audit_ties([TWO_TOWERS, [[0] * 5] * 5, np.diag([5, 0, 4, 0, 3]), TWO_TOWERS])
     assert (audit.n_events, audit.n_dependent, audit.n_groups, audit.fraction_dependent) == (4, 2, 2, 0.5)
@@ -260,6 +349,38 @@ def test_clusters_are_matched_by_their_seed():
 def test_sums_that_only_integers_tell_apart_are_different():
     both = compare([[[2**53, 1]]], PeakSumSettings(sum_window=(1, 1)), PeakSumSettings())
     assert (both.n_matched, both.n_different_sums) == (1, 1)
+
+
+def test_energies_differ_in_gev():
+    grid = plane((3, 3)).model_copy(update={"unit": 0.5})
+    cells = [[[0, 0, 0], [0, 6, 2], [0, 0, 0]], [[0, 0, 0], [0, 6, 0], [0, 0, 0]]]
+    both = compare(cells, PeakSumSettings(), PeakSumSettings(sum_window=(1, 1)), grid)
+    assert both.differences.tolist() == [-1.0, 0.0]
+    assert (both.mean_difference, both.largest_difference) == (-0.5, -1.0)
+    assert both.rms_difference == pytest.approx(np.sqrt(0.5))
+
+
+def test_divided_and_whole_sums_are_compared_as_they_are():
+    cells = [[[4, 3, 5]]]
+    shared, divided = (
+        PeakSumSettings(search_window=(1, 1)),
+        PeakSumSettings(search_window=(1, 1), overlap="equal"),
+    )
+    both = compare(cells, shared, divided)
+    assert both.sum_a.tolist() == [7, 12, 8]
+    assert both.sum_b.tolist() == [3.0, 5.5, 3.5]
+    assert both.sum_b.dtype == np.float64
+
+
+def test_towers_of_different_size_are_not_matched():
+    with pytest.raises(ValueError, match="one searches towers of 1 x 1 cells, the other of 2 x 2: give both"):
+        compare(np.ones((1, 4, 4)), PeakSumSettings(), PeakSumSettings(coarsen=(2, 2)))
+
+
+def test_unmatched_clusters_are_listed_in_the_order_of_events():
+    both = compare([TWO_TOWERS, TWO_TOWERS], PeakSumSettings(tie_rule="all"), PeakSumSettings())
+    assert [(int(both.event[n]), int(both.col[n])) for n in both.unmatched(5)] == [(0, 3), (1, 3)]
+    assert both.unmatched(1) == both.unmatched(5)[:1]
 
 
 def test_a_cluster_that_is_not_kept_is_not_compared():

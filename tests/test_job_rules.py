@@ -237,3 +237,22 @@ def test_settings_survive_yaml():
     again = PeakSumSettings(**yaml.safe_load(yaml.safe_dump(settings.model_dump(mode="json"))))
     assert again == settings
     assert hash(again) == hash(settings)
+
+
+def test_the_noise_of_layers_that_are_summed_adds_in_quadrature(config_file, tmp_path, noise):
+    np.save(tmp_path / "noise.npy", np.stack([3 * noise, 4 * noise, 0 * noise]))
+    np.testing.assert_allclose(load_config(config_file).grids["calo"].noise_map(), 5 * noise, rtol=1e-15)
+
+
+def test_a_mask_of_single_layers_is_for_layers_that_are_searched_each(config_file, tmp_path, cells, mask):
+    layered = np.zeros((LAYERS, ROWS, COLS), bool)
+    layered[1] = mask
+    np.save(tmp_path / "dead.npy", layered)
+    with pytest.raises(ConfigError, match=r"holds bool of shape \(3, 6, 8\), expected bool of shape \(6, 8\)$"):
+        load_config(config_file)
+    config = load_config(config_file, ["grids.calo.mask=null", f"grids.depth.mask={tmp_path / 'dead.npy'}"])
+    events = read(run(config).directory / "toy", "parquet")
+    expected = find_clusters(
+        cells, config.clusters["Depth"].settings, config.grids["depth"].grid, mask=layered, layers="each"
+    )
+    assert events["Depth_sum"].to_list() == expected["sum"].to_list()

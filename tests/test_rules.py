@@ -745,7 +745,7 @@ IN_THE_MIDDLE, AT_THE_EDGE, IN_THE_CORNER = (5, 5), (0, 5), (0, 0)
             {"kind": "phi_ring", "includes_cluster": False, "edge": "existing"},
             AT_THE_EDGE,
             COLS,
-            (52 - 20) * 9 // (22 - 9),
+            (52 - 20) * 9 // (22 - 6),
             id="the_existing_rings_without_the_cluster",
         ),
         pytest.param("ring_median", IN_THE_MIDDLE, COLS, 18.0, id="the_median_of_the_ring"),
@@ -1308,3 +1308,24 @@ def unclustered(cells, seeds, question):
         for col, value in enumerate(line)
         if (row, col) not in reached or (least is not None and value < least)
     ]
+
+
+@pytest.mark.parametrize("kernel", ["numba", "scipy"])
+def test_a_ring_without_a_cell_beside_the_cluster_is_refused(kernel):
+    ring = {"kind": "phi_ring", "includes_cluster": False}
+    grid = Grid(rows=Axis(n=3), cols=Axis(n=3, periodic=True))
+    with pytest.raises(
+        ValueError, match=r"^phi_ring: the sum window covers the whole ring of 3 cells, none is left"
+    ):
+        find_clusters([[[1, 0, 0], [0, 9, 0], [0, 0, 0]]], PeakSumSettings(pileup=(ring,), kernel=kernel), grid)
+
+
+@pytest.mark.parametrize("kernel", ["numba", "scipy"])
+def test_at_an_edge_existing_rings_are_averaged_without_the_part_of_the_cluster_that_exists(kernel):
+    """Two of three rings exist: 8 cells of 2 beside the 6 of the window, and 9 cells are covered."""
+    ring = {"kind": "phi_ring", "includes_cluster": False, "edge": "existing"}
+    cells = np.full((1, 3, 7), 2)
+    cells[0, 0, 3] = 9
+    settings = PeakSumSettings(pileup=(ring,), seed_threshold=8, kernel=kernel)
+    grid = Grid(rows=Axis(n=3), cols=Axis(n=7, periodic=True))
+    assert find_clusters(cells, settings, grid).phi_ring.to_list() == [[2 * 9]]

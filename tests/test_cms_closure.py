@@ -1,0 +1,225 @@
+"""The CMS closure of taus and e/gammas: what the emulator made of the towers, found again to the last count.
+
+Both are 3x9 maxima with the sum of their neighbours from 1 GeV up, on the stronger side in eta. What the
+emulator does beyond (second clusters of taus, trimmed shapes and hadronic energy of e/gammas) is accounted for
+object by object. The jets are in `test_cms`.
+"""
+
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+from hep_peaksum import find_clusters, from_hits, preset
+from hep_peaksum.cli import main
+from hep_peaksum.closure import closure
+from hep_peaksum.config import load_config
+
+FILE = "cms_L1Ntuple.root"
+CONFIG = Path(__file__).parents[1] / "configs" / "cms-l1-closure.yaml"
+TOWERS, UPGRADE = "l1CaloTowerEmuTree/L1CaloTowerTree", "l1UpgradeEmuTree/L1UpgradeTree"
+N_EVENTS, N_TAUS, N_MERGED, N_EGAMMAS = 200, 1572, 31, 306
+PRESETS = {"tau": "cms-l1-tau", "eg": "cms-l1-egamma"}
+KERNELS = pytest.mark.parametrize("kernel", ["numba", "scipy"])
+
+
+@pytest.fixture(scope="module")
+def towers(data):
+    """Return the cells of the towers, by the branch that fills them."""
+    grid = preset("cms-l1-tau")[1]
+    with uproot.open(data(FILE)) as file:
+        read = {
+            word: file[TOWERS][f"L1CaloTower/{word}"].array()
+            for word in ("ieta", "iphi", "iet", "iem", "iqual")
+        }
+    return {word: from_hits(read["ieta"], read["iphi"], read[word], grid) for word in ("iet", "iem", "iqual")}
+
+
+@pytest.fixture(scope="module")
+def emulated(data):
+    """Return the objects of the emulator as flat columns: event, row, col, raw and what else there is."""
+    found = {}
+    with uproot.open(data(FILE)) as file:
+        for kind, more in (("tau", ["IsMerged", "IEt"]), ("eg", ["Shape"])):
+            branches = file[UPGRADE]["L1Upgrade"].arrays(filter_name=f"{kind}*")
+            words = {"ieta": "TowerIEta", "iphi": "TowerIPhi", "raw": "RawEt", **{word: word for word in more}}
+            flat = {
+                key: ak.to_numpy(ak.flatten(branches[kind + word])).astype(int) for key, word in words.items()
+            }
+            number = ak.num(branches[f"{kind}RawEt"])
+            flat["event"] = np.repeat(np.arange(len(number)), ak.to_numpy(number))
+            flat["row"] = np.where(flat["ieta"] > 0, 39, 40) + flat["ieta"]  # |ieta| 28 at most
+            flat["col"] = flat["iphi"] - 1
+            found[kind] = flat
+    return found
+
+
+def sums(cells, kind, **more):
+    """Return the map of sums of the preset: nothing but 0 where there is no cluster."""
+    settings, grid = preset(PRESETS[kind])
+    clusters = find_clusters(cells, settings.model_copy(update=more), grid, fields=["row", "col", "sum"])
+    event = np.repeat(np.arange(len(clusters)), ak.to_numpy(ak.num(clusters)))
+    found = np.zeros(cells.shape, int)
+    found[event, ak.to_numpy(ak.flatten(clusters.row)), ak.to_numpy(ak.flatten(clusters.col))] = ak.to_numpy(
+        ak.flatten(clusters["sum"])
+    )
+    return found
+
+
+def at(cells, of):
+    return cells[of["event"], of["row"], of["col"]]
+
+
+def test_the_file_has_the_objects_that_it_is_known_for(emulated):
+    assert [len(emulated[kind]["raw"]) for kind in ("tau", "eg")] == [N_TAUS, N_EGAMMAS]
+    assert np.count_nonzero(emulated["tau"]["IsMerged"]) == N_MERGED
+    assert abs(emulated["tau"]["ieta"]).max() == 25
+    assert abs(emulated["eg"]["ieta"]).max() == 26
+
+
+# ----------------------------------------------------------------------------------------------- on arrays
+
+
+@KERNELS
+def test_every_tau_is_found_with_its_sum(towers, emulated, kernel):
+    taus = emulated["tau"]
+    ours = at(sums(towers["iet"], "tau", kernel=kernel), taus)
+    assert np.count_nonzero(ours) == N_TAUS
+    is_equal, is_merged = ours == taus["raw"], taus["IsMerged"] == 1
+    assert np.array_equal(is_equal, ~is_merged)
+    assert (ours < taus["raw"])[is_merged].all()  # a second cluster is added
+
+
+@KERNELS
+def test_every_tau_is_a_3x3_maximum_too(towers, emulated, kernel):
+    """Nine cells wide or three, within reach of both the same neighbour wins: lexicographic."""
+    narrow = {"search_window": (3, 3), "tie_rule": "lexicographic", "kernel": kernel}
+    wide, narrow = sums(towers["iet"], "tau", kernel=kernel), sums(towers["iet"], "tau", **narrow)
+    assert np.count_nonzero(at(narrow, emulated["tau"])) == N_TAUS
+    assert np.array_equal(narrow[wide > 0], wide[wide > 0])
+    assert [np.count_nonzero(each[:, 12:68]) for each in (wide, narrow)] == [1812, 1893]  # |ieta| 28 at most
+
+
+@pytest.mark.parametrize(("tie_rule", "n_found"), [("first", 1512), ("none", 1512), ("all", N_TAUS)])
+def test_the_tie_rule_matters_for_taus(towers, emulated, tie_rule, n_found):
+    found = sums(towers["iet"], "tau", search_window=(3, 3), tie_rule=tie_rule)
+    assert np.count_nonzero(at(found, emulated["tau"])) == n_found
+
+
+@pytest.mark.parametrize(
+    ("change", "n_equal"),
+    [
+        ({"cell_threshold": "0.5 GeV"}, 1106),
+        ({"cell_threshold": "1.5 GeV"}, 1366),
+        ({"stronger_side": None}, 1530),
+        ({"sum_window": ".xxx.\nxxoxx\n.xxx."}, 1484),
+    ],
+)
+def test_each_part_of_the_sum_matters_for_taus(towers, emulated, change, n_equal):
+    taus = emulated["tau"]
+    alone = taus["IsMerged"] == 0
+    assert np.count_nonzero((at(sums(towers["iet"], "tau", **change), taus) == taus["raw"])[alone]) == n_equal
+
+
+def test_what_the_emulator_has_no_tau_for_was_not_among_the_leading_six(towers, emulated):
+    """Six of either side in eta, |ieta| 25 at most; those left out are no larger than the smallest kept."""
+    taus, found = emulated["tau"], sums(towers["iet"], "tau")[:, 15:65]
+    rest = found.copy()
+    rest[taus["event"], taus["row"] - 15, taus["col"]] = 0
+    assert (np.count_nonzero(found), np.count_nonzero(rest)) == (1769, 1769 - N_TAUS)
+    for event, row, col in np.argwhere(rest):
+        side = (taus["event"] == event) & ((taus["row"] >= 40) == (row >= 25))
+        assert np.count_nonzero(side) == 6
+        assert rest[event, row, col] <= taus["raw"][side].min()
+
+
+@KERNELS
+@pytest.mark.parametrize(("cells", "n_maxima"), [("iem", 356), ("iet", 2086)])
+def test_every_egamma_is_found_and_286_have_their_sum(towers, emulated, kernel, cells, n_maxima):
+    egammas, found = emulated["eg"], sums(towers[cells], "eg", kernel=kernel)
+    assert np.count_nonzero(found) == n_maxima
+    ours = at(found, egammas)
+    assert np.count_nonzero(ours) == N_EGAMMAS
+    assert np.count_nonzero(ours == egammas["raw"]) == 286
+
+
+def test_the_other_20_egammas_are_accounted_for(towers, emulated):
+    """The emulator adds hadronic energy, too, and leaves out cells at corners by a table of shapes."""
+    egammas = emulated["eg"]
+    raw, em, both = (
+        egammas["raw"],
+        at(sums(towers["iem"], "eg"), egammas),
+        at(sums(towers["iet"], "eg"), egammas),
+    )
+    hadronic, trimmed = both == raw, both > raw
+    assert (np.count_nonzero(hadronic), np.count_nonzero(trimmed)) == (286, 20)
+    different = em != raw
+    assert np.count_nonzero(different & hadronic) == 11
+    assert np.count_nonzero(different & trimmed & (em > raw)) == 6
+    assert np.count_nonzero(different & trimmed & (em < raw)) == 3
+    # Bits 3 and 4 of a shape are its corners; in cms-sw/cmssw L1Trigger/L1TCalorimeter/data,
+    # egTrimmingLUT_10_v16.01.19.txt, three of these shapes keep theirs.
+    has_corner = egammas["Shape"] & 0b11000 > 0
+    assert not (trimmed & ~has_corner).any()
+    stay = has_corner & ~trimmed
+    assert sorted(zip(abs(egammas["ieta"][stay]).tolist(), egammas["Shape"][stay].tolist(), strict=True)) == [
+        (23, 0b10000),
+        (26, 0b01000),
+        (26, 0b10100),
+    ]
+    without_corners = at(sums(towers["iet"], "eg", sum_window="..x..\ngxoxg\n..x.."), egammas)
+    assert np.array_equal(without_corners == raw, ~stay)
+
+
+# ------------------------------------------------------------------------------- through config and command
+
+
+@pytest.fixture
+def config(data, monkeypatch):
+    monkeypatch.setenv("HEP_PEAKSUM_DATA", str(data(FILE).parent))
+    return lambda *overrides: load_config(CONFIG, overrides)
+
+
+@KERNELS
+def test_closure_counts_what_is_in_the_file(config, kernel):
+    found = closure(config(*(f"clusters.{name}.kernel={kernel}" for name in ("Jet", "Tau", "EGamma"))))
+    counts = {
+        name: (each.n_references, each.n_found, each.n_meant, each.n_equal, each.n_extra)
+        for name, each in found.items()
+    }
+    assert counts == {
+        "Jet": (429, 429, 429, 429, 1),
+        "Tau": (N_TAUS, N_TAUS, N_TAUS - N_MERGED, N_TAUS - N_MERGED, 514),
+        "EGamma": (N_EGAMMAS, N_EGAMMAS, N_EGAMMAS, 286, 50),
+    }
+    assert {each.n_events for each in found.values()} == {N_EVENTS}
+    assert not any(each.missed for each in found.values())
+    assert [len(found[name].different) for name in ("Jet", "Tau", "EGamma")] == [0, 0, 20]
+    (jet,) = found["Jet"].extra
+    assert (jet.their_sum, jet.our_sum) == (None, 17)
+
+
+def test_closure_names_the_egammas_with_another_sum(config, towers, emulated):
+    egammas = emulated["eg"]
+    ours = at(sums(towers["iem"], "eg"), egammas)
+    expected = zip(
+        *(egammas[word].tolist() for word in ("event", "row", "col", "raw")), ours.tolist(), strict=True
+    )
+    assert sorted(closure(config())["EGamma"].different) == sorted(
+        each for each in expected if each[3] != each[4]
+    )
+
+
+def test_the_command_prints_the_closure(data, monkeypatch, capsys):
+    monkeypatch.setenv("HEP_PEAKSUM_DATA", str(data(FILE).parent))
+    with pytest.raises(SystemExit) as end:
+        main(["closure", str(CONFIG)])
+    said = " ".join(capsys.readouterr().out.split())
+    assert not end.value.code
+    assert "Jet 429 429 429 of 429 1" in said
+    assert "Tau 1572 1572 1541 of 1541 514" in said
+    assert "EGamma 306 306 286 of 306 50" in said
+    assert "EGamma: another sum" in said
+    assert "and 15 more" in said
