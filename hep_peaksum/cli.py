@@ -120,7 +120,9 @@ def check(file: str, overrides: Sequence[str]) -> None:
     Trees and branches are looked up in the first file of every dataset, where that is there.
     """
     from hep_peaksum import report  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.described import words  # noqa: PLC0415 -- slow to import
     from hep_peaksum.plan import check_inputs, thresholds  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.settings import PeakSumSettings  # noqa: PLC0415 -- slow to import
 
     config = load(file, overrides)
     console = report.open_console()
@@ -131,8 +133,15 @@ def check(file: str, overrides: Sequence[str]) -> None:
         report.print_window(console, "search window", wanted.settings.search_window)
         report.print_window(console, "sum window", wanted.settings.sum_window)
         console.print(f"  tie rule        {wanted.settings.tie_rule}")
-        for word, bound in thresholds(config)[name].items():
-            console.print(f"  {word + ' threshold':<15} {bound}")
+        bounds = {f"{word} threshold": bound for word, bound in thresholds(config)[name].items()}
+        for word, bound in bounds.items():
+            console.print(f"  {word:<15} {bound}")
+        if wanted.settings.seed_window != (1, 1):
+            report.print_window(console, "seed window", wanted.settings.seed_window)
+        usual = words(PeakSumSettings())
+        for word, text in words(wanted.settings):
+            if word not in {"tie rule", *bounds} and (word, text) not in usual:
+                console.print(f"  {word:<15} {text}", markup=False)
         console.print(f"  fields          {' '.join(config.written_fields(name))}")
     for problem in check_inputs(config):
         console.print(f"[yellow]not there yet:[/yellow] {problem}")
@@ -186,7 +195,7 @@ def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, o
     FILE is a config, or a ROOT file: then the config is the one that `inspect` proposes.
     """
     from hep_peaksum import plots, report  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.show import read_event  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.show import read_event, searched_cells  # noqa: PLC0415 -- slow to import
 
     config = _config_of_root(file, overrides) if file.endswith(".root") else load(file, overrides)
     event = read_event(config, entry, dataset)
@@ -199,9 +208,8 @@ def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, o
         if len(config.clusters[name].grid) > 1:
             clusters = clusters[clusters.grid == config.clusters[name].grid.index(grid)]
         title = f"{name} on {grid}, entry {entry}"
-        figure = plots.draw_event(
-            event.cells[grid], config.grids[grid].grid, clusters, config.clusters[name].settings, title=title
-        )
+        cells, plane = searched_cells(config, event, name, grid)
+        figure = plots.draw_event(cells, plane, clusters, config.clusters[name].settings, title=title)
         path = stem if len(pictures) == 1 else stem.with_name(f"{stem.stem}-{name}-{grid}{stem.suffix}")
         plots.save(figure, path)
         console.print(f"{name} on {grid}: {len(clusters)} clusters, drawn in {path}")

@@ -10,9 +10,11 @@ from coffea.nanoevents import NanoEventsFactory
 
 from hep_peaksum.config import Config
 from hep_peaksum.events import block_size, grid_columns, open_file, open_tree, schema_class
+from hep_peaksum.grid import Grid
 from hep_peaksum.kernels import Array
 from hep_peaksum.plan import find_files
 from hep_peaksum.processor import PeakSumProcessor
+from hep_peaksum.quantity import pooled, searched_plane
 
 
 class Event(NamedTuple):
@@ -42,6 +44,12 @@ def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
         left -= n_entries
     msg = f"dataset {name!r} has {entry - left} entries, there is no entry {entry}"
     raise ValueError(msg)
+
+
+def searched_cells(config: Config, event: Event, collection: str, grid: str) -> tuple[Array, Grid]:
+    """Return what a collection is searched in, (row, col), and its plane: the cells, or towers of them."""
+    settings = config.clusters[collection].settings
+    return pooled(event.cells[grid][None], settings)[0], searched_plane(settings, config.grids[grid].grid)
 
 
 def read_cells(
@@ -103,7 +111,11 @@ def _read(config: Config, file: Any, metadata: dict[str, Any], entry: int) -> Ev
     for name, source in config.grids.items():
         grids, _ = grid_columns(events, source, config.friends).cells(0, 1)
         cells[name] = grids[0].sum(axis=0) if source.has_layers else grids[0]
-    result = PeakSumProcessor(**config.job()).find(events)
+    job = config.job()
+    for wanted in job["clusters"].values():  # what is drawn is needed, whatever is written
+        if "fields" in wanted:
+            wanted["fields"] = list(dict.fromkeys([*wanted["fields"], "sum", "row", "col"]))
+    result = PeakSumProcessor(**job).find(events)
     return Event(metadata["filename"], entry, cells, result.events[0])
 
 

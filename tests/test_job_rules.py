@@ -7,9 +7,11 @@ import uproot
 import yaml
 
 from hep_peaksum import PeakSumSettings, find_clusters
+from hep_peaksum.cli import main
 from hep_peaksum.config import load_config
 from hep_peaksum.plan import thresholds
 from hep_peaksum.run import run
+from hep_peaksum.show import read_event, searched_cells
 from hep_peaksum.yaml_file import ConfigError
 
 LAYERS, ROWS, COLS = 3, 6, 8
@@ -256,3 +258,23 @@ def test_a_mask_of_single_layers_is_for_layers_that_are_searched_each(config_fil
         cells, config.clusters["Depth"].settings, config.grids["depth"].grid, mask=layered, layers="each"
     )
     assert events["Depth_sum"].to_list() == expected["sum"].to_list()
+
+
+def test_show_draws_towers_where_a_collection_pools_cells(config_file, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(["show", str(config_file), "--entry", "3"])
+    assert end.value.code == 0
+    assert "Towers on calo: " in capsys.readouterr().out
+    config = load_config(config_file)
+    cells, plane = searched_cells(config, read_event(config, 3), "Towers", "calo")
+    assert cells.shape == plane.shape == (ROWS // 2, COLS // 2)
+
+
+def test_check_says_every_rule_that_is_not_the_usual_one(config_file, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["check", str(config_file)])
+    assert end.value.code == 0
+    said = capsys.readouterr().out
+    for words in ("the sum of 2 x 2 cells", "proportional", "3 sigma, cell by cell", "median2", "phi_ring"):
+        assert words in said, words
