@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import hist
 import uhi.io.json
 
 from hep_peaksum import output
-from hep_peaksum.replacing import replacing
+from hep_peaksum.replacing import TEMPORARY, replacing
 
 PARTS, RECORDS = "clusters.parquet", "_chunks"
 
@@ -55,17 +55,27 @@ class Record:
     n_clusters: Mapping[str, int]
     n_outside: Mapping[str, int]
     histograms: Mapping[str, hist.Hist[Any]] = field(repr=False)
+    part_bytes: int = -1
 
 
 def commit(directory: Path, chunk: Chunk, events: ak.Array, record: Record) -> None:
     """Write the part, then the record; each appears under its name at once, whole."""
     output.write_part(events, chunk.part(directory))
+    record = replace(record, part_bytes=chunk.part(directory).stat().st_size)
     write_json(chunk.record(directory), vars(record), default=uhi.io.json.default)
 
 
-def is_finished(directory: Path, chunk: Chunk) -> bool:
-    """Return whether a chunk has its record and its part."""
-    return chunk.record(directory).is_file() and chunk.part(directory).is_file()
+def is_finished(directory: Path, chunk: Chunk, fingerprint: str) -> bool:
+    """Return whether a chunk has a whole record of this very job, and the part that the record means.
+
+    A worker that outlived its run may still have written a chunk of the job before.
+    """
+    try:
+        record = json.loads(chunk.record(directory).read_text(encoding="utf-8"))
+        n_bytes = chunk.part(directory).stat().st_size
+    except (OSError, ValueError):
+        return False
+    return bool(record["fingerprint"] == fingerprint and record.get("part_bytes") == n_bytes)
 
 
 def read_record(directory: Path, chunk: Chunk) -> Record:
@@ -80,11 +90,12 @@ def discard_others(directory: Path, chunks: Iterable[Chunk]) -> None:
     kept = {path for chunk in chunks for path in (chunk.part(directory), chunk.record(directory))}
     for path in [p for folder in (PARTS, RECORDS) for p in directory.glob(f"*/{folder}/*") if p.is_file()]:
         if path not in kept:
-            path.unlink()
+            path.unlink(missing_ok=True)  # a worker that outlived its run may be faster
+    for path in [*directory.glob(TEMPORARY), *directory.glob(f"*/{TEMPORARY}")]:
+        path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any, **options: Any) -> None:
     """Write a JSON file that appears at once, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         file.write(json.dumps(content, **options).encode())

@@ -91,7 +91,8 @@ def demo(n_events: int, seed: int) -> None:
     "--max-events", type=click.IntRange(min=0), help="Process no more entries than this of a dataset."
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and stop.")
-def run(file: str, overrides: Sequence[str], max_events: int | None, dry_run: bool) -> int:
+@click.option("--restart", is_flag=True, help="Remove the results that are in the directory, and start over.")
+def run(file: str, overrides: Sequence[str], max_events: int | None, dry_run: bool, restart: bool) -> int:
     """Run the job of a config file."""
     from hep_peaksum import report  # noqa: PLC0415 -- slow to import
 
@@ -106,7 +107,7 @@ def run(file: str, overrides: Sequence[str], max_events: int | None, dry_run: bo
         return DONE
     from hep_peaksum.run import run as run_  # noqa: PLC0415 -- slow to import
 
-    result = run_(config, max_events=max_events)
+    result = run_(config, max_events=max_events, restart=restart)
     report.print_result(console, result)
     return DONE_WITH_LOSSES if result.losses else DONE
 

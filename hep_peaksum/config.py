@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     ValidationError,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -52,7 +53,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 CollectionName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
 DatasetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=200)]
 ClusterFormat = Literal["parquet", "ttree", "rntuple"]
-ExecutorName = Literal["iterative", "futures", "threads"]
+ExecutorName = Literal["iterative", "futures", "threads", "dask", "parsl", "taskvine"]
 
 
 class _Section(BaseModel):
@@ -124,12 +125,41 @@ class Output(_Section):
 
 
 class RunOptions(_Section):
-    """How the job is run: nothing here changes the results."""
+    """How the job is run: nothing here changes the results.
+
+    `scheduler` is the address of a running Dask, `cluster` the user's ``module:function`` that returns a Dask
+    cluster or a parsl config; without them workers are started on this machine. Reading a remote file is given
+    up after `timeout` seconds, and tried again `retries` times, as is what a file system refuses for once.
+    """
 
     executor: ExecutorName = "iterative"
     workers: Annotated[int, Field(strict=True, ge=1)] = 1
     chunksize: Annotated[int, Field(strict=True, ge=1)] = 100_000
     on_bad_file: Literal["stop", "skip"] = "stop"
+    scheduler: Annotated[str, Field(pattern=r"^[a-z]+://.+")] | None = None
+    cluster: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
+    timeout: Annotated[int, Field(strict=True, ge=1)] = 60
+    retries: Annotated[int, Field(strict=True, ge=0)] = 2
+
+    @model_serializer(mode="wrap")
+    def _as_asked_for(self, written: Any) -> dict[str, Any]:
+        """Leave out what concerns only some executors and remote files, unless it was asked for."""
+        special = {"scheduler", "cluster", "timeout", "retries"} - self.model_fields_set
+        return {key: value for key, value in written(self).items() if key not in special}
+
+    @model_validator(mode="after")
+    def _cluster_of_its_kind(self) -> RunOptions:
+        """Raise a ValueError if a key means nothing to the executor."""
+        if self.scheduler is not None and self.executor != "dask":
+            msg = f"scheduler {self.scheduler!r} is of dask, and the executor is {self.executor}: drop one"
+            raise ValueError(msg)
+        if self.cluster is not None and self.executor not in ("dask", "parsl"):
+            msg = f"cluster {self.cluster!r} is of dask or parsl, and the executor is {self.executor}: drop one"
+            raise ValueError(msg)
+        if self.cluster is not None and self.scheduler is not None:
+            msg = "scheduler and cluster both name the workers: keep one"
+            raise ValueError(msg)
+        return self
 
 
 class Job(_Section):

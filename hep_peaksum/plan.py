@@ -1,60 +1,34 @@
-"""Before a job runs: which files and chunks there are, what identifies the job, who owns the output directory.
-
-Here, too, is coffea's Runner as this package uses it: it plans the chunks, and later runs them.
-"""
+"""Before a job runs: which files and chunks there are, and what the job looks for in them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import struct
 from collections.abc import Mapping, MutableMapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import uproot
 from coffea import processor
 from coffea.nanoevents import NanoEventsFactory
 from coffea.processor.executor import FileMeta, WorkItem
 
-from hep_peaksum.chunks import PARTS, RECORDS, Chunk, write_json
-from hep_peaksum.config import Config, file_key
+from hep_peaksum.chunks import RECORDS
+from hep_peaksum.config import Config
 from hep_peaksum.events import column, expand_files, open_file, open_tree, schema_class
+from hep_peaksum.executors import Workers
 from hep_peaksum.inputs import GridInput
+from hep_peaksum.runner import LOSSES, Loss, Runner, runner
 from hep_peaksum.thresholds import in_sigmas, inclusive_bound
 from hep_peaksum.yaml_file import ConfigError
 
 MANIFEST, SUMMARY = "manifest.json", "summary.json"
-LOSSES = "losses"
-# What uproot raises for a file that does not hold what its head promises.
-DAMAGED = (OSError, uproot.DeserializationError, struct.error)
-# Workers that wait longer stop. loky's 10 s are over while a file is merged; if a worker stops just as the next
-# chunks come, loky warns, and where warnings are errors that breaks the pool.
-IDLE_SECONDS = 300
 # Starting workers costs more than opening so many files.
 FEW_FILES = 50
 
 Files = Mapping[str, Mapping[str, str]]
-
-
-class ChunkError(RuntimeError):
-    """A chunk that could not be processed: one line that names the file and what is wrong with it."""
-
-
-@dataclass(frozen=True)
-class Loss:
-    """Entries that were not processed, and why. `n_entries` is None where the file could not even be opened."""
-
-    dataset: str
-    file: str
-    start: int
-    n_entries: int | None
-    reason: str
 
 
 class Plan(NamedTuple):
@@ -62,79 +36,6 @@ class Plan(NamedTuple):
 
     items: Sequence[WorkItem]
     lost: Sequence[Loss]
-
-
-class Runner(processor.Runner):  # type: ignore[misc]
-    """coffea's Runner, with what real files need: whole numbers of entries, one-line errors, told losses.
-
-    Geant4 writes trees whose number of entries is a float, on which coffea breaks. Errors are put into one line
-    on the worker, where their cause is at hand; what may be lost comes back as a loss with its reason.
-    """
-
-    @staticmethod
-    def metadata_fetcher_root(_timeout: Any, _align: Any, _options: Any, item: FileMeta) -> Any:
-        """Return the number of entries of a file and its UUID."""
-        with open_file(item.filename) as file:
-            tree = open_tree(file, item.filename, item.treename)
-            described = {"numentries": int(tree.num_entries), "uuid": file.file.fUUID}
-        return _described(item, {**(item.metadata or {}), **described})
-
-    @staticmethod
-    def automatic_retries(_retries: int, skipbadfiles: Any, func: Any, item: Any, **_options: Any) -> Any:
-        """Return what `func` gives for a file or a chunk, or the loss of it."""
-        try:
-            return func(item)
-        except Exception as error:
-            reason = _one_line(item.filename, error)
-            if not skipbadfiles:
-                raise ChunkError(reason) from error
-            if isinstance(item, WorkItem):
-                loss = Loss(item.dataset, item.filename, item.entrystart, len(item), reason)
-                return {"out": {LOSSES: [loss]}, "processed": {item}}
-            return _described(item, {LOSSES: Loss(item.dataset, item.filename, 0, None, reason)})
-
-
-def _described(item: FileMeta, metadata: dict[str, Any]) -> Any:
-    return processor.set_accumulator([FileMeta(item.dataset, item.filename, item.treename, metadata)])
-
-
-def _one_line(path: str, error: BaseException) -> str:
-    """Return the cause that coffea wrapped, as one line that names the file."""
-    while error.__cause__ is not None and not isinstance(error, DAMAGED):
-        error = error.__cause__
-    text = " ".join(str(error).split()) or type(error).__name__
-    if text.startswith(path):
-        return text
-    if isinstance(error, DAMAGED):
-        found = text.partition(" from FSSpec")[0]  # what follows is the inside of uproot
-        return f"{path}: cannot be read as a ROOT file, it is cut short or damaged ({found})"
-    return f"{path}: {text}" if isinstance(error, ValueError) else f"{path}: {type(error).__name__}: {text}"
-
-
-def runner(config: Config, *, cache: MutableMapping[Any, Any] | None = None, n_files: int = 0) -> Runner:
-    """Return coffea's Runner for a config."""
-    executor = _executor(config)
-    return Runner(
-        executor=executor,
-        pre_executor=executor if n_files > FEW_FILES else processor.IterativeExecutor(),
-        chunksize=config.run.chunksize,
-        schema=schema_class(config.events.schema_name),
-        skipbadfiles=config.run.on_bad_file == "skip",
-        metadata_cache=cache,
-    )
-
-
-def _executor(config: Config) -> Any:
-    """Return coffea's executor; the pool of processes is loky's, which is kept for the next call."""
-    workers = config.run.workers
-    if config.run.executor == "iterative":
-        return processor.IterativeExecutor()
-    if config.run.executor == "threads":
-        return processor.FuturesExecutor(pool=ThreadPoolExecutor, workers=workers, compression=None)
-    import loky  # noqa: PLC0415 -- only those who ask for processes pay for it
-
-    pool = loky.get_reusable_executor(max_workers=workers, timeout=IDLE_SECONDS)
-    return processor.FuturesExecutor(pool=pool, workers=workers)
 
 
 def find_files(config: Config) -> dict[str, dict[str, str]]:
@@ -156,7 +57,14 @@ def find_files(config: Config) -> dict[str, dict[str, str]]:
     return found
 
 
-def plan_job(config: Config, files: Files | None = None, *, max_events: int | None = None) -> Plan:
+def plan_job(
+    config: Config,
+    files: Files | None = None,
+    *,
+    max_events: int | None = None,
+    cache: MutableMapping[FileMeta, Any] | None = None,
+    workers: Workers | None = None,
+) -> Plan:
     """Return the chunks of a job.
 
     Parameters
@@ -167,15 +75,24 @@ def plan_job(config: Config, files: Files | None = None, *, max_events: int | No
         As from `find_files`, which is asked by default.
     max_events
         Plan no more entries than this of every dataset.
+    cache
+        What is known of files, which are then not opened; what is found is put into it.
+    workers
+        Those that open many files; by default some are started for it.
 
     Raises
     ------
-    ChunkError
+    hep_peaksum.runner.ChunkError
         If a file cannot be read, unless ``on_bad_file`` is ``skip``.
     """
+    if workers is None:
+        with Workers(config.run) as started:
+            return plan_job(config, files, max_events=max_events, cache=cache, workers=started)
     files = find_files(config) if files is None else files
-    cache: dict[FileMeta, Any] = {}
-    planner = runner(config, cache=cache, n_files=sum(len(paths) for paths in files.values()))
+    cache = {} if cache is None else cache
+    n_unknown = sum(len(paths) for paths in files.values()) - len(cache)
+    opening = workers.executor if n_unknown > FEW_FILES else processor.IterativeExecutor()
+    planner: Runner = runner(config, opening, cache=cache)
     left = dict.fromkeys(files, max_events)
     items = []
     for item in planner.preprocess({name: {"files": dict(paths)} for name, paths in files.items()}):
@@ -271,84 +188,6 @@ def _both_units(threshold: Any, comparison: str, source: GridInput) -> str:
         return f"{comparison} {n_sigmas:g} sigma = {low:g} counts = {low * unit:g} GeV"
     span = f"{low:g} to {high:g} counts = {low * unit:g} to {high * unit:g} GeV"
     return f"{comparison} {n_sigmas:g} sigma, cell by cell {span}"
-
-
-class Numbers(dict[str, Any]):
-    """Per dataset its number, and the numbers of its files: ``{"toy": {"number": 1, "files": {path: 1}}}``."""
-
-    def chunk(self, item: WorkItem) -> Chunk:
-        """Return the chunk that an item of coffea is."""
-        number = self[item.dataset]["files"][item.filename]
-        return Chunk(item.dataset, number, item.entrystart, item.entrystop)
-
-
-def open_directory(directory: Path, config: Config, files: Files) -> Numbers:
-    """Return the numbers of datasets and files, fixed in the manifest once and only ever appended.
-
-    Raises
-    ------
-    ConfigError
-        If the directory cannot be written, or holds the results of another job or of files that changed.
-    """
-    path = directory / MANIFEST
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        _check_owner(directory, known, config)
-        datasets = known.get("datasets", {})
-        for name, paths in files.items():
-            dataset = datasets.setdefault(name, {"number": len(datasets) + 1, "files": {}})
-            _number_files(dataset["files"], paths)
-        write_json(
-            path, {"fingerprint": fingerprint(config), "job": config.job(), "datasets": datasets}, indent=2
-        )
-    except OSError as error:
-        raise ConfigError(
-            [f"output.directory: {directory} cannot be written ({error.strerror or error})"]
-        ) from None
-    except ValueError as error:
-        remedy = "choose another directory, or remove this one"
-        raise ConfigError([f"output.directory: {directory} {error}: {remedy}"]) from None
-    return Numbers(
-        {
-            name: {
-                "number": found["number"],
-                "files": {path: f["number"] for path, f in found["files"].items()},
-            }
-            for name, found in datasets.items()
-        }
-    )
-
-
-def _check_owner(directory: Path, known: Mapping[str, Any], config: Config) -> None:
-    """Raise a ValueError if the directory holds the results of another job."""
-    if not known and any(directory.glob(f"*/{PARTS}")):
-        msg = "holds parts without a manifest"
-        raise ValueError(msg)
-    if known and known.get("fingerprint") != fingerprint(config):
-        key = ".".join(file_key(_changed(known.get("job"), config.job())))
-        changed = key or "the version of hep_peaksum"
-        msg = f"holds the results of another config ({changed} differs)"
-        raise ValueError(msg)
-
-
-def _changed(known: Any, mine: Any, path: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return the path of the first key in which two jobs differ, () if there is none."""
-    if isinstance(known, dict) and isinstance(mine, dict):
-        differing = (_changed(known.get(key), mine.get(key), (*path, key)) for key in sorted({*known, *mine}))
-        return next((found for found in differing if found), ())
-    return () if known == mine else path
-
-
-def _number_files(known: dict[str, Any], paths: Mapping[str, str]) -> None:
-    """Give new files the next numbers; a known file that has changed is an error."""
-    for path in paths:
-        state = os.stat(path) if Path(path).exists() else None  # noqa: PTH116 -- remote files have none
-        now = {"size": state and state.st_size, "mtime": state and state.st_mtime_ns}
-        entry = known.setdefault(path, {"number": len(known) + 1, **now})
-        if any(entry[key] != value for key, value in now.items()):
-            msg = f"holds results of {path} as it was before it changed"
-            raise ValueError(msg)
 
 
 class Status(NamedTuple):

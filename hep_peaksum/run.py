@@ -6,6 +6,7 @@ import contextlib
 import io
 import platform
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -17,21 +18,10 @@ import hist
 from hep_peaksum import output, plots
 from hep_peaksum.chunks import Chunk, Record, discard_others, is_finished, read_record, write_json
 from hep_peaksum.config import Config
-from hep_peaksum.plan import (
-    LOSSES,
-    SUMMARY,
-    Files,
-    Loss,
-    Numbers,
-    Plan,
-    find_files,
-    fingerprint,
-    open_directory,
-    plan_job,
-    runner,
-    thresholds,
-)
-from hep_peaksum.processor import PeakSumProcessor
+from hep_peaksum.executors import Workers
+from hep_peaksum.manifest import Numbers, held_directory, open_directory
+from hep_peaksum.plan import SUMMARY, Files, Plan, find_files, fingerprint, plan_job, thresholds
+from hep_peaksum.runner import LOSSES, CheckedProcessor, Loss, runner
 
 HISTOGRAMS, PLOTS = "histograms.root", "plots"
 ROOT_FORMS = {
@@ -64,7 +54,7 @@ class Merged:
     histograms: dict[str, hist.Hist[Any]] = field(default_factory=dict)
 
 
-def run(config: Config, *, max_events: int | None = None) -> RunResult:
+def run(config: Config, *, max_events: int | None = None, restart: bool = False) -> RunResult:
     """Run the whole job of a config and return what it left.
 
     Chunks that an earlier run of the same job finished in the same directory are not done again.
@@ -75,25 +65,42 @@ def run(config: Config, *, max_events: int | None = None) -> RunResult:
         As from `hep_peaksum.config.load_config`.
     max_events
         Process no more entries than this of every dataset.
+    restart
+        Remove the results that an earlier run, of whatever config, left in the directory, and start over.
 
     Raises
     ------
     hep_peaksum.config.ConfigError
         If the directory cannot be written, holds the results of another config, or a file is not there.
-    hep_peaksum.plan.ChunkError
+    hep_peaksum.lock.InUseError
+        If another run is at work in the directory.
+    hep_peaksum.executors.ExecutorError
+        If the workers do not start, or one died.
+    hep_peaksum.runner.ChunkError
         If a file cannot be read or an event does not hold what was promised, and ``on_bad_file`` is ``stop``.
     """
+    files = find_files(config)
+    with held_directory(config) as directory:
+        return _run(config, directory, files, max_events=max_events, restart=restart)
+
+
+def _run(config: Config, directory: Path, files: Files, *, max_events: int | None, restart: bool) -> RunResult:
+    """Run the job; nobody else writes to the directory."""
     began = time.perf_counter()
-    files, directory = find_files(config), Path(config.output.directory)
-    numbers = open_directory(directory, config, files)
-    plan = plan_job(config, files, max_events=max_events)
-    chunks = {numbers.chunk(item): item for item in plan.items}
-    (directory / SUMMARY).unlink(missing_ok=True)  # it stands for complete results
-    discard_others(directory, chunks)
-    pending = [item for chunk, item in chunks.items() if not is_finished(directory, chunk)]
-    losses = [*plan.lost, *_process(config, pending, numbers)]
+    manifest = open_directory(directory, config, files, restart=restart)
+    with Workers(config.run) as workers:
+        known = manifest.known(files)
+        plan = plan_job(config, files, max_events=max_events, cache=known, workers=workers)
+        manifest.note(known)
+        numbers = manifest.numbers
+        chunks = {numbers.chunk(item): item for item in plan.items}
+        (directory / SUMMARY).unlink(missing_ok=True)  # it stands for complete results
+        discard_others(directory, chunks)
+        mine = fingerprint(config)
+        pending = [item for chunk, item in chunks.items() if not is_finished(directory, chunk, mine)]
+        losses = [*plan.lost, *_process(config, pending, numbers, workers)]
     processed = time.perf_counter()
-    merged = _merge(directory, files, chunks)
+    merged = _merge(directory, files, chunks, mine)
     _check_account(plan, merged, losses)
     _write_results(config, directory, merged)
     summary = {
@@ -110,24 +117,26 @@ def run(config: Config, *, max_events: int | None = None) -> RunResult:
     return RunResult(directory, summary, {name: found.histograms for name, found in merged.items()})
 
 
-def _process(config: Config, items: Sequence[Any], numbers: Numbers) -> list[Loss]:
+def _process(config: Config, items: Sequence[Any], numbers: Numbers, workers: Workers) -> list[Loss]:
     """Let coffea run the chunks; they leave their results on disk. Return what was lost."""
     if not items:
         return []
-    peaksum = PeakSumProcessor(
-        **config.job(), directory=config.output.directory, numbers=numbers, fingerprint=fingerprint(config)
+    # workers may stand elsewhere
+    directory = str(Path(config.output.directory).absolute())
+    peaksum = CheckedProcessor(
+        **config.job(), directory=directory, numbers=numbers, fingerprint=fingerprint(config)
     )
     # coffea's FuturesExecutor prints the traceback of an error that it raises all the same
     with contextlib.redirect_stderr(io.StringIO()):
-        found = runner(config).run(list(items), peaksum)
+        found = runner(config, workers.executor).run(list(items), peaksum)
     return list(found["out"].get(LOSSES, []))
 
 
-def _merge(directory: Path, files: Files, chunks: Iterable[Chunk]) -> dict[str, Merged]:
+def _merge(directory: Path, files: Files, chunks: Iterable[Chunk], mine: str) -> dict[str, Merged]:
     """Add up the records on disk, per dataset, in event order."""
     merged = {name: Merged() for name in files}
     for chunk in chunks:
-        if not is_finished(directory, chunk):
+        if not is_finished(directory, chunk, mine):
             continue
         record, found = read_record(directory, chunk), merged[chunk.dataset]
         found.records[chunk] = record
@@ -138,13 +147,22 @@ def _merge(directory: Path, files: Files, chunks: Iterable[Chunk]) -> dict[str, 
 
 
 def _check_account(plan: Plan, merged: Mapping[str, Merged], losses: Sequence[Loss]) -> None:
-    """Raise a RuntimeError unless every planned entry was processed, or is lost and told."""
-    planned = sum(len(item) for item in plan.items)
-    done = sum(record.n_events for found in merged.values() for record in found.records.values())
-    lost = sum(loss.n_entries or 0 for loss in losses)
-    if done + lost != planned:
-        msg = f"{planned} entries were planned, {done} processed and {lost} lost: this does not add up"
-        raise RuntimeError(msg)
+    """Raise a RuntimeError unless every planned entry of every file was processed, or is lost and told."""
+    balance: Counter[tuple[str, str]] = Counter()
+    for item in plan.items:
+        balance[item.dataset, item.filename] += len(item)
+    for dataset, found in merged.items():
+        for record in found.records.values():
+            balance[dataset, record.file] -= record.n_events
+    for loss in losses:
+        balance[loss.dataset, loss.file] -= loss.n_entries or 0
+    for (dataset, path), missing in balance.items():
+        if missing:
+            msg = (
+                f"{dataset}: of {path}, {missing} of the planned entries are neither processed nor lost: "
+                "run the same command again"
+            )
+            raise RuntimeError(msg)
 
 
 def _write_results(config: Config, directory: Path, merged: Mapping[str, Merged]) -> None:

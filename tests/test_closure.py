@@ -102,7 +102,7 @@ def test_what_is_wrong_with_a_reference_is_said(toy):
         ConfigError, match=r"clusters.Mine.reference.summ: unknown key \(did you mean 'sum'\?\)"
     ):
         toy({**REFERENCE, "summ": "total"})
-    with pytest.raises(ConfigError, match="clusters.Mine.reference.only.bx"):
+    with pytest.raises(ConfigError, match=r"clusters\.Mine\.reference\.only\.bx"):
         toy({**REFERENCE, "only": {"bx": True}})
 
 

@@ -13,8 +13,9 @@ from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters
 from hep_peaksum.config import parse_config
-from hep_peaksum.plan import ChunkError, plan_job, read_status
+from hep_peaksum.plan import plan_job, read_status
 from hep_peaksum.run import run
+from hep_peaksum.runner import ChunkError
 from hep_peaksum.yaml_file import ConfigError
 
 PLANE = Grid(

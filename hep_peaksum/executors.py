@@ -1,0 +1,257 @@
+"""The workers of a job: every executor of coffea from the section `run` of a config, started and stopped here.
+
+Who starts workers also stops them: after an error no further chunk is begun, and those that run come to their
+end; after Ctrl-C processes are stopped at once (a chunk is on disk whole, or not at all).
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import getpass
+import importlib
+import logging
+import os
+import shlex
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from coffea import processor
+
+from hep_peaksum.config import RunOptions
+
+# Workers that wait longer stop. loky's 10 s are over while a file is merged; if a worker stops just as the next
+# chunks come, loky warns, and where warnings are errors that breaks the pool.
+IDLE_SECONDS = 300
+INSTALL = {
+    "distributed": "pip install 'hep_peaksum[dask]'",
+    "parsl": "pip install 'hep_peaksum[parsl]'",
+    "ndcctools.taskvine": "conda install -c conda-forge ndcctools (it is not on PyPI)",
+}
+
+# Ctrl-C goes to every process of a terminal; parsl waits for ever for an interchange that it ended.
+APART = "import os, runpy, sys; os.setsid(); runpy.run_path(sys.argv[1], run_name='__main__')"
+
+
+class ExecutorError(RuntimeError):
+    """Workers that cannot be started, or died: one line that says why, and what to do."""
+
+
+class Workers(AbstractContextManager["Workers"]):
+    """The workers that the section `run` asks for; they start when they are first needed."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self.options = options
+        self._started = ExitStack()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._started.__exit__(kind, error, trace)
+
+    @cached_property
+    def executor(self) -> Any:
+        """Coffea's executor.
+
+        Raises
+        ------
+        ExecutorError
+            If the package for it is not installed, or the workers do not start.
+        """
+        return self._started.enter_context(START[self.options.executor](self.options))
+
+
+class _Pool(concurrent.futures.Executor):
+    """A pool that remembers what it was given, so that what has not begun can be called off."""
+
+    def __init__(self, pool: Any) -> None:
+        self.pool, self._given = pool, set[Any]()
+
+    def submit(self, function: Any, /, *arguments: Any, **keywords: Any) -> Any:
+        future = self.pool.submit(function, *arguments, **keywords)
+        self._given.add(future)
+        return future
+
+    def call_off(self) -> None:
+        """Begin no more, and wait for what runs."""
+        concurrent.futures.wait([future for future in self._given if not future.cancel()])
+
+
+@contextmanager
+def _iterative(_options: RunOptions) -> Iterator[Any]:
+    yield processor.IterativeExecutor()
+
+
+@contextmanager
+def _threads(options: RunOptions) -> Iterator[Any]:
+    with concurrent.futures.ThreadPoolExecutor(options.workers) as threads:
+        pool = _Pool(threads)
+        try:
+            yield processor.FuturesExecutor(pool=pool, workers=options.workers, compression=None)
+        except BaseException:
+            pool.call_off()
+            raise
+
+
+@contextmanager
+def _processes(options: RunOptions) -> Iterator[Any]:
+    """Yield an executor on the processes of loky, which are kept for the next job."""
+    import loky  # noqa: PLC0415 -- only those who ask for processes pay for it
+
+    processes = loky.get_reusable_executor(
+        max_workers=options.workers, timeout=IDLE_SECONDS, initializer=_leave_interrupts
+    )
+    pool = _Pool(processes)
+    try:
+        yield processor.FuturesExecutor(pool=pool, workers=options.workers)
+    except concurrent.futures.BrokenExecutor as error:
+        processes.shutdown(kill_workers=True)
+        raise _died() from error
+    except Exception:
+        pool.call_off()
+        raise
+    except BaseException:
+        processes.shutdown(kill_workers=True)
+        raise
+
+
+def _leave_interrupts() -> None:
+    """Leave Ctrl-C, which a terminal sends to everybody, to the process that started this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _died() -> ExecutorError:
+    return ExecutorError(
+        "a worker died in the middle of a chunk (out of memory?): lower run.chunksize or run.workers; "
+        "the finished chunks are kept, the same command goes on from them"
+    )
+
+
+@contextmanager
+def _dask(options: RunOptions) -> Iterator[Any]:
+    distributed = _needed("distributed")
+    with ExitStack() as stack:
+        cluster: Any = options.scheduler
+        if options.cluster is not None:
+            cluster = stack.enter_context(_named(options.cluster)())
+        elif cluster is None:
+            local = distributed.LocalCluster(
+                n_workers=options.workers,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )
+            cluster = stack.enter_context(local)
+        try:
+            client = stack.enter_context(distributed.Client(cluster, timeout=options.timeout))
+        except OSError as error:
+            msg = f"run.scheduler: {cluster} does not answer within {options.timeout} s: is it running?"
+            raise ExecutorError(msg) from error
+        stack.enter_context(_quiet_bars())
+        try:
+            # whether to try again is decided where the error is at hand, not by the scheduler
+            yield processor.DaskExecutor(client=client, retries=0)
+        except RuntimeError as error:
+            if "KilledWorker" in str(error):
+                raise _died() from error
+            raise
+
+
+@contextmanager
+def _quiet_bars() -> Iterator[None]:
+    """Keep coffea's bar for dask from printing a traceback beside the error, and from outliving it."""
+    module: Any = importlib.import_module("coffea.processor._dask")
+    original: Any = module.RichProgressBar
+    shown = list[Any]()
+
+    class Bar(original):  # type: ignore[misc]
+        def __init__(self, *arguments: Any, **keywords: Any) -> None:
+            super().__init__(*arguments, **keywords)
+            shown.append(self.pbar)
+
+        def _draw_stop(self, *, status: str, **keywords: Any) -> None:
+            super()._draw_stop(status="" if status == "error" else status, **keywords)
+
+    module.RichProgressBar = Bar
+    try:
+        yield
+    finally:
+        module.RichProgressBar = original
+        for bar in shown:
+            bar.stop()
+
+
+@contextmanager
+def _parsl(options: RunOptions) -> Iterator[Any]:
+    parsl = _needed("parsl")
+    with tempfile.TemporaryDirectory(prefix="hep-peaksum-", ignore_cleanup_errors=True) as folder:
+        # A kernel of one's own must be loaded first: coffea 2026.9 cannot start one for a config.
+        config = _named(options.cluster)() if options.cluster else _local_parsl(folder, options.workers)
+        kernel = parsl.load(config)
+        try:
+            yield processor.ParslExecutor()
+        finally:
+            with suppress(Exception):
+                kernel.cleanup()
+            parsl.clear()
+
+
+def _local_parsl(folder: str, workers: int) -> Any:
+    """Return parsl's config for so many processes on this machine."""
+    parsl = _needed("parsl")
+    provider = importlib.import_module("parsl.providers").LocalProvider
+    scripts = Path(sys.executable).parent  # of an environment that need not be activated
+    paths = shlex.quote(os.pathsep.join(path for path in sys.path if path))
+    environment = f"export PATH={shlex.quote(str(scripts))}:$PATH PYTHONPATH={paths}"
+    executor = parsl.HighThroughputExecutor(
+        label="hep_peaksum",
+        address="127.0.0.1",
+        max_workers_per_node=workers,
+        cores_per_worker=1e-6,  # the number of workers is the user's, whatever the number of cores
+        interchange_launch_cmd=[sys.executable, "-c", APART, str(scripts / "interchange.py")],
+        provider=provider(init_blocks=1, max_blocks=1, worker_init=environment),
+    )
+    return parsl.Config(executors=[executor], run_dir=folder, strategy="none", initialize_logging=False)
+
+
+@contextmanager
+def _taskvine(options: RunOptions) -> Iterator[Any]:
+    _needed("ndcctools.taskvine")
+    with tempfile.TemporaryDirectory(prefix="hep-peaksum-", ignore_cleanup_errors=True) as folder:
+        name = f"hep_peaksum-{getpass.getuser()}"
+        yield processor.TaskVineExecutor(manager_name=name, filepath=folder, cores=1, retries=options.retries)
+
+
+def _needed(package: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        msg = f"run.executor needs the package {package.partition('.')[0]}: {INSTALL[package]}"
+        raise ExecutorError(msg) from error
+
+
+def _named(name: str) -> Callable[[], Any]:
+    """Return the user's function ``module:function``."""
+    module, _, function = name.partition(":")
+    try:
+        found: Callable[[], Any] = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        msg = f"run.cluster: {name!r} is not to be had ({error}): put its folder on PYTHONPATH"
+        raise ExecutorError(msg) from error
+    return found
+
+
+START = {
+    "iterative": _iterative,
+    "threads": _threads,
+    "futures": _processes,
+    "dask": _dask,
+    "parsl": _parsl,
+    "taskvine": _taskvine,
+}

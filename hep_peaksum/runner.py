@@ -1,0 +1,231 @@
+"""coffea's Runner as this package uses it: what happens to one file and to one chunk, and how errors are told.
+
+Errors are put into one line on the worker, where their cause is at hand; what may be lost comes back as a loss
+with its reason. A chunk is committed only if its file is still the one that was planned.
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import uproot
+from coffea import processor
+from coffea.processor.executor import FileMeta, WorkItem
+
+from hep_peaksum.config import Config
+from hep_peaksum.events import REMOTE, open_file, open_tree, schema_class
+from hep_peaksum.processor import ChunkResult, PeakSumProcessor
+from hep_peaksum.replacing import WriteError
+
+LOSSES = "losses"
+# What uproot raises for a file that does not hold what its head promises.
+DAMAGED = (OSError, uproot.DeserializationError, struct.error)
+# What does not pass by waiting.
+LASTING = {None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EINVAL}
+
+
+class ChunkError(RuntimeError):
+    """A chunk that could not be processed: one line that names the file and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Entries that were not processed, and why. `n_entries` is None where the file could not even be opened."""
+
+    dataset: str
+    file: str
+    start: int
+    n_entries: int | None
+    reason: str
+
+
+class Runner(processor.Runner):  # type: ignore[misc]
+    """coffea's Runner, with what real files need: whole numbers of entries, one-line errors, told losses.
+
+    Geant4 writes trees whose number of entries is a float, on which coffea breaks.
+    """
+
+    n_retries = 0
+
+    @property
+    def automatic_retries(self) -> Callable[..., Any]:
+        """What coffea calls for every file and every chunk."""
+        return partial(_attempt, self.n_retries)
+
+    @staticmethod
+    def metadata_fetcher_root(timeout: int, _align: Any, _options: Any, item: FileMeta) -> Any:
+        """Return the number of entries of a file, its UUID, and its state on disk."""
+        state = file_state(item.filename)
+        with _open(item.filename, timeout) as file:
+            tree = open_tree(file, item.filename, item.treename)
+            described = {"numentries": _n_entries(tree), "uuid": file.file.fUUID, "state": state}
+        return _described(item, {**(item.metadata or {}), **described})
+
+    @staticmethod
+    def _work_function(form: str, timeout: int, *more: Any, uproot_options: Any, **keywords: Any) -> Any:
+        """Process a chunk, with what its file system wants to know."""
+        item = more[-1]
+        options = _remote_options(_target(item).filename, timeout)
+        return processor.Runner._work_function(
+            form, timeout, *more, uproot_options={**uproot_options, **options}, **keywords
+        )
+
+
+class CheckedProcessor(PeakSumProcessor):
+    """The processor of a job: it commits nothing of a file that is no longer what was planned."""
+
+    def find(self, events: Any) -> ChunkResult:
+        """Return the clusters of a chunk; another file of the same name is a ValueError."""
+        metadata, file = events.metadata, events.attrs["@events_factory"].file_handle
+        n_planned = metadata["entrystop"] - metadata["entrystart"]
+        is_same = str(uuid.UUID(bytes=file.file.fUUID)) == metadata["fileuuid"]
+        if not is_same or len(events) != n_planned:
+            raise ValueError(CHANGED)
+        return super().find(events)
+
+    def _commit(self, metadata: Mapping[str, Any], result: ChunkResult) -> None:
+        if metadata["state"] != file_state(metadata["filename"]):
+            raise ValueError(CHANGED)
+        super()._commit(metadata, result)
+
+
+CHANGED = "the file changed while the job ran: leave it as it is, or start over with hep-peaksum run --restart"
+
+
+def runner(
+    config: Config,
+    executor: Any,
+    *,
+    pre_executor: Any = None,
+    cache: MutableMapping[Any, Any] | None = None,
+) -> Runner:
+    """Return coffea's Runner for a config."""
+    made = Runner(
+        executor=executor,
+        pre_executor=pre_executor,
+        chunksize=config.run.chunksize,
+        schema=schema_class(config.events.schema_name),
+        skipbadfiles=config.run.on_bad_file == "skip",
+        xrootdtimeout=config.run.timeout,
+        metadata_cache=cache,
+    )
+    made.n_retries = config.run.retries
+    return made
+
+
+def file_state(path: str) -> tuple[int, int] | None:
+    """Return size and time of the last change of a file; None of one that is remote, or not there."""
+    if REMOTE in path:
+        return None
+    try:
+        state = Path(path).stat()
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns
+
+
+def _open(path: str, timeout: int) -> Any:
+    options = _remote_options(path, timeout)
+    return uproot.open({path: None}, **options) if options else open_file(path)
+
+
+def _remote_options(path: str, timeout: int) -> dict[str, Any]:
+    """Return what fsspec needs to give up; uproot's own timeout does not reach it."""
+    if not path.startswith(("http://", "https://")):
+        return {}
+    try:
+        import aiohttp  # noqa: PLC0415 -- only those who read from servers need it
+    except ImportError:
+        msg = "files of a server need the package aiohttp: pip install aiohttp"
+        raise ValueError(msg) from None
+    return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=timeout)}}
+
+
+def _n_entries(tree: Any) -> int:
+    """Return the number of entries; one that no branch has is a sign of damage."""
+    n_entries = int(tree.num_entries)
+    of_branches = {int(branch.num_entries) for branch in getattr(tree, "branches", ())}
+    if n_entries < 0 or (of_branches and n_entries not in of_branches):
+        msg = f"the tree says {n_entries} entries, its branches {', '.join(map(str, sorted(of_branches)))}"
+        raise OSError(msg)
+    return n_entries
+
+
+def _described(item: FileMeta, metadata: dict[str, Any]) -> Any:
+    return processor.set_accumulator([FileMeta(item.dataset, item.filename, item.treename, metadata)])
+
+
+def _target(item: Any) -> Any:
+    """Return the file or the chunk; dask sends the processor along with it."""
+    return item[0] if isinstance(item, tuple) else item
+
+
+def _attempt(n_retries: int, _retries: int, skips: bool, func: Any, given: Any, **_options: Any) -> Any:
+    """Return what `func` gives for a file or a chunk, or the loss of it."""
+    item = _target(given)
+    for n_failed in range(n_retries + 1):
+        try:
+            return func(given)
+        except Exception as error:
+            if n_failed < n_retries and _may_pass(item.filename, error):
+                time.sleep(2**n_failed if REMOTE in item.filename else 0.1)
+                continue
+            place = next((cause for cause in _causes(error) if isinstance(cause, WriteError)), None)
+            reason = _one_line(item.filename, error) if place is None else str(place)
+            if not skips or place is not None:
+                raise ChunkError(reason) from error
+            if isinstance(item, WorkItem):
+                loss = Loss(item.dataset, item.filename, item.entrystart, len(item), reason)
+                return {"out": {LOSSES: [loss]}, "processed": {item}}
+            return _described(item, {LOSSES: Loss(item.dataset, item.filename, 0, None, reason)})
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _may_pass(path: str, error: BaseException) -> bool:
+    """Return whether it may be another time: what a network or a file system refuses, but not wrong content."""
+    causes = list(_causes(error))
+    if any(isinstance(cause, (WriteError, FileNotFoundError)) for cause in causes):
+        return False
+    if REMOTE in path:
+        return not isinstance(causes[-1], ValueError)
+    return any(isinstance(cause, OSError) and cause.errno not in LASTING for cause in causes)
+
+
+def _one_line(path: str, error: BaseException) -> str:
+    """Return the cause that coffea wrapped, as one line that names the file."""
+    while error.__cause__ is not None and not isinstance(error, DAMAGED):
+        error = error.__cause__
+    text = " ".join(str(error).split()) or type(error).__name__
+    if text.startswith(f"{path}: "):
+        return text
+    found = text.partition(" from FSSpec")[0]  # what follows is the inside of uproot
+    if REMOTE in path and (isinstance(error, OSError) or not isinstance(error, ValueError)):
+        return f"{path}: cannot be read ({type(error).__name__}: {found})"
+    if isinstance(error, FileNotFoundError):
+        return f"{path}: is not there any more"
+    if isinstance(error, DAMAGED):
+        return f"{path}: cannot be read as a ROOT file, it is cut short or damaged ({found})"
+    if _comes_from_uproot(error):
+        damage = f"{type(error).__name__}: {found}"
+        return f"{path}: cannot be read as a ROOT file, it is damaged, or uproot cannot read it ({damage})"
+    return f"{path}: {text}" if isinstance(error, ValueError) else f"{path}: {type(error).__name__}: {text}"
+
+
+def _comes_from_uproot(error: BaseException) -> bool:
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__", "").startswith("uproot") for frame, _ in frames)

@@ -1,0 +1,72 @@
+"""Faults for a real run: this module is named as its schema, so every worker imports it, wherever it runs.
+
+HEP_PEAKSUM_FAULT holds JSON: `point`, where it happens; `action`, kill or fail; `after`, how many times the
+point is passed before; `once`, a path: a fault that left its mark there does not come again, and with `each`
+every chunk has a mark of its own.
+"""
+
+import errno
+import json
+import os
+import signal
+from pathlib import Path
+
+from coffea.nanoevents import BaseSchema
+
+from hep_peaksum import output
+from hep_peaksum.chunks import RECORDS
+
+FAULT = json.loads(os.environ.get("HEP_PEAKSUM_FAULT", "{}"))
+POINTS = ("part", "move", "record", "merge", "summary")
+passed = 0
+
+
+class Schema(BaseSchema):
+    """The plain schema under another name."""
+
+
+def reach(point, name=""):
+    """Kill or fail here, if it is the point and the time."""
+    global passed  # noqa: PLW0603 -- one fault per process
+    if FAULT.get("point") != point:
+        return
+    passed += 1
+    mark = FAULT["once"] + (f"-{name}" if FAULT.get("each") else "")
+    if passed <= FAULT.get("after", 0):
+        return
+    try:
+        os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return
+    if FAULT["action"] == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise OSError(errno.EIO, "an injected fault")
+
+
+def inject():
+    write_part, replace, gathered = output.write_part, Path.replace, output._gathered
+
+    def faulty_write_part(events, path):
+        write_part(events, path)
+        reach("part", path.name)
+
+    def faulty_replace(self, target):
+        is_record = Path(target).parent.name == RECORDS
+        if is_record:
+            reach("move", Path(target).name)
+        if Path(target).name == "summary.json":
+            reach("summary")
+        replace(self, target)
+        if is_record:
+            reach("record", Path(target).name)
+
+    def faulty_gathered(parts):
+        for events in gathered(parts):
+            yield events
+            reach("merge")
+
+    output.write_part, Path.replace, output._gathered = faulty_write_part, faulty_replace, faulty_gathered
+
+
+if FAULT:
+    inject()
