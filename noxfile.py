@@ -22,6 +22,14 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *session.posargs)
 
 
+@nox.session(python="3.11")
+@nox.parametrize("backend", ["jax", "tensorflow", "torch"])
+def keras(session: nox.Session, backend: str) -> None:
+    """Run the tests of the Keras layer on one of its backends."""
+    session.install(".[test,keras]", backend)
+    session.run("python", "-m", "pytest", "tests/test_keras_layer.py", env={"KERAS_BACKEND": backend})
+
+
 @nox.session(python="3.10", venv_backend="uv")
 def minimums(session: nox.Session) -> None:
     """Run the test suite with the lowest versions that the package says it works with."""
