@@ -147,12 +147,12 @@ def _common_edges(values: Array) -> tuple[Array, bool]:
 
 def _tidy(main: Axes, above: Axes, beside: Axes, *, is_log: bool) -> None:
     """Give the two narrow panels whole numbers of clusters, and no second ticks for the sums."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator  # noqa: PLC0415
+    from matplotlib import ticker  # noqa: PLC0415
 
     for axes, count in ((above, above.yaxis), (beside, beside.xaxis)):
         axes.tick_params(which="both", axis="x" if axes is above else "y", labelleft=False, labelbottom=False)
-        count.set_major_locator(MaxNLocator(nbins=2, integer=True, min_n_ticks=1, prune="lower"))
-        count.set_minor_locator(NullLocator())
+        count.set_major_locator(ticker.MaxNLocator(nbins=2, integer=True, min_n_ticks=1, prune="lower"))
+        count.set_minor_locator(ticker.NullLocator())
         count.set_view_interval(0, max(1.15, count.get_view_interval()[1]), ignore=True)
         count.set_tick_params(labelsize=9)
     above.set_ylabel("clusters", fontsize=10)
@@ -160,9 +160,10 @@ def _tidy(main: Axes, above: Axes, beside: Axes, *, is_log: bool) -> None:
     if is_log:
         for side in (main.xaxis, main.yaxis):
             low, high = side.get_view_interval()
-            side.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,)))
-            side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            side.set_minor_formatter(NullFormatter())
+            ticks = ticker.LogLocator(subs=(1, 3) if high < 300 * low else (1,)).tick_values(low, high)
+            side.set_major_locator(ticker.FixedLocator([tick for tick in ticks if low <= tick <= high]))
+            side.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+            side.set_minor_formatter(ticker.NullFormatter())
 
 
 def _write_differences(
