@@ -128,7 +128,7 @@ FIELDS = {
     "e9_e25": Field("3x3 / 5x5", "", partial(shapes.ratio, inner=3, outer=5)),
     "isolation": Field("ring / window sum", "", shapes.isolation),
     "noise": Field("noise of the sum", "counts", lambda found: found.noise_of_sum),
-    "at_seed": Field("no cell weighs", "", lambda found: shapes.weights(found).nothing),
+    "at_seed": Field("no cell weighs", "", lambda found: found.weights.nothing),
     "on_edge": Field("window beyond an edge", "", _on_edge),
     "n_masked": Field("masked cells in the window", "", _n_masked),
     "n_saturated": Field("saturated cells added", "", _n_saturated),

@@ -18,7 +18,7 @@ from hep_peaksum.kernels import Array, Offset, Rule, absent, accumulator, get_ke
 from hep_peaksum.quantity import pooled, pooled_mask, pooled_noise, searched, searched_plane, seed_noise
 from hep_peaksum.seeds import find_seeds, seed_bound
 from hep_peaksum.settings import PeakSumSettings
-from hep_peaksum.sums import Found, cell_bound, kernel_can_add, window_sums
+from hep_peaksum.sums import Found, cell_bound, window_sums
 from hep_peaksum.thresholds import in_sigmas
 
 if TYPE_CHECKING:
@@ -187,13 +187,7 @@ def _at_the_door(
 
 def _sums_with_search(settings: PeakSumSettings) -> bool:
     """Return whether a kernel can add the windows in the same pass in which it finds the seeds."""
-    return (
-        settings.seed_is_cell
-        and settings.sum_over == "towers"
-        and settings.adds_whole_windows
-        and settings.tie_rule != "greedy-residual"
-        and kernel_can_add(settings)
-    )
+    return settings.seed_is_cell and settings.sum_over == "towers" and settings.adds_whole_windows
 
 
 def _rule(settings: PeakSumSettings, grid: Grid, quantity: Array, towers: Array) -> Rule:

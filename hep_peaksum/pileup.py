@@ -95,18 +95,14 @@ def _donut(found: Found, wanted: Pileup) -> Array:
     area = sides[0] * sides[1]
     for strip in strips:
         total = found.sum_offsets(strip)
-        sums.append(np.where(_beyond_edge(found, strip), 0, total) if wanted.edge == "strip" else total)
+        sums.append(
+            np.where((found.around(strip)[0] < 0).any(axis=1), 0, total) if wanted.edge == "strip" else total
+        )
     first, second, third, _ = np.sort(sums, axis=0)
     if wanted.kind == "donut":
         return _scaled(second + third, DONUT_FACTOR * area * PUBLISHED_STRIP, PUBLISHED_AREA * len(strips[0]))
     n_cells = [len(strip) for strip in strips]
     return _scaled(first + second + third, area, sum(n_cells) - max(n_cells))
-
-
-def _beyond_edge(found: Found, offsets: tuple[Offset, ...]) -> Array:
-    row = closed(found.peaks.row[:, None] + np.array([d for d, _ in offsets]), found.grid, 0)
-    col = closed(found.peaks.col[:, None] + np.array([p for _, p in offsets]), found.grid, 1)
-    return np.asarray(((row < 0) | (col < 0)).any(axis=1))
 
 
 def _phi_ring(found: Found, wanted: Pileup) -> Array:
@@ -142,10 +138,9 @@ def _phi_ring(found: Found, wanted: Pileup) -> Array:
 def _ring_median(found: Found, wanted: Pileup) -> Array:
     """Return the median of the cells around the window, times the number of cells of the window."""
     offsets = reach(wanted, found.settings)
-    row = closed(found.peaks.row[:, None] + np.array([d for d, _ in offsets]), found.grid, 0)
-    col = closed(found.peaks.col[:, None] + np.array([p for _, p in offsets]), found.grid, 1)
+    row, col = found.around(offsets)
     cells = found.grids[found.peaks.event[:, None], row, col]
-    there = (row >= 0) & (col >= 0) & (cells != absent(cells.dtype))
+    there = (row >= 0) & (cells != absent(cells.dtype))
     values = np.where(there, cells.astype(np.float64), np.inf if wanted.edge == "existing" else 0.0)
     values.sort(axis=1)
     n = there.sum(axis=1) if wanted.edge == "existing" else np.full(len(values), len(offsets))

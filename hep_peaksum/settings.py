@@ -308,9 +308,11 @@ class PeakSumSettings(BaseModel):
 
     @property
     def adds_whole_windows(self) -> bool:
-        """Whether a cell is added for its own sake alone: no gate, no side, no other cluster plays a part."""
+        """Whether every cell above one bound is added: no gate, side, noise or other cluster plays a part."""
         is_gated = any(cell.gate != NOT_GATED for cell in self.gated_sum_cells())
-        return not is_gated and self.stronger_side is None and self.overlap in ("shared", "suppress")
+        has_one_bound = not self.cell_threshold_abs and in_sigmas(self.cell_threshold) is None
+        is_shared = self.overlap in ("shared", "suppress") and self.tie_rule != "greedy-residual"
+        return has_one_bound and is_shared and not is_gated and self.stronger_side is None
 
     def seed_cells(self) -> tuple[Offset, ...]:
         """Return the offsets (row, col) of the cells whose sum is compared, in row-major order."""

@@ -7,46 +7,19 @@ taken the short way round from the seed.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from hep_peaksum.axis import TWO_PI, Axis
 from hep_peaksum.kernels import Array, absent
-from hep_peaksum.sums import Found, closed, ordered_sum
+from hep_peaksum.sums import Found, ordered_sum
 from hep_peaksum.thresholds import passes
 from hep_peaksum.windows import Box, window_marks
 
 
-class Weights(NamedTuple):
-    """What each cell of a sum window weighs, shape (peak, cell), and which peaks have nothing that weighs."""
-
-    weight: Array
-    total: Array
-    nothing: Array
-
-
-def weights(found: Found) -> Weights:
-    """Return linear or logarithmic weights of the parts that a cluster holds.
-
-    Logarithmic ones are max(0, w0 + ln(E / sum of the positive E)): T. C. Awes et al., NIM A 311 (1992) 130.
-    """
-    energy = np.where(found.shares.held, found.shares.part, 0).clip(min=0).astype(np.float64)
-    weight = energy
-    if found.settings.position == "log":
-        total = ordered_sum(energy)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            logs = found.settings.w0 + np.log(energy / total[:, None])
-        weight = np.where(energy > 0, np.maximum(0.0, logs), 0.0)
-    total = ordered_sum(weight)
-    # also weights so small that they cannot be normalised say nothing
-    nothing = ~(total > 0) | ~np.isfinite(total)
-    return Weights(weight, np.where(nothing, 1.0, total), nothing)
-
-
 def barycentre(found: Found, which: int, axis: Axis | None = None) -> Array:
     """Return the weighted mean along rows (0) or columns (1): in indices, or on an axis in its positions."""
-    weighed = weights(found)
+    weighed = found.weights
     if axis is not None and axis.name == "phi":
         angle, seed = _positions(found, which, axis)
         mean_cos, mean_sin = (ordered_sum(weighed.weight * f(angle)) for f in (np.cos, np.sin))
@@ -62,7 +35,7 @@ def barycentre(found: Found, which: int, axis: Axis | None = None) -> Array:
 
 def width(found: Found, which: int, axis: Axis | None = None) -> Array:
     """Return the square root of the second central moment along rows (0) or columns (1)."""
-    weighed = weights(found)
+    weighed = found.weights
     if axis is not None and axis.name == "phi":
         angle, _ = _positions(found, which, axis)
         apart = np.remainder(angle - barycentre(found, which, axis)[:, None] + math.pi, TWO_PI) - math.pi
@@ -120,13 +93,9 @@ def _divided(top: Array, bottom: Array) -> Array:
 
 def _search_values(found: Found) -> tuple[Array, Array]:
     """Return what the other cells of the search window of every peak hold, and which of them are there."""
-    offsets = np.array([(cell.row, cell.col) for cell in found.settings.search_cells()], np.int64).reshape(
-        -1, 2
-    )
-    row = closed(found.peaks.row[:, None] + offsets[:, 0], found.grid, 0)
-    col = closed(found.peaks.col[:, None] + offsets[:, 1], found.grid, 1)
+    row, col = found.around((cell.row, cell.col) for cell in found.settings.search_cells())
     values = found.quantity[found.peaks.event[:, None], row, col]
-    there = (row >= 0) & (col >= 0) & (values != absent(values.dtype))
+    there = (row >= 0) & (values != absent(values.dtype))
     return values.astype(found.peaks.seed.dtype), there
 
 

@@ -6,6 +6,7 @@ Plain windows are added by a kernel; gates, sides and sharing between clusters a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from hep_peaksum.grid import EventError, Grid
 from hep_peaksum.kernels import Array, Kernel, Offset, Peaks, absent, accumulator
 from hep_peaksum.seeds import rank_by_height
 from hep_peaksum.settings import PeakSumSettings
-from hep_peaksum.thresholds import in_sigmas, inclusive_bound, passes
+from hep_peaksum.thresholds import inclusive_bound, passes
 from hep_peaksum.windows import NOT_GATED
 
 
@@ -29,6 +30,14 @@ class Shares(NamedTuple):
     part: Array
     held: Array
     contested: Array
+
+
+class Weights(NamedTuple):
+    """What each cell of a sum window weighs, shape (peak, cell), and which peaks have nothing that weighs."""
+
+    weight: Array
+    total: Array
+    nothing: Array
 
 
 @dataclass(frozen=True)
@@ -92,15 +101,14 @@ class Found:
     @cached_property
     def window(self) -> tuple[Array, Array]:
         """Row and column of every cell of every sum window, shape (peak, cell); -1 beyond an edge."""
-        return self.around(self.offsets[0])
+        offsets, pool = self.offsets[0], (1, 1) if self.adds_towers else self.settings.coarsen
+        return _places(self.peaks.row * pool[0], self.peaks.col * pool[1], offsets, self.plane)
 
-    def around(self, offsets: Array) -> tuple[Array, Array]:
-        """Return row and column among `cells` of cells at offsets from every peak; -1 beyond an edge."""
-        pool = (1, 1) if self.adds_towers else self.settings.coarsen
-        row = closed(self.peaks.row[:, None] * pool[0] + offsets[:, 0], self.plane, 0)
-        col = closed(self.peaks.col[:, None] * pool[1] + offsets[:, 1], self.plane, 1)
-        outside = (row < 0) | (col < 0)
-        return np.where(outside, -1, row), np.where(outside, -1, col)
+    def around(self, offsets: Iterable[Offset]) -> tuple[Array, Array]:
+        """Return row and column of what was searched at offsets from every peak; -1 beyond an edge."""
+        return _places(
+            self.peaks.row, self.peaks.col, np.array(list(offsets), np.int64).reshape(-1, 2), self.grid
+        )
 
     def _in_window(self, array: Array) -> Array:
         """Return what an array of the shape of `cells` holds in every sum window; beyond an edge whatever."""
@@ -109,7 +117,7 @@ class Found:
 
     @cached_property
     def values(self) -> Array:
-        """The cells of every sum window, float64 or int64; beyond an edge whatever, see `claimed`."""
+        """The cells of every sum window, float64 or int64; beyond an edge whatever, see `added`."""
         # numpy would compare float32 cells with a float32 bound
         cells = self._in_window(self.cells)
         return np.asarray(cells.astype(accumulator(self.cells.dtype)))
@@ -200,6 +208,24 @@ class Found:
         return weights.astype(np.float64)
 
     @cached_property
+    def weights(self) -> Weights:
+        """What the parts that a cluster holds weigh in its position, linearly or logarithmically.
+
+        Logarithmic ones are max(0, w0 + ln(E / sum of positive E)): T. C. Awes et al., NIM A 311 (1992) 130.
+        """
+        energy = np.where(self.shares.held, self.shares.part, 0).clip(min=0).astype(np.float64)
+        weight = energy
+        if self.settings.position == "log":
+            total = ordered_sum(energy)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                logs = self.settings.w0 + np.log(energy / total[:, None])
+            weight = np.where(energy > 0, np.maximum(0.0, logs), 0.0)
+        total = ordered_sum(weight)
+        # also weights so small that they cannot be normalised say nothing
+        nothing = ~(total > 0) | ~np.isfinite(total)
+        return Weights(weight, np.where(nothing, 1.0, total), nothing)
+
+    @cached_property
     def noise_of_sum(self) -> Array:
         """The noise of the cells that were added, in quadrature."""
         if self.noise is None:
@@ -216,8 +242,7 @@ class Found:
 def window_sums(found: Found) -> Peaks:
     """Return the peaks with the sums of their windows, shared as the settings say."""
     settings, cells = found.settings, found.cells
-    is_plain = found.adds_towers and settings.adds_whole_windows and settings.tie_rule != "greedy-residual"
-    if is_plain and kernel_can_add(settings):
+    if found.adds_towers and settings.adds_whole_windows:
         bound = cell_bound(settings, found.grid, cells)
         total, n_cells = found.kernel.sum_cells(
             cells, found.peaks, settings.sum_cells(), bound, found.plane.periodic
@@ -227,17 +252,20 @@ def window_sums(found: Found) -> Peaks:
     return found.peaks._replace(sum=ordered_sum(shares.part), n_cells=shares.held.sum(axis=1))
 
 
-def kernel_can_add(settings: PeakSumSettings) -> bool:
-    """Return whether the cell threshold is one bound for all cells."""
-    return not settings.cell_threshold_abs and in_sigmas(settings.cell_threshold) is None
-
-
 def cell_bound(settings: PeakSumSettings, grid: Grid, cells: Array) -> float | None:
     """Return the cell threshold as an inclusive bound in counts of the grid, or None."""
     if settings.cell_threshold is None:
         return None
     integer = cells.dtype.kind != "f"
     return inclusive_bound(settings.cell_threshold, settings.cell_comparison, grid.unit, integer=integer)
+
+
+def _places(row: Array, col: Array, offsets: Array, grid: Grid) -> tuple[Array, Array]:
+    """Return row and column at offsets from every given cell, shape (cell, offset); -1 beyond an edge."""
+    row = closed(row[:, None] + offsets[:, 0], grid, 0)
+    col = closed(col[:, None] + offsets[:, 1], grid, 1)
+    outside = (row < 0) | (col < 0)
+    return np.where(outside, -1, row), np.where(outside, -1, col)
 
 
 def closed(index: Array, grid: Grid, axis: int) -> Array:
