@@ -14,7 +14,7 @@ import numpy as np
 
 from hep_peaksum import pileup, shapes
 from hep_peaksum.grid import Grid
-from hep_peaksum.kernels import Array
+from hep_peaksum.kernels import Array, Kernel
 from hep_peaksum.settings import PeakSumSettings, Pileup, PileupKind
 from hep_peaksum.sums import Found, ordered_sum
 from hep_peaksum.thresholds import in_sigmas, passes
@@ -116,10 +116,10 @@ def _layer(found: Found) -> Array:
 FIELDS = {
     "sum": Field("window sum", "counts", lambda found: found.peaks.sum),
     "seed": Field("seed", "counts", lambda found: found.peaks.seed),
-    "row": Field("seed row", "", lambda found: found.peaks.row.astype(np.int32)),
-    "col": Field("seed column", "", lambda found: found.peaks.col.astype(np.int32)),
+    "row": Field("seed row", "", lambda found: found.peaks.row),
+    "col": Field("seed column", "", lambda found: found.peaks.col),
     "layer": Field("layer", "", _layer),
-    "n_cells": Field("cells added", "", lambda found: found.peaks.n_cells.astype(np.int32)),
+    "n_cells": Field("cells added", "", lambda found: found.peaks.n_cells),
     "shared_sum": Field("sum in shared cells", "counts", _shared_sum),
     "seed_gap": Field("seed above its neighbours", "counts", shapes.seed_gap),
     "prominence": Field("seed above the saddle", "counts", shapes.prominence),
@@ -270,21 +270,22 @@ def cuts(found: Found) -> dict[str, Array]:
     return passed
 
 
-def kept(found: Found) -> Array:
-    """Return which clusters pass every cut (see `cuts`)."""
-    passed = [np.ones(len(found.peaks.event), bool), *cuts(found).values()]
-    return np.asarray(np.logical_and.reduce(passed))
+def kept(found: Found) -> Array | slice:
+    """Return which clusters pass every cut (see `cuts`): a mask, or all of them."""
+    passed = list(cuts(found).values())
+    return np.asarray(np.logical_and.reduce(passed)) if passed else slice(None)
 
 
 def chosen(found: Found) -> Array:
     """Return the places of the peaks that become clusters, in the order of the output."""
-    places = np.flatnonzero(kept(found))
-    return places[rank(found.event[places], found.peaks.sum[places], found.settings)]
+    keep = kept(found)
+    places = np.arange(len(found.peaks.event))[keep]
+    return places[rank(found.event[keep], found.peaks.sum[keep], found.settings, found.kernel)]
 
 
-def rank(event: Array, key: Array, settings: PeakSumSettings) -> Array:
+def rank(event: Array, key: Array, settings: PeakSumSettings, kernel: Kernel) -> Array:
     """Return the peaks to keep, in the order to keep them; equal keys stay in the order of position."""
-    falling = np.lexsort((-key, event))
+    falling = kernel.falling(event, key)
     if settings.max_clusters is not None:
         ranked = event[falling]
         place = np.arange(len(ranked)) - np.searchsorted(ranked, ranked)
@@ -304,13 +305,15 @@ def jagged(parts: Sequence[Found], settings: PeakSumSettings, names: Sequence[st
         name: _joined([table[name].compute(part) for part, table in zip(parts, tables, strict=True)], passed)
         for name in names
     }
-    if len(parts) > 1:
-        numbers = [np.full(len(part.peaks.event), k, np.int32) for k, part in enumerate(parts)]
-        values["grid"] = _joined(numbers, passed)
     key = _joined([part.peaks.sum if len(parts) == 1 else _gev(part) for part in parts], passed)
     event = _joined([part.event for part in parts], passed)
-    by_position = np.argsort(event, kind="stable")
-    places = by_position[rank(event[by_position], key[by_position], settings)]
+    if len(parts) == 1:
+        places = rank(event, key, settings, parts[0].kernel)
+    else:
+        numbers = [np.full(len(part.peaks.event), k, np.int32) for k, part in enumerate(parts)]
+        values["grid"] = _joined(numbers, passed)
+        by_position = np.argsort(event, kind="stable")
+        places = by_position[rank(event[by_position], key[by_position], settings, parts[0].kernel)]
     four_vector = set(values) >= set(FOUR_VECTOR)
     if four_vector:
         import vector  # noqa: PLC0415 -- slow to import
@@ -324,6 +327,7 @@ def jagged(parts: Sequence[Found], settings: PeakSumSettings, names: Sequence[st
     return ak.unflatten(records, np.bincount(event[places], minlength=parts[0].n_events))
 
 
-def _joined(columns: Sequence[Array], passed: Sequence[Array]) -> Array:
+def _joined(columns: Sequence[Array], passed: Sequence[Array | slice]) -> Array:
     """Return the columns of all grids in one, without the clusters that do not pass."""
-    return np.concatenate([column[keep] for column, keep in zip(columns, passed, strict=True)])
+    kept_of_each = [column[keep] for column, keep in zip(columns, passed, strict=True)]
+    return kept_of_each[0] if len(kept_of_each) == 1 else np.concatenate(kept_of_each)

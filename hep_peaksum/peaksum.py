@@ -16,7 +16,7 @@ from hep_peaksum import clusters, pileup
 from hep_peaksum.grid import EventError, Grid, bare_grid
 from hep_peaksum.kernels import Array, Offset, Rule, absent, accumulator, get_kernel
 from hep_peaksum.quantity import pooled, pooled_mask, pooled_noise, searched, searched_plane, seed_noise
-from hep_peaksum.seeds import find_seeds, seed_bound
+from hep_peaksum.seeds import accepted_seeds, find_seeds, seed_bound
 from hep_peaksum.settings import PeakSumSettings
 from hep_peaksum.sums import Found, cell_bound, window_sums
 from hep_peaksum.thresholds import in_sigmas
@@ -125,7 +125,8 @@ def find_peaks(
     """
     cells, plane, depth, n_layers = _at_the_door(grids, settings, grid, layers)
     apart = n_layers if layers == "each" else None
-    unusable = _unusable(cells, mask, settings, apart)
+    is_seen_whole = mask is None and settings.seed_is_cell and settings.coarsen == (1, 1)
+    unusable = None if is_seen_whole else _unusable(cells, mask, settings, apart)
     sigma = _noise(noise, cells, settings, apart, depth)
     cells = cells if unusable is None else _without(cells, unusable, settings)
     grid = searched_plane(settings, plane)
@@ -138,7 +139,13 @@ def find_peaks(
     if tower_noise is not None and in_sigmas(settings.seed_threshold) is not None:
         noise_of_seeds = seed_noise(towers, tower_noise, settings, grid.periodic)
     rule = _rule(settings, grid, quantity, towers)
-    peaks = find_seeds(quantity, rule, settings, grid, kernel, noise=noise_of_seeds, mask=tower_mask)
+    search = find_seeds(quantity, rule, settings, grid, kernel)
+    if (
+        is_seen_whole and not search.is_finite
+    ):  # the search has looked at every cell: no pass of its own for that
+        strange = _unusable(cells, mask, settings, apart)
+        return find_peaks(grids, settings, plane, mask=strange, noise=noise, layers=layers)
+    peaks = accepted_seeds(search.peaks, settings, grid, noise=noise_of_seeds, mask=tower_mask)
     if settings.sum_over == "towers":
         cells, plane, unusable, sigma = towers, grid, tower_mask, tower_noise
         depth = None if depth is None else _pooled_layers(depth, settings)

@@ -11,39 +11,38 @@ from collections.abc import Iterable
 import numpy as np
 
 from hep_peaksum.grid import Grid
-from hep_peaksum.kernels import Array, Kernel, Offset, Peaks, Rule, accumulator
+from hep_peaksum.kernels import Array, Kernel, Offset, Peaks, Rule, Search, accumulator
 from hep_peaksum.quantity import is_there
 from hep_peaksum.settings import PeakSumSettings
 from hep_peaksum.thresholds import in_sigmas, inclusive_bound, passes
 
 
-def find_seeds(
-    quantity: Array,
-    rule: Rule,
+def find_seeds(quantity: Array, rule: Rule, settings: PeakSumSettings, grid: Grid, kernel: Kernel) -> Search:
+    """Return what beats its neighbours in `quantity`, shape (event, row, col), with the sums of `rule`."""
+    if settings.tie_rule == "greedy-residual":
+        return _above(quantity, rule.bound)
+    return kernel.find_peaks(quantity, rule, grid.periodic)
+
+
+def accepted_seeds(
+    peaks: Peaks,
     settings: PeakSumSettings,
     grid: Grid,
-    kernel: Kernel,
     *,
     noise: Array | None = None,
     mask: Array | None = None,
 ) -> Peaks:
-    """Return the seeds of every event, with the sums that `rule` asks for, sorted by (event, row, col).
+    """Return the peaks that are seeds, sorted by (event, row, col) as before.
 
     Parameters
     ----------
-    quantity
-        What is compared, shape (event, row, col), on the plane `grid`.
-    rule
-        What the kernel is asked; its bound is the least that a seed may have.
+    peaks
+        What `find_seeds` gave.
     noise
-        Of `quantity`, for a seed threshold in sigma.
+        Of what was compared, for a seed threshold in sigma, shape (event, row, col).
     mask
         Where a cell is masked and cannot be a seed, though it may stand among the others.
     """
-    if settings.tie_rule == "greedy-residual":
-        peaks = _above(quantity, rule.bound)
-    else:
-        peaks = kernel.find_peaks(quantity, rule, grid.periodic)
     if mask is not None:
         peaks = peaks.take(~mask[peaks.event, peaks.row, peaks.col])
     if in_sigmas(settings.seed_threshold) is not None and settings.quantity == "energy":
@@ -72,12 +71,14 @@ def seed_bound(settings: PeakSumSettings, unit: float, *, integer: bool) -> floa
     return None
 
 
-def _above(quantity: Array, bound: float) -> Peaks:
+def _above(quantity: Array, bound: float) -> Search:
     """Return every cell that is there and not below the bound."""
     number = accumulator(quantity.dtype)
     event, row, col = np.nonzero((quantity >= number(bound)) & is_there(quantity))
     seed = quantity[event, row, col].astype(number)
-    return Peaks(event, row, col, seed, seed, np.ones(len(seed), np.int64))
+    place = event, row.astype(np.int32), col.astype(np.int32)
+    peaks = Peaks(*place, seed, seed, np.ones(len(seed), np.int32))
+    return Search(peaks, bool(np.isfinite(quantity).all()))
 
 
 def rank_by_height(peaks: Peaks, settings: PeakSumSettings) -> Array:

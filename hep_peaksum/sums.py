@@ -73,7 +73,7 @@ class Found:
     @property
     def event(self) -> Array:
         """The event of every peak."""
-        return self.peaks.event // self.n_layers
+        return self.peaks.event if self.n_layers == 1 else self.peaks.event // self.n_layers
 
     def is_absent(self, row: int, col: int) -> bool:
         """Return whether a cell of the first event is masked, or has nothing that could be compared."""
@@ -249,7 +249,7 @@ def window_sums(found: Found) -> Peaks:
         )
         return found.peaks._replace(sum=total, n_cells=n_cells)
     shares = found.shares
-    return found.peaks._replace(sum=ordered_sum(shares.part), n_cells=shares.held.sum(axis=1))
+    return found.peaks._replace(sum=ordered_sum(shares.part), n_cells=shares.held.sum(axis=1, dtype=np.int32))
 
 
 def cell_bound(settings: PeakSumSettings, grid: Grid, cells: Array) -> float | None:

@@ -1,5 +1,8 @@
 """Both kernels against pictures, against the definition in `oracle`, and against the laws that follow."""
 
+import itertools
+import math
+
 import numpy as np
 import oracle
 import pytest
@@ -54,7 +57,7 @@ def ask(kernel, problem):
         cell_bound=None if least is None else inclusive_bound(least, ">=", 1.0, integer=integer),
     )
     cells = np.where(problem.mask, np.array(absent(problem.grids.dtype), problem.grids.dtype), problem.grids)
-    return kernel.find_peaks(cells, rule, Periodic(*problem.periodic))
+    return kernel.find_peaks(cells, rule, Periodic(*problem.periodic)).peaks
 
 
 def as_tuples(peaks):
@@ -547,10 +550,17 @@ def test_a_kernel_tells_integers_apart_that_float64_cannot(kernel, problem):
 
 @some
 @given(problem=problems())
-def test_peaks_are_int64_or_float64(kernel, problem):
+def test_peaks_have_the_types_of_the_contract(kernel, problem):
     number = np.int64 if problem.grids.dtype == np.int64 else np.float64
 
-    assert [column.dtype for column in ask(kernel, problem)] == [np.int64] * 3 + [number] * 2 + [np.int64]
+    assert [column.dtype for column in ask(kernel, problem)] == [
+        np.int64,
+        np.int32,
+        np.int32,
+        number,
+        number,
+        np.int32,
+    ]
 
 
 @many
@@ -559,6 +569,51 @@ def test_the_two_kernels_give_the_same_bits(problem):
     fast, readable = ask(get_kernel("numba"), problem), ask(get_kernel("scipy"), problem)
 
     assert [column.tobytes() for column in fast] == [column.tobytes() for column in readable]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+@pytest.mark.parametrize("shape", [(24, 16), (3, 1), (1, 7), (10, 13), (2, 2)], ids=lambda shape: f"{shape}")
+@pytest.mark.parametrize("periodic", list(itertools.product((False, True), repeat=2)), ids=str)
+@pytest.mark.parametrize("tie_rule", ["all", "none", "first", "last", "diagonal"])
+def test_the_two_kernels_give_the_same_bits_in_a_long_run_of_events(dtype, shape, periodic, tie_rule):
+    """So many events that all but the first and the last are looked at where they lie."""
+    random = np.random.default_rng(5)
+    n_events = 40_000 // math.prod(shape)
+    cells = random.integers(-2, 5, (n_events, *shape)) * (random.random((n_events, 1, 1)) < 0.8)
+    cells = cells.astype(dtype)
+    cells[random.random(cells.shape) < 0.02] = absent(dtype)
+    window = tuple(3 if n > 2 else 1 for n in shape)
+    how = PeakSumSettings(search_window=window, sum_window=window, tie_rule=tie_rule)
+    rule = Rule(how.search_cells(), -1, how.sum_cells(), 0)
+    fast, readable = (
+        get_kernel(name).find_peaks(cells, rule, Periodic(*periodic)) for name in ("numba", "scipy")
+    )
+
+    assert len(fast.peaks.event) > n_events // 10
+    assert [column.tobytes() for column in fast.peaks] == [column.tobytes() for column in readable.peaks]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("place", [(0, 0, 0), (57, 23, 15), (199, 12, 3), (199, 23, 15)], ids=str)
+def test_a_kernel_says_that_a_cell_is_not_finite(kernel, value, dtype, place):
+    cells = np.ones((200, 24, 16), dtype)
+    rule = Rule(PeakSumSettings().search_cells(), 0, PeakSumSettings().sum_cells(), None)
+    assert kernel.find_peaks(cells, rule, Periodic(False, True)).is_finite
+    cells[place] = value
+    assert not kernel.find_peaks(cells, rule, Periodic(False, True)).is_finite
+
+
+@some
+@given(events=st.lists(st.lists(st.integers(0, 3), max_size=40), max_size=6))
+def test_keys_fall_in_every_event_and_equal_ones_stay(kernel, events):
+    event = np.repeat(np.arange(len(events)), [len(keys) for keys in events])
+    order = kernel.falling(event, np.array([key for keys in events for key in keys], np.int64))
+
+    expected = []
+    for keys in events:
+        expected += [len(expected) + n for n in sorted(range(len(keys)), key=lambda n: -keys[n])]
+    assert order.tolist() == expected
 
 
 def test_a_sum_of_no_cells_is_the_same_zero_in_both_kernels():

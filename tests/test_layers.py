@@ -13,7 +13,9 @@ NAME = hep_peaksum.__name__
 # The kernels' contract is below the settings, and both are below everything else.
 ROWS = (
     "kernels yaml_file replacing lock",
-    "kernels.numba_kernel kernels.scipy_kernel thresholds",
+    "kernels.compiled kernels.paths kernels.scipy_kernel thresholds",
+    "kernels.numba_around",
+    "kernels.numba_kernel",
     "windows",
     "settings axis",
     "grid",

@@ -1,8 +1,8 @@
 """The contract of a kernel: which cells are seeds, and what the cells around them add up to.
 
-A kernel is a module with three functions, `find_peaks`, `sum_cells` and `saddles`. It knows array words only
-(event, row, col), checks nothing and raises nothing: whoever calls it has checked. `numba_kernel` is the fast
-one, `scipy_kernel` the readable one; on the same input they give the same bits.
+A kernel is a module with four functions, `find_peaks`, `sum_cells`, `saddles` and `falling`. It knows array
+words only (event, row, col), checks nothing and raises nothing: whoever calls it has checked. `numba_kernel` is
+the fast one, `scipy_kernel` the readable one; on the same input they give the same bits.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ class Periodic(NamedTuple):
 
 
 class Peaks(NamedTuple):
-    """Seeds and the sums of their windows: flat arrays of one length, sorted by (event, row, col)."""
+    """Seeds and the sums of their windows: flat arrays of one length, sorted by (event, row, col).
+
+    `event` is int64; `row`, `col` and `n_cells` are int32, `seed` and `sum` of the type of an `accumulator`.
+    """
 
     event: Array
     row: Array
@@ -63,16 +66,23 @@ class Peaks(NamedTuple):
         return Peaks(*(column[index] for column in self))
 
 
+class Search(NamedTuple):
+    """What a search gives: the peaks, and whether every cell is finite; otherwise the peaks may be anything."""
+
+    peaks: Peaks
+    is_finite: bool
+
+
 class Kernel(Protocol):
-    """Three functions over `grids`, shape (event, row, col): float32, float64 or int64, C-contiguous.
+    """Functions over `grids`, shape (event, row, col): float32, float64 or int64, C-contiguous.
 
     A cell equal to `absent(grids.dtype)` does not exist: it neither beats a candidate, nor seeds, nor adds.
     Comparisons and additions are those of float64 (floating grids) or int64; a window is added in the order
     in which it is given. No window meets a cell twice on a periodic axis.
     """
 
-    def find_peaks(self, grids: Array, rule: Rule, periodic: Periodic) -> Peaks:
-        """Return every seed with the sum of its window."""
+    def find_peaks(self, grids: Array, rule: Rule, periodic: Periodic) -> Search:
+        """Return every seed with the sum of its window, and whether every cell is finite."""
 
     def sum_cells(
         self,
@@ -88,6 +98,12 @@ class Kernel(Protocol):
         """Return the highest level at which every peak is joined to anything higher, over 8 neighbours.
 
         Where nothing higher can be reached it is the lowest cell that can.
+        """
+
+    def falling(self, event: Array, key: Array) -> Array:
+        """Return the order in which, event by event, the keys fall; equal ones stay in their order.
+
+        `event` never falls.
         """
 
 

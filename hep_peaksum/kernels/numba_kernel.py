@@ -1,411 +1,387 @@
-"""The fast kernel: a branch-free mask proposes a few candidates an event, the definition settles them.
+"""The fast kernel: vectors of cells propose a few candidates an event, the definition settles them.
 
-Where the search window holds all eight neighbours, a seed is below none of them. That mask is a flat pass
-over the memory, which the compiler turns into vector instructions; it does not look across edges and seams,
-so that it only ever lets more cells through. Candidates are then compared one by one, ties and all.
+An event is looked at 64 bytes at a time. A vector in which no cell reaches the bound is done; in the others
+every cell is compared with the adjacent cells of its search window, all at once and without a branch. What that
+cannot settle, because it lies further away or across a seam, is compared candidate by candidate.
 
-All jitted helpers live in this file: numba's cache on disk does not notice an edit in an imported one. No
-`fastmath` and no `parallel=True`: the sums are part of the contract, and parallelism belongs to chunks.
+All compiled functions of the search live in this file: numba's cache on disk does not notice an edit in an
+imported one. No `fastmath` and no `parallel=True`: the sums are part of the contract, and parallelism belongs
+to chunks.
 """
 
 from __future__ import annotations
 
-import heapq
-import logging
 from collections.abc import Callable
 from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba.extending import intrinsic
 
-from hep_peaksum.kernels import (
-    HIGHER_INDEX_WINS,
-    LOWER_INDEX_WINS,
-    NEIGHBOUR_WINS,
-    Array,
-    Offset,
-    Peaks,
-    Periodic,
-    Rule,
-    absent,
-    accumulator,
-)
+from hep_peaksum.kernels import Array, Offset, Peaks, Periodic, Rule, Search, accumulator
+from hep_peaksum.kernels.compiled import jit, least_cell, read_only
+from hep_peaksum.kernels.numba_around import falling, saddles, sum_cells
+from hep_peaksum.kernels.paths import ADJACENT, adjacent, lower_wins, paths
 
-log = logging.getLogger(__name__)
+__all__ = ["falling", "find_peaks", "saddles", "sum_cells"]
 
-ADJACENT = {(d, p) for d in (-1, 0, 1) for p in (-1, 0, 1)} - {(0, 0)}
-# Candidates are marked by bytes of 0 and 1, read eight at a time: multiplied by this number, the lowest set
-# byte of such a word puts its own place into the top byte.
-PLACE_OF_BYTE = np.uint64(0x0001020304050607)
-ONE, TOP_BYTE = np.uint64(1), np.uint64(56)
+# A block of events stays in the cache next to the processor.
+VECTOR_BYTES, BLOCK_BYTES = 64, 1 << 14
+NO_BIT, ONE = np.uint64(0), np.uint64(1)
 
 
-def _jit(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` on first use and cache it on disk; without a writable place for it, say so."""
-    try:
-        return numba.njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
-    except RuntimeError as error:  # raised while decorating: "no locator available for file ..."
-        log.warning("numba finds no writable cache, kernels are compiled in every process: %s", error)
-        return numba.njit(nogil=True)(function)  # type: ignore[no-any-return]
-
-
-def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Peaks:
+def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
     """Return every seed with the sum of its window (see `hep_peaksum.kernels.Kernel`)."""
     number = accumulator(grids.dtype)
-    search = np.array(rule.search, np.int64).reshape(-1, 3)
-    window = np.array(rule.window, np.int64).reshape(-1, 2)
-    reach = np.maximum(_reach(search), _reach(window))
-    return Peaks(
-        *_find(
-            _read_only(grids),
-            search,
-            {(d, p) for d, p, _ in rule.search} >= ADJACENT,
-            _rounded_up(rule.bound, grids.dtype),
-            window,
-            _cell_bound(rule.cell_bound, number),
-            reach,
-            tuple(periodic),
-            grids.dtype.type(absent(grids.dtype)),
-            grids.dtype.type(np.inf if number is np.float64 else np.iinfo(np.int64).max),
-            number(0),
-        )
+    bound = _rounded_up(rule.bound, grids.dtype)
+    if bound is None:  # beyond what a cell can hold
+        nothing, value = np.empty(0, np.int32), np.empty(0, number)
+        return Search(Peaks(np.empty(0, np.int64), nothing, nothing, value, value, nothing), is_finite=True)
+    shape = grids.shape[1:]
+    n = shape[0] * shape[1]
+    block = max(1, min(len(grids), BLOCK_BYTES // (n * grids.itemsize)))
+    copy = np.zeros(block * n + 2 * _margin(shape[1], grids.itemsize), grids.dtype)
+    *columns, is_finite = _find(
+        read_only(grids),
+        copy,
+        read_only(copy),
+        *adjacent(shape, rule, _n_lanes(grids.dtype)),
+        lower_wins(rule),
+        bound,
+        *paths(shape, rule, periodic),
+        least_cell(rule.cell_bound, number),
+        number(0),
     )
-
-
-def sum_cells(
-    grids: Array, peaks: Peaks, window: tuple[Offset, ...], cell_bound: float | None, periodic: Periodic
-) -> tuple[Array, Array]:
-    """Return the sum of `window` about every peak, and how many cells were added."""
-    number = accumulator(grids.dtype)
-    total = np.zeros(len(peaks.event), number)
-    n_cells = np.zeros(len(peaks.event), np.int64)
-    _sum(
-        _read_only(grids),
-        _read_only(peaks.event),
-        _read_only(peaks.row),
-        _read_only(peaks.col),
-        np.array(window, np.int64).reshape(-1, 2),
-        _cell_bound(cell_bound, number),
-        tuple(periodic),
-        number(absent(grids.dtype)),
-        total,
-        n_cells,
-    )
-    return total, n_cells
-
-
-def saddles(grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
-    """Return the highest level at which every peak is joined to anything higher, over 8 neighbours."""
-    number = accumulator(grids.dtype)
-    level = np.empty(len(peaks.event), number)
-    places = (_read_only(index) for index in (peaks.event, peaks.row, peaks.col))
-    _flood(_read_only(grids), *places, tuple(periodic), number(absent(grids.dtype)), level)
-    return level
-
-
-def _read_only(array: Array) -> Array:
-    """Return a contiguous view that cannot be written, so that numba meets (and compiles) one kind only."""
-    view: Array = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
-
-
-def _cell_bound(cell_bound: float | None, number: type[np.float64 | np.int64]) -> Any:
-    """Return the bound as a number: where there is none, the lowest that is not `absent`."""
-    if cell_bound is not None:
-        return number(cell_bound)
-    low = number(absent(number))
-    return low + 1 if number is np.int64 else np.nextafter(low, number(0))
+    return Search(Peaks(*columns), bool(is_finite))
 
 
 def _rounded_up(bound: float, dtype: np.dtype[Any]) -> Any:
-    """Return the least number of the type of the cells that is not below the bound."""
+    """Return the least number of the type of the cells that is not below the bound nor `absent`, or None."""
+    if dtype.kind != "f":
+        lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
+        return None if bound > highest else dtype.type(max(bound, lowest + 1))
     with np.errstate(over="ignore"):
         nearest = dtype.type(bound)
-    return np.nextafter(nearest, dtype.type(np.inf)) if nearest < accumulator(dtype)(bound) else nearest
+    rounded = np.nextafter(nearest, dtype.type(np.inf)) if nearest < np.float64(bound) else nearest
+    return max(rounded, np.finfo(dtype).min)
 
 
-def _reach(offsets: Array) -> Array:
-    """Return how far the offsets reach along rows and columns."""
-    return np.asarray(np.abs(offsets[:, :2]).max(axis=0, initial=0))
+def _n_lanes(dtype: np.dtype[Any]) -> int:
+    """Return how many cells one vector holds."""
+    return VECTOR_BYTES // dtype.itemsize
 
 
-# r, c = row, column of a cell; d, p = offset; low = absent; flat arrays hold one event, row after row
+@jit
+def _margin(n_cols: int, itemsize: int) -> int:
+    """Return how many cells before the first and behind the last of an event vectors and their rivals reach."""
+    return n_cols + 1 + VECTOR_BYTES // itemsize
 
 
-@_jit
-def _mark(cells: Any, left: Any, right: Any, highest: Any, marks: Any, n_cols: int, bound: Any) -> None:
-    """Mark the cells that are not below the bound, nor below the highest of their row and the rows beside it.
+# Vectors, which numba has no words for: what they give is a word with a bit for each cell.
 
-    `cells` has one more on either side; what lies beyond a row is hidden by `left` and `right`. `highest` has a
-    row more above and below.
+
+def _instruction(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that numba does not compile but takes as it is built."""
+    return intrinsic(function)  # type: ignore[no-any-return]
+
+
+class _Vectors:
+    """Builds the instructions for vectors of the cells of an array."""
+
+    def __init__(self, context: Any, builder: Any, array: Any, cells: Any) -> None:
+        dtype = array.dtype
+        self.builder, self.is_float = builder, isinstance(dtype, numba.types.Float)
+        self.n_lanes, self.alignment = _n_lanes(np.dtype(dtype.name)), dtype.bitwidth // 8
+        self.vector = ir.VectorType(context.get_data_type(dtype), self.n_lanes)
+        self.start = context.make_array(array)(context, builder, cells).data
+
+    def load(self, place: Any) -> Any:
+        """Return the vector that starts at a place of the array."""
+        address = self.builder.gep(self.start, [place])
+        loaded = self.builder.load(self.builder.bitcast(address, self.vector.as_pointer()))
+        loaded.align = self.alignment
+        return loaded
+
+    def same(self, value: Any) -> Any:
+        """Return the vector that holds one value everywhere."""
+        nothing, places = ir.Constant(self.vector, ir.Undefined), ir.VectorType(ir.IntType(32), self.n_lanes)
+        one = self.builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+        return self.builder.shuffle_vector(one, nothing, ir.Constant(places, [0] * self.n_lanes))
+
+    def compare(self, left: Any, how: str, right: Any) -> Any:
+        """Return the flags of a comparison, cell by cell."""
+        compare = self.builder.fcmp_ordered if self.is_float else self.builder.icmp_signed
+        return compare(how, left, right)
+
+    def flags(self, word: Any) -> Any:
+        """Return the bits of a word as a vector of flags."""
+        narrow = self.builder.trunc(word, ir.IntType(self.n_lanes)) if self.n_lanes < 64 else word
+        return self.builder.bitcast(narrow, ir.VectorType(ir.IntType(1), self.n_lanes))
+
+    def word(self, flags: Any) -> Any:
+        """Return a vector of flags as the bits of a word."""
+        narrow = self.builder.bitcast(flags, ir.IntType(self.n_lanes))
+        return self.builder.zext(narrow, ir.IntType(64)) if self.n_lanes < 64 else narrow
+
+
+@_instruction
+def _reaching(_typing: Any, cells: Any, _place: Any, _bound: Any) -> Any:
+    """Return which cells of the vector at a place are not below the bound."""
+    signature = numba.types.uint64(cells, numba.types.int64, cells.dtype)
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, place, bound = arguments
+        vectors = _Vectors(context, builder, signature.args[0], array)
+        return vectors.word(vectors.compare(vectors.load(place), ">=", vectors.same(bound)))
+
+    return signature, build
+
+
+@_instruction
+def _not_finite(_typing: Any, cells: Any, _place: Any) -> Any:
+    """Return which cells of the vector at a place are NaN or infinite."""
+    signature = numba.types.uint64(cells, numba.types.int64)
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, place = arguments
+        vectors = _Vectors(context, builder, signature.args[0], array)
+        if not vectors.is_float:
+            return context.get_constant(numba.types.uint64, 0)
+        loaded = vectors.load(place)
+        difference = builder.fsub(loaded, loaded)  # 0, or NaN
+        return vectors.word(builder.fcmp_unordered("uno", difference, difference))
+
+    return signature, build
+
+
+def _unbeaten_by(losing: dict[Offset, str]) -> Any:
+    """Return what tells which cells of the vector at a place are beaten by none of their rivals.
+
+    `losing` says how a rival at an offset compares with a cell that is beaten by it.
     """
-    n = len(left)
-    before, here, after = cells[0:n], cells[1 : n + 1], cells[2 : n + 2]
-    above, middle, below = highest[0:n], highest[n_cols : n_cols + n], highest[2 * n_cols : 2 * n_cols + n]
-    for k in range(n):
-        beside = max(min(before[k], left[k]), min(after[k], right[k]))
-        middle[k] = max(beside, here[k])
-    for k in range(n):
-        cell = here[k]
-        marks[k] = (cell >= bound) & (cell >= above[k]) & (cell >= middle[k]) & (cell >= below[k])
+
+    def unbeaten(_typing: Any, cells: Any, _place: Any, _n_cols: Any, rivals: Any, _vector: Any) -> Any:
+        integer = numba.types.int64
+        signature = numba.types.uint64(cells, integer, integer, rivals, integer)
+
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            array, place, n_cols, rivals, vector = arguments
+            vectors = _Vectors(context, builder, signature.args[0], array)
+            words = context.make_array(signature.args[3])(context, builder, rivals).data
+            first = builder.mul(vector, vector.type(len(ADJACENT)))
+            here, beaten = vectors.load(place), vectors.flags(ir.IntType(64)(0))
+            for k, (d, p) in enumerate(ADJACENT):
+                step = builder.add(builder.mul(n_cols, n_cols.type(d)), n_cols.type(p))
+                other = vectors.load(builder.add(place, step))
+                is_rival = vectors.flags(builder.load(builder.gep(words, [builder.add(first, first.type(k))])))
+                beats = builder.and_(vectors.compare(other, losing[d, p], here), is_rival)
+                beaten = builder.or_(beaten, beats)
+            return vectors.word(builder.not_(beaten))
+
+        return signature, build
+
+    return _instruction(unbeaten)
 
 
-@_jit
-def _mark_above(cells: Any, marks: Any, bound: Any, n: int) -> None:
-    """Mark the cells that are not below the bound."""
-    here = cells[1 : n + 1]
-    for k in range(n):
-        marks[k] = here[k] >= bound
+# With the default tie rule there is nothing left to settle: of equal cells the first wins.
+_unbeaten = _unbeaten_by(dict.fromkeys(ADJACENT, ">"))
+_first_of_equals = _unbeaten_by({place: ">=" if place < (0, 0) else ">" for place in ADJACENT})
 
 
-@_jit
-def _place(i: int, size: int, is_closed: bool) -> int:
-    """Return an index on a periodic axis, or -1 beyond an edge."""
-    if 0 <= i < size:
-        return i
-    return i % size if is_closed else -1
+@_instruction
+def _at(_typing: Any, array: Any, _place: Any) -> Any:
+    """Return an element of a flat array; unlike numba's own index a place is never counted from the end."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        return context.unpack_value(builder, array.dtype, builder.gep(data, [arguments[1]]))
+
+    return array.dtype(array, numba.types.int64), build
 
 
-@_jit
-def _is_seed(grid: Any, r: int, c: int, search: Any, periodic: Any) -> bool:
-    """Return whether a cell near an edge or a seam beats its whole search window."""
-    n_rows, n_cols = grid.shape
-    value = grid[r, c]
-    for k in range(search.shape[0]):
-        other_r = _place(r + search[k, 0], n_rows, periodic[0])
-        other_c = _place(c + search[k, 1], n_cols, periodic[1])
-        if other_r < 0 or other_c < 0:
-            continue
-        other = grid[other_r, other_c]
-        if other > value:
-            return False
-        if other == value:
-            tie = search[k, 2]
-            if tie == NEIGHBOUR_WINS:
-                return False
-            if tie in (LOWER_INDEX_WINS, HIGHER_INDEX_WINS):
-                is_lower = other_r < r or (other_r == r and other_c < c)
-                if is_lower == (tie == LOWER_INDEX_WINS):
-                    return False
-    return True
+@_instruction
+def _lowest_bit(_typing: Any, _word: Any) -> Any:
+    """Return the place of the lowest bit that is set; 64 where none is."""
+
+    def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return numba.types.int64(numba.types.uint64), build
 
 
-@_jit
-def _window_sum(grid: Any, r: int, c: int, window: Any, periodic: Any, cell_bound: Any, zero: Any) -> Any:
-    """Return the sum of the window about a cell near an edge or a seam, and how many cells were added."""
-    n_rows, n_cols = grid.shape
-    added, count = zero, 0
-    for k in range(window.shape[0]):
-        i = _place(r + window[k, 0], n_rows, periodic[0])
-        j = _place(c + window[k, 1], n_cols, periodic[1])
-        if i >= 0 and j >= 0:
-            cell = type(zero)(grid[i, j])
-            if cell >= cell_bound:
-                added += cell
-                count += 1
-    return added, count
+@_instruction
+def _put(_typing: Any, array: Any, _place: Any, _value: Any) -> Any:
+    """Set an element of a flat array (see `_at`)."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        context.pack_value(builder, array.dtype, arguments[2], builder.gep(data, [arguments[1]]))
+        return context.get_dummy_value()
+
+    return numba.types.void(array, numba.types.int64, array.dtype), build
 
 
-@_jit
-def _candidates(words: Any, filled: Any, candidates: Any) -> int:
-    """Write down which cells are marked, and return how many."""
-    n_filled, n = 0, 0
-    for w in range(len(words)):  # no branch: where the few candidates lie cannot be foreseen
-        filled[n_filled] = w
-        n_filled += words[w] != 0
-    for k in range(n_filled):
-        word = words[filled[k]]
+@_instruction
+def _prefetch(_typing: Any, cells: Any, _place: Any) -> Any:
+    """Ask the memory for the cells at a place, which may also lie behind the end."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), pointer)
+        builder.call(function, [address, number(0), number(2), number(1)])
+        return context.get_dummy_value()
+
+    return numba.types.void(cells, numba.types.int64), build
+
+
+@jit
+def _candidates(
+    cells: Any,
+    origin: int,
+    n_events: int,
+    shape: Any,
+    rivals: Any,
+    own: Any,
+    lower_wins: bool,
+    bound: Any,
+    scratch: Any,
+) -> Any:
+    """Write down which cells of some events may be seeds; return how many, and whether every cell is finite.
+
+    There is no branch on a single cell: where the few candidates lie cannot be foreseen.
+    """
+    events, vectors, found_event, found_cell = scratch
+    n, n_vectors, n_lanes = shape[0] * shape[1], len(own), VECTOR_BYTES // cells.itemsize
+    n_filled, n_found, strange = 0, 0, NO_BIT
+    for event in range(n_events):
+        for v in range(n_vectors):
+            place = origin + event * n + v * n_lanes
+            _prefetch(cells, place + n_events * n)
+            _put(events, n_filled, event)
+            _put(vectors, n_filled, v)
+            n_filled += (_reaching(cells, place, bound) & _at(own, v)) != 0
+            strange |= _not_finite(cells, place) & _at(own, v)
+    for i in range(n_filled):
+        event, v = _at(events, i), _at(vectors, i)
+        place = origin + event * n + v * n_lanes
+        word = _reaching(cells, place, bound) & _at(own, v)
+        if lower_wins:
+            word &= _first_of_equals(cells, place, shape[1], rivals, v)
+        else:
+            word &= _unbeaten(cells, place, shape[1], rivals, v)
+        _put(found_event, n_found, event)
+        _put(found_cell, n_found, v * n_lanes + _lowest_bit(word))
+        n_found += word != 0
+        word &= word - ONE
         while word != 0:
-            lowest = word & (~word + ONE)
-            candidates[n] = filled[k] * 8 + np.int64((lowest * PLACE_OF_BYTE) >> TOP_BYTE)
-            n += 1
-            word ^= lowest
-    return n
+            _put(found_event, n_found, event)
+            _put(found_cell, n_found, v * n_lanes + _lowest_bit(word))
+            n_found += 1
+            word &= word - ONE
+    return n_found, strange == 0
 
 
-@_jit
-def _beats_all(flat: Any, cell: int, steps: Any, loses_ties: Any) -> bool:
-    """Return whether a cell away from edges and seams beats its whole search window."""
-    value = flat[cell]
-    for k in range(len(steps)):
-        other = flat[cell + steps[k]]
-        if other > value or (other == value and loses_ties[k]):
+@jit
+def _beats_all(cells: Any, cell: int, steps: Any, wins_tie: Any, first: int, n: int) -> bool:
+    """Return whether a cell beats the cells that `n` steps, from the first on, lead to."""
+    value = _at(cells, cell)
+    for k in range(first, first + n):
+        other = _at(cells, cell + _at(steps, k))
+        if other > value or (other == value and not _at(wins_tie, k)):
             return False
     return True
 
 
-@_jit
-def _sum_all(flat: Any, cell: int, steps: Any, cell_bound: Any, zero: Any) -> Any:
-    """Return the sum of the window about a cell away from edges and seams, and how many cells were added."""
+@jit
+def _sum_all(cells: Any, cell: int, steps: Any, first: int, n: int, cell_bound: Any, zero: Any) -> Any:
+    """Return the sum of the cells that `n` steps, from the first on, lead to, and how many cells were added."""
     added, count = zero, 0
-    for k in range(len(steps)):
-        part = type(zero)(flat[cell + steps[k]])
+    for k in range(first, first + n):
+        part = type(zero)(_at(cells, cell + _at(steps, k)))
         passes = part >= cell_bound
         added += part if passes else zero
         count += passes
     return added, count
 
 
-@_jit
-def _steps(offsets: Any, n_cols: int) -> Any:
-    """Return how far offsets lead along a flat event, away from edges and seams."""
-    return offsets[:, 0] * n_cols + offsets[:, 1]
-
-
-@_jit
-def _loses_ties(search: Any, steps: Any) -> Any:
-    """Return whether a cell loses a tie with each cell of the search window, away from seams."""
-    lower = (search[:, 2] == LOWER_INDEX_WINS) & (steps < 0)
-    higher = (search[:, 2] == HIGHER_INDEX_WINS) & (steps > 0)
-    return (search[:, 2] == NEIGHBOUR_WINS) | lower | higher
-
-
-@_jit
-def _plane(n_rows: int, n_cols: int, reach: Any) -> Any:
-    """Return row and column of every cell, and whether a window about it meets neither edge nor seam."""
-    rows, cols = np.empty(n_rows * n_cols, np.int64), np.empty(n_rows * n_cols, np.int64)
-    for k in range(n_rows * n_cols):
-        rows[k], cols[k] = k // n_cols, k % n_cols
-    inside = (rows >= reach[0]) & (rows < n_rows - reach[0]) & (cols >= reach[1]) & (cols < n_cols - reach[1])
-    return rows, cols, inside
-
-
-@_jit
+@jit
 def _find(
     grids: Any,
-    search: Any,
-    has_adjacent: bool,
+    copy: Any,
+    copied: Any,
+    rivals: Any,
+    own: Any,
+    lower_wins: bool,
     bound: Any,
+    row_of: Any,
+    col_of: Any,
+    kind_of: Any,
+    search: Any,
+    wins_tie: Any,
+    n_search: Any,
     window: Any,
+    n_window: Any,
     cell_bound: Any,
-    reach: Any,
-    periodic: Any,
-    low: Any,
-    high: Any,
     zero: Any,
 ) -> Any:
-    """Return event, row and column of the seeds, the seeds, the sums and the numbers of cells added."""
+    """Return event, row and column of the seeds, the seeds, the sums, how many cells they add, and is_finite.
+
+    Events are taken by the block that stays in the cache next to the processor. `copied` is `copy`, read-only:
+    blocks with too little memory before or behind them for whole vectors are looked at there.
+    """
     n_events, n_rows, n_cols = grids.shape
-    n = n_rows * n_cols
-    flat = grids.reshape(n_events * n)
-    search_steps, window_steps = _steps(search, n_cols), _steps(window, n_cols)
-    loses_ties = _loses_ties(search, search_steps)
-    rows, cols, inside = _plane(n_rows, n_cols, reach)
-    left, right = np.where(cols == 0, low, high), np.where(cols == n_cols - 1, low, high)
-    highest, ends = np.full(n + 2 * n_cols, low), np.full(n + 2, low)
-    marks = np.zeros((n + 7) // 8 * 8, np.uint8)
-    words = marks.view(np.uint64)
-    filled, candidates = np.empty(len(words) + 1, np.int64), np.empty(n, np.int64)
-    capacity = 1024 + n
-    events, cells, n_cells = (
-        np.empty(capacity, np.int64),
-        np.empty(capacity, np.int64),
-        np.empty(capacity, np.int64),
+    n, ahead = n_rows * n_cols, _margin(n_cols, grids.itemsize)
+    block = (len(copy) - 2 * ahead) // n
+    flat, shape = grids.reshape(n_events * n), (n_rows, n_cols)
+    search_steps, ties, window_steps = search.ravel(), wins_tie.ravel(), window.ravel()
+    scratch = (
+        np.empty(block * len(own) + 1, np.int64),
+        np.empty(block * len(own) + 1, np.int64),
+        np.empty(block * n + 1, np.int64),
+        np.empty(block * n + 1, np.int64),
     )
+    capacity = 1024 + block * n
+    event, row, col = np.empty(capacity, np.int64), np.empty(capacity, np.int32), np.empty(capacity, np.int32)
     seed, total = np.empty(capacity, type(zero)), np.empty(capacity, type(zero))
-    found = 0
-    for event in range(n_events):
-        if found + n > capacity:
-            capacity = 2 * capacity + n
-            events, cells, n_cells = (
-                _grown(events, capacity),
-                _grown(cells, capacity),
-                _grown(n_cells, capacity),
-            )
-            seed, total = _grown(seed, capacity), _grown(total, capacity)
-        grid, start = grids[event], event * n
-        if event == 0 or event == n_events - 1:  # beside these there is no memory to look at
-            ends[1 : n + 1] = flat[start : start + n]
-            around = ends[0 : n + 2]
-        else:
-            around = flat[start - 1 : start + n + 1]
-        if has_adjacent:
-            _mark(around, left, right, highest, marks, n_cols, bound)
-        else:
-            _mark_above(around, marks, bound, n)
-        for candidate in range(_candidates(words, filled, candidates)):
-            k = candidates[candidate]
-            cell = start + k
-            if flat[cell] == low:
+    n_cells = np.empty(capacity, np.int32)
+    found, is_finite = 0, True
+    for begin in range(0, n_events, block):
+        if found + block * n > capacity:
+            capacity = max(2 * capacity, found // begin * n_events * 9 // 8) + block * n
+            event, row, col = _grown(event, capacity), _grown(row, capacity), _grown(col, capacity)
+            seed, total, n_cells = _grown(seed, capacity), _grown(total, capacity), _grown(n_cells, capacity)
+        cells, origin, size = flat, begin * n, min(block, n_events - begin)
+        if origin < ahead or origin + size * n + ahead > len(flat):
+            copy[ahead : ahead + size * n] = flat[origin : origin + size * n]
+            cells, origin = copied, ahead
+        n_found, finite = _candidates(cells, origin, size, shape, rivals, own, lower_wins, bound, scratch)
+        is_finite &= finite
+        for i in range(n_found):
+            e, k = _at(scratch[2], i), _at(scratch[3], i)
+            cell, kind = origin + e * n + k, _at(kind_of, k)
+            first, n_more = kind * search.shape[1], _at(n_search, kind)
+            if n_more and not _beats_all(cells, cell, search_steps, ties, first, n_more):
                 continue
-            if inside[k]:
-                if not _beats_all(flat, cell, search_steps, loses_ties):
-                    continue
-                added, count = _sum_all(flat, cell, window_steps, cell_bound, zero)
-            else:
-                if not _is_seed(grid, rows[k], cols[k], search, periodic):
-                    continue
-                added, count = _window_sum(grid, rows[k], cols[k], window, periodic, cell_bound, zero)
-            events[found], cells[found], n_cells[found] = event, k, count
-            seed[found], total[found] = flat[cell], added
+            first, n_added = kind * window.shape[1], _at(n_window, kind)
+            added, count = _sum_all(cells, cell, window_steps, first, n_added, cell_bound, zero)
+            _put(event, found, begin + e)
+            _put(row, found, _at(row_of, k))
+            _put(col, found, _at(col_of, k))
+            _put(seed, found, type(zero)(_at(cells, cell)))
+            _put(total, found, added)
+            _put(n_cells, found, count)
             found += 1
-    kept = cells[:found]
-    place = events[:found].copy(), rows[kept], cols[kept]
-    return (*place, seed[:found].copy(), total[:found].copy(), n_cells[:found].copy())
+    place = event[:found], row[:found], col[:found]
+    return (*place, seed[:found], total[:found], n_cells[:found], is_finite)
 
 
-@_jit
+@jit
 def _grown(column: Any, capacity: int) -> Any:
     """Return a copy of `column` with room for `capacity` values."""
     larger = np.empty(capacity, column.dtype)
     larger[: len(column)] = column
     return larger
-
-
-@_jit
-def _sum(
-    grids: Any,
-    event: Any,
-    row: Any,
-    col: Any,
-    window: Any,
-    cell_bound: Any,
-    periodic: Any,
-    low: Any,
-    total: Any,
-    n_cells: Any,
-) -> None:
-    """Add the window about every given cell into `total` and count into `n_cells`."""
-    _, n_rows, n_cols = grids.shape
-    for n in range(len(event)):
-        for k in range(window.shape[0]):
-            r, c = row[n] + window[k, 0], col[n] + window[k, 1]
-            if periodic[0]:
-                r = r % n_rows
-            if periodic[1]:
-                c = c % n_cols
-            if r < 0 or r >= n_rows or c < 0 or c >= n_cols:
-                continue
-            cell = type(low)(grids[event[n], r, c])
-            if cell >= cell_bound:
-                total[n] += cell
-                n_cells[n] += 1
-
-
-@_jit
-def _flood(grids: Any, event: Any, row: Any, col: Any, periodic: Any, low: Any, level: Any) -> None:
-    """Flood from every peak to the highest cell at the shore, until one is higher; note how low that went."""
-    _, n_rows, n_cols = grids.shape
-    seen = np.full((n_rows, n_cols), -1, np.int64)
-    for n in range(len(event)):
-        grid = grids[event[n]]
-        seed = type(low)(grid[row[n], col[n]])
-        level[n] = seed
-        shore = [(-seed, row[n], col[n])]
-        seen[row[n], col[n]] = n
-        while len(shore) > 0:
-            depth, r, c = heapq.heappop(shore)
-            if -depth > seed:
-                break
-            level[n] = min(level[n], -depth)
-            for i in range(r - 1, r + 2):
-                for j in range(c - 1, c + 2):
-                    k = i % n_rows if periodic[0] else i
-                    m = j % n_cols if periodic[1] else j
-                    if k < 0 or k >= n_rows or m < 0 or m >= n_cols or seen[k, m] == n:
-                        continue
-                    seen[k, m] = n
-                    cell = type(low)(grid[k, m])
-                    if cell != low:
-                        heapq.heappush(shore, (-cell, k, m))

@@ -20,6 +20,7 @@ from hep_peaksum.kernels import (
     Peaks,
     Periodic,
     Rule,
+    Search,
     absent,
     accumulator,
 )
@@ -28,7 +29,7 @@ from hep_peaksum.kernels import (
 BLOCK_CELLS = 1 << 22
 
 
-def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Peaks:
+def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
     """Return every seed with the sum of its window (see `hep_peaksum.kernels.Kernel`)."""
     n_events, n_rows, n_cols = grids.shape
     step = max(1, BLOCK_CELLS // max(1, n_rows * n_cols))
@@ -37,9 +38,11 @@ def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Peaks:
     row = np.concatenate([np.empty(0, np.int64), *(b[1] for b in blocks)])
     col = np.concatenate([np.empty(0, np.int64), *(b[2] for b in blocks)])
     seed = grids[event, row, col].astype(accumulator(grids.dtype))
-    peaks = Peaks(event, row, col, seed, seed, row)
-    total, n_cells = sum_cells(grids, peaks, rule.window, rule.cell_bound, periodic)
-    return peaks._replace(sum=total, n_cells=n_cells)
+    peaks = Peaks(event, row.astype(np.int32), col.astype(np.int32), seed, seed, row)
+    with np.errstate(invalid="ignore", over="ignore"):
+        total, n_cells = sum_cells(grids, peaks, rule.window, rule.cell_bound, periodic)
+        is_finite = bool(np.isfinite(grids).all())
+    return Search(peaks._replace(sum=total, n_cells=n_cells), is_finite)
 
 
 def sum_cells(
@@ -47,7 +50,7 @@ def sum_cells(
 ) -> tuple[Array, Array]:
     """Return the sum of `window` about every peak, and how many cells were added."""
     total = np.zeros(len(peaks.event), accumulator(grids.dtype))
-    n_cells = np.zeros(len(peaks.event), np.int64)
+    n_cells = np.zeros(len(peaks.event), np.int32)
     for offset in window:
         value, _, _ = _neighbours(grids, peaks.event, peaks.row, peaks.col, offset, periodic)
         added = value != absent(grids.dtype)
@@ -63,6 +66,11 @@ def saddles(grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
     number = accumulator(grids.dtype)
     places = zip(peaks.event.tolist(), peaks.row.tolist(), peaks.col.tolist(), strict=True)
     return np.array([_saddle(grids[event].tolist(), row, col, periodic) for event, row, col in places], number)
+
+
+def falling(event: Array, key: Array) -> Array:
+    """Return the order in which, event by event, the keys fall; equal ones stay in their order."""
+    return np.lexsort((-key, event))
 
 
 def _saddle(cells: list[list[float]], row: int, col: int, periodic: Periodic) -> float:

@@ -1,0 +1,134 @@
+"""Compiled loops about peaks that are known: sums of windows, saddles, the order of keys."""
+
+from __future__ import annotations
+
+import heapq
+from typing import Any
+
+import numpy as np
+
+from hep_peaksum.kernels import Array, Offset, Peaks, Periodic, absent, accumulator
+from hep_peaksum.kernels.compiled import jit, least_cell, read_only
+
+# Up to so many keys are faster counted than sorted.
+MANY = 16
+
+
+def sum_cells(
+    grids: Array, peaks: Peaks, window: tuple[Offset, ...], cell_bound: float | None, periodic: Periodic
+) -> tuple[Array, Array]:
+    """Return the sum of `window` about every peak, and how many cells were added."""
+    number = accumulator(grids.dtype)
+    total = np.zeros(len(peaks.event), number)
+    n_cells = np.zeros(len(peaks.event), np.int32)
+    _sum(
+        read_only(grids),
+        *_places(peaks),
+        np.array(window, np.int64).reshape(-1, 2),
+        least_cell(cell_bound, number),
+        tuple(periodic),
+        number(absent(grids.dtype)),
+        total,
+        n_cells,
+    )
+    return total, n_cells
+
+
+def saddles(grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
+    """Return the highest level at which every peak is joined to anything higher, over 8 neighbours."""
+    number = accumulator(grids.dtype)
+    level = np.empty(len(peaks.event), number)
+    _flood(read_only(grids), *_places(peaks), tuple(periodic), number(absent(grids.dtype)), level)
+    return level
+
+
+def falling(event: Array, key: Array) -> Array:
+    """Return the order in which, event by event, the keys fall; equal ones stay in their order."""
+    order = np.empty(len(event), np.int64)
+    _sort_falling(read_only(event), read_only(key), order)
+    return order
+
+
+def _places(peaks: Peaks) -> tuple[Array, Array, Array]:
+    """Return event, row and column of the peaks, all of one type."""
+    event, row, col = (read_only(index.astype(np.int64, copy=False)) for index in peaks[:3])
+    return event, row, col
+
+
+@jit
+def _sum(
+    grids: Any,
+    event: Any,
+    row: Any,
+    col: Any,
+    window: Any,
+    cell_bound: Any,
+    periodic: Any,
+    low: Any,
+    total: Any,
+    n_cells: Any,
+) -> None:
+    """Add the window about every given cell into `total` and count into `n_cells`."""
+    _, n_rows, n_cols = grids.shape
+    for n in range(len(event)):
+        for k in range(window.shape[0]):
+            r, c = row[n] + window[k, 0], col[n] + window[k, 1]
+            if periodic[0]:
+                r = r % n_rows
+            if periodic[1]:
+                c = c % n_cols
+            if r < 0 or r >= n_rows or c < 0 or c >= n_cols:
+                continue
+            cell = type(low)(grids[event[n], r, c])
+            if cell >= cell_bound:
+                total[n] += cell
+                n_cells[n] += 1
+
+
+@jit
+def _sort_falling(event: Any, key: Any, order: Any) -> None:
+    """Write down the order of the keys of every event, which fall; equal ones stay in their order."""
+    start = 0
+    while start < len(event):
+        stop = start + 1
+        while stop < len(event) and event[stop] == event[start]:
+            stop += 1
+        if stop - start > MANY:
+            order[start:stop] = start + np.argsort(-key[start:stop], kind="mergesort")
+        else:  # a few are faster counted than sorted, for want of branches
+            for n in range(start, stop):
+                place = start
+                for m in range(start, n):
+                    place += key[m] >= key[n]
+                for m in range(n + 1, stop):
+                    place += key[m] > key[n]
+                order[place] = n
+        start = stop
+
+
+@jit
+def _flood(grids: Any, event: Any, row: Any, col: Any, periodic: Any, low: Any, level: Any) -> None:
+    """Flood from every peak to the highest cell at the shore, until one is higher; note how low that went."""
+    _, n_rows, n_cols = grids.shape
+    seen = np.full((n_rows, n_cols), -1, np.int64)
+    for n in range(len(event)):
+        grid = grids[event[n]]
+        seed = type(low)(grid[row[n], col[n]])
+        level[n] = seed
+        shore = [(-seed, row[n], col[n])]
+        seen[row[n], col[n]] = n
+        while len(shore) > 0:
+            depth, r, c = heapq.heappop(shore)
+            if -depth > seed:
+                break
+            level[n] = min(level[n], -depth)
+            for i in range(r - 1, r + 2):
+                for j in range(c - 1, c + 2):
+                    k = i % n_rows if periodic[0] else i
+                    m = j % n_cols if periodic[1] else j
+                    if k < 0 or k >= n_rows or m < 0 or m >= n_cols or seen[k, m] == n:
+                        continue
+                    seen[k, m] = n
+                    cell = type(low)(grid[k, m])
+                    if cell != low:
+                        heapq.heappush(shore, (-cell, k, m))
