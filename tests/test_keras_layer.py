@@ -1,13 +1,12 @@
-"""The Keras layer, on the backend that KERAS_BACKEND names: the same answers as the array engine.
+"""The Keras layer, on the backend that KERAS_BACKEND names: the same answers as the array engine."""
 
-One backend a process, because Keras chooses when it is imported; without a choice it is numpy here.
-"""
-
+import contextlib
+import io
 import os
 import re
+import runpy
 import subprocess
 import sys
-import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,55 +15,21 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from strategies import problems, small_counts
+from keras_backend import BACKEND, FORMATS, PeakSum2D, asked_of_a_layer, called, keras, plane, run, whole_images
+from strategies import TIE_RULES
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters, peak_sum_map, preset
 from hep_peaksum.keras_settings import bounds_of
 
-os.environ.setdefault("KERAS_BACKEND", "numpy")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-try:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what the backends say of one another is not our affair
-        import keras
-
-        from hep_peaksum.keras_layer import PeakSum2D
-except ImportError as error:
-    pytest.skip(f"{error}", allow_module_level=True)
-
-BACKEND = keras.backend.backend()
 if BACKEND == "jax":
     import jax
 
-    jax.config.update("jax_enable_x64", True)  # else there is no float64
-
 EXAMPLES, DOCS = (Path(__file__).parents[1] / folder for folder in ("examples", "docs"))
-FORMATS = ("channels_first", "channels_last")
 needs_gradients = pytest.mark.skipif(BACKEND == "numpy", reason="the numpy backend has no gradients")
 random = np.random.default_rng(1)
 
 # Keras makes numpy arrays of torch tensors in a way that numpy 2 warns of
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-
-def run(layer, images):
-    """Return what the layer gives for images (event, row, col) or (event, channel, row, col), alike."""
-    images = np.asarray(images)
-    cells = images[:, None] if images.ndim == 3 else images
-    if layer.data_format == "channels_last":
-        cells = np.moveaxis(cells, 1, -1)
-    got = layer(keras.ops.convert_to_tensor(cells, layer.compute_dtype))
-    if isinstance(got, tuple):
-        return tuple(map(keras.ops.convert_to_numpy, got))
-    got = keras.ops.convert_to_numpy(got)
-    if layer.data_format == "channels_last":
-        got = np.moveaxis(got, -1, 1)
-    return got[:, 0] if images.ndim == 3 and got.shape[1] == 1 else got
-
-
-def plane(shape, periodic=(False, False)):
-    rows, cols = (Axis(n=n, periodic=closed) for n, closed in zip(shape, periodic, strict=True))
-    return Grid(rows=rows, cols=cols)
 
 
 def counts(*shape, high=4):
@@ -112,37 +77,16 @@ def test_a_patch_of_zeros_is_no_maximum_and_neither_is_a_negative_edge():
 # --- equal to the array engine ----------------------------------------------------------------------------
 
 
-@st.composite
-def asked_of_a_layer(draw):
-    """Return counts and everything that a layer can be asked about them."""
-    problem = draw(problems(cells=small_counts))
-    small = min(problem.grids.shape[1:]) < 3
-    settings = PeakSumSettings(
-        search_window=problem.search_window,
-        sum_window=problem.sum_window,
-        seed_window=draw(st.sampled_from([(1, 1)] if small else [(1, 1), (3, 3), "xo\nx."])),
-        partial_seed_windows=draw(st.booleans()),
-        **({} if problem.tie_rule == "drawn" else {"tie_rule": problem.tie_rule}),
-        seed_threshold=problem.threshold,
-        seed_comparison=problem.comparison,
-        cell_threshold=problem.cell_threshold,
-        cell_comparison=draw(st.sampled_from([">", ">="])),
-        cell_threshold_abs=draw(st.booleans()),
-        sum_threshold=draw(st.sampled_from([None, 2, 3.5])),
-        sum_comparison=draw(st.sampled_from([">", ">="])),
-        max_clusters=draw(st.sampled_from([None, 1, 2, 5])),
-        masked=draw(st.sampled_from(["absent", "zero"])),
+def with_examples(n_examples):
+    """Return how hypothesis asks: every example that has a new shape is compiled anew by jax."""
+    return hypothesis_settings(
+        max_examples=n_examples if BACKEND != "jax" else n_examples // 5,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
-    mask = problem.mask[0] if len(problem.mask) else np.zeros(problem.grids.shape[1:], bool)
-    return problem.grids.astype(np.int64), settings, problem.periodic, mask if mask.any() else None
 
 
-# jax compiles every operation for every new shape
-@hypothesis_settings(
-    max_examples=40 if BACKEND == "jax" else 300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@with_examples(300)
 @given(asked_of_a_layer(), st.sampled_from(["float32", "float64"]), st.sampled_from(FORMATS))
 def test_counts_give_the_map_of_the_array_engine_bit_by_bit(problem, dtype, data_format):
     grids, settings, periodic, mask = problem
@@ -151,6 +95,38 @@ def test_counts_give_the_map_of_the_array_engine_bit_by_bit(problem, dtype, data
     got = run(layer, grids)
     assert got.dtype == dtype
     assert np.array_equal(got, wanted)
+
+
+@pytest.mark.parametrize(
+    ("shape", "data_format"),
+    [
+        ((24, 16), "channels_first"),
+        ((16, 24), "channels_last"),
+        ((1, 16), "channels_last"),
+        ((24, 1), "channels_first"),
+    ],
+    ids=["(None,1,24,16)", "(None,16,24,1)", "one row", "one column"],
+)
+@with_examples(60)
+@given(data=st.data())
+def test_images_of_a_calorimeter_give_the_map_of_the_array_engine_bit_by_bit(shape, data_format, data):
+    long_enough = [n >= 3 for n in shape]
+    settings = PeakSumSettings(
+        tie_rule=data.draw(st.sampled_from(TIE_RULES), label="tie_rule"),
+        search_window=data.draw(st.sampled_from([(3, 3), (5, 7), ".x.\nxo.\n..x"]), label="search_window")
+        if all(long_enough)
+        else tuple(3 if long_enough[k] else 1 for k in (0, 1)),
+        sum_window=data.draw(st.sampled_from([(3, 3), (1, 5)])) if all(long_enough) else (1, 1),
+        seed_threshold=data.draw(st.sampled_from([0, 1, 2.5])),
+        seed_comparison=data.draw(st.sampled_from([">", ">="])),
+        cell_threshold=data.draw(st.sampled_from([None, 2])),
+        sum_threshold=data.draw(st.sampled_from([None, 7])),
+    )
+    periodic = data.draw(st.tuples(st.booleans(), st.booleans()), label="periodic")
+    images = data.draw(whole_images(shape))
+    wanted = peak_sum_map(images, settings, plane(shape, periodic))
+    layer = PeakSum2D(settings, periodic=periodic, data_format=data_format)
+    assert np.array_equal(run(layer, images), wanted)
 
 
 @pytest.mark.parametrize("data_format", FORMATS)
@@ -256,7 +232,7 @@ def test_shapes_are_known_before_anything_is_run(returns, data_format):
     layer = PeakSum2D(returns=returns, max_clusters=3, data_format=data_format)
     first, last = (None, 2, 24, 16), (None, 24, 16, 2)
     shape = first if data_format == "channels_first" else last
-    symbolic, got = layer(keras.Input(shape[1:])), layer(np.zeros((4, *shape[1:]), "float32"))
+    symbolic, got = layer(keras.Input(shape[1:])), called(layer, np.zeros((4, *shape[1:]), "float32"))
     told_shape = layer.compute_output_shape(shape)
     one = (symbolic,), (got,), (told_shape,)
     pairs = zip(*((symbolic, got, told_shape) if returns == "leading" else one), strict=True)
@@ -324,7 +300,7 @@ def test_types_and_mixed_precision(dtype):
     cells[0, 5, 6] = -20_000
     cells = cells if "float16" in dtype and "b" not in dtype else np.minimum(cells, 9)
     layer = PeakSum2D(dtype=dtype)
-    got = layer(cells[..., None].astype("float32"))
+    got = called(layer, cells[..., None].astype("float32"))
     computed = layer.compute_dtype
     assert keras.backend.standardize_dtype(got.dtype) == computed
     wanted = keras.ops.cast(keras.ops.convert_to_tensor(peak_sum_map(cells).astype("float64")), computed)
@@ -376,7 +352,7 @@ def test_compiled_it_gives_the_same(asked):
 def gradient(layer, cells, weights):
     """Return the gradient of the weighted sum of the output, by the backend's own means."""
     if BACKEND == "jax":
-        return np.asarray(jax.grad(lambda x: (layer(x) * weights).sum())(cells))
+        return np.asarray(jax.jit(jax.grad(lambda x: (layer(x) * weights).sum()))(cells))
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -535,6 +511,18 @@ EXPORTED = [
 ]
 
 
+def exported(asked):
+    """Return a model of the layer, cells, and what it gives for them: a list of arrays."""
+    layer = PeakSum2D(**asked)
+    shape = (2, 12, 10) if layer.data_format == "channels_first" else (12, 10, 2)
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, layer(inputs))
+    cells = counts(4, *shape).astype("float32")
+    outputs = model(cells)
+    outputs = outputs if isinstance(outputs, (tuple, list)) else [outputs]
+    return model, cells, list(map(keras.ops.convert_to_numpy, outputs))
+
+
 @pytest.mark.skipif(BACKEND not in ("torch", "tensorflow"), reason=f"Keras exports no ONNX from {BACKEND}")
 @pytest.mark.filterwarnings("ignore")  # of the exporters
 @pytest.mark.parametrize("asked", EXPORTED, ids=lambda asked: " ".join(asked) or "default")
@@ -544,17 +532,12 @@ def test_an_onnx_graph_gives_the_same(asked, tmp_path):
             pytest.skip(f"no {module} here")
     import onnxruntime
 
-    layer = PeakSum2D(**asked)
-    shape = (2, 12, 10) if layer.data_format == "channels_first" else (12, 10, 2)
-    inputs = keras.Input(shape)
-    model = keras.Model(inputs, layer(inputs))
-    cells = counts(4, *shape).astype("float32")
-    wanted = model(cells)
+    model, cells, wanted = exported(asked)
     model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     outputs = session.run(None, {session.get_inputs()[0].name: cells})
-    for got, tensor in zip(outputs, wanted if isinstance(wanted, (tuple, list)) else [wanted], strict=True):
-        assert got == pytest.approx(keras.ops.convert_to_numpy(tensor), rel=1e-6, abs=1e-12)
+    for got, expected in zip(outputs, wanted, strict=True):
+        assert got == pytest.approx(expected, rel=1e-6, abs=1e-12)
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="a SavedModel is tensorflow's")
@@ -566,6 +549,27 @@ def test_a_saved_model_gives_the_same(tmp_path):
     model.export(tmp_path / "model", verbose=False)
     served = tf.saved_model.load(tmp_path / "model")
     assert np.array_equal(served.serve(cells), model(cells))
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="a TFLite model is tensorflow's")
+@pytest.mark.filterwarnings("ignore")  # of the converter
+@pytest.mark.parametrize("asked", EXPORTED, ids=lambda asked: " ".join(asked) or "default")
+def test_a_tflite_model_gives_the_same(asked, tmp_path):
+    if not find_spec("ai_edge_litert"):
+        pytest.skip("no ai_edge_litert here: pip install ai-edge-litert")
+    from ai_edge_litert.interpreter import Interpreter
+
+    model, cells, wanted = exported(asked)
+    model.export(tmp_path / "model.tflite", format="litert", verbose=False)
+    interpreter = Interpreter(str(tmp_path / "model.tflite"))
+    (given,) = interpreter.get_input_details()
+    interpreter.resize_tensor_input(given["index"], cells.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(given["index"], cells)
+    interpreter.invoke()
+    outputs = [interpreter.get_tensor(output["index"]) for output in interpreter.get_output_details()]
+    for got, expected in zip(sorted(outputs, key=np.ndim, reverse=True), wanted, strict=True):
+        assert got == pytest.approx(expected, rel=1e-6, abs=1e-12)
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="a torch module is torch's")
@@ -591,15 +595,16 @@ def test_it_is_a_torch_module():
         ("keras_torch_module", ("torch",)),
     ],
 )
-def test_an_example_runs(example, backends, tmp_path):
+def test_an_example_runs(example, backends, tmp_path, monkeypatch):
     if BACKEND not in backends:
         pytest.skip(f"{example} is not for {BACKEND}")
-    command = [sys.executable, EXAMPLES / f"{example}.py"]
-    environment = {**os.environ, "KERAS_BACKEND": BACKEND}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_BACKEND", BACKEND)
+    with contextlib.redirect_stdout(io.StringIO()) as said:  # here: a process of its own would import all anew
+        runpy.run_path(str(EXAMPLES / f"{example}.py"), run_name="__main__")
+    assert said.getvalue()
     if example == "keras_calibration":
-        before, after = map(float, re.findall(r"([\d.]+)%", done.stdout))
+        before, after = map(float, re.findall(r"([\d.]+)%", said.getvalue()))
         assert after < before / 20
 
 
@@ -614,15 +619,36 @@ def test_the_answer_on_the_page_is_that_of_the_array_engine():
     assert np.array_equal(got[:, 0], peak_sum_map(cells))
 
 
+(FOR_KERAS_2,) = (block for block in BLOCKS if "tf.keras" in block)
+THE_SAME = """
+import numpy as np
+import tensorflow as tf
+from hep_peaksum import Axis, Grid, peak_sum_map
+
+for periodic in (False, True):
+    grid = Grid(rows=Axis(n=7), cols=Axis(n=6, periodic=periodic))
+    cells = np.random.default_rng(1).integers(0, 4, (20, 7, 6))
+    model = tf.keras.Sequential([tf.keras.Input((None, None, 1)), PeakSum(periodic=periodic)])
+    for layer in (model, PeakSum.from_config(model.layers[-1].get_config())):
+        assert np.array_equal(layer(cells[..., None].astype("float32"))[..., 0], peak_sum_map(cells, grid=grid))
+print(tf.keras.layers.Layer.__module__)
+"""
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="it is in tensorflow's own words")
-@pytest.mark.parametrize("periodic", [False, True])
-def test_the_answer_for_keras_2_is_that_of_the_array_engine(periodic):
-    (block,) = (block for block in BLOCKS if "tf.keras" in block)
-    names = {}
-    exec(block, names)
-    cells = counts(20, 7, 6)
-    got = names["PeakSum"](periodic=periodic)(cells[..., None].astype("float32"))
-    assert np.array_equal(got[..., 0], peak_sum_map(cells, grid=plane((7, 6), (False, periodic))))
+def test_the_answer_for_keras_2_is_that_of_the_array_engine_on_keras_3():
+    exec(FOR_KERAS_2 + THE_SAME, {})
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="it is in tensorflow's own words")
+def test_the_answer_for_keras_2_is_that_of_the_array_engine_on_keras_2():
+    if not find_spec("tf_keras"):
+        pytest.skip("no tf_keras here: pip install tf_keras")
+    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1"}
+    command = [sys.executable, "-c", FOR_KERAS_2 + THE_SAME]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("tf_keras.")
 
 
 # --- around it --------------------------------------------------------------------------------------------
