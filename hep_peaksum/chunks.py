@@ -7,7 +7,7 @@ the records. Names follow from dataset, file number and entry range alone, so a 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -58,11 +58,11 @@ class Record:
     part_bytes: int = -1
 
 
-def commit(directory: Path, chunk: Chunk, events: ak.Array, record: Record) -> None:
-    """Write the part, then the record; each appears under its name at once, whole."""
-    output.write_part(events, chunk.part(directory))
-    record = replace(record, part_bytes=chunk.part(directory).stat().st_size)
-    write_json(chunk.record(directory), vars(record), default=uhi.io.json.default)
+def commit(directory: Path, chunk: Chunk, blocks: Iterable[ak.Array], record: Callable[[], Record]) -> None:
+    """Write the part, events as they come, then the record; each appears under its name at once, whole."""
+    output.write_part(blocks, chunk.part(directory))
+    made = replace(record(), part_bytes=chunk.part(directory).stat().st_size)
+    write_json(chunk.record(directory), vars(made), default=uhi.io.json.default)
 
 
 def is_finished(directory: Path, chunk: Chunk, fingerprint: str) -> bool:

@@ -24,7 +24,7 @@ from pydantic import (
 
 from hep_peaksum import clusters
 from hep_peaksum.axis import Axis
-from hep_peaksum.events import nearest
+from hep_peaksum.events import REMOTE, nearest
 from hep_peaksum.grid import Grid
 from hep_peaksum.histograms import (
     HistogramAxis,
@@ -116,10 +116,20 @@ def _preset_settings(name: Any) -> dict[str, Any]:
         return {}
 
 
+def _local_directory(path: str) -> str:
+    """Return the path expanded; one that is remote is a ValueError."""
+    expanded = expand_variables(path)
+    if REMOTE in expanded:
+        problem = "is remote, and results are moved into place, which only a file system does at once"
+        msg = f"{expanded} {problem}: name a local directory, and copy it at the end"
+        raise ValueError(msg)
+    return expanded
+
+
 class Output(_Section):
     """Where results go, and in which forms."""
 
-    directory: Annotated[str, Field(min_length=1), AfterValidator(expand_variables)]
+    directory: Annotated[str, Field(min_length=1), AfterValidator(_local_directory)]
     clusters: tuple[ClusterFormat, ...] = ("parquet",)
     plots: bool = Field(True, strict=True)
 
@@ -128,8 +138,9 @@ class RunOptions(_Section):
     """How the job is run: nothing here changes the results.
 
     `scheduler` is the address of a running Dask, `cluster` the user's ``module:function`` that returns a Dask
-    cluster or a parsl config; without them workers are started on this machine. Reading a remote file is given
-    up after `timeout` seconds, and tried again `retries` times, as is what a file system refuses for once.
+    cluster (of a job queue, for instance) or a parsl config; without them workers are started on this machine.
+    A request to a server (http, S3, XRootD, Dask) is given up after `timeout` seconds, and tried again
+    `retries` times, as is what a file system refuses for once.
     """
 
     executor: ExecutorName = "iterative"

@@ -11,6 +11,8 @@ import glob
 import importlib
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -181,11 +183,45 @@ def _main_entries(events: ak.Array) -> float:
     return cast("float", file[events.metadata["treename"]].num_entries)
 
 
+@dataclass(frozen=True)
+class _Branch:
+    """A branch of the file that is read piece by piece; a slice counts from the first event of the chunk."""
+
+    branch: Any
+    first: int
+
+    def __getitem__(self, part: slice) -> ak.Array | Array:
+        dtype = getattr(self.interpretation, "to_dtype", None)
+        is_plain = isinstance(self.interpretation, uproot.AsDtype) and dtype is not None and dtype.names is None
+        return self.branch.array(
+            entry_start=self.first + part.start,
+            entry_stop=self.first + part.stop,
+            library="np" if is_plain else "ak",
+            array_cache=None,  # what is read once need not be kept
+        )
+
+    @property
+    def interpretation(self) -> Any:
+        """What uproot takes the bytes for; an RNTuple's field has none."""
+        return getattr(self.branch, "interpretation", None)
+
+    @property
+    def pieces(self) -> set[int]:
+        """The entries, of the whole tree, at which something begins that is compressed as one."""
+        if isinstance(self.branch, uproot.behaviors.TBranch.TBranch):
+            return set(self.branch.entry_offsets)
+        return {int(cluster.num_first_entry) for cluster in self.branch.ntuple.cluster_summaries}
+
+
 class GridColumns(NamedTuple):
-    """The columns that fill one grid, for all events of a chunk."""
+    """The columns that fill one grid: those of a chunk, which are still to be read, or some of its events."""
 
     source: GridInput
-    columns: tuple[ak.Array, ...]
+    columns: tuple[Any, ...]
+
+    def read(self, start: int, stop: int) -> GridColumns:
+        """Return what the file holds of some events of the chunk."""
+        return GridColumns(self.source, tuple(column[start:stop] for column in self.columns))
 
     def cells(self, start: int, stop: int) -> tuple[Array, int]:
         """Return the cells of some events, and how many of their hits lie outside the grid.
@@ -193,7 +229,7 @@ class GridColumns(NamedTuple):
         Raises
         ------
         EventError
-            If an event does not hold what the grid needs; it counts from the first event of the chunk.
+            If an event does not hold what the grid needs; it counts from the first event of the columns.
         """
         source, part = self.source, [column[start:stop] for column in self.columns]
         try:
@@ -204,11 +240,37 @@ class GridColumns(NamedTuple):
         except EventError as error:
             problem = f"{', '.join(source.source.branches)}: {error.problem}"
             raise EventError(start + error.event, problem) from None
+        except ValueError as error:
+            msg = f"{', '.join(source.source.branches)}: {error}"
+            raise ValueError(msg) from None
 
 
 def grid_columns(events: ak.Array, source: GridInput, friends: Mapping[str, str]) -> GridColumns:
     """Return the columns of a grid; nothing is read yet but what a friend holds."""
-    return GridColumns(source, tuple(column(events, name, friends) for name in source.source.branches))
+    return GridColumns(source, tuple(_readable(events, name, friends) for name in source.source.branches))
+
+
+def _readable(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array | _Branch:
+    """Return a branch as it is in the file, if the field of that name is one, or else the field."""
+    found = column(events, name, friends)
+    factory = events.attrs.get("@events_factory")
+    file = getattr(factory, "file_handle", None)
+    if name not in events.fields or not isinstance(file, uproot.ReadOnlyDirectory):
+        return found
+    tree = file[events.metadata["treename"]]
+    is_branch = name in tree.keys()  # noqa: SIM118 -- a tree is no dict
+    return _Branch(tree[name], events.metadata["entrystart"]) if is_branch else found
+
+
+def ranges(columns: Iterable[GridColumns], n_events: int, step: int) -> list[tuple[int, int]]:
+    """Return the ranges of the events of a chunk that are best read together: about `step`, no basket twice."""
+    branches = [column for grid in columns for column in grid.columns]
+    edges = [0]
+    if all(isinstance(branch, _Branch) for branch in branches):
+        for entry in sorted(set.intersection(*(branch.pieces for branch in branches))):
+            if edges[-1] + step <= entry - branches[0].first < n_events:
+                edges.append(entry - branches[0].first)
+    return list(pairwise([*edges, n_events]))
 
 
 def block_size(sources: Iterable[GridInput]) -> int:

@@ -15,7 +15,9 @@ import shlex
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -35,8 +37,18 @@ INSTALL = {
     "ndcctools.taskvine": "conda install -c conda-forge ndcctools (it is not on PyPI)",
 }
 
-# Ctrl-C goes to every process of a terminal; parsl waits for ever for an interchange that it ended.
-APART = "import os, runpy, sys; os.setsid(); runpy.run_path(sys.argv[1], run_name='__main__')"
+# Parsl waits for ever for an interchange that Ctrl-C, which goes to every process of a terminal, ended; and an
+# interchange waits for ever, its workers with it, for a run that was killed.
+APART = """
+import os, runpy, sys, threading, time
+def end_with(owner):
+    while os.getppid() == owner:
+        time.sleep(1)
+    os._exit(1)
+os.setsid()
+threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
 
 
 class ExecutorError(RuntimeError):
@@ -105,7 +117,7 @@ def _processes(options: RunOptions) -> Iterator[Any]:
     import loky  # noqa: PLC0415 -- only those who ask for processes pay for it
 
     processes = loky.get_reusable_executor(
-        max_workers=options.workers, timeout=IDLE_SECONDS, initializer=_leave_interrupts
+        max_workers=options.workers, timeout=IDLE_SECONDS, initializer=_begin_worker, initargs=(os.getpid(),)
     )
     pool = _Pool(processes)
     try:
@@ -121,9 +133,19 @@ def _processes(options: RunOptions) -> Iterator[Any]:
         raise
 
 
-def _leave_interrupts() -> None:
-    """Leave Ctrl-C, which a terminal sends to everybody, to the process that started this one."""
+def _begin_worker(owner: int) -> None:
+    """Leave Ctrl-C, which a terminal sends to everybody, to the owner, and end when it is killed.
+
+    loky's processes would wait for more to do, and hold their memory, until IDLE_SECONDS are over.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(owner,), daemon=True).start()
+
+
+def _end_with(owner: int) -> None:
+    while os.getppid() == owner:
+        time.sleep(1)
+    os._exit(1)  # a chunk is on disk whole, or not at all
 
 
 def _died() -> ExecutorError:
@@ -139,7 +161,8 @@ def _dask(options: RunOptions) -> Iterator[Any]:
     with ExitStack() as stack:
         cluster: Any = options.scheduler
         if options.cluster is not None:
-            cluster = stack.enter_context(_named(options.cluster)())
+            cluster = stack.enter_context(_made(options.cluster, "scheduler_address", "a Dask cluster"))
+            _ask_for_workers(cluster, options.workers)
         elif cluster is None:
             local = distributed.LocalCluster(
                 n_workers=options.workers,
@@ -192,7 +215,11 @@ def _parsl(options: RunOptions) -> Iterator[Any]:
     parsl = _needed("parsl")
     with tempfile.TemporaryDirectory(prefix="hep-peaksum-", ignore_cleanup_errors=True) as folder:
         # A kernel of one's own must be loaded first: coffea 2026.9 cannot start one for a config.
-        config = _named(options.cluster)() if options.cluster else _local_parsl(folder, options.workers)
+        config = (
+            _made(options.cluster, "executors", "a parsl config")
+            if options.cluster
+            else _local_parsl(folder, options.workers)
+        )
         kernel = parsl.load(config)
         try:
             yield processor.ParslExecutor()
@@ -236,15 +263,34 @@ def _needed(package: str) -> Any:
         raise ExecutorError(msg) from error
 
 
-def _named(name: str) -> Callable[[], Any]:
-    """Return the user's function ``module:function``."""
+def _made(name: str, attribute: str, expected: str) -> Any:
+    """Return what the user's ``module:function`` makes; it is known by an attribute."""
     module, _, function = name.partition(":")
     try:
-        found: Callable[[], Any] = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        msg = f"run.cluster: {name!r} is not to be had ({error}): put its folder on PYTHONPATH"
+        maker = getattr(importlib.import_module(module), function)
+    except Exception as error:
+        msg = f"run.cluster: {name!r} is not to be had ({_brief(error)}): put its folder on PYTHONPATH"
         raise ExecutorError(msg) from error
-    return found
+    try:
+        made = maker()
+    except Exception as error:
+        msg = f"run.cluster: {name!r} could not make it ({_brief(error)}): try it in a Python of its own"
+        raise ExecutorError(msg) from error
+    if not hasattr(made, attribute):
+        msg = f"run.cluster: {name!r} returned {type(made).__name__}, expected {expected}"
+        raise ExecutorError(msg)
+    return made
+
+
+def _brief(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _ask_for_workers(cluster: Any, n_workers: int) -> None:
+    """Scale a Dask cluster that nobody has scaled: one of a job queue begins with none, and waits."""
+    has_none = getattr(cluster, "worker_spec", None) == {}
+    if has_none and getattr(cluster, "_adaptive", None) is None:
+        cluster.scale(n_workers)
 
 
 START = {

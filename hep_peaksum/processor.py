@@ -6,7 +6,7 @@ run it. It never puts an awkward array into coffea's accumulator as such: equal-
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,10 +16,11 @@ import hist
 from coffea.processor import ProcessorABC
 
 from hep_peaksum import histograms
+from hep_peaksum.ahead import ahead
 from hep_peaksum.chunks import Chunk, Record, commit
 from hep_peaksum.clusters import jagged
 from hep_peaksum.config import Job, parse_job
-from hep_peaksum.events import block_size, column, expand_files, grid_columns, identity
+from hep_peaksum.events import block_size, column, expand_files, grid_columns, identity, ranges
 from hep_peaksum.grid import EventError
 from hep_peaksum.kernels import Array
 from hep_peaksum.peaksum import find_peaks
@@ -32,6 +33,16 @@ class ChunkResult(NamedTuple):
     histograms: dict[str, hist.Hist[Any]]
     n_clusters: dict[str, int]
     n_outside: dict[str, int]
+
+
+@dataclass
+class Tally:
+    """What has been counted so far of a chunk."""
+
+    histograms: dict[str, hist.Hist[Any]]
+    n_clusters: dict[str, int]
+    n_outside: dict[str, int]
+    n_events: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,16 +116,11 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
     def process(self, events: ak.Array) -> dict[str, Any]:
         """Return the counts of one chunk; its clusters are committed to disk, or held for `postprocess`."""
         dataset, path = events.metadata["dataset"], events.metadata["filename"]
-        result = self.find(events)
-        counts: dict[str, Any] = {
-            "n_events": len(events),
-            "n_clusters": result.n_clusters,
-            "n_outside": result.n_outside,
-        }
         if self.directory is not None:
-            self._commit(events.metadata, result)
-            return {dataset: counts}
+            return {dataset: self._commit(events, Path(self.directory))}
+        result = self.find(events)
         held = {(path, events.metadata["entrystart"]): _Held(result.events)}
+        counts = _counts(len(result.events), result)
         return {dataset: {**counts, "histograms": result.histograms, "events": held}}
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
@@ -134,49 +140,64 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         ValueError
             If a branch is missing, or an event does not hold what a grid needs; it names the entry.
         """
-        start = events.metadata["entrystart"]
-        try:
-            identifiers = self._identity(events)
-            found, n_outside = self._clusters(events)
-        except EventError as error:
-            msg = f"entry {start + error.event}: {error.problem}"
-            raise ValueError(msg) from None
-        filled = {}
+        tally = self.tally()
+        blocks = list(self.blocks(events, tally))
+        whole = blocks[0] if len(blocks) == 1 else ak.concatenate(blocks)
+        return ChunkResult(whole, tally.histograms, tally.n_clusters, tally.n_outside)
+
+    def tally(self) -> Tally:
+        """Return empty histograms, and nothing counted."""
         planes = {name: self.job.grids_of(name)[0] for name in self.job.clusters}
         settings = {name: wanted.settings for name, wanted in self.job.clusters.items()}
-        for name, wanted in self.job.booked.items():
-            filled[name] = histograms.book(wanted, planes, settings)
-            histograms.fill(filled[name], wanted.axes, found)
-        written = {}
-        for name, array in found.items():
-            fields = {*self.job.written_fields(name), "grid"}
-            written[name] = array[[field for field in array.fields if field in fields]]
-        columns = {**identifiers, **self._kept(events), **written}
-        n_clusters = {name: len(ak.flatten(array)) for name, array in found.items()}
-        return ChunkResult(ak.zip(columns, depth_limit=1), filled, n_clusters, n_outside)
+        booked = {name: histograms.book(wanted, planes, settings) for name, wanted in self.job.booked.items()}
+        return Tally(booked, dict.fromkeys(self.job.clusters, 0), dict.fromkeys(self.job.grids, 0))
 
-    def _clusters(self, events: ak.Array) -> tuple[dict[str, ak.Array], dict[str, int]]:
-        """Return every collection, one list of clusters an event, and the hits outside every grid."""
+    def blocks(self, events: ak.Array, tally: Tally) -> Iterator[ak.Array]:
+        """Yield the events of a chunk with their clusters, some at a time, and add them to the tally.
+
+        Raises
+        ------
+        ValueError
+            As `find`.
+        """
+        try:
+            others = {**self._identity(events), **self._kept(events)}
+            for start, found in self._found(events, tally):
+                n_events = len(next(iter(found.values())))
+                tally.n_events += n_events
+                for name, wanted in self.job.booked.items():
+                    histograms.fill(tally.histograms[name], wanted.axes, found)
+                columns = {name: column[start : start + n_events] for name, column in others.items()}
+                for name, clusters in found.items():
+                    tally.n_clusters[name] += int(ak.sum(ak.num(clusters)))
+                    fields = {*self.job.written_fields(name), "grid"}
+                    columns[name] = clusters[[field for field in clusters.fields if field in fields]]
+                yield ak.zip(columns, depth_limit=1)
+        except EventError as error:
+            msg = f"entry {events.metadata['entrystart'] + error.event}: {error.problem}"
+            raise ValueError(msg) from None
+
+    def _found(self, events: ak.Array, tally: Tally) -> Iterator[tuple[int, dict[str, ak.Array]]]:
+        """Yield every collection of some events, one list of clusters an event, and where they begin."""
         columns = {
             name: grid_columns(events, source, self.job.friends) for name, source in self.job.grids.items()
         }
-        found: dict[str, list[ak.Array]] = {name: [] for name in self.job.clusters}
-        n_outside = dict.fromkeys(columns, 0)
         step = block_size(self.job.grids.values())
-        for start in range(0, max(1, len(events)), step):
-            cells: dict[str, Array] = {}
-            for name, grid in columns.items():
-                cells[name], n = grid.cells(start, start + step)
-                n_outside[name] += n
-            for name in self.job.clusters:
+        pieces = ranges(columns.values(), len(events), step)
+        read = ({name: grid.read(*piece) for name, grid in columns.items()} for piece in pieces)
+        for (first, last), held in zip(pieces, ahead(read), strict=True):
+            for start in range(first, max(last, first + 1), step):
                 try:
-                    found[name].append(self._collection(name, cells))
+                    cells: dict[str, Array] = {}
+                    for name, grid in held.items():
+                        cells[name], n = grid.cells(start - first, min(start + step, last) - first)
+                        tally.n_outside[name] += n
+                except EventError as error:
+                    raise EventError(first + error.event, error.problem) from None
+                try:
+                    yield start, {name: self._collection(name, cells) for name in self.job.clusters}
                 except EventError as error:
                     raise EventError(start + error.event, error.problem) from None
-        joined = {
-            name: blocks[0] if len(blocks) == 1 else ak.concatenate(blocks) for name, blocks in found.items()
-        }
-        return joined, n_outside
 
     def _collection(self, name: str, cells: Mapping[str, Array]) -> ak.Array:
         wanted = self.job.clusters[name]
@@ -206,17 +227,18 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         order = self.numbers.get(dataset, {}).get("files", {})
         return lambda key: (order.get(key[0], len(order)), *key)
 
-    def _commit(self, metadata: Mapping[str, Any], result: ChunkResult) -> None:
-        dataset, path = metadata["dataset"], metadata["filename"]
-        chunk = Chunk(
-            dataset, self.numbers[dataset]["files"][path], metadata["entrystart"], metadata["entrystop"]
-        )
-        record = Record(
-            file=path,
-            fingerprint=self.fingerprint,
-            n_events=len(result.events),
-            n_clusters=result.n_clusters,
-            n_outside=result.n_outside,
-            histograms=result.histograms,
-        )
-        commit(Path(str(self.directory)), chunk, result.events, record)
+    def _commit(self, events: ak.Array, directory: Path) -> dict[str, Any]:
+        """Write the part of a chunk while its clusters are found, then its record; return what was counted."""
+        metadata, tally = events.metadata, self.tally()
+        number = self.numbers[metadata["dataset"]]["files"][metadata["filename"]]
+        chunk = Chunk(metadata["dataset"], number, metadata["entrystart"], metadata["entrystop"])
+        commit(directory, chunk, ahead(self.blocks(events, tally)), lambda: self.record(metadata, tally))
+        return _counts(tally.n_events, tally)
+
+    def record(self, metadata: Mapping[str, Any], tally: Tally) -> Record:
+        """Return the record of a chunk whose part is written."""
+        return Record(file=metadata["filename"], fingerprint=self.fingerprint, **vars(tally))
+
+
+def _counts(n_events: int, found: ChunkResult | Tally) -> dict[str, Any]:
+    return {"n_events": n_events, "n_clusters": found.n_clusters, "n_outside": found.n_outside}

@@ -10,6 +10,7 @@ import yaml
 from rich.box import SIMPLE_HEAD
 from rich.columns import Columns
 from rich.console import Console
+from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 MANY_CLUSTERS = 100
 WIDE = 120  # characters: from here on the list of presets has their sources, too
+MANY_FILES = 20  # with losses that are told one by one
 MANY_RIVALS = 10
 FEW = 5  # neighbours of a seed, closed rings and unmatched clusters that are named
 
@@ -121,10 +123,24 @@ def _remarks(summary: Mapping[str, Any]) -> list[str]:
         remarks.append(
             f"{reused} of {summary['n_chunks']['total']} chunks were finished before and not done again"
         )
-    for loss in summary["losses"]:
-        count = "all" if loss["n_entries"] is None else loss["n_entries"]
-        remarks.append(f"[red]lost[/red] {count} entries of {loss['dataset']}: {loss['reason']}")
-    return remarks
+    return [*remarks, *_losses(summary["losses"])]
+
+
+def _losses(losses: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for every file of which something is lost, as far as people read on."""
+    by_file: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for loss in losses:
+        by_file.setdefault((loss["dataset"], loss["file"]), []).append(loss)
+    lines = []
+    for (dataset, _), found in list(by_file.items())[:MANY_FILES]:
+        counts = [loss["n_entries"] for loss in found]
+        count = "all" if None in counts else sum(counts)
+        more = f" (and {len(found) - 1} more chunks of this file)" if len(found) > 1 else ""
+        lines.append(f"[red]lost[/red] {count} entries of {dataset}: {escape(found[0]['reason'])}{more}")
+    if len(by_file) > MANY_FILES:
+        n_more = len(by_file) - MANY_FILES
+        lines.append(f"[red]lost[/red] and entries of {n_more} more files: all of them are in summary.json")
+    return lines
 
 
 def print_plan(console: Console, plan: Plan) -> None:

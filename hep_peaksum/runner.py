@@ -21,9 +21,11 @@ import uproot
 from coffea import processor
 from coffea.processor.executor import FileMeta, WorkItem
 
+from hep_peaksum.chunks import Record
 from hep_peaksum.config import Config
 from hep_peaksum.events import REMOTE, open_file, open_tree, schema_class
-from hep_peaksum.processor import ChunkResult, PeakSumProcessor
+from hep_peaksum.processor import PeakSumProcessor, Tally
+from hep_peaksum.remote import reading_options
 from hep_peaksum.replacing import WriteError
 
 LOSSES = "losses"
@@ -65,7 +67,7 @@ class Runner(processor.Runner):  # type: ignore[misc]
     def metadata_fetcher_root(timeout: int, _align: Any, _options: Any, item: FileMeta) -> Any:
         """Return the number of entries of a file, its UUID, and its state on disk."""
         state = file_state(item.filename)
-        with _open(item.filename, timeout) as file:
+        with open_input(item.filename, timeout) as file:
             tree = open_tree(file, item.filename, item.treename)
             described = {"numentries": _n_entries(tree), "uuid": file.file.fUUID, "state": state}
         return _described(item, {**(item.metadata or {}), **described})
@@ -74,7 +76,7 @@ class Runner(processor.Runner):  # type: ignore[misc]
     def _work_function(form: str, timeout: int, *more: Any, uproot_options: Any, **keywords: Any) -> Any:
         """Process a chunk, with what its file system wants to know."""
         item = more[-1]
-        options = _remote_options(_target(item).filename, timeout)
+        options = reading_options(_target(item).filename)
         return processor.Runner._work_function(
             form, timeout, *more, uproot_options={**uproot_options, **options}, **keywords
         )
@@ -83,19 +85,20 @@ class Runner(processor.Runner):  # type: ignore[misc]
 class CheckedProcessor(PeakSumProcessor):
     """The processor of a job: it commits nothing of a file that is no longer what was planned."""
 
-    def find(self, events: Any) -> ChunkResult:
-        """Return the clusters of a chunk; another file of the same name is a ValueError."""
+    def blocks(self, events: Any, tally: Tally) -> Iterator[Any]:
+        """Yield the events of a chunk; another file of the same name is a ValueError."""
         metadata, file = events.metadata, events.attrs["@events_factory"].file_handle
         n_planned = metadata["entrystop"] - metadata["entrystart"]
         is_same = str(uuid.UUID(bytes=file.file.fUUID)) == metadata["fileuuid"]
         if not is_same or len(events) != n_planned:
             raise ValueError(CHANGED)
-        return super().find(events)
+        yield from super().blocks(events, tally)
 
-    def _commit(self, metadata: Mapping[str, Any], result: ChunkResult) -> None:
+    def record(self, metadata: Mapping[str, Any], tally: Tally) -> Record:
+        """Return the record of a chunk; without it the part does not count."""
         if metadata["state"] != file_state(metadata["filename"]):
             raise ValueError(CHANGED)
-        super()._commit(metadata, result)
+        return super().record(metadata, tally)
 
 
 CHANGED = "the file changed while the job ran: leave it as it is, or start over with hep-peaksum run --restart"
@@ -133,21 +136,15 @@ def file_state(path: str) -> tuple[int, int] | None:
     return state.st_size, state.st_mtime_ns
 
 
-def _open(path: str, timeout: int) -> Any:
-    options = _remote_options(path, timeout)
-    return uproot.open({path: None}, **options) if options else open_file(path)
-
-
-def _remote_options(path: str, timeout: int) -> dict[str, Any]:
-    """Return what fsspec needs to give up; uproot's own timeout does not reach it."""
-    if not path.startswith(("http://", "https://")):
-        return {}
+def open_input(path: str, timeout: int) -> Any:
+    """Open a ROOT file, wherever it is; one that cannot be read, or not in time, is an OSError of one line."""
+    options = reading_options(path)
+    if not options:
+        return open_file(path)
     try:
-        import aiohttp  # noqa: PLC0415 -- only those who read from servers need it
-    except ImportError:
-        msg = "files of a server need the package aiohttp: pip install aiohttp"
-        raise ValueError(msg) from None
-    return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=timeout)}}
+        return uproot.open({path: None}, timeout=timeout, **options)
+    except Exception as error:
+        raise OSError(_one_line(path, error)) from error
 
 
 def _n_entries(tree: Any) -> int:

@@ -1,14 +1,15 @@
 """Faults for a real run: this module is named as its schema, so every worker imports it, wherever it runs.
 
-HEP_PEAKSUM_FAULT holds JSON: `point`, where it happens; `action`, kill or fail; `after`, how many times the
-point is passed before; `once`, a path: a fault that left its mark there does not come again, and with `each`
-every chunk has a mark of its own.
+HEP_PEAKSUM_FAULT holds JSON: `point`, the places where it happens; `action`, kill or fail; `after`, how many
+times the point is passed before; `once`, a path: a fault that left its mark there does not come again at this
+point, and with `each` every chunk has a mark of its own.
 """
 
 import errno
 import json
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 from coffea.nanoevents import BaseSchema
@@ -18,7 +19,7 @@ from hep_peaksum.chunks import RECORDS
 
 FAULT = json.loads(os.environ.get("HEP_PEAKSUM_FAULT", "{}"))
 POINTS = ("part", "move", "record", "merge", "summary")
-passed = 0
+passed = Counter()
 
 
 class Schema(BaseSchema):
@@ -27,12 +28,11 @@ class Schema(BaseSchema):
 
 def reach(point, name=""):
     """Kill or fail here, if it is the point and the time."""
-    global passed  # noqa: PLW0603 -- one fault per process
-    if FAULT.get("point") != point:
+    if point not in FAULT.get("point", ()):
         return
-    passed += 1
-    mark = FAULT["once"] + (f"-{name}" if FAULT.get("each") else "")
-    if passed <= FAULT.get("after", 0):
+    passed[point] += 1
+    mark = f"{FAULT['once']}-{point}" + (f"-{name}" if FAULT.get("each") else "")
+    if passed[point] <= FAULT.get("after", 0):
         return
     try:
         os.close(os.open(mark, os.O_CREAT | os.O_EXCL))

@@ -245,6 +245,30 @@ def test_losses_are_named_and_are_an_exit_status_of_their_own(
     assert reason in out
 
 
+def test_many_losses_are_told_by_file_and_not_without_end(
+    cli, write_events, random_cells, write_config, job, tmp_path
+):
+    cells = random_cells(10)
+    cells[[2, 5, 9], 3, 4] = np.nan
+    files = [write_events("a.root", 10, cells=cells)]
+    for number in range(30):
+        files.append(str(tmp_path / f"bad-{number:02d}.root"))
+        Path(files[-1]).write_bytes(b"nothing" * 99)
+    content = job(*files, run={"on_bad_file": "skip", "chunksize": 2, "retries": 0})
+    status, out, _ = cli("run", write_config(content))
+    assert status == 3
+    lost = [line for line in out.splitlines() if line.startswith("lost ")]
+    assert len(lost) == 21
+    assert lost[-1] == "lost and entries of 11 more files: all of them are in summary.json"
+    summary = json.loads((Path(content["output"]["directory"]) / "summary.json").read_text())
+    assert len(summary["losses"]) == 33
+    content = job(files[0], run=content["run"], output={"directory": str(tmp_path / "one")})
+    _, out, _ = cli("run", write_config(content))
+    (line,) = [line for line in out.splitlines() if line.startswith("lost ")]
+    assert line.startswith(f"lost 6 entries of toy: {files[0]}: entry 2: cell (row 3, col 4) is nan")
+    assert line.endswith("(and 2 more chunks of this file)")
+
+
 # -------------------------------------------------------------------------------------------------------- check
 
 

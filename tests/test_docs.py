@@ -8,9 +8,13 @@ import yaml
 
 from hep_peaksum import Axis, Grid, PeakSumSettings
 from hep_peaksum.clusters import check_fields
+from hep_peaksum.config import RunOptions
 from hep_peaksum.settings import EDGES, Pileup
 
-RULES = (Path(__file__).parents[1] / "docs" / "rules.md").read_text(encoding="utf-8")
+RULES, RUNNING = (
+    (Path(__file__).parents[1] / "docs" / page).read_text(encoding="utf-8")
+    for page in ("rules.md", "running.md")
+)
 BLOCKS = re.findall(r"```yaml\n(.*?)```", RULES, flags=re.DOTALL)
 GRID = Grid(
     rows=Axis(name="eta", bins=24, start=-3, stop=3),
@@ -38,3 +42,10 @@ def test_the_table_of_estimates_says_what_is_usual(kind):
     usual = Pileup(kind=kind)
     assert cells[1] == ("" if usual.depth is None else str(usual.depth))
     assert cells[3] == ", ".join(f"`{edge}`" for edge in EDGES[kind])
+
+
+@pytest.mark.parametrize("key", RunOptions.model_fields)
+def test_every_key_of_running_is_in_the_table_with_its_default(key):
+    (line,) = (line for line in RUNNING.splitlines() if line.startswith(f"| `{key}`"))
+    usual = RunOptions.model_fields[key].default
+    assert line.split("|")[2].strip(" `") == ("" if usual is None else str(usual))

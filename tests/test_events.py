@@ -1,6 +1,7 @@
 """ROOT files in, columns out: every layout that a calorimeter is stored in, through coffea, chunk by chunk."""
 
 import os
+import re
 from pathlib import Path
 
 import awkward as ak
@@ -12,7 +13,15 @@ from coffea.nanoevents import BaseSchema, NanoEventsFactory
 from pydantic import ValidationError
 
 from hep_peaksum import PeakSumProcessor
-from hep_peaksum.events import column, expand_files, grid_columns, open_file, open_tree, schema_class
+from hep_peaksum.events import (
+    column,
+    expand_files,
+    grid_columns,
+    open_file,
+    open_tree,
+    ranges,
+    schema_class,
+)
 from hep_peaksum.grid import EventError
 from hep_peaksum.inputs import EventsInput, GridInput
 
@@ -170,7 +179,8 @@ def test_ragged_rows_where_a_grid_was_promised_name_branch_and_event(write_root,
 def test_a_branch_of_another_shape_than_the_grid_says_both(write_root):
     path = write_root("a.root", {"Events": {"x": CELLS.astype("f4")}})
     grid = GridInput.model_validate({"dense": {"branch": "x"}, "rows": {"n": COLS}, "cols": {"n": ROWS}})
-    with pytest.raises(EventError, match="event 0: x: 4 values where the grid needs 6"):
+    said = re.escape("x: the array has (4, 6) cells an event, the grid needs (6, 4) (row, col)")
+    with pytest.raises(ValueError, match=said):
         grid_columns(events_of(path), grid, {}).cells(0, N)
 
 
@@ -442,7 +452,33 @@ def test_only_the_branches_of_the_job_are_read(write_root):
     path = write_root("a.root", {"Events": {**main, "weight": np.arange(N), "other": np.arange(N)}})
     log = []
     PeakSumProcessor(**JOB, events={"keep": ["weight"]}).find(events_of(path, access_log=log)).events.to_list()
-    assert {access.branch for access in log} == {"x", "weight"}
+    assert {access.branch for access in log} == {"weight"}  # the grid is read from the file itself
+
+
+@pytest.mark.parametrize("basket", [1, 2, 7, 100])
+@pytest.mark.parametrize("step", [1, 3, 100])
+def test_a_chunk_is_read_basket_by_basket_and_each_basket_once(tmp_path, monkeypatch, basket, step):
+    cells = np.arange(50 * ROWS * COLS, dtype="f4").reshape(50, ROWS, COLS)
+    with uproot.recreate(tmp_path / "a.root") as root:
+        root.mktree("Events", {"x": ("f4", (ROWS, COLS))})
+        for start in range(0, 50, basket):
+            root["Events"].extend({"x": cells[start : start + basket]})
+    events = events_of(tmp_path / "a.root", start=5, stop=45)
+    grid = GridInput.model_validate({"dense": {"branch": "x"}, "rows": {"n": ROWS}, "cols": {"n": COLS}})
+    columns = grid_columns(events, grid, {})
+    pieces = ranges([columns], 40, step)
+    read, decompress = [], uproot.models.TBasket.Model_TBasket.read_members
+
+    def noted(self, chunk, cursor, context, file):
+        decompress(self, chunk, cursor, context, file)
+        read.append(self)
+
+    monkeypatch.setattr(uproot.models.TBasket.Model_TBasket, "read_members", noted)
+    found = [columns.read(*piece).cells(0, piece[1] - piece[0])[0] for piece in pieces]
+    assert np.array_equal(np.concatenate(found), cells[5:45])
+    assert [start for start, _ in pieces] == [0, *(stop for _, stop in pieces[:-1])]
+    assert all(stop - start < step + 2 * basket for start, stop in pieces)
+    assert len(read) == len({start // basket for start in range(5, 45)})
 
 
 # ----------------------------------------------------------------------------------------------- the files

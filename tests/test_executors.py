@@ -1,16 +1,14 @@
-"""Every executor gives the same; remote files are read like local ones."""
+"""Every executor gives the same, and what cannot be started is told in one line."""
 
-import contextlib
-import http.server
 import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import awkward as ak
+import numpy as np
 import pytest
 import uproot
 import yaml
@@ -21,7 +19,7 @@ from hep_peaksum.run import run
 from hep_peaksum.runner import ChunkError
 from hep_peaksum.yaml_file import ConfigError
 
-TESTS = Path(__file__).parent
+TESTS, SHAPE = Path(__file__).parent, (6, 8)
 
 
 def run_job(content, **keywords):
@@ -41,33 +39,50 @@ def content_of(directory):
 
 
 @pytest.fixture
-def executed(write_events, job, tmp_path):
-    """Run a job of its own process under an executor, and return what came of it."""
+def many(write_events, job, tmp_path):
+    """Return a function that makes a job of a name, its chunks many and one of them bad."""
     files = [write_events("a.root", 33, 1), write_events("b.root", 18, 2)]
+    bad = write_events("bad.root", 20, 3, cells=cells_with_a_nan(20))
 
-    def execute(name, *more_files, **options):
+    def make(name, **options):
         output = {"directory": str(tmp_path / name), "plots": False}
-        content = job(*files, *more_files, output=output, run={"chunksize": 5, "workers": 2, **options})
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(yaml.safe_dump(content))
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(TESTS.parent)])}
-        done = subprocess.run(
-            [sys.executable, "-m", "hep_peaksum", "run", str(path)],
-            env=environment, capture_output=True, text=True, check=False, timeout=180,
-        )  # fmt: skip
-        return done, Path(content["output"]["directory"])
+        options = {"chunksize": 5, "workers": 2, "on_bad_file": "skip", **options}
+        return job(*files, bad, output=output, run=options)
 
-    return execute
+    return make
 
 
-def assert_same(executed, **options):
-    """Run a job under an executor: the content is that of the plain one, and there is a bar."""
-    plain, directory = executed("plain")
-    assert plain.returncode == 0, plain.stderr
-    done, other = executed("other", **options)
-    assert (done.returncode, done.stderr) == (0, "")
+def cells_with_a_nan(n_events):
+    cells = np.random.default_rng(3).integers(0, 9, (n_events, *SHAPE)).astype("f4")
+    cells[7, 0, 0] = np.nan
+    return cells
+
+
+def execute(content, tmp_path):
+    """Run a job as a process of its own."""
+    path = tmp_path / "job.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return subprocess.run(
+        [sys.executable, "-m", "hep_peaksum", "run", str(path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(TESTS.parent)])},
+        capture_output=True, text=True, check=False, timeout=180,
+    )  # fmt: skip
+
+
+def assert_same(many, tmp_path, **options):
+    """Run a job under an executor: content and losses are those of the plain one, and there is a bar."""
+    plain, content = run_job(many("plain")), many("other", **options)
+    done = execute(content, tmp_path)
+    assert (done.returncode, done.stderr) == (3, "")
     assert "Processing 100%" in " ".join(done.stdout.split())
-    assert content_of(other) == content_of(directory)
+    directory = content["output"]["directory"]
+    assert content_of(directory) == content_of(plain.directory)
+    losses = json.loads((Path(directory) / "summary.json").read_text())["losses"]
+    assert losses == list(plain.losses)
+    assert [(Path(loss["file"]).name, loss["start"], loss["n_entries"]) for loss in losses] == [
+        ("bad.root", 5, 5)
+    ]
+    assert "bad.root: entry 7: " in losses[0]["reason"]
 
 
 def package(name):
@@ -85,71 +100,96 @@ def test_workers_of_this_machine_have_a_bar(write_events, job, capsys, executor)
 
 
 @pytest.mark.slow
-def test_dask_gives_the_same(executed):
+def test_dask_gives_the_same(many, tmp_path):
     package("distributed")
-    assert_same(executed, executor="dask")
+    assert_same(many, tmp_path, executor="dask")
 
 
 @pytest.mark.slow
-def test_a_running_dask_scheduler_gives_the_same(executed, tmp_path):
+def test_a_job_queue_of_dask_gives_the_same(many, tmp_path):
+    """Jobs are submitted as to a batch system, each a worker; as many as `workers` says."""
+    package("dask_jobqueue")
+    (tmp_path / "mysite.py").write_text(
+        "from dask_jobqueue.local import LocalCluster\n"
+        "def cluster():\n"
+        "    options = {'dashboard_address': None, 'host': '127.0.0.1'}\n"
+        "    return LocalCluster(cores=1, processes=1, memory='2GB', scheduler_options=options)\n"
+    )
+    assert_same(many, tmp_path, executor="dask", cluster="mysite:cluster", workers=1)
+
+
+@pytest.mark.slow
+def test_parsl_gives_the_same(many, tmp_path):
+    package("parsl")
+    assert_same(many, tmp_path, executor="parsl")
+
+
+@pytest.mark.slow
+def test_a_parsl_config_of_the_user_gives_the_same(many, tmp_path):
+    package("parsl")
+    (tmp_path / "mysite.py").write_text(
+        "import parsl\n"
+        "def config():\n"
+        "    threads = parsl.ThreadPoolExecutor(label='mine', max_threads=2)\n"
+        f"    return parsl.Config(executors=[threads], run_dir={str(tmp_path / 'runinfo')!r})\n"
+    )
+    assert_same(many, tmp_path, executor="parsl", cluster="mysite:config")
+    assert (tmp_path / "runinfo").exists()
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """Start a Dask that is not ours, and return its address."""
     package("distributed")
-    address = tmp_path / "address"
-    script = (
-        "import distributed, sys, time\n"
+    folder = tmp_path_factory.mktemp("dask")
+    script, address = folder / "cluster.py", folder / "address"
+    script.write_text(
+        "import distributed, os, sys\n"
         "if __name__ == '__main__':\n"
         "    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as c:\n"
-        f"        open({str(address)!r}, 'w').write(c.scheduler_address)\n"
+        f"        open({str(folder / 'new')!r}, 'w').write(c.scheduler_address)\n"
+        f"        os.rename({str(folder / 'new')!r}, {str(address)!r})\n"
         "        sys.stdin.read()\n"
     )
-    (tmp_path / "cluster.py").write_text(script)
     environment = {**os.environ, "PYTHONPATH": str(TESTS.parent)}
-    cluster = subprocess.Popen(
-        [sys.executable, tmp_path / "cluster.py"], stdin=subprocess.PIPE, env=environment
-    )
+    cluster = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, env=environment)
     try:
-        while not (address.exists() and address.read_text()):
+        while not address.exists():
             assert cluster.poll() is None
             time.sleep(0.05)
-        assert_same(executed, executor="dask", scheduler=address.read_text())
-        assert cluster.poll() is None
+        yield address.read_text()
+        assert cluster.poll() is None, "it was stopped by who did not start it"
     finally:
         cluster.communicate(timeout=60)
 
 
 @pytest.mark.slow
-def test_a_dask_cluster_of_the_user_gives_the_same(executed, tmp_path):
-    package("distributed")
-    (tmp_path / "mysite.py").write_text(
-        "import distributed\n"
-        "def cluster():\n"
-        "    return distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)\n"
-    )
-    assert_same(executed, executor="dask", cluster="mysite:cluster")
+def test_a_running_dask_scheduler_gives_the_same(many, scheduler, capsys):
+    plain = run_job(many("plain"))
+    other = run_job(many("other", executor="dask", scheduler=scheduler))
+    assert "Processing 100%" in " ".join(capsys.readouterr().out.split())
+    assert content_of(other.directory) == content_of(plain.directory)
+    assert other.losses == plain.losses
 
 
 @pytest.mark.slow
-def test_parsl_gives_the_same(executed):
+def test_an_error_on_a_dask_worker_is_one_line(many, scheduler, capsys):
+    content = many("bad", executor="dask", scheduler=scheduler, on_bad_file="stop")
+    with pytest.raises(ChunkError, match=r"^\S*bad\.root: entry 7: ") as error:
+        run_job(content)
+    assert "\n" not in str(error.value)
+    assert "Traceback" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.slow
+def test_an_error_on_a_parsl_worker_is_one_line(many, tmp_path):
     package("parsl")
-    assert_same(executed, executor="parsl")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("executor", ["dask", "parsl"])
-def test_an_error_is_one_line_wherever_it_came_up(executed, write_events, random_cells, executor):
-    package({"dask": "distributed"}.get(executor, executor))
-    cells = random_cells(20)
-    cells[7, 0, 0] = float("nan")
-    bad = write_events("bad.root", 20, cells=cells)
-    done, _ = executed("bad", bad, executor=executor)
+    done = execute(many("bad", executor="parsl", on_bad_file="stop", workers=1), tmp_path)
     assert done.returncode == 1
-    assert done.stderr.strip() == f"error: {bad}: entry 7: cell (row 0, col 0) is nan" or (
-        done.stderr.startswith(f"error: {bad}: entry 7: ") and len(done.stderr.splitlines()) == 1
-    )
+    assert done.stderr.startswith("error: ")
+    assert "bad.root: entry 7: " in done.stderr
+    assert len(done.stderr.splitlines()) == 1
     assert "Traceback" not in done.stdout
-    done, directory = executed("bad", bad, executor=executor, on_bad_file="skip")
-    assert done.returncode == 3
-    summary = json.loads((directory / "summary.json").read_text())
-    assert [(loss["file"], loss["start"], loss["n_entries"]) for loss in summary["losses"]] == [(bad, 5, 5)]
 
 
 # ------------------------------------------------------------------------------------------- what is not there
@@ -194,14 +234,29 @@ def test_options_that_do_not_fit_are_told(job, options, problem):
     assert problem in str(error.value)
 
 
-def test_a_cluster_that_cannot_be_found_is_told(job):
-    package("distributed")
-    options = parse_config(job("a.root", run={"executor": "dask", "cluster": "nowhere:cluster"})).run
+@pytest.mark.parametrize("executor", ["dask", "parsl"])
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("nowhere:cluster", r"is not to be had \(ModuleNotFoundError: No module named 'nowhere'\)"),
+        ("mysite:typo", r"is not to be had \(AttributeError: .*'typo'\)"),
+        ("mysite:failing", r"could not make it \(ValueError: queue and project\)"),
+        ("mysite:other", r"returned int, expected a (Dask cluster|parsl config)"),
+    ],
+)
+def test_a_cluster_that_cannot_be_had_is_told(job, tmp_path, monkeypatch, executor, name, problem):
+    package({"dask": "distributed"}.get(executor, executor))
+    text = "def failing():\n    raise ValueError('queue\\nand project')\ndef other():\n    return 1\n"
+    (tmp_path / "mysite.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mysite", raising=False)
+    options = parse_config(job("a.root", run={"executor": executor, "cluster": name})).run
     with (
-        pytest.raises(ExecutorError, match="'nowhere:cluster' is not to be had"),
+        pytest.raises(ExecutorError, match=f"^run.cluster: '{name}' {problem}") as error,
         Workers(options) as workers,
     ):
         workers.executor  # noqa: B018 -- it is started
+    assert "\n" not in str(error.value)
 
 
 def test_workers_that_nobody_needs_are_not_started(write_events, job, monkeypatch):
@@ -210,123 +265,3 @@ def test_workers_that_nobody_needs_are_not_started(write_events, job, monkeypatc
     content["run"] = {"executor": "parsl"}
     monkeypatch.setitem(sys.modules, "parsl", None)
     assert run_job(content).summary["n_chunks"] == {"total": 1, "reused": 1}
-
-
-# ------------------------------------------------------------------------------------------------ remote files
-
-
-class Server(http.server.BaseHTTPRequestHandler):
-    """Files of a folder, by ranges; with troubles on demand."""
-
-    protocol_version = "HTTP/1.1"
-    n_refused, delay, n_ranges = 0, 0.0, 0
-
-    def do_HEAD(self):
-        self.answer(body=False)
-
-    def do_GET(self):
-        self.answer(body=True)
-
-    def answer(self, *, body):
-        cls, path = type(self), Path(self.server.folder) / self.path.lstrip("/")
-        time.sleep(cls.delay)
-        if cls.n_refused > 0:
-            cls.n_refused -= 1
-            return self.reply(503, b"")
-        if not path.is_file():
-            return self.reply(404, b"")
-        content, asked = path.read_bytes(), self.headers.get("Range")
-        if asked is None:
-            return self.reply(200, content if body else b"", n_bytes=len(content))
-        cls.n_ranges += 1
-        first, _, last = asked.removeprefix("bytes=").partition("-")
-        stop = min(int(last) + 1 if last else len(content), len(content))
-        told = {"Content-Range": f"bytes {first}-{stop - 1}/{len(content)}"}
-        return self.reply(206, content[int(first) : stop] if body else b"", stop - int(first), **told)
-
-    def reply(self, status, content, n_bytes=None, **headers):
-        self.send_response(status)
-        for key, value in {"Accept-Ranges": "bytes", **headers}.items():
-            self.send_header(key, value)
-        self.send_header("Content-Length", str(len(content) if n_bytes is None else n_bytes))
-        self.end_headers()
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.wfile.write(content)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def served(tmp_path):
-    """Serve the folder of the test; return the class of the server and its address."""
-    package("aiohttp")
-    handler = type("Handler", (Server,), {})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.folder, server.daemon_threads = tmp_path, True
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield handler, f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.mark.parametrize("executor", ["iterative", "threads", "futures"])
-def test_files_of_a_server_are_read_like_local_ones(write_events, job, served, tmp_path, executor):
-    server, address = served
-    files = [write_events("a.root", 13, 1), write_events("b.root", 8, 2)]
-    local = run_job(job(*files, run={"chunksize": 5}))
-    options = {"chunksize": 5, "executor": executor, "workers": 2}
-    output = {"directory": str(tmp_path / "remote"), "plots": False}
-    content = job(f"{address}/a.root", f"{address}/b.root", output=output, run=options)
-    remote = run_job(content)
-    assert content_of(remote.directory)[:2] == content_of(local.directory)[:2]
-    assert remote.summary["datasets"]["toy"]["n_events"] == 21
-    assert server.n_ranges > 5
-    assert run_job(content).summary["n_chunks"]["reused"] == 5
-
-
-def test_a_file_of_a_server_that_has_changed_is_refused(write_events, job, served):
-    _, address = served
-    write_events("a.root", 13, 1)
-    content = job(f"{address}/a.root")
-    run_job(content)
-    write_events("a.root", 13, 2)
-    with pytest.raises(ConfigError, match=r"results of http.*a\.root as it was before it changed"):
-        run_job(content)
-
-
-def test_a_server_that_refuses_once_is_asked_again(write_events, job, served, monkeypatch):
-    server, address = served
-    monkeypatch.setattr(time, "sleep", lambda _: None)
-    write_events("a.root", 13)
-    server.n_refused = 1
-    assert run_job(job(f"{address}/a.root")).summary["datasets"]["toy"]["n_events"] == 13
-
-
-@pytest.mark.parametrize("on_bad_file", ["stop", "skip"])
-@pytest.mark.parametrize("trouble", ["missing", "slow", "refuses", "not_there"])
-def test_a_server_in_trouble_is_one_line_in_time(write_events, job, served, trouble, on_bad_file):
-    server, address = served
-    good = write_events("good.root", 13)
-    write_events("a.root", 13)
-    if trouble == "slow":
-        server.delay = 5
-    if trouble == "refuses":
-        server.n_refused = 10_000
-    if trouble == "not_there":
-        address = "http://127.0.0.1:1"
-    url = f"{address}/{'gone' if trouble == 'missing' else 'a'}.root"
-    content = job(good, url, run={"timeout": 1, "retries": 0, "on_bad_file": on_bad_file})
-    began = time.monotonic()
-    if on_bad_file == "stop":
-        with pytest.raises(ChunkError) as error:
-            run_job(content)
-        said = str(error.value)
-    else:
-        result = run_job(content)
-        assert [loss["file"] for loss in result.losses] == [url]
-        said = result.losses[0]["reason"]
-    assert time.monotonic() - began < 10
-    assert said.startswith(f"{url}: cannot be read (")
-    assert "\n" not in said

@@ -99,7 +99,7 @@ def kill_at(killable, tmp_path, point, after):
     """Kill a run at a point, run it again; everything must be as if nothing had happened."""
     make, expected = killable
     path, content = make(name=f"killed-{point}-{after}")
-    fault = environment(point=point, action="kill", after=after, once=str(tmp_path / f"{point}-{after}"))
+    fault = environment(point=[point], action="kill", after=after, once=str(tmp_path / f"{point}-{after}"))
     killed = subprocess.run(command(path), env=fault, capture_output=True, check=False, timeout=120)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     finished = records_of(content)
@@ -152,8 +152,7 @@ def test_a_run_may_be_killed_at_any_time(killable, seed, executor):
         time.sleep(0.01)
     time.sleep(random.Random(seed).uniform(0, 3 if executor == "iterative" else 9))
     process.kill()
-    process.communicate(timeout=60)
-    time.sleep(1)  # workers that outlive their run end, too
+    process.communicate(timeout=30)  # it comes back when the workers, which outlive their run, have ended, too
     n_finished = len(records_of(content))
     content["run"]["executor"] = "iterative"
     again = run_job(content)
@@ -163,14 +162,14 @@ def test_a_run_may_be_killed_at_any_time(killable, seed, executor):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", ["part", "move", "record"])
-def test_a_dask_worker_that_is_killed_costs_nothing(killable, tmp_path, point):
+def test_dask_workers_that_are_killed_cost_nothing(killable, tmp_path):
+    """One dies between part and record, one as the record is moved, and one after that."""
     pytest.importorskip("distributed")
     make, expected = killable
     path, content = make("dask")
-    fault = environment(point=point, action="kill", after=1, once=str(tmp_path / "once"))
-    done = subprocess.run(command(path), env=fault, capture_output=True, check=False, timeout=120, text=True)
-    assert (tmp_path / "once").exists()
+    fault = environment(point=["part", "move", "record"], action="kill", after=1, once=str(tmp_path / "once"))
+    done = subprocess.run(command(path), env=fault, capture_output=True, check=False, timeout=180, text=True)
+    assert len(list(tmp_path.glob("once-*"))) == 3
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert content_of(content["output"]["directory"]) == expected
@@ -180,7 +179,7 @@ def test_a_dask_worker_that_is_killed_costs_nothing(killable, tmp_path, point):
 def test_a_process_that_is_killed_is_one_line_and_the_next_run_goes_on(killable, tmp_path):
     make, expected = killable
     path, content = make("futures")
-    fault = environment(point="record", action="kill", after=1, once=str(tmp_path / "once"))
+    fault = environment(point=["record"], action="kill", after=1, once=str(tmp_path / "once"))
     done = subprocess.run(command(path), env=fault, capture_output=True, check=False, timeout=120, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("error: a worker died in the middle of a chunk (out of memory?)")
@@ -188,6 +187,20 @@ def test_a_process_that_is_killed_is_one_line_and_the_next_run_goes_on(killable,
     assert records_of(content)
     content["run"]["executor"] = "iterative"
     assert content_of(run_job(content).directory) == expected
+
+
+@pytest.mark.slow
+def test_processes_end_with_the_run_that_is_killed(killable):
+    make, _ = killable
+    path, content = make("futures")
+    process = subprocess.Popen(
+        command(path), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    while not records_of(content):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.005)
+    process.kill()
+    process.communicate(timeout=30)  # it comes back when nobody has its stderr any more
 
 
 @pytest.mark.slow
@@ -325,11 +338,12 @@ def test_every_chunk_may_fail_once_after_it_was_written(write_events, job, monke
     content = job(write_events("a.root", 20), run={"chunksize": 5, "executor": executor, "workers": 2})
     failed, commit = set(), runner.CheckedProcessor._commit
 
-    def faulty(self, metadata, result):
-        commit(self, metadata, result)
-        if metadata["entrystart"] not in failed:
-            failed.add(metadata["entrystart"])
+    def faulty(self, events, directory):
+        counts = commit(self, events, directory)
+        if events.metadata["entrystart"] not in failed:
+            failed.add(events.metadata["entrystart"])
             raise OSError(errno.EIO, "an injected fault")
+        return counts
 
     monkeypatch.setattr(runner.CheckedProcessor, "_commit", faulty)
     result = run_job(content)
@@ -337,6 +351,21 @@ def test_every_chunk_may_fail_once_after_it_was_written(write_events, job, monke
     events = ak.concatenate([ak.from_parquet(p) for p in sorted(result.directory.glob("toy/*.parquet/*"))])
     assert events.event.to_list() == list(range(1000, 1020))
     assert result.summary["datasets"]["toy"]["n_events"] == 20
+
+
+@LONG
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["futures", "dask"])
+def test_every_chunk_may_fail_once_on_workers_of_another_process(killable, tmp_path, executor):
+    if executor == "dask":
+        pytest.importorskip("distributed")
+    make, expected = killable
+    path, content = make(executor)
+    fault = environment(point=["record"], action="fail", each=True, once=str(tmp_path / "once"))
+    done = subprocess.run(command(path), env=fault, capture_output=True, check=False, timeout=180, text=True)
+    assert len(list(tmp_path.glob("once-*"))) == N_CHUNKS
+    assert done.returncode == 0, done.stderr
+    assert content_of(content["output"]["directory"]) == expected
 
 
 def change_while_running(monkeypatch, act):

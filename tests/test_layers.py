@@ -12,7 +12,7 @@ NAME = hep_peaksum.__name__
 
 # The kernels' contract is below the settings, and both are below everything else.
 ROWS = (
-    "kernels yaml_file replacing lock",
+    "kernels yaml_file replacing lock ahead",
     "kernels.compiled kernels.paths kernels.scipy_kernel thresholds",
     "kernels.numba_around",
     "kernels.numba_kernel",
@@ -30,7 +30,7 @@ ROWS = (
     "canvas",
     "inputs",
     "events histograms output plots plots_diagnostics plots_rules keras_layer toy",
-    "config chunks keras_standard survey",
+    "config chunks keras_standard remote survey",
     "processor executors",
     "runner",
     "plan",

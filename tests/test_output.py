@@ -114,14 +114,14 @@ def sample(request, tmp_path_factory):
     output.merge_ttree(parts, folder / TTREE)
     output.merge_rntuple(parts, folder / RNTUPLE)
     whole = ak.concatenate(events)
-    output.write_part(whole, folder / PARQUET)
+    output.write_part([whole], folder / PARQUET)
     return folder, output.flat_columns(whole)
 
 
 def write_parts(events, folder):
     parts = [folder / "parts" / f"part-{i}.parquet" for i in range(len(events))]
     for part, array in zip(parts, events, strict=True):
-        output.write_part(array, part)
+        output.write_part([array], part)
     return parts
 
 
@@ -151,7 +151,7 @@ def test_every_part_has_the_same_schema(tmp_path):
 def test_slices_and_masks_of_events_are_written_as_they_look(tmp_path):
     events = event_records(40)
     for name, array in {"slice": events[7:21], "mask": events[events.beam], "order": events[::-1]}.items():
-        output.write_part(array, tmp_path / name)
+        output.write_part([array], tmp_path / name)
         assert_same(ak.concatenate(list(output.read_parts([tmp_path / name]))), output.flat_columns(array))
 
 
@@ -320,7 +320,7 @@ def test_a_truncated_part_is_an_error_and_leaves_nothing(tmp_path):
 
 def test_a_part_that_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises(TypeError, match="'name' is of type string"):
-        output.write_part(with_field("name", ["a", "b"]), tmp_path / "part.parquet")
+        output.write_part([with_field("name", ["a", "b"])], tmp_path / "part.parquet")
     assert not list(tmp_path.iterdir())
 
 
