@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hep_peaksum.axis import Axis
     from hep_peaksum.diagnostics import audit_ties, compare, explain
-    from hep_peaksum.grid import Grid, from_dense, from_hits, geometry
+    from hep_peaksum.grid import Grid, from_dense, geometry
+    from hep_peaksum.hits import from_hits, sparse
     from hep_peaksum.peaksum import find_clusters, peak_sum_map
     from hep_peaksum.processor import PeakSumProcessor
     from hep_peaksum.published import preset, presets
@@ -30,11 +31,12 @@ _HOMES = {
     "explain": "diagnostics",
     "find_clusters": "peaksum",
     "from_dense": "grid",
-    "from_hits": "grid",
+    "from_hits": "hits",
     "geometry": "grid",
     "peak_sum_map": "peaksum",
     "preset": "published",
     "presets": "published",
+    "sparse": "hits",
 }
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "peak_sum_map",
     "preset",
     "presets",
+    "sparse",
 ]
 
 

@@ -58,6 +58,9 @@ def _read_labels(text: str) -> list[int]:
 Coordinate = Annotated[float, BeforeValidator(_coordinate)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 
+# Labels that spread no wider are looked up in a table.
+LARGEST_TABLE = 1 << 16
+
 
 class Axis(BaseModel):
     """One axis of the plane: how many cells, what hits call them, where they are.
@@ -195,6 +198,13 @@ def _folded(values: Array, low: float, high: float) -> Array:
 
 
 def _look_up(values: Array, labels: Array) -> Array:
+    """Return where each value stands among the labels, or -1."""
+    low, n = int(labels.min()), int(labels.max()) - int(labels.min()) + 1
+    if values.dtype.kind in "iub" and values.dtype != np.uint64 and n <= LARGEST_TABLE:
+        table = np.full(n + 1, -1)
+        table[labels - low] = np.arange(len(labels))
+        place = values.astype(np.int64) - low
+        return table[np.where((place >= 0) & (place < n), place, n)]
     order = np.argsort(labels)
     place = np.searchsorted(labels[order], values).clip(max=len(labels) - 1)
     return np.where(labels[order][place] == values, order[place], -1)

@@ -142,7 +142,7 @@ def closure(config: Config, dataset: str | None = None, *, max_events: float = m
     for events in read_blocks(config, sources, dataset, max_events=max_events):
         try:
             cells = {
-                grid: grid_columns(events, source, config.friends).cells(0, len(events))[0]
+                grid: grid_columns(events, source, config.friends).cells(0, len(events))
                 for grid, source in sources.items()
             }
             for name, reference in wanted.items():

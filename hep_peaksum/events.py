@@ -20,7 +20,8 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from hep_peaksum.grid import EventError, from_dense, place_hits
+from hep_peaksum.grid import EventError, from_dense
+from hep_peaksum.hits import Hits, sparse
 from hep_peaksum.inputs import IDENTITY, SCHEMAS, GridInput, expand_variables
 from hep_peaksum.kernels import Array
 
@@ -223,8 +224,13 @@ class GridColumns(NamedTuple):
         """Return what the file holds of some events of the chunk."""
         return GridColumns(self.source, tuple(column[start:stop] for column in self.columns))
 
-    def cells(self, start: int, stop: int) -> tuple[Array, int]:
-        """Return the cells of some events, and how many of their hits lie outside the grid.
+    def cells(self, start: int, stop: int) -> Array:
+        """Return the cells of some events; errors are those of `sparse_cells`."""
+        cells = self.sparse_cells(start, stop)
+        return cells.dense() if isinstance(cells, Hits) else cells
+
+    def sparse_cells(self, start: int, stop: int) -> Array | Hits:
+        """Return the cells of some events, or the hits that fill them.
 
         Raises
         ------
@@ -235,8 +241,8 @@ class GridColumns(NamedTuple):
         try:
             if source.dense is None:
                 row, col, value = part
-                return place_hits(row, col, value, source.grid)
-            return from_dense(part[0], source.grid, axes=source.dense.axes, shape=source.dense.shape), 0
+                return sparse(row, col, value, source.grid)
+            return from_dense(part[0], source.grid, axes=source.dense.axes, shape=source.dense.shape)
         except EventError as error:
             problem = f"{', '.join(source.source.branches)}: {error.problem}"
             raise EventError(start + error.event, problem) from None
@@ -263,13 +269,16 @@ def _readable(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Arr
 
 
 def ranges(columns: Iterable[GridColumns], n_events: int, step: int) -> list[tuple[int, int]]:
-    """Return the ranges of the events of a chunk that are best read together: about `step`, no basket twice."""
+    """Return the ranges of the events of a chunk that are read together: at most `step`, but whole baskets."""
     branches = [column for grid in columns for column in grid.columns]
-    edges = [0]
+    edges, last = [0], 0
     if all(isinstance(branch, _Branch) for branch in branches):
-        for entry in sorted(set.intersection(*(branch.pieces for branch in branches))):
-            if edges[-1] + step <= entry - branches[0].first < n_events:
-                edges.append(entry - branches[0].first)
+        pieces = sorted(set.intersection(*(branch.pieces for branch in branches)))
+        for entry in [*(entry - branches[0].first for entry in pieces), n_events]:
+            if last > edges[-1] and entry - edges[-1] > step:
+                edges.append(last)
+            if 0 < entry < n_events:
+                last = entry
     return list(pairwise([*edges, n_events]))
 
 

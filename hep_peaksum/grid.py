@@ -7,7 +7,6 @@ energies: those are plain arrays of shape (event, row, col), made here from dens
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -18,7 +17,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from hep_peaksum.axis import Axis
-from hep_peaksum.kernels import Array, Periodic, accumulator
+from hep_peaksum.kernels import Array, Periodic
 from hep_peaksum.thresholds import Number, energy_in_gev
 
 if TYPE_CHECKING:
@@ -242,67 +241,3 @@ def _wrong_shape(event: ak.Array, sizes: list[int]) -> str:
             if n != size:
                 return f"{n} values where the grid needs {size}"
     return "another shape than the grid"
-
-
-def from_hits(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Array:
-    """Return the cells that jagged hits fill, as an array (event, row, col).
-
-    Several hits in one cell add. Integer energies give int64 cells, others float64.
-
-    Parameters
-    ----------
-    row, col
-        Per event and hit: the label, index or coordinate along each axis (see `Axis.find`).
-    energy
-        Per event and hit, in counts of the grid.
-    grid
-        The plane.
-
-    Raises
-    ------
-    EventError
-        If an event has not as many rows as columns and energies.
-
-    Warns
-    -----
-    UserWarning
-        If hits lie outside the grid; they are not added, and counted.
-
-    >>> import awkward as ak
-    >>> from_hits(ak.Array([[0, 0]]), ak.Array([[1, 1]]), ak.Array([[2, 3]]), bare_grid((1, 2))).tolist()
-    [[[0, 5]]]
-    """
-    grids, n_outside = place_hits(row, col, energy, grid)
-    if n_outside:
-        msg = f"{n_outside} hits lie outside the grid of {grid.shape} cells and were not added"
-        warnings.warn(msg, stacklevel=2)
-    return grids
-
-
-def place_hits(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> tuple[Array, int]:
-    """Return what `from_hits` does, and the number of hits outside the grid, without a warning."""
-    import awkward as ak  # noqa: PLC0415 -- only those who pass awkward arrays pay for it
-
-    if len({len(column) for column in (row, col, energy)}) > 1:
-        msg = f"row, col and energy are of {len(row)} events, {len(col)} events and {len(energy)} events"
-        raise ValueError(msg)
-    n_hits = ak.to_numpy(ak.num(energy))
-    for word, column in (("row", row), ("col", col)):
-        n_other = ak.to_numpy(ak.num(column))
-        if not np.array_equal(n_other, n_hits):
-            event = int(np.argmax(n_other != n_hits))
-            msg = f"{n_other[event]} values of {word} for {n_hits[event]} hits"
-            raise EventError(event, msg)
-    i = grid.rows.find(np.asarray(ak.flatten(row)))
-    j = grid.cols.find(np.asarray(ak.flatten(col)))
-    value = np.asarray(ak.flatten(energy))
-    if value.dtype == np.uint64 and value.size and value.max() > np.iinfo(np.int64).max:
-        msg = f"the largest hit, {value.max()}, does not fit into int64"
-        raise ValueError(msg)
-    inside = (i >= 0) & (j >= 0)
-    cell = (np.repeat(np.arange(len(n_hits)), n_hits) * grid.rows.size + i) * grid.cols.size + j
-    grids = np.zeros(
-        (len(n_hits), *grid.shape), accumulator(np.float64 if value.dtype.kind == "f" else np.int64)
-    )
-    np.add.at(grids.reshape(-1), cell[inside], value[inside].astype(grids.dtype))
-    return grids, int(len(inside) - np.count_nonzero(inside))

@@ -81,7 +81,7 @@ def flat_columns(events: ak.Array) -> Columns:
     for field in ak.fields(events):
         if field in IDENTIFIERS:
             continue
-        for name, values in _unzipped(field, events[field]):
+        for name, values in _unzipped(field, _packed(events[field])):
             if name in columns:
                 msg = f"two columns are called {name!r}: rename the collection or the branch {field!r}"
                 raise ValueError(msg)
@@ -93,7 +93,7 @@ def _identifier(name: str, events: ak.Array) -> ak.Array:
     if name not in ak.fields(events):
         msg = f"events have no {name!r}: readers of NanoAOD need {', '.join(IDENTIFIERS)}"
         raise ValueError(msg)
-    values = _column(name, events[name])
+    values = _column(name, _packed(events[name]))
     numbers = ak.to_numpy(values) if values.ndim == 1 else np.empty(0)
     with np.errstate(invalid="ignore"):
         identifier = numbers.astype(IDENTIFIERS[name])
@@ -121,20 +121,24 @@ def _unzipped(name: str, values: ak.Array) -> Iterator[tuple[str, ak.Array]]:
             yield f"{name}_{field}", values[field]
 
 
+def _packed(values: ak.Array) -> ak.Array:
+    return ak.to_packed(ak.materialize(values))
+
+
 def _column(name: str, values: ak.Array) -> ak.Array:
-    """Return the values packed and without parameters, so that every part has the same schema."""
+    """Return packed values without parameters, so that every part has the same schema."""
     if not COLUMN_NAME.fullmatch(name):
         msg = f"{name!r} cannot name a column everywhere: use letters, digits and '_', a letter first"
         raise ValueError(msg)
     kind = values.type.content
     if isinstance(kind, ak.types.RegularType):
-        values = ak.from_regular(values, axis=1)
+        values = ak.to_packed(ak.from_regular(values, axis=1))
     item = kind.content if isinstance(kind, (ak.types.ListType, ak.types.RegularType)) else kind
     text = "__array__" in item.parameters
     if text or not isinstance(item, ak.types.NumpyType) or item.primitive not in PRIMITIVES:
         msg = f"{name!r} is of type {kind}: a column holds one number, or one list of numbers, for every event"
         raise TypeError(msg)
-    return ak.to_packed(ak.without_parameters(ak.materialize(values)))
+    return ak.without_parameters(values) if kind.parameters or item.parameters else values
 
 
 def _with_counters(columns: Columns) -> Columns:
@@ -158,7 +162,7 @@ def _with_counters(columns: Columns) -> Columns:
 def _lengths(prefix: str, members: Columns, given: ak.Array | None) -> ak.Array:
     """Return the length that the lists of a collection have in common with the counter, if one is given."""
     if all(values.ndim > 1 for values in members.values()) and (len(members) == 1 or prefix not in members):
-        lengths = [ak.to_numpy(ak.num(values)) for values in members.values()]
+        lengths = [np.diff(np.asarray(values.layout.offsets)) for values in members.values()]
         others = lengths[1:] if given is None else [*lengths[1:], ak.to_numpy(given)]
         if all(np.array_equal(lengths[0], other) for other in others):
             return ak.Array(lengths[0].astype(np.int32))

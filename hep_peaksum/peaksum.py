@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hep_peaksum import clusters, pileup
 from hep_peaksum.grid import EventError, Grid, bare_grid
+from hep_peaksum.hits import Hits
 from hep_peaksum.kernels import Array, Offset, Rule, absent, accumulator, get_kernel
 from hep_peaksum.quantity import pooled, pooled_mask, pooled_noise, searched, searched_plane, seed_noise
 from hep_peaksum.seeds import accepted_seeds, find_seeds, seed_bound
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def find_clusters(
-    grids: npt.ArrayLike | ak.Array,
+    grids: npt.ArrayLike | ak.Array | Hits,
     settings: PeakSumSettings | None = None,
     grid: Grid | None = None,
     *,
@@ -40,7 +41,8 @@ def find_clusters(
     Parameters
     ----------
     grids
-        Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col). Not modified.
+        Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col), or `sparse` hits.
+        Not modified.
     settings
         What is a seed and what is summed; the default is 3x3 for both.
     grid
@@ -82,7 +84,7 @@ def find_clusters(
 
 
 def peak_sum_map(
-    grids: npt.ArrayLike | ak.Array,
+    grids: npt.ArrayLike | ak.Array | Hits,
     settings: PeakSumSettings | None = None,
     grid: Grid | None = None,
     *,
@@ -111,7 +113,7 @@ def peak_sum_map(
 
 
 def find_peaks(
-    grids: npt.ArrayLike | ak.Array,
+    grids: npt.ArrayLike | ak.Array | Hits,
     settings: PeakSumSettings,
     grid: Grid | None = None,
     *,
@@ -123,6 +125,11 @@ def find_peaks(
 
     The cuts on finished clusters (`hep_peaksum.clusters.kept`) are not made yet.
     """
+    if isinstance(grids, Hits):
+        found = _in_hits(grids, settings, grid) if mask is None and noise is None else None
+        if found is not None:
+            return found
+        grids = grids.dense()
     cells, plane, depth, n_layers = _at_the_door(grids, settings, grid, layers)
     apart = n_layers if layers == "each" else None
     is_seen_whole = mask is None and settings.seed_is_cell and settings.coarsen == (1, 1)
@@ -151,10 +158,10 @@ def find_peaks(
         depth = None if depth is None else _pooled_layers(depth, settings)
     found = Found(
         peaks=peaks,
-        grids=towers,
-        quantity=quantity,
+        looked_through=towers,
+        compared=quantity,
         grid=grid,
-        cells=cells,
+        added_from=cells,
         plane=plane,
         settings=settings,
         kernel=kernel,
@@ -166,6 +173,34 @@ def find_peaks(
         grid_noise=tower_noise,
     )
     return found if _sums_with_search(settings) else replace(found, peaks=window_sums(found))
+
+
+def _in_hits(hits: Hits, settings: PeakSumSettings, grid: Grid | None) -> Found | None:
+    """Return what is found about the hits alone, or None where empty cells matter, or a cell is not finite."""
+    grid = grid or bare_grid(hits.shape)
+    bound = seed_bound(settings, grid.unit, integer=hits.value.dtype.kind != "f")
+    is_plain = _sums_with_search(settings) and settings.coarsen == (1, 1)
+    is_greedy = settings.tie_rule == "greedy-residual"
+    if not is_plain or is_greedy or bound is None or bound <= 0 or hits.plane != grid.shape:
+        return None
+    if not _fits(hits, settings):
+        return None
+    check_windows(settings, grid)
+    kernel = get_kernel(settings.kernel)
+    rule = Rule(settings.search_cells(), bound, settings.sum_cells(), cell_bound(settings, grid, hits.value))
+    search = kernel.find_peaks_in_hits(hits.first, hits.cell, hits.value, grid.shape, rule, grid.periodic)
+    if not search.is_finite:
+        return None
+    peaks = accepted_seeds(search.peaks, settings, grid)
+    return Found(peaks=peaks, looked_through=hits, grid=grid, plane=grid, settings=settings, kernel=kernel)
+
+
+def _fits(hits: Hits, settings: PeakSumSettings) -> bool:
+    """Return whether no sum of hits, however they lie, can leave the range of int64."""
+    if hits.value.dtype.kind == "f":
+        return True
+    largest = max(-int(hits.value.min(initial=0)), int(hits.value.max(initial=0)))
+    return bool(largest * int(np.diff(hits.first).max(initial=0)) * len(settings.sum_cells()) < 2**63)
 
 
 def _at_the_door(

@@ -22,6 +22,7 @@ from hep_peaksum.clusters import jagged
 from hep_peaksum.config import Job, parse_job
 from hep_peaksum.events import block_size, column, expand_files, grid_columns, identity, ranges
 from hep_peaksum.grid import EventError
+from hep_peaksum.hits import Hits
 from hep_peaksum.kernels import Array
 from hep_peaksum.peaksum import find_peaks
 
@@ -188,10 +189,10 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         for (first, last), held in zip(pieces, ahead(read), strict=True):
             for start in range(first, max(last, first + 1), step):
                 try:
-                    cells: dict[str, Array] = {}
+                    cells: dict[str, Array | Hits] = {}
                     for name, grid in held.items():
-                        cells[name], n = grid.cells(start - first, min(start + step, last) - first)
-                        tally.n_outside[name] += n
+                        cells[name] = grid.sparse_cells(start - first, min(start + step, last) - first)
+                        tally.n_outside[name] += getattr(cells[name], "n_outside", 0)
                 except EventError as error:
                     raise EventError(first + error.event, error.problem) from None
                 try:
@@ -199,7 +200,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
                 except EventError as error:
                     raise EventError(start + error.event, error.problem) from None
 
-    def _collection(self, name: str, cells: Mapping[str, Array]) -> ak.Array:
+    def _collection(self, name: str, cells: Mapping[str, Array | Hits]) -> ak.Array:
         wanted = self.job.clusters[name]
         parts = []
         for grid in wanted.grid:

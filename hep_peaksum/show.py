@@ -66,7 +66,7 @@ def read_cells(
         If there is no such dataset or entry.
     """
     for events in read_blocks(config, [grid], dataset, max_events=max_events, first=first):
-        yield grid_columns(events, config.grids[grid], config.friends).cells(0, len(events))[0]
+        yield grid_columns(events, config.grids[grid], config.friends).cells(0, len(events))
 
 
 def read_blocks(
@@ -109,7 +109,7 @@ def _read(config: Config, file: Any, metadata: dict[str, Any], entry: int) -> Ev
     events = _events(config, file, metadata, entry, entry + 1)
     cells = {}
     for name, source in config.grids.items():
-        grids, _ = grid_columns(events, source, config.friends).cells(0, 1)
+        grids = grid_columns(events, source, config.friends).cells(0, 1)
         cells[name] = grids[0].sum(axis=0) if source.has_layers else grids[0]
     job = config.job()
     for wanted in job["clusters"].values():  # what is drawn is needed, whatever is written

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hep_peaksum.grid import EventError, Grid
+from hep_peaksum.hits import Hits
 from hep_peaksum.kernels import Array, Kernel, Offset, Peaks, absent, accumulator
 from hep_peaksum.seeds import rank_by_height
 from hep_peaksum.settings import PeakSumSettings
@@ -46,18 +47,19 @@ class Found:
 
     `grids` is what was searched, (event, row, col) on the plane `grid`: the cells, or towers of them;
     `quantity` what was compared in it. `cells` is what is added, on the plane `plane`; `mask` and `noise` are
-    those of `cells`, `grid_mask` and `grid_noise` those of `grids`. With layers apart
-    every layer is an event of its own, `n_layers` to one event.
+    those of `cells`, `grid_mask` and `grid_noise` those of `grids`. With layers apart every layer is an event
+    of its own, `n_layers` to one event. Of hits, grids are made only when somebody looks at one; what was
+    compared and what is added are None where they are what was searched.
     """
 
     peaks: Peaks
-    grids: Array
-    quantity: Array
+    looked_through: Array | Hits
     grid: Grid
-    cells: Array
     plane: Grid
     settings: PeakSumSettings
     kernel: Kernel
+    compared: Array | None = None
+    added_from: Array | None = None
     layers: Array | None = None
     n_layers: int = 1
     mask: Array | None = None
@@ -65,10 +67,25 @@ class Found:
     grid_mask: Array | None = None
     grid_noise: Array | None = None
 
+    @cached_property
+    def grids(self) -> Array:
+        """What was searched, shape (event, row, col)."""
+        return self.looked_through.dense() if isinstance(self.looked_through, Hits) else self.looked_through
+
+    @property
+    def quantity(self) -> Array:
+        """What was compared."""
+        return self.grids if self.compared is None else self.compared
+
+    @property
+    def cells(self) -> Array:
+        """What is added."""
+        return self.grids if self.added_from is None else self.added_from
+
     @property
     def n_events(self) -> int:
         """Number of events."""
-        return len(self.grids) // self.n_layers
+        return len(self.looked_through) // self.n_layers
 
     @property
     def event(self) -> Array:

@@ -44,6 +44,7 @@ def test_the_public_names():
         "peak_sum_map",
         "preset",
         "presets",
+        "sparse",
     ]
     assert dir(ps) == ps.__all__
 

@@ -23,6 +23,7 @@ from hep_peaksum.events import (
     schema_class,
 )
 from hep_peaksum.grid import EventError
+from hep_peaksum.hits import Hits
 from hep_peaksum.inputs import EventsInput, GridInput
 
 N, ROWS, COLS, LAYERS = 10, 4, 6, 3
@@ -39,7 +40,8 @@ def read(path, source, tree="Events", schema="base", chunksize=4):
     grid = GridInput.model_validate(source)
 
     def process(events):
-        cells, n_outside = grid_columns(events, grid, {}).cells(0, len(events))
+        found = grid_columns(events, grid, {}).sparse_cells(0, len(events))
+        cells, n_outside = (found.dense(), found.n_outside) if isinstance(found, Hits) else (found, 0)
         return {"cells": {events.metadata["entrystart"]: cells}, "n_outside": n_outside}
 
     run = processor.Runner(
@@ -147,7 +149,7 @@ def test_a_geant4_vector_is_read_though_its_tree_counts_in_floats(data):
     path = data("g4B5_elec100.root")
     events = events_of(path, "B5", stop=50)
     grid = GridInput.model_validate({"dense": {"branch": "ECEnergyVector", "shape": [20, 4]}})
-    cells, _ = grid_columns(events, grid, {}).cells(10, 50)
+    cells = grid_columns(events, grid, {}).cells(10, 50)
     expected = uproot.open(path)["B5"]["ECEnergyVector"].array(entry_start=10, entry_stop=50)
     assert cells.reshape(40, 80).tolist() == expected.tolist()
 
@@ -169,7 +171,7 @@ def test_ragged_rows_where_a_grid_was_promised_name_branch_and_event(write_root,
     path = write_root("a.root", {"Events": {"x": ak.values_astype(ak.Array(lists), "f4")}}, rntuple=True)
     grid = GridInput.model_validate({"dense": {"branch": "x", "shape": [2, 2]}})
     columns = grid_columns(events_of(path), grid, {})
-    assert columns.cells(0, 2)[0].shape == (2, 2, 2)
+    assert columns.cells(0, 2).shape == (2, 2, 2)
     with pytest.raises(EventError) as error:
         columns.cells(1, 3)
     assert error.value.event == 2
@@ -474,7 +476,7 @@ def test_a_chunk_is_read_basket_by_basket_and_each_basket_once(tmp_path, monkeyp
         read.append(self)
 
     monkeypatch.setattr(uproot.models.TBasket.Model_TBasket, "read_members", noted)
-    found = [columns.read(*piece).cells(0, piece[1] - piece[0])[0] for piece in pieces]
+    found = [columns.read(*piece).cells(0, piece[1] - piece[0]) for piece in pieces]
     assert np.array_equal(np.concatenate(found), cells[5:45])
     assert [start for start, _ in pieces] == [0, *(stop for _, stop in pieces[:-1])]
     assert all(stop - start < step + 2 * basket for start, stop in pieces)

@@ -16,11 +16,10 @@ from hep_peaksum.grid import (
     Grid,
     bare_grid,
     from_dense,
-    from_hits,
     geometries,
     geometry,
-    place_hits,
 )
+from hep_peaksum.hits import from_hits, sparse
 
 TWO_BY_THREE = bare_grid((2, 3))
 ONE_EVENT = [[[1, 2, 3], [4, 5, 6]]]
@@ -505,7 +504,7 @@ def test_hits_outside_the_grid_are_counted_and_not_added():
     with pytest.warns(UserWarning, match="3 hits lie outside the grid"):
         grids = from_hits(row, col, energy, TWO_BY_THREE)
     assert grids.sum() == 1
-    assert place_hits(row, col, energy, TWO_BY_THREE)[1] == 3
+    assert sparse(row, col, energy, TWO_BY_THREE).n_outside == 3
 
 
 def test_an_event_without_hits_is_a_grid_of_zeros():

@@ -19,7 +19,7 @@ ROWS = (
     "windows",
     "settings axis",
     "grid",
-    "quantity",
+    "hits quantity",
     "seeds",
     "sums",
     "pileup shapes",

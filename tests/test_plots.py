@@ -9,7 +9,8 @@ import pytest
 
 from hep_peaksum.axis import Axis
 from hep_peaksum.canvas import MARK, window_outline
-from hep_peaksum.grid import Grid, bare_grid, from_hits, geometry
+from hep_peaksum.grid import Grid, bare_grid, geometry
+from hep_peaksum.hits import from_hits
 from hep_peaksum.peaksum import find_clusters, peak_sum_map
 from hep_peaksum.plots import draw_event, draw_histogram, draw_peak_sum, save
 from hep_peaksum.published import preset

@@ -5,7 +5,8 @@ import pytest
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, audit_ties, compare, explain, preset, presets
 from hep_peaksum.canvas import FILL, MARK, ORANGE
-from hep_peaksum.grid import bare_grid, from_hits
+from hep_peaksum.grid import bare_grid
+from hep_peaksum.hits import from_hits
 from hep_peaksum.plots import save
 from hep_peaksum.plots_diagnostics import draw_comparison, draw_ties
 from hep_peaksum.plots_rules import draw_explanation, draw_windows

@@ -1,8 +1,8 @@
 """The contract of a kernel: which cells are seeds, and what the cells around them add up to.
 
-A kernel is a module with four functions, `find_peaks`, `sum_cells`, `saddles` and `falling`. It knows array
-words only (event, row, col), checks nothing and raises nothing: whoever calls it has checked. `numba_kernel` is
-the fast one, `scipy_kernel` the readable one; on the same input they give the same bits.
+A kernel is a module with the functions of `Kernel`. It knows array words only (event, row, col), checks nothing
+and raises nothing: whoever calls it has checked. `numba_kernel` is the fast one, `scipy_kernel` the readable
+one; on the same input they give the same bits.
 """
 
 from __future__ import annotations
@@ -83,6 +83,15 @@ class Kernel(Protocol):
 
     def find_peaks(self, grids: Array, rule: Rule, periodic: Periodic) -> Search:
         """Return every seed with the sum of its window, and whether every cell is finite."""
+
+    def find_peaks_in_hits(
+        self, first: Array, cell: Array, value: Array, plane: tuple[int, int], rule: Rule, periodic: Periodic
+    ) -> Search:
+        """Do the same with hits in place of grids; no cell without a hit reaches the bound.
+
+        Those of event i lie at ``first[i]`` to ``first[i + 1]``, in cell number `cell` of the plane, row after
+        row. Several in one cell add. `value` is float64 or int64.
+        """
 
     def sum_cells(
         self,

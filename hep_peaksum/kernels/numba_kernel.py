@@ -24,7 +24,7 @@ from hep_peaksum.kernels.compiled import jit, least_cell, read_only
 from hep_peaksum.kernels.numba_around import falling, saddles, sum_cells
 from hep_peaksum.kernels.paths import ADJACENT, adjacent, lower_wins, paths
 
-__all__ = ["falling", "find_peaks", "saddles", "sum_cells"]
+__all__ = ["falling", "find_peaks", "find_peaks_in_hits", "saddles", "sum_cells"]
 
 # A block of events stays in the cache next to the processor.
 VECTOR_BYTES, BLOCK_BYTES = 64, 1 << 14
@@ -50,6 +50,23 @@ def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
         lower_wins(rule),
         bound,
         *paths(shape, rule, periodic),
+        least_cell(rule.cell_bound, number),
+        number(0),
+    )
+    return Search(Peaks(*columns), bool(is_finite))
+
+
+def find_peaks_in_hits(
+    first: Array, cell: Array, value: Array, plane: tuple[int, int], rule: Rule, periodic: Periodic
+) -> Search:
+    """Return every seed among hits with the sum of its window (see `hep_peaksum.kernels.Kernel`)."""
+    number = accumulator(value.dtype)
+    *columns, is_finite = _find_in_hits(
+        read_only(first),
+        read_only(cell),
+        read_only(value),
+        number(rule.bound),
+        *paths(plane, rule, periodic, has_looked=False),
         least_cell(rule.cell_bound, number),
         number(0),
     )
@@ -375,6 +392,76 @@ def _find(
             _put(total, found, added)
             _put(n_cells, found, count)
             found += 1
+    place = event[:found], row[:found], col[:found]
+    return (*place, seed[:found], total[:found], n_cells[:found], is_finite)
+
+
+@jit
+def _find_in_hits(
+    first: Any,
+    cell: Any,
+    value: Any,
+    bound: Any,
+    row_of: Any,
+    col_of: Any,
+    kind_of: Any,
+    search: Any,
+    wins_tie: Any,
+    n_search: Any,
+    window: Any,
+    n_window: Any,
+    cell_bound: Any,
+    zero: Any,
+) -> Any:
+    """Return what `_find` does: the hits of an event fill one grid, which is cleared where they lie."""
+    search_steps, ties, window_steps = search.ravel(), wins_tie.ravel(), window.ravel()
+    cells, is_used = np.zeros(len(kind_of), type(zero)), np.zeros(len(kind_of), np.bool_)
+    used = np.empty(len(kind_of) + 1, np.int64)
+    capacity = 1024 + len(kind_of)
+    event, row, col = np.empty(capacity, np.int64), np.empty(capacity, np.int32), np.empty(capacity, np.int32)
+    seed, total = np.empty(capacity, type(zero)), np.empty(capacity, type(zero))
+    n_cells = np.empty(capacity, np.int32)
+    n_events, found, is_finite = len(first) - 1, 0, True
+    for e in range(n_events):
+        if found + len(kind_of) > capacity:
+            capacity = max(2 * capacity, found // e * n_events * 9 // 8) + len(kind_of)
+            event, row, col = _grown(event, capacity), _grown(row, capacity), _grown(col, capacity)
+            seed, total, n_cells = _grown(seed, capacity), _grown(total, capacity), _grown(n_cells, capacity)
+        n_used = 0
+        for hit in range(first[e], first[e + 1]):
+            k = _at(cell, hit)
+            _put(used, n_used, k)
+            n_used += not _at(is_used, k)
+            _put(is_used, k, True)
+            _put(cells, k, _at(cells, k) + _at(value, hit))
+        n_found = 0
+        for i in range(n_used):
+            k = _at(used, i)
+            level, kind = _at(cells, k), _at(kind_of, k)
+            is_finite &= level - level == zero
+            if level >= bound:
+                n_search_cells = _at(n_search, kind)
+                if _beats_all(cells, k, search_steps, ties, kind * search.shape[1], n_search_cells):
+                    # seeds to the front, the others stay behind them: all are to be cleared
+                    _put(used, i, _at(used, n_found))
+                    _put(used, n_found, k)
+                    n_found += 1
+        used[:n_found].sort()
+        for i in range(n_found):
+            k = _at(used, i)
+            kind = _at(kind_of, k)
+            at, n_added = kind * window.shape[1], _at(n_window, kind)
+            added, count = _sum_all(cells, k, window_steps, at, n_added, cell_bound, zero)
+            _put(event, found, e)
+            _put(row, found, _at(row_of, k))
+            _put(col, found, _at(col_of, k))
+            _put(seed, found, _at(cells, k))
+            _put(total, found, added)
+            _put(n_cells, found, count)
+            found += 1
+        for i in range(n_used):
+            _put(cells, _at(used, i), zero)
+            _put(is_used, _at(used, i), False)
     place = event[:found], row[:found], col[:found]
     return (*place, seed[:found], total[:found], n_cells[:found], is_finite)
 

@@ -41,8 +41,8 @@ class Paths(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def paths(shape: tuple[int, ...], rule: Rule, periodic: Periodic) -> Paths:
-    """Return the steps of a search on a plane of that shape."""
+def paths(shape: tuple[int, ...], rule: Rule, periodic: Periodic, *, has_looked: bool = True) -> Paths:
+    """Return the steps of a search on a plane of that shape, after a look at the adjacent cells or without."""
     reach = [max((abs(o[axis]) for o in (*rule.search, *rule.window)), default=0) for axis in (0, 1)]
     (row_kind, rows), (col_kind, cols) = (_kinds(n, far) for n, far in zip(shape, reach, strict=True))
     kind = row_kind[:, None] * len(cols) + col_kind
@@ -55,7 +55,7 @@ def paths(shape: tuple[int, ...], rule: Rule, periodic: Periodic) -> Paths:
     is_adjacent = np.array([(d, p) in ADJACENT for d, p, _ in rule.search], bool)
     is_straight = search == np.array([d * shape[1] + p for d, p, _ in rule.search], np.int64)
     is_settled = is_adjacent & is_straight & (wins | lower_wins(rule))
-    search, wins, n_search = _first(is_there & ~is_settled, search, wins)
+    search, wins, n_search = _first(is_there & ~(is_settled & has_looked), search, wins)
     window, is_there = _steps(rule.window, places, shape, periodic)
     window, n_window = _first(is_there, window)
     return Paths(row.ravel(), col.ravel(), kind.ravel(), search, wins, n_search, window, n_window)

@@ -45,6 +45,15 @@ def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
     return Search(peaks._replace(sum=total, n_cells=n_cells), is_finite)
 
 
+def find_peaks_in_hits(
+    first: Array, cell: Array, value: Array, plane: tuple[int, int], rule: Rule, periodic: Periodic
+) -> Search:
+    """Return the seeds among hits, by way of the dense grids."""
+    grids = np.zeros((len(first) - 1, plane[0] * plane[1]), value.dtype)
+    np.add.at(grids, (np.repeat(np.arange(len(grids)), np.diff(first)), cell), value)
+    return find_peaks(grids.reshape(-1, *plane), rule, periodic)
+
+
 def sum_cells(
     grids: Array, peaks: Peaks, window: tuple[Offset, ...], cell_bound: float | None, periodic: Periodic
 ) -> tuple[Array, Array]:

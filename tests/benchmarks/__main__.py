@@ -1,0 +1,105 @@
+"""The command line of the benchmarks: ``python -m tests.benchmarks --help``.
+
+What is slow to import is imported inside the commands, after the number of threads is set.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from tests.benchmarks.results import Table
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+NAMES = ("kernels", "threads", "end-to-end", "scaling", "rdataframe", "memory", "startup")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", nargs=-1, type=click.Choice([*NAMES, "all"]))
+@click.option("--quick", is_flag=True, help="Smaller samples and fewer rounds: to see that it works.")
+@click.option("--case", "cases", multiple=True, help="Of kernels: only this case (several times for several).")
+@click.option("--executor", "executors", multiple=True, help="Of end-to-end: only this one, as futures-2.")
+@click.option("--events", "n_events", type=click.IntRange(min=1000), help="Not of kernels, threads, startup.")
+@click.option("--cells", "n_cells", type=click.IntRange(min=100_000), help="Of every case of kernels.")
+@click.option("--rounds", type=click.IntRange(min=1), help="How often every contender is called.")
+@click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True)
+@click.option("--write/--no-write", default=True, help="Write the tables to tests/benchmarks/results.")
+@click.option("--write-docs", is_flag=True, help="Put the tables of the results into docs/speed.md, and stop.")
+def main(names: Sequence[str], *, write: bool, write_docs: bool, **options: Any) -> None:
+    """Measure NAMES (kernels, threads, end-to-end, scaling, rdataframe, memory, startup), or all."""
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    from tests.benchmarks import results
+    from tests.benchmarks.measuring import console
+
+    if write_docs:
+        console.print(f"docs/speed.md: {', '.join(results.write_docs()) or 'no results yet'}")
+        return
+    if not names:
+        raise click.UsageError("name what to measure, or all: " + ", ".join(NAMES))
+    for name in NAMES:
+        if name not in names and "all" not in names:
+            continue
+        tables = []
+        for table in made(name, **options):
+            table.show(console)
+            tables.append(table)
+        if write:
+            given = {key: value for key, value in options.items() if value}
+            console.print(f"written: {results.write(name, tables, given)}", highlight=False)
+
+
+def made(
+    name: str,
+    *,
+    quick: bool,
+    cases: Sequence[str],
+    executors: Sequence[str],
+    n_events: int | None,
+    n_cells: int | None,
+    rounds: int | None,
+    chunksize: int,
+) -> Iterable[Table]:
+    """Yield the tables of one benchmark."""
+    rounds = rounds or (3 if quick else 7)
+    n_events = n_events or (100_000 if quick else 1_000_000)
+    if name == "kernels":
+        from tests.benchmarks.cases import CASES, CELLS
+        from tests.benchmarks.kernels import kernels
+
+        unknown = set(cases) - set(CASES)
+        if unknown:
+            raise click.BadParameter(f"no case {sorted(unknown)}; there are {', '.join(CASES)}")
+        yield from kernels(cases or tuple(CASES), rounds, n_cells or (CELLS // 5 if quick else CELLS))
+    elif name == "threads":
+        from tests.benchmarks.cases import CELLS
+        from tests.benchmarks.threads import threads
+
+        yield threads(rounds, n_cells or (CELLS // 5 if quick else CELLS))
+    elif name == "end-to-end":
+        from tests.benchmarks.end_to_end import end_to_end
+
+        yield from end_to_end(n_events, rounds, chunksize, executors)
+    elif name == "scaling":
+        from tests.benchmarks.end_to_end import scaling
+
+        yield scaling(n_events, rounds, chunksize)
+    elif name == "rdataframe":
+        from tests.benchmarks.rdataframe import rdataframe
+
+        yield rdataframe(n_events, rounds, chunksize)
+    elif name == "memory":
+        from tests.benchmarks.memory import memory
+
+        yield memory(n_events, 1 if quick else max(3, rounds // 2), chunksize=chunksize)
+    else:
+        from tests.benchmarks.startup import startup
+
+        yield startup(rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The grids that are searched: made here, seeded, without ties where cells are floats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import awkward as ak
+import numpy as np
+
+from hep_peaksum import toy
+from hep_peaksum.grid import Grid, bare_grid
+from hep_peaksum.kernels import Array
+from hep_peaksum.published import preset
+from hep_peaksum.settings import PeakSumSettings
+
+CELLS = 100_000 * 24 * 16  # of a full-sized case, whatever the shape of its events: far more than a cache holds
+
+
+@dataclass(frozen=True)
+class Case:
+    """Some events and how they are searched. `layers`: what is done with layers, where there are any."""
+
+    title: str
+    grids: Array
+    settings: PeakSumSettings
+    grid: Grid
+    layers: Literal["sum", "each"] = "sum"
+    from_hits: bool = False
+
+    @property
+    def reach(self) -> int:
+        """How many cells the windows reach from their centre; all of them are squares."""
+        return max(abs(cell.row) for cell in self.settings.search_cells())
+
+    @cached_property
+    def hits(self) -> tuple[ak.Array, ak.Array, ak.Array]:
+        """The cells that are not zero, jagged: row and column as the axes call them, and the value."""
+        event, row, col = np.nonzero(self.grids)
+        counts = np.bincount(event, minlength=len(self.grids))
+        columns = (labels(self.grid.rows)[row], labels(self.grid.cols)[col], self.grids[event, row, col])
+        return tuple(ak.unflatten(column, counts) for column in columns)  # type: ignore[return-value]
+
+    def describe(self) -> str:
+        """Return the title with shape, type, how much is occupied and how many events there are."""
+        shape = " x ".join(str(n) for n in self.grids.shape[1:])
+        occupied = np.count_nonzero(self.grids) / max(1, self.grids.size)
+        return f"{self.title}: {shape} {self.grids.dtype}, {occupied:.0%} occupied, {len(self.grids):,} events"
+
+
+def labels(axis: Any) -> Array:
+    """Return what hits call the cells along an axis, as small integers."""
+    names = range(axis.size) if axis.label_values is None else axis.label_values
+    return np.asarray(names, np.int16)
+
+
+def random_grids(n_events: int, shape: tuple[int, ...], occupancy: float, seed: int) -> Array:
+    """Return float32 cells that are zero or spread evenly between 0.1 and 100."""
+    random = np.random.default_rng(seed)
+    grids = np.zeros((n_events, *shape), np.float32)
+    for start in range(0, n_events, 10_000):
+        block = grids[start : start + 10_000]
+        cells = random.uniform(0.1, 100, block.shape).astype(np.float32)
+        block[:] = cells * (random.random(block.shape, np.float32) < occupancy)
+    return grids
+
+
+def cms_towers(n_events: int, seed: int) -> Array:
+    """Return int16 towers, 80 x 72: a soft background in a fifth of them, and on average two jets."""
+    random = np.random.default_rng(seed)
+    grids = np.zeros((n_events, 80, 72), np.int16)
+    for start in range(0, n_events, 1000):
+        block = grids[start : start + 1000]
+        block[:] = random.geometric(0.6, block.shape) * (random.random(block.shape, np.float32) < 0.2)
+        event = np.repeat(np.arange(len(block)), random.poisson(2, len(block)))
+        row, col = random.integers(0, 80, len(event)), random.integers(0, 72, len(event))
+        for _ in range(20):  # towers of a jet
+            near_row = np.clip(row + random.integers(-3, 4, len(row)), 0, 79)
+            near_col = (col + random.integers(-3, 4, len(col))) % 72
+            np.add.at(block, (event, near_row, near_col), random.poisson(4, len(event)).astype(np.int16))
+    return grids
+
+
+def occupancy_case(part: float) -> Callable[[int], Case]:
+    """Return what makes a case with so many of the cells occupied, on a plane with edges only."""
+
+    def made(n_cells: int) -> Case:
+        grids = random_grids(n_cells // 384, (24, 16), part, seed=1)
+        return Case("random cells", grids, PeakSumSettings(), bare_grid((24, 16)))
+
+    return made
+
+
+def toy_case(n_cells: int) -> Case:
+    """Return showers of the toy calorimeter, seeds above 1 GeV."""
+    grids = toy.make_events(n_cells // 384, seed=1).grids
+    return Case("toy showers", grids, PeakSumSettings(seed_threshold=1.0), toy.TOY_GRID)
+
+
+def cms_case(n_cells: int) -> Case:
+    """Return trigger towers, and the jets of CMS (9 x 9, 4 GeV) without their pile-up estimate."""
+    settings, grid = preset("cms-l1-jet")
+    assert grid is not None
+    grids = cms_towers(n_cells // (80 * 72), seed=1)
+    return Case("CMS towers, 9 x 9 jets", grids, settings.model_copy(update={"pileup": ()}), grid)
+
+
+def cms_hits_case(n_cells: int) -> Case:
+    """Return the same as jagged hits."""
+    case = cms_case(n_cells)
+    return Case(f"{case.title}, as hits", case.grids, case.settings, case.grid, from_hits=True)
+
+
+def sparse_case(n_cells: int) -> Case:
+    """Return a large plane of which 2 % are hit, as jagged hits."""
+    grids = random_grids(n_cells // (240 * 128), (240, 128), 0.02, seed=1)
+    return Case("large plane, as hits", grids, PeakSumSettings(), bare_grid((240, 128)), from_hits=True)
+
+
+def layers_case(layers: Literal["sum", "each"]) -> Callable[[int], Case]:
+    """Return what makes a case of 67 layers, of which the sum or each by itself is searched."""
+
+    def made(n_cells: int) -> Case:
+        grids = random_grids(n_cells // 6700, (67, 10, 10), 0.1, seed=1)
+        title = "67 layers, their sum" if layers == "sum" else "67 layers, each by itself"
+        return Case(title, grids, PeakSumSettings(), bare_grid((10, 10)), layers=layers)
+
+    return made
+
+
+CASES: dict[str, Callable[[int], Case]] = {
+    "2%": occupancy_case(0.02),
+    "10%": occupancy_case(0.10),
+    "100%": occupancy_case(1.0),
+    "toy": toy_case,
+    "cms": cms_case,
+    "cms-hits": cms_hits_case,
+    "sparse-hits": sparse_case,
+    "layers-sum": layers_case("sum"),
+    "layers-each": layers_case("each"),
+}

@@ -1,0 +1,234 @@
+"""A whole job against reading alone: `hep_peaksum.run`, a coffea processor that only reads the branch, bare
+uproot.
+
+All in one process and in turns, on the same toy files (24 x 16 float32, zstd). The job writes parquet and the
+histograms of every job into a fresh directory each time. Workers are started before the clock runs and kept,
+for the reader as well; coffea's own FuturesExecutor as it comes, which starts its workers anew for every stage,
+is timed beside it. Pictures and the check of the files' UUIDs are part of neither.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import itertools
+import shutil
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import uproot
+from coffea import processor
+from coffea.nanoevents import BaseSchema
+
+from hep_peaksum import run as run_module
+from tests.benchmarks.measuring import Contender, Timing, digits, interleaved
+from tests.benchmarks.results import Table
+from tests.benchmarks.samples import BRANCH, TREE, job, linked_copies, scratch_folder, toy_files
+from tests.benchmarks.shares import shares
+
+TARGET, TWO_WORKERS = 1.25, 1.8
+COFFEA_CHUNKSIZE = 100_000  # what coffea takes when nobody says
+RUN, READER, UPROOT = "run", "coffea, reads only", "uproot.iterate"
+
+
+class Reader(processor.ProcessorABC):
+    """Reads the branch and counts: the least that any coffea analysis of it does."""
+
+    def process(self, events: Any) -> dict[str, int]:
+        return {"n": len(ak.to_numpy(events[BRANCH]))}
+
+    def postprocess(self, accumulator: dict[str, int]) -> dict[str, int]:
+        return accumulator
+
+
+def end_to_end(n_events: int, rounds: int, chunksize: int, executors: Sequence[str] = ()) -> Iterator[Table]:
+    """Yield the table of every executor, and where the time of a job goes."""
+    unknown = set(executors) - set(EXECUTORS)
+    if unknown:
+        msg = f"no executor {sorted(unknown)}; there are {', '.join(EXECUTORS)}"
+        raise ValueError(msg)
+    files = toy_files(n_events, min(chunksize, max(1, n_events // 2)))
+    with scratch_folder() as folder:
+        for name in executors or EXECUTORS:
+            with EXECUTORS[name](files, folder, chunksize) as contenders:
+                if contenders:
+                    with quiet():
+                        times = interleaved(contenders, rounds, f"end to end, {name}")
+                    yield compared(name, n_events, times)
+        remove_results(folder)()
+        ours = our_run(files, folder, executor="iterative", chunksize=chunksize)
+        with quiet():
+            table = shares(ours, remove_results(folder), files)
+        yield table
+
+
+def our_run(files: Sequence[Path], folder: Path, **options: Any) -> Callable[[], None]:
+    """Return a call that runs the job into a directory of its own, which the next call removes."""
+    numbers = itertools.count()
+
+    def call() -> None:
+        result = run_module.run(job(files, folder / f"results-{next(numbers)}", **options))
+        assert not result.losses
+        assert not result.summary["n_chunks"]["reused"]
+
+    return call
+
+
+def remove_results(folder: Path) -> Callable[[], None]:
+    """Return what is done ahead of every job, outside the clock."""
+
+    def call() -> None:
+        for path in folder.glob("results-*"):
+            shutil.rmtree(path)
+
+    return call
+
+
+def read_with_coffea(files: Sequence[Path], executor: Any, chunksize: int) -> Callable[[], None]:
+    """Return a call that reads the branch with coffea's Runner and its defaults."""
+    fileset = {"toy": {"files": {str(path): TREE for path in files}}}
+
+    def call() -> None:
+        runner = processor.Runner(executor=executor, schema=BaseSchema, chunksize=chunksize)
+        runner(fileset, Reader())
+
+    return call
+
+
+def read_with_uproot(files: Sequence[Path], chunksize: int) -> Callable[[], None]:
+    """Return a call that reads the branch with `uproot.iterate`, chunk after chunk, on one core."""
+
+    def call() -> None:
+        for _ in uproot.iterate(dict.fromkeys(files, TREE), BRANCH, step_size=chunksize, library="np"):
+            pass
+
+    return call
+
+
+def readers(files: Sequence[Path], executor: Any, chunksize: int) -> list[Contender]:
+    """Return coffea's reader with our chunks, and with its own if these are others."""
+    n = len(files)
+    found = [Contender(READER, read_with_coffea(files, executor, chunksize), n)]
+    if chunksize != COFFEA_CHUNKSIZE:
+        call = read_with_coffea(files, executor, COFFEA_CHUNKSIZE)
+        found.append(Contender(f"{READER}, chunks of {COFFEA_CHUNKSIZE:,}", call, n))
+    return found
+
+
+@contextmanager
+def iterative(files: Sequence[Path], folder: Path, chunksize: int) -> Iterator[list[Contender]]:
+    """Yield what runs on one core."""
+    ours = our_run(files, folder, executor="iterative", chunksize=chunksize)
+    yield [
+        Contender(RUN, ours, len(files), before=remove_results(folder)),
+        *readers(files, processor.IterativeExecutor(), chunksize),
+        Contender(UPROOT, read_with_uproot(files, chunksize), len(files)),
+    ]
+
+
+@contextmanager
+def threads(files: Sequence[Path], folder: Path, chunksize: int) -> Iterator[list[Contender]]:
+    """Yield what runs on two threads."""
+    ours = our_run(files, folder, executor="threads", workers=2, chunksize=chunksize)
+    with ThreadPoolExecutor(2) as pool:
+        executor = processor.FuturesExecutor(pool=pool, workers=2, compression=None)
+        yield [
+            Contender(RUN, ours, len(files), before=remove_results(folder)),
+            *readers(files, executor, chunksize),
+            Contender(UPROOT, read_with_uproot(files, chunksize), len(files), note="on one core"),
+        ]
+
+
+@contextmanager
+def futures(files: Sequence[Path], folder: Path, chunksize: int) -> Iterator[list[Contender]]:
+    """Yield what runs on two processes of loky."""
+    import loky
+
+    ours = our_run(files, folder, executor="futures", workers=2, chunksize=chunksize)
+    as_it_comes = read_with_coffea(files, processor.FuturesExecutor(workers=2), chunksize)
+    with ExitStack() as stack:
+        pool = loky.ProcessPoolExecutor(2)
+        stack.callback(pool.shutdown)
+        yield [
+            Contender(RUN, ours, len(files), before=remove_results(folder)),
+            *readers(files, processor.FuturesExecutor(pool=pool, workers=2), chunksize),
+            Contender(f"{READER}, new workers every time", as_it_comes, len(files)),
+            Contender(UPROOT, read_with_uproot(files, chunksize), len(files), note="on one core"),
+        ]
+        loky.get_reusable_executor().shutdown()  # ours, kept between jobs
+
+
+@contextmanager
+def dask(files: Sequence[Path], folder: Path, chunksize: int) -> Iterator[list[Contender]]:
+    """Yield what runs on two workers of one Dask cluster."""
+    if importlib.util.find_spec("distributed") is None:
+        yield []
+        return
+    import distributed
+
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": 50}
+    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
+        address = cluster.scheduler_address
+        ours = our_run(files, folder, executor="dask", scheduler=address, workers=2, chunksize=chunksize)
+        yield [
+            Contender(RUN, ours, len(files), before=remove_results(folder)),
+            *readers(files, processor.DaskExecutor(client=client), chunksize),
+            Contender(UPROOT, read_with_uproot(files, chunksize), len(files), note="on one core"),
+        ]
+
+
+EXECUTORS = {"iterative": iterative, "threads-2": threads, "futures-2": futures, "dask-2": dask}
+
+
+def compared(name: str, n_events: int, times: Mapping[str, Timing]) -> Table:
+    """Return the table of one executor."""
+    columns = ["contender", "time to the coffea reader", "events/s"]
+    table = Table(name, f"End to end, {name}: {n_events:,} events, 24 x 16 float32, zstd", columns)
+    rounds = len(times[RUN].seconds)
+    table.notes.append(
+        f"Target: run <= {TARGET} times the reader. Median (least..greatest) of {rounds} rounds."
+    )
+    per_file = n_events / times[RUN].n
+    for time in times.values():
+        said = f"{time.name} ({time.note})" if time.note else time.name
+        cells = (said, f"{time.time_to(times[READER])}", f"{digits(time.rate * per_file / 1e6)} M")
+        table.add(dict(zip(columns, cells, strict=True)), raw=time.as_dict())
+    return table
+
+
+def scaling(n_events: int, rounds: int, chunksize: int, factor: int = 5) -> Table:
+    """Return the table of two warm workers compared with one, on so many times the events."""
+    columns = ["workers", "speed to one", "events/s", "target"]
+    table = Table("scaling", f"Two warm workers against one: {factor * n_events:,} events", columns)
+    with scratch_folder() as folder, ExitStack() as stack:
+        made = toy_files(n_events, min(chunksize, max(1, n_events // 2)))
+        files = linked_copies(made, factor, folder)
+        pairs = {name: stack.enter_context(EXECUTORS[name](files, folder, chunksize)) for name in EXECUTORS}
+        runs = [replace(found[0], name=name) for name, found in pairs.items() if found]
+        with quiet():
+            times = interleaved(runs, rounds, "scaling")
+    for name, time in times.items():
+        speed = time.speed_to(times["iterative"])
+        target = f">= {TWO_WORKERS}: {'met' if speed.median >= TWO_WORKERS else 'missed'}"
+        rate = f"{digits(time.rate * factor * n_events / len(files) / 1e6)} M"
+        cells = (name, f"{speed}", rate, "" if name == "iterative" else target)
+        table.add(dict(zip(columns, cells, strict=True)), raw=time.as_dict())
+    table.notes.append(
+        f"Median (least..greatest) of {rounds} rounds; {factor} names for each file (hard links)."
+    )
+    return table
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep coffea's bars and warnings off the screen."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,138 @@
+"""The same job in ROOT's RDataFrame, where the package `ROOT` is installed: on one core and on two.
+
+`rdataframe.cpp` is compiled once, by ROOT with the compiler of the system, before the clock runs. Both read the
+same files, write the same columns with zstd and fill the same four histograms; the clusters are compared event
+by event. On one core both are held there, whatever threads they have.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import uproot
+
+from tests.benchmarks.compiled import compiler
+from tests.benchmarks.end_to_end import our_run, quiet, remove_results
+from tests.benchmarks.measuring import Contender, digits, interleaved
+from tests.benchmarks.results import Table
+from tests.benchmarks.samples import scratch_folder, toy_files
+
+TARGET = 2.0
+SOURCE = Path(__file__).parent / "rdataframe.cpp"
+COMPARED = ("row", "col", "n_cells", "seed", "sum")
+PAIRS = {
+    "one core": ("RDataFrame, one core", "run, one core"),
+    "two cores": ("RDataFrame, two threads", "run, threads-2"),
+    "two processes": ("RDataFrame, two threads", "run, futures-2"),
+}
+COLUMNS = ["", "speed of run to RDataFrame", "events/s of run", "events/s of RDataFrame", "target"]
+
+
+def rdataframe(n_events: int, rounds: int, chunksize: int) -> Table:
+    """Return the table of the job here and there."""
+    table = Table("rdataframe", f"The whole job against RDataFrame: {n_events:,} events", COLUMNS)
+    if importlib.util.find_spec("ROOT") is None or compiler() is None:
+        table.notes.append("Not measured: the package ROOT (pip install ROOT), or a C++ compiler, is not here.")
+        return table
+    files = toy_files(n_events, min(chunksize, max(1, n_events // 2)))
+    with scratch_folder() as folder:
+        theirs = compiled_job(files, folder)
+        here = {"identify": True, "chunksize": chunksize}
+        both = range(os.cpu_count() or 1)
+        contenders = [
+            Contender("RDataFrame, one core", lambda: theirs(1), len(files), before=lambda: hold_on([0])),
+            Contender("RDataFrame, two threads", lambda: theirs(2), len(files), before=lambda: hold_on(both)),
+        ]
+        for name, options, cores in (
+            ("one core", {"executor": "iterative"}, [0]),
+            ("threads-2", {"executor": "threads", "workers": 2}, both),
+            ("futures-2", {"executor": "futures", "workers": 2}, both),
+        ):
+            call = our_run(files, folder, **here, **options)
+            contenders.append(Contender(f"run, {name}", call, len(files), before=ready(folder, cores)))
+        with quiet():
+            times = interleaved(contenders, rounds, "RDataFrame")
+        hold_on(both)
+        per_file = n_events / len(files)
+        for name, (root, run) in PAIRS.items():
+            speed = times[run].speed_to(times[root])
+            rates = [f"{digits(times[who].rate * per_file / 1e6)} M" for who in (run, root)]
+            met = f">= {TARGET}: {'met' if speed.median >= TARGET else 'missed'}"
+            row = dict(zip(COLUMNS, (name, f"{speed}", *rates, met), strict=True))
+            table.add(row, raw={who: times[who].as_dict() for who in (root, run)})
+        table.notes += told(files, folder, theirs, here)
+    return table
+
+
+def compiled_job(files: Sequence[Path], folder: Path) -> Callable[[int], float]:
+    """Compile the job and return what runs it on so many threads."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that this ROOT is an alpha version
+        root: Any = importlib.import_module("ROOT")
+    root.gErrorIgnoreLevel = root.kError
+    root.gSystem.SetFlagsOpt("-O3 -march=native")
+    if not root.gSystem.CompileMacro(str(SOURCE), "kOs", "", str(folder)):
+        msg = f"ROOT could not compile {SOURCE}"
+        raise RuntimeError(msg)
+    paths = root.std.vector("std::string")([str(path) for path in files])
+    return lambda n_threads: root.peaksum_job(paths, str(folder / "rdataframe.root"), n_threads)
+
+
+def ready(folder: Path, cores: Sequence[int]) -> Callable[[], None]:
+    """Return what is done before a run of ours."""
+
+    def call() -> None:
+        remove_results(folder)()
+        hold_on(cores)
+
+    return call
+
+
+def hold_on(cores: Sequence[int]) -> None:
+    """Let all threads of this process run on these cores only, where the system can do that."""
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    for thread in Path("/proc/self/task").iterdir():
+        os.sched_setaffinity(int(thread.name), cores)
+
+
+def told(
+    files: Sequence[Path], folder: Path, theirs: Callable[[int], float], here: dict[str, Any]
+) -> list[str]:
+    """Return what the outputs say: whether the clusters are the same, and how large they are."""
+    remove_results(folder)()
+    with quiet():
+        theirs(1)
+        our_run(files, folder, executor="iterative", **here)()
+    (parts,) = folder.glob("results-*/toy/clusters.parquet")
+    paths = sorted(parts.glob("part-*.parquet"))
+    said = "the same clusters" if all_equal(paths, folder / "rdataframe.root") else "THE CLUSTERS DIFFER"
+    sizes = [sum(path.stat().st_size for path in paths), (folder / "rdataframe.root").stat().st_size]
+    return [
+        f"Event by event: {said} ({', '.join(COMPARED)}, to the last bit).",
+        f"Output: our parquet {sizes[0] / 1e6:.1f} MB, the Snapshot {sizes[1] / 1e6:.1f} MB (zstd 3).",
+        "RDataFrame's code is compiled beforehand (-O3 -march=native). Median (least..greatest) of the rounds.",
+    ]
+
+
+def all_equal(parts: Sequence[Path], snapshot: Path) -> bool:
+    """Return whether both hold the same clusters of the same events in the same order."""
+    names = ["event", *(f"Cluster_{name}" for name in COMPARED)]
+    with uproot.open(snapshot) as file:
+        theirs, start = file["Events"], 0
+        for part in parts:
+            ours = ak.from_parquet(part, columns=names)
+            found = theirs.arrays(names, entry_start=start, entry_stop=start + len(ours))
+            start += len(ours)
+            if len(found) != len(ours) or not np.array_equal(found["event"], ours["event"]):
+                return False
+            if not all(ak.array_equal(found[name], ours[name], dtype_exact=False) for name in names[1:]):
+                return False
+        return start == theirs.num_entries

@@ -1,0 +1,99 @@
+"""What is worked on: the toy files, made once and kept in a cache folder, and the job that reads them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rich.progress import track
+
+from hep_peaksum.config import Config, parse_config
+from hep_peaksum.toy import make_events, write_events
+from tests.benchmarks.measuring import progress_console
+
+EVENTS_PER_FILE = 100_000
+BRANCH, SHAPE, TREE = "calo_e", (24, 16), "Events"
+
+
+def cache_folder() -> Path:
+    """Return where files are kept between runs: $HEP_PEAKSUM_BENCHMARKS, or the cache of the user."""
+    own = os.environ.get("HEP_PEAKSUM_BENCHMARKS")
+    base = os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")
+    folder = Path(own) if own else Path(base) / "hep_peaksum-benchmarks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def toy_files(n_events: int, per_file: int = EVENTS_PER_FILE) -> list[Path]:
+    """Return files with so many toy events in all (24 x 16 float32, zstd); those that are not there are made.
+
+    Every file is of another seed. One file is made at a time: that is what bounds the memory.
+    """
+    per_file = min(per_file, n_events)
+    paths = [cache_folder() / f"toy-{per_file}-{number:03d}.root" for number in range(-(-n_events // per_file))]
+    missing = [(number, path) for number, path in enumerate(paths) if not path.exists()]
+    for number, path in track(missing, "toy files", console=progress_console, transient=True):
+        write_events(path, make_events(per_file, seed=number), first_event=number * per_file)
+    return paths
+
+
+def linked_copies(paths: Sequence[Path], n_copies: int, folder: Path) -> list[Path]:
+    """Return the files under so many names each: hard links, which are files of their own to every reader."""
+    links = [folder / f"{path.stem}-{copy}.root" for copy in range(n_copies) for path in paths]
+    for link, path in zip(links, [*paths] * n_copies, strict=True):
+        try:
+            os.link(path, link)
+        except OSError:  # another file system
+            shutil.copyfile(path, link)
+    return links
+
+
+def job(
+    paths: Sequence[Path],
+    directory: Path,
+    *,
+    forms: Sequence[str] = ("parquet",),
+    identify: bool = False,
+    **run: Any,
+) -> Config:
+    """Return the job on toy files: 3x3 clusters of seeds above 1 GeV, the usual histograms, no pictures."""
+    return parse_config(job_content(paths, directory, forms=forms, identify=identify, **run))
+
+
+def job_content(
+    paths: Sequence[Path],
+    directory: Path,
+    *,
+    forms: Sequence[str] = ("parquet",),
+    identify: bool = False,
+    **run: Any,
+) -> dict[str, Any]:
+    """Return the same as plain values, to be written as YAML."""
+    grid = {
+        "dense": {"branch": BRANCH, "shape": list(SHAPE), "axes": ["row", "col"]},
+        "rows": {"name": "eta", "bins": SHAPE[0], "start": -3, "stop": 3},
+        "cols": {"name": "phi", "bins": SHAPE[1], "start": "-pi", "stop": "pi", "periodic": True},
+        "unit": "1 GeV",
+    }
+    content: dict[str, Any] = {
+        "datasets": {"toy": {"files": {str(path): TREE for path in paths}}},
+        "grids": {"calo": grid},
+        "clusters": {"Cluster": {"grid": "calo", "seed_threshold": "1 GeV"}},
+        "output": {"directory": str(directory), "clusters": list(forms), "plots": False},
+        "run": run,
+    }
+    if identify:
+        content["events"] = {"identify": {name: name for name in ("run", "luminosityBlock", "event")}}
+    return content
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield a folder in the cache, removed in the end: on a disk, where one of the system may be memory."""
+    with TemporaryDirectory(prefix="scratch-", dir=cache_folder()) as folder:
+        yield Path(folder)

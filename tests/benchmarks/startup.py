@@ -1,0 +1,107 @@
+"""How long one waits: whole processes, from their start to their end.
+
+Bare coffea and a run of this package read the same file of one small chunk, so that little but the start is
+left. The cold run has a folder of its own for numba's cache, new every time. The floor is a process that
+imports coffea, and with it numba, awkward and uproot, and ends.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from tests.benchmarks.measuring import Contender, Timing, interleaved
+from tests.benchmarks.results import Table
+from tests.benchmarks.samples import BRANCH, TREE, job_content, scratch_folder, toy_files
+
+N_EVENTS = 1000
+READ = f"""
+import sys
+import numpy as np
+from coffea import processor
+from coffea.nanoevents import BaseSchema
+
+class Reader(processor.ProcessorABC):
+    def process(self, events):
+        return {{"n": len(np.asarray(events["{BRANCH}"]))}}
+    def postprocess(self, accumulator):
+        return accumulator
+
+run = processor.Runner(executor=processor.IterativeExecutor(), schema=BaseSchema)
+run({{"toy": {{"files": {{sys.argv[1]: "{TREE}"}}}}}}, Reader())
+"""
+NOTHING, HELP, IMPORT, COFFEA, READER, WARM, COLD = (
+    "python, nothing", "hep-peaksum --help", "import hep_peaksum", "import coffea.processor",
+    "bare coffea reads the file", "hep-peaksum run, warm cache", "hep-peaksum run, cold cache",
+)  # fmt: skip
+COLUMNS = ["process", "time to import coffea.processor", "seconds", "target"]
+
+
+def startup(rounds: int) -> Table:
+    """Return the table of whole processes."""
+    (file,) = toy_files(N_EVENTS)
+    with scratch_folder() as folder:
+        config, cold = folder / "job.yaml", folder / "cold"
+        content = job_content([file], folder / "results", executor="iterative")
+        config.write_text(yaml.safe_dump(content), encoding="utf-8")
+        command = ["-m", "hep_peaksum", "run", "--restart", str(config)]
+        calls: dict[str, tuple[Sequence[str], Path]] = {
+            NOTHING: (["-c", "pass"], folder / "warm"),
+            HELP: (["-m", "hep_peaksum", "--help"], folder / "warm"),
+            IMPORT: (["-c", "import hep_peaksum"], folder / "warm"),
+            COFFEA: (["-c", "import coffea.processor"], folder / "warm"),
+            READER: (["-c", READ, str(file)], folder / "warm"),
+            WARM: (command, folder / "warm"),
+            COLD: (command, cold),
+        }
+        contenders = [
+            Contender(name, partial(process, arguments, cache), before=emptied(cold))
+            for name, (arguments, cache) in calls.items()
+        ]
+        times = interleaved(contenders, rounds, "start-up")
+    table = Table("startup", f"Start-up: whole processes, a file of {N_EVENTS:,} events", COLUMNS)
+    table.notes.append(f"Median (least..greatest) of {rounds} rounds.")
+    targets = reached(times)
+    for name, time in times.items():
+        seconds = f"{statistics.median(time.seconds):.2f}"
+        cells = (name, f"{time.time_to(times[COFFEA])}", seconds, targets.get(name, ""))
+        table.add(dict(zip(COLUMNS, cells, strict=True)), raw=time.as_dict())
+    return table
+
+
+def reached(times: Mapping[str, Timing]) -> dict[str, str]:
+    """Return which targets are met; differences are taken round by round."""
+    seconds = {name: time.seconds for name, time in times.items()}
+
+    def middle(name: str, other: str | None = None) -> float:
+        subtracted = [0.0] * len(seconds[name]) if other is None else seconds[other]
+        return statistics.median(mine - other for mine, other in zip(seconds[name], subtracted, strict=True))
+
+    measured = {
+        HELP: ("", middle(HELP), 0.3),
+        WARM: ("bare coffea ", middle(WARM, READER), 0.5),
+        COLD: ("warm ", middle(COLD, WARM), 10.0),
+    }
+    return {
+        name: f"{more}{'+' if more else ''}{value:.2f} s (<= {most} s: {'met' if value <= most else 'missed'})"
+        for name, (more, value, most) in measured.items()
+    }
+
+
+def process(arguments: Sequence[str], cache: Path) -> None:
+    """Run Python with this cache of numba, to its end."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+    subprocess.run([sys.executable, *arguments], env=environment, check=True, capture_output=True)
+
+
+def emptied(cold: Path) -> Callable[[], None]:
+    """Return what makes the cold cache cold again."""
+    return lambda: shutil.rmtree(cold, ignore_errors=True)

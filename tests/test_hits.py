@@ -1,0 +1,112 @@
+"""Hits searched where they lie: the same clusters, bit by bit, as from the dense grids they fill."""
+
+import awkward as ak
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import hep_peaksum.hits
+from hep_peaksum import PeakSumSettings, find_clusters, from_hits, sparse
+from hep_peaksum.axis import Axis
+from hep_peaksum.grid import EventError, Grid, bare_grid
+from hep_peaksum.kernels import Periodic, Rule, get_kernel
+
+often = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+
+
+@st.composite
+def jagged_hits(draw):
+    """Row, column and energy of a few events on a small plane; some in one cell, some outside it."""
+    energies = st.integers(-2, 9) if draw(st.booleans()) else st.sampled_from([-1.5, 0.1, 0.2, 0.3, 1e9, 2.5])
+    hit = st.tuples(st.integers(-1, 6), st.integers(0, 10), energies)
+    events = draw(st.lists(st.lists(hit, max_size=60), min_size=1, max_size=4))
+    counts = [len(event) for event in events]
+    columns = list(zip(*(hit for event in events for hit in event), strict=True)) or [[], [], []]
+    return tuple(
+        ak.unflatten(ak.Array(np.array(column, None if column else int)), counts) for column in columns
+    )
+
+
+PLANES = [
+    Grid(rows=Axis(n=6, periodic=rows), cols=Axis(n=10, periodic=cols))
+    for rows in (False, True)
+    for cols in (False, True)
+]
+SETTINGS = [
+    {"seed_threshold": 1},
+    {"seed_threshold": 0.1, "seed_comparison": ">=", "tie_rule": "all"},
+    {"seed_threshold": 2, "tie_rule": "none", "sum_window": (5, 3)},
+    {"seed_threshold": 1, "tie_rule": "last", "cell_threshold": 0.2},
+    {"seed_threshold": 1, "tie_rule": "diagonal", "search_window": (3, 5), "max_clusters": 2},
+    {"seed_threshold": 1, "tie_rule": "greedy", "overlap": "suppress"},
+    {"seed_threshold": 1, "sum_threshold": 5, "order": "position"},
+    {"seed_threshold": 1, "search_window": "x.x\n.o.\nx.x", "sum_window": (1, 1)},
+    # here grids are looked at, and have to be made
+    {"seed_threshold": -1},
+    {"seed_threshold": 1, "overlap": "highest"},
+    {"seed_threshold": 1, "pileup": ("ring_median",)},
+    {"seed_threshold": 1, "tie_rule": "greedy-residual"},
+    {"seed_threshold": 1, "coarsen": (2, 2)},
+    {"seed_threshold": 1, "seed_window": (3, 3)},
+]
+
+
+@often
+@given(hits=jagged_hits(), plane=st.sampled_from(PLANES), how=st.sampled_from(SETTINGS))
+@pytest.mark.filterwarnings("ignore:.* hits lie outside the grid")
+@pytest.mark.parametrize("kernel", ["numba", "scipy"])
+def test_clusters_of_hits_are_those_of_the_grids(kernel, hits, plane, how):
+    how = PeakSumSettings.model_validate({**how, "kernel": kernel})
+    found, expected = (
+        find_clusters(cells, how, plane) for cells in (sparse(*hits, plane), from_hits(*hits, plane))
+    )
+
+    assert found.to_list() == expected.to_list()
+    assert found.type.content == expected.type.content
+
+
+@pytest.mark.filterwarnings("ignore:.* hits lie outside the grid")
+@often
+@given(hits=jagged_hits())
+def test_a_field_that_looks_at_the_cells_finds_them(hits):
+    fields = ("sum", "seed_gap", "e1_e9", "shared_sum", "prominence", "barycentre_row")
+    how, plane = PeakSumSettings(seed_threshold=1), bare_grid((6, 8))
+    found, expected = (
+        find_clusters(cells, how, plane, fields=fields)
+        for cells in (sparse(*hits, plane), from_hits(*hits, plane))
+    )
+    assert ak.array_equal(found, expected, equal_nan=True)
+
+
+def test_no_dense_grid_is_made(monkeypatch):
+    def dense(self):
+        raise AssertionError
+
+    monkeypatch.setattr(hep_peaksum.hits.Hits, "dense", dense)
+    hits = sparse(ak.Array([[1, 1], []]), ak.Array([[1, 2], []]), ak.Array([[5, 3], []]), bare_grid((200, 300)))
+    assert find_clusters(hits, PeakSumSettings(seed_threshold=1)).sum.to_list() == [[8], []]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_hit_that_is_no_number_is_named_by_event_and_cell(value):
+    hits = sparse(
+        ak.Array([[0], [1, 0]]), ak.Array([[0], [2, 0]]), ak.Array([[1.0], [value, 2.0]]), bare_grid((2, 3))
+    )
+    with pytest.raises(EventError, match=r"event 1: cell \(row 1, col 2\) is"):
+        find_clusters(hits, PeakSumSettings(seed_threshold=1))
+
+
+def test_many_events_with_more_hits_than_cells_leave_nothing_behind():
+    random = np.random.default_rng(1)
+    counts = random.integers(0, 200, 500)
+    cell, value = random.integers(0, 48, counts.sum()), random.integers(0, 9, counts.sum())
+    first = np.concatenate([[0], np.cumsum(counts)])
+    how = PeakSumSettings()
+    rule = Rule(how.search_cells(), 5, how.sum_cells(), None)
+    found = [
+        get_kernel(name).find_peaks_in_hits(first, cell, value, (6, 8), rule, Periodic(False, True)).peaks
+        for name in ("numba", "scipy")
+    ]
+    assert len(found[0].event) > 1000
+    assert [column.tobytes() for column in found[0]] == [column.tobytes() for column in found[1]]
