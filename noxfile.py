@@ -26,8 +26,24 @@ def tests(session: nox.Session) -> None:
 @nox.parametrize("backend", ["jax", "tensorflow", "torch"])
 def keras(session: nox.Session, backend: str) -> None:
     """Run the tests of the Keras layer on one of its backends."""
-    session.install(".[test,keras]", backend)
-    session.run("python", "-m", "pytest", "tests/test_keras_layer.py", env={"KERAS_BACKEND": backend})
+    session.install(".[test,keras]", "torch==2.13.0" if backend == "torch" else backend, "hls4ml")
+    tests = ("tests/test_keras_layer.py", "tests/test_keras_standard.py")
+    session.run("python", "-m", "pytest", *tests, env={"KERAS_BACKEND": backend})
+
+
+@nox.session(python="3.11")
+def executors(session: nox.Session) -> None:
+    """Run the tests of Dask, Parsl, job queues, S3 and XRootD, for real."""
+    session.install(".[test,dask,parsl,s3,xrootd]", "dask-jobqueue", "moto[server]")
+    tests = ("tests/test_executors.py", "tests/test_faults.py", "tests/test_remote.py")
+    session.run("python", "-m", "pytest", *tests)
+
+
+@nox.session(python="3.11")
+def benchmarks(session: nox.Session) -> None:
+    """Measure the speed beside everybody else's; takes about an hour on a quiet machine."""
+    session.install("-e", ".[test,dask]", "torch==2.13.0", "scikit-image")
+    session.run("python", "-m", "tests.benchmarks", *(session.posargs or ["all"]))
 
 
 @nox.session(python="3.10", venv_backend="uv")

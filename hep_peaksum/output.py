@@ -36,8 +36,8 @@ ZSTD_LEVEL = 3
 # Read in small steps and written in large ones: memory stays flat whatever the size of the parts, and neither
 # baskets nor RNTuple clusters are tiny.
 EVENTS_READ_AT_ONCE = 16_384
-EVENTS_WRITTEN_AT_ONCE = 100_000
-BYTES_WRITTEN_AT_ONCE = 32_000_000
+EVENTS_WRITTEN_AT_ONCE = 50_000
+BYTES_WRITTEN_AT_ONCE = 16_000_000
 
 
 def flat_columns(events: ak.Array) -> Columns:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -133,6 +133,8 @@ def find_peaks(
     cells, plane, depth, n_layers = _at_the_door(grids, settings, grid, layers)
     apart = n_layers if layers == "each" else None
     is_seen_whole = mask is None and settings.seed_is_cell and settings.coarsen == (1, 1)
+    if cells.dtype.kind == "i" and not (is_seen_whole and _sums_with_search(settings)):
+        cells = cells.astype(np.int64, copy=False)
     unusable = None if is_seen_whole else _unusable(cells, mask, settings, apart)
     sigma = _noise(noise, cells, settings, apart, depth)
     cells = cells if unusable is None else _without(cells, unusable, settings)
@@ -159,9 +161,9 @@ def find_peaks(
     found = Found(
         peaks=peaks,
         looked_through=towers,
-        compared=quantity,
+        compared=None if quantity is towers else quantity,
         grid=grid,
-        added_from=cells,
+        added_from=None if cells is towers else cells,
         plane=plane,
         settings=settings,
         kernel=kernel,
@@ -275,7 +277,7 @@ def check_windows(settings: PeakSumSettings, grid: Grid) -> None:
 
 
 def _as_cells(grids: npt.ArrayLike | ak.Array) -> Array:
-    """Return the cells as float32, float64 or int64, C-contiguous: what kernels take."""
+    """Return the cells as kernels take them: C-contiguous, float32, float64 or signed integers."""
     cells = np.asarray(grids)
     if cells.dtype.kind == "f":
         if cells.dtype.itemsize > 8:
@@ -289,7 +291,13 @@ def _as_cells(grids: npt.ArrayLike | ak.Array) -> Array:
     if cells.dtype == np.uint64 and cells.size and cells.max() > np.iinfo(np.int64).max:
         msg = f"the largest cell, {cells.max()}, does not fit into int64"
         raise ValueError(msg)
-    return np.ascontiguousarray(cells, dtype=np.int64)
+    return np.ascontiguousarray(cells, dtype=_signed(cells.dtype))
+
+
+def _signed(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the signed integer type that holds every value of a type of integers; int64 for the largest."""
+    n_bytes = {"i": dtype.itemsize, "u": min(8, 2 * dtype.itemsize), "b": 1}[dtype.kind]
+    return np.dtype(f"i{n_bytes}")
 
 
 def _check_axes(cells: Array) -> None:
@@ -392,7 +400,9 @@ def _noise(
 
 def _check_magnitude(cells: Array, settings: PeakSumSettings) -> None:
     """Raise a ValueError if a sum of cells, through all layers, could leave the range of int64."""
-    largest = max(-int(cells.min(initial=0)), int(cells.max(initial=0)))
+    largest = -int(np.iinfo(cells.dtype).min)
+    if largest > np.iinfo(np.int16).max + 1:
+        largest = max(-int(cells.min(initial=0)), int(cells.max(initial=0)))
     n_layers = cells.shape[1] if cells.ndim == 4 else 1
     windows = [len(settings.sum_cells()), len(settings.seed_cells())]
     for wanted in settings.pileup:

@@ -8,7 +8,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,9 @@ def _merge(directory: Path, files: Files, chunks: Iterable[Chunk], mine: str) ->
         if not is_finished(directory, chunk, mine):
             continue
         record, found = read_record(directory, chunk), merged[chunk.dataset]
-        found.records[chunk] = record
+        found.records[chunk] = replace(
+            record, histograms={}
+        )  # those of all chunks are more than memory may hold
         for name, histogram in record.histograms.items():
             known = found.histograms.get(name)
             found.histograms[name] = histogram if known is None else known + histogram

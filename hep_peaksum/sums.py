@@ -69,8 +69,11 @@ class Found:
 
     @cached_property
     def grids(self) -> Array:
-        """What was searched, shape (event, row, col)."""
-        return self.looked_through.dense() if isinstance(self.looked_through, Hits) else self.looked_through
+        """What was searched, shape (event, row, col): float32, float64 or int64."""
+        if isinstance(self.looked_through, Hits):
+            return self.looked_through.dense()
+        is_small = self.looked_through.dtype.kind == "i"  # of a type in which what is computed would not fit
+        return self.looked_through.astype(np.int64, copy=False) if is_small else self.looked_through
 
     @property
     def quantity(self) -> Array:

@@ -205,9 +205,13 @@ def test_processes_end_with_the_run_that_is_killed(killable):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", ["threads", "futures"])
-def test_ctrl_c_stops_within_seconds_and_the_next_run_goes_on(killable, executor, tmp_path):
-    make, expected = killable
+def test_ctrl_c_stops_within_seconds_and_the_next_run_goes_on(killable, executor, write_events):
+    make, _ = killable
     path, content = make(executor)
+    content["datasets"]["toy"]["files"] = {write_events("many.root", 300): "Events"}
+    _, undisturbed = make(name="whole")
+    undisturbed["datasets"] = content["datasets"]
+    expected = content_of(run_job(undisturbed).directory)
     content["run"]["chunksize"] = 1
     path.write_text(yaml.safe_dump(content))
     process = subprocess.Popen(

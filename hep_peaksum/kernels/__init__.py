@@ -76,7 +76,8 @@ class Search(NamedTuple):
 class Kernel(Protocol):
     """Functions over `grids`, shape (event, row, col): float32, float64 or int64, C-contiguous.
 
-    A cell equal to `absent(grids.dtype)` does not exist: it neither beats a candidate, nor seeds, nor adds.
+    `find_peaks` takes any other signed integers, too. A cell equal to `absent(grids.dtype)` does not exist: it
+    neither beats a candidate, nor seeds, nor adds.
     Comparisons and additions are those of float64 (floating grids) or int64; a window is added in the order
     in which it is given. No window meets a cell twice on a periodic axis.
     """

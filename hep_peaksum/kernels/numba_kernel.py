@@ -19,7 +19,7 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
-from hep_peaksum.kernels import Array, Offset, Peaks, Periodic, Rule, Search, accumulator
+from hep_peaksum.kernels import Array, Offset, Peaks, Periodic, Rule, Search, absent, accumulator
 from hep_peaksum.kernels.compiled import jit, least_cell, read_only
 from hep_peaksum.kernels.numba_around import falling, saddles, sum_cells
 from hep_peaksum.kernels.paths import ADJACENT, adjacent, lower_wins, paths
@@ -29,6 +29,8 @@ __all__ = ["falling", "find_peaks", "find_peaks_in_hits", "saddles", "sum_cells"
 # A block of events stays in the cache next to the processor.
 VECTOR_BYTES, BLOCK_BYTES = 64, 1 << 14
 NO_BIT, ONE = np.uint64(0), np.uint64(1)
+# So many candidates a vector are written down whether there are so many or not.
+AT_LEAST = 3
 
 
 def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
@@ -50,10 +52,11 @@ def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
         lower_wins(rule),
         bound,
         *paths(shape, rule, periodic),
+        rule.cell_bound is not None,
         least_cell(rule.cell_bound, number),
         number(0),
     )
-    return Search(Peaks(*columns), bool(is_finite))
+    return Search(Peaks(*columns), bool(is_finite) or grids.dtype.kind != "f")
 
 
 def find_peaks_in_hits(
@@ -76,8 +79,8 @@ def find_peaks_in_hits(
 def _rounded_up(bound: float, dtype: np.dtype[Any]) -> Any:
     """Return the least number of the type of the cells that is not below the bound nor `absent`, or None."""
     if dtype.kind != "f":
-        lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
-        return None if bound > highest else dtype.type(max(bound, lowest + 1))
+        lowest, highest = max(absent(dtype) + 1, np.iinfo(dtype).min), np.iinfo(dtype).max
+        return None if bound > highest else dtype.type(max(bound, lowest))
     with np.errstate(over="ignore"):
         nearest = dtype.type(bound)
     rounded = np.nextafter(nearest, dtype.type(np.inf)) if nearest < np.float64(bound) else nearest
@@ -156,16 +159,17 @@ def _reaching(_typing: Any, cells: Any, _place: Any, _bound: Any) -> Any:
 
 
 @_instruction
-def _not_finite(_typing: Any, cells: Any, _place: Any) -> Any:
-    """Return which cells of the vector at a place are NaN or infinite."""
+def _strange(_typing: Any, cells: Any, _place: Any) -> Any:
+    """Return which cells of the vector at a place are NaN or infinite, or absent."""
     signature = numba.types.uint64(cells, numba.types.int64)
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array, place = arguments
         vectors = _Vectors(context, builder, signature.args[0], array)
-        if not vectors.is_float:
-            return context.get_constant(numba.types.uint64, 0)
         loaded = vectors.load(place)
+        if not vectors.is_float:
+            lowest = ir.Constant(vectors.vector.element, -(1 << (8 * vectors.alignment - 1)))
+            return vectors.word(vectors.compare(loaded, "==", vectors.same(lowest)))
         difference = builder.fsub(loaded, loaded)  # 0, or NaN
         return vectors.word(builder.fcmp_unordered("uno", difference, difference))
 
@@ -228,6 +232,16 @@ def _lowest_bit(_typing: Any, _word: Any) -> Any:
 
 
 @_instruction
+def _n_bits(_typing: Any, _word: Any) -> Any:
+    """Return how many bits are set."""
+
+    def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return numba.types.int64(numba.types.uint64), build
+
+
+@_instruction
 def _put(_typing: Any, array: Any, _place: Any, _value: Any) -> Any:
     """Set an element of a flat array (see `_at`)."""
 
@@ -267,7 +281,7 @@ def _candidates(
     bound: Any,
     scratch: Any,
 ) -> Any:
-    """Write down which cells of some events may be seeds; return how many, and whether every cell is finite.
+    """Write down which cells of some events may be seeds; return how many, and whether no cell is strange.
 
     There is no branch on a single cell: where the few candidates lie cannot be foreseen.
     """
@@ -281,7 +295,7 @@ def _candidates(
             _put(events, n_filled, event)
             _put(vectors, n_filled, v)
             n_filled += (_reaching(cells, place, bound) & _at(own, v)) != 0
-            strange |= _not_finite(cells, place) & _at(own, v)
+            strange |= _strange(cells, place) & _at(own, v)
     for i in range(n_filled):
         event, v = _at(events, i), _at(vectors, i)
         place = origin + event * n + v * n_lanes
@@ -290,15 +304,12 @@ def _candidates(
             word &= _first_of_equals(cells, place, shape[1], rivals, v)
         else:
             word &= _unbeaten(cells, place, shape[1], rivals, v)
-        _put(found_event, n_found, event)
-        _put(found_cell, n_found, v * n_lanes + _lowest_bit(word))
-        n_found += word != 0
-        word &= word - ONE
-        while word != 0:
-            _put(found_event, n_found, event)
-            _put(found_cell, n_found, v * n_lanes + _lowest_bit(word))
-            n_found += 1
+        n_bits = _n_bits(word)
+        for bit in range(max(n_bits, AT_LEAST)):  # mostly a fixed number, and what is too much is overwritten
+            _put(found_event, n_found + bit, event)
+            _put(found_cell, n_found + bit, v * n_lanes + _lowest_bit(word))
             word &= word - ONE
+        n_found += n_bits
     return n_found, strange == 0
 
 
@@ -326,6 +337,15 @@ def _sum_all(cells: Any, cell: int, steps: Any, first: int, n: int, cell_bound: 
 
 
 @jit
+def _sum_plain(cells: Any, cell: int, steps: Any, first: int, n: int, zero: Any) -> Any:
+    """Return the sum of cells of which every one counts."""
+    added = zero
+    for k in range(first, first + n):
+        added += type(zero)(_at(cells, cell + _at(steps, k)))
+    return added
+
+
+@jit
 def _find(
     grids: Any,
     copy: Any,
@@ -342,6 +362,7 @@ def _find(
     n_search: Any,
     window: Any,
     n_window: Any,
+    has_bound: bool,
     cell_bound: Any,
     zero: Any,
 ) -> Any:
@@ -358,8 +379,8 @@ def _find(
     scratch = (
         np.empty(block * len(own) + 1, np.int64),
         np.empty(block * len(own) + 1, np.int64),
-        np.empty(block * n + 1, np.int64),
-        np.empty(block * n + 1, np.int64),
+        np.empty(block * n + AT_LEAST, np.int64),
+        np.empty(block * n + AT_LEAST, np.int64),
     )
     capacity = 1024 + block * n
     event, row, col = np.empty(capacity, np.int64), np.empty(capacity, np.int32), np.empty(capacity, np.int32)
@@ -375,8 +396,9 @@ def _find(
         if origin < ahead or origin + size * n + ahead > len(flat):
             copy[ahead : ahead + size * n] = flat[origin : origin + size * n]
             cells, origin = copied, ahead
-        n_found, finite = _candidates(cells, origin, size, shape, rivals, own, lower_wins, bound, scratch)
-        is_finite &= finite
+        n_found, is_plain = _candidates(cells, origin, size, shape, rivals, own, lower_wins, bound, scratch)
+        is_finite &= is_plain
+        adds_all = is_plain and not has_bound
         for i in range(n_found):
             e, k = _at(scratch[2], i), _at(scratch[3], i)
             cell, kind = origin + e * n + k, _at(kind_of, k)
@@ -384,7 +406,10 @@ def _find(
             if n_more and not _beats_all(cells, cell, search_steps, ties, first, n_more):
                 continue
             first, n_added = kind * window.shape[1], _at(n_window, kind)
-            added, count = _sum_all(cells, cell, window_steps, first, n_added, cell_bound, zero)
+            if adds_all:
+                added, count = _sum_plain(cells, cell, window_steps, first, n_added, zero), n_added
+            else:
+                added, count = _sum_all(cells, cell, window_steps, first, n_added, cell_bound, zero)
             _put(event, found, begin + e)
             _put(row, found, _at(row_of, k))
             _put(col, found, _at(col_of, k))
