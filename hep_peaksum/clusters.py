@@ -320,7 +320,7 @@ def jagged(parts: Sequence[Found], settings: PeakSumSettings, names: Sequence[st
 
         vector.register_awkward()
     records = ak.zip(
-        {name: value[places] for name, value in values.items()},
+        {name: value.take(places, axis=0) for name, value in values.items()},
         depth_limit=1,
         with_name="Momentum4D" if four_vector else None,
     )

@@ -192,6 +192,7 @@ def write_part(blocks: Iterable[ak.Array], path: Path) -> None:
         if writer is None:
             msg = f"no events for {path}: without a block the columns are not known; write one without events"
             raise ValueError(msg)
+    pa.default_memory_pool().release_unused()  # or arrow keeps to itself what a part took
 
 
 def _parquet_writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:
@@ -227,6 +228,7 @@ def read_parts(paths: Iterable[Path]) -> Iterator[ak.Array]:
                 yield ak.from_arrow(part.schema_arrow.empty_table())
             else:
                 yield from map(ak.from_arrow, part.iter_batches(EVENTS_READ_AT_ONCE))
+        pa.default_memory_pool().release_unused()
 
 
 def merge_ttree(parts: Iterable[Path], path: Path) -> None:

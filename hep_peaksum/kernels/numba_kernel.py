@@ -30,7 +30,8 @@ __all__ = ["falling", "find_peaks", "find_peaks_in_hits", "saddles", "sum_cells"
 VECTOR_BYTES, BLOCK_BYTES = 64, 1 << 14
 NO_BIT, ONE = np.uint64(0), np.uint64(1)
 # So many candidates a vector are written down whether there are so many or not.
-AT_LEAST = 3
+AT_LEAST = 2
+FIRST_ROOM = 1024
 
 
 def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
@@ -44,19 +45,22 @@ def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
     n = shape[0] * shape[1]
     block = max(1, min(len(grids), BLOCK_BYTES // (n * grids.itemsize)))
     copy = np.zeros(block * n + 2 * _margin(shape[1], grids.itemsize), grids.dtype)
-    *columns, is_finite = _find(
-        read_only(grids),
-        copy,
-        read_only(copy),
-        *adjacent(shape, rule, _n_lanes(grids.dtype)),
-        lower_wins(rule),
-        bound,
-        *paths(shape, rule, periodic),
-        rule.cell_bound is not None,
-        least_cell(rule.cell_bound, number),
-        number(0),
-    )
-    return Search(Peaks(*columns), bool(is_finite) or grids.dtype.kind != "f")
+    found = _Found(len(grids), block * n, number)
+    while found.is_open:
+        found.go_on(
+            _find,
+            read_only(grids),
+            copy,
+            read_only(copy),
+            *adjacent(shape, rule, _n_lanes(grids.dtype)),
+            lower_wins(rule),
+            bound,
+            *paths(shape, rule, periodic),
+            rule.cell_bound is not None,
+            least_cell(rule.cell_bound, number),
+            number(0),
+        )
+    return Search(found.peaks, found.is_finite or grids.dtype.kind != "f")
 
 
 def find_peaks_in_hits(
@@ -64,16 +68,50 @@ def find_peaks_in_hits(
 ) -> Search:
     """Return every seed among hits with the sum of its window (see `hep_peaksum.kernels.Kernel`)."""
     number = accumulator(value.dtype)
-    *columns, is_finite = _find_in_hits(
-        read_only(first),
-        read_only(cell),
-        read_only(value),
-        number(rule.bound),
-        *paths(plane, rule, periodic, has_looked=False),
-        least_cell(rule.cell_bound, number),
-        number(0),
-    )
-    return Search(Peaks(*columns), bool(is_finite))
+    found = _Found(len(first) - 1, plane[0] * plane[1], number)
+    while found.is_open:
+        found.go_on(
+            _find_in_hits,
+            read_only(first),
+            read_only(cell),
+            read_only(value),
+            number(rule.bound),
+            *paths(plane, rule, periodic, has_looked=False),
+            least_cell(rule.cell_bound, number),
+            number(0),
+        )
+    return Search(found.peaks, found.is_finite)
+
+
+class _Found:
+    """What a search has found so far: columns with more room than that, and the event at which it goes on.
+
+    The columns are numpy's own, which asks the system for large pages where there are many peaks: the pages of
+    new memory would take longer than the search.
+    """
+
+    def __init__(self, n_events: int, most_at_once: int, number: type[np.float64 | np.int64]) -> None:
+        self.n_events, self.most_at_once = n_events, most_at_once
+        self.types = (np.int64, np.int32, np.int32, number, number, np.int32)
+        self.columns = [np.empty(FIRST_ROOM + most_at_once, dtype) for dtype in self.types]
+        self.n, self.event, self.is_finite, self.is_open = 0, 0, True, True
+
+    def go_on(self, search: Callable[..., Any], *arguments: Any) -> None:
+        """Search on until all events are done or there is no room."""
+        n, event, is_finite = search(*arguments, *self.columns, self.n, self.event)
+        self.n, self.event, self.is_finite = n, event, self.is_finite and bool(is_finite)
+        self.is_open = event < self.n_events
+        if self.is_open:
+            room = max(2 * len(self.columns[0]), n * self.n_events // event * 9 // 8) + self.most_at_once
+            columns = [np.empty(room, dtype) for dtype in self.types]
+            for column, larger in zip(self.columns, columns, strict=True):
+                larger[:n] = column[:n]
+            self.columns = columns
+
+    @property
+    def peaks(self) -> Peaks:
+        """The peaks, in columns as long as there are peaks."""
+        return Peaks(*(column[: self.n] for column in self.columns))
 
 
 def _rounded_up(bound: float, dtype: np.dtype[Any]) -> Any:
@@ -365,8 +403,16 @@ def _find(
     has_bound: bool,
     cell_bound: Any,
     zero: Any,
+    event: Any,
+    row: Any,
+    col: Any,
+    seed: Any,
+    total: Any,
+    n_cells: Any,
+    found: int,
+    begin_at: int,
 ) -> Any:
-    """Return event, row and column of the seeds, the seeds, the sums, how many cells they add, and is_finite.
+    """Write down the seeds from an event on; return how many there are, where room ended, is_finite.
 
     Events are taken by the block that stays in the cache next to the processor. `copied` is `copy`, read-only:
     blocks with too little memory before or behind them for whole vectors are looked at there.
@@ -382,16 +428,10 @@ def _find(
         np.empty(block * n + AT_LEAST, np.int64),
         np.empty(block * n + AT_LEAST, np.int64),
     )
-    capacity = 1024 + block * n
-    event, row, col = np.empty(capacity, np.int64), np.empty(capacity, np.int32), np.empty(capacity, np.int32)
-    seed, total = np.empty(capacity, type(zero)), np.empty(capacity, type(zero))
-    n_cells = np.empty(capacity, np.int32)
-    found, is_finite = 0, True
-    for begin in range(0, n_events, block):
-        if found + block * n > capacity:
-            capacity = max(2 * capacity, found // begin * n_events * 9 // 8) + block * n
-            event, row, col = _grown(event, capacity), _grown(row, capacity), _grown(col, capacity)
-            seed, total, n_cells = _grown(seed, capacity), _grown(total, capacity), _grown(n_cells, capacity)
+    is_finite = True
+    for begin in range(begin_at, n_events, block):
+        if found + block * n > len(event):
+            return found, begin, is_finite
         cells, origin, size = flat, begin * n, min(block, n_events - begin)
         if origin < ahead or origin + size * n + ahead > len(flat):
             copy[ahead : ahead + size * n] = flat[origin : origin + size * n]
@@ -417,8 +457,7 @@ def _find(
             _put(total, found, added)
             _put(n_cells, found, count)
             found += 1
-    place = event[:found], row[:found], col[:found]
-    return (*place, seed[:found], total[:found], n_cells[:found], is_finite)
+    return found, n_events, is_finite
 
 
 @jit
@@ -437,21 +476,23 @@ def _find_in_hits(
     n_window: Any,
     cell_bound: Any,
     zero: Any,
+    event: Any,
+    row: Any,
+    col: Any,
+    seed: Any,
+    total: Any,
+    n_cells: Any,
+    found: int,
+    begin_at: int,
 ) -> Any:
-    """Return what `_find` does: the hits of an event fill one grid, which is cleared where they lie."""
+    """Do what `_find` does: the hits of an event fill one grid, which is cleared where they lie."""
     search_steps, ties, window_steps = search.ravel(), wins_tie.ravel(), window.ravel()
     cells, is_used = np.zeros(len(kind_of), type(zero)), np.zeros(len(kind_of), np.bool_)
     used = np.empty(len(kind_of) + 1, np.int64)
-    capacity = 1024 + len(kind_of)
-    event, row, col = np.empty(capacity, np.int64), np.empty(capacity, np.int32), np.empty(capacity, np.int32)
-    seed, total = np.empty(capacity, type(zero)), np.empty(capacity, type(zero))
-    n_cells = np.empty(capacity, np.int32)
-    n_events, found, is_finite = len(first) - 1, 0, True
-    for e in range(n_events):
-        if found + len(kind_of) > capacity:
-            capacity = max(2 * capacity, found // e * n_events * 9 // 8) + len(kind_of)
-            event, row, col = _grown(event, capacity), _grown(row, capacity), _grown(col, capacity)
-            seed, total, n_cells = _grown(seed, capacity), _grown(total, capacity), _grown(n_cells, capacity)
+    n_events, is_finite = len(first) - 1, True
+    for e in range(begin_at, n_events):
+        if found + len(kind_of) > len(event):
+            return found, e, is_finite
         n_used = 0
         for hit in range(first[e], first[e + 1]):
             k = _at(cell, hit)
@@ -487,13 +528,4 @@ def _find_in_hits(
         for i in range(n_used):
             _put(cells, _at(used, i), zero)
             _put(is_used, _at(used, i), False)
-    place = event[:found], row[:found], col[:found]
-    return (*place, seed[:found], total[:found], n_cells[:found], is_finite)
-
-
-@jit
-def _grown(column: Any, capacity: int) -> Any:
-    """Return a copy of `column` with room for `capacity` values."""
-    larger = np.empty(capacity, column.dtype)
-    larger[: len(column)] = column
-    return larger
+    return found, n_events, is_finite

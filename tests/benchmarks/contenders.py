@@ -77,8 +77,7 @@ def floor(case: Case) -> Rival:
 def kernel(case: Case, name: str, part: float) -> Rival:
     """Return one of our kernels, seeds and sums. It is handed what the package hands it."""
     n = share(case, part)
-    number = case.grids.dtype if case.grids.dtype.kind == "f" else np.dtype(np.int64)
-    cells = searched(case, n).astype(number, copy=False)
+    cells = searched(case, n)
     rule = Rule(case.settings.search_cells(), bound_of(case), case.settings.sum_cells(), None)
     module = get_kernel(name)  # type: ignore[arg-type]
 
