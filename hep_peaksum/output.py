@@ -196,24 +196,24 @@ def write_part(blocks: Iterable[ak.Array], path: Path) -> None:
 
 
 def _parquet_writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:
-    """Return a writer: the bytes of floating numbers side by side, of integers a dictionary.
+    """Return a writer with a dictionary for integers only: sums and positions hardly ever repeat.
 
-    Of 100k events with 4 clusters each, against a dictionary for all and level 3: half the time, 10 % smaller.
+    Of 100k events with 4 clusters each: two thirds of the time of a dictionary for all at level 3, as large.
+    Floats split by bytes would be smaller still, but arrow up to 16 cannot read that where lists are empty.
     """
-    names = {
-        f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name: pa.types.is_floating(
-            field.type.value_type if pa.types.is_list(field.type) else field.type
-        )
+    lists = {field.name for field in schema if pa.types.is_list(field.type)}
+    integers = [
+        f"{field.name}.list.element" if field.name in lists else field.name
         for field in schema
-    }
+        if pa.types.is_integer(field.type.value_type if field.name in lists else field.type)
+    ]
     return pq.ParquetWriter(
         file,
         schema,
         compression="zstd",
         compression_level=1,
         use_compliant_nested_type=True,
-        use_byte_stream_split=[name for name, is_floating in names.items() if is_floating],
-        use_dictionary=[name for name, is_floating in names.items() if not is_floating],
+        use_dictionary=integers,
     )
 
 
