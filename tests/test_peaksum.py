@@ -637,3 +637,45 @@ def test_what_is_asked_for_beyond_cells_settings_and_grid_is_named():
         find_clusters([[[1]]], None, None, [[False]])
     with pytest.raises(TypeError):
         peak_sum_map([[[1]]], None, None, [[False]])
+
+
+# ------------------------------------------------------------------------------------------- types of cells
+
+EVERY_FIELD = (
+    "sum",
+    "seed",
+    "n_cells",
+    "seed_gap",
+    "prominence",
+    "e1_e9",
+    "e9_e25",
+    "isolation",
+    "n_neighbours",
+)
+
+
+@runs(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+@pytest.mark.parametrize("kernel", ["numba", "scipy"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "uint8", "uint16", "uint32", "bool"])
+def test_cells_of_a_small_type_give_what_int64_gives(kernel, dtype, data):
+    low, high = (0, 1) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    value = st.one_of(st.integers(low, high), st.sampled_from([low, high, 0, 1]))
+    cells = np.array(data.draw(st.lists(value, min_size=36, max_size=36)), np.int64).reshape(1, 6, 6)
+    cells = np.concatenate([cells, cells[:, ::-1]])
+    how = PeakSumSettings(
+        kernel=kernel,
+        seed_threshold=data.draw(st.sampled_from([0, -(2**40), 2**40, low, high])),
+        seed_comparison=data.draw(st.sampled_from([">", ">="])),
+        tie_rule=data.draw(st.sampled_from(["all", "first", "last", "none", "greedy"])),
+        overlap=data.draw(st.sampled_from(["shared", "highest", "suppress"])),
+        pileup=data.draw(st.sampled_from([(), ("ring_median",)])),
+        cell_threshold=data.draw(st.sampled_from([None, 0, high])),
+    )
+    mask = data.draw(st.sampled_from([None, np.eye(6, dtype=bool)]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        small, large = (
+            find_clusters(each, how, mask=mask, fields=EVERY_FIELD) for each in (cells.astype(dtype), cells)
+        )
+    assert small.type.content == large.type.content
+    assert ak.array_equal(small, large, equal_nan=True)
