@@ -65,6 +65,7 @@ def demo(n_events: int, seed: int) -> None:
 
     console = report.open_console()
     console.print(f"Toy calorimeter: {n_events} events of 24 x 16 cells (seed {seed})")
+    report.show_messages(console)
     found = demo_.demo(n_events, seed)
     report.print_result(console, found.result)
     score = found.score
@@ -107,6 +108,7 @@ def run(file: str, overrides: Sequence[str], max_events: int | None, dry_run: bo
         return DONE
     from hep_peaksum.run import run as run_  # noqa: PLC0415 -- slow to import
 
+    report.show_messages(console)
     result = run_(config, max_events=max_events, restart=restart)
     report.print_result(console, result)
     return DONE_WITH_LOSSES if result.losses else DONE

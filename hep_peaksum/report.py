@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import yaml
 from rich.box import SIMPLE_HEAD
 from rich.columns import Columns
 from rich.console import Console
+from rich.logging import RichHandler
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
@@ -39,6 +41,14 @@ def open_console() -> Console:
     """Return where commands print."""
     # what goes to a file or a pipe is not cut to the width of a screen
     return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
+
+
+def show_messages(console: Console) -> None:
+    """Print what the package logs, such as that it is compiling."""
+    handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
+    logger = logging.getLogger("hep_peaksum")
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
 
 
 def table(*columns: str) -> Table:

@@ -104,6 +104,15 @@ def test_help_loads_nothing_heavy(tmp_path):
     assert run.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.slow
+def test_the_first_run_on_a_machine_says_that_it_compiles(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    first, second = (python_m("demo", "--events", "20", cwd=tmp_path) for _ in range(2))
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert " ".join(first.stdout.split()).count("compiling the search for cells of this type, once") == 1
+    assert "compiling" not in second.stdout
+
+
 def test_the_demo_runs_in_an_empty_folder_and_again(tmp_path, cli):
     first = python_m("demo", "--events", "150", cwd=tmp_path / "here")
     assert first.returncode == 0, first.stderr

@@ -8,6 +8,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core import event
 
 from hep_peaksum.kernels import Array, absent
 
@@ -21,6 +22,25 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     except RuntimeError as error:  # raised while decorating: "no locator available for file ..."
         log.warning("numba finds no writable cache, kernels are compiled in every process: %s", error)
         return numba.njit(nogil=True)(function)  # type: ignore[no-any-return]
+
+
+class _Announcement(event.Listener):  # type: ignore[misc]
+    """Says once a process that it is compiling: nobody should wonder what the first seconds are for."""
+
+    is_made = False
+
+    def on_start(self, event: Any) -> None:
+        """Say so, if it is a function of this package."""
+        function = event.data["dispatcher"].py_func
+        if not self.is_made and function.__module__.startswith(f"{__package__}."):
+            self.is_made = True
+            log.info("compiling the search for cells of this type, once on this machine: some seconds")
+
+    def on_end(self, event: Any) -> None:
+        """Say nothing."""
+
+
+event.register("numba:compile", _Announcement())
 
 
 def read_only(array: Array) -> Array:
