@@ -520,7 +520,7 @@ def wrong_shape(content, write):
     content["grids"]["calo"]["dense"]["shape"] = [8, 6]
     content["grids"]["calo"]["rows"]["bins"] = 8
     content["grids"]["calo"]["cols"]["bins"] = 6
-    return 1, ["{file}: cells: the array has (6,) cells an event, the grid needs (2, 4) (row, col)"]
+    return 1, ["{file}: cells: the array has (6, 8) cells an event, the grid needs (8, 6) (row, col)"]
 
 
 def shape_against_axes(content, write):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import awkward as ak
@@ -217,6 +218,7 @@ def test_ctrl_c_stops_within_seconds_and_the_next_run_goes_on(killable, executor
     process = subprocess.Popen(
         command(path), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 -- in the background it is ignored
     )  # fmt: skip
     while not records_of(content):
         assert process.poll() is None, process.stderr.read()
