@@ -126,7 +126,8 @@ def find_peaks(
     The cuts on finished clusters (`hep_peaksum.clusters.kept`) are not made yet.
     """
     if isinstance(grids, Hits):
-        found = _in_hits(grids, settings, grid) if mask is None and noise is None else None
+        is_bare = mask is None and noise is None and layers == "sum"
+        found = _in_hits(grids, settings, grid) if is_bare else None
         if found is not None:
             return found
         grids = grids.dense()
@@ -149,9 +150,7 @@ def find_peaks(
         noise_of_seeds = seed_noise(towers, tower_noise, settings, grid.periodic)
     rule = _rule(settings, grid, quantity, towers)
     search = find_seeds(quantity, rule, settings, grid, kernel)
-    if (
-        is_seen_whole and not search.is_finite
-    ):  # the search has looked at every cell: no pass of its own for that
+    if is_seen_whole and not search.is_finite:  # nobody has to look at every cell beside the search
         strange = _unusable(cells, mask, settings, apart)
         return find_peaks(grids, settings, plane, mask=strange, noise=noise, layers=layers)
     peaks = accepted_seeds(search.peaks, settings, grid, noise=noise_of_seeds, mask=tower_mask)
@@ -181,7 +180,7 @@ def _in_hits(hits: Hits, settings: PeakSumSettings, grid: Grid | None) -> Found 
     """Return what is found about the hits alone, or None where empty cells matter, or a cell is not finite."""
     grid = grid or bare_grid(hits.shape)
     bound = seed_bound(settings, grid.unit, integer=hits.value.dtype.kind != "f")
-    is_plain = _sums_with_search(settings) and settings.coarsen == (1, 1)
+    is_plain = _sums_with_search(settings) and settings.coarsen == (1, 1) and not settings.needs_noise
     is_greedy = settings.tie_rule == "greedy-residual"
     if not is_plain or is_greedy or bound is None or bound <= 0 or hits.plane != grid.shape:
         return None

@@ -110,3 +110,19 @@ def test_many_events_with_more_hits_than_cells_leave_nothing_behind():
     ]
     assert len(found[0].event) > 1000
     assert [column.tobytes() for column in found[0]] == [column.tobytes() for column in found[1]]
+
+
+@pytest.mark.parametrize(
+    ("how", "more", "problem"),
+    [
+        ({"sum_threshold": "3 sigma"}, {}, "need the noise of the cells"),
+        ({}, {"layers": "each"}, "layers 'each' needs grids of shape"),
+        ({"search_window": (3, 9)}, {}, "search_window is longer than the periodic axis"),
+    ],
+)
+def test_what_grids_are_refused_for_hits_are_refused_for(how, more, problem):
+    plane = Grid(rows=Axis(n=6), cols=Axis(n=8, periodic=True))
+    hits = sparse(ak.Array([[1]]), ak.Array([[2]]), ak.Array([[5]]), plane)
+    for cells in (hits, hits.dense()):
+        with pytest.raises(ValueError, match=problem):
+            find_clusters(cells, PeakSumSettings(seed_threshold=1, **how), plane, **more)
