@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hep_peaksum.grid import EventError, Grid
-from hep_peaksum.kernels import Array, accumulator
+from hep_peaksum.kernels import Array, accumulator, filled
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -44,10 +44,7 @@ class Hits:
 
     def dense(self) -> Array:
         """Return the cells as an array (event, row, col), int64 or float64."""
-        grids = np.zeros(self.shape, self.value.dtype)
-        event = np.repeat(np.arange(len(self)), np.diff(self.first))
-        np.add.at(grids.reshape(-1), event * self.plane[0] * self.plane[1] + self.cell, self.value)
-        return grids
+        return filled(self.first, self.cell, self.value, self.plane)
 
 
 def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:

@@ -139,9 +139,8 @@ def _merge(directory: Path, files: Files, chunks: Iterable[Chunk], mine: str) ->
         if not is_finished(directory, chunk, mine):
             continue
         record, found = read_record(directory, chunk), merged[chunk.dataset]
-        found.records[chunk] = replace(
-            record, histograms={}
-        )  # those of all chunks are more than memory may hold
+        # without its histograms: those of all chunks together may be more than memory holds
+        found.records[chunk] = replace(record, histograms={})
         for name, histogram in record.histograms.items():
             known = found.histograms.get(name)
             found.histograms[name] = histogram if known is None else known + histogram

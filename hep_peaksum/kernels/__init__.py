@@ -122,6 +122,18 @@ def get_kernel(name: KernelName) -> Kernel:
     return cast("Kernel", importlib.import_module(f"hep_peaksum.kernels.{name}_kernel"))
 
 
+def filled(first: Array, cell: Array, value: Array, plane: tuple[int, int]) -> Array:
+    """Return the grids, shape (event, row, col), that hits fill (see `Kernel.find_peaks_in_hits`).
+
+    >>> filled(np.array([0, 2, 3]), np.array([1, 1, 0]), np.array([2, 3, 1]), (1, 2)).tolist()
+    [[[0, 5]], [[1, 0]]]
+    """
+    grids = np.zeros((len(first) - 1, *plane), value.dtype)
+    event = np.repeat(np.arange(len(grids)), np.diff(first))
+    np.add.at(grids.reshape(-1), event * plane[0] * plane[1] + cell, value)
+    return grids
+
+
 def absent(dtype: npt.DTypeLike) -> float:
     """Return the value that marks a cell as not there: -inf, or the lowest int64.
 

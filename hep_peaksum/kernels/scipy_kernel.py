@@ -23,6 +23,7 @@ from hep_peaksum.kernels import (
     Search,
     absent,
     accumulator,
+    filled,
 )
 
 # Events are taken in blocks of this many cells, so that the padded copies stay small.
@@ -49,9 +50,7 @@ def find_peaks_in_hits(
     first: Array, cell: Array, value: Array, plane: tuple[int, int], rule: Rule, periodic: Periodic
 ) -> Search:
     """Return the seeds among hits, by way of the dense grids."""
-    grids = np.zeros((len(first) - 1, plane[0] * plane[1]), value.dtype)
-    np.add.at(grids, (np.repeat(np.arange(len(grids)), np.diff(first)), cell), value)
-    return find_peaks(grids.reshape(-1, *plane), rule, periodic)
+    return find_peaks(filled(first, cell, value, plane), rule, periodic)
 
 
 def sum_cells(
