@@ -319,12 +319,17 @@ def jagged(parts: Sequence[Found], settings: PeakSumSettings, names: Sequence[st
         import vector  # noqa: PLC0415 -- slow to import
 
         vector.register_awkward()
-    records = ak.zip(
-        {name: value.take(places, axis=0) for name, value in values.items()},
-        depth_limit=1,
-        with_name="Momentum4D" if four_vector else None,
+    records = ak.contents.RecordArray(
+        [
+            ak.from_numpy(value.take(places, axis=0), regulararray=True, highlevel=False)
+            for value in values.values()
+        ],
+        [*values],
+        parameters={"__record__": "Momentum4D"} if four_vector else None,
     )
-    return ak.unflatten(records, np.bincount(event[places], minlength=parts[0].n_events))
+    counts = np.bincount(event[places], minlength=parts[0].n_events)
+    offsets = ak.index.Index64(np.concatenate([[0], np.cumsum(counts)]))
+    return ak.Array(ak.contents.ListOffsetArray(offsets, records))
 
 
 def _joined(columns: Sequence[Array], passed: Sequence[Array | slice]) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Any
 
 import awkward as ak
@@ -13,11 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from hep_peaksum.axis import Axis, Coordinate
 from hep_peaksum.clusters import check_fields, fields_of
 from hep_peaksum.grid import Grid
+from hep_peaksum.kernels import Array
 from hep_peaksum.settings import PeakSumSettings
 
 # Energies of any detector fit: 10 MeV to 10 TeV, 20 bins a decade.
 ENERGY_EDGES = tuple(float(edge) for edge in np.logspace(-2, 4, 121))
 MOST_CLUSTERS = 50
+ONE, REST_BITS = np.uint64(1), np.uint64(48)
 
 
 class HistogramAxis(BaseModel):
@@ -97,6 +100,10 @@ def _place(collection: str, word: str, axis: Axis, has_positions: bool) -> Histo
         # clusters have their azimuth in (-pi, pi]: the cells in this order
         order, half = np.argsort(centres), np.diff(edges) / 2
         edges = np.append((centres - half)[order], (centres + half)[order][-1])
+    elif axis.edges is None:  # even bins are found without a search
+        return HistogramAxis(
+            field=f"{collection}.{axis.name}", bins=axis.bins, start=axis.start, stop=axis.stop
+        )
     return HistogramAxis(field=f"{collection}.{axis.name}", edges=tuple(edges.tolist()))
 
 
@@ -154,7 +161,43 @@ def fill(histogram: hist.Hist[Any], axes: Sequence[HistogramAxis], clusters: Map
             values.append(np.asarray(ak.num(found)))
         else:
             values.append(np.asarray(ak.flatten(found[axis.cluster_field])))
-    histogram.fill(*values)
+    counts = _counts(histogram, values[0]) if len(values) == 1 else None
+    if counts is None:
+        histogram.fill(*values)
+    else:
+        histogram.view(flow=True)[...] += counts
+
+
+def _counts(histogram: hist.Hist[Any], values: Array) -> Array | None:
+    """Return how many values lie in every bin of a histogram with one axis of uneven bins, or None.
+
+    The leading bits of a number leave two bins at most, where a search through all edges, as in `hist`, takes
+    eight times as long.
+    """
+    axis = histogram.axes[0]
+    if not isinstance(axis, hist.axis.Variable):
+        return None
+    bins = _bins_by_leading_bits(tuple(axis.edges))
+    if bins is None:
+        return None
+    numbers = values.astype(np.float64, copy=False)
+    leading = (numbers.view(np.uint64) >> REST_BITS).view(np.intp)
+    first_bin, next_edge = bins
+    return np.bincount(first_bin.take(leading) + (numbers >= next_edge.take(leading)), minlength=axis.extent)
+
+
+@lru_cache(maxsize=64)
+def _bins_by_leading_bits(edges: tuple[float, ...]) -> tuple[Array, Array] | None:
+    """Return, for the 16 leading bits of any number, the bin of the least such number and the edge above it.
+
+    From 0, the underflow; None where more than one edge lies between numbers that begin with the same bits.
+    """
+    leading = np.arange(1 << 16, dtype=np.uint64) << REST_BITS
+    least_and_greatest = (leading.view(np.float64), (leading | (ONE << REST_BITS) - ONE).view(np.float64))
+    first, last = np.searchsorted(edges, np.sort(least_and_greatest, axis=0), side="right")
+    if (last - first).max(where=np.isfinite(leading.view(np.float64)), initial=0) > 1:
+        return None
+    return first, np.append(edges, np.nan)[first]  # nothing lies above the last edge
 
 
 def needed_fields(histograms: Mapping[str, HistogramInput], collection: str) -> tuple[str, ...]:

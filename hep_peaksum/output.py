@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import uhi.io.uproot
 import uproot
+from awkward.contents import Content, NumpyArray, RecordArray
 
 from hep_peaksum.replacing import replacing
 
@@ -29,6 +30,7 @@ IDENTIFIERS = {"run": "uint32", "luminosityBlock": "uint32", "event": "uint64"}
 INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 PRIMITIVES = {"bool", "float32", "float64", *INTEGERS}
 Columns = dict[str, ak.Array]
+Layouts = dict[str, Content]
 COLUMN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 # Of 100k events: level 1 is no faster, and ROOT files 13 % larger; 5 takes half as long again for 2 %.
@@ -77,11 +79,17 @@ def flat_columns(events: ak.Array) -> Columns:
     nJet [2]
     Jet_pt [[30, 20]]
     """
-    columns = {name: _identifier(name, events) for name in IDENTIFIERS}
-    for field in ak.fields(events):
+    return {name: ak.Array(column) for name, column in _flat(events).items()}
+
+
+def _flat(events: ak.Array) -> Layouts:
+    """Return the columns as awkward's layouts: every step on whole arrays is several times as slow."""
+    layout = ak.to_layout(ak.materialize(events))
+    columns = {name: _identifier(name, layout) for name in IDENTIFIERS}
+    for field in layout.fields:
         if field in IDENTIFIERS:
             continue
-        for name, values in _unzipped(field, _packed(events[field])):
+        for name, values in _unzipped(field, layout[field].to_packed()):
             if name in columns:
                 msg = f"two columns are called {name!r}: rename the collection or the branch {field!r}"
                 raise ValueError(msg)
@@ -89,67 +97,65 @@ def flat_columns(events: ak.Array) -> Columns:
     return _with_counters(columns)
 
 
-def _identifier(name: str, events: ak.Array) -> ak.Array:
-    if name not in ak.fields(events):
+def _identifier(name: str, events: Content) -> Content:
+    if name not in events.fields:
         msg = f"events have no {name!r}: readers of NanoAOD need {', '.join(IDENTIFIERS)}"
         raise ValueError(msg)
-    values = _column(name, _packed(events[name]))
-    numbers = ak.to_numpy(values) if values.ndim == 1 else np.empty(0)
+    values = _column(name, events[name].to_packed())
+    numbers = values.data if isinstance(values, NumpyArray) else np.empty(0)
     with np.errstate(invalid="ignore"):
         identifier = numbers.astype(IDENTIFIERS[name])
-    if values.ndim != 1 or not np.array_equal(identifier, numbers):
-        msg = f"{name!r} of type {values.type.content} does not fit into {IDENTIFIERS[name]}: {values}"
+    if not isinstance(values, NumpyArray) or not np.array_equal(identifier, numbers):
+        msg = f"{name!r} of type {values.form.type} does not fit into {IDENTIFIERS[name]}: {ak.Array(values)}"
         raise ValueError(msg)
-    return ak.Array(identifier)
+    return NumpyArray(identifier)
 
 
-def _unzipped(name: str, values: ak.Array) -> Iterator[tuple[str, ak.Array]]:
+def _unzipped(name: str, values: Content) -> Iterator[tuple[str, Content]]:
     """Yield the columns of a collection, those with a value for every layer as another collection."""
-    if not ak.fields(values):
+    if not values.fields:
         yield name, values
         return
     if "_" in name:
         msg = f"collection {name!r}: readers end the name of a collection at the first '_'; name it without"
         raise ValueError(msg)
-    for field in ak.fields(values):
-        inner = getattr(values[field].type.content, "content", None)
+    for field in values.fields:
+        inner = getattr(values[field].form.type, "content", None)
         if isinstance(inner, ak.types.RegularType):
             what, _, quantity = field.rpartition("_")
             suffix = "".join(word.capitalize() for word in what.split("_")) or "Item"
-            yield f"{name}{suffix}_{quantity.removesuffix('s')}", ak.flatten(values[field], axis=2)
+            flat = ak.flatten(values[field], axis=2, highlevel=False)
+            yield f"{name}{suffix}_{quantity.removesuffix('s')}", flat.to_packed()
         else:
             yield f"{name}_{field}", values[field]
 
 
-def _packed(values: ak.Array) -> ak.Array:
-    return ak.to_packed(ak.materialize(values))
-
-
-def _column(name: str, values: ak.Array) -> ak.Array:
+def _column(name: str, values: Content) -> Content:
     """Return packed values without parameters, so that every part has the same schema."""
     if not COLUMN_NAME.fullmatch(name):
         msg = f"{name!r} cannot name a column everywhere: use letters, digits and '_', a letter first"
         raise ValueError(msg)
-    kind = values.type.content
+    kind = values.form.type
     if isinstance(kind, ak.types.RegularType):
-        values = ak.to_packed(ak.from_regular(values, axis=1))
+        values = ak.from_regular(values, axis=1, highlevel=False).to_packed()
     item = kind.content if isinstance(kind, (ak.types.ListType, ak.types.RegularType)) else kind
     text = "__array__" in item.parameters
     if text or not isinstance(item, ak.types.NumpyType) or item.primitive not in PRIMITIVES:
         msg = f"{name!r} is of type {kind}: a column holds one number, or one list of numbers, for every event"
         raise TypeError(msg)
-    return ak.without_parameters(values) if kind.parameters or item.parameters else values
+    has_parameters = kind.parameters or item.parameters
+    return ak.without_parameters(values, highlevel=False) if has_parameters else values
 
 
-def _with_counters(columns: Columns) -> Columns:
+def _with_counters(columns: Layouts) -> Layouts:
     """Return the columns with the counter of every collection before it."""
-    collections: dict[str, Columns] = defaultdict(dict)
+    collections: dict[str, Layouts] = defaultdict(dict)
     for name, values in columns.items():
         collections[name.partition("_")[0]][name] = values
     counters = {
         f"n{prefix}": _lengths(prefix, members, columns.get(f"n{prefix}"))
         for prefix, members in collections.items()
-        if f"n{prefix}" in columns or any(values.ndim > 1 for values in members.values())
+        if f"n{prefix}" in columns or any(values.is_list for values in members.values())
     }
     result = {}
     for prefix, members in collections.items():
@@ -159,13 +165,16 @@ def _with_counters(columns: Columns) -> Columns:
     return result
 
 
-def _lengths(prefix: str, members: Columns, given: ak.Array | None) -> ak.Array:
+def _lengths(prefix: str, members: Layouts, given: Content | None) -> Content:
     """Return the length that the lists of a collection have in common with the counter, if one is given."""
-    if all(values.ndim > 1 for values in members.values()) and (len(members) == 1 or prefix not in members):
-        lengths = [np.diff(np.asarray(values.layout.offsets)) for values in members.values()]
-        others = lengths[1:] if given is None else [*lengths[1:], ak.to_numpy(given)]
-        if all(np.array_equal(lengths[0], other) for other in others):
-            return ak.Array(lengths[0].astype(np.int32))
+    if all(values.is_list for values in members.values()) and (len(members) == 1 or prefix not in members):
+        offsets = [np.asarray(values.offsets) for values in members.values()]
+        lengths = np.diff(offsets[0])
+        are_equal = all(np.array_equal(offsets[0], others) for others in offsets[1:])
+        if given is not None:
+            are_equal &= isinstance(given, NumpyArray) and np.array_equal(lengths, given.data)
+        if are_equal:
+            return NumpyArray(lengths.astype(np.int32))
     names = ", ".join(members if given is None else [f"n{prefix}", *members])
     msg = f"{names}: readers take n{prefix} for the length of all {prefix}_*; leave one out, or rename it"
     raise ValueError(msg)
@@ -184,8 +193,9 @@ def write_part(blocks: Iterable[ak.Array], path: Path) -> None:
     writer: pq.ParquetWriter | None = None
     with replacing(path) as file, ExitStack() as open_writers:
         for events in blocks:
-            columns = ak.zip(flat_columns(events), depth_limit=1)
-            table = ak.to_arrow_table(columns, list_to32=True, extensionarray=False)
+            columns = _flat(events)
+            records = RecordArray([*columns.values()], [*columns])
+            table = ak.to_arrow_table(records, list_to32=True, extensionarray=False)
             if writer is None:
                 writer = open_writers.enter_context(_parquet_writer(file, table.schema))
             writer.write_table(table)

@@ -170,10 +170,11 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
                     histograms.fill(tally.histograms[name], wanted.axes, found)
                 columns = {name: column[start : start + n_events] for name, column in others.items()}
                 for name, clusters in found.items():
-                    tally.n_clusters[name] += int(ak.sum(ak.num(clusters)))
+                    tally.n_clusters[name] += len(clusters.layout.content)
                     fields = {*self.job.written_fields(name), "grid"}
                     columns[name] = clusters[[field for field in clusters.fields if field in fields]]
-                yield ak.zip(columns, depth_limit=1)
+                layouts = [ak.to_layout(column) for column in columns.values()]
+                yield ak.Array(ak.contents.RecordArray(layouts, [*columns]))
         except EventError as error:
             msg = f"entry {events.metadata['entrystart'] + error.event}: {error.problem}"
             raise ValueError(msg) from None

@@ -5,7 +5,7 @@ from itertools import pairwise
 import awkward as ak
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -222,6 +222,27 @@ def test_a_chunk_without_clusters_adds_nothing_but_its_events(n_events):
     assert filled(histogram, nothing).sum(flow=True) == 0
     assert filled(asked(("nJet", 3, -0.5, 2.5)), nothing).values().tolist() == [n_events, 0, 0]
     assert filled(histogram, jets(), nothing) == filled(histogram, jets())
+
+
+NUMBERS = st.floats(width=64) | st.sampled_from([*ENERGY_EDGES, 0.0, -0.0]) | st.integers(-(2**62), 2**62)
+
+
+@runs(deadline=None)
+@given(
+    edges=st.sampled_from([ENERGY_EDGES, (-2.0, -0.5, -0.0, 1e-300, 2.0), (1.0, 1.01, 1.02), (-1.0, 1.0)]),
+    values=st.lists(NUMBERS, max_size=20),
+    as_integers=st.booleans(),
+)
+@example(edges=ENERGY_EDGES, values=[*ENERGY_EDGES, *np.nextafter(ENERGY_EDGES, 0)], as_integers=False)
+@example(edges=(-1.0, 1.0), values=[-np.inf, np.inf, np.nan, -np.nan, -1, 1], as_integers=False)
+def test_uneven_bins_are_those_of_hist(edges, values, as_integers):
+    numbers = np.array([v for v in values if np.isfinite(v) and abs(v) < 2**62] if as_integers else values)
+    numbers = numbers.astype(np.int64 if as_integers else np.float64)
+    histogram = HistogramInput.model_validate({"axes": [{"field": "Jet.pt", "edges": edges}]})
+    expected, found = (book(histogram, GRIDS) for _ in range(2))
+    expected.fill(numbers)
+    fill(found, histogram.axes, {"Jet": ak.Array({"pt": [numbers]})})
+    assert found == expected
 
 
 @runs(deadline=None, max_examples=30)
