@@ -140,9 +140,9 @@ class Axis(BaseModel):
     @property
     def centres(self) -> Array | None:
         """The middle of every cell, or None; an azimuth `phi` is given in (-pi, pi]."""
-        if self.edge_positions is None:
+        if (edges := self.edge_positions) is None:
             return None
-        middle = (self.edge_positions[:-1] + self.edge_positions[1:]) / 2
+        middle = (edges[:-1] + edges[1:]) / 2
         return middle - TWO_PI * np.ceil((middle - math.pi) / TWO_PI) if self.name == "phi" else middle
 
     def coarsened(self, n: int, *, uneven: bool = False) -> Axis:

@@ -6,8 +6,9 @@ Every output, histogram and plot takes names, titles and units from `fields_of`;
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
@@ -149,7 +150,8 @@ def _pileup_field(wanted: Pileup) -> Field:
     return Field(title, "counts", lambda found: pileup.estimate(found, wanted))
 
 
-def fields_of(grid: Grid, settings: PeakSumSettings | None = None) -> dict[str, Field]:
+@lru_cache(maxsize=64)
+def fields_of(grid: Grid, settings: PeakSumSettings | None = None) -> Mapping[str, Field]:
     """Return every field that clusters of this grid can have, in the order of the output.
 
     With `settings` the columns of their pile-up estimates are among them.
@@ -177,14 +179,14 @@ def fields_of(grid: Grid, settings: PeakSumSettings | None = None) -> dict[str, 
         table["eta"] = Field(r"$\eta$", "", partial(_position, "eta"))
         table["phi"] = Field(r"$\phi$", "rad", partial(_position, "phi"))
         table["energy"] = Field("energy", "GeV", _energy)
-        return table
+        return MappingProxyType(table)
     if grid.quantity == "energy":
         table["energy"] = Field("energy", "GeV", _gev)
     else:
         table["pt"] = Field(r"$p_T$", "GeV", _gev)
     for name, axis in positions.items():
         table[name] = Field(name, axis.unit or "", partial(_position, name))
-    return table
+    return MappingProxyType(table)
 
 
 def kinematics_of(grid: Grid) -> tuple[str, ...]:

@@ -156,11 +156,11 @@ def fill(histogram: hist.Hist[Any], axes: Sequence[HistogramAxis], clusters: Map
     """Fill a histogram with the clusters of a chunk, each collection jagged, one list an event."""
     values = []
     for axis in axes:
-        found = clusters[axis.collection]
+        lists = ak.to_layout(clusters[axis.collection]).to_ListOffsetArray64(True)
         if axis.cluster_field is None:
-            values.append(np.asarray(ak.num(found)))
+            values.append(np.diff(lists.offsets.data))
         else:
-            values.append(np.asarray(ak.flatten(found[axis.cluster_field])))
+            values.append(lists.content[axis.cluster_field].data[: lists.offsets[-1]])
     counts = _counts(histogram, values[0]) if len(values) == 1 else None
     if counts is None:
         histogram.fill(*values)

@@ -109,6 +109,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         sections = {"grids": grids, "clusters": clusters, "histograms": histograms, "events": events}
         sections["friends"] = friends
         self.job: Job = parse_job({key: value for key, value in sections.items() if value is not None})
+        self._computed = {name: self.job.computed_fields(name) for name in self.job.clusters}
+        self._written = {name: {*self.job.written_fields(name), "grid"} for name in self.job.clusters}
         self._maps = {name: (grid.noise_map(), grid.mask_map()) for name, grid in self.job.grids.items()}
         self.directory = directory
         self.numbers = numbers or _numbered(datasets or {})
@@ -171,8 +173,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
                 columns = {name: column[start : start + n_events] for name, column in others.items()}
                 for name, clusters in found.items():
                     tally.n_clusters[name] += len(clusters.layout.content)
-                    fields = {*self.job.written_fields(name), "grid"}
-                    columns[name] = clusters[[field for field in clusters.fields if field in fields]]
+                    written = [field for field in clusters.fields if field in self._written[name]]
+                    columns[name] = clusters.layout[written]
                 layouts = [ak.to_layout(column) for column in columns.values()]
                 yield ak.Array(ak.contents.RecordArray(layouts, [*columns]))
         except EventError as error:
@@ -212,7 +214,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
                     cells[grid], wanted.settings, source.grid, mask=mask, noise=noise, layers=source.layers
                 )
             )
-        return jagged(parts, wanted.settings, self.job.computed_fields(name))
+        return jagged(parts, wanted.settings, self._computed[name])
 
     def _identity(self, events: ak.Array) -> dict[str, Array]:
         dataset = self.numbers.get(events.metadata["dataset"], {})
@@ -221,7 +223,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
 
     def _kept(self, events: ak.Array) -> dict[str, ak.Array]:
         return {
-            name: column(events, branch, self.job.friends)
+            name: ak.materialize(column(events, branch, self.job.friends))
             for branch, name in self.job.events.kept_names().items()
         }
 

@@ -241,7 +241,7 @@ def test_uneven_bins_are_those_of_hist(edges, values, as_integers):
     histogram = HistogramInput.model_validate({"axes": [{"field": "Jet.pt", "edges": edges}]})
     expected, found = (book(histogram, GRIDS) for _ in range(2))
     expected.fill(numbers)
-    fill(found, histogram.axes, {"Jet": ak.Array({"pt": [numbers]})})
+    fill(found, histogram.axes, {"Jet": ak.unflatten(ak.zip({"pt": numbers}), [len(numbers)])})
     assert found == expected
 
 
