@@ -571,6 +571,27 @@ def test_the_two_kernels_give_the_same_bits(problem):
     assert [column.tobytes() for column in fast] == [column.tobytes() for column in readable]
 
 
+@pytest.mark.parametrize("n_cols", [2, 3, 7])
+@pytest.mark.parametrize("window", [".x\no.", "x.\n.o", "o.\n.x"], ids=["right", "left", "below"])
+@pytest.mark.parametrize(("tie_rule", "col"), [("first", 0), ("last", -1)])
+def test_a_neighbour_across_two_seams_of_a_single_row(kernel, n_cols, window, tie_rule, col):
+    """The step there is that of the cell above and beside, which on this plane is no cell of its own."""
+    how = PeakSumSettings(search_window=window, sum_window="o", tie_rule=tie_rule)
+    rule = Rule(how.search_cells(), 1, how.sum_cells(), None)
+    found = kernel.find_peaks(np.full((2000, 1, n_cols), 5), rule, Periodic(rows=True, cols=True))
+
+    assert found.peaks.col.reshape(2000, -1)[:, col].tolist() == [range(n_cols)[col]] * 2000
+    expected = oracle.find_peaks(
+        np.full((1, n_cols), 5),
+        search_window=window,
+        sum_window="o",
+        threshold=1,
+        tie_rule=tie_rule,
+        periodic=(True, True),
+    )
+    assert found.peaks.col.reshape(2000, -1)[0].tolist() == [peak[1] for peak in expected]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
 @pytest.mark.parametrize("shape", [(24, 16), (3, 1), (1, 7), (10, 13), (2, 2)], ids=lambda shape: f"{shape}")
 @pytest.mark.parametrize("periodic", list(itertools.product((False, True), repeat=2)), ids=str)

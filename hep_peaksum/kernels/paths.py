@@ -48,12 +48,14 @@ def paths(shape: tuple[int, ...], rule: Rule, periodic: Periodic, *, has_looked:
     kind = row_kind[:, None] * len(cols) + col_kind
     row, col = np.indices(shape)
     places = np.repeat(rows, len(cols)), np.tile(cols, len(rows))
-    search, is_there = _steps([(d, p) for d, p, _ in rule.search], places, shape, periodic)
+    offsets = [(d, p) for d, p, _ in rule.search]
+    search, is_there = _steps(offsets, places, shape, periodic)
     ties = np.array([cell.tie for cell in rule.search], np.int64)
     is_lower = search < 0
     wins = (ties == SEED_WINS) | (ties == LOWER_INDEX_WINS) & ~is_lower | (ties == HIGHER_INDEX_WINS) & is_lower
     is_adjacent = np.array([(d, p) in ADJACENT for d, p, _ in rule.search], bool)
-    is_straight = search == np.array([d * shape[1] + p for d, p, _ in rule.search], np.int64)
+    # In a single row two seams lead back by the very step that goes straight, and are no less a detour.
+    is_straight = _steps(offsets, places, shape, (False, False))[1]
     is_settled = is_adjacent & is_straight & (wins | lower_wins(rule))
     search, wins, n_search = _first(is_there & ~(is_settled & has_looked), search, wins)
     window, is_there = _steps(rule.window, places, shape, periodic)
