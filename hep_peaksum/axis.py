@@ -201,10 +201,14 @@ def _look_up(values: Array, labels: Array) -> Array:
     """Return where each value stands among the labels, or -1."""
     low, n = int(labels.min()), int(labels.max()) - int(labels.min()) + 1
     if values.dtype.kind in "iub" and values.dtype != np.uint64 and n <= LARGEST_TABLE:
+        place = values.astype(np.int64, copy=False)
+        place = place - low if low else place
+        is_inside = place.size == 0 or (place.min() >= 0 and place.max() < n)
+        if is_inside and np.array_equal(labels, np.arange(low, low + n)):
+            return place
         table = np.full(n + 1, -1)
         table[labels - low] = np.arange(len(labels))
-        place = values.astype(np.int64) - low
-        return table[np.where((place >= 0) & (place < n), place, n)]
+        return table.take(place if is_inside else np.where((place >= 0) & (place < n), place, n))
     order = np.argsort(labels)
     place = np.searchsorted(labels[order], values).clip(max=len(labels) - 1)
     return np.where(labels[order][place] == values, order[place], -1)

@@ -18,6 +18,8 @@ from hep_peaksum.kernels import Array, accumulator, filled
 if TYPE_CHECKING:
     import awkward as ak
 
+HITS_AT_ONCE = 1 << 16
+
 
 @dataclass(frozen=True, eq=False)
 class Hits:
@@ -68,21 +70,34 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
             event = int(np.argmax(n_other != n_hits))
             msg = f"{n_other[event]} values of {word} for {n_hits[event]} hits"
             raise EventError(event, msg)
-    i = grid.rows.find(np.asarray(ak.flatten(row)))
-    j = grid.cols.find(np.asarray(ak.flatten(col)))
+    cell = _cells(np.asarray(ak.flatten(row)), np.asarray(ak.flatten(col)), grid)
     value = np.asarray(ak.flatten(energy))
     if value.dtype == np.uint64 and value.size and value.max() > np.iinfo(np.int64).max:
         msg = f"the largest hit, {value.max()}, does not fit into int64"
         raise ValueError(msg)
-    value = value.astype(accumulator(np.float64 if value.dtype.kind == "f" else np.int64))
+    if value.dtype != np.float32:
+        value = value.astype(accumulator(np.float64 if value.dtype.kind == "f" else np.int64), copy=False)
     first = np.concatenate([[0], np.cumsum(n_hits)])
-    inside = (i >= 0) & (j >= 0)
-    n_outside = len(inside) - int(np.count_nonzero(inside))
-    cell = i * grid.cols.size + j
-    if n_outside:
+    n_outside = 0
+    if cell.min(initial=0) < 0:
+        inside = cell >= 0
+        n_outside = len(inside) - int(np.count_nonzero(inside))
         first = np.concatenate([[0], np.cumsum(inside)])[first]
         cell, value = cell[inside], value[inside]
     return Hits(first, cell, value, grid.shape, n_outside)
+
+
+def _cells(row: Array, col: Array, grid: Grid) -> Array:
+    """Return the number of the cell of every hit, or -1 where there is none.
+
+    Some hits at a time: new memory for every step of all of them would take longer than the steps.
+    """
+    cell = np.empty(len(row), np.int32)
+    for start in range(0, len(row), HITS_AT_ONCE):
+        some = slice(start, start + HITS_AT_ONCE)
+        i, j = grid.rows.find(row[some]), grid.cols.find(col[some])
+        cell[some] = np.where((i < 0) | (j < 0), -1, i * grid.cols.size + j)
+    return cell
 
 
 def from_hits(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Array:

@@ -79,6 +79,42 @@ def test_a_field_that_looks_at_the_cells_finds_them(hits):
     assert ak.array_equal(found, expected, equal_nan=True)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "uint8", "int64"])
+@pytest.mark.parametrize("kernel", ["numba", "scipy"])
+def test_hits_of_every_type_are_added_as_the_widest(kernel, dtype):
+    """0.1 three times is not three times 0.1, and not what float32 adds; 200 + 100 does not fit into a byte."""
+    value = [0.1, 0.1, 0.1, 200.7, 100.9] if "f" in dtype else [1, 1, 1, 200, 100]
+    energy = ak.unflatten(np.array(value, dtype), [5])
+    hits = sparse(ak.Array([[0, 0, 0, 1, 1]]), ak.Array([[0, 0, 0, 3, 3]]), energy, bare_grid((2, 5)))
+    how = PeakSumSettings(seed_threshold=0.05, sum_window=(1, 1), kernel=kernel)
+    (clusters,) = find_clusters(hits, how).to_list()
+
+    number = float if "f" in dtype else int
+    first, second, third, fourth, fifth = (number(v) for v in ak.flatten(energy))
+    expected = [(1, 3, fourth + fifth), (0, 0, first + second + third)]
+    assert [(found["row"], found["col"], found["sum"]) for found in clusters] == expected
+    assert [type(found["sum"]) for found in clusters] == [number, number]
+
+
+def test_hits_are_placed_some_at_a_time(monkeypatch):
+    random = np.random.default_rng(4)
+    plane = Grid(rows=Axis(labels="-3..-1, 1..3"), cols=Axis(bins=8, start=0, stop=4))
+    counts = random.integers(0, 9, 20)
+    columns = (
+        random.integers(-4, 5, counts.sum()),
+        random.uniform(-0.5, 5, counts.sum()),
+        random.random(counts.sum()),
+    )
+    jagged = [ak.unflatten(column, counts) for column in columns]
+    whole = sparse(*jagged, plane)
+    monkeypatch.setattr(hep_peaksum.hits, "HITS_AT_ONCE", 7)
+    pieces = sparse(*jagged, plane)
+
+    assert whole.n_outside == pieces.n_outside > 5
+    for name in ("first", "cell", "value"):
+        assert getattr(whole, name).tolist() == getattr(pieces, name).tolist()
+
+
 def test_no_dense_grid_is_made(monkeypatch):
     def dense(self):
         raise AssertionError

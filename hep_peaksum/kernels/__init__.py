@@ -91,7 +91,7 @@ class Kernel(Protocol):
         """Do the same with hits in place of grids; no cell without a hit reaches the bound.
 
         Those of event i lie at ``first[i]`` to ``first[i + 1]``, in cell number `cell` of the plane, row after
-        row. Several in one cell add. `value` is float64 or int64.
+        row. Several in one cell add, as float64 or int64. `value` is float32, float64 or int64.
         """
 
     def sum_cells(
@@ -123,14 +123,14 @@ def get_kernel(name: KernelName) -> Kernel:
 
 
 def filled(first: Array, cell: Array, value: Array, plane: tuple[int, int]) -> Array:
-    """Return the grids, shape (event, row, col), that hits fill (see `Kernel.find_peaks_in_hits`).
+    """Return the grids that hits fill, shape (event, row, col): float64 or int64 (see `find_peaks_in_hits`).
 
     >>> filled(np.array([0, 2, 3]), np.array([1, 1, 0]), np.array([2, 3, 1]), (1, 2)).tolist()
     [[[0, 5]], [[1, 0]]]
     """
-    grids = np.zeros((len(first) - 1, *plane), value.dtype)
+    grids = np.zeros((len(first) - 1, *plane), accumulator(value.dtype))
     event = np.repeat(np.arange(len(grids)), np.diff(first))
-    np.add.at(grids.reshape(-1), event * plane[0] * plane[1] + cell, value)
+    np.add.at(grids.reshape(-1), event * plane[0] * plane[1] + cell, value.astype(grids.dtype, copy=False))
     return grids
 
 

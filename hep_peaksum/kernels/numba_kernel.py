@@ -495,7 +495,7 @@ def _find_in_hits(
             return found, e, is_finite
         n_used = 0
         for hit in range(first[e], first[e + 1]):
-            k = _at(cell, hit)
+            k = np.int64(_at(cell, hit))
             _put(used, n_used, k)
             n_used += not _at(is_used, k)
             _put(is_used, k, True)

@@ -119,6 +119,21 @@ def sparse_case(n_cells: int) -> Case:
     return Case("large plane, as hits", grids, PeakSumSettings(), bare_grid((240, 128)), from_hits=True)
 
 
+def showers_case(n_cells: int) -> Case:
+    """Return the same plane with 2 % in 30 showers an event, and not scattered so that every hit is a peak."""
+    n_events, random = n_cells // (240 * 128), np.random.default_rng(1)
+    grids = np.zeros((n_events, 240, 128), np.float32)
+    event = np.repeat(np.arange(n_events), 30)
+    row, col = random.integers(2, 238, len(event)), random.integers(2, 126, len(event))
+    energy = random.exponential(10, len(event))
+    for d in range(-2, 3):
+        for p in range(-2, 3):
+            cell = energy * np.exp(-(d * d + p * p) / 1.5)
+            np.add.at(grids, (event, row + d, col + p), np.where(cell > 0.05, cell, 0).astype(np.float32))
+    settings = PeakSumSettings(seed_threshold=0.5)
+    return Case("showers on a large plane, as hits", grids, settings, bare_grid((240, 128)), from_hits=True)
+
+
 def layers_case(layers: Literal["sum", "each"]) -> Callable[[int], Case]:
     """Return what makes a case of 67 layers, of which the sum or each by itself is searched."""
 
@@ -138,6 +153,7 @@ CASES: dict[str, Callable[[int], Case]] = {
     "cms": cms_case,
     "cms-hits": cms_hits_case,
     "sparse-hits": sparse_case,
+    "shower-hits": showers_case,
     "layers-sum": layers_case("sum"),
     "layers-each": layers_case("each"),
 }
