@@ -55,7 +55,7 @@ def paths(shape: tuple[int, ...], rule: Rule, periodic: Periodic, *, has_looked:
     wins = (ties == SEED_WINS) | (ties == LOWER_INDEX_WINS) & ~is_lower | (ties == HIGHER_INDEX_WINS) & is_lower
     is_adjacent = np.array([(d, p) in ADJACENT for d, p, _ in rule.search], bool)
     # In a single row two seams lead back by the very step that goes straight, and are no less a detour.
-    is_straight = _steps(offsets, places, shape, (False, False))[1]
+    is_straight = _steps(offsets, places, shape, Periodic(rows=False, cols=False))[1]
     is_settled = is_adjacent & is_straight & (wins | lower_wins(rule))
     search, wins, n_search = _first(is_there & ~(is_settled & has_looked), search, wins)
     window, is_there = _steps(rule.window, places, shape, periodic)
