@@ -38,9 +38,20 @@ class Reader(processor.ProcessorABC):
 run = processor.Runner(executor=processor.IterativeExecutor(), schema=BaseSchema)
 run({{"toy": {{"files": {{sys.argv[1]: "{TREE}"}}}}}}, Reader())
 """
-NOTHING, HELP, IMPORT, COFFEA, READER, WARM, COLD = (
+# The same up to the moment at which the first chunk is handed to a processor.
+END = "__import__('os')._exit(0)"
+READ_FIRST = READ.replace("def process(self, events):", f"def process(self, events):\n        {END}")
+RUN_FIRST = f"""
+import hep_peaksum.processor
+hep_peaksum.processor.PeakSumProcessor.process = lambda *_: {END}
+from hep_peaksum.cli import main
+main()
+"""
+NOTHING, HELP, IMPORT, COFFEA, READER, READER_FIRST, WARM_FIRST, WARM, COLD = (
     "python, nothing", "hep-peaksum --help", "import hep_peaksum", "import coffea.processor",
-    "bare coffea reads the file", "hep-peaksum run, warm cache", "hep-peaksum run, cold cache",
+    "bare coffea reads the file", "bare coffea, up to its first chunk",
+    "hep-peaksum run, warm cache, up to its first chunk",
+    "hep-peaksum run, warm cache", "hep-peaksum run, cold cache",
 )  # fmt: skip
 COLUMNS = ["process", "time to import coffea.processor", "seconds", "target"]
 
@@ -52,13 +63,16 @@ def startup(rounds: int) -> Table:
         config, cold = folder / "job.yaml", folder / "cold"
         content = job_content([file], folder / "results", executor="iterative")
         config.write_text(yaml.safe_dump(content), encoding="utf-8")
-        command = ["-m", "hep_peaksum", "run", "--restart", str(config)]
+        arguments = ["run", "--restart", str(config)]
+        command = ["-m", "hep_peaksum", *arguments]
         calls: dict[str, tuple[Sequence[str], Path]] = {
             NOTHING: (["-c", "pass"], folder / "warm"),
             HELP: (["-m", "hep_peaksum", "--help"], folder / "warm"),
             IMPORT: (["-c", "import hep_peaksum"], folder / "warm"),
             COFFEA: (["-c", "import coffea.processor"], folder / "warm"),
             READER: (["-c", READ, str(file)], folder / "warm"),
+            READER_FIRST: (["-c", READ_FIRST, str(file)], folder / "warm"),
+            WARM_FIRST: (["-c", RUN_FIRST, *arguments], folder / "warm"),
             WARM: (command, folder / "warm"),
             COLD: (command, cold),
         }
@@ -87,13 +101,14 @@ def reached(times: Mapping[str, Timing]) -> dict[str, str]:
 
     measured = {
         HELP: ("", middle(HELP), 0.3),
-        WARM: ("bare coffea ", middle(WARM, READER), 0.5),
+        WARM_FIRST: ("bare coffea ", middle(WARM_FIRST, READER_FIRST), 0.5),
         COLD: ("warm ", middle(COLD, WARM), 10.0),
     }
-    return {
+    said = {
         name: f"{more}{'+' if more else ''}{value:.2f} s (<= {most} s: {'met' if value <= most else 'missed'})"
         for name, (more, value, most) in measured.items()
     }
+    return {**said, WARM: f"bare coffea +{middle(WARM, READER):.2f} s"}
 
 
 def process(arguments: Sequence[str], cache: Path) -> None:
