@@ -6,6 +6,8 @@ algorithm (`explain`, `ties`, `compare`, `closure`, `presets`) stand in `cli_dia
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hep_peaksum.cli_diagnostics import closure, compare, explain, presets, ties
-from hep_peaksum.cli_options import config_file, load, set_option
+from hep_peaksum.cli_options import config_file, importing, load, set_option
 
 if TYPE_CHECKING:
     from hep_peaksum.config import Config
@@ -24,6 +26,7 @@ DONE, FAILED, WRONG_USAGE, DONE_WITH_LOSSES = range(4)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; every expected error is one line, and an exit status."""
+    atexit.register(gc.freeze)  # or the last look for garbage takes half a second
     try:
         status = cli.main(arguments, prog_name="hep-peaksum", standalone_mode=False)
     except click.ClickException as error:
@@ -60,8 +63,9 @@ def demo(n_events: int, seed: int) -> None:
 
     Everything is left in the folder hep-peaksum-demo: the files, the config that was run, results and plots.
     """
-    from hep_peaksum import demo as demo_  # noqa: PLC0415 -- slow to import
-    from hep_peaksum import report  # noqa: PLC0415 -- slow to import
+    with importing():
+        from hep_peaksum import demo as demo_  # noqa: PLC0415 -- slow to import
+        from hep_peaksum import report  # noqa: PLC0415 -- slow to import
 
     console = report.open_console()
     console.print(f"Toy calorimeter: {n_events} events of 24 x 16 cells (seed {seed})")
@@ -95,9 +99,12 @@ def demo(n_events: int, seed: int) -> None:
 @click.option("--restart", is_flag=True, help="Remove the results that are in the directory, and start over.")
 def run(file: str, overrides: Sequence[str], max_events: int | None, dry_run: bool, restart: bool) -> int:
     """Run the job of a config file."""
-    from hep_peaksum import report  # noqa: PLC0415 -- slow to import
+    with importing():
+        from hep_peaksum import report  # noqa: PLC0415 -- slow to import
 
-    config = load(file, overrides)
+        config = load(file, overrides)
+        from hep_peaksum.run import run as run_  # noqa: PLC0415 -- slow to import
+
     console = report.open_console()
     if dry_run:
         from hep_peaksum.plan import plan_job  # noqa: PLC0415 -- slow to import
@@ -106,8 +113,6 @@ def run(file: str, overrides: Sequence[str], max_events: int | None, dry_run: bo
         forms = ", ".join(config.output.clusters)
         console.print(f"would be written to {config.output.directory}: {forms}, histograms; nothing was done")
         return DONE
-    from hep_peaksum.run import run as run_  # noqa: PLC0415 -- slow to import
-
     report.show_messages(console)
     result = run_(config, max_events=max_events, restart=restart)
     report.print_result(console, result)

@@ -707,3 +707,19 @@ def test_wrong_usage_shows_how_and_exits_with_2(cli, arguments):
     status, _, err = cli(*arguments)
     assert status == 2
     assert "Error: " in err
+
+
+def test_garbage_is_collected_again_once_all_is_imported():
+    code = """
+import gc
+from hep_peaksum.cli_options import importing
+with importing():
+    assert not gc.isenabled()
+    import numpy
+assert gc.isenabled() and gc.get_freeze_count()
+n_frozen = gc.get_freeze_count()
+with importing():
+    numpy.things = [[] for _ in range(1000)]
+assert gc.isenabled() and gc.get_freeze_count() <= n_frozen  # what came since then is not kept for ever
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
