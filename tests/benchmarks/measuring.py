@@ -7,10 +7,12 @@ floor, and what is reported is the median of these ratios over the rounds, with 
 from __future__ import annotations
 
 import gc
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -109,6 +111,14 @@ def timed(contender: Contender) -> float:
         return time.perf_counter() - began
     finally:
         gc.enable()
+
+
+def hold_on(cores: Sequence[int]) -> None:
+    """Let all threads of this process run on these cores only, where the system can do that."""
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    for thread in Path("/proc/self/task").iterdir():
+        os.sched_setaffinity(int(thread.name), cores)
 
 
 def digits(value: float) -> str:

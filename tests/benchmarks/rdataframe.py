@@ -19,8 +19,8 @@ import numpy as np
 import uproot
 
 from tests.benchmarks.compiled import compiler
-from tests.benchmarks.end_to_end import our_run, quiet, remove_results
-from tests.benchmarks.measuring import Contender, digits, interleaved
+from tests.benchmarks.end_to_end import our_run, quiet, ready, remove_results
+from tests.benchmarks.measuring import Contender, digits, hold_on, interleaved
 from tests.benchmarks.results import Table
 from tests.benchmarks.samples import scratch_folder, toy_files
 
@@ -83,24 +83,6 @@ def compiled_job(files: Sequence[Path], folder: Path) -> Callable[[int], float]:
         raise RuntimeError(msg)
     paths = root.std.vector("std::string")([str(path) for path in files])
     return lambda n_threads: root.peaksum_job(paths, str(folder / "rdataframe.root"), n_threads)
-
-
-def ready(folder: Path, cores: Sequence[int]) -> Callable[[], None]:
-    """Return what is done before a run of ours."""
-
-    def call() -> None:
-        remove_results(folder)()
-        hold_on(cores)
-
-    return call
-
-
-def hold_on(cores: Sequence[int]) -> None:
-    """Let all threads of this process run on these cores only, where the system can do that."""
-    if not hasattr(os, "sched_setaffinity"):
-        return
-    for thread in Path("/proc/self/task").iterdir():
-        os.sched_setaffinity(int(thread.name), cores)
 
 
 def told(
