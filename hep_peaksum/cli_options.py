@@ -43,13 +43,15 @@ def importing() -> Iterator[None]:
 
     To look at every object of every module again and again, and find nothing, takes a third of the imports.
     """
+    is_collected = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if not gc.get_freeze_count():
             gc.freeze()
-        gc.enable()
+        if is_collected:
+            gc.enable()
 
 
 def load(file: str, overrides: Sequence[str]) -> Config:

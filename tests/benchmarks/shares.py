@@ -25,7 +25,7 @@ STEPS = {
         "uproot.behaviors.TBranch:TBranch.array",
         "uproot.behaviors.TBranch:HasBranches.arrays",
     ],
-    "grids from columns": ["hep_peaksum.events:GridColumns.cells"],
+    "grids from columns": ["hep_peaksum.events:GridColumns.sparse_cells"],
     "search: the kernel": ["hep_peaksum.kernels.numba_kernel:find_peaks"],
     "search: all around it": ["hep_peaksum.processor:find_peaks"],
     "records of clusters": ["hep_peaksum.processor:jagged"],
