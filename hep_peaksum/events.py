@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from coffea.nanoevents import BaseSchema
 
 # Grids are made and searched in blocks of events of about this many cells, whatever the size of a chunk.
-BLOCK_CELLS = 1 << 23
+BLOCK_CELLS = 1 << 22
 
 REMOTE = "://"
 
