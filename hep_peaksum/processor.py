@@ -6,7 +6,7 @@ run it. It never puts an awkward array into coffea's accumulator as such: equal-
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,10 @@ from hep_peaksum.grid import EventError
 from hep_peaksum.hits import Hits
 from hep_peaksum.kernels import Array
 from hep_peaksum.peaksum import find_peaks
+
+# What blocks give is counted and written in steps of so many events and clusters: with the small blocks of a
+# large grid, steps of their own would take longer than the search, and row groups be tiny.
+WORTH_A_STEP = 1 << 16
 
 
 class ChunkResult(NamedTuple):
@@ -165,7 +169,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         """
         try:
             others = {**self._identity(events), **self._kept(events)}
-            for start, found in self._found(events, tally):
+            for start, found in _together(self._found(events, tally)):
                 n_events = len(next(iter(found.values())))
                 tally.n_events += n_events
                 for name, wanted in self.job.booked.items():
@@ -242,6 +246,29 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
     def record(self, metadata: Mapping[str, Any], tally: Tally) -> Record:
         """Return the record of a chunk whose part is written."""
         return Record(file=metadata["filename"], fingerprint=self.fingerprint, **vars(tally))
+
+
+def _together(
+    blocks: Iterable[tuple[int, dict[str, ak.Array]]],
+) -> Iterator[tuple[int, dict[str, ak.Array]]]:
+    """Yield the collections of as many blocks in a row as are worth a step, and where their events begin."""
+    held: list[dict[str, ak.Array]] = []
+    first = size = 0
+    for start, found in blocks:
+        first = first if held else start
+        held.append(found)
+        size += sum(len(clusters) + len(clusters.layout.content) for clusters in found.values())
+        if size >= WORTH_A_STEP:
+            yield first, _concatenated(held)
+            held, size = [], 0
+    if held:
+        yield first, _concatenated(held)
+
+
+def _concatenated(blocks: Sequence[dict[str, ak.Array]]) -> dict[str, ak.Array]:
+    if len(blocks) == 1:
+        return blocks[0]
+    return {name: ak.concatenate([found[name] for found in blocks]) for name in blocks[0]}
 
 
 def _counts(n_events: int, found: ChunkResult | Tally) -> dict[str, Any]:

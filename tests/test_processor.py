@@ -1,12 +1,16 @@
 """One coffea chunk after another: the processor under real executors, its results held in memory."""
 
+import json
 import pickle
 
 import awkward as ak
 import cloudpickle
+import hist
 import loky
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+import uhi.io.json
 import uproot
 import yaml
 from coffea import processor
@@ -353,6 +357,34 @@ def test_blocks_do_not_change_the_results(write_events):
     found = run(files, chunksize=5)
     assert equal(found["events"].Jet, expected_of(files))
     assert found["n_clusters"] == {"Jet": ak.count(expected_of(files).sum)}
+
+
+@pytest.mark.usefixtures("block_cells")
+@pytest.mark.parametrize("worth_a_step", [1, 20, 1 << 16], ids=["each_block", "some_blocks", "all_blocks"])
+def test_steps_of_several_blocks_do_not_change_what_is_written(
+    write_events, tmp_path, monkeypatch, worth_a_step
+):
+    monkeypatch.setattr(hep_peaksum.processor, "WORTH_A_STEP", worth_a_step)
+    file, directory = write_events("a.root", 11, 1), tmp_path / "results"
+    numbers = {"toy": {"number": 1, "files": {file: 1}}}
+    counted = run([file], directory=str(directory), numbers=numbers)
+    [part] = directory.rglob("part-*.parquet")
+    [record] = directory.rglob("part-*.json")
+    written, expected = ak.from_parquet(part), expected_of([file])
+    assert written["event"].to_list() == list(range(1000, 1011))
+    assert written["Jet_sum"].to_list() == expected.sum.to_list()
+    assert counted["n_clusters"] == {"Jet": ak.count(expected.sum)}
+    histograms = json.loads(record.read_text(), object_hook=uhi.io.json.object_hook)["histograms"]
+    assert sum(hist.Hist(histograms["nJet"]).values()) == 11
+    assert sum(hist.Hist(histograms["Jet_energy"]).values(flow=True)) == ak.count(expected.sum)
+
+
+def test_small_blocks_do_not_make_small_row_groups(write_events, tmp_path, monkeypatch):
+    monkeypatch.setattr(hep_peaksum.events, "BLOCK_CELLS", 48)
+    file = write_events("a.root", 30)
+    run([file], directory=str(tmp_path), numbers={"toy": {"number": 1, "files": {file: 1}}})
+    [part] = tmp_path.rglob("part-*.parquet")
+    assert pq.read_metadata(part).num_row_groups == 1
 
 
 @pytest.mark.usefixtures("block_cells")
