@@ -214,6 +214,7 @@ def _parquet_writer(file: Any, table: pa.Table) -> pq.ParquetWriter:
     Rows and columns do, and the positions of their cells; sums hardly ever. Of 100k events with 4 clusters
     each: two thirds of the time of a dictionary for all at level 3, and smaller. Floats split by bytes would
     be smaller still, but arrow up to 16 cannot read that where lists are empty.
+    Lists go without least and greatest values, an eighth of the time: readers skip events by these, not items.
     """
     repeating = []
     for name, column in zip(table.column_names, table.columns, strict=True):
