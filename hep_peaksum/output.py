@@ -229,7 +229,7 @@ def _parquet_writer(file: Any, table: pa.Table) -> pq.ParquetWriter:
         compression_level=1,
         use_compliant_nested_type=True,
         use_dictionary=repeating,
-        write_statistics=[n for n in table.column_names if not pa.types.is_list(table.schema.field(n).type)],
+        write_statistics=[field.name for field in table.schema if not pa.types.is_list(field.type)],
     )
 
 

@@ -252,23 +252,23 @@ def _together(
     blocks: Iterable[tuple[int, dict[str, ak.Array]]],
 ) -> Iterator[tuple[int, dict[str, ak.Array]]]:
     """Yield the collections of as many blocks in a row as are worth a step, and where their events begin."""
-    held: list[dict[str, ak.Array]] = []
-    first = size = 0
+    held: list[tuple[int, dict[str, ak.Array]]] = []
+    size = 0
     for start, found in blocks:
-        first = first if held else start
-        held.append(found)
+        held.append((start, found))
         size += sum(len(clusters) + len(clusters.layout.content) for clusters in found.values())
         if size >= WORTH_A_STEP:
-            yield first, _concatenated(held)
+            yield _concatenated(held)
             held, size = [], 0
     if held:
-        yield first, _concatenated(held)
+        yield _concatenated(held)
 
 
-def _concatenated(blocks: Sequence[dict[str, ak.Array]]) -> dict[str, ak.Array]:
+def _concatenated(blocks: Sequence[tuple[int, dict[str, ak.Array]]]) -> tuple[int, dict[str, ak.Array]]:
+    start, first = blocks[0]
     if len(blocks) == 1:
-        return blocks[0]
-    return {name: ak.concatenate([found[name] for found in blocks]) for name in blocks[0]}
+        return start, first
+    return start, {name: ak.concatenate([found[name] for _, found in blocks]) for name in first}
 
 
 def _counts(n_events: int, found: ChunkResult | Tally) -> dict[str, Any]:
