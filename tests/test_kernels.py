@@ -625,6 +625,21 @@ def test_a_kernel_says_that_a_cell_is_not_finite(kernel, value, dtype, place):
     assert not kernel.find_peaks(cells, rule, Periodic(False, True)).is_finite
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_no_cell_that_is_not_finite_is_overlooked(kernel, dtype):
+    """Events that end within a vector: what is looked at beside them is the next event, or behind the end."""
+    rule = Rule(PeakSumSettings().search_cells(), 5, PeakSumSettings().sum_cells(), None)
+    cells = np.ones((130, 5, 7), dtype)
+    overlooked = []
+    for place in range(cells.size):
+        cells.flat[place] = np.nan
+        if kernel.find_peaks(cells, rule, Periodic(False, False)).is_finite:
+            overlooked.append(place)
+        cells.flat[place] = 1
+    assert overlooked == []
+    assert kernel.find_peaks(cells, rule, Periodic(False, False)).is_finite
+
+
 @some
 @given(events=st.lists(st.lists(st.integers(0, 3), max_size=40), max_size=6))
 def test_keys_fall_in_every_event_and_equal_ones_stay(kernel, events):

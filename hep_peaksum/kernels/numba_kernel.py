@@ -17,6 +17,7 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from hep_peaksum.kernels import Array, Offset, Peaks, Periodic, Rule, Search, absent, accumulator
@@ -30,7 +31,12 @@ __all__ = ["falling", "find_peaks", "find_peaks_in_hits", "saddles", "sum_cells"
 VECTOR_BYTES, BLOCK_BYTES = 64, 1 << 14
 NO_BIT, ONE = np.uint64(0), np.uint64(1)
 # So many candidates a vector are written down whether there are so many or not.
-AT_LEAST = 2
+AT_LEAST, AT_LEAST_OF_DENSE = 2, 4
+# Memory is asked for while there is other work: a block ahead in the first look at the vectors, and so many
+# vectors of the block after that whenever one of them is looked at closely.
+ASKED_FOR = 4
+# An event of a block and a place in it are written down as one number.
+EVENT_BITS, PLACE = 32, (1 << 32) - 1
 FIRST_ROOM = 1024
 
 
@@ -182,6 +188,37 @@ class _Vectors:
         narrow = self.builder.bitcast(flags, ir.IntType(self.n_lanes))
         return self.builder.zext(narrow, ir.IntType(64)) if self.n_lanes < 64 else narrow
 
+    def any(self, flags: Any) -> Any:
+        """Return whether one of the flags is set."""
+        bits = ir.IntType(self.n_lanes)
+        return self.builder.icmp_unsigned("!=", self.builder.bitcast(flags, bits), bits(0))
+
+    @property
+    def zeros(self) -> Any:
+        """The vector in which nothing is strange."""
+        return ir.Constant(self.vector, [self.vector.element(0)] * self.n_lanes)
+
+    def stranger(self, suspect: Any, loaded: Any) -> Any:
+        """Return a vector that is strange where one of two is."""
+        if self.is_float:
+            return self.builder.fadd(suspect, self.builder.fsub(loaded, loaded))  # 0, or NaN for ever
+        return self.builder.select(self.compare(loaded, "<", suspect), loaded, suspect)
+
+    def strange(self, suspect: Any) -> Any:
+        """Return the flags of what is NaN, or the lowest of all integers, which stands for an absent cell."""
+        if self.is_float:
+            return self.builder.fcmp_unordered("uno", suspect, suspect)
+        lowest = ir.Constant(self.vector.element, -(1 << (8 * self.alignment - 1)))
+        return self.compare(suspect, "==", self.same(lowest))
+
+    def ask_for(self, place: Any) -> None:
+        """Ask the memory for the vector that starts at a place, which may also lie behind the end."""
+        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        prefetch = self.builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        address = self.builder.bitcast(self.builder.gep(self.start, [place]), pointer)
+        self.builder.call(prefetch, [address, number(0), number(2), number(1)])
+
 
 @_instruction
 def _reaching(_typing: Any, cells: Any, _place: Any, _bound: Any) -> Any:
@@ -197,19 +234,43 @@ def _reaching(_typing: Any, cells: Any, _place: Any, _bound: Any) -> Any:
 
 
 @_instruction
-def _strange(_typing: Any, cells: Any, _place: Any) -> Any:
-    """Return which cells of the vector at a place are NaN or infinite, or absent."""
-    signature = numba.types.uint64(cells, numba.types.int64)
+def _scan(
+    _typing: Any,
+    cells: Any,
+    _place: Any,
+    _n: Any,
+    _bound: Any,
+    filled: Any,
+    _n_filled: Any,
+    _tag: Any,
+    _far: Any,
+) -> Any:
+    """Write down which of the `n` vectors from a place on hold a cell that is not below the bound.
+
+    Each is its number and the bits of a tag. Return how many are written by now, and a word that is 0 unless a
+    cell is NaN or infinite, or absent. The cells so `far` ahead are asked for, which may lie behind the end.
+    """
+    integer = numba.types.int64
+    others = (integer, integer, cells.dtype, filled, integer, integer, integer)
+    signature = numba.types.Tuple((integer, numba.types.uint64))(cells, *others)
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array, place = arguments
+        array, place, n, bound, filled, n_filled, tag, far = arguments
         vectors = _Vectors(context, builder, signature.args[0], array)
-        loaded = vectors.load(place)
-        if not vectors.is_float:
-            lowest = ir.Constant(vectors.vector.element, -(1 << (8 * vectors.alignment - 1)))
-            return vectors.word(vectors.compare(loaded, "==", vectors.same(lowest)))
-        difference = builder.fsub(loaded, loaded)  # 0, or NaN
-        return vectors.word(builder.fcmp_unordered("uno", difference, difference))
+        numbers = context.make_array(signature.args[4])(context, builder, filled).data
+        bounds, n_lanes = vectors.same(bound), place.type(vectors.n_lanes)
+        count = cgutils.alloca_once_value(builder, n_filled)
+        suspect = cgutils.alloca_once_value(builder, vectors.zeros)
+        with cgutils.for_range(builder, n) as loop:
+            start, k = builder.add(place, builder.mul(loop.index, n_lanes)), builder.load(count)
+            vectors.ask_for(builder.add(start, far))
+            here = vectors.load(start)
+            builder.store(builder.or_(tag, loop.index), builder.gep(numbers, [k]))
+            reaches = vectors.any(vectors.compare(here, ">=", bounds))
+            builder.store(builder.add(k, builder.zext(reaches, k.type)), count)
+            builder.store(vectors.stranger(builder.load(suspect), here), suspect)
+        is_strange = vectors.word(vectors.strange(builder.load(suspect)))
+        return context.make_tuple(builder, signature.return_type, [builder.load(count), is_strange])
 
     return signature, build
 
@@ -292,16 +353,11 @@ def _put(_typing: Any, array: Any, _place: Any, _value: Any) -> Any:
 
 
 @_instruction
-def _prefetch(_typing: Any, cells: Any, _place: Any) -> Any:
-    """Ask the memory for the cells at a place, which may also lie behind the end."""
+def _ask_for(_typing: Any, cells: Any, _place: Any) -> Any:
+    """Ask the memory for the vector at a place, which may also lie behind the end."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
-        address = builder.bitcast(builder.gep(data, [arguments[1]]), pointer)
-        builder.call(function, [address, number(0), number(2), number(1)])
+        _Vectors(context, builder, signature.args[0], arguments[0]).ask_for(arguments[1])
         return context.get_dummy_value()
 
     return numba.types.void(cells, numba.types.int64), build
@@ -323,29 +379,30 @@ def _candidates(
 
     There is no branch on a single cell: where the few candidates lie cannot be foreseen.
     """
-    events, vectors, found_event, found_cell = scratch
+    filled, found = scratch
     n, n_vectors, n_lanes = shape[0] * shape[1], len(own), VECTOR_BYTES // cells.itemsize
     n_filled, n_found, strange = 0, 0, NO_BIT
     for event in range(n_events):
-        for v in range(n_vectors):
-            place = origin + event * n + v * n_lanes
-            _prefetch(cells, place + n_events * n)
-            _put(events, n_filled, event)
-            _put(vectors, n_filled, v)
-            n_filled += (_reaching(cells, place, bound) & _at(own, v)) != 0
-            strange |= _strange(cells, place) & _at(own, v)
+        start, tag = origin + event * n, event << EVENT_BITS
+        n_filled, one = _scan(cells, start, n_vectors, bound, filled, n_filled, tag, n_events * n)
+        strange |= one
+    at_least = AT_LEAST_OF_DENSE if 2 * n_filled > n_events * n_vectors else AT_LEAST
+    coming = origin + 2 * n_events * n
     for i in range(n_filled):
-        event, v = _at(events, i), _at(vectors, i)
-        place = origin + event * n + v * n_lanes
+        event, v = _at(filled, i) >> EVENT_BITS, _at(filled, i) & PLACE
+        for _ in range(ASKED_FOR):
+            _ask_for(cells, coming)
+            coming += n_lanes
+        first = v * n_lanes
+        place = origin + event * n + first
         word = _reaching(cells, place, bound) & _at(own, v)
         if lower_wins:
             word &= _first_of_equals(cells, place, shape[1], rivals, v)
         else:
             word &= _unbeaten(cells, place, shape[1], rivals, v)
         n_bits = _n_bits(word)
-        for bit in range(max(n_bits, AT_LEAST)):  # mostly a fixed number, and what is too much is overwritten
-            _put(found_event, n_found + bit, event)
-            _put(found_cell, n_found + bit, v * n_lanes + _lowest_bit(word))
+        for bit in range(max(n_bits, at_least)):  # mostly a fixed number, and what is too much is overwritten
+            _put(found, n_found + bit, (event << EVENT_BITS) + first + _lowest_bit(word))
             word &= word - ONE
         n_found += n_bits
     return n_found, strange == 0
@@ -422,12 +479,7 @@ def _find(
     block = (len(copy) - 2 * ahead) // n
     flat, shape = grids.reshape(n_events * n), (n_rows, n_cols)
     search_steps, ties, window_steps = search.ravel(), wins_tie.ravel(), window.ravel()
-    scratch = (
-        np.empty(block * len(own) + 1, np.int64),
-        np.empty(block * len(own) + 1, np.int64),
-        np.empty(block * n + AT_LEAST, np.int64),
-        np.empty(block * n + AT_LEAST, np.int64),
-    )
+    scratch = np.empty(block * len(own) + 1, np.int64), np.empty(block * n + AT_LEAST_OF_DENSE, np.int64)
     is_finite = True
     for begin in range(begin_at, n_events, block):
         if found + block * n > len(event):
@@ -440,7 +492,7 @@ def _find(
         is_finite &= is_plain
         adds_all = is_plain and not has_bound
         for i in range(n_found):
-            e, k = _at(scratch[2], i), _at(scratch[3], i)
+            e, k = _at(scratch[1], i) >> EVENT_BITS, _at(scratch[1], i) & PLACE
             cell, kind = origin + e * n + k, _at(kind_of, k)
             first, n_more = kind * search.shape[1], _at(n_search, kind)
             if n_more and not _beats_all(cells, cell, search_steps, ties, first, n_more):
