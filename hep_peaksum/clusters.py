@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
@@ -43,19 +43,20 @@ def _gev(found: Found) -> Array:
     return np.asarray(found.peaks.sum * found.grid.unit)
 
 
-def _position(name: str, found: Found) -> Array:
+def _position(name: str, found: Found, function: Callable[[Any], Array] = np.asarray) -> Array:
+    """Return a function of the position of every cluster; of seeds it is computed once for every cell."""
     which, axis = found.grid.axis(name)  # type: ignore[misc]
     if found.settings.position != "seed":
-        return shapes.barycentre(found, 0 if which == "row" else 1, axis)
-    return axis.centres[found.peaks.row if which == "row" else found.peaks.col]  # type: ignore[index]
+        return function(shapes.barycentre(found, 0 if which == "row" else 1, axis))
+    return function(axis.centres)[found.peaks.row if which == "row" else found.peaks.col]
 
 
 def _pt(found: Found) -> Array:
-    return np.asarray(_gev(found) / (1.0 if found.grid.quantity == "et" else np.cosh(_position("eta", found))))
+    return _gev(found) if found.grid.quantity == "et" else _gev(found) / _position("eta", found, np.cosh)
 
 
 def _energy(found: Found) -> Array:
-    return np.asarray(_gev(found) * (np.cosh(_position("eta", found)) if found.grid.quantity == "et" else 1.0))
+    return _gev(found) * _position("eta", found, np.cosh) if found.grid.quantity == "et" else _gev(found)
 
 
 def _net(found: Found) -> Array:
@@ -329,7 +330,7 @@ def jagged(parts: Sequence[Found], settings: PeakSumSettings, names: Sequence[st
         [*values],
         parameters={"__record__": "Momentum4D"} if four_vector else None,
     )
-    counts = np.bincount(event[places], minlength=parts[0].n_events)
+    counts = np.bincount(event if len(places) == len(event) else event[places], minlength=parts[0].n_events)
     offsets = ak.index.Index64(np.concatenate([[0], np.cumsum(counts)]))
     return ak.Array(ak.contents.ListOffsetArray(offsets, records))
 
