@@ -133,6 +133,21 @@ def test_a_hit_that_is_no_number_is_named_by_event_and_cell(value):
         find_clusters(hits, PeakSumSettings(seed_threshold=1))
 
 
+@pytest.mark.parametrize("n_hits", [1, 63, 2000])
+def test_seeds_of_a_large_plane_come_in_the_order_of_their_cells(n_hits):
+    """Hits in no order, some in one cell; more cells than 64 words of 64 bits."""
+    random, plane = np.random.default_rng(n_hits), bare_grid((240, 128))
+    row, col, energy = (random.integers(0, n, (20, n_hits)) for n in (240, 128, 9))
+    row[:, ::7], col[:, ::7] = 239, 127  # the last cell of all
+    jagged = [ak.Array(column.tolist()) for column in (row, col, energy)]
+    how = PeakSumSettings(seed_threshold=1, order="position")
+    of_hits, of_grids = (
+        find_clusters(cells, how, plane) for cells in (sparse(*jagged, plane), from_hits(*jagged, plane))
+    )
+    assert of_hits.to_list() == of_grids.to_list()
+    assert 0 < ak.count(of_hits.sum) <= 20 * n_hits
+
+
 def test_many_events_with_more_hits_than_cells_leave_nothing_behind():
     random = np.random.default_rng(1)
     counts = random.integers(0, 200, 500)

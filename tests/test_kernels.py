@@ -652,6 +652,17 @@ def test_keys_fall_in_every_event_and_equal_ones_stay(kernel, events):
     assert order.tolist() == expected
 
 
+@pytest.mark.parametrize("dtype", ["int64", "float64"])
+@pytest.mark.parametrize("n_keys", [1, 8, 9, 64, 256, 257, 600])
+def test_keys_of_crowded_events_fall_and_equal_ones_stay(kernel, n_keys, dtype):
+    key = np.random.default_rng(n_keys).integers(-20, 20, 3 * n_keys).astype(dtype)
+    order = kernel.falling(np.repeat([0, 4, 5], n_keys), key)
+
+    starts = range(0, 3 * n_keys, n_keys)
+    expected = [sorted(range(start, start + n_keys), key=lambda n: -key[n]) for start in starts]
+    assert order.reshape(3, n_keys).tolist() == expected
+
+
 def test_a_sum_of_no_cells_is_the_same_zero_in_both_kernels():
     asked = picture([[-1.0]], dtype="float64", threshold=-5, cell_threshold=0)
     fast, readable = ask(get_kernel("numba"), asked), ask(get_kernel("scipy"), asked)

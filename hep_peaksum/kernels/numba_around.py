@@ -10,8 +10,8 @@ import numpy as np
 from hep_peaksum.kernels import Array, Offset, Peaks, Periodic, absent, accumulator
 from hep_peaksum.kernels.compiled import jit, least_cell, read_only
 
-# Up to so many keys are faster counted than sorted.
-MANY = 16
+# Up to so many keys are faster counted than sorted; a few are counted one by one, more of them in vectors.
+FEW, MANY = 8, 256
 
 
 def sum_cells(
@@ -86,6 +86,19 @@ def _sum(
 
 
 @jit
+def _count_falling(key: Any, start: int, order: Any) -> None:
+    """Write down the order of one event, whose first key is number `start`: one comparison more than needed."""
+    n_keys = np.uint64(len(key))  # a number that counts from the end would keep numba from making vectors
+    for n in range(n_keys):
+        here, place = key[n], 0
+        for m in range(n):
+            place += key[m] >= here
+        for m in range(n, n_keys):
+            place += key[m] > here
+        order[np.uint64(place)] = start + np.int64(n)
+
+
+@jit
 def _sort_falling(event: Any, key: Any, order: Any) -> None:
     """Write down the order of the keys of every event, which fall; equal ones stay in their order."""
     start = 0
@@ -95,7 +108,9 @@ def _sort_falling(event: Any, key: Any, order: Any) -> None:
             stop += 1
         if stop - start > MANY:
             order[start:stop] = start + np.argsort(-key[start:stop], kind="mergesort")
-        else:  # a few are faster counted than sorted, for want of branches
+        elif stop - start > FEW:
+            _count_falling(key[start:stop], start, order[start:stop])
+        else:
             for n in range(start, stop):
                 place = start
                 for m in range(start, n):

@@ -37,6 +37,7 @@ AT_LEAST, AT_LEAST_OF_DENSE = 2, 4
 ASKED_FOR = 4
 # An event of a block and a place in it are written down as one number.
 EVENT_BITS, PLACE = 32, (1 << 32) - 1
+WORD_BITS, PLACE_IN_WORD = 6, (1 << 6) - 1
 FIRST_ROOM = 1024
 
 
@@ -513,6 +514,20 @@ def _find(
 
 
 @jit
+def _set_bit(words: Any, place: int) -> None:
+    """Set a bit of a row of words."""
+    _put(words, place >> WORD_BITS, _at(words, place >> WORD_BITS) | ONE << np.uint64(place & PLACE_IN_WORD))
+
+
+@jit
+def _taken_word(words: Any, n: int) -> Any:
+    """Return one of a row of words, and leave it without a bit."""
+    word = _at(words, n)
+    _put(words, n, NO_BIT)
+    return word
+
+
+@jit
 def _find_in_hits(
     first: Any,
     cell: Any,
@@ -539,45 +554,46 @@ def _find_in_hits(
 ) -> Any:
     """Do what `_find` does: the hits of an event fill one grid, which is cleared where they lie."""
     search_steps, ties, window_steps = search.ravel(), wins_tie.ravel(), window.ravel()
-    cells, is_used = np.zeros(len(kind_of), type(zero)), np.zeros(len(kind_of), np.bool_)
-    used = np.empty(len(kind_of) + 1, np.int64)
+    cells = np.zeros(len(kind_of), type(zero))
+    # A bit for every seed, and one for every word that holds such a bit: these bring seeds into their order,
+    # however the hits lie, and a cell with several hits is a seed once.
+    seeds = np.zeros((len(kind_of) >> WORD_BITS) + 1, np.uint64)
+    words = np.zeros((len(seeds) >> WORD_BITS) + 1, np.uint64)
     n_events, is_finite = len(first) - 1, True
     for e in range(begin_at, n_events):
         if found + len(kind_of) > len(event):
             return found, e, is_finite
-        n_used = 0
         for hit in range(first[e], first[e + 1]):
             k = np.int64(_at(cell, hit))
-            _put(used, n_used, k)
-            n_used += not _at(is_used, k)
-            _put(is_used, k, True)
             _put(cells, k, _at(cells, k) + _at(value, hit))
-        n_found = 0
-        for i in range(n_used):
-            k = _at(used, i)
+        for hit in range(first[e], first[e + 1]):
+            k = np.int64(_at(cell, hit))
             level, kind = _at(cells, k), _at(kind_of, k)
             is_finite &= level - level == zero
             if level >= bound:
                 n_search_cells = _at(n_search, kind)
                 if _beats_all(cells, k, search_steps, ties, kind * search.shape[1], n_search_cells):
-                    # seeds to the front, the others stay behind them: all are to be cleared
-                    _put(used, i, _at(used, n_found))
-                    _put(used, n_found, k)
-                    n_found += 1
-        used[:n_found].sort()
-        for i in range(n_found):
-            k = _at(used, i)
-            kind = _at(kind_of, k)
-            at, n_added = kind * window.shape[1], _at(n_window, kind)
-            added, count = _sum_all(cells, k, window_steps, at, n_added, cell_bound, zero)
-            _put(event, found, e)
-            _put(row, found, _at(row_of, k))
-            _put(col, found, _at(col_of, k))
-            _put(seed, found, _at(cells, k))
-            _put(total, found, added)
-            _put(n_cells, found, count)
-            found += 1
-        for i in range(n_used):
-            _put(cells, _at(used, i), zero)
-            _put(is_used, _at(used, i), False)
+                    _set_bit(seeds, k)
+                    _set_bit(words, k >> WORD_BITS)
+        for group in range(len(words)):
+            left = _taken_word(words, group)
+            while left:
+                word = (group << WORD_BITS) + _lowest_bit(left)
+                left &= left - ONE
+                bits = _taken_word(seeds, word)
+                while bits:
+                    k = (word << WORD_BITS) + _lowest_bit(bits)
+                    bits &= bits - ONE
+                    kind = _at(kind_of, k)
+                    at, n_added = kind * window.shape[1], _at(n_window, kind)
+                    added, count = _sum_all(cells, k, window_steps, at, n_added, cell_bound, zero)
+                    _put(event, found, e)
+                    _put(row, found, _at(row_of, k))
+                    _put(col, found, _at(col_of, k))
+                    _put(seed, found, _at(cells, k))
+                    _put(total, found, added)
+                    _put(n_cells, found, count)
+                    found += 1
+        for hit in range(first[e], first[e + 1]):
+            _put(cells, np.int64(_at(cell, hit)), zero)
     return found, n_events, is_finite
