@@ -12,6 +12,7 @@ from hep_peaksum.kernels.compiled import jit, least_cell, read_only
 
 # Up to so many keys are faster counted than sorted; a few are counted one by one, more of them in vectors.
 FEW, MANY = 8, 256
+SIGN, BYTE, NOTHING = np.uint64(1 << 63), np.uint64(255), np.uint64(0)
 
 
 def sum_cells(
@@ -45,7 +46,7 @@ def saddles(grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
 def falling(event: Array, key: Array) -> Array:
     """Return the order in which, event by event, the keys fall; equal ones stay in their order."""
     order = np.empty(len(event), np.int64)
-    _sort_falling(read_only(event), read_only(key), order)
+    _sort_falling(read_only(event), read_only(key), key.dtype.kind == "f", order)
     return order
 
 
@@ -99,7 +100,41 @@ def _count_falling(key: Any, start: int, order: Any) -> None:
 
 
 @jit
-def _sort_falling(event: Any, key: Any, order: Any) -> None:
+def _falling_words(key: Any, is_float: bool) -> Any:
+    """Return words that rise as the keys, float64 or int64, fall; those of equal keys are equal."""
+    words = key.view(np.uint64).copy()
+    for n in range(len(key)):
+        word = words[n] if key[n] != 0 else NOTHING  # also of -0.0
+        if word & SIGN:
+            words[n] = word if is_float else ~word | SIGN
+        else:
+            words[n] = ~word & ~SIGN
+    return words
+
+
+@jit
+def _sort_by_bytes(words: Any, start: int, order: Any) -> None:
+    """Write down the order of the words of one event, whose first is number `start`, byte by byte upwards."""
+    places, first = np.arange(start, start + len(words)), np.empty(256, np.int64)
+    others, their_places = np.empty_like(words), np.empty_like(places)
+    for byte in range(8):
+        shift = np.uint64(8 * byte)
+        first[:] = 0
+        for word in words:
+            first[word >> shift & BYTE] += 1
+        n_before = 0
+        for digit in range(len(first)):
+            n_before, first[digit] = n_before + first[digit], n_before
+        for n in range(len(words)):
+            digit = words[n] >> shift & BYTE
+            others[first[digit]], their_places[first[digit]] = words[n], places[n]
+            first[digit] += 1
+        words, others, places, their_places = others, words, their_places, places
+    order[:] = places
+
+
+@jit
+def _sort_falling(event: Any, key: Any, is_float: bool, order: Any) -> None:
     """Write down the order of the keys of every event, which fall; equal ones stay in their order."""
     start = 0
     while start < len(event):
@@ -107,7 +142,7 @@ def _sort_falling(event: Any, key: Any, order: Any) -> None:
         while stop < len(event) and event[stop] == event[start]:
             stop += 1
         if stop - start > MANY:
-            order[start:stop] = start + np.argsort(-key[start:stop], kind="mergesort")
+            _sort_by_bytes(_falling_words(key[start:stop], is_float), start, order[start:stop])
         elif stop - start > FEW:
             _count_falling(key[start:stop], start, order[start:stop])
         else:
