@@ -520,11 +520,25 @@ def _set_bit(words: Any, place: int) -> None:
 
 
 @jit
-def _taken_word(words: Any, n: int) -> Any:
-    """Return one of a row of words, and leave it without a bit."""
-    word = _at(words, n)
-    _put(words, n, NO_BIT)
-    return word
+def _take_bits(words: Any, groups: Any, places: Any) -> int:
+    """Write down the places of the bits that are set in words, in their order, and clear them; return how many.
+
+    `groups` has a bit for every word that is to be looked at, and is cleared as well.
+    """
+    n_bits = 0
+    for group in range(len(groups)):
+        left = _at(groups, group)
+        _put(groups, group, NO_BIT)
+        while left:
+            word = (group << WORD_BITS) + _lowest_bit(left)
+            left &= left - ONE
+            bits = _at(words, word)
+            _put(words, word, NO_BIT)
+            while bits:
+                _put(places, n_bits, (word << WORD_BITS) + _lowest_bit(bits))
+                bits &= bits - ONE
+                n_bits += 1
+    return n_bits
 
 
 @jit
@@ -559,6 +573,7 @@ def _find_in_hits(
     # however the hits lie, and a cell with several hits is a seed once.
     seeds = np.zeros((len(kind_of) >> WORD_BITS) + 1, np.uint64)
     words = np.zeros((len(seeds) >> WORD_BITS) + 1, np.uint64)
+    places = np.empty(len(kind_of), np.int64)
     n_events, is_finite = len(first) - 1, True
     for e in range(begin_at, n_events):
         if found + len(kind_of) > len(event):
@@ -575,25 +590,18 @@ def _find_in_hits(
                 if _beats_all(cells, k, search_steps, ties, kind * search.shape[1], n_search_cells):
                     _set_bit(seeds, k)
                     _set_bit(words, k >> WORD_BITS)
-        for group in range(len(words)):
-            left = _taken_word(words, group)
-            while left:
-                word = (group << WORD_BITS) + _lowest_bit(left)
-                left &= left - ONE
-                bits = _taken_word(seeds, word)
-                while bits:
-                    k = (word << WORD_BITS) + _lowest_bit(bits)
-                    bits &= bits - ONE
-                    kind = _at(kind_of, k)
-                    at, n_added = kind * window.shape[1], _at(n_window, kind)
-                    added, count = _sum_all(cells, k, window_steps, at, n_added, cell_bound, zero)
-                    _put(event, found, e)
-                    _put(row, found, _at(row_of, k))
-                    _put(col, found, _at(col_of, k))
-                    _put(seed, found, _at(cells, k))
-                    _put(total, found, added)
-                    _put(n_cells, found, count)
-                    found += 1
+        for i in range(_take_bits(seeds, words, places)):
+            k = _at(places, i)
+            kind = _at(kind_of, k)
+            at, n_added = kind * window.shape[1], _at(n_window, kind)
+            added, count = _sum_all(cells, k, window_steps, at, n_added, cell_bound, zero)
+            _put(event, found, e)
+            _put(row, found, _at(row_of, k))
+            _put(col, found, _at(col_of, k))
+            _put(seed, found, _at(cells, k))
+            _put(total, found, added)
+            _put(n_cells, found, count)
+            found += 1
         for hit in range(first[e], first[e + 1]):
             _put(cells, np.int64(_at(cell, hit)), zero)
     return found, n_events, is_finite
