@@ -30,12 +30,13 @@ __all__ = ["falling", "find_peaks", "find_peaks_in_hits", "saddles", "sum_cells"
 # A block of events stays in the cache next to the processor.
 VECTOR_BYTES, BLOCK_BYTES = 64, 1 << 14
 NO_BIT, ONE = np.uint64(0), np.uint64(1)
-# So many candidates a vector are written down whether there are so many or not.
+# So many candidates a vector are written down whether there are so many or not; the latter where most vectors
+# hold a cell that reaches the bound.
 AT_LEAST, AT_LEAST_OF_DENSE = 2, 4
 # Memory is asked for while there is other work: a block ahead in the first look at the vectors, and so many
 # vectors of the block after that whenever one of them is looked at closely.
 ASKED_FOR = 4
-# An event of a block and a place in it are written down as one number.
+# An event of a block and a place in it are written down as one number; a bit lies in a word of 64.
 EVENT_BITS, PLACE = 32, (1 << 32) - 1
 WORD_BITS, PLACE_IN_WORD = 6, (1 << 6) - 1
 FIRST_ROOM = 1024
@@ -374,13 +375,13 @@ def _candidates(
     own: Any,
     lower_wins: bool,
     bound: Any,
-    scratch: Any,
+    filled: Any,
+    candidates: Any,
 ) -> Any:
     """Write down which cells of some events may be seeds; return how many, and whether no cell is strange.
 
     There is no branch on a single cell: where the few candidates lie cannot be foreseen.
     """
-    filled, found = scratch
     n, n_vectors, n_lanes = shape[0] * shape[1], len(own), VECTOR_BYTES // cells.itemsize
     n_filled, n_found, strange = 0, 0, NO_BIT
     for event in range(n_events):
@@ -403,7 +404,7 @@ def _candidates(
             word &= _unbeaten(cells, place, shape[1], rivals, v)
         n_bits = _n_bits(word)
         for bit in range(max(n_bits, at_least)):  # mostly a fixed number, and what is too much is overwritten
-            _put(found, n_found + bit, (event << EVENT_BITS) + first + _lowest_bit(word))
+            _put(candidates, n_found + bit, (event << EVENT_BITS) + first + _lowest_bit(word))
             word &= word - ONE
         n_found += n_bits
     return n_found, strange == 0
@@ -480,7 +481,10 @@ def _find(
     block = (len(copy) - 2 * ahead) // n
     flat, shape = grids.reshape(n_events * n), (n_rows, n_cols)
     search_steps, ties, window_steps = search.ravel(), wins_tie.ravel(), window.ravel()
-    scratch = np.empty(block * len(own) + 1, np.int64), np.empty(block * n + AT_LEAST_OF_DENSE, np.int64)
+    filled, candidates = (
+        np.empty(block * len(own) + 1, np.int64),
+        np.empty(block * n + AT_LEAST_OF_DENSE, np.int64),
+    )
     is_finite = True
     for begin in range(begin_at, n_events, block):
         if found + block * n > len(event):
@@ -489,11 +493,13 @@ def _find(
         if origin < ahead or origin + size * n + ahead > len(flat):
             copy[ahead : ahead + size * n] = flat[origin : origin + size * n]
             cells, origin = copied, ahead
-        n_found, is_plain = _candidates(cells, origin, size, shape, rivals, own, lower_wins, bound, scratch)
+        n_found, is_plain = _candidates(
+            cells, origin, size, shape, rivals, own, lower_wins, bound, filled, candidates
+        )
         is_finite &= is_plain
         adds_all = is_plain and not has_bound
         for i in range(n_found):
-            e, k = _at(scratch[1], i) >> EVENT_BITS, _at(scratch[1], i) & PLACE
+            e, k = _at(candidates, i) >> EVENT_BITS, _at(candidates, i) & PLACE
             cell, kind = origin + e * n + k, _at(kind_of, k)
             first, n_more = kind * search.shape[1], _at(n_search, kind)
             if n_more and not _beats_all(cells, cell, search_steps, ties, first, n_more):
