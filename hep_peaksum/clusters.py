@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import accumulate
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -15,7 +17,7 @@ import numpy as np
 
 from hep_peaksum import pileup, shapes
 from hep_peaksum.grid import Grid
-from hep_peaksum.kernels import Array, Kernel
+from hep_peaksum.kernels import Array, Kernel, get_kernel
 from hep_peaksum.settings import PeakSumSettings, Pileup, PileupKind
 from hep_peaksum.sums import Found, ordered_sum
 from hep_peaksum.thresholds import in_sigmas, passes
@@ -296,46 +298,70 @@ def rank(event: Array, key: Array, settings: PeakSumSettings, kernel: Kernel) ->
     return falling if settings.order == "sum" else np.sort(falling)
 
 
-def jagged(parts: Sequence[Found], settings: PeakSumSettings, names: Sequence[str]) -> ak.Array:
-    """Return the clusters of every event as records, those of several grids tagged with `grid` and mixed.
+@dataclass(frozen=True)
+class Table:
+    """The clusters of some events that pass every cut, by position: a column for every field, not ranked yet.
 
-    Clusters of one grid are ranked by their sum, those of several by the energy that their sum stands for.
+    `key` is what they are ranked by, of one grid the sum, of several the energy that the sum stands for.
     """
-    import awkward as ak  # noqa: PLC0415 -- slow to import
 
-    tables, passed = [fields_of(part.grid, settings) for part in parts], [kept(part) for part in parts]
-    values = {
-        name: _joined([table[name].compute(part) for part, table in zip(parts, tables, strict=True)], passed)
+    n_events: int
+    event: Array
+    key: Array
+    columns: Mapping[str, Array]
+
+
+def table(parts: Sequence[Found], names: Sequence[str]) -> Table:
+    """Return the clusters of some events; those of several grids are tagged with `grid`, and mixed."""
+    passed = [kept(part) for part in parts]
+    fields = [fields_of(part.grid, part.settings) for part in parts]
+    columns = {
+        name: _joined([own[name].compute(part) for part, own in zip(parts, fields, strict=True)], passed)
         for name in names
     }
-    key = _joined([part.peaks.sum if len(parts) == 1 else _gev(part) for part in parts], passed)
     event = _joined([part.event for part in parts], passed)
     if len(parts) == 1:
-        places = rank(event, key, settings, parts[0].kernel)
-    else:
-        numbers = [np.full(len(part.peaks.event), k, np.int32) for k, part in enumerate(parts)]
-        values["grid"] = _joined(numbers, passed)
-        by_position = np.argsort(event, kind="stable")
-        places = by_position[rank(event[by_position], key[by_position], settings, parts[0].kernel)]
-    four_vector = set(values) >= set(FOUR_VECTOR)
+        return Table(parts[0].n_events, event, _joined([parts[0].peaks.sum], passed), columns)
+    numbers = [np.full(len(part.peaks.event), k, np.int32) for k, part in enumerate(parts)]
+    columns["grid"] = _joined(numbers, passed)
+    key = _joined([_gev(part) for part in parts], passed)
+    order = np.argsort(event, kind="stable")
+    columns = {name: column[order] for name, column in columns.items()}
+    return Table(parts[0].n_events, event[order], key[order], columns)
+
+
+def _joined(columns: Sequence[Array], passed: Sequence[Array | slice]) -> Array:
+    """Return the columns of all grids in one, without the clusters that do not pass."""
+    return _in_a_row([column[keep] for column, keep in zip(columns, passed, strict=True)])
+
+
+def _in_a_row(columns: Sequence[Array]) -> Array:
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
+
+
+def jagged(tables: Sequence[Table], settings: PeakSumSettings) -> ak.Array:
+    """Return the clusters of every event as records, ranked, of tables whose events follow each other."""
+    import awkward as ak  # noqa: PLC0415 -- slow to import
+
+    *first, n_events = accumulate((part.n_events for part in tables), initial=0)
+    event = _in_a_row(
+        [part.event + start if start else part.event for part, start in zip(tables, first, strict=True)]
+    )
+    columns = {name: _in_a_row([part.columns[name] for part in tables]) for name in tables[0].columns}
+    places = rank(event, _in_a_row([part.key for part in tables]), settings, get_kernel(settings.kernel))
+    four_vector = set(columns) >= set(FOUR_VECTOR)
     if four_vector:
         import vector  # noqa: PLC0415 -- slow to import
 
         vector.register_awkward()
     records = ak.contents.RecordArray(
         [
-            ak.from_numpy(value.take(places, axis=0), regulararray=True, highlevel=False)
-            for value in values.values()
+            ak.from_numpy(column.take(places, axis=0), regulararray=True, highlevel=False)
+            for column in columns.values()
         ],
-        [*values],
+        [*columns],
         parameters={"__record__": "Momentum4D"} if four_vector else None,
     )
-    counts = np.bincount(event if len(places) == len(event) else event[places], minlength=parts[0].n_events)
+    counts = np.bincount(event if len(places) == len(event) else event[places], minlength=n_events)
     offsets = ak.index.Index64(np.concatenate([[0], np.cumsum(counts)]))
     return ak.Array(ak.contents.ListOffsetArray(offsets, records))
-
-
-def _joined(columns: Sequence[Array], passed: Sequence[Array | slice]) -> Array:
-    """Return the columns of all grids in one, without the clusters that do not pass."""
-    kept_of_each = [column[keep] for column, keep in zip(columns, passed, strict=True)]
-    return kept_of_each[0] if len(kept_of_each) == 1 else np.concatenate(kept_of_each)

@@ -80,7 +80,8 @@ def find_clusters(
     names = fields
     if names is None:
         names = clusters.default_fields(settings, found.grid, layers_apart=layers == "each")
-    return clusters.jagged([found], settings, clusters.check_fields(names, settings, found.grid))
+    table = clusters.table([found], clusters.check_fields(names, settings, found.grid))
+    return clusters.jagged([table], settings)
 
 
 def peak_sum_map(

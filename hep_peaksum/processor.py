@@ -6,7 +6,8 @@ run it. It never puts an awkward array into coffea's accumulator as such: equal-
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from coffea.processor import ProcessorABC
 from hep_peaksum import histograms
 from hep_peaksum.ahead import ahead
 from hep_peaksum.chunks import Chunk, Record, commit
-from hep_peaksum.clusters import jagged
+from hep_peaksum.clusters import Table, jagged, table
 from hep_peaksum.config import Job, parse_job
 from hep_peaksum.events import block_size, column, expand_files, grid_columns, identity, ranges
 from hep_peaksum.grid import EventError
@@ -169,7 +170,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         """
         try:
             others = {**self._identity(events), **self._kept(events)}
-            for start, found in _together(self._found(events, tally)):
+            for start, tables in _together(self._found(events, tally)):
+                found = {name: jagged(tables[name], self.job.clusters[name].settings) for name in tables}
                 n_events = len(next(iter(found.values())))
                 tally.n_events += n_events
                 for name, wanted in self.job.booked.items():
@@ -185,8 +187,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
             msg = f"entry {events.metadata['entrystart'] + error.event}: {error.problem}"
             raise ValueError(msg) from None
 
-    def _found(self, events: ak.Array, tally: Tally) -> Iterator[tuple[int, dict[str, ak.Array]]]:
-        """Yield every collection of some events, one list of clusters an event, and where they begin."""
+    def _found(self, events: ak.Array, tally: Tally) -> Iterator[tuple[int, dict[str, Table]]]:
+        """Yield the clusters of every collection in some events, and where these begin."""
         columns = {
             name: grid_columns(events, source, self.job.friends) for name, source in self.job.grids.items()
         }
@@ -207,7 +209,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
                 except EventError as error:
                     raise EventError(start + error.event, error.problem) from None
 
-    def _collection(self, name: str, cells: Mapping[str, Array | Hits]) -> ak.Array:
+    def _collection(self, name: str, cells: Mapping[str, Array | Hits]) -> Table:
         wanted = self.job.clusters[name]
         parts = []
         for grid in wanted.grid:
@@ -218,7 +220,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
                     cells[grid], wanted.settings, source.grid, mask=mask, noise=noise, layers=source.layers
                 )
             )
-        return jagged(parts, wanted.settings, self._computed[name])
+        return table(parts, self._computed[name])
 
     def _identity(self, events: ak.Array) -> dict[str, Array]:
         dataset = self.numbers.get(events.metadata["dataset"], {})
@@ -248,27 +250,19 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         return Record(file=metadata["filename"], fingerprint=self.fingerprint, **vars(tally))
 
 
-def _together(
-    blocks: Iterable[tuple[int, dict[str, ak.Array]]],
-) -> Iterator[tuple[int, dict[str, ak.Array]]]:
-    """Yield the collections of as many blocks in a row as are worth a step, and where their events begin."""
-    held: list[tuple[int, dict[str, ak.Array]]] = []
-    size = 0
-    for start, found in blocks:
-        held.append((start, found))
-        size += sum(len(clusters) + len(clusters.layout.content) for clusters in found.values())
+def _together(blocks: Iterable[tuple[int, dict[str, Table]]]) -> Iterator[tuple[int, dict[str, list[Table]]]]:
+    """Yield the tables of as many blocks in a row as are worth a step, and where their events begin."""
+    first, size, held = 0, 0, defaultdict[str, list[Table]](list)
+    for start, tables in blocks:
+        first = first if held else start
+        for name, part in tables.items():
+            held[name].append(part)
+            size += part.n_events + len(part.event)
         if size >= WORTH_A_STEP:
-            yield _concatenated(held)
-            held, size = [], 0
+            yield first, held
+            size, held = 0, defaultdict(list)
     if held:
-        yield _concatenated(held)
-
-
-def _concatenated(blocks: Sequence[tuple[int, dict[str, ak.Array]]]) -> tuple[int, dict[str, ak.Array]]:
-    start, first = blocks[0]
-    if len(blocks) == 1:
-        return start, first
-    return start, {name: ak.concatenate([found[name] for _, found in blocks]) for name in first}
+        yield first, held
 
 
 def _counts(n_events: int, found: ChunkResult | Tally) -> dict[str, Any]:

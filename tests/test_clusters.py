@@ -1,6 +1,7 @@
 """The table of cluster fields: pictures of each, the pile-up by the definition, and the four-vectors."""
 
 import math
+from itertools import pairwise
 
 import awkward as ak
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from strategies import Problem, problems
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters, geometry
-from hep_peaksum.clusters import FIELDS, check_fields, default_fields, fields_of, jagged
+from hep_peaksum.clusters import FIELDS, check_fields, default_fields, fields_of, jagged, table
 from hep_peaksum.grid import bare_grid
 from hep_peaksum.peaksum import find_peaks
 
@@ -548,7 +549,7 @@ def both(em, had, settings=None, units=(1.0, 1.0), names=("sum", "row", "col", "
     settings = settings or PeakSumSettings()
     planes = grids or [plane(np.shape(cells), unit=unit) for cells, unit in zip((em, had), units, strict=True)]
     parts = [find_peaks(cells, settings, grid) for cells, grid in zip((em, had), planes, strict=True)]
-    return jagged(parts, settings, names)
+    return jagged([table(parts, names)], settings)
 
 
 def test_clusters_of_two_calorimeters_are_one_list_with_the_grid_in_each():
@@ -563,7 +564,7 @@ def test_clusters_of_two_calorimeters_are_one_list_with_the_grid_in_each():
 
 def test_the_clusters_of_one_grid_have_no_grid_field():
     settings = PeakSumSettings()
-    assert jagged([find_peaks([[[1]]], settings)], settings, ["sum"]).fields == ["sum"]
+    assert jagged([table([find_peaks([[[1]]], settings)], ["sum"])], settings).fields == ["sum"]
 
 
 def test_clusters_of_several_grids_are_ranked_by_energy_not_by_counts():
@@ -624,6 +625,26 @@ def test_clusters_of_a_barrel_and_a_forward_calorimeter_are_four_vectors_togethe
     assert clusters.eta.to_list() == [[4.5, -1.5]]
     assert clusters.pt.to_list() == [[pytest.approx(200 / math.cosh(4.5)), 3.0]]
     assert (clusters[:, 0] + clusters[:, 1]).energy.to_list() == [pytest.approx(200 + 3 * math.cosh(1.5))]
+
+
+@some
+@given(
+    em=hnp.arrays(np.int64, (5, 2, 5), elements=st.integers(-3, 9)),
+    had=hnp.arrays(np.int64, (5, 4, 2), elements=st.integers(-3, 9)),
+    cut=st.sets(st.integers(0, 5)),
+    most=st.none() | st.integers(1, 3),
+    order=st.sampled_from(["sum", "position"]),
+)
+def test_events_in_several_tables_are_those_of_one(em, had, cut, most, order):
+    settings, names = PeakSumSettings(max_clusters=most, order=order), ("sum", "row", "col")
+    for planes in ([em], [em, had]):
+        tables = [
+            table([find_peaks(cells[first:last], settings) for cells in planes], names)
+            for first, last in pairwise([0, *sorted(cut), 5])
+        ]
+        whole = jagged([table([find_peaks(cells, settings) for cells in planes], names)], settings)
+        assert jagged(tables, settings).to_list() == whole.to_list()
+        assert jagged(tables, settings).type == whole.type
 
 
 @some

@@ -28,7 +28,7 @@ STEPS = {
     "grids from columns": ["hep_peaksum.events:GridColumns.sparse_cells"],
     "search: the kernel": ["hep_peaksum.kernels.numba_kernel:find_peaks"],
     "search: all around it": ["hep_peaksum.processor:find_peaks"],
-    "records of clusters": ["hep_peaksum.processor:jagged"],
+    "records of clusters": ["hep_peaksum.processor:table", "hep_peaksum.processor:jagged"],
     "histograms": ["hep_peaksum.histograms:fill", "hep_peaksum.histograms:book"],
     "writing (columns, parquet)": ["hep_peaksum.output:write_part"],
     "merge, results": ["hep_peaksum.run:_merge", "hep_peaksum.run:_write_results"],
