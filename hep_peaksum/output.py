@@ -41,6 +41,7 @@ EVENTS_READ_AT_ONCE = 16_384
 EVENTS_WRITTEN_AT_ONCE = 50_000
 BYTES_WRITTEN_AT_ONCE = 16_000_000
 VALUES_LOOKED_AT = 4096
+STEPWISE = {"event": "DELTA_BINARY_PACKED"}
 
 
 def flat_columns(events: ak.Array) -> Columns:
@@ -212,15 +213,17 @@ def _parquet_writer(file: Any, table: pa.Table) -> pq.ParquetWriter:
     """Return a writer, with a dictionary for the columns whose values repeat in this first table.
 
     Rows and columns do, and the positions of their cells; sums hardly ever. Of 100k events with 4 clusters
-    each: two thirds of the time of a dictionary for all at level 3, and smaller. Floats split by bytes would
-    be smaller still, but arrow up to 16 cannot read that where lists are empty.
+    each: two thirds of the time of a dictionary for all at level 3, and smaller. Events are numbered one after
+    the other, so their steps are written. Floats split by bytes would be smaller still, but arrow up to 16
+    cannot read that where lists are empty.
     Lists go without least and greatest values, an eighth of the time: readers skip events by these, not items.
     """
     repeating = []
     for name, column in zip(table.column_names, table.columns, strict=True):
         is_list = pa.types.is_list(column.type)
         values = (column.combine_chunks().flatten() if is_list else column).slice(0, VALUES_LOOKED_AT)
-        if pa.types.is_integer(values.type) or 2 * len(values.unique()) < len(values):
+        repeats = pa.types.is_integer(values.type) or 2 * len(values.unique()) < len(values)
+        if repeats and name not in STEPWISE:
             repeating.append(f"{name}.list.element" if is_list else name)
     return pq.ParquetWriter(
         file,
@@ -229,6 +232,7 @@ def _parquet_writer(file: Any, table: pa.Table) -> pq.ParquetWriter:
         compression_level=1,
         use_compliant_nested_type=True,
         use_dictionary=repeating,
+        column_encoding=STEPWISE,
         write_statistics=[field.name for field in table.schema if not pa.types.is_list(field.type)],
     )
 

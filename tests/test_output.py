@@ -256,6 +256,20 @@ def test_every_type_survives_in_every_form(tmp_path, primitive):
             assert_same(root["Events"].arrays(), output.flat_columns(ak.concatenate([events, events])))
 
 
+@pytest.mark.parametrize(
+    "numbers",
+    [[7, 7, 3, 0], [0, 2**64 - 1, 0, 2**63], [5], []],
+    ids=["any_order", "from_end_to_end", "one", "none"],
+)
+def test_event_numbers_come_back_whatever_their_steps(tmp_path, numbers):
+    part = tmp_path / "part.parquet"
+    event = np.array(numbers, np.uint64)
+    output.write_part([ak.Array({"run": event * 0, "luminosityBlock": event * 0, "event": event})], part)
+    [found] = output.read_parts([part])
+    assert found["event"].to_list() == numbers
+    assert found["event"].type.content.primitive == "uint64"
+
+
 @pytest.mark.parametrize("merge", [output.merge_ttree, output.merge_rntuple])
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 1, 0, 2)], ids=["sorted", "mixed"])
 def test_parts_are_written_in_the_order_given_however_they_are_gathered(tmp_path, monkeypatch, merge, order):
