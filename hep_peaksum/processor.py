@@ -29,7 +29,7 @@ from hep_peaksum.peaksum import find_peaks
 
 # What blocks give is counted and written in steps of so many events and clusters: with the small blocks of a
 # large grid, steps of their own would take longer than the search, and row groups be tiny.
-WORTH_A_STEP = 1 << 16
+WORTH_A_STEP = 1 << 17
 
 
 class ChunkResult(NamedTuple):

@@ -358,7 +358,7 @@ def test_blocks_do_not_change_the_results(write_events):
 
 
 @pytest.mark.usefixtures("block_cells")
-@pytest.mark.parametrize("worth_a_step", [1, 20, 1 << 16], ids=["each_block", "some_blocks", "all_blocks"])
+@pytest.mark.parametrize("worth_a_step", [1, 20, 1 << 17], ids=["each_block", "some_blocks", "all_blocks"])
 def test_steps_of_several_blocks_do_not_change_what_is_written(
     write_events, tmp_path, monkeypatch, worth_a_step
 ):
