@@ -28,7 +28,8 @@ from hep_peaksum.kernels import Array
 from hep_peaksum.peaksum import find_peaks
 
 # What blocks give is counted and written in steps of so many events and clusters: with the small blocks of a
-# large grid, steps of their own would take longer than the search, and row groups be tiny.
+# large grid, steps of their own would take longer than the search, and row groups be tiny. With whole chunks
+# nothing is left to be read while the clusters are written: a quarter longer on one core.
 WORTH_A_STEP = 1 << 17
 
 
