@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextvars import copy_context
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -87,15 +88,51 @@ class _Pool(concurrent.futures.Executor):
 
     def __init__(self, pool: Any) -> None:
         self.pool, self._given = pool, set[Any]()
+        self._taking, self._is_off = threading.Lock(), False
 
     def submit(self, function: Any, /, *arguments: Any, **keywords: Any) -> Any:
-        future = self.pool.submit(function, *arguments, **keywords)
-        self._given.add(future)
-        return future
+        with self._taking:
+            if self._is_off:
+                msg = "the job is called off"
+                raise RuntimeError(msg)
+            future = self.pool.submit(function, *arguments, **keywords)
+            self._given.add(future)
+            return future
 
     def call_off(self) -> None:
         """Begin no more, and wait for what runs."""
-        concurrent.futures.wait([future for future in self._given if not future.cancel()])
+        with self._taking:
+            self._is_off = True
+        for future in [future for future in self._given if not future.cancel()]:
+            future.exception()
+
+    def stop(self) -> None:
+        """Let nothing go on: threads come to the end of their chunks."""
+        self.call_off()
+
+
+class _Processes(_Pool):
+    def stop(self) -> None:
+        self.pool.shutdown(kill_workers=True)
+
+
+class _FuturesExecutor(processor.FuturesExecutor):  # type: ignore[misc]
+    """coffea's, in a thread of its own: Ctrl-C, which Python gives to the main thread, finds that one waiting.
+
+    In the middle of `concurrent.futures.wait` it would leave the locks of some futures taken for ever, and
+    whoever needs those, a worker or `cancel`, waits for ever.
+    """
+
+    def __call__(self, *arguments: Any) -> Any:
+        with concurrent.futures.ThreadPoolExecutor(1) as apart:
+            try:
+                return apart.submit(copy_context().run, super().__call__, *arguments).result()
+            except Exception:
+                self.pool.call_off()
+                raise
+            except BaseException:
+                self.pool.stop()
+                raise
 
 
 @contextmanager
@@ -106,12 +143,7 @@ def _iterative(_options: RunOptions) -> Iterator[Any]:
 @contextmanager
 def _threads(options: RunOptions) -> Iterator[Any]:
     with concurrent.futures.ThreadPoolExecutor(options.workers) as threads:
-        pool = _Pool(threads)
-        try:
-            yield processor.FuturesExecutor(pool=pool, workers=options.workers, compression=None)
-        except BaseException:
-            pool.call_off()
-            raise
+        yield _FuturesExecutor(pool=_Pool(threads), workers=options.workers, compression=None)
 
 
 @contextmanager
@@ -122,18 +154,11 @@ def _processes(options: RunOptions) -> Iterator[Any]:
     processes = loky.get_reusable_executor(
         max_workers=options.workers, timeout=IDLE_SECONDS, initializer=_begin_worker, initargs=(os.getpid(),)
     )
-    pool = _Pool(processes)
     try:
-        yield processor.FuturesExecutor(pool=pool, workers=options.workers)
+        yield _FuturesExecutor(pool=_Processes(processes), workers=options.workers)
     except concurrent.futures.BrokenExecutor as error:
         processes.shutdown(kill_workers=True)
         raise _died() from error
-    except Exception:
-        pool.call_off()
-        raise
-    except BaseException:
-        processes.shutdown(kill_workers=True)
-        raise
 
 
 def _begin_worker(owner: int) -> None:

@@ -1,15 +1,17 @@
 """Faults for a real run: this module is named as its schema, so every worker imports it, wherever it runs.
 
-HEP_PEAKSUM_FAULT holds JSON: `point`, the places where it happens; `action`, kill or fail; `after`, how many
-times the point is passed before; `once`, a path: a fault that left its mark there does not come again at this
-point, and with `each` every chunk has a mark of its own.
+HEP_PEAKSUM_FAULT holds JSON: `point`, the places where it happens; `action`, kill, fail or interrupt; `after`,
+how many times the point is passed before; `once`, a path: a fault that left its mark there does not come again
+at this point, and with `each` every chunk has a mark of its own.
 """
 
 import errno
 import json
 import os
 import signal
+import time
 from collections import Counter
+from concurrent.futures import _base as futures
 from pathlib import Path
 
 from coffea.nanoevents import BaseSchema
@@ -18,7 +20,6 @@ from hep_peaksum import output
 from hep_peaksum.chunks import RECORDS
 
 FAULT = json.loads(os.environ.get("HEP_PEAKSUM_FAULT", "{}"))
-POINTS = ("part", "move", "record", "merge", "summary")
 passed = Counter()
 
 
@@ -27,7 +28,7 @@ class Schema(BaseSchema):
 
 
 def reach(point, name=""):
-    """Kill or fail here, if it is the point and the time."""
+    """Kill, fail or press Ctrl-C here, if it is the point and the time."""
     if point not in FAULT.get("point", ()):
         return
     passed[point] += 1
@@ -40,6 +41,10 @@ def reach(point, name=""):
         return
     if FAULT["action"] == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if FAULT["action"] == "interrupt":
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.3)  # the main thread hears of it
+        return
     raise OSError(errno.EIO, "an injected fault")
 
 
@@ -65,7 +70,19 @@ def inject():
             yield events
             reach("merge")
 
+    acquire = futures._AcquireFutures.__enter__
+
+    def faulty_acquire(self):
+        held = self.futures[::2]
+        for future in held:
+            future._condition.acquire()
+        reach("wait")
+        for future in held:
+            future._condition.release()
+        acquire(self)
+
     output.write_part, Path.replace, output._gathered = faulty_write_part, faulty_replace, faulty_gathered
+    futures._AcquireFutures.__enter__ = faulty_acquire
 
 
 if FAULT:

@@ -32,6 +32,8 @@ N_CHUNKS = 8
 LONG = pytest.mark.skipif(
     not os.environ.get("HEP_PEAKSUM_LONG"), reason="takes minutes: set HEP_PEAKSUM_LONG=1"
 )
+# Whoever is started in the background ignores it.
+HEAR_CTRL_C = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
 
 
 def run_job(content, **keywords):
@@ -217,15 +219,19 @@ def test_ctrl_c_stops_within_seconds_and_the_next_run_goes_on(killable, executor
     path.write_text(yaml.safe_dump(content))
     process = subprocess.Popen(
         command(path), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 -- in the background it is ignored
+        start_new_session=True, preexec_fn=HEAR_CTRL_C,  # noqa: PLW1509
     )  # fmt: skip
     while not records_of(content):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGINT)
     began = time.monotonic()
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
     assert time.monotonic() - began < 10
     assert process.returncode == 130
     assert said.strip().startswith("error: stopped; the chunks that are finished are kept")
@@ -234,6 +240,24 @@ def test_ctrl_c_stops_within_seconds_and_the_next_run_goes_on(killable, executor
     assert again.summary["n_chunks"]["reused"] >= 1
     found = content_of(again.directory)
     assert found == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["threads", "futures"])
+def test_ctrl_c_stops_in_the_middle_of_waiting_for_chunks(killable, tmp_path, executor):
+    """Python waits for many futures with the locks of all; Ctrl-C comes when half of them are taken."""
+    make, expected = killable
+    path, content = make(executor)
+    fault = environment(point=["wait"], action="interrupt", once=str(tmp_path / "once"))
+    done = subprocess.run(
+        command(path), env=fault, capture_output=True, check=False, timeout=60, text=True,
+        preexec_fn=HEAR_CTRL_C,
+    )  # fmt: skip
+    assert list(tmp_path.glob("once-*"))
+    assert done.returncode == 130
+    assert done.stderr.strip().startswith("error: stopped; the chunks that are finished are kept")
+    content["run"]["executor"] = "iterative"
+    assert content_of(run_job(content).directory) == expected
 
 
 # ------------------------------------------------------------------------------------------------------ lock
