@@ -12,7 +12,8 @@ from hep_peaksum.kernels.compiled import jit, least_cell, read_only
 
 # Up to so many keys are faster counted than sorted; a few are counted one by one, more of them in vectors.
 FEW, MANY = 8, 256
-SIGN, BYTE, NOTHING = np.uint64(1 << 63), np.uint64(255), np.uint64(0)
+SIGN, BYTE, NOTHING, ONE = np.uint64(1 << 63), np.uint64(255), np.uint64(0), np.uint64(1)
+WORD, BITS = np.uint64(64), np.uint64(8)
 
 
 def sum_cells(
@@ -113,23 +114,42 @@ def _falling_words(key: Any, is_float: bool) -> Any:
 
 
 @jit
-def _sort_by_bytes(words: Any, start: int, order: Any) -> None:
-    """Write down the order of the words of one event, whose first is number `start`, byte by byte upwards."""
-    places, first = np.arange(start, start + len(words)), np.empty(256, np.int64)
+def _sort_by_byte(
+    words: Any, places: Any, shift: Any, n_before: Any, sorted_words: Any, sorted_places: Any
+) -> None:
+    """Write down words and their places in the order of one byte; equal bytes stay in their order."""
+    n_before[:] = NOTHING
+    for n in range(np.uint64(len(words))):
+        n_before[words[n] >> shift & BYTE] += ONE
+    total = NOTHING
+    for byte in range(np.uint64(len(n_before))):
+        total, n_before[byte] = total + n_before[byte], total
+    for n in range(np.uint64(len(words))):
+        byte = words[n] >> shift & BYTE
+        place = n_before[byte]
+        sorted_words[place], sorted_places[place] = words[n], places[n]
+        n_before[byte] = place + ONE
+
+
+@jit
+def _sort_words(words: Any, start: int, order: Any) -> None:
+    """Write down the order of the words of one event, whose first is number `start`, byte by byte upwards.
+
+    The bytes are those of what the words differ by: sums of a few numbers use little of 64 bits.
+    """
+    places, n_before = np.arange(start, start + len(words)), np.empty(256, np.uint64)
     others, their_places = np.empty_like(words), np.empty_like(places)
-    for byte in range(8):
-        shift = np.uint64(8 * byte)
-        first[:] = 0
-        for word in words:
-            first[word >> shift & BYTE] += 1
-        n_before = 0
-        for digit in range(len(first)):
-            n_before, first[digit] = n_before + first[digit], n_before
-        for n in range(len(words)):
-            digit = words[n] >> shift & BYTE
-            others[first[digit]], their_places[first[digit]] = words[n], places[n]
-            first[digit] += 1
+    least, differing = words.min(), NOTHING
+    for n in range(len(words)):
+        words[n] -= least
+        differing |= words[n]
+    shift = NOTHING
+    while shift < WORD and differing >> shift & ONE == NOTHING:
+        shift += ONE
+    while shift < WORD and differing >> shift:
+        _sort_by_byte(words, places, shift, n_before, others, their_places)
         words, others, places, their_places = others, words, their_places, places
+        shift += BITS
     order[:] = places
 
 
@@ -142,7 +162,7 @@ def _sort_falling(event: Any, key: Any, is_float: bool, order: Any) -> None:
         while stop < len(event) and event[stop] == event[start]:
             stop += 1
         if stop - start > MANY:
-            _sort_by_bytes(_falling_words(key[start:stop], is_float), start, order[start:stop])
+            _sort_words(_falling_words(key[start:stop], is_float), start, order[start:stop])
         elif stop - start > FEW:
             _count_falling(key[start:stop], start, order[start:stop])
         else:
