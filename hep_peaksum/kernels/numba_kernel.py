@@ -180,11 +180,6 @@ class _Vectors:
         compare = self.builder.fcmp_ordered if self.is_float else self.builder.icmp_signed
         return compare(how, left, right)
 
-    def flags(self, word: Any) -> Any:
-        """Return the bits of a word as a vector of flags."""
-        narrow = self.builder.trunc(word, ir.IntType(self.n_lanes)) if self.n_lanes < 64 else word
-        return self.builder.bitcast(narrow, ir.VectorType(ir.IntType(1), self.n_lanes))
-
     def word(self, flags: Any) -> Any:
         """Return a vector of flags as the bits of a word."""
         narrow = self.builder.bitcast(flags, ir.IntType(self.n_lanes))
@@ -280,7 +275,8 @@ def _scan(
 def _unbeaten_by(losing: dict[Offset, str]) -> Any:
     """Return what tells which cells of the vector at a place are beaten by none of their rivals.
 
-    `losing` says how a rival at an offset compares with a cell that is beaten by it.
+    `losing` says how a rival at an offset compares with a cell that is beaten by it. What is no rival is taken
+    out of the word: processors without mask registers need dozens of instructions to make flags of one.
     """
 
     def unbeaten(_typing: Any, cells: Any, _place: Any, _n_cols: Any, rivals: Any, _vector: Any) -> Any:
@@ -292,14 +288,14 @@ def _unbeaten_by(losing: dict[Offset, str]) -> Any:
             vectors = _Vectors(context, builder, signature.args[0], array)
             words = context.make_array(signature.args[3])(context, builder, rivals).data
             first = builder.mul(vector, vector.type(len(ADJACENT)))
-            here, beaten = vectors.load(place), vectors.flags(ir.IntType(64)(0))
+            here, beaten = vectors.load(place), ir.IntType(64)(0)
             for k, (d, p) in enumerate(ADJACENT):
                 step = builder.add(builder.mul(n_cols, n_cols.type(d)), n_cols.type(p))
                 other = vectors.load(builder.add(place, step))
-                is_rival = vectors.flags(builder.load(builder.gep(words, [builder.add(first, first.type(k))])))
-                beats = builder.and_(vectors.compare(other, losing[d, p], here), is_rival)
+                is_rival = builder.load(builder.gep(words, [builder.add(first, first.type(k))]))
+                beats = builder.and_(vectors.word(vectors.compare(other, losing[d, p], here)), is_rival)
                 beaten = builder.or_(beaten, beats)
-            return vectors.word(builder.not_(beaten))
+            return builder.not_(beaten)
 
         return signature, build
 
