@@ -103,6 +103,7 @@ class _Pool(concurrent.futures.Executor):
         """Begin no more, and wait for what runs."""
         with self._taking:
             self._is_off = True
+        # not `shutdown(cancel_futures=True)`: coffea, waiting, never hears of what that takes out of the queue
         for future in [future for future in self._given if not future.cancel()]:
             future.exception()
 
