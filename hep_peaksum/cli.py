@@ -6,8 +6,6 @@ algorithm (`explain`, `ties`, `compare`, `closure`, `presets`) stand in `cli_dia
 
 from __future__ import annotations
 
-import atexit
-import gc
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hep_peaksum.cli_diagnostics import closure, compare, explain, presets, ties
-from hep_peaksum.cli_options import config_file, importing, load, set_option
+from hep_peaksum.cli_options import config_file, load, set_option
+from hep_peaksum.loading import end_quickly, importing
 
 if TYPE_CHECKING:
     from hep_peaksum.config import Config
@@ -26,7 +25,7 @@ DONE, FAILED, WRONG_USAGE, DONE_WITH_LOSSES = range(4)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; every expected error is one line, and an exit status."""
-    atexit.register(gc.freeze)  # or the last look for garbage takes half a second
+    end_quickly()
     try:
         status = cli.main(arguments, prog_name="hep-peaksum", standalone_mode=False)
     except click.ClickException as error:

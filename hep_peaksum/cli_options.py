@@ -5,9 +5,7 @@ Nothing heavy is imported here, so that `--help` answers at once.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -35,23 +33,6 @@ max_events_option = click.option(
     show_default=True,
     help="Look at no more entries than this.",
 )
-
-
-@contextmanager
-def importing() -> Iterator[None]:
-    """Import without a look for garbage, then leave alone what is there.
-
-    To look at every object of every module again and again, and find nothing, takes a third of the imports.
-    """
-    is_collected = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if not gc.get_freeze_count():
-            gc.freeze()
-        if is_collected:
-            gc.enable()
 
 
 def load(file: str, overrides: Sequence[str]) -> Config:

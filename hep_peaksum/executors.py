@@ -12,11 +12,9 @@ import importlib
 import logging
 import os
 import shlex
-import signal
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from contextvars import copy_context
@@ -27,6 +25,7 @@ from typing import Any
 
 from coffea import processor
 
+from hep_peaksum import loading
 from hep_peaksum.config import RunOptions
 
 # Workers that wait longer stop. loky's 10 s are over while a file is merged; if a worker stops just as the next
@@ -153,28 +152,16 @@ def _processes(options: RunOptions) -> Iterator[Any]:
     import loky  # noqa: PLC0415 -- only those who ask for processes pay for it
 
     processes = loky.get_reusable_executor(
-        max_workers=options.workers, timeout=IDLE_SECONDS, initializer=_begin_worker, initargs=(os.getpid(),)
+        max_workers=options.workers,
+        timeout=IDLE_SECONDS,
+        initializer=loading.begin_process,
+        initargs=(os.getpid(),),
     )
     try:
         yield _FuturesExecutor(pool=_Processes(processes), workers=options.workers)
     except concurrent.futures.BrokenExecutor as error:
         processes.shutdown(kill_workers=True)
         raise _died() from error
-
-
-def _begin_worker(owner: int) -> None:
-    """Leave Ctrl-C, which a terminal sends to everybody, to the owner, and end when it is killed.
-
-    loky's processes would wait for more to do, and hold their memory, until IDLE_SECONDS are over.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(owner,), daemon=True).start()
-
-
-def _end_with(owner: int) -> None:
-    while os.getppid() == owner:
-        time.sleep(1)
-    os._exit(1)  # a chunk is on disk whole, or not at all
 
 
 def _died() -> ExecutorError:
@@ -199,6 +186,7 @@ def _dask(options: RunOptions) -> Iterator[Any]:
                     threads_per_worker=1,
                     dashboard_address=None,
                     silence_logs=logging.CRITICAL,
+                    preload=[loading.__name__],
                 )
             cluster = stack.enter_context(local)
         try:

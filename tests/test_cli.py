@@ -712,7 +712,7 @@ def test_wrong_usage_shows_how_and_exits_with_2(cli, arguments):
 def test_garbage_is_collected_again_once_all_is_imported():
     code = """
 import gc
-from hep_peaksum.cli_options import importing
+from hep_peaksum.loading import importing
 with importing():
     assert not gc.isenabled()
     import numpy

@@ -12,7 +12,7 @@ NAME = hep_peaksum.__name__
 
 # The kernels' contract is below the settings, and both are below everything else.
 ROWS = (
-    "kernels yaml_file replacing lock ahead",
+    "kernels yaml_file replacing lock ahead loading",
     "kernels.compiled kernels.paths kernels.scipy_kernel thresholds",
     "kernels.numba_around",
     "kernels.numba_kernel",
