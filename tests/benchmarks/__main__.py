@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.results import Table
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-NAMES = ("kernels", "threads", "end-to-end", "scaling", "rdataframe", "memory", "startup")
+NAMES = ("kernels", "threads", "end-to-end", "scaling", "rdataframe", "memory", "startup", "commands")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,7 +30,7 @@ NAMES = ("kernels", "threads", "end-to-end", "scaling", "rdataframe", "memory", 
 @click.option("--write/--no-write", default=True, help="Write the tables to tests/benchmarks/results.")
 @click.option("--write-docs", is_flag=True, help="Put the tables of the results into docs/speed.md, and stop.")
 def main(names: Sequence[str], *, write: bool, write_docs: bool, **options: Any) -> None:
-    """Measure NAMES (kernels, threads, end-to-end, scaling, rdataframe, memory, startup), or all."""
+    """Measure NAMES (kernels, threads, end-to-end, scaling, rdataframe, memory, startup, commands), or all."""
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     from tests.benchmarks import results
     from tests.benchmarks.measuring import console
@@ -95,10 +95,14 @@ def made(
         from tests.benchmarks.memory import memory
 
         yield memory(n_events, 1 if quick else max(3, rounds // 2), chunksize=chunksize)
-    else:
+    elif name == "startup":
         from tests.benchmarks.startup import startup
 
         yield startup(rounds)
+    else:
+        from tests.benchmarks.commands import commands
+
+        yield commands(n_events, rounds)
 
 
 if __name__ == "__main__":

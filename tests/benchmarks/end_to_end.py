@@ -23,7 +23,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import awkward as ak
 import uproot
 from coffea import processor
 from coffea.nanoevents import BaseSchema
@@ -31,6 +30,7 @@ from coffea.nanoevents import BaseSchema
 from hep_peaksum import run as run_module
 from hep_peaksum.executors import GIVE_BACK_MEMORY
 from tests.benchmarks.measuring import Contender, Timing, digits, hold_on, interleaved
+from tests.benchmarks.reader import Reader
 from tests.benchmarks.results import Table
 from tests.benchmarks.samples import BRANCH, TREE, job, linked_copies, scratch_folder, toy_files
 from tests.benchmarks.shares import shares
@@ -39,16 +39,6 @@ TARGET, TWO_WORKERS = 1.25, 1.8
 COFFEA_CHUNKSIZE = 100_000  # what coffea takes when nobody says
 ONE_CORE, ONE = "one, held on one core", "one"
 RUN, READER, UPROOT = "run", "coffea, reads only", "uproot.iterate"
-
-
-class Reader(processor.ProcessorABC):
-    """Reads the branch and counts: the least that any coffea analysis of it does."""
-
-    def process(self, events: Any) -> dict[str, int]:
-        return {"n": len(ak.to_numpy(events[BRANCH]))}
-
-    def postprocess(self, accumulator: dict[str, int]) -> dict[str, int]:
-        return accumulator
 
 
 def end_to_end(n_events: int, rounds: int, chunksize: int, executors: Sequence[str] = ()) -> Iterator[Table]:

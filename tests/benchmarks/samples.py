@@ -15,9 +15,10 @@ from rich.progress import track
 from hep_peaksum.config import Config, parse_config
 from hep_peaksum.toy import make_events, write_events
 from tests.benchmarks.measuring import progress_console
+from tests.benchmarks.reader import BRANCH, TREE
 
 EVENTS_PER_FILE = 100_000
-BRANCH, SHAPE, TREE = "calo_e", (24, 16), "Events"
+SHAPE = (24, 16)
 
 
 def cache_folder() -> Path:

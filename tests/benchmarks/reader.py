@@ -1,0 +1,52 @@
+"""A coffea analysis that only reads a branch, as a program: ``-m tests.benchmarks.reader EXECUTOR FILE...``.
+
+Executors are as coffea makes them. It imports nothing of hep_peaksum, for which nobody would wait.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import awkward as ak
+from coffea import processor
+from coffea.nanoevents import BaseSchema
+
+BRANCH, TREE = "calo_e", "Events"
+
+
+class Reader(processor.ProcessorABC):
+    """Reads the branch and counts: the least that any coffea analysis of it does."""
+
+    def process(self, events: Any) -> dict[str, int]:
+        return {"n": len(ak.to_numpy(events[BRANCH]))}
+
+    def postprocess(self, accumulator: dict[str, int]) -> dict[str, int]:
+        return accumulator
+
+
+@contextmanager
+def executor(name: str) -> Iterator[Any]:
+    """Yield coffea's executor of that name, with two workers where it has several."""
+    if name == "iterative":
+        yield processor.IterativeExecutor()
+    elif name == "futures":
+        yield processor.FuturesExecutor(workers=2)
+    else:
+        from distributed import Client
+
+        with Client(n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
+            yield processor.DaskExecutor(client=client)
+
+
+def main(name: str, files: Sequence[str]) -> None:
+    """Read the branch of all files."""
+    with executor(name) as chosen:
+        runner = processor.Runner(executor=chosen, schema=BaseSchema)
+        runner({"toy": {"files": dict.fromkeys(files, TREE)}}, Reader())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
