@@ -103,9 +103,9 @@ def _count_falling(key: Any, start: int, order: Any) -> None:
 @jit
 def _falling_words(key: Any, is_float: bool) -> Any:
     """Return words that rise as the keys, float64 or int64, fall; those of equal keys are equal."""
-    words = key.view(np.uint64).copy()
+    bits, words = key.view(np.uint64), np.empty(len(key), np.uint64)
     for n in range(len(key)):
-        word = words[n] if key[n] != 0 else NOTHING  # also of -0.0
+        word = bits[n] if key[n] != 0 else NOTHING  # also of -0.0
         if word & SIGN:
             words[n] = word if is_float else ~word | SIGN
         else:
@@ -137,9 +137,12 @@ def _sort_words(words: Any, start: int, order: Any) -> None:
 
     The bytes are those of what the words differ by: sums of a few numbers use little of 64 bits.
     """
-    places, n_before = np.arange(start, start + len(words)), np.empty(256, np.uint64)
-    others, their_places = np.empty_like(words), np.empty_like(places)
-    least, differing = words.min(), NOTHING
+    places, n_before = np.empty(len(words), np.int64), np.empty(256, np.uint64)
+    others, their_places = np.empty(len(words), np.uint64), np.empty(len(words), np.int64)
+    least, differing = words[0], NOTHING
+    for n in range(len(words)):
+        places[n] = start + n
+        least = min(least, words[n])
     for n in range(len(words)):
         words[n] -= least
         differing |= words[n]
@@ -150,13 +153,14 @@ def _sort_words(words: Any, start: int, order: Any) -> None:
         _sort_by_byte(words, places, shift, n_before, others, their_places)
         words, others, places, their_places = others, words, their_places, places
         shift += BITS
-    order[:] = places
+    for n in range(len(places)):
+        order[n] = places[n]
 
 
 @jit
 def _sort_falling(event: Any, key: Any, is_float: bool, order: Any) -> None:
     """Write down the order of the keys of every event, which fall; equal ones stay in their order."""
-    start = 0
+    start = np.int64(0)  # for a literal the functions would be compiled once more
     while start < len(event):
         stop = start + 1
         while stop < len(event) and event[stop] == event[start]:

@@ -487,7 +487,8 @@ def _find(
             return found, begin, is_finite
         cells, origin, size = flat, begin * n, min(block, n_events - begin)
         if origin < ahead or origin + size * n + ahead > len(flat):
-            copy[ahead : ahead + size * n] = flat[origin : origin + size * n]
+            for k in range(size * n):  # to set a slice takes 4 s to compile, for the words of an error
+                _put(copy, ahead + k, _at(flat, origin + k))
             cells, origin = copied, ahead
         n_found, is_plain = _candidates(
             cells, origin, size, shape, rivals, own, lower_wins, bound, filled, candidates
