@@ -25,8 +25,8 @@ from typing import Any
 
 from coffea import processor
 
-from hep_peaksum import loading
 from hep_peaksum.config import RunOptions
+from hep_peaksum.loading import begin_process
 
 # Workers that wait longer stop. loky's 10 s are over while a file is merged; if a worker stops just as the next
 # chunks come, loky warns, and where warnings are errors that breaks the pool.
@@ -154,7 +154,7 @@ def _processes(options: RunOptions) -> Iterator[Any]:
     processes = loky.get_reusable_executor(
         max_workers=options.workers,
         timeout=IDLE_SECONDS,
-        initializer=loading.begin_process,
+        initializer=begin_process,
         initargs=(os.getpid(),),
     )
     try:
@@ -186,7 +186,6 @@ def _dask(options: RunOptions) -> Iterator[Any]:
                     threads_per_worker=1,
                     dashboard_address=None,
                     silence_logs=logging.CRITICAL,
-                    preload=[loading.__name__],
                 )
             cluster = stack.enter_context(local)
         try:

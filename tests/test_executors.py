@@ -268,14 +268,10 @@ def test_workers_that_nobody_needs_are_not_started(write_events, job, monkeypatc
     assert run_job(content).summary["n_chunks"] == {"total": 1, "reused": 1}
 
 
-@pytest.mark.parametrize("executor", ["futures", pytest.param("dask", marks=pytest.mark.slow)])
-def test_workers_have_all_modules_before_their_first_chunk_and_leave_them_alone(job, executor):
-    if executor == "dask":
-        package("distributed")
-    options = parse_config(job("a.root", run={"executor": executor, "workers": 1})).run
+def test_processes_have_all_modules_before_their_first_chunk_and_leave_them_alone(job):
+    options = parse_config(job("a.root", run={"executor": "futures", "workers": 1})).run
     with Workers(options) as workers:
-        pool = workers.executor.pool if executor == "futures" else workers.executor.client
-        has_modules, n_frozen, is_collected = pool.submit(
+        has_modules, n_frozen, is_collected = workers.executor.pool.submit(
             lambda: ("hep_peaksum.runner" in sys.modules, gc.get_freeze_count(), gc.isenabled())
         ).result()
     assert has_modules

@@ -170,8 +170,7 @@ def test_dask_workers_that_are_killed_cost_nothing(killable, tmp_path):
     pytest.importorskip("distributed")
     make, expected = killable
     path, content = make("dask")
-    # each at the first chunk that comes so far: whether a new worker gets a second one is a matter of time
-    fault = environment(point=["part", "move", "record"], action="kill", once=str(tmp_path / "once"))
+    fault = environment(point=["part", "move", "record"], action="kill", after=1, once=str(tmp_path / "once"))
     done = subprocess.run(command(path), env=fault, capture_output=True, check=False, timeout=180, text=True)
     assert len(list(tmp_path.glob("once-*"))) == 3
     assert done.returncode == 0, done.stderr
