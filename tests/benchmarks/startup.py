@@ -20,27 +20,17 @@ import yaml
 
 from tests.benchmarks.measuring import Contender, Timing, interleaved
 from tests.benchmarks.results import Table
-from tests.benchmarks.samples import BRANCH, TREE, job_content, scratch_folder, toy_files
+from tests.benchmarks.samples import job_content, scratch_folder, toy_files
 
 N_EVENTS = 1000
-READ = f"""
-import sys
-import numpy as np
-from coffea import processor
-from coffea.nanoevents import BaseSchema
-
-class Reader(processor.ProcessorABC):
-    def process(self, events):
-        return {{"n": len(np.asarray(events["{BRANCH}"]))}}
-    def postprocess(self, accumulator):
-        return accumulator
-
-run = processor.Runner(executor=processor.IterativeExecutor(), schema=BaseSchema)
-run({{"toy": {{"files": {{sys.argv[1]: "{TREE}"}}}}}}, Reader())
-"""
-# The same up to the moment at which the first chunk is handed to a processor.
+# A whole command, up to the moment at which the first chunk is handed to a processor.
 END = "__import__('os')._exit(0)"
-READ_FIRST = READ.replace("def process(self, events):", f"def process(self, events):\n        {END}")
+READ_FIRST = f"""
+import sys
+from tests.benchmarks import reader
+reader.Reader.process = lambda *_: {END}
+reader.main("iterative", sys.argv[1:])
+"""
 RUN_FIRST = f"""
 import hep_peaksum.processor
 hep_peaksum.processor.PeakSumProcessor.process = lambda *_: {END}
@@ -70,7 +60,7 @@ def startup(rounds: int) -> Table:
             HELP: (["-m", "hep_peaksum", "--help"], folder / "warm"),
             IMPORT: (["-c", "import hep_peaksum"], folder / "warm"),
             COFFEA: (["-c", "import coffea.processor"], folder / "warm"),
-            READER: (["-c", READ, str(file)], folder / "warm"),
+            READER: (["-m", "tests.benchmarks.reader", "iterative", str(file)], folder / "warm"),
             READER_FIRST: (["-c", READ_FIRST, str(file)], folder / "warm"),
             WARM_FIRST: (["-c", RUN_FIRST, *arguments], folder / "warm"),
             WARM: (command, folder / "warm"),
