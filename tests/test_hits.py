@@ -148,6 +148,26 @@ def test_seeds_of_a_large_plane_come_in_the_order_of_their_cells(n_hits):
     assert 0 < ak.count(of_hits.sum) <= 20 * n_hits
 
 
+@pytest.mark.parametrize("cell_threshold", [None, 3])
+@pytest.mark.parametrize("how_they_lie", ["rising", "rising, in pairs", "falling", "rising but the last"])
+def test_the_order_of_hits_does_not_matter(how_they_lie, cell_threshold):
+    random, plane = np.random.default_rng(7), bare_grid((40, 30))
+    events = []
+    for _ in range(30):
+        cell = np.sort(random.choice(1200, 400, replace=False))
+        cell = np.repeat(cell[::2], 2) if how_they_lie == "rising, in pairs" else cell
+        cell = cell[::-1] if how_they_lie == "falling" else cell
+        events.append(np.roll(cell, 1) if how_they_lie == "rising but the last" else cell)
+    cell, value = np.concatenate(events), random.integers(1, 9, 30 * 400)
+    jagged = [ak.unflatten(column, [400] * 30) for column in (cell // 30, cell % 30, value)]
+    how = PeakSumSettings(seed_threshold=4, cell_threshold=cell_threshold, order="position")
+    of_hits, of_grids = (
+        find_clusters(cells, how, plane) for cells in (sparse(*jagged, plane), from_hits(*jagged, plane))
+    )
+    assert of_hits.to_list() == of_grids.to_list()
+    assert ak.count(of_hits.sum) > 30
+
+
 def test_many_events_with_more_hits_than_cells_leave_nothing_behind():
     random = np.random.default_rng(1)
     counts = random.integers(0, 200, 500)

@@ -592,6 +592,23 @@ def test_a_neighbour_across_two_seams_of_a_single_row(kernel, n_cols, window, ti
     assert found.peaks.col.reshape(2000, -1)[0].tolist() == [peak[1] for peak in expected]
 
 
+def test_a_row_of_more_cells_than_a_short_number_can_tell(kernel):
+    n_cols, how = 40_000, PeakSumSettings()
+    peaks = np.array([0, 32_767, 32_769, 39_998])
+    cells = np.zeros((2, 1, n_cols), np.float32)
+    cells[1, 0, peaks] = [4, 3, 2, 1]
+    rule = Rule(how.search_cells(), 1, how.sum_cells(), None)
+    of_grids = kernel.find_peaks(cells, rule, Periodic(False, True)).peaks
+    first, cell, value = np.array([0, 0, 4]), peaks.astype(np.int32), cells[1, 0, peaks]
+    of_hits = kernel.find_peaks_in_hits(first, cell, value, (1, n_cols), rule, Periodic(False, True)).peaks
+
+    for found in (of_grids, of_hits):
+        assert found.event.tolist() == [1] * 4
+        assert found.col.tolist() == peaks.tolist()
+        assert found.sum.tolist() == [4, 3, 2, 1]
+        assert found.n_cells.tolist() == [3] * 4
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
 @pytest.mark.parametrize("shape", [(24, 16), (3, 1), (1, 7), (10, 13), (2, 2)], ids=lambda shape: f"{shape}")
 @pytest.mark.parametrize("periodic", list(itertools.product((False, True), repeat=2)), ids=str)

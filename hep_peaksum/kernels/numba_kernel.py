@@ -85,6 +85,7 @@ def find_peaks_in_hits(
             read_only(value),
             number(rule.bound),
             *paths(plane, rule, periodic, has_looked=False),
+            rule.cell_bound is not None,
             least_cell(rule.cell_bound, number),
             number(0),
         )
@@ -412,7 +413,7 @@ def _beats_all(cells: Any, cell: int, steps: Any, wins_tie: Any, first: int, n: 
     value = _at(cells, cell)
     for k in range(first, first + n):
         other = _at(cells, cell + _at(steps, k))
-        if other > value or (other == value and not _at(wins_tie, k)):
+        if other >= value and (other > value or not _at(wins_tie, k)):  # most of the time one comparison
             return False
     return True
 
@@ -545,6 +546,17 @@ def _take_bits(words: Any, groups: Any, places: Any) -> int:
 
 
 @jit
+def _add_hits(cells: Any, cell: Any, value: Any, first: int, stop: int) -> bool:
+    """Add some hits to their cells; return whether every cell is further on than that of the hit before."""
+    rises, last = True, -1
+    for hit in range(first, stop):
+        k = np.int64(_at(cell, hit))
+        rises, last = rises & (k > last), k
+        _put(cells, k, _at(cells, k) + _at(value, hit))
+    return rises
+
+
+@jit
 def _find_in_hits(
     first: Any,
     cell: Any,
@@ -558,6 +570,7 @@ def _find_in_hits(
     n_search: Any,
     window: Any,
     n_window: Any,
+    has_bound: bool,
     cell_bound: Any,
     zero: Any,
     event: Any,
@@ -569,35 +582,47 @@ def _find_in_hits(
     found: int,
     begin_at: int,
 ) -> Any:
-    """Do what `_find` does: the hits of an event fill one grid, which is cleared where they lie."""
+    """Do what `_find` does: the hits of an event fill one grid, which is cleared where they lie.
+
+    Seeds among hits whose cells rise are in their order already.
+    """
     search_steps, ties, window_steps = search.ravel(), wins_tie.ravel(), window.ravel()
     cells = np.zeros(len(kind_of), type(zero))
-    # A bit for every seed, and one for every word that holds such a bit: these bring seeds into their order,
-    # however the hits lie, and a cell with several hits is a seed once.
+    # A bit for every seed, and one for every word that holds such a bit: these bring seeds into their order
+    # where hits lie in none, and a cell with several hits is a seed once.
     seeds = np.zeros((len(kind_of) >> WORD_BITS) + 1, np.uint64)
     words = np.zeros((len(seeds) >> WORD_BITS) + 1, np.uint64)
     places = np.empty(len(kind_of), np.int64)
-    n_events, is_finite = len(first) - 1, True
+    n_events, odd = len(first) - 1, zero  # 0, or NaN for ever
     for e in range(begin_at, n_events):
         if found + len(kind_of) > len(event):
-            return found, e, is_finite
-        for hit in range(first[e], first[e + 1]):
-            k = np.int64(_at(cell, hit))
-            _put(cells, k, _at(cells, k) + _at(value, hit))
+            return found, e, odd == zero
+        n_seeds, rises = 0, _add_hits(cells, cell, value, first[e], first[e + 1])
         for hit in range(first[e], first[e + 1]):
             k = np.int64(_at(cell, hit))
             level, kind = _at(cells, k), _at(kind_of, k)
-            is_finite &= level - level == zero
-            if level >= bound:
-                n_search_cells = _at(n_search, kind)
-                if _beats_all(cells, k, search_steps, ties, kind * search.shape[1], n_search_cells):
-                    _set_bit(seeds, k)
-                    _set_bit(words, k >> WORD_BITS)
-        for i in range(_take_bits(seeds, words, places)):
+            odd += level - level
+            if level < bound:
+                continue
+            n_search_cells = _at(n_search, kind)
+            if not _beats_all(cells, k, search_steps, ties, kind * search.shape[1], n_search_cells):
+                continue
+            if rises:
+                _put(places, n_seeds, k)
+                n_seeds += 1
+            else:
+                _set_bit(seeds, k)
+                _set_bit(words, k >> WORD_BITS)
+        if not rises:
+            n_seeds = _take_bits(seeds, words, places)
+        for i in range(n_seeds):
             k = _at(places, i)
             kind = _at(kind_of, k)
             at, n_added = kind * window.shape[1], _at(n_window, kind)
-            added, count = _sum_all(cells, k, window_steps, at, n_added, cell_bound, zero)
+            if has_bound:
+                added, count = _sum_all(cells, k, window_steps, at, n_added, cell_bound, zero)
+            else:
+                added, count = _sum_plain(cells, k, window_steps, at, n_added, zero), n_added
             _put(event, found, e)
             _put(row, found, _at(row_of, k))
             _put(col, found, _at(col_of, k))
@@ -607,4 +632,4 @@ def _find_in_hits(
             found += 1
         for hit in range(first[e], first[e + 1]):
             _put(cells, np.int64(_at(cell, hit)), zero)
-    return found, n_events, is_finite
+    return found, n_events, odd == zero

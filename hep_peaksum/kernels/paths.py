@@ -60,7 +60,8 @@ def paths(shape: tuple[int, ...], rule: Rule, periodic: Periodic, *, has_looked:
     search, wins, n_search = _first(is_there & ~(is_settled & has_looked), search, wins)
     window, is_there = _steps(rule.window, places, shape, periodic)
     window, n_window = _first(is_there, window)
-    return Paths(row.ravel(), col.ravel(), kind.ravel(), search, wins, n_search, window, n_window)
+    row, col, kind = (_short(index.ravel()) for index in (row, col, kind))
+    return Paths(row, col, kind, search, wins, n_search, window, n_window)
 
 
 def lower_wins(rule: Rule) -> bool:
@@ -94,6 +95,11 @@ def _kinds(size: int, reach: int) -> tuple[Array, Array]:
     index = np.arange(size)
     kind = index if size <= 2 * reach else np.minimum(index, reach) + np.maximum(0, index - (size - 1 - reach))
     return kind, np.unique(kind, return_index=True)[1]
+
+
+def _short(index: Array) -> Array:
+    """Return an index of every cell in few bytes: for a large plane the caches hold little beside it."""
+    return index.astype(np.int16 if index.max() <= np.iinfo(np.int16).max else np.int32)
 
 
 def _steps(
