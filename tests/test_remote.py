@@ -422,7 +422,9 @@ def without(monkeypatch, module):
     monkeypatch.setitem(sys.modules, module, None)
 
 
-@pytest.mark.parametrize("url", ["http://{}/a.root", "s3://calo/a.root", "root://{}//calo/a.root"])
+@pytest.mark.parametrize(
+    "url", ["http://{}/a.root", "s3://calo/a.root", "root://{}//calo/a.root"], ids=["http", "s3", "xrootd"]
+)
 def test_check_tells_a_server_in_trouble_in_one_line(job, monkeypatch, url):
     package({"s": "s3fs", "r": "fsspec_xrootd"}.get(url[0], "aiohttp"))
     settings = {"anon": True, "endpoint_url": f"http://{NOBODY}"}
