@@ -211,7 +211,7 @@ def test_processes_end_with_the_run_that_is_killed(killable):
 def test_ctrl_c_stops_within_seconds_and_the_next_run_goes_on(killable, executor, write_events):
     make, _ = killable
     path, content = make(executor)
-    content["datasets"]["toy"]["files"] = {write_events("many.root", 300): "Events"}
+    content["datasets"]["toy"]["files"] = {write_events("many.root", 100): "Events"}
     _, undisturbed = make(name="whole")
     undisturbed["datasets"] = content["datasets"]
     expected = content_of(run_job(undisturbed).directory)
