@@ -654,7 +654,7 @@ EVERY_FIELD = (
 )
 
 
-@runs(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])  # of every type
+@runs(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 @pytest.mark.parametrize("kernel", ["numba", "scipy"])
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "uint8", "uint16", "uint32", "bool"])
