@@ -1,5 +1,7 @@
 """Hits searched where they lie: the same clusters, bit by bit, as from the dense grids they fill."""
 
+import itertools
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -180,6 +182,56 @@ def test_many_events_with_more_hits_than_cells_leave_nothing_behind():
         for name in ("numba", "scipy")
     ]
     assert len(found[0].event) > 1000
+    assert [column.tobytes() for column in found[0]] == [column.tobytes() for column in found[1]]
+
+
+ROUND = tuple((d, p) for d in (-1, 0, 1) for p in (-1, 0, 1))
+
+
+@often
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    occupied=st.sampled_from([0.01, 0.05, 0.3]),
+    plane=st.sampled_from([(3, 3), (4, 20), (9, 7), (1, 30), (12, 64), (7, 70)]),
+    search=st.sampled_from([(3, 3), (1, 3), (3, 1), (3, 7), (3, 9), (5, 5), (1, 1)]),
+    window=st.sampled_from([ROUND, ROUND[:4] + ROUND[5:], ((0, 0),), tuple((0, p) for p in range(-4, 5))]),
+    cell_bound=st.sampled_from([None, None, 2.0, -1.0]),
+    periodic=st.booleans(),
+    order=st.sampled_from(["rising", "none", "some twice"]),
+    dtype=st.sampled_from([np.float32, np.int64]),
+)
+def test_hits_that_are_alone_are_what_they_are_in_a_grid(
+    seed, occupied, plane, search, window, cell_bound, periodic, order, dtype
+):
+    """Few hits on a plane, at its edges and seams too, next to others of zero and below."""
+    random, n_cells, periodic = np.random.default_rng(seed), plane[0] * plane[1], periodic and plane[1] > 8
+    events = [np.flatnonzero(random.random(n_cells) < occupied) for _ in range(6)]
+    if order != "rising":
+        events = [random.permutation(np.repeat(cell, 1 + (order == "some twice"))) for cell in events]
+    cell, first = np.concatenate(events).astype(np.int32), np.cumsum([0, *map(len, events)])
+    value = random.integers(-2, 9, len(cell)).astype(dtype)
+    how = PeakSumSettings(search_window=search)
+    rule = Rule(how.search_cells(), 1, window, cell_bound)
+    found = [
+        get_kernel(name).find_peaks_in_hits(first, cell, value, plane, rule, Periodic(False, periodic)).peaks
+        for name in ("numba", "scipy")
+    ]
+    assert [column.tobytes() for column in found[0]] == [column.tobytes() for column in found[1]]
+
+
+@pytest.mark.parametrize("search", [(3, 3), (1, 3), (3, 7)])
+@pytest.mark.parametrize("periodic", list(itertools.product((False, True), repeat=2)), ids=str)
+def test_two_hits_see_each_other_wherever_they_lie(search, periodic):
+    """Every pair of cells of a plane, each pair an event of its own: across seams, not across edges."""
+    plane, how = (5, 12), PeakSumSettings(search_window=search)
+    cell = np.array(list(itertools.permutations(range(60), 2)), np.int32).ravel()
+    first, value = np.arange(0, len(cell) + 1, 2), np.tile([3.0, 2.0], len(cell) // 2)
+    rule = Rule(how.search_cells(), 1, how.sum_cells(), None)
+    found = [
+        get_kernel(name).find_peaks_in_hits(first, cell, value, plane, rule, Periodic(*periodic)).peaks
+        for name in ("numba", "scipy")
+    ]
+    assert len(cell) // 2 < len(found[0].event) < len(cell)
     assert [column.tobytes() for column in found[0]] == [column.tobytes() for column in found[1]]
 
 

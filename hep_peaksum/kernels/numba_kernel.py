@@ -23,7 +23,7 @@ from numba.extending import intrinsic
 from hep_peaksum.kernels import Array, Offset, Peaks, Periodic, Rule, Search, absent, accumulator
 from hep_peaksum.kernels.compiled import jit, least_cell, read_only
 from hep_peaksum.kernels.numba_around import falling, saddles, sum_cells
-from hep_peaksum.kernels.paths import ADJACENT, adjacent, lower_wins, paths
+from hep_peaksum.kernels.paths import ADJACENT, adjacent, inner_kind, lower_wins, paths, reach
 
 __all__ = ["falling", "find_peaks", "find_peaks_in_hits", "saddles", "sum_cells"]
 
@@ -40,6 +40,8 @@ ASKED_FOR = 4
 EVENT_BITS, PLACE = 32, (1 << 32) - 1
 WORD_BITS, PLACE_IN_WORD = 6, (1 << 6) - 1
 FIRST_ROOM = 1024
+# In a window that reaches further a hit is hardly ever alone.
+FAR = 3
 
 
 def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
@@ -88,8 +90,20 @@ def find_peaks_in_hits(
             rule.cell_bound is not None,
             least_cell(rule.cell_bound, number),
             number(0),
+            plane[1],
+            *_company(plane, rule),
         )
     return Search(found.peaks, found.is_finite)
+
+
+def _company(plane: tuple[int, int], rule: Rule) -> tuple[int, int]:
+    """Return for which kind of cells it pays to ask first whether a hit is alone, and how many columns away.
+
+    Next to edges and seams, and where windows are wide or not every cell is added, no kind is (-1).
+    """
+    (rows, cols), kind = reach(rule), inner_kind(plane, rule)
+    adds_itself = rule.cell_bound is None and (0, 0) in rule.window
+    return (kind, cols) if kind is not None and adds_itself and rows <= 1 and cols <= FAR else (-1, 0)
 
 
 class _Found:
@@ -517,43 +531,80 @@ def _find(
     return found, n_events, is_finite
 
 
-@jit
-def _set_bit(words: Any, place: int) -> None:
-    """Set a bit of a row of words."""
-    _put(words, place >> WORD_BITS, _at(words, place >> WORD_BITS) | ONE << np.uint64(place & PLACE_IN_WORD))
+@_instruction
+def _bits_from(_typing: Any, words: Any, _place: Any) -> Any:
+    """Return the bits of a row of words from a place on, of which the first 57 are to be relied on."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place, byte = arguments[1], ir.IntType(8).as_pointer()
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        address = builder.gep(builder.bitcast(data, byte), [builder.lshr(place, place.type(3))])
+        word = builder.load(builder.bitcast(address, ir.IntType(64).as_pointer()))
+        word.align = 1
+        return builder.lshr(word, builder.and_(place, place.type(7)))
+
+    return numba.types.uint64(words, numba.types.int64), build
 
 
 @jit
-def _take_bits(words: Any, groups: Any, places: Any) -> int:
-    """Write down the places of the bits that are set in words, in their order, and clear them; return how many.
+def _set_bit(words: Any, place: int, bit: Any) -> None:
+    """Set a bit of a row of words, or leave it as it is."""
+    word = place >> WORD_BITS
+    _put(words, word, _at(words, word) | np.uint64(bit) << np.uint64(place & PLACE_IN_WORD))
 
-    `groups` has a bit for every word that is to be looked at, and is cleared as well.
-    """
+
+@jit
+def _take_bits(words: Any, places: Any) -> int:
+    """Write down the places of the bits that are set, in their order, and clear them; return how many."""
     n_bits = 0
-    for group in range(len(groups)):
-        left = _at(groups, group)
-        _put(groups, group, NO_BIT)
-        while left:
-            word = (group << WORD_BITS) + _lowest_bit(left)
-            left &= left - ONE
-            bits = _at(words, word)
-            _put(words, word, NO_BIT)
-            while bits:
-                _put(places, n_bits, (word << WORD_BITS) + _lowest_bit(bits))
-                bits &= bits - ONE
-                n_bits += 1
+    for word in range(len(words)):
+        bits = _at(words, word)
+        _put(words, word, NO_BIT)
+        while bits:
+            _put(places, n_bits, (word << WORD_BITS) + _lowest_bit(bits))
+            bits &= bits - ONE
+            n_bits += 1
     return n_bits
 
 
 @jit
-def _add_hits(cells: Any, cell: Any, value: Any, first: int, stop: int) -> bool:
-    """Add some hits to their cells; return whether every cell is further on than that of the hit before."""
+def _add_hits(
+    cells: Any, held: Any, before: int, marks: bool, cell: Any, value: Any, first: int, stop: int
+) -> bool:
+    """Add some hits to their cells; return whether every cell is further on than that of the hit before.
+
+    What `marks` asks for is a bit for every cell that holds a hit, `before` places on.
+    """
     rises, last = True, -1
     for hit in range(first, stop):
         k = np.int64(_at(cell, hit))
-        rises, last = rises & (k > last), k
         _put(cells, k, _at(cells, k) + _at(value, hit))
+        if marks:
+            _set_bit(held, before + k, True)
+        rises, last = rises & (k > last), k
     return rises
+
+
+@jit
+def _candidates_of(
+    cells: Any, cell: Any, first: int, stop: int, bound: Any, rises: bool, high: Any, places: Any, odd: Any
+) -> Any:
+    """Write down the cells of some hits that reach the bound, each once and in their order.
+
+    Return how many there are, and what is 0, or NaN for ever. Cells that do not rise are brought into their
+    order by bits.
+    """
+    n_places = 0
+    for hit in range(first, stop):
+        k = np.int64(_at(cell, hit))
+        level = _at(cells, k)
+        odd += level - level
+        if rises:
+            _put(places, n_places, k)
+            n_places += level >= bound
+        else:
+            _set_bit(high, k, level >= bound)
+    return n_places if rises else _take_bits(high, places), odd
 
 
 @jit
@@ -573,6 +624,9 @@ def _find_in_hits(
     has_bound: bool,
     cell_bound: Any,
     zero: Any,
+    n_cols: int,
+    alone_kind: int,
+    far: int,
     event: Any,
     row: Any,
     col: Any,
@@ -584,53 +638,52 @@ def _find_in_hits(
 ) -> Any:
     """Do what `_find` does: the hits of an event fill one grid, which is cleared where they lie.
 
-    Seeds among hits whose cells rise are in their order already. The last lines are those of `_find`: in a
-    function of their own numba would count references to a dozen arrays for every seed, three times the work.
+    Candidates of `alone_kind` are first looked for company, `far` columns to each side and a row up and down,
+    among bits of a cell each: who is alone beats all, and is all there is to add.
+    The last lines are those of `_find`: in a function of their own numba would count references to a dozen
+    arrays for every seed, three times the work.
     """
     search_steps, ties, window_steps = search.ravel(), wins_tie.ravel(), window.ravel()
-    cells = np.zeros(len(kind_of), type(zero))
-    # A bit for every seed, and one for every word that holds such a bit: these bring seeds into their order
-    # where hits lie in none, and a cell with several hits is a seed once.
-    seeds = np.zeros((len(kind_of) >> WORD_BITS) + 1, np.uint64)
-    words = np.zeros((len(seeds) >> WORD_BITS) + 1, np.uint64)
-    places = np.empty(len(kind_of), np.int64)
+    n, before, marks = len(kind_of), n_cols + far, alone_kind >= 0
+    cells, places, high = np.zeros(n, type(zero)), np.empty(n + 1, np.int64), np.zeros(n // 64 + 1, np.uint64)
+    held = np.zeros((n + 2 * before) // 64 + 2, np.uint64)
+    three_rows = (ONE << np.uint64(2 * far + 1)) - ONE
+    own_row = three_rows ^ ONE << np.uint64(far)
     n_events, odd = len(first) - 1, zero  # 0, or NaN for ever
     for e in range(begin_at, n_events):
-        if found + len(kind_of) > len(event):
+        if found + n > len(event):
             return found, e, odd == zero
-        n_seeds, rises = 0, _add_hits(cells, cell, value, first[e], first[e + 1])
-        for hit in range(first[e], first[e + 1]):
-            k = np.int64(_at(cell, hit))
-            level, kind = _at(cells, k), _at(kind_of, k)
-            odd += level - level
-            if level < bound:
-                continue
-            n_search_cells = _at(n_search, kind)
-            if not _beats_all(cells, k, search_steps, ties, kind * search.shape[1], n_search_cells):
-                continue
-            if rises:
-                _put(places, n_seeds, k)
-                n_seeds += 1
-            else:
-                _set_bit(seeds, k)
-                _set_bit(words, k >> WORD_BITS)
-        if not rises:
-            n_seeds = _take_bits(seeds, words, places)
-        for i in range(n_seeds):
+        begin, stop = first[e], first[e + 1]
+        rises = _add_hits(cells, held, before, marks, cell, value, begin, stop)
+        n_places, odd = _candidates_of(cells, cell, begin, stop, bound, rises, high, places, odd)
+        for i in range(n_places):
             k = _at(places, i)
-            kind = _at(kind_of, k)
-            at, n_added = kind * window.shape[1], _at(n_window, kind)
-            if has_bound:
-                added, count = _sum_all(cells, k, window_steps, at, n_added, cell_bound, zero)
+            level, kind = _at(cells, k), _at(kind_of, k)
+            is_alone = kind == alone_kind
+            if is_alone:
+                others = _bits_from(held, k) | _bits_from(held, k + 2 * n_cols)
+                is_alone = others & three_rows | _bits_from(held, k + n_cols) & own_row == NO_BIT
+            if is_alone:
+                added, count = level, _at(n_window, kind)
             else:
-                added, count = _sum_plain(cells, k, window_steps, at, n_added, zero), n_added
+                at, n_others = kind * search.shape[1], _at(n_search, kind)
+                if not _beats_all(cells, k, search_steps, ties, at, n_others):
+                    continue
+                at, n_added = kind * window.shape[1], _at(n_window, kind)
+                if has_bound:
+                    added, count = _sum_all(cells, k, window_steps, at, n_added, cell_bound, zero)
+                else:
+                    added, count = _sum_plain(cells, k, window_steps, at, n_added, zero), n_added
             _put(event, found, e)
             _put(row, found, _at(row_of, k))
             _put(col, found, _at(col_of, k))
-            _put(seed, found, _at(cells, k))
+            _put(seed, found, level)
             _put(total, found, added)
             _put(n_cells, found, count)
             found += 1
-        for hit in range(first[e], first[e + 1]):
-            _put(cells, np.int64(_at(cell, hit)), zero)
+        for hit in range(begin, stop):
+            k = np.int64(_at(cell, hit))
+            _put(cells, k, zero)
+            if marks:
+                _put(held, before + k >> WORD_BITS, NO_BIT)
     return found, n_events, odd == zero

@@ -43,8 +43,7 @@ class Paths(NamedTuple):
 @lru_cache(maxsize=64)
 def paths(shape: tuple[int, ...], rule: Rule, periodic: Periodic, *, has_looked: bool = True) -> Paths:
     """Return the steps of a search on a plane of that shape, after a look at the adjacent cells or without."""
-    reach = [max((abs(o[axis]) for o in (*rule.search, *rule.window)), default=0) for axis in (0, 1)]
-    (row_kind, rows), (col_kind, cols) = (_kinds(n, far) for n, far in zip(shape, reach, strict=True))
+    (row_kind, rows), (col_kind, cols) = (_kinds(n, far) for n, far in zip(shape, reach(rule), strict=True))
     kind = row_kind[:, None] * len(cols) + col_kind
     row, col = np.indices(shape)
     places = np.repeat(rows, len(cols)), np.tile(cols, len(rows))
@@ -62,6 +61,21 @@ def paths(shape: tuple[int, ...], rule: Rule, periodic: Periodic, *, has_looked:
     window, n_window = _first(is_there, window)
     row, col, kind = (_short(index.ravel()) for index in (row, col, kind))
     return Paths(row, col, kind, search, wins, n_search, window, n_window)
+
+
+def reach(rule: Rule) -> tuple[int, int]:
+    """Return how many rows and columns the windows reach from a cell."""
+    rows, cols = (max((abs(o[axis]) for o in (*rule.search, *rule.window)), default=0) for axis in (0, 1))
+    return rows, cols
+
+
+def inner_kind(shape: tuple[int, int], rule: Rule) -> int | None:
+    """Return the kind of the cells whose windows meet no edge and no seam, or None where every window does."""
+    far = reach(rule)
+    if any(n <= 2 * most for n, most in zip(shape, far, strict=True)):
+        return None
+    (row_kind, _), (col_kind, cols) = (_kinds(n, most) for n, most in zip(shape, far, strict=True))
+    return int(row_kind[far[0]] * len(cols) + col_kind[far[1]])
 
 
 def lower_wins(rule: Rule) -> bool:
