@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Annotated
 
 import numpy as np
@@ -37,7 +38,8 @@ def _labels(value: object) -> object:
     return value
 
 
-def _read_labels(text: str) -> list[int]:
+@lru_cache(maxsize=64)
+def _read_labels(text: str) -> tuple[int, ...]:
     labels: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*([+-]?\d+)\s*(?:\.\.\s*([+-]?\d+)\s*)?", part)
@@ -52,7 +54,7 @@ def _read_labels(text: str) -> list[int]:
     if len(set(labels)) < len(labels):
         msg = f"the label {next(x for x in labels if labels.count(x) > 1)} stands twice in {text!r}"
         raise ValueError(msg)
-    return labels
+    return tuple(labels)
 
 
 Coordinate = Annotated[float, BeforeValidator(_coordinate)]
@@ -201,14 +203,12 @@ def _look_up(values: Array, labels: Array) -> Array:
     """Return where each value stands among the labels, or -1."""
     low, n = int(labels.min()), int(labels.max()) - int(labels.min()) + 1
     if values.dtype.kind in "iub" and values.dtype != np.uint64 and n <= LARGEST_TABLE:
-        place = values.astype(np.int64, copy=False)
-        place = place - low if low else place
-        is_inside = place.size == 0 or (place.min() >= 0 and place.max() < n)
+        is_inside = values.size == 0 or (values.min() >= low and values.max() < low + n)
         if is_inside and np.array_equal(labels, np.arange(low, low + n)):
-            return place
-        table = np.full(n + 1, -1)
-        table[labels - low] = np.arange(len(labels))
-        return table.take(place if is_inside else np.where((place >= 0) & (place < n), place, n))
+            return np.subtract(values, low, dtype=np.int64)
+        table = np.full(n + 2, -1)  # what lies beyond the labels is sent to one of the ends
+        table[labels - low + 1] = np.arange(len(labels))
+        return table.take(np.subtract(values, low - 1, dtype=np.int64), mode="clip")
     order = np.argsort(labels)
     place = np.searchsorted(labels[order], values).clip(max=len(labels) - 1)
     return np.where(labels[order][place] == values, order[place], -1)

@@ -88,7 +88,7 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
 
 
 def _cells(row: Array, col: Array, grid: Grid) -> Array:
-    """Return the number of the cell of every hit, or -1 where there is none.
+    """Return the number of the cell of every hit, below 0 where there is none.
 
     Some hits at a time: new memory for every step of all of them would take longer than the steps.
     """
@@ -96,7 +96,7 @@ def _cells(row: Array, col: Array, grid: Grid) -> Array:
     for start in range(0, len(row), HITS_AT_ONCE):
         some = slice(start, start + HITS_AT_ONCE)
         i, j = grid.rows.find(row[some]), grid.cols.find(col[some])
-        cell[some] = np.where((i < 0) | (j < 0), -1, i * grid.cols.size + j)
+        cell[some] = np.where(j < 0, -1, i * grid.cols.size + j)
     return cell
 
 
