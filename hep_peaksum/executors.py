@@ -25,15 +25,22 @@ from typing import Any
 
 from coffea import processor
 
+from hep_peaksum import loading
 from hep_peaksum.config import RunOptions
-from hep_peaksum.loading import begin_process
 
 # Workers that wait longer stop. loky's 10 s are over while a file is merged; if a worker stops just as the next
 # chunks come, loky warns, and where warnings are errors that breaks the pool.
 IDLE_SECONDS = 300
-# Dask has its workers give back all memory at once that they free, and with that ask for it anew for every
-# array: a job takes 1.6 times as long. What is freed at the end of a chunk is given back all the same.
-GIVE_BACK_MEMORY = "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_"
+# What is to be known of Dask's workers on this machine while a job runs.
+LOCAL_DASK = {
+    # They give back all memory at once that they free, and with that ask for it anew for every array: a job
+    # takes 1.6 times as long. What is freed at the end of a chunk is given back all the same.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    # One that died is started again, but given up for good if that takes 15 s, as imports on a slow file system
+    # may; and a job without workers would wait for ever.
+    "distributed.deploy.lost-worker-timeout": "1 day",
+    "distributed.scheduler.no-workers-timeout": "5 minutes",
+}
 INSTALL = {
     "distributed": "pip install 'hep_peaksum[dask]'",
     "parsl": "pip install 'hep_peaksum[parsl]'",
@@ -154,7 +161,7 @@ def _processes(options: RunOptions) -> Iterator[Any]:
     processes = loky.get_reusable_executor(
         max_workers=options.workers,
         timeout=IDLE_SECONDS,
-        initializer=begin_process,
+        initializer=loading.begin_process,
         initargs=(os.getpid(),),
     )
     try:
@@ -180,13 +187,14 @@ def _dask(options: RunOptions) -> Iterator[Any]:
             cluster = stack.enter_context(_made(options.cluster, "scheduler_address", "a Dask cluster"))
             _ask_for_workers(cluster, options.workers)
         elif cluster is None:
-            with importlib.import_module("dask.config").set({GIVE_BACK_MEMORY: None}):
-                local = distributed.LocalCluster(
-                    n_workers=options.workers,
-                    threads_per_worker=1,
-                    dashboard_address=None,
-                    silence_logs=logging.CRITICAL,
-                )
+            stack.enter_context(importlib.import_module("dask.config").set(LOCAL_DASK))
+            local = distributed.LocalCluster(
+                n_workers=options.workers,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+                preload=[loading.__name__],
+            )
             cluster = stack.enter_context(local)
         try:
             client = stack.enter_context(distributed.Client(cluster, timeout=options.timeout))
@@ -197,8 +205,8 @@ def _dask(options: RunOptions) -> Iterator[Any]:
         try:
             # whether to try again is decided where the error is at hand, not by the scheduler
             yield processor.DaskExecutor(client=client, retries=0)
-        except RuntimeError as error:
-            if "KilledWorker" in str(error):
+        except Exception as error:
+            if "KilledWorker" in str(error) or type(error).__name__ == "NoWorkerError":
                 raise _died() from error
             raise
 

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 # What workers import while they start; a name, because it stands above this module.
 WORK = "hep_peaksum.runner"
@@ -47,12 +48,21 @@ def begin_process(owner: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(owner,), daemon=True).start()
-    end_quickly()
-    with importing():
-        importlib.import_module(WORK)
+    _begin_work()
 
 
 def _end_with(owner: int) -> None:
     while os.getppid() == owner:
         time.sleep(1)
     os._exit(1)  # a chunk is on disk whole, or not at all
+
+
+def dask_setup(_worker: Any) -> None:
+    """Begin as a worker of Dask, which calls this function of a module that it is told to load."""
+    _begin_work()
+
+
+def _begin_work() -> None:
+    end_quickly()
+    with importing():
+        importlib.import_module(WORK)

@@ -1,6 +1,7 @@
 """Every executor gives the same, and what cannot be started is told in one line."""
 
 import gc
+import importlib
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 import uproot
 import yaml
 
+from hep_peaksum import executors
 from hep_peaksum.config import parse_config
 from hep_peaksum.executors import ExecutorError, Workers
 from hep_peaksum.run import run
@@ -268,12 +270,42 @@ def test_workers_that_nobody_needs_are_not_started(write_events, job, monkeypatc
     assert run_job(content).summary["n_chunks"] == {"total": 1, "reused": 1}
 
 
-def test_processes_have_all_modules_before_their_first_chunk_and_leave_them_alone(job):
-    options = parse_config(job("a.root", run={"executor": "futures", "workers": 1})).run
+@pytest.mark.parametrize("executor", ["futures", pytest.param("dask", marks=pytest.mark.slow)])
+def test_workers_have_all_modules_before_their_first_chunk_and_leave_them_alone(job, executor):
+    if executor == "dask":
+        package("distributed")
+    options = parse_config(job("a.root", run={"executor": executor, "workers": 1})).run
     with Workers(options) as workers:
-        has_modules, n_frozen, is_collected = workers.executor.pool.submit(
+        pool = workers.executor.pool if executor == "futures" else workers.executor.client
+        has_modules, n_frozen, is_collected = pool.submit(
             lambda: ("hep_peaksum.runner" in sys.modules, gc.get_freeze_count(), gc.isenabled())
         ).result()
     assert has_modules
     assert n_frozen > 100_000
     assert is_collected
+
+
+@pytest.mark.slow
+def test_a_job_whose_dask_workers_do_not_come_back_ends(job, tmp_path, monkeypatch):
+    package("distributed")
+    if not hasattr(importlib.import_module("distributed.scheduler"), "NoWorkerError"):
+        pytest.skip("this distributed waits for workers for ever")
+    monkeypatch.setitem(executors.LOCAL_DASK, "distributed.scheduler.no-workers-timeout", "3s")
+    is_down = tmp_path / "down"
+    no_process_starts = f"""
+import os, sys
+if os.path.exists({str(is_down)!r}) and "spawn_main" in str(sys.orig_argv):
+    os._exit(1)
+"""
+    (tmp_path / "sitecustomize.py").write_text(no_process_starts)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    options = parse_config(job("a.root", run={"executor": "dask", "workers": 1})).run
+
+    def work():
+        with Workers(options) as workers:
+            assert workers.executor.client.submit(int, 3).result() == 3
+            is_down.touch()
+            workers.executor([1], os._exit, None)
+
+    with pytest.raises(ExecutorError, match=r"^a worker died in the middle of a chunk"):
+        work()

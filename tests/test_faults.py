@@ -171,6 +171,8 @@ def test_dask_workers_that_are_killed_cost_nothing(killable, tmp_path):
     make, expected = killable
     path, content = make("dask")
     fault = environment(point=["part", "move", "record"], action="kill", after=1, once=str(tmp_path / "once"))
+    # after which Dask gives up a worker that has died: to start another takes longer
+    fault["DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT"] = "10ms"
     done = subprocess.run(command(path), env=fault, capture_output=True, check=False, timeout=180, text=True)
     assert len(list(tmp_path.glob("once-*"))) == 3
     assert done.returncode == 0, done.stderr

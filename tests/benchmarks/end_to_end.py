@@ -28,7 +28,7 @@ from coffea import processor
 from coffea.nanoevents import BaseSchema
 
 from hep_peaksum import run as run_module
-from hep_peaksum.executors import GIVE_BACK_MEMORY
+from hep_peaksum.executors import LOCAL_DASK
 from tests.benchmarks.measuring import Contender, Timing, digits, hold_on, interleaved
 from tests.benchmarks.reader import Reader
 from tests.benchmarks.results import Table
@@ -179,7 +179,7 @@ def dask(files: Sequence[Path], folder: Path, chunksize: int) -> Iterator[list[C
 
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": 50}
     with (
-        dask.config.set({GIVE_BACK_MEMORY: None}),  # as in a cluster of our own
+        dask.config.set(LOCAL_DASK),  # as in a cluster of our own
         distributed.LocalCluster(**options) as cluster,
         distributed.Client(cluster) as client,
     ):
