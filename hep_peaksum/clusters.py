@@ -308,7 +308,7 @@ class Table:
     n_events: int
     event: Array
     key: Array
-    columns: Mapping[str, Array]
+    columns: dict[str, Array]
 
 
 def table(parts: Sequence[Found], names: Sequence[str]) -> Table:
@@ -339,28 +339,34 @@ def _in_a_row(columns: Sequence[Array]) -> Array:
     return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
-def jagged(tables: Sequence[Table], settings: PeakSumSettings) -> ak.Array:
-    """Return the clusters of every event as records, ranked, of tables whose events follow each other."""
+def jagged(tables: list[Table], settings: PeakSumSettings) -> ak.Array:
+    """Return the clusters of every event as records, ranked, of tables whose events follow each other.
+
+    The tables are used up: a column that is ranked is let go, and the next one has its memory.
+    """
     import awkward as ak  # noqa: PLC0415 -- slow to import
 
     *first, n_events = accumulate((part.n_events for part in tables), initial=0)
     event = _in_a_row(
         [part.event + start if start else part.event for part, start in zip(tables, first, strict=True)]
     )
-    columns = {name: _in_a_row([part.columns[name] for part in tables]) for name in tables[0].columns}
     places = rank(event, _in_a_row([part.key for part in tables]), settings, get_kernel(settings.kernel))
-    four_vector = set(columns) >= set(FOUR_VECTOR)
+    counts = np.bincount(event if len(places) == len(event) else event[places], minlength=n_events)
+    offsets = ak.index.Index64(np.concatenate([[0], np.cumsum(counts)]))
+    columns = [part.columns for part in tables]
+    names = [*columns[0]]
+    four_vector = set(names) >= set(FOUR_VECTOR)
+    tables.clear()
+    del event
+    ranked = []
+    for name in names:
+        column = _in_a_row([part.pop(name) for part in columns])
+        column = column.take(places, axis=0, mode="clip")  # all are there, which spares a look at each
+        ranked.append(ak.from_numpy(column, regulararray=True, highlevel=False))
     if four_vector:
         import vector  # noqa: PLC0415 -- slow to import
 
         vector.register_awkward()
-    # All places are there: "clip" spares the look at each of them.
-    ranked = (column.take(places, axis=0, mode="clip") for column in columns.values())
-    records = ak.contents.RecordArray(
-        [ak.from_numpy(column, regulararray=True, highlevel=False) for column in ranked],
-        [*columns],
-        parameters={"__record__": "Momentum4D"} if four_vector else None,
-    )
-    counts = np.bincount(event if len(places) == len(event) else event[places], minlength=n_events)
-    offsets = ak.index.Index64(np.concatenate([[0], np.cumsum(counts)]))
+    parameters = {"__record__": "Momentum4D"} if four_vector else None
+    records = ak.contents.RecordArray(ranked, names, parameters=parameters)
     return ak.Array(ak.contents.ListOffsetArray(offsets, records))

@@ -80,8 +80,9 @@ def find_clusters(
     names = fields
     if names is None:
         names = clusters.default_fields(settings, found.grid, layers_apart=layers == "each")
-    table = clusters.table([found], clusters.check_fields(names, settings, found.grid))
-    return clusters.jagged([table], settings)
+    tables = [clusters.table([found], clusters.check_fields(names, settings, found.grid))]
+    del found  # what it holds is let go by and by
+    return clusters.jagged(tables, settings)
 
 
 def peak_sum_map(

@@ -643,8 +643,9 @@ def test_events_in_several_tables_are_those_of_one(em, had, cut, most, order):
             for first, last in pairwise([0, *sorted(cut), 5])
         ]
         whole = jagged([table([find_peaks(cells, settings) for cells in planes], names)], settings)
-        assert jagged(tables, settings).to_list() == whole.to_list()
-        assert jagged(tables, settings).type == whole.type
+        in_parts = jagged(tables, settings)
+        assert in_parts.to_list() == whole.to_list()
+        assert in_parts.type == whole.type
 
 
 @some
