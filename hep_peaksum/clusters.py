@@ -355,7 +355,6 @@ def jagged(tables: list[Table], settings: PeakSumSettings) -> ak.Array:
     offsets = ak.index.Index64(np.concatenate([[0], np.cumsum(counts)]))
     columns = [part.columns for part in tables]
     names = [*columns[0]]
-    four_vector = set(names) >= set(FOUR_VECTOR)
     tables.clear()
     del event
     ranked = []
@@ -363,10 +362,11 @@ def jagged(tables: list[Table], settings: PeakSumSettings) -> ak.Array:
         column = _in_a_row([part.pop(name) for part in columns])
         column = column.take(places, axis=0, mode="clip")  # all are there, which spares a look at each
         ranked.append(ak.from_numpy(column, regulararray=True, highlevel=False))
-    if four_vector:
+    parameters = None
+    if set(names) >= set(FOUR_VECTOR):
         import vector  # noqa: PLC0415 -- slow to import
 
         vector.register_awkward()
-    parameters = {"__record__": "Momentum4D"} if four_vector else None
+        parameters = {"__record__": "Momentum4D"}
     records = ak.contents.RecordArray(ranked, names, parameters=parameters)
     return ak.Array(ak.contents.ListOffsetArray(offsets, records))

@@ -23,7 +23,7 @@ from numba.extending import intrinsic
 from hep_peaksum.kernels import Array, Offset, Peaks, Periodic, Rule, Search, absent, accumulator
 from hep_peaksum.kernels.compiled import jit, least_cell, read_only
 from hep_peaksum.kernels.numba_around import falling, saddles, sum_cells
-from hep_peaksum.kernels.paths import ADJACENT, adjacent, inner_kind, lower_wins, paths, reach
+from hep_peaksum.kernels.paths import ADJACENT, adjacent, lower_wins, paths, reach
 
 __all__ = ["falling", "find_peaks", "find_peaks_in_hits", "saddles", "sum_cells"]
 
@@ -79,6 +79,8 @@ def find_peaks_in_hits(
     """Return every seed among hits with the sum of its window (see `hep_peaksum.kernels.Kernel`)."""
     number = accumulator(value.dtype)
     found = _Found(len(first) - 1, plane[0] * plane[1], number)
+    steps = paths(plane, rule, periodic, has_looked=False)
+    company = _company(plane, rule, steps.kind)
     while found.is_open:
         found.go_on(
             _find_in_hits,
@@ -86,24 +88,26 @@ def find_peaks_in_hits(
             read_only(cell),
             read_only(value),
             number(rule.bound),
-            *paths(plane, rule, periodic, has_looked=False),
+            *steps,
             rule.cell_bound is not None,
             least_cell(rule.cell_bound, number),
             number(0),
             plane[1],
-            *_company(plane, rule),
+            *company,
         )
     return Search(found.peaks, found.is_finite)
 
 
-def _company(plane: tuple[int, int], rule: Rule) -> tuple[int, int]:
+def _company(plane: tuple[int, int], rule: Rule, kind: Array) -> tuple[int, int]:
     """Return for which kind of cells it pays to ask first whether a hit is alone, and how many columns away.
 
     Next to edges and seams, and where windows are wide or not every cell is added, no kind is (-1).
     """
-    (rows, cols), kind = reach(rule), inner_kind(plane, rule)
+    rows, cols = reach(rule)
     adds_itself = rule.cell_bound is None and (0, 0) in rule.window
-    return (kind, cols) if kind is not None and adds_itself and rows <= 1 and cols <= FAR else (-1, 0)
+    if not adds_itself or rows > 1 or cols > FAR or plane[0] <= 2 * rows or plane[1] <= 2 * cols:
+        return -1, 0
+    return int(kind[rows * plane[1] + cols]), cols
 
 
 class _Found:

@@ -69,15 +69,6 @@ def reach(rule: Rule) -> tuple[int, int]:
     return rows, cols
 
 
-def inner_kind(shape: tuple[int, int], rule: Rule) -> int | None:
-    """Return the kind of the cells whose windows meet no edge and no seam, or None where every window does."""
-    far = reach(rule)
-    if any(n <= 2 * most for n, most in zip(shape, far, strict=True)):
-        return None
-    (row_kind, _), (col_kind, cols) = (_kinds(n, most) for n, most in zip(shape, far, strict=True))
-    return int(row_kind[far[0]] * len(cols) + col_kind[far[1]])
-
-
 def lower_wins(rule: Rule) -> bool:
     """Return whether of equal cells the first one wins, as by default."""
     return all(cell.tie == LOWER_INDEX_WINS for cell in rule.search)
