@@ -9,7 +9,6 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import accumulate
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -17,7 +16,7 @@ import numpy as np
 
 from hep_peaksum import pileup, shapes
 from hep_peaksum.grid import Grid
-from hep_peaksum.kernels import Array, Kernel, get_kernel
+from hep_peaksum.kernels import Array, Kernel, firsts, get_kernel, remaining
 from hep_peaksum.settings import PeakSumSettings, Pileup, PileupKind
 from hep_peaksum.sums import Found, ordered_sum
 from hep_peaksum.thresholds import in_sigmas, passes
@@ -42,7 +41,8 @@ class Field(NamedTuple):
 
 
 def _gev(found: Found) -> Array:
-    return np.asarray(found.peaks.sum * found.grid.unit)
+    total, unit = found.peaks.sum, found.grid.unit
+    return total if unit == 1 and total.dtype.kind == "f" else np.asarray(total * unit)
 
 
 def _position(name: str, found: Found, function: Callable[[Any], Array] = np.asarray) -> Array:
@@ -284,29 +284,33 @@ def kept(found: Found) -> Array | slice:
 def chosen(found: Found) -> Array:
     """Return the places of the peaks that become clusters, in the order of the output."""
     keep = kept(found)
-    places = np.arange(len(found.peaks.event))[keep]
-    return places[rank(found.event[keep], found.peaks.sum[keep], found.settings, found.kernel)]
+    first, key = _without_others(found.first, keep), found.peaks.sum[keep]
+    return np.arange(len(found.peaks))[keep][rank(first, key, found.settings, found.kernel)]
 
 
-def rank(event: Array, key: Array, settings: PeakSumSettings, kernel: Kernel) -> Array:
+def rank(first: Array, key: Array, settings: PeakSumSettings, kernel: Kernel) -> Array:
     """Return the peaks to keep, in the order to keep them; equal keys stay in the order of position."""
-    falling = kernel.falling(event, key)
+    falling = kernel.falling(first, key)
     if settings.max_clusters is not None:
-        ranked = event[falling]
-        place = np.arange(len(ranked)) - np.searchsorted(ranked, ranked)
+        place = np.arange(len(key)) - np.repeat(first[:-1], np.diff(first))
         falling = falling[place < settings.max_clusters]
     return falling if settings.order == "sum" else np.sort(falling)
+
+
+def _without_others(first: Array, keep: Array | slice) -> Array:
+    """Return where those of each event begin when only what is kept (see `kept`) is left."""
+    return first if isinstance(keep, slice) else remaining(first, keep)
 
 
 @dataclass(frozen=True)
 class Table:
     """The clusters of some events that pass every cut, by position: a column for every field, not ranked yet.
 
-    `key` is what they are ranked by, of one grid the sum, of several the energy that the sum stands for.
+    Those of event i lie at ``first[i]`` to ``first[i + 1]``. `key` is what they are ranked by, of one grid the
+    sum, of several the energy that the sum stands for.
     """
 
-    n_events: int
-    event: Array
+    first: Array
     key: Array
     columns: dict[str, Array]
 
@@ -319,20 +323,26 @@ def table(parts: Sequence[Found], names: Sequence[str]) -> Table:
         name: _joined([own[name].compute(part) for part, own in zip(parts, fields, strict=True)], passed)
         for name in names
     }
-    event = _joined([part.event for part in parts], passed)
     if len(parts) == 1:
-        return Table(parts[0].n_events, event, _joined([parts[0].peaks.sum], passed), columns)
-    numbers = [np.full(len(part.peaks.event), k, np.int32) for k, part in enumerate(parts)]
+        first = _without_others(parts[0].first, passed[0])
+        return Table(first, _joined([parts[0].peaks.sum], passed), columns)
+    event = _joined([part.event for part in parts], passed)
+    numbers = [np.full(len(part.peaks), k, np.int32) for k, part in enumerate(parts)]
     columns["grid"] = _joined(numbers, passed)
     key = _joined([_gev(part) for part in parts], passed)
     order = np.argsort(event, kind="stable")
     columns = {name: column[order] for name, column in columns.items()}
-    return Table(parts[0].n_events, event[order], key[order], columns)
+    return Table(firsts(event, parts[0].n_events), key[order], columns)
 
 
 def _joined(columns: Sequence[Array], passed: Sequence[Array | slice]) -> Array:
     """Return the columns of all grids in one, without the clusters that do not pass."""
-    return _in_a_row([column[keep] for column, keep in zip(columns, passed, strict=True)])
+    return _in_a_row(
+        [
+            column if isinstance(keep, slice) else column[keep]
+            for column, keep in zip(columns, passed, strict=True)
+        ]
+    )
 
 
 def _in_a_row(columns: Sequence[Array]) -> Array:
@@ -346,27 +356,27 @@ def jagged(tables: list[Table], settings: PeakSumSettings) -> ak.Array:
     """
     import awkward as ak  # noqa: PLC0415 -- slow to import
 
-    *first, n_events = accumulate((part.n_events for part in tables), initial=0)
-    event = _in_a_row(
-        [part.event + start if start else part.event for part, start in zip(tables, first, strict=True)]
-    )
-    places = rank(event, _in_a_row([part.key for part in tables]), settings, get_kernel(settings.kernel))
-    counts = np.bincount(event if len(places) == len(event) else event[places], minlength=n_events)
-    offsets = ak.index.Index64(np.concatenate([[0], np.cumsum(counts)]))
+    n_found = _in_a_row([np.diff(part.first) for part in tables])
+    first = np.concatenate([[0], np.cumsum(n_found)])
+    places = rank(first, _in_a_row([part.key for part in tables]), settings, get_kernel(settings.kernel))
+    if settings.max_clusters is not None:
+        first = np.concatenate([[0], np.cumsum(np.minimum(n_found, settings.max_clusters))])
     columns = [part.columns for part in tables]
     names = [*columns[0]]
     tables.clear()
-    del event
-    ranked = []
+    contents, ranked = [], {}
     for name in names:
-        column = _in_a_row([part.pop(name) for part in columns])
-        column = column.take(places, axis=0, mode="clip")  # all are there, which spares a look at each
-        ranked.append(ak.from_numpy(column, regulararray=True, highlevel=False))
+        parts = [part.pop(name) for part in columns]
+        which = tuple(map(id, parts))  # in GeV the sum is the energy, too
+        if which not in ranked:
+            column = _in_a_row(parts).take(places, axis=0, mode="clip")  # all are there: no look at each
+            ranked[which] = ak.from_numpy(column, regulararray=True, highlevel=False)
+        contents.append(ranked[which])
     parameters = None
     if set(names) >= set(FOUR_VECTOR):
         import vector  # noqa: PLC0415 -- slow to import
 
         vector.register_awkward()
         parameters = {"__record__": "Momentum4D"}
-    records = ak.contents.RecordArray(ranked, names, parameters=parameters)
-    return ak.Array(ak.contents.ListOffsetArray(offsets, records))
+    records = ak.contents.RecordArray(contents, names, parameters=parameters)
+    return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(first), records))

@@ -314,9 +314,9 @@ def compare(
         raise ValueError(msg)
     shape, cells, sums = found[0].grids.shape, [], []
     for each in found:
-        peaks = each.peaks.take(chosen(each))
-        cells.append(np.ravel_multi_index((peaks.event, peaks.row, peaks.col), shape))
-        sums.append(peaks.sum)
+        peaks, places = each.peaks, chosen(each)
+        cells.append(np.ravel_multi_index((peaks.event, peaks.row, peaks.col), shape)[places])
+        sums.append(peaks.sum[places])
     either = np.union1d(*cells)
     joined = [np.zeros(len(either), total.dtype) for total in sums]
     for k in (0, 1):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hep_peaksum.grid import EventError, Grid
-from hep_peaksum.kernels import Array, accumulator, filled
+from hep_peaksum.kernels import Array, accumulator, filled, remaining
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -82,7 +82,7 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
     if cell.min(initial=0) < 0:
         inside = cell >= 0
         n_outside = len(inside) - int(np.count_nonzero(inside))
-        first = np.concatenate([[0], np.cumsum(inside)])[first]
+        first = remaining(first, inside)
         cell, value = cell[inside], value[inside]
     return Hits(first, cell, value, grid.shape, n_outside)
 

@@ -108,9 +108,9 @@ def peak_sum_map(
     """
     settings = settings or PeakSumSettings()
     found = find_peaks(grids, settings, grid, mask=mask, noise=noise)
-    peaks = found.peaks.take(clusters.chosen(found))
+    peaks, places = found.peaks, clusters.chosen(found)
     sums = np.zeros(found.grids.shape, peaks.sum.dtype)
-    sums[peaks.event, peaks.row, peaks.col] = peaks.sum
+    sums[peaks.event[places], peaks.row[places], peaks.col[places]] = peaks.sum[places]
     return sums
 
 

@@ -258,7 +258,7 @@ def _together(blocks: Iterable[tuple[int, dict[str, Table]]]) -> Iterator[tuple[
         first = first if held else start
         for name, part in tables.items():
             held[name].append(part)
-            size += part.n_events + len(part.event)
+            size += len(part.first) + len(part.key)
         if size >= WORTH_A_STEP:
             yield first, held
             size, held = 0, defaultdict(list)

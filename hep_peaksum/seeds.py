@@ -76,14 +76,13 @@ def _above(quantity: Array, bound: float) -> Search:
     number = accumulator(quantity.dtype)
     event, row, col = np.nonzero((quantity >= number(bound)) & is_there(quantity))
     seed = quantity[event, row, col].astype(number)
-    place = event, row.astype(np.int32), col.astype(np.int32)
-    peaks = Peaks(*place, seed, seed, np.ones(len(seed), np.int32))
+    peaks = Peaks.at((event, row, col), quantity.shape, seed, seed, np.ones(len(seed), np.int32))
     return Search(peaks, bool(np.isfinite(quantity).all()))
 
 
 def rank_by_height(peaks: Peaks, settings: PeakSumSettings) -> Array:
     """Return the peaks, event by event, highest first; of equal ones the first or the last in position."""
-    place = np.arange(len(peaks.event))
+    place = np.arange(len(peaks))
     return np.lexsort((place if settings.greedy_ties == "first" else -place, -peaks.seed, peaks.event))
 
 
@@ -92,8 +91,8 @@ def pairs_in_window(peaks: Peaks, offsets: Iterable[Offset], grid: Grid) -> tupl
 
     The peaks are sorted by (event, row, col); a peak makes no pair with itself.
     """
-    (n_rows, n_cols), numbers = grid.shape, np.arange(len(peaks.event))
-    cell = (peaks.event * n_rows + peaks.row) * n_cols + peaks.col
+    (n_rows, n_cols), numbers = grid.shape, np.arange(len(peaks))
+    cell = peaks.event * (n_rows * n_cols) + peaks.cell
     first, second = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for d, p in offsets:
         row, col = peaks.row + d, peaks.col + p

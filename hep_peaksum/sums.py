@@ -7,7 +7,7 @@ Plain windows are added by a kernel; gates, sides and sharing between clusters a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -89,6 +89,11 @@ class Found:
     def n_events(self) -> int:
         """Number of events."""
         return len(self.looked_through) // self.n_layers
+
+    @property
+    def first(self) -> Array:
+        """Where the peaks of every event begin; the end is the last."""
+        return self.peaks.first[:: self.n_layers]
 
     @property
     def event(self) -> Array:
@@ -214,7 +219,7 @@ class Found:
     def _weights(self, policy: str) -> Array:
         """Return what each peak is worth where it shares; what is not positive is refused."""
         if policy == "equal":
-            return np.ones(len(self.peaks.event))
+            return np.ones(len(self.peaks))
         is_seed = policy == "proportional"
         weights = self.peaks.seed if is_seed else ordered_sum(np.where(self.added, self.values, 0))
         if (weights <= 0).any():
@@ -267,9 +272,10 @@ def window_sums(found: Found) -> Peaks:
         total, n_cells = found.kernel.sum_cells(
             cells, found.peaks, settings.sum_cells(), bound, found.plane.periodic
         )
-        return found.peaks._replace(sum=total, n_cells=n_cells)
+        return replace(found.peaks, sum=total, n_cells=n_cells)
     shares = found.shares
-    return found.peaks._replace(sum=ordered_sum(shares.part), n_cells=shares.held.sum(axis=1, dtype=np.int32))
+    n_cells = shares.held.sum(axis=1, dtype=np.int32)
+    return replace(found.peaks, sum=ordered_sum(shares.part), n_cells=n_cells)
 
 
 def cell_bound(settings: PeakSumSettings, grid: Grid, cells: Array) -> float | None:

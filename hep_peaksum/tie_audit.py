@@ -170,7 +170,7 @@ def _tied_groups(peaks: Peaks, grid: Grid, settings: PeakSumSettings) -> Array:
     from scipy.sparse import coo_array  # noqa: PLC0415 -- slow to import
     from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 -- slow to import
 
-    links, n = _Links.between(peaks, grid, settings), len(peaks.event)
+    links, n = _Links.between(peaks, grid, settings), len(peaks)
     graph = coo_array((np.ones(len(links.first), bool), (links.first, links.second)), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 

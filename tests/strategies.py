@@ -111,3 +111,13 @@ def problems(draw, *, tie_rules=(*TIE_RULES, "drawn"), cells=None, thresholds=TH
         comparison=draw(st.sampled_from((">", ">="))),
         cell_threshold=draw(st.one_of(st.none(), st.sampled_from(thresholds))),
     )
+
+
+def columns(peaks):
+    """Return what a kernel found, column by column."""
+    return peaks.event, peaks.row, peaks.col, peaks.seed, peaks.sum, peaks.n_cells
+
+
+def bits(peaks):
+    """Return the types and the bytes of what a kernel found."""
+    return [(column.dtype, column.tobytes()) for column in columns(peaks)]

@@ -8,6 +8,8 @@ one; on the same input they give the same bits.
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
@@ -48,22 +50,53 @@ class Periodic(NamedTuple):
     cols: bool
 
 
-class Peaks(NamedTuple):
+@dataclass(frozen=True)
+class Peaks:
     """Seeds and the sums of their windows: flat arrays of one length, sorted by (event, row, col).
 
-    `event` is int64; `row`, `col` and `n_cells` are int32, `seed` and `sum` of the type of an `accumulator`.
+    Those of event i lie at ``first[i]`` to ``first[i + 1]``, in cell number `cell` of a plane of `n_cols`
+    columns, row after row. `first` is int64; `cell` and `n_cells` are int32, `seed` and `sum` of the type of an
+    `accumulator`. What peaks need in memory takes as long to get as the search: `event` (int64), `row` and
+    `col` (int32) are made when somebody asks.
     """
 
-    event: Array
-    row: Array
-    col: Array
+    n_cols: int
+    first: Array
+    cell: Array
     seed: Array
     sum: Array
     n_cells: Array
 
+    @classmethod
+    def at(cls, place: tuple[Array, Array, Array], shape: tuple[int, ...], *columns: Array) -> Peaks:
+        """Return peaks by (event, row, col) in grids of that shape, with `seed`, `sum` and `n_cells`."""
+        event, row, col = place
+        return cls(shape[2], firsts(event, shape[0]), (row * shape[2] + col).astype(np.int32), *columns)
+
+    def __len__(self) -> int:
+        """Return the number of peaks."""
+        return len(self.cell)
+
+    @cached_property
+    def event(self) -> Array:
+        """The event of every peak."""
+        return events_of(self.first)
+
+    @cached_property
+    def row(self) -> Array:
+        """The row of every seed."""
+        return np.asarray(self.cell // self.n_cols)
+
+    @cached_property
+    def col(self) -> Array:
+        """The column of every seed."""
+        return np.asarray(self.cell - self.row * self.n_cols)
+
     def take(self, index: Array) -> Peaks:
-        """Return the peaks at `index` (positions or a mask), in that order."""
-        return Peaks(*(column[index] for column in self))
+        """Return the peaks at `index` (a mask, or positions event by event), in that order."""
+        first = firsts(self.event[index], len(self.first) - 1)
+        columns = (column[index] for column in (self.cell, self.seed, self.sum, self.n_cells))
+        return Peaks(self.n_cols, first, *columns)
 
 
 class Search(NamedTuple):
@@ -110,10 +143,10 @@ class Kernel(Protocol):
         Where nothing higher can be reached it is the lowest cell that can.
         """
 
-    def falling(self, event: Array, key: Array) -> Array:
+    def falling(self, first: Array, key: Array) -> Array:
         """Return the order in which, event by event, the keys fall; equal ones stay in their order.
 
-        `event` never falls.
+        Those of event i lie at ``first[i]`` to ``first[i + 1]``.
         """
 
 
@@ -129,9 +162,36 @@ def filled(first: Array, cell: Array, value: Array, plane: tuple[int, int]) -> A
     [[[0, 5]], [[1, 0]]]
     """
     grids = np.zeros((len(first) - 1, *plane), accumulator(value.dtype))
-    event = np.repeat(np.arange(len(grids)), np.diff(first))
-    np.add.at(grids.reshape(-1), event * plane[0] * plane[1] + cell, value.astype(grids.dtype, copy=False))
+    place = events_of(first) * plane[0] * plane[1] + cell
+    np.add.at(grids.reshape(-1), place, value.astype(grids.dtype, copy=False))
     return grids
+
+
+def firsts(event: Array, n_events: int) -> Array:
+    """Return where in a list sorted by event those of each begin; the end of the list is the last.
+
+    >>> firsts(np.array([0, 2, 2]), 4).tolist()
+    [0, 1, 1, 3, 3]
+    """
+    return np.concatenate([[0], np.cumsum(np.bincount(event, minlength=n_events))])
+
+
+def events_of(first: Array) -> Array:
+    """Return the events of a list in which those of event i lie at ``first[i]`` to ``first[i + 1]``.
+
+    >>> events_of(np.array([0, 1, 1, 3, 3])).tolist()
+    [0, 2, 2]
+    """
+    return np.repeat(np.arange(len(first) - 1), np.diff(first))
+
+
+def remaining(first: Array, kept: Array) -> Array:
+    """Return where those of each event begin in a list of which only what a mask keeps is left.
+
+    >>> remaining(np.array([0, 1, 1, 3]), np.array([True, False, True])).tolist()
+    [0, 1, 1, 2]
+    """
+    return np.concatenate([[0], np.cumsum(kept)])[first]
 
 
 def absent(dtype: npt.DTypeLike) -> float:

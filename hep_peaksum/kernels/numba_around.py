@@ -21,8 +21,8 @@ def sum_cells(
 ) -> tuple[Array, Array]:
     """Return the sum of `window` about every peak, and how many cells were added."""
     number = accumulator(grids.dtype)
-    total = np.zeros(len(peaks.event), number)
-    n_cells = np.zeros(len(peaks.event), np.int32)
+    total = np.zeros(len(peaks), number)
+    n_cells = np.zeros(len(peaks), np.int32)
     _sum(
         read_only(grids),
         *_places(peaks),
@@ -39,21 +39,21 @@ def sum_cells(
 def saddles(grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
     """Return the highest level at which every peak is joined to anything higher, over 8 neighbours."""
     number = accumulator(grids.dtype)
-    level = np.empty(len(peaks.event), number)
+    level = np.empty(len(peaks), number)
     _flood(read_only(grids), *_places(peaks), tuple(periodic), number(absent(grids.dtype)), level)
     return level
 
 
-def falling(event: Array, key: Array) -> Array:
+def falling(first: Array, key: Array) -> Array:
     """Return the order in which, event by event, the keys fall; equal ones stay in their order."""
-    order = np.empty(len(event), np.int64)
-    _sort_falling(read_only(event), read_only(key), key.dtype.kind == "f", order)
+    order = np.empty(len(key), np.int64)
+    _sort_falling(read_only(first), read_only(key), key.dtype.kind == "f", order)
     return order
 
 
 def _places(peaks: Peaks) -> tuple[Array, Array, Array]:
     """Return event, row and column of the peaks, all of one type."""
-    event, row, col = (read_only(index.astype(np.int64, copy=False)) for index in peaks[:3])
+    event, row, col = (read_only(index.astype(np.int64)) for index in (peaks.event, peaks.row, peaks.col))
     return event, row, col
 
 
@@ -158,13 +158,10 @@ def _sort_words(words: Any, start: int, order: Any) -> None:
 
 
 @jit
-def _sort_falling(event: Any, key: Any, is_float: bool, order: Any) -> None:
+def _sort_falling(first: Any, key: Any, is_float: bool, order: Any) -> None:
     """Write down the order of the keys of every event, which fall; equal ones stay in their order."""
-    start = np.int64(0)  # for a literal the functions would be compiled once more
-    while start < len(event):
-        stop = start + 1
-        while stop < len(event) and event[stop] == event[start]:
-            stop += 1
+    for event in range(len(first) - 1):
+        start, stop = first[event], first[event + 1]
         if stop - start > MANY:
             _sort_words(_falling_words(key[start:stop], is_float), start, order[start:stop])
         elif stop - start > FEW:
@@ -177,7 +174,6 @@ def _sort_falling(event: Any, key: Any, is_float: bool, order: Any) -> None:
                 for m in range(n + 1, stop):
                     place += key[m] > key[n]
                 order[place] = n
-        start = stop
 
 
 @jit

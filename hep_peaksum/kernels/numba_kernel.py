@@ -46,16 +46,14 @@ FAR = 3
 
 def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
     """Return every seed with the sum of its window (see `hep_peaksum.kernels.Kernel`)."""
-    number = accumulator(grids.dtype)
-    bound = _rounded_up(rule.bound, grids.dtype)
-    if bound is None:  # beyond what a cell can hold
-        nothing, value = np.empty(0, np.int32), np.empty(0, number)
-        return Search(Peaks(np.empty(0, np.int64), nothing, nothing, value, value, nothing), is_finite=True)
-    shape = grids.shape[1:]
+    number, shape = accumulator(grids.dtype), grids.shape[1:]
     n = shape[0] * shape[1]
     block = max(1, min(len(grids), BLOCK_BYTES // (n * grids.itemsize)))
+    found = _Found(len(grids), shape[1], block * n, number)
+    bound = _rounded_up(rule.bound, grids.dtype)
+    if bound is None:  # beyond what a cell can hold
+        return Search(found.peaks, is_finite=True)
     copy = np.zeros(block * n + 2 * _margin(shape[1], grids.itemsize), grids.dtype)
-    found = _Found(len(grids), block * n, number)
     while found.is_open:
         found.go_on(
             _find,
@@ -78,7 +76,7 @@ def find_peaks_in_hits(
 ) -> Search:
     """Return every seed among hits with the sum of its window (see `hep_peaksum.kernels.Kernel`)."""
     number = accumulator(value.dtype)
-    found = _Found(len(first) - 1, plane[0] * plane[1], number)
+    found = _Found(len(first) - 1, plane[1], plane[0] * plane[1], number)
     steps = paths(plane, rule, periodic, has_looked=False)
     company = _company(plane, rule, steps.kind)
     while found.is_open:
@@ -117,15 +115,18 @@ class _Found:
     new memory would take longer than the search.
     """
 
-    def __init__(self, n_events: int, most_at_once: int, number: type[np.float64 | np.int64]) -> None:
-        self.n_events, self.most_at_once = n_events, most_at_once
-        self.types = (np.int64, np.int32, np.int32, number, number, np.int32)
+    def __init__(
+        self, n_events: int, n_cols: int, most_at_once: int, number: type[np.float64 | np.int64]
+    ) -> None:
+        self.n_events, self.n_cols, self.most_at_once = n_events, n_cols, most_at_once
+        self.types = (np.int32, number, number, np.int32)
+        self.first = np.zeros(n_events + 1, np.int64)
         self.columns = [np.empty(FIRST_ROOM + most_at_once, dtype) for dtype in self.types]
         self.n, self.event, self.is_finite, self.is_open = 0, 0, True, True
 
     def go_on(self, search: Callable[..., Any], *arguments: Any) -> None:
         """Search on until all events are done or there is no room."""
-        n, event, is_finite = search(*arguments, *self.columns, self.n, self.event)
+        n, event, is_finite = search(*arguments, self.first, *self.columns, self.n, self.event)
         self.n, self.event, self.is_finite = n, event, self.is_finite and bool(is_finite)
         self.is_open = event < self.n_events
         if self.is_open:
@@ -138,7 +139,7 @@ class _Found:
     @property
     def peaks(self) -> Peaks:
         """The peaks, in columns as long as there are peaks."""
-        return Peaks(*(column[: self.n] for column in self.columns))
+        return Peaks(self.n_cols, self.first, *(column[: self.n] for column in self.columns))
 
 
 def _rounded_up(bound: float, dtype: np.dtype[Any]) -> Any:
@@ -323,7 +324,7 @@ def _unbeaten_by(losing: dict[Offset, str]) -> Any:
 
 # With the default tie rule there is nothing left to settle: of equal cells the first wins.
 _unbeaten = _unbeaten_by(dict.fromkeys(ADJACENT, ">"))
-_first_of_equals = _unbeaten_by({place: ">=" if place < (0, 0) else ">" for place in ADJACENT})
+_first_peak_equals = _unbeaten_by({place: ">=" if place < (0, 0) else ">" for place in ADJACENT})
 
 
 @_instruction
@@ -414,7 +415,7 @@ def _candidates(
         place = origin + event * n + first
         word = _reaching(cells, place, bound) & _at(own, v)
         if lower_wins:
-            word &= _first_of_equals(cells, place, shape[1], rivals, v)
+            word &= _first_peak_equals(cells, place, shape[1], rivals, v)
         else:
             word &= _unbeaten(cells, place, shape[1], rivals, v)
         n_bits = _n_bits(word)
@@ -466,8 +467,6 @@ def _find(
     own: Any,
     lower_wins: bool,
     bound: Any,
-    row_of: Any,
-    col_of: Any,
     kind_of: Any,
     search: Any,
     wins_tie: Any,
@@ -477,9 +476,8 @@ def _find(
     has_bound: bool,
     cell_bound: Any,
     zero: Any,
-    event: Any,
-    row: Any,
-    col: Any,
+    first_peak: Any,
+    cell_of_peak: Any,
     seed: Any,
     total: Any,
     n_cells: Any,
@@ -502,7 +500,7 @@ def _find(
     )
     is_finite = True
     for begin in range(begin_at, n_events, block):
-        if found + block * n > len(event):
+        if found + block * n > len(seed):
             return found, begin, is_finite
         cells, origin, size = flat, begin * n, min(block, n_events - begin)
         if origin < ahead or origin + size * n + ahead > len(flat):
@@ -525,13 +523,14 @@ def _find(
                 added, count = _sum_plain(cells, cell, window_steps, first, n_added, zero), n_added
             else:
                 added, count = _sum_all(cells, cell, window_steps, first, n_added, cell_bound, zero)
-            _put(event, found, begin + e)
-            _put(row, found, _at(row_of, k))
-            _put(col, found, _at(col_of, k))
+            _put(cell_of_peak, found, k)
             _put(seed, found, type(zero)(_at(cells, cell)))
             _put(total, found, added)
             _put(n_cells, found, count)
             found += 1
+            _put(first_peak, begin + e + 1, found)
+        for e in range(begin, begin + size):  # also of events without a peak
+            _put(first_peak, e + 1, max(_at(first_peak, e), _at(first_peak, e + 1)))
     return found, n_events, is_finite
 
 
@@ -617,8 +616,6 @@ def _find_in_hits(
     cell: Any,
     value: Any,
     bound: Any,
-    row_of: Any,
-    col_of: Any,
     kind_of: Any,
     search: Any,
     wins_tie: Any,
@@ -631,9 +628,8 @@ def _find_in_hits(
     n_cols: int,
     alone_kind: int,
     far: int,
-    event: Any,
-    row: Any,
-    col: Any,
+    first_peak: Any,
+    cell_of_peak: Any,
     seed: Any,
     total: Any,
     n_cells: Any,
@@ -655,7 +651,7 @@ def _find_in_hits(
     own_row = three_rows ^ ONE << np.uint64(far)
     n_events, odd = len(first) - 1, zero  # 0, or NaN for ever
     for e in range(begin_at, n_events):
-        if found + n > len(event):
+        if found + n > len(seed):
             return found, e, odd == zero
         begin, stop = first[e], first[e + 1]
         rises = _add_hits(cells, held, before, marks, cell, value, begin, stop)
@@ -678,13 +674,12 @@ def _find_in_hits(
                     added, count = _sum_all(cells, k, window_steps, at, n_added, cell_bound, zero)
                 else:
                     added, count = _sum_plain(cells, k, window_steps, at, n_added, zero), n_added
-            _put(event, found, e)
-            _put(row, found, _at(row_of, k))
-            _put(col, found, _at(col_of, k))
+            _put(cell_of_peak, found, k)
             _put(seed, found, level)
             _put(total, found, added)
             _put(n_cells, found, count)
             found += 1
+        _put(first_peak, e + 1, found)
         for hit in range(begin, stop):
             k = np.int64(_at(cell, hit))
             _put(cells, k, zero)

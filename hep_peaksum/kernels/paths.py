@@ -24,14 +24,12 @@ ADJACENT = tuple((d, p) for d in (-1, 0, 1) for p in (-1, 0, 1) if (d, p) != (0,
 class Paths(NamedTuple):
     """The steps along a flat event that lead from a cell to those of its windows.
 
-    Cells as far from the edges are of one `kind`: their steps are the same. `row`, `col`, `kind` have a value
-    for each cell; the others a row for every kind, and as many of it count as `n_search` and `n_window` say.
+    Cells as far from the edges are of one `kind`: their steps are the same. `kind` has a value for each cell;
+    the others have a row for every kind, and as many of it count as `n_search` and `n_window` say.
     `search` leads to the cells of the search window that are still to be compared after a look at the adjacent
     ones; `wins_tie` says with which of them a tie is won.
     """
 
-    row: Array
-    col: Array
     kind: Array
     search: Array
     wins_tie: Array
@@ -45,7 +43,6 @@ def paths(shape: tuple[int, ...], rule: Rule, periodic: Periodic, *, has_looked:
     """Return the steps of a search on a plane of that shape, after a look at the adjacent cells or without."""
     (row_kind, rows), (col_kind, cols) = (_kinds(n, far) for n, far in zip(shape, reach(rule), strict=True))
     kind = row_kind[:, None] * len(cols) + col_kind
-    row, col = np.indices(shape)
     places = np.repeat(rows, len(cols)), np.tile(cols, len(rows))
     offsets = [(d, p) for d, p, _ in rule.search]
     search, is_there = _steps(offsets, places, shape, periodic)
@@ -59,8 +56,7 @@ def paths(shape: tuple[int, ...], rule: Rule, periodic: Periodic, *, has_looked:
     search, wins, n_search = _first(is_there & ~(is_settled & has_looked), search, wins)
     window, is_there = _steps(rule.window, places, shape, periodic)
     window, n_window = _first(is_there, window)
-    row, col, kind = (_short(index.ravel()) for index in (row, col, kind))
-    return Paths(row, col, kind, search, wins, n_search, window, n_window)
+    return Paths(_short(kind.ravel()), search, wins, n_search, window, n_window)
 
 
 def reach(rule: Rule) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
@@ -23,6 +24,7 @@ from hep_peaksum.kernels import (
     Search,
     absent,
     accumulator,
+    events_of,
     filled,
 )
 
@@ -39,11 +41,11 @@ def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
     row = np.concatenate([np.empty(0, np.int64), *(b[1] for b in blocks)])
     col = np.concatenate([np.empty(0, np.int64), *(b[2] for b in blocks)])
     seed = grids[event, row, col].astype(accumulator(grids.dtype))
-    peaks = Peaks(event, row.astype(np.int32), col.astype(np.int32), seed, seed, row)
+    peaks = Peaks.at((event, row, col), grids.shape, seed, seed, row)
     with np.errstate(invalid="ignore", over="ignore"):
         total, n_cells = sum_cells(grids, peaks, rule.window, rule.cell_bound, periodic)
         is_finite = bool(np.isfinite(grids).all())
-    return Search(peaks._replace(sum=total, n_cells=n_cells), is_finite)
+    return Search(replace(peaks, sum=total, n_cells=n_cells), is_finite)
 
 
 def find_peaks_in_hits(
@@ -57,8 +59,8 @@ def sum_cells(
     grids: Array, peaks: Peaks, window: tuple[Offset, ...], cell_bound: float | None, periodic: Periodic
 ) -> tuple[Array, Array]:
     """Return the sum of `window` about every peak, and how many cells were added."""
-    total = np.zeros(len(peaks.event), accumulator(grids.dtype))
-    n_cells = np.zeros(len(peaks.event), np.int32)
+    total = np.zeros(len(peaks), accumulator(grids.dtype))
+    n_cells = np.zeros(len(peaks), np.int32)
     for offset in window:
         value, _, _ = _neighbours(grids, peaks.event, peaks.row, peaks.col, offset, periodic)
         added = value != absent(grids.dtype)
@@ -76,9 +78,9 @@ def saddles(grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
     return np.array([_saddle(grids[event].tolist(), row, col, periodic) for event, row, col in places], number)
 
 
-def falling(event: Array, key: Array) -> Array:
+def falling(first: Array, key: Array) -> Array:
     """Return the order in which, event by event, the keys fall; equal ones stay in their order."""
-    return np.lexsort((-key, event))
+    return np.lexsort((-key, events_of(first)))
 
 
 def _saddle(cells: list[list[float]], row: int, col: int, periodic: Periodic) -> float:

@@ -85,7 +85,10 @@ def kernel(case: Case, name: str, part: float) -> Rival:
         found: Any = module.find_peaks(summed(cells), rule, case.grid.periodic)
         return getattr(found, "peaks", found)
 
-    return Rival(f"kernel {name}", n, call, lambda peaks: by_place(case, *peaks[:3], peaks.sum))
+    def read(peaks: Peaks) -> Read:
+        return by_place(case, peaks.event, peaks.row, peaks.col, peaks.sum)
+
+    return Rival(f"kernel {name}", n, call, read)
 
 
 def clusters(case: Case) -> Rival:
