@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import subprocess
+import sys
 
 import numpy as np
 import oracle
@@ -648,6 +650,37 @@ def test_the_two_kernels_give_the_same_bits_in_a_long_run_of_events(dtype, shape
 
     assert len(fast.peaks.event) > n_events // 10
     assert bits(fast.peaks) == bits(readable.peaks)
+
+
+FENCED = """
+import ctypes, mmap
+import numpy as np
+from hep_peaksum.kernels import Periodic, Rule, get_kernel
+from hep_peaksum.settings import PeakSumSettings
+
+libc = ctypes.CDLL(None, use_errno=True)
+memory = mmap.mmap(-1, 34 * mmap.PAGESIZE)
+start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+for page in (0, 33):
+    assert libc.mprotect(ctypes.c_void_p(start + page * mmap.PAGESIZE), mmap.PAGESIZE, 0) == 0
+for shape in ((8, 16), (4, 32), (16, 4), (1, 128)):
+    for window in ((3, 3), (3, 9), (9, 3), (15, 31)):
+        window = tuple(min(n, 2 * size - 1) for n, size in zip(window, shape))
+        how = PeakSumSettings(search_window=window, sum_window=window)
+        rule = Rule(how.search_cells(), 1, how.sum_cells(), None)
+        cells = np.frombuffer(memory, np.float32, 32 * mmap.PAGESIZE // 4, mmap.PAGESIZE).reshape(-1, *shape)
+        cells[:] = np.random.default_rng(1).integers(1, 99, cells.shape)
+        assert len(get_kernel("numba").find_peaks(cells, rule, Periodic(False, False)).peaks) >= len(cells)
+print("inside")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pages are fenced off by the mprotect of Linux")
+def test_nothing_before_or_behind_the_grids_is_read():
+    """Grids that fill whole pages, between two of which every read ends the process."""
+    ran = subprocess.run([sys.executable, "-c", FENCED], capture_output=True, text=True, check=False)
+
+    assert ran.stdout == "inside\n", ran.stderr[-2000:]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -30,13 +30,13 @@ __all__ = ["falling", "find_peaks", "find_peaks_in_hits", "saddles", "sum_cells"
 # A block of events stays in the cache next to the processor.
 VECTOR_BYTES, BLOCK_BYTES = 64, 1 << 14
 NO_BIT, ONE = np.uint64(0), np.uint64(1)
-# So many candidates a vector are written down whether there are so many or not; the latter where most vectors
-# hold a cell that reaches the bound.
-AT_LEAST, AT_LEAST_OF_DENSE = 2, 4
+# So many candidates a vector are written down whether there are so many or not. So many windows are added side
+# by side: an addition waits for the one before, and others can be made meanwhile.
+AT_LEAST, SIDE_BY_SIDE = 4, 4
 # Memory is asked for while there is other work: a block ahead in the first look at the vectors, and so many
-# vectors of the block after that whenever one of them is looked at closely.
-ASKED_FOR = 4
-# An event of a block and a place in it are written down as one number; a bit lies in a word of 64.
+# vectors of the block after that whenever one of them is looked at closely; the latter where most are.
+ASKED_FOR, ASKED_FOR_IF_DENSE = 3, 1
+# A place in a block and its event are written down as one number; a bit lies in a word of 64.
 EVENT_BITS, PLACE = 32, (1 << 32) - 1
 WORD_BITS, PLACE_IN_WORD = 6, (1 << 6) - 1
 FIRST_ROOM = 1024
@@ -49,21 +49,26 @@ def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
     number, shape = accumulator(grids.dtype), grids.shape[1:]
     n = shape[0] * shape[1]
     block = max(1, min(len(grids), BLOCK_BYTES // (n * grids.itemsize)))
-    found = _Found(len(grids), shape[1], block * n, number)
+    found = _Found(len(grids), shape[1], block * n + SIDE_BY_SIDE, number)
     bound = _rounded_up(rule.bound, grids.dtype)
     if bound is None:  # beyond what a cell can hold
         return Search(found.peaks, is_finite=True)
-    copy = np.zeros(block * n + 2 * _margin(shape[1], grids.itemsize), grids.dtype)
+    steps = paths(shape, rule, periodic)
+    usual = int(steps.kind[shape[0] // 2 * shape[1] + shape[1] // 2])
+    ahead = max(shape[1] + 1 + _n_lanes(grids.dtype), int(np.abs(steps.window[usual]).max(initial=0)))
+    copy = np.zeros(block * n + 2 * ahead, grids.dtype)
     while found.is_open:
         found.go_on(
             _find,
             read_only(grids),
             copy,
             read_only(copy),
+            ahead,
             *adjacent(shape, rule, _n_lanes(grids.dtype)),
             lower_wins(rule),
             bound,
-            *paths(shape, rule, periodic),
+            *steps,
+            usual,
             rule.cell_bound is not None,
             least_cell(rule.cell_bound, number),
             number(0),
@@ -156,12 +161,6 @@ def _rounded_up(bound: float, dtype: np.dtype[Any]) -> Any:
 def _n_lanes(dtype: np.dtype[Any]) -> int:
     """Return how many cells one vector holds."""
     return VECTOR_BYTES // dtype.itemsize
-
-
-@jit
-def _margin(n_cols: int, itemsize: int) -> int:
-    """Return how many cells before the first and behind the last of an event vectors and their rivals reach."""
-    return n_cols + 1 + VECTOR_BYTES // itemsize
 
 
 # Vectors, which numba has no words for: what they give is a word with a bit for each cell.
@@ -324,7 +323,7 @@ def _unbeaten_by(losing: dict[Offset, str]) -> Any:
 
 # With the default tie rule there is nothing left to settle: of equal cells the first wins.
 _unbeaten = _unbeaten_by(dict.fromkeys(ADJACENT, ">"))
-_first_peak_equals = _unbeaten_by({place: ">=" if place < (0, 0) else ">" for place in ADJACENT})
+_first_of_equals = _unbeaten_by({place: ">=" if place < (0, 0) else ">" for place in ADJACENT})
 
 
 @_instruction
@@ -404,23 +403,26 @@ def _candidates(
         start, tag = origin + event * n, event << EVENT_BITS
         n_filled, one = _scan(cells, start, n_vectors, bound, filled, n_filled, tag, n_events * n)
         strange |= one
-    at_least = AT_LEAST_OF_DENSE if 2 * n_filled > n_events * n_vectors else AT_LEAST
+    asked_for = ASKED_FOR_IF_DENSE if 2 * n_filled > n_events * n_vectors else ASKED_FOR
     coming = origin + 2 * n_events * n
     for i in range(n_filled):
         event, v = _at(filled, i) >> EVENT_BITS, _at(filled, i) & PLACE
-        for _ in range(ASKED_FOR):
+        for _ in range(asked_for):
             _ask_for(cells, coming)
             coming += n_lanes
-        first = v * n_lanes
-        place = origin + event * n + first
+        first = event * n + v * n_lanes
+        place, tag = origin + first, (event << EVENT_BITS) + first
         word = _reaching(cells, place, bound) & _at(own, v)
         if lower_wins:
-            word &= _first_peak_equals(cells, place, shape[1], rivals, v)
+            word &= _first_of_equals(cells, place, shape[1], rivals, v)
         else:
             word &= _unbeaten(cells, place, shape[1], rivals, v)
         n_bits = _n_bits(word)
-        for bit in range(max(n_bits, at_least)):  # mostly a fixed number, and what is too much is overwritten
-            _put(candidates, n_found + bit, (event << EVENT_BITS) + first + _lowest_bit(word))
+        for bit in range(AT_LEAST):  # what is too much is overwritten
+            _put(candidates, n_found + bit, tag + _lowest_bit(word))
+            word &= word - ONE
+        for bit in range(AT_LEAST, n_bits):
+            _put(candidates, n_found + bit, tag + _lowest_bit(word))
             word &= word - ONE
         n_found += n_bits
     return n_found, strange == 0
@@ -459,10 +461,34 @@ def _sum_plain(cells: Any, cell: int, steps: Any, first: int, n: int, zero: Any)
 
 
 @jit
+def _sum_side_by_side(
+    cells: Any, origin: int, found: Any, n_found: int, steps: Any, zero: Any, total: Any, first: int
+) -> None:
+    """Write down, from the first on, the sums about seeds of what the same steps lead to from all of them."""
+    for i in range(SIDE_BY_SIDE):
+        _put(found, n_found + i, 0)
+    for i in range(0, n_found, SIDE_BY_SIDE):
+        a, b = origin + (_at(found, i) & PLACE), origin + (_at(found, i + 1) & PLACE)
+        c, d = origin + (_at(found, i + 2) & PLACE), origin + (_at(found, i + 3) & PLACE)
+        of_a = of_b = of_c = of_d = zero
+        for k in range(len(steps)):
+            step = _at(steps, k)
+            of_a += type(zero)(_at(cells, a + step))
+            of_b += type(zero)(_at(cells, b + step))
+            of_c += type(zero)(_at(cells, c + step))
+            of_d += type(zero)(_at(cells, d + step))
+        _put(total, first + i, of_a)
+        _put(total, first + i + 1, of_b)
+        _put(total, first + i + 2, of_c)
+        _put(total, first + i + 3, of_d)
+
+
+@jit
 def _find(
     grids: Any,
     copy: Any,
     copied: Any,
+    ahead: int,
     rivals: Any,
     own: Any,
     lower_wins: bool,
@@ -473,6 +499,7 @@ def _find(
     n_search: Any,
     window: Any,
     n_window: Any,
+    usual: int,
     has_bound: bool,
     cell_bound: Any,
     zero: Any,
@@ -481,57 +508,70 @@ def _find(
     seed: Any,
     total: Any,
     n_cells: Any,
-    found: int,
+    n_before: int,
     begin_at: int,
 ) -> Any:
     """Write down the seeds from an event on; return how many there are, where room ended, is_finite.
 
     Events are taken by the block that stays in the cache next to the processor. `copied` is `copy`, read-only:
-    blocks with too little memory before or behind them for whole vectors are looked at there.
+    blocks with fewer than `ahead` cells before or behind them, for whole vectors and windows, are looked at
+    there. Most seeds lie as far from the edges as those of the `usual` kind. All windows are added as if they
+    were theirs, side by side, and those of the others once more: what comes next need not be foreseen.
+    The lines that do so stay here: a call counts references to every array, which for large planes is a tenth.
     """
     n_events, n_rows, n_cols = grids.shape
-    n, ahead = n_rows * n_cols, _margin(n_cols, grids.itemsize)
+    n, flat = n_rows * n_cols, grids.reshape(n_events * n_rows * n_cols)
     block = (len(copy) - 2 * ahead) // n
-    flat, shape = grids.reshape(n_events * n), (n_rows, n_cols)
-    search_steps, ties, window_steps = search.ravel(), wins_tie.ravel(), window.ravel()
-    filled, candidates = (
-        np.empty(block * len(own) + 1, np.int64),
-        np.empty(block * n + AT_LEAST_OF_DENSE, np.int64),
-    )
+    search_steps, ties, steps = search.ravel(), wins_tie.ravel(), window.ravel()
+    usual_steps = window[usual, : n_window[usual]]
+    filled = np.empty(block * len(own) + 1, np.int64)
+    found, others = np.empty(block * n + AT_LEAST, np.int64), np.empty(block * n + 1, np.int64)
     is_finite = True
     for begin in range(begin_at, n_events, block):
-        if found + block * n > len(seed):
-            return found, begin, is_finite
+        if n_before + block * n + SIDE_BY_SIDE > len(seed):
+            return n_before, begin, is_finite
         cells, origin, size = flat, begin * n, min(block, n_events - begin)
         if origin < ahead or origin + size * n + ahead > len(flat):
             for k in range(size * n):  # to set a slice takes 4 s to compile, for the words of an error
                 _put(copy, ahead + k, _at(flat, origin + k))
             cells, origin = copied, ahead
-        n_found, is_plain = _candidates(
-            cells, origin, size, shape, rivals, own, lower_wins, bound, filled, candidates
+        n_candidates, is_plain = _candidates(
+            cells, origin, size, (n_rows, n_cols), rivals, own, lower_wins, bound, filled, found
         )
         is_finite &= is_plain
         adds_all = is_plain and not has_bound
-        for i in range(n_found):
-            e, k = _at(candidates, i) >> EVENT_BITS, _at(candidates, i) & PLACE
-            cell, kind = origin + e * n + k, _at(kind_of, k)
+        n_found, n_others = 0, 0
+        for i in range(n_candidates):
+            event, place = _at(found, i) >> EVENT_BITS, _at(found, i) & PLACE
+            cell = place - event * n
+            kind, peak = _at(kind_of, cell), n_before + n_found
             first, n_more = kind * search.shape[1], _at(n_search, kind)
-            if n_more and not _beats_all(cells, cell, search_steps, ties, first, n_more):
+            if n_more and not _beats_all(cells, origin + place, search_steps, ties, first, n_more):
                 continue
+            _put(cell_of_peak, peak, cell)
+            _put(seed, peak, type(zero)(_at(cells, origin + place)))
+            _put(n_cells, peak, len(usual_steps))
+            _put(first_peak, begin + event + 1, peak + 1)
+            _put(found, n_found, _at(found, i))
+            _put(others, n_others, n_found)
+            n_found += 1
+            n_others += (kind != usual) | (not adds_all)
+        if adds_all:
+            _sum_side_by_side(cells, origin, found, n_found, usual_steps, zero, total, n_before)
+        for i in range(n_others):
+            place, peak = _at(found, _at(others, i)) & PLACE, n_before + _at(others, i)
+            kind = _at(kind_of, _at(cell_of_peak, peak))
             first, n_added = kind * window.shape[1], _at(n_window, kind)
             if adds_all:
-                added, count = _sum_plain(cells, cell, window_steps, first, n_added, zero), n_added
+                added, count = _sum_plain(cells, origin + place, steps, first, n_added, zero), n_added
             else:
-                added, count = _sum_all(cells, cell, window_steps, first, n_added, cell_bound, zero)
-            _put(cell_of_peak, found, k)
-            _put(seed, found, type(zero)(_at(cells, cell)))
-            _put(total, found, added)
-            _put(n_cells, found, count)
-            found += 1
-            _put(first_peak, begin + e + 1, found)
-        for e in range(begin, begin + size):  # also of events without a peak
-            _put(first_peak, e + 1, max(_at(first_peak, e), _at(first_peak, e + 1)))
-    return found, n_events, is_finite
+                added, count = _sum_all(cells, origin + place, steps, first, n_added, cell_bound, zero)
+            _put(total, peak, added)
+            _put(n_cells, peak, count)
+        n_before += n_found
+        for event in range(begin, begin + size):  # also of those without a peak
+            _put(first_peak, event + 1, max(_at(first_peak, event), _at(first_peak, event + 1)))
+    return n_before, n_events, is_finite
 
 
 @_instruction
