@@ -47,19 +47,23 @@ def compile_loops(case: Case, folder: Path) -> Path:
 
 
 class Loops:
-    """The loop for one case, with room for so many clusters, which is not allocated anew in every call."""
+    """The loop for one case."""
 
-    def __init__(self, case: Case, bound: float, capacity: int, folder: Path) -> None:
+    def __init__(self, case: Case, bound: float, folder: Path) -> None:
         number = np.dtype(accumulator(case.grids.dtype))
         c_number = ctypes.c_double if number == np.float64 else ctypes.c_int64
         self._find = ctypes.CDLL(str(compile_loops(case, folder))).find
         self._find.restype = ctypes.c_int64
         self._find.argtypes = [ctypes.c_void_p, ctypes.c_int64, c_number, *[ctypes.c_void_p] * 6]
         self._bound = number.type(bound).item()
-        self._columns = [np.empty(capacity, dtype) for dtype in (np.int64,) * 3 + (number, number, np.int64)]
+        self._types = (np.int64,) * 3 + (number, number, np.int64)
 
-    def __call__(self, grids: Array) -> list[Array]:
-        """Return event, row, column, seed, sum and number of cells of every cluster."""
-        pointers = [column.ctypes.data for column in self._columns]
+    def room(self, capacity: int) -> list[Array]:
+        """Return new columns for so many clusters; the system gives memory only to those that come."""
+        return [np.empty(capacity, dtype) for dtype in self._types]
+
+    def __call__(self, grids: Array, columns: list[Array]) -> list[Array]:
+        """Return event, row, column, seed, sum and number of cells of every cluster, written into `columns`."""
+        pointers = [column.ctypes.data for column in columns]
         n_found = self._find(grids.ctypes.data, len(grids), self._bound, *pointers)
-        return [column[:n_found] for column in self._columns]
+        return [column[:n_found] for column in columns]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -197,34 +197,41 @@ def torch_pooling(case: Case) -> Rival | None:
     return Rival("torch", n, call, read, ties="all", note=f"{torch.__version__}, float32, one thread")
 
 
-def plain_cpp(case: Case, folder: Path) -> Rival | None:
-    """Return the plain loop in C++ (`loops.cpp`), one cell after the other."""
+def plain_cpp(case: Case, folder: Path) -> Iterator[Rival]:
+    """Yield the plain loop in C++ (`loops.cpp`), one cell after the other.
+
+    Everybody here gives results in memory of their own, and so does it. It is shown, too, without that.
+    """
     if compiler() is None:
-        return None
+        return
     n, bound = share(case, 0.5), bound_of(case)
     cells = searched(case, n)
     plane = Case(case.title, summed(cells[:1]), case.settings, case.grid)  # of the type that is searched
-    loops = Loops(plane, bound, capacity(cells), folder)
-    note = "g++ -O3 -march=native, sizes known to it"
+    loops, most = Loops(plane, bound, folder), capacity(cells)
+    kept = loops.room(most)
 
     def read(found: list[Array]) -> Read:
         return by_place(case, *found[:3], found[4])
 
-    return Rival("plain C++ loop", n, lambda: loops(summed(cells)), read, note=note)
+    def call() -> list[Array]:
+        return loops(summed(cells), loops.room(most))
+
+    yield Rival("plain C++ loop", n, call, read, note="g++ -O3 -march=native, sizes known to it")
+    note = "every call writes over the results of the one before"
+    yield Rival("C++ into one memory", n, lambda: loops(summed(cells), kept), read, note=note)
 
 
 def naive_numba(case: Case) -> Rival:
     """Return the same loop in numba."""
     n, bound, reach = share(case, 0.5), bound_of(case), case.reach
     cells = searched(case, n)
-    columns = [np.empty(capacity(cells), np.int64) for _ in range(3)]
-    sums = np.empty(capacity(cells), accumulator(case.grids.dtype))
-    bound = sums.dtype.type(bound)
+    number, most = accumulator(case.grids.dtype), capacity(cells)
     diagonal = case.settings.tie_rule == "diagonal"
 
     def call() -> list[Array]:
-        found = naive_loop(summed(cells), bound, reach, case.grid.cols.periodic, diagonal, *columns, sums)
-        return [column[:found] for column in (*columns, sums)]
+        columns = [np.empty(most, dtype) for dtype in (np.int64, np.int64, np.int64, number)]
+        found = naive_loop(summed(cells), number(bound), reach, case.grid.cols.periodic, diagonal, *columns)
+        return [column[:found] for column in columns]
 
     return Rival("naive numba loop", n, call, lambda found: by_place(case, *found))
 

@@ -55,7 +55,7 @@ def rivals(case: Case, folder: Path) -> Iterable[Rival | None]:
     yield contenders.scipy_idiom(case)
     yield contenders.skimage_peaks(case)
     yield contenders.torch_pooling(case)
-    yield contenders.plain_cpp(case, folder)
+    yield from contenders.plain_cpp(case, folder)
     yield contenders.naive_numba(case)
 
 
