@@ -191,7 +191,8 @@ def _dask(options: RunOptions) -> Iterator[Any]:
             local = distributed.LocalCluster(
                 n_workers=options.workers,
                 threads_per_worker=1,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # a port is opened in any case, by default one for all jobs
+                scheduler_kwargs={"dashboard": False},
                 silence_logs=logging.CRITICAL,
                 preload=[loading.__name__],
             )

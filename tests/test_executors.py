@@ -286,6 +286,19 @@ def test_workers_have_all_modules_before_their_first_chunk_and_leave_them_alone(
 
 
 @pytest.mark.slow
+def test_two_jobs_have_dask_workers_of_their_own(job):
+    """Warnings are errors here: a second scheduler found the port of the first taken, and said so."""
+    package("distributed")
+    options = parse_config(job("a.root", run={"executor": "dask", "workers": 1})).run
+    with Workers(options) as some, Workers(options) as others:
+        ports = {
+            workers.executor.client.scheduler_info()["services"]["dashboard"] for workers in (some, others)
+        }
+    assert len(ports) == 2
+    assert 8787 not in ports
+
+
+@pytest.mark.slow
 def test_a_job_whose_dask_workers_do_not_come_back_ends(job, tmp_path, monkeypatch):
     package("distributed")
     if not hasattr(importlib.import_module("distributed.scheduler"), "NoWorkerError"):
