@@ -721,7 +721,7 @@ def test_keys_fall_in_every_event_and_equal_ones_stay(kernel, events):
     assert order.tolist() == expected
 
 
-@pytest.mark.parametrize("kind", ["small", "large", "float"])
+@pytest.mark.parametrize("kind", ["small", "large", "float", "spread", "some alike", "one far above"])
 @pytest.mark.parametrize("n_keys", [1, 8, 9, 64, 256, 257, 600])
 def test_keys_of_crowded_events_fall_and_equal_ones_stay(kernel, n_keys, kind):
     random = np.random.default_rng(n_keys)
@@ -730,6 +730,13 @@ def test_keys_of_crowded_events_fall_and_equal_ones_stay(kernel, n_keys, kind):
         key = key * 2**57 + random.integers(0, 2, 3 * n_keys)
     if kind == "float":  # of the two zeros none is larger
         key = random.choice([-np.inf, -2.5, -0.0, 0.0, 1e-310, 0.75, 3e200], 3 * n_keys)
+    if kind in ("spread", "some alike", "one far above"):
+        key = random.uniform(50, 100, 3 * n_keys)
+    if kind == "some alike":  # equal, or but for the last bits
+        towards = random.choice([0, key[0], 1e9], 3 * n_keys)
+        key[n_keys // 2 :: 20] = np.nextafter(key[0], towards[n_keys // 2 :: 20])
+    if kind == "one far above":
+        key[n_keys // 2] = 1e300
     order = kernel.falling(np.array([0, 1, 1, 1, 1, 2, 3]) * n_keys, key)
 
     starts = range(0, 3 * n_keys, n_keys)

@@ -13,7 +13,7 @@ from hep_peaksum.kernels.compiled import jit, least_cell, read_only
 # Up to so many keys are faster counted than sorted; a few are counted one by one, more of them in vectors.
 FEW, MANY = 8, 256
 SIGN, BYTE, NOTHING, ONE = np.uint64(1 << 63), np.uint64(255), np.uint64(0), np.uint64(1)
-WORD, BITS = np.uint64(64), np.uint64(8)
+WORD, BITS, LARGEST_OF_TWO_BYTES = np.uint64(64), np.uint64(8), np.uint64((1 << 16) - 1)
 
 
 def sum_cells(
@@ -132,10 +132,31 @@ def _sort_by_byte(
 
 
 @jit
+def _insert(words: Any, places: Any) -> None:
+    """Bring words, and their places with them, into the order that they nearly have; equal ones stay."""
+    for n in range(1, len(words)):
+        word, place, m = words[n], places[n], n
+        while m > 0 and words[m - 1] > word:
+            words[m], places[m] = words[m - 1], places[m - 1]
+            m -= 1
+        words[m], places[m] = word, place
+
+
+@jit
+def _n_alike(words: Any, shift: Any) -> int:
+    """Return how many words are like the one before them but for so many bits."""
+    n_alike = 0
+    for n in range(1, len(words)):
+        n_alike += words[n] >> shift == words[n - 1] >> shift
+    return n_alike
+
+
+@jit
 def _sort_words(words: Any, start: int, order: Any) -> None:
     """Write down the order of the words of one event, whose first is number `start`, byte by byte upwards.
 
-    The bytes are those of what the words differ by: sums of a few numbers use little of 64 bits.
+    The bytes are those of what the words differ by: sums of a few numbers use little of 64 bits. Where there
+    are more than a few the two highest come first, which mostly leave next to nothing to do.
     """
     places, n_before = np.empty(len(words), np.int64), np.empty(256, np.uint64)
     others, their_places = np.empty(len(words), np.uint64), np.empty(len(words), np.int64)
@@ -149,6 +170,15 @@ def _sort_words(words: Any, start: int, order: Any) -> None:
     shift = NOTHING
     while shift < WORD and differing >> shift & ONE == NOTHING:
         shift += ONE
+    high = shift
+    while differing >> high > LARGEST_OF_TWO_BYTES:
+        high += ONE
+    if high > shift + BITS:
+        _sort_by_byte(words, places, high, n_before, others, their_places)
+        _sort_by_byte(others, their_places, high + BITS, n_before, words, places)
+        if FEW * _n_alike(words, high) < len(words):
+            _insert(words, places)
+            shift = WORD
     while shift < WORD and differing >> shift:
         _sort_by_byte(words, places, shift, n_before, others, their_places)
         words, others, places, their_places = others, words, their_places, places
