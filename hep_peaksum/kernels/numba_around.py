@@ -13,7 +13,8 @@ from hep_peaksum.kernels.compiled import jit, least_cell, read_only
 # Up to so many keys are faster counted than sorted; a few are counted one by one, more of them in vectors.
 FEW, MANY = 8, 256
 SIGN, BYTE, NOTHING, ONE = np.uint64(1 << 63), np.uint64(255), np.uint64(0), np.uint64(1)
-WORD, BITS, LARGEST_OF_TWO_BYTES = np.uint64(64), np.uint64(8), np.uint64((1 << 16) - 1)
+WORD, BITS = np.uint64(64), np.uint64(8)
+LARGEST_OF_TWO_BYTES, HIGHEST_TWO_BYTES = np.uint64((1 << 16) - 1), np.uint64(48)
 
 
 def sum_cells(
@@ -47,7 +48,8 @@ def saddles(grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
 def falling(first: Array, key: Array) -> Array:
     """Return the order in which, event by event, the keys fall; equal ones stay in their order."""
     order = np.empty(len(key), np.int64)
-    _sort_falling(read_only(first), read_only(key), key.dtype.kind == "f", order)
+    key = read_only(key)
+    _sort_falling(read_only(first), key, key.view(np.uint64), key.dtype.kind == "f", order)
     return order
 
 
@@ -101,11 +103,11 @@ def _count_falling(key: Any, start: int, order: Any) -> None:
 
 
 @jit
-def _falling_words(key: Any, is_float: bool) -> Any:
-    """Return words that rise as the keys, float64 or int64, fall; those of equal keys are equal."""
-    bits, words = key.view(np.uint64), np.empty(len(key), np.uint64)
-    for n in range(len(key)):
-        word = bits[n] if key[n] != 0 else NOTHING  # also of -0.0
+def _falling_words(bits: Any, is_float: bool) -> Any:
+    """Return words that rise as the keys of these bits, float64 or int64, fall; equal ones of equal keys."""
+    words = np.empty(len(bits), np.uint64)
+    for n in range(len(bits)):
+        word = NOTHING if is_float and bits[n] == SIGN else bits[n]  # of -0.0 as of 0.0
         if word & SIGN:
             words[n] = word if is_float else ~word | SIGN
         else:
@@ -153,7 +155,7 @@ def _n_alike(words: Any, shift: Any) -> int:
 
 @jit
 def _sort_words(words: Any, start: int, order: Any) -> None:
-    """Write down the order of the words of one event, whose first is number `start`, byte by byte upwards.
+    """Write down the order of the words of one event, whose first is number `start`, two bytes after two.
 
     The bytes are those of what the words differ by: sums of a few numbers use little of 64 bits. Where there
     are more than a few the two highest come first, which mostly leave next to nothing to do.
@@ -173,27 +175,32 @@ def _sort_words(words: Any, start: int, order: Any) -> None:
     high = shift
     while differing >> high > LARGEST_OF_TWO_BYTES:
         high += ONE
-    if high > shift + BITS:
-        _sort_by_byte(words, places, high, n_before, others, their_places)
-        _sort_by_byte(others, their_places, high + BITS, n_before, words, places)
-        if FEW * _n_alike(words, high) < len(words):
+    for lowest in (high if high > shift + BITS else shift, shift):
+        here = lowest
+        while here < WORD and differing >> here:
+            low = min(here, HIGHEST_TWO_BYTES)
+            _sort_by_byte(words, places, low, n_before, others, their_places)
+            _sort_by_byte(others, their_places, low + BITS, n_before, words, places)
+            here += BITS + BITS
+        if lowest == shift:
+            break
+        if FEW * _n_alike(words, lowest) < len(words):
             _insert(words, places)
-            shift = WORD
-    while shift < WORD and differing >> shift:
-        _sort_by_byte(words, places, shift, n_before, others, their_places)
-        words, others, places, their_places = others, words, their_places, places
-        shift += BITS
+            break
     for n in range(len(places)):
         order[n] = places[n]
 
 
 @jit
-def _sort_falling(first: Any, key: Any, is_float: bool, order: Any) -> None:
-    """Write down the order of the keys of every event, which fall; equal ones stay in their order."""
+def _sort_falling(first: Any, key: Any, bits: Any, is_float: bool, order: Any) -> None:
+    """Write down the order of the keys of every event, which fall; equal ones stay in their order.
+
+    They are given as bits, too: to see them so here would take as long to compile as all else.
+    """
     for event in range(len(first) - 1):
         start, stop = first[event], first[event + 1]
         if stop - start > MANY:
-            _sort_words(_falling_words(key[start:stop], is_float), start, order[start:stop])
+            _sort_words(_falling_words(bits[start:stop], is_float), start, order[start:stop])
         elif stop - start > FEW:
             _count_falling(key[start:stop], start, order[start:stop])
         else:

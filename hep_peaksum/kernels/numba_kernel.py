@@ -540,7 +540,7 @@ def _find(
         )
         is_finite &= is_plain
         adds_all = is_plain and not has_bound
-        n_found, n_others = 0, 0
+        n_found = n_others = np.int64(0)  # for a literal what it is given to would be compiled once more
         for i in range(n_candidates):
             event, place = _at(found, i) >> EVENT_BITS, _at(found, i) & PLACE
             cell = place - event * n
