@@ -131,10 +131,10 @@ def _of_layer(layer: Any, inputs: Sequence[Range]) -> tuple[Range, dict[str, str
         result = _convolved(inputs[0], kernel, bias)
         types = {"accum": result, "result": result}
         types |= {"weight": range_of_weights(kernel), "bias": range_of_weights(bias)}
-    elif kind == "BatchNormalization":
-        factor, term = map(range_of_weights, layer.get_weights()[:2])
+    elif kind == "DepthwiseConv2D":
+        factor, term = map(range_of_weights, layer.get_weights())
         result = inputs[0].times(factor).plus(term)
-        types = {"scale": factor, "bias": term, "result": result}
+        types = {"accum": result, "result": result, "weight": factor, "bias": term}
     else:
         result = reduce(COMBINED[kind], inputs) if kind in COMBINED else inputs[0]
         result = result.union(Range(0, 0, result.step)) if kind == "ZeroPadding2D" else result
