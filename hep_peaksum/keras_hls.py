@@ -104,12 +104,14 @@ def hls_config(model: Any, cells: str = "ufixed<12,12>") -> dict[str, Any]:
         If the model cannot tell the cells apart, because they come in smaller steps than its own.
     """
     ranges: dict[str, Range] = {}
-    layers = {}
+    layers: dict[str, dict[str, Any]] = {}
     for layer in model.layers:
         tensors = layer.input if isinstance(layer.input, list) else [layer.input]
         inputs = [ranges[tensor.name] for tensor in tensors if tensor.name in ranges]
         ranges[layer.output.name], precision = _of_layer(layer, inputs or [range_of_type(cells)])
         layers[layer.name] = {"Precision": precision}
+        if type(layer).__name__ == "DepthwiseConv2D":  # of which hls4ml has no other
+            layers[layer.name]["Strategy"] = "Latency"
     whole = {"Precision": {"default": cells}, "ReuseFactor": 1, "Strategy": "Latency"}
     return {"Model": whole, "LayerName": layers}
 

@@ -144,7 +144,7 @@ def test_a_type_that_is_none_and_cells_in_smaller_steps_than_the_model_are_told(
 # --- hls4ml -----------------------------------------------------------------------------------------------
 
 
-def firmware(model, cells, folder):
+def firmware(model, cells, folder, strategy="Latency"):
     """Return the model converted by hls4ml and compiled by g++: what the firmware computes, bit by bit."""
     if not find_spec("hls4ml"):
         pytest.skip("no hls4ml here: pip install hls4ml")
@@ -154,9 +154,11 @@ def firmware(model, cells, folder):
         warnings.simplefilter("ignore")  # of the converter
         import hls4ml
 
+        config = hls_config(model, cells)
+        config["Model"]["Strategy"] = strategy
         converted = hls4ml.converters.convert_from_keras_model(
             model,
-            hls_config=hls_config(model, cells),
+            hls_config=config,
             output_dir=os.fspath(folder),
             backend="Vitis",
             allow_da_fallback=False,
@@ -192,8 +194,10 @@ COMPILED = {
 }
 
 
-@pytest.mark.parametrize("case", COMPILED)
-def test_firmware_gives_the_map_of_the_array_engine_bit_by_bit(case, tmp_path):
+@pytest.mark.parametrize(
+    ("case", "strategy"), [*((case, "Latency") for case in COMPILED), ("seams", "Resource")]
+)
+def test_firmware_gives_the_map_of_the_array_engine_bit_by_bit(case, strategy, tmp_path):
     asked, shape, cells = COMPILED[case]
     layer = PeakSum2D(**{"data_format": "channels_last", **asked})
     least, most, step = range_of_type(cells)
@@ -203,7 +207,7 @@ def test_firmware_gives_the_map_of_the_array_engine_bit_by_bit(case, tmp_path):
         [least, least + step, most - step, most], (100, *shape)
     )  # nothing overflows
     images[0], images[1] = least, most
-    got = firmware(model, cells, tmp_path).predict(np.ascontiguousarray(images, "float32"))
+    got = firmware(model, cells, tmp_path, strategy).predict(np.ascontiguousarray(images, "float32"))
     wanted = keras.ops.convert_to_numpy(called(layer, keras.ops.convert_to_tensor(images, "float32")))
     assert np.array_equal(got.reshape(wanted.shape), wanted)
     summed = images.sum(axis=1) if layer.layers == "sum" else images[..., 0]
