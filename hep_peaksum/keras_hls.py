@@ -128,14 +128,12 @@ def _of_layer(layer: Any, inputs: Sequence[Range]) -> tuple[Range, dict[str, str
             raise ValueError(msg)
         # all that is asked of what ReLU gives is whether it is 0
         return Range(0, 1, 1), {"result": "ufixed<1,1,TRN,SAT>"}
-    if kind == "Conv2D":
+    if kind in ("Conv2D", "DepthwiseConv2D"):
         kernel, bias = layer.get_weights()
-        result = _convolved(inputs[0], kernel, bias)
-        types = {"accum": result, "result": result}
-        types |= {"weight": range_of_weights(kernel), "bias": range_of_weights(bias)}
-    elif kind == "DepthwiseConv2D":
-        factor, term = map(range_of_weights, layer.get_weights())
+        factor, term = range_of_weights(kernel), range_of_weights(bias)
         result = inputs[0].times(factor).plus(term)
+        if kind == "Conv2D":  # which adds cells
+            result = _convolved(inputs[0], kernel, bias)
         types = {"accum": result, "result": result, "weight": factor, "bias": term}
     else:
         result = reduce(COMBINED[kind], inputs) if kind in COMBINED else inputs[0]

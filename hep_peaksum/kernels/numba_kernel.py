@@ -54,7 +54,7 @@ def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
     if bound is None:  # beyond what a cell can hold
         return Search(found.peaks, is_finite=True)
     steps = paths(shape, rule, periodic)
-    usual = int(steps.kind[shape[0] // 2 * shape[1] + shape[1] // 2])
+    usual = _in_the_middle(steps.kind, shape)
     ahead = max(shape[1] + 1 + _n_lanes(grids.dtype), int(np.abs(steps.window[usual]).max(initial=0)))
     copy = np.zeros(block * n + 2 * ahead, grids.dtype)
     while found.is_open:
@@ -110,7 +110,12 @@ def _company(plane: tuple[int, int], rule: Rule, kind: Array) -> tuple[int, int]
     adds_itself = rule.cell_bound is None and (0, 0) in rule.window
     if not adds_itself or rows > 1 or cols > FAR or plane[0] <= 2 * rows or plane[1] <= 2 * cols:
         return -1, 0
-    return int(kind[rows * plane[1] + cols]), cols
+    return _in_the_middle(kind, plane), cols
+
+
+def _in_the_middle(kind: Array, plane: tuple[int, ...]) -> int:
+    """Return the kind of the cells that lie as far from the edges as any."""
+    return int(kind[plane[0] // 2 * plane[1] + plane[1] // 2])
 
 
 class _Found:

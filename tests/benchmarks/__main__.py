@@ -47,7 +47,7 @@ def main(names: Sequence[str], *, write: bool, write_docs: bool, **options: Any)
         for name in NAMES:
             subprocess.run([sys.executable, "-m", "tests.benchmarks", name, *given], check=True)
         return
-    for name in names:
+    for name in sorted(set(names), key=NAMES.index):
         tables = []
         for table in made(name, **options):
             table.show(console)

@@ -226,20 +226,18 @@ def scaling(n_events: int, rounds: int, chunksize: int, factor: int = 5) -> Tabl
         one = our_run(files, folder, executor="iterative", chunksize=chunksize)
         held = Contender(ONE_CORE, one, len(files), before=ready(folder, [0]))
         for name, workers in EXECUTORS.items():
-            with workers(files, folder, chunksize) as found:
-                for run in found[:1]:
-                    more = replace(run, name=name, before=ready(folder, every))
-                    with quiet():
-                        times = interleaved([held, more], rounds, f"scaling, {name}")
-                    speed = times[name].speed_to(times[ONE_CORE])
-                    met = f">= {TWO_WORKERS} x one core: {'met' if speed.median >= TWO_WORKERS else 'missed'}"
-                    rates = (
-                        f"{digits(time.rate * factor * n_events / len(files) / 1e6)} M"
-                        for time in (times[name], times[ONE_CORE])
-                    )
-                    cells = (name, f"{speed}", *rates, "" if name == "iterative" else met)
-                    raw = {who: time.as_dict() for who, time in times.items()}
-                    table.add(dict(zip(columns, cells, strict=True)), raw=raw)
+            with workers(files, folder, chunksize) as found, quiet():
+                if not found:
+                    continue
+                more = replace(found[0], name=name, before=ready(folder, every))
+                times = interleaved([held, more], rounds, f"scaling, {name}")
+            speed = times[name].speed_to(times[ONE_CORE])
+            met = f">= {TWO_WORKERS} x one core: {'met' if speed.median >= TWO_WORKERS else 'missed'}"
+            per_file = factor * n_events / len(files)
+            rates = (f"{digits(times[who].rate * per_file / 1e6)} M" for who in (name, ONE_CORE))
+            cells = (name, f"{speed}", *rates, "" if name == "iterative" else met)
+            raw = {who: time.as_dict() for who, time in times.items()}
+            table.add(dict(zip(columns, cells, strict=True)), raw=raw)
     table.notes += [
         f"Median (least..greatest) of {rounds} rounds; {factor} names for each file (hard links).",
         "iterative: one worker again, with both cores to read and write ahead.",
