@@ -27,7 +27,7 @@ def tests(session: nox.Session) -> None:
 def keras(session: nox.Session, backend: str) -> None:
     """Run the tests of the Keras layer on one of its backends."""
     session.install(".[test,keras]", "torch==2.13.0" if backend == "torch" else backend, "hls4ml")
-    tests = ("tests/test_keras_layer.py", "tests/test_keras_standard.py")
+    tests = ("tests/keras_layer/test_layer.py", "tests/keras_layer/test_standard.py")
     session.run("python", "-m", "pytest", *tests, env={"KERAS_BACKEND": backend})
 
 
@@ -35,7 +35,7 @@ def keras(session: nox.Session, backend: str) -> None:
 def executors(session: nox.Session) -> None:
     """Run the tests of Dask, Parsl, job queues, S3 and XRootD, for real."""
     session.install(".[test,dask,parsl,s3,xrootd]", "dask-jobqueue", "moto[server]")
-    tests = ("tests/test_executors.py", "tests/test_faults.py", "tests/test_remote.py")
+    tests = ("tests/job/test_executors.py", "tests/job/test_faults.py", "tests/reading/test_remote.py")
     session.run("python", "-m", "pytest", *tests)
 
 

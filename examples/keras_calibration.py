@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from hep_peaksum import PeakSumSettings, peak_sum_map, toy
-from hep_peaksum.keras_layer import PeakSum2D
+from hep_peaksum.keras.layer import PeakSum2D
 
 SETTINGS = PeakSumSettings(seed_threshold="1 GeV")
 

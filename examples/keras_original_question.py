@@ -6,8 +6,9 @@ It runs on tensorflow, torch, jax and numpy; the environment variable KERAS_BACK
 import keras
 import numpy as np
 
-from hep_peaksum import plots, toy
-from hep_peaksum.keras_layer import PeakSum2D
+from hep_peaksum import toy
+from hep_peaksum.keras.layer import PeakSum2D
+from hep_peaksum.plotting import canvas, events
 
 image = np.round(toy.make_events(1, seed=7, showers_per_event=12).grids[0] / 2)  # counts of 2 GeV: ties
 inputs = keras.Input((1, 24, 16))
@@ -15,4 +16,4 @@ model = keras.Model(inputs, PeakSum2D(data_format="channels_first")(inputs))
 sums = model.predict(image[None, None].astype("float32"), verbose=0)[0, 0]
 
 print(f"{np.count_nonzero(sums)} local maxima hold {sums.sum():.0f} of {image.sum():.0f} counts")
-plots.save(plots.draw_peak_sum(image, sums, title="a Keras layer"), "keras_original_question.png")
+canvas.save(events.draw_peak_sum(image, sums, title="a Keras layer"), "keras_original_question.png")

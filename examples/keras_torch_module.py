@@ -6,7 +6,7 @@ os.environ["KERAS_BACKEND"] = "torch"  # before Keras is imported
 
 import torch
 
-from hep_peaksum.keras_layer import PeakSum2D
+from hep_peaksum.keras.layer import PeakSum2D
 
 peaks = PeakSum2D(data_format="channels_first", periodic=(False, True), seed_threshold=0.5)
 model = torch.nn.Sequential(peaks, torch.nn.Flatten(), torch.nn.Linear(24 * 16, 1))

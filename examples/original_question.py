@@ -6,7 +6,8 @@ The Keras preset keeps every tied cell, as `max_pool(x) == x` does; `first` keep
 import numpy as np
 
 import hep_peaksum as ps
-from hep_peaksum import plots, toy
+from hep_peaksum import toy
+from hep_peaksum.plotting import canvas, events
 
 image = np.round(toy.make_events(1, seed=7, showers_per_event=12).grids[0] / 2)  # counts of 2 GeV: ties
 settings, _ = ps.preset("keras-3x3")
@@ -15,4 +16,4 @@ once = ps.peak_sum_map(image[None], ps.PeakSumSettings(tie_rule="first"))[0]
 
 print(f"{np.count_nonzero(sums)} local maxima, {np.count_nonzero(once)} if of equal neighbours one is kept")
 print(f"the sums hold {sums.sum():.0f} and {once.sum():.0f} counts, the image {image.sum():.0f}")
-plots.save(plots.draw_peak_sum(image, once, title="3x3 sums at local maxima"), "original_question.png")
+canvas.save(events.draw_peak_sum(image, once, title="3x3 sums at local maxima"), "original_question.png")

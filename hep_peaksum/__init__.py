@@ -10,33 +10,37 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hep_peaksum.axis import Axis
-    from hep_peaksum.diagnostics import audit_ties, compare, explain
-    from hep_peaksum.grid import Grid, from_dense, geometry
-    from hep_peaksum.hits import from_hits, sparse
-    from hep_peaksum.peaksum import find_clusters, peak_sum_map
-    from hep_peaksum.processor import PeakSumProcessor
-    from hep_peaksum.published import preset, presets
-    from hep_peaksum.settings import PeakSumSettings
+    from hep_peaksum.clustering.find import find_clusters, peak_sum_map
+    from hep_peaksum.diagnostics.compare import compare
+    from hep_peaksum.diagnostics.explain import explain
+    from hep_peaksum.diagnostics.ties import audit_ties
+    from hep_peaksum.geometry.axis import Axis
+    from hep_peaksum.geometry.grid import Grid, from_dense
+    from hep_peaksum.geometry.hits import from_hits, sparse
+    from hep_peaksum.job.processor import PeakSumProcessor
+    from hep_peaksum.library.geometries import named_grid, named_grids
+    from hep_peaksum.library.presets import preset, presets
+    from hep_peaksum.settings.model import PeakSumSettings
 
 __version__ = version("hep_peaksum")
 
 _HOMES = {
-    "Axis": "axis",
-    "Grid": "grid",
-    "PeakSumProcessor": "processor",
-    "PeakSumSettings": "settings",
-    "audit_ties": "diagnostics",
-    "compare": "diagnostics",
-    "explain": "diagnostics",
-    "find_clusters": "peaksum",
-    "from_dense": "grid",
-    "from_hits": "hits",
-    "geometry": "grid",
-    "peak_sum_map": "peaksum",
-    "preset": "published",
-    "presets": "published",
-    "sparse": "hits",
+    "Axis": "geometry.axis",
+    "Grid": "geometry.grid",
+    "PeakSumProcessor": "job.processor",
+    "PeakSumSettings": "settings.model",
+    "audit_ties": "diagnostics.ties",
+    "compare": "diagnostics.compare",
+    "explain": "diagnostics.explain",
+    "find_clusters": "clustering.find",
+    "from_dense": "geometry.grid",
+    "from_hits": "geometry.hits",
+    "named_grid": "library.geometries",
+    "named_grids": "library.geometries",
+    "peak_sum_map": "clustering.find",
+    "preset": "library.presets",
+    "presets": "library.presets",
+    "sparse": "geometry.hits",
 }
 
 __all__ = [
@@ -51,7 +55,8 @@ __all__ = [
     "find_clusters",
     "from_dense",
     "from_hits",
-    "geometry",
+    "named_grid",
+    "named_grids",
     "peak_sum_map",
     "preset",
     "presets",

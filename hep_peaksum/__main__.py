@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hep_peaksum.cli import main
+from hep_peaksum.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -15,10 +15,10 @@ from uuid import UUID
 
 import numpy as np
 
-from hep_peaksum.axis import Axis
-from hep_peaksum.grid import Grid
+from hep_peaksum.geometry.axis import Axis
+from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array
-from hep_peaksum.replacing import replacing
+from hep_peaksum.results.atomic_write import atomic_write
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -197,7 +197,7 @@ def write_events(
     number = np.arange(first_event, first_event + len(events.grids), dtype=np.uint64)
     content = hashlib.sha256(events.grids.tobytes() + number.tobytes()).digest()[:16]
     options = {"compression": uproot.ZSTD(3), "uuid_function": lambda: UUID(bytes=content)}
-    with replacing(Path(path)) as target, uproot.recreate(target, **options) as file:
+    with atomic_write(Path(path)) as target, uproot.recreate(target, **options) as file:
         tree = file.mktree("Events", branches, title="hep_peaksum toy calorimeter")
         for first in range(0, len(number), BLOCK):
             part = slice(first, first + BLOCK)

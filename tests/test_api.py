@@ -40,7 +40,8 @@ def test_the_public_names():
         "find_clusters",
         "from_dense",
         "from_hits",
-        "geometry",
+        "named_grid",
+        "named_grids",
         "peak_sum_map",
         "preset",
         "presets",
@@ -73,8 +74,8 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
     [
         pytest.param("", id="first"),
         pytest.param("ps.preset('keras-3x3')", id="after_a_preset"),
-        pytest.param("import hep_peaksum.published", id="after_the_module"),
-        pytest.param("import hep_peaksum.config", id="after_the_config"),
+        pytest.param("import hep_peaksum.library.presets", id="after_the_module"),
+        pytest.param("import hep_peaksum.config.model", id="after_the_config"),
         pytest.param("from hep_peaksum import *", id="after_all_names"),
     ],
 )
@@ -85,7 +86,7 @@ def test_the_list_of_presets_can_be_had_at_any_time(before):
 
 
 def test_modules_can_be_imported_by_name():
-    assert importlib.import_module("hep_peaksum.grid").Grid is ps.Grid
+    assert importlib.import_module("hep_peaksum.geometry.grid").Grid is ps.Grid
 
 
 def test_the_version_is_that_of_the_package():
@@ -112,7 +113,7 @@ def test_importing_the_package_loads_nothing_heavy():
         pytest.param("ps.PeakSumSettings(seed_threshold='4 GeV').search_cells()", id="settings"),
         pytest.param("ps.preset('cms-l1-jet')", id="preset"),
         pytest.param("ps.presets()", id="presets"),
-        pytest.param("ps.geometry('cms-l1-towers')", id="geometry"),
+        pytest.param("ps.named_grid('cms-l1-towers')", id="geometry"),
         pytest.param("ps.find_clusters", id="find_clusters_unused"),
     ],
 )

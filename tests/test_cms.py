@@ -4,19 +4,18 @@ The file carries the towers and, in another tree, the emulator's jets with the t
 energy, the sum of the 9x9 window and the pile-up estimate. All are integers, and all must be equal.
 """
 
-from pathlib import Path
-
 import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from places import CONFIGS
 
 from hep_peaksum import find_clusters, from_hits, preset
-from hep_peaksum.config import load_config
-from hep_peaksum.run import run
+from hep_peaksum.config.load import load_config
+from hep_peaksum.job.run import run
 
 FILE = "cms_L1Ntuple.root"
-CONFIG = Path(__file__).parents[1] / "configs" / "cms-l1-jets.yaml"
+CONFIG = CONFIGS / "cms-l1-jets.yaml"
 N_EVENTS, N_JETS, N_MAXIMA = 200, 429, 430
 
 
@@ -25,7 +24,7 @@ def emulator(data):
     """Return the jets of the emulator, as records: row, col, seed, sum, chunky_donut, eta, phi."""
     with uproot.open(data(FILE)) as file:
         jets = file["l1UpgradeEmuTree/L1UpgradeTree/L1Upgrade"].arrays(filter_name="jet*")
-    words = {"seed": "SeedEt", "sum": "RawEt", "chunky_donut": "PUEt", "eta": "Eta", "phi": "Phi"}
+    words = {"seed": "SeedEt", "peak_sum": "RawEt", "chunky_donut": "PUEt", "eta": "Eta", "phi": "Phi"}
     ieta, iphi = jets.jetTowerIEta, jets.jetTowerIPhi
     ring = abs(ieta) - (abs(ieta) >= 30)  # there is no ring 29
     row = ak.where(ieta > 0, 39 + ring, 40 - ring)
@@ -37,7 +36,7 @@ def as_set(jets):
     """Return (event, row, col, seed, sum, chunky_donut) of every jet: whole numbers."""
     event = ak.local_index(jets.row, axis=0)
     event = ak.flatten(ak.broadcast_arrays(event, jets.row)[0])
-    words = ("row", "col", "seed", "sum", "chunky_donut")
+    words = ("row", "col", "seed", "peak_sum", "chunky_donut")
     columns = [ak.to_numpy(ak.flatten(jets[word])) for word in words]
     assert all((column == column.astype(int)).all() for column in columns)
     found = list(zip(*(column.astype(int).tolist() for column in (ak.to_numpy(event), *columns)), strict=True))
@@ -58,7 +57,10 @@ def assert_closure(jets, emulator):
     assert ak.count(kept.row) == N_JETS
     assert as_set(kept) == as_set(emulator)
     dropped = jets[jets.net <= 0]
-    assert (ak.flatten(dropped["sum"]).to_list(), ak.flatten(dropped.chunky_donut).to_list()) == ([17], [28])
+    assert (ak.flatten(dropped["peak_sum"]).to_list(), ak.flatten(dropped.chunky_donut).to_list()) == (
+        [17],
+        [28],
+    )
 
 
 def test_the_file_has_the_jets_that_it_is_known_for(emulator):
@@ -82,7 +84,7 @@ def towers(data):
 @pytest.mark.parametrize("kernel", ["numba", "scipy"])
 def test_arrays_give_the_jets_of_the_emulator(towers, emulator, kernel):
     settings, grid = preset("cms-l1-jet")
-    fields = ["seed", "sum", "row", "col", "chunky_donut", "net"]
+    fields = ["seed", "peak_sum", "row", "col", "chunky_donut", "net"]
     jets = find_clusters(towers, settings.model_copy(update={"kernel": kernel}), grid, fields=fields)
     assert_closure(jets, emulator)
 
@@ -94,7 +96,7 @@ def test_arrays_give_the_jets_of_the_emulator(towers, emulator, kernel):
 def test_the_tie_rule_matters_on_real_towers(towers, emulator, tie_rule, n_maxima, n_missed):
     settings, grid = preset("cms-l1-jet")
     settings = settings.model_copy(update={"tie_rule": tie_rule})
-    jets = find_clusters(towers, settings, grid, fields=["seed", "sum", "row", "col", "chunky_donut"])
+    jets = find_clusters(towers, settings, grid, fields=["seed", "peak_sum", "row", "col", "chunky_donut"])
     assert ak.count(jets.row) == n_maxima
     assert len(as_set(emulator) - as_set(jets)) == n_missed
 
@@ -168,6 +170,6 @@ def test_positions_are_near_those_of_the_emulator(run_config, emulator):
 
 def test_energies_are_half_a_gev_a_count(run_config):
     jets = jets_of(read(run_config(100_000, "iterative"), "parquet"))
-    assert jets.pt.to_list() == (jets["sum"] * 0.5).to_list()
+    assert jets.pt.to_list() == (jets["peak_sum"] * 0.5).to_list()
     energy = ak.flatten(jets.pt * np.cosh(jets.eta))
     assert ak.flatten(jets.energy).to_list() == pytest.approx(energy.to_list(), rel=1e-12)

@@ -5,20 +5,19 @@ emulator does beyond (second clusters of taus, trimmed shapes and hadronic energ
 object by object. The jets are in `test_cms`.
 """
 
-from pathlib import Path
-
 import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from places import CONFIGS
 
 from hep_peaksum import find_clusters, from_hits, preset
-from hep_peaksum.cli import main
-from hep_peaksum.closure import closure
-from hep_peaksum.config import load_config
+from hep_peaksum.cli.main import main
+from hep_peaksum.config.load import load_config
+from hep_peaksum.preview.closure import closure
 
 FILE = "cms_L1Ntuple.root"
-CONFIG = Path(__file__).parents[1] / "configs" / "cms-l1-closure.yaml"
+CONFIG = CONFIGS / "cms-l1-closure.yaml"
 TOWERS, UPGRADE = "l1CaloTowerEmuTree/L1CaloTowerTree", "l1UpgradeEmuTree/L1UpgradeTree"
 N_EVENTS, N_TAUS, N_MERGED, N_EGAMMAS = 200, 1572, 31, 306
 PRESETS = {"tau": "cms-l1-tau", "eg": "cms-l1-egamma"}
@@ -59,11 +58,11 @@ def emulated(data):
 def sums(cells, kind, **more):
     """Return the map of sums of the preset: nothing but 0 where there is no cluster."""
     settings, grid = preset(PRESETS[kind])
-    clusters = find_clusters(cells, settings.model_copy(update=more), grid, fields=["row", "col", "sum"])
+    clusters = find_clusters(cells, settings.model_copy(update=more), grid, fields=["row", "col", "peak_sum"])
     event = np.repeat(np.arange(len(clusters)), ak.to_numpy(ak.num(clusters)))
     found = np.zeros(cells.shape, int)
     found[event, ak.to_numpy(ak.flatten(clusters.row)), ak.to_numpy(ak.flatten(clusters.col))] = ak.to_numpy(
-        ak.flatten(clusters["sum"])
+        ak.flatten(clusters["peak_sum"])
     )
     return found
 
@@ -113,7 +112,7 @@ def test_the_tie_rule_matters_for_taus(towers, emulated, tie_rule, n_found):
     [
         ({"cell_threshold": "0.5 GeV"}, 1106),
         ({"cell_threshold": "1.5 GeV"}, 1366),
-        ({"stronger_side": None}, 1530),
+        ({"keep_stronger_side": None}, 1530),
         ({"sum_window": ".xxx.\nxxoxx\n.xxx."}, 1484),
     ],
 )
@@ -186,7 +185,7 @@ def config(data, monkeypatch):
 def test_closure_counts_what_is_in_the_file(config, kernel):
     found = closure(config(*(f"clusters.{name}.kernel={kernel}" for name in ("Jet", "Tau", "EGamma"))))
     counts = {
-        name: (each.n_references, each.n_found, each.n_meant, each.n_equal, each.n_extra)
+        name: (each.n_references, each.n_found, each.n_sum_expected, each.n_equal, each.n_extra)
         for name, each in found.items()
     }
     assert counts == {

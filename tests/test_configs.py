@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import uproot
 import yaml
+from places import CONFIGS
 
-from hep_peaksum.cli import main
-from hep_peaksum.config import load_config
-from hep_peaksum.demo import quickstart, write_toy
-from hep_peaksum.plan import check_inputs
-from hep_peaksum.run import run
+from hep_peaksum.cli.demo import quickstart, write_toy
+from hep_peaksum.cli.main import main
+from hep_peaksum.config.load import load_config
+from hep_peaksum.job.planning import check_inputs
+from hep_peaksum.job.run import run
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+EVERY_CONFIG = sorted(CONFIGS.glob("*.yaml"))
 # What a config must find in its file: events, and clusters where their number is known from elsewhere (the jets
 # of the trigger emulator and one more; local maxima of scipy's maximum_filter above 1 GeV).
 FOUND = {
@@ -27,7 +28,7 @@ FOUND = {
 }
 
 
-@pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
+@pytest.fixture(params=EVERY_CONFIG, ids=lambda path: path.stem)
 def config(request, data, tmp_path, monkeypatch):
     """Return an example config, where its data is: the toy files of the demo are made."""
     monkeypatch.chdir(tmp_path)
@@ -41,10 +42,10 @@ def config(request, data, tmp_path, monkeypatch):
 
 
 def test_there_are_examples():
-    assert {path.stem for path in CONFIGS} >= set(FOUND)
+    assert {path.stem for path in EVERY_CONFIG} >= set(FOUND)
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EVERY_CONFIG, ids=lambda path: path.stem)
 def test_an_example_config_is_fine_also_without_its_data(path, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HEP_PEAKSUM_DATA", str(tmp_path))
@@ -57,7 +58,7 @@ def test_an_example_config_is_fine_also_without_its_data(path, capsys, monkeypat
     assert not said.err
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EVERY_CONFIG, ids=lambda path: path.stem)
 def test_an_example_config_is_commented(path):
     assert path.read_text().startswith("# ")
 
@@ -81,25 +82,25 @@ def test_an_example_config_runs_and_every_form_agrees(config, tmp_path):
         for events in (parquet, *trees):
             assert len(events) == n_events
             for collection, n in found["n_clusters"].items():
-                assert ak.sum(events[f"n{collection}"]) == ak.count(events[f"{collection}_sum"]) == n
+                assert ak.sum(events[f"n{collection}"]) == ak.count(events[f"{collection}_peak_sum"]) == n
     assert not result.losses
     plots = list((result.directory / "plots").iterdir())
     assert len(plots) == sum(len(histograms) for histograms in result.histograms.values())
 
 
 def test_the_packaged_quickstart_is_the_one_of_the_repository():
-    assert quickstart() == next(path for path in CONFIGS if path.stem == "quickstart").read_text()
+    assert quickstart() == next(path for path in EVERY_CONFIG if path.stem == "quickstart").read_text()
 
 
 def test_the_layers_of_geant4_b4_add_up(data, tmp_path, monkeypatch):
     monkeypatch.setenv("HEP_PEAKSUM_DATA", str(data("g4B4_2.root").parent))
-    config = next(path for path in CONFIGS if path.stem == "geant4-b4")
+    config = next(path for path in EVERY_CONFIG if path.stem == "geant4-b4")
     run(load_config(config, [f"output.directory={tmp_path}", "output.plots=false"]), max_events=100)
     events = uproot.open(tmp_path / "pions/clusters.root")["Events"].arrays()
     assert events.nClusterLayer.to_list() == (67 * events.nCluster).to_list()
     layers = ak.unflatten(ak.flatten(events.ClusterLayer_sum), np.full(int(ak.sum(events.nCluster)), 67))
     assert ak.sum(layers, axis=1).to_list() == pytest.approx(
-        ak.flatten(events.Cluster_sum).to_list(), rel=1e-12
+        ak.flatten(events.Cluster_peak_sum).to_list(), rel=1e-12
     )
     # Cells of the raw file, added by hand about the first seed.
     cells = uproot.open(data("g4B4_2.root"))["B4"]["Eabs"].array(entry_stop=1).to_numpy().reshape(67, 10, 10)

@@ -1,20 +1,17 @@
 """The pages of docs: what they show can be used as it stands, and no key is left out."""
 
 import re
-from pathlib import Path
 
 import pytest
 import yaml
+from places import DOCS
 
 from hep_peaksum import Axis, Grid, PeakSumSettings
-from hep_peaksum.clusters import check_fields
-from hep_peaksum.config import RunOptions
-from hep_peaksum.settings import EDGES, Pileup
+from hep_peaksum.clustering.fields import check_fields
+from hep_peaksum.config.sections import RunOptions
+from hep_peaksum.settings.model import EDGES, Pileup
 
-RULES, RUNNING = (
-    (Path(__file__).parents[1] / "docs" / page).read_text(encoding="utf-8")
-    for page in ("rules.md", "running.md")
-)
+RULES, RUNNING = ((DOCS / page).read_text(encoding="utf-8") for page in ("rules.md", "running.md"))
 BLOCKS = re.findall(r"```yaml\n(.*?)```", RULES, flags=re.DOTALL)
 GRID = Grid(
     rows=Axis(name="eta", bins=24, start=-3, stop=3),
@@ -25,7 +22,7 @@ GRID = Grid(
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split(":")[0].split("\n")[-1])
 def test_a_block_of_the_page_is_settings_as_it_stands(block):
     content = yaml.safe_load(block)
-    fields = content.pop("fields", ["sum"])
+    fields = content.pop("fields", ["peak_sum"])
     settings = PeakSumSettings(**{"pileup": ["donut"], **content} if "sum_threshold_on" in content else content)
     check_fields(fields, settings, GRID)
 

@@ -2,13 +2,13 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from places import EXAMPLES as FOLDER
+from places import ROOT
 
-ROOT = Path(__file__).parents[1]
 # those with Keras are run by test_keras_layer, where it is installed
-EXAMPLES = [p for p in sorted((ROOT / "examples").glob("*.py")) if not p.stem.startswith("keras_")]
+EXAMPLES = [p for p in sorted(FOLDER.glob("*.py")) if not p.stem.startswith("keras_")]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -41,7 +41,7 @@ def test_the_python_of_the_readme_runs(block):
 
 
 def test_the_yaml_of_the_readme_is_a_config(tmp_path):
-    from hep_peaksum.config import load_config
+    from hep_peaksum.config.load import load_config
 
     job = re.search(r"```yaml\n(datasets:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
     (tmp_path / "job.yaml").write_text(job)

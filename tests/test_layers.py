@@ -1,6 +1,7 @@
-"""A file imports only from the rows above its own: the drawing of the package, kept true."""
+"""A file imports only from its own folder or from folders above: the table of ARCHITECTURE.md, kept true."""
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -10,51 +11,36 @@ import hep_peaksum
 FOLDER = Path(hep_peaksum.__file__).parent
 NAME = hep_peaksum.__name__
 
-# The kernels' contract is below the settings, and both are below everything else.
+# From the ground up. Folders of one row do not import each other.
 ROWS = (
-    "kernels yaml_file replacing lock ahead loading",
-    "kernels.compiled kernels.paths kernels.scipy_kernel thresholds",
-    "kernels.numba_around",
-    "kernels.numba_kernel",
-    "windows",
-    "settings axis",
-    "grid",
-    "hits quantity",
-    "seeds",
-    "sums",
-    "pileup shapes",
-    "clusters",
-    "peaksum",
-    "published tie_audit described keras_settings keras_hls",
-    "diagnostics keras_search",
-    "canvas",
-    "inputs",
-    "events histograms output plots plots_diagnostics plots_rules keras_layer toy",
-    "config chunks keras_standard remote survey",
-    "processor executors",
-    "runner",
-    "plan",
-    "manifest",
-    "run show integrations",
-    "closure",
-    "demo report cli_options",
-    "cli_diagnostics",
-    "cli __init__",
-    "__main__",
+    "suggestions",
+    "kernels",
+    "settings",
+    "geometry",
+    "library",
+    "clustering",
+    "evaluation",
+    "diagnostics keras analysis",
+    "config",
+    "reading results",
+    "preview toy plotting",
+    "job",
+    "report integrations",
+    "cli",
+    "__init__ __main__",
 )
-PLANNED = {"integrations"}
-ROW = {module: row for row, modules in enumerate(ROWS) for module in modules.split()}
+PLANNED = {"report", "integrations"}
+MOST_MODULES = 9
+ROW = {place: row for row, places in enumerate(ROWS) for place in places.split()}
 FILES = {
     path.relative_to(FOLDER).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__"): path
     for path in sorted(FOLDER.rglob("*.py"))
 }
 
 
-def row_of(module):
-    """Return the row of a module; what lies in a listed folder stands where the folder stands."""
-    while module not in ROW and "." in module:
-        module = module.rpartition(".")[0]
-    return ROW[module]
+def place_of(module):
+    """Return the folder of a module, or the module itself at the top."""
+    return module.partition(".")[0]
 
 
 def is_type_checking(node):
@@ -74,57 +60,75 @@ def imported(module, path):
             assert node.level == 0, f"{module}, line {node.lineno}: relative imports hide the row"
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     inside = {name.removeprefix(f"{NAME}.") if name != NAME else "__init__" for name in found if is_ours(name)}
-    if any(name in FILES and name != "__init__" for name in inside):
-        inside.discard("__init__")  # `from hep_peaksum import output` is an import of output
-    return {name for name in inside if name in FILES}
+    inside &= set(FILES)
+    # `from hep_peaksum.results import parquet` is an import of parquet, not of the folder
+    is_package = {name for name in inside if any(is_inside(other, name) for other in inside - {name})}
+    return inside - is_package
+
+
+def is_inside(module, folder):
+    return folder == "__init__" or module.startswith(f"{folder}.")
 
 
 def is_ours(name):
     return name == NAME or name.startswith(f"{NAME}.")
 
 
-def test_every_file_stands_in_a_row():
-    unlisted = {module for module in FILES if module not in ROW and module.partition(".")[0] not in PLANNED}
-    assert not unlisted
-    assert set(ROW) - set(FILES) <= PLANNED
+IMPORTS = {module: imported(module, path) for module, path in FILES.items()}
 
 
-def test_no_file_is_listed_twice():
-    listed = " ".join(ROWS).split()
-    assert sorted(listed) == sorted(set(listed))
+def test_every_folder_stands_in_a_row():
+    places = {place_of(module) for module in FILES}
+    assert places <= set(ROW)
+    assert set(ROW) - places <= PLANNED
 
 
-@pytest.mark.parametrize("module", FILES)
-def test_a_file_imports_only_from_rows_above(module):
-    same_folder = module.rpartition(".")[0] or None
-    wrong = {
-        other
-        for other in imported(module, FILES[module])
-        if not (row_of(other) < row_of(module) or (same_folder and other.startswith(same_folder)))
-    }
-    assert not wrong, f"{module} (row {row_of(module)}) imports {sorted(wrong)}, of its own row or below"
+@pytest.mark.parametrize("place", ROW)
+def test_a_folder_imports_only_from_rows_above(place):
+    for module, others in IMPORTS.items():
+        if place_of(module) == place:
+            wrong = {o for o in others if place_of(o) != place and ROW[place_of(o)] >= ROW[place]}
+            assert not wrong, f"{module} (row {ROW[place]}) imports {sorted(wrong)}, of its own row or below"
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    try:
+        TopologicalSorter(IMPORTS).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle: {' imports '.join(reversed(error.args[1]))}")
+
+
+@pytest.mark.parametrize("folder", sorted({place_of(module) for module in FILES if "." in module}))
+def test_a_folder_holds_few_modules(folder):
+    modules = [module for module in FILES if module.startswith(f"{folder}.")]
+    assert len(modules) <= MOST_MODULES, modules
+
+
+def test_no_folder_has_the_name_of_a_public_function():
+    """Python puts an imported folder where the lazy name would be found."""
+    assert not {place_of(module) for module in FILES} & set(hep_peaksum.__all__)
 
 
 @pytest.mark.parametrize("module", FILES)
 def test_nothing_imports_the_public_names(module):
     """The package's own files import from where things are: the lazy names are for users."""
-    assert "__init__" not in imported(module, FILES[module])
+    assert "__init__" not in IMPORTS[module]
 
 
 def test_imports_are_found_wherever_they_stand(tmp_path):
     path = tmp_path / "example.py"
     path.write_text(
-        "import hep_peaksum.grid\n"
-        "from hep_peaksum import output, plots as p\n"
+        "import hep_peaksum.geometry.grid\n"
+        "from hep_peaksum.results import parquet, lock as p\n"
         "from hep_peaksum.kernels import numba_kernel\n"
+        "from hep_peaksum import suggestions\n"
         "import numpy\n"
         "from typing import TYPE_CHECKING\n"
-        "if TYPE_CHECKING:\n    from hep_peaksum.config import Config\n"
-        "def f():\n    from hep_peaksum.run import run\n"
+        "if TYPE_CHECKING:\n    from hep_peaksum.config.model import Config\n"
+        "def f():\n    from hep_peaksum.job.run import run\n"
     )
-    assert imported("example", path) == {
-        *("grid", "output", "plots", "kernels", "kernels.numba_kernel", "config", "run"),
-    }
+    found = {"geometry.grid", "results.parquet", "results.lock", "kernels.numba_kernel", "suggestions"}
+    assert imported("example", path) == {*found, "config.model", "job.run"}
 
 
 @pytest.mark.parametrize("word", ["utils", "common", "base", "helpers", "misc", "core"])

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import uproot
 
-from hep_peaksum.axis import Axis
-from hep_peaksum.grid import Grid
-from hep_peaksum.peaksum import find_clusters
-from hep_peaksum.settings import PeakSumSettings
+from hep_peaksum.clustering.find import find_clusters
+from hep_peaksum.geometry.axis import Axis
+from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.toy import (
     CORE_PART,
     CORE_RADIUS,

@@ -54,14 +54,14 @@ class Periodic(NamedTuple):
 class Peaks:
     """Seeds and the sums of their windows: flat arrays of one length, sorted by (event, row, col).
 
-    Those of event i lie at ``first[i]`` to ``first[i + 1]``, in cell number `cell` of a plane of `n_cols`
-    columns, row after row. `first` is int64; `cell` and `n_cells` are int32, `seed` and `sum` of the type of an
-    `accumulator`. What peaks need in memory takes as long to get as the search: `event` (int64), `row` and
-    `col` (int32) are made when somebody asks.
+    Those of event i lie at ``event_offsets[i]`` to ``event_offsets[i + 1]``, in cell number `cell` of a plane
+    of `n_cols` columns, row after row. `first` is int64; `cell` and `n_cells` are int32, `seed` and `sum` of
+    the type of an `accumulator`. What peaks need in memory takes as long to get as the search: `event` (int64),
+    `row` and `col` (int32) are made when somebody asks.
     """
 
     n_cols: int
-    first: Array
+    event_offsets: Array
     cell: Array
     seed: Array
     sum: Array
@@ -71,7 +71,7 @@ class Peaks:
     def at(cls, place: tuple[Array, Array, Array], shape: tuple[int, ...], *columns: Array) -> Peaks:
         """Return peaks by (event, row, col) in grids of that shape, with `seed`, `sum` and `n_cells`."""
         event, row, col = place
-        return cls(shape[2], firsts(event, shape[0]), (row * shape[2] + col).astype(np.int32), *columns)
+        return cls(shape[2], event_offsets(event, shape[0]), (row * shape[2] + col).astype(np.int32), *columns)
 
     def __len__(self) -> int:
         """Return the number of peaks."""
@@ -80,7 +80,7 @@ class Peaks:
     @cached_property
     def event(self) -> Array:
         """The event of every peak."""
-        return events_of(self.first)
+        return event_index(self.event_offsets)
 
     @cached_property
     def row(self) -> Array:
@@ -94,7 +94,7 @@ class Peaks:
 
     def take(self, index: Array) -> Peaks:
         """Return the peaks at `index` (a mask, or positions event by event), in that order."""
-        first = firsts(self.event[index], len(self.first) - 1)
+        first = event_offsets(self.event[index], len(self.event_offsets) - 1)
         columns = (column[index] for column in (self.cell, self.seed, self.sum, self.n_cells))
         return Peaks(self.n_cols, first, *columns)
 
@@ -123,8 +123,9 @@ class Kernel(Protocol):
     ) -> Search:
         """Do the same with hits in place of grids; no cell without a hit reaches the bound.
 
-        Those of event i lie at ``first[i]`` to ``first[i + 1]``, in cell number `cell` of the plane, row after
-        row. Several in one cell add, as float64 or int64. `value` is float32, float64 or int64.
+        Those of event i lie at ``event_offsets[i]`` to ``event_offsets[i + 1]``, in cell number `cell` of the
+        plane, row after row. Several in one cell add, as float64 or int64. `value` is float32, float64 or
+        int64.
         """
 
     def sum_cells(
@@ -143,10 +144,10 @@ class Kernel(Protocol):
         Where nothing higher can be reached it is the lowest cell that can.
         """
 
-    def falling(self, first: Array, key: Array) -> Array:
+    def argsort_descending(self, first: Array, key: Array) -> Array:
         """Return the order in which, event by event, the keys fall; equal ones stay in their order.
 
-        Those of event i lie at ``first[i]`` to ``first[i + 1]``.
+        Those of event i lie at ``event_offsets[i]`` to ``event_offsets[i + 1]``.
         """
 
 
@@ -155,40 +156,40 @@ def get_kernel(name: KernelName) -> Kernel:
     return cast("Kernel", importlib.import_module(f"hep_peaksum.kernels.{name}_kernel"))
 
 
-def filled(first: Array, cell: Array, value: Array, plane: tuple[int, int]) -> Array:
+def dense_grids(first: Array, cell: Array, value: Array, plane: tuple[int, int]) -> Array:
     """Return the grids that hits fill, shape (event, row, col): float64 or int64 (see `find_peaks_in_hits`).
 
-    >>> filled(np.array([0, 2, 3]), np.array([1, 1, 0]), np.array([2, 3, 1]), (1, 2)).tolist()
+    >>> dense_grids(np.array([0, 2, 3]), np.array([1, 1, 0]), np.array([2, 3, 1]), (1, 2)).tolist()
     [[[0, 5]], [[1, 0]]]
     """
     grids = np.zeros((len(first) - 1, *plane), accumulator(value.dtype))
-    place = events_of(first) * plane[0] * plane[1] + cell
+    place = event_index(first) * plane[0] * plane[1] + cell
     np.add.at(grids.reshape(-1), place, value.astype(grids.dtype, copy=False))
     return grids
 
 
-def firsts(event: Array, n_events: int) -> Array:
+def event_offsets(event: Array, n_events: int) -> Array:
     """Return where in a list sorted by event those of each begin; the end of the list is the last.
 
-    >>> firsts(np.array([0, 2, 2]), 4).tolist()
+    >>> event_offsets(np.array([0, 2, 2]), 4).tolist()
     [0, 1, 1, 3, 3]
     """
     return np.concatenate([[0], np.cumsum(np.bincount(event, minlength=n_events))])
 
 
-def events_of(first: Array) -> Array:
-    """Return the events of a list in which those of event i lie at ``first[i]`` to ``first[i + 1]``.
+def event_index(first: Array) -> Array:
+    """Return the event of every item of a flat list, given where each event begins (see `event_offsets`).
 
-    >>> events_of(np.array([0, 1, 1, 3, 3])).tolist()
+    >>> event_index(np.array([0, 1, 1, 3, 3])).tolist()
     [0, 2, 2]
     """
     return np.repeat(np.arange(len(first) - 1), np.diff(first))
 
 
-def remaining(first: Array, kept: Array) -> Array:
+def offsets_of_kept(first: Array, kept: Array) -> Array:
     """Return where those of each event begin in a list of which only what a mask keeps is left.
 
-    >>> remaining(np.array([0, 1, 1, 3]), np.array([True, False, True])).tolist()
+    >>> offsets_of_kept(np.array([0, 1, 1, 3]), np.array([True, False, True])).tolist()
     [0, 1, 1, 2]
     """
     return np.concatenate([[0], np.cumsum(kept)])[first]

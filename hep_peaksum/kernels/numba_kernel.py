@@ -21,25 +21,29 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from hep_peaksum.kernels import Array, Offset, Peaks, Periodic, Rule, Search, absent, accumulator
-from hep_peaksum.kernels.compiled import jit, least_cell, read_only
-from hep_peaksum.kernels.numba_around import falling, saddles, sum_cells
-from hep_peaksum.kernels.paths import ADJACENT, adjacent, lower_wins, paths, reach
+from hep_peaksum.kernels.numba_compile import jit, least_cell, read_only
+from hep_peaksum.kernels.numba_peaks import argsort_descending, saddles, sum_cells
+from hep_peaksum.kernels.offset_tables import ADJACENT, adjacent, lower_wins, offset_tables, reach
 
-__all__ = ["falling", "find_peaks", "find_peaks_in_hits", "saddles", "sum_cells"]
+__all__ = ["argsort_descending", "find_peaks", "find_peaks_in_hits", "saddles", "sum_cells"]
 
 # A block of events stays in the cache next to the processor.
 VECTOR_BYTES, BLOCK_BYTES = 64, 1 << 14
 NO_BIT, ONE = np.uint64(0), np.uint64(1)
+
 # So many candidates a vector are written down whether there are so many or not. So many windows are added side
 # by side: an addition waits for the one before, and others can be made meanwhile.
 AT_LEAST, SIDE_BY_SIDE = 4, 4
+
 # Memory is asked for while there is other work: a block ahead in the first look at the vectors, and so many
 # vectors of the block after that whenever one of them is looked at closely; the latter where most are.
 ASKED_FOR, ASKED_FOR_IF_DENSE = 3, 1
+
 # A place in a block and its event are written down as one number; a bit lies in a word of 64.
 EVENT_BITS, PLACE = 32, (1 << 32) - 1
 WORD_BITS, PLACE_IN_WORD = 6, (1 << 6) - 1
 FIRST_ROOM = 1024
+
 # In a window that reaches further a hit is hardly ever alone.
 FAR = 3
 
@@ -53,7 +57,7 @@ def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
     bound = _rounded_up(rule.bound, grids.dtype)
     if bound is None:  # beyond what a cell can hold
         return Search(found.peaks, is_finite=True)
-    steps = paths(shape, rule, periodic)
+    steps = offset_tables(shape, rule, periodic)
     usual = _in_the_middle(steps.kind, shape)
     ahead = max(shape[1] + 1 + _n_lanes(grids.dtype), int(np.abs(steps.window[usual]).max(initial=0)))
     copy = np.zeros(block * n + 2 * ahead, grids.dtype)
@@ -82,7 +86,7 @@ def find_peaks_in_hits(
     """Return every seed among hits with the sum of its window (see `hep_peaksum.kernels.Kernel`)."""
     number = accumulator(value.dtype)
     found = _Found(len(first) - 1, plane[1], plane[0] * plane[1], number)
-    steps = paths(plane, rule, periodic, has_looked=False)
+    steps = offset_tables(plane, rule, periodic, has_looked=False)
     company = _company(plane, rule, steps.kind)
     while found.is_open:
         found.go_on(
@@ -130,13 +134,13 @@ class _Found:
     ) -> None:
         self.n_events, self.n_cols, self.most_at_once = n_events, n_cols, most_at_once
         self.types = (np.int32, number, number, np.int32)
-        self.first = np.zeros(n_events + 1, np.int64)
+        self.event_offsets = np.zeros(n_events + 1, np.int64)
         self.columns = [np.empty(FIRST_ROOM + most_at_once, dtype) for dtype in self.types]
         self.n, self.event, self.is_finite, self.is_open = 0, 0, True, True
 
     def go_on(self, search: Callable[..., Any], *arguments: Any) -> None:
         """Search on until all events are done or there is no room."""
-        n, event, is_finite = search(*arguments, self.first, *self.columns, self.n, self.event)
+        n, event, is_finite = search(*arguments, self.event_offsets, *self.columns, self.n, self.event)
         self.n, self.event, self.is_finite = n, event, self.is_finite and bool(is_finite)
         self.is_open = event < self.n_events
         if self.is_open:
@@ -149,7 +153,7 @@ class _Found:
     @property
     def peaks(self) -> Peaks:
         """The peaks, in columns as long as there are peaks."""
-        return Peaks(self.n_cols, self.first, *(column[: self.n] for column in self.columns))
+        return Peaks(self.n_cols, self.event_offsets, *(column[: self.n] for column in self.columns))
 
 
 def _rounded_up(bound: float, dtype: np.dtype[Any]) -> Any:
@@ -166,9 +170,6 @@ def _rounded_up(bound: float, dtype: np.dtype[Any]) -> Any:
 def _n_lanes(dtype: np.dtype[Any]) -> int:
     """Return how many cells one vector holds."""
     return VECTOR_BYTES // dtype.itemsize
-
-
-# Vectors, which numba has no words for: what they give is a word with a bit for each cell.
 
 
 def _instruction(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -24,8 +24,8 @@ from hep_peaksum.kernels import (
     Search,
     absent,
     accumulator,
-    events_of,
-    filled,
+    dense_grids,
+    event_index,
 )
 
 # Events are taken in blocks of this many cells, so that the padded copies stay small.
@@ -52,7 +52,7 @@ def find_peaks_in_hits(
     first: Array, cell: Array, value: Array, plane: tuple[int, int], rule: Rule, periodic: Periodic
 ) -> Search:
     """Return the seeds among hits, by way of the dense grids."""
-    return find_peaks(filled(first, cell, value, plane), rule, periodic)
+    return find_peaks(dense_grids(first, cell, value, plane), rule, periodic)
 
 
 def sum_cells(
@@ -78,9 +78,9 @@ def saddles(grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
     return np.array([_saddle(grids[event].tolist(), row, col, periodic) for event, row, col in places], number)
 
 
-def falling(first: Array, key: Array) -> Array:
+def argsort_descending(first: Array, key: Array) -> Array:
     """Return the order in which, event by event, the keys fall; equal ones stay in their order."""
-    return np.lexsort((-key, events_of(first)))
+    return np.lexsort((-key, event_index(first)))
 
 
 def _saddle(cells: list[list[float]], row: int, col: int, periodic: Periodic) -> float:

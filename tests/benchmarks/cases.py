@@ -11,10 +11,10 @@ import awkward as ak
 import numpy as np
 
 from hep_peaksum import toy
-from hep_peaksum.grid import Grid, bare_grid
+from hep_peaksum.geometry.grid import Grid, bare_grid
 from hep_peaksum.kernels import Array
-from hep_peaksum.published import preset
-from hep_peaksum.settings import PeakSumSettings
+from hep_peaksum.library.presets import preset
+from hep_peaksum.settings.model import PeakSumSettings
 
 CELLS = 100_000 * 24 * 16  # of a full-sized case, whatever the shape of its events: far more than a cache holds
 

@@ -20,9 +20,9 @@ import numpy as np
 from scipy import ndimage
 
 from hep_peaksum import find_clusters, sparse
+from hep_peaksum.clustering.seeding import seed_bound
 from hep_peaksum.kernels import Array, Peaks, Rule, accumulator, get_kernel
-from hep_peaksum.seeds import seed_bound
-from hep_peaksum.thresholds import inclusive_bound
+from hep_peaksum.settings.thresholds import inclusive_bound
 from tests.benchmarks.cases import Case
 from tests.benchmarks.compiled import Loops, compiler
 
@@ -288,7 +288,7 @@ def by_place(case: Case, event: Array, row: Array, col: Array, sums: Array) -> R
 def by_record(case: Case, found: ak.Array) -> Read:
     """Return flat places and sums of clusters, in order of position."""
     event = np.repeat(np.arange(len(found)), ak.to_numpy(ak.num(found)))
-    row, col, sums = (ak.to_numpy(ak.flatten(found[name])) for name in ("row", "col", "sum"))
+    row, col, sums = (ak.to_numpy(ak.flatten(found[name])) for name in ("row", "col", "peak_sum"))
     if case.layers == "each":
         event = event * case.grids.shape[1] + ak.to_numpy(ak.flatten(found["layer"]))
     places, sums = by_place(case, event, row, col, sums)

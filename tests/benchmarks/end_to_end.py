@@ -1,4 +1,4 @@
-"""A whole job against reading alone: `hep_peaksum.run`, a coffea processor that only reads the branch, bare
+"""A whole job against reading alone: `hep_peaksum.job.run`, a coffea processor that only reads the branch, bare
 uproot.
 
 All in one process and in turns, on the same toy files (24 x 16 float32, zstd). The job writes parquet and the
@@ -27,8 +27,8 @@ import uproot
 from coffea import processor
 from coffea.nanoevents import BaseSchema
 
-from hep_peaksum import run as run_module
-from hep_peaksum.executors import LOCAL_DASK
+from hep_peaksum.job import run as run_module
+from hep_peaksum.job.executors import LOCAL_DASK
 from tests.benchmarks.measuring import Contender, Timing, digits, hold_on, interleaved
 from tests.benchmarks.reader import Reader
 from tests.benchmarks.results import Table

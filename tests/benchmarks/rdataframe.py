@@ -26,7 +26,7 @@ from tests.benchmarks.samples import scratch_folder, toy_files
 
 TARGET = 2.0
 SOURCE = Path(__file__).parent / "rdataframe.cpp"
-COMPARED = ("row", "col", "n_cells", "seed", "sum")
+COMPARED = ("row", "col", "n_cells", "seed", "peak_sum")
 PAIRS = {
     "one core": ("RDataFrame, one core", "run, one core"),
     "two cores": ("RDataFrame, two threads", "run, threads-2"),

@@ -12,7 +12,8 @@ from typing import Any
 
 from rich.progress import track
 
-from hep_peaksum.config import Config, parse_config
+from hep_peaksum.config.load import parse_config
+from hep_peaksum.config.model import Config
 from hep_peaksum.toy import make_events, write_events
 from tests.benchmarks.measuring import progress_console
 from tests.benchmarks.reader import BRANCH, TREE

@@ -25,13 +25,13 @@ STEPS = {
         "uproot.behaviors.TBranch:TBranch.array",
         "uproot.behaviors.TBranch:HasBranches.arrays",
     ],
-    "grids from columns": ["hep_peaksum.events:GridColumns.sparse_cells"],
+    "grids from columns": ["hep_peaksum.reading.columns:GridColumns.sparse_cells"],
     "search: the kernel": ["hep_peaksum.kernels.numba_kernel:find_peaks"],
-    "search: all around it": ["hep_peaksum.processor:find_peaks"],
-    "records of clusters": ["hep_peaksum.processor:table", "hep_peaksum.processor:jagged"],
-    "histograms": ["hep_peaksum.histograms:fill", "hep_peaksum.histograms:book"],
-    "writing (columns, parquet)": ["hep_peaksum.output:write_part"],
-    "merge, results": ["hep_peaksum.run:_merge", "hep_peaksum.run:_write_results"],
+    "search: all around it": ["hep_peaksum.job.processor:find_peaks"],
+    "records of clusters": ["hep_peaksum.job.processor:table", "hep_peaksum.job.processor:jagged"],
+    "histograms": ["hep_peaksum.analysis.histograms:fill", "hep_peaksum.analysis.histograms:book"],
+    "writing (columns, parquet)": ["hep_peaksum.results.parquet:write_part"],
+    "merge, results": ["hep_peaksum.job.run:_merge", "hep_peaksum.job.run:_write_results"],
 }
 COLUMNS = ["step", "share of the processor time"]
 

@@ -32,8 +32,8 @@ reader.Reader.process = lambda *_: {END}
 reader.main("iterative", sys.argv[1:])
 """
 RUN_FIRST = f"""
-import hep_peaksum.processor
-hep_peaksum.processor.PeakSumProcessor.process = lambda *_: {END}
+import hep_peaksum.job.processor
+hep_peaksum.job.processor.PeakSumProcessor.process = lambda *_: {END}
 from hep_peaksum.cli import main
 main()
 """

@@ -1,0 +1,1 @@
+"""What a job does with an event beside clustering."""

@@ -1,0 +1,1 @@
+"""The algorithm on arrays: cells in, clusters out."""

@@ -1,0 +1,1 @@
+"""The YAML file: its sections, its checks and its documentation."""

@@ -1,0 +1,1 @@
+"""Why a cell is a seed or not, and what would change with other settings."""

@@ -1,0 +1,1 @@
+"""Clusters against a reference, on arrays."""

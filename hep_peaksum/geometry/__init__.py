@@ -1,0 +1,1 @@
+"""The detector: axes, grids, and hits placed on them."""

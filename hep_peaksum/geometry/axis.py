@@ -1,0 +1,218 @@
+"""One axis of the detector plane: how many cells, what hits call them, where they are."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import lru_cache
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from hep_peaksum.kernels import Array
+from hep_peaksum.settings.thresholds import NUMBER, finite_number
+
+TWO_PI = 2 * math.pi
+
+
+def _coordinate(value: object) -> object:
+    """Read a coordinate; ``"2pi"``, ``"-pi"`` and ``"pi/2"`` are understood."""
+    if not isinstance(value, str):
+        return finite_number(value)
+    match = re.fullmatch(rf"\s*({NUMBER}|[+-]?)\s*\*?\s*pi\s*(?:/\s*({NUMBER}))?\s*", value)
+    if not match or float(match[2] or 1) == 0:
+        msg = f"{value!r} is not a coordinate: give a number, or a text such as '2pi' or '-pi/2'"
+        raise ValueError(msg)
+    factor = float(match[1] + "1" if match[1] in ("", "+", "-") else match[1])
+    return finite_number(factor * math.pi / float(match[2] or 1))
+
+
+def _labels(value: object) -> object:
+    """Write labels as one text: ``"-2..-1, 1..2"``."""
+    if isinstance(value, (list, tuple)):
+        value = ", ".join(str(label) for label in value)
+    if isinstance(value, str):
+        _read_labels(value)
+        return " ".join(value.split())
+    return value
+
+
+@lru_cache(maxsize=64)
+def _read_labels(text: str) -> tuple[int, ...]:
+    labels: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([+-]?\d+)\s*(?:\.\.\s*([+-]?\d+)\s*)?", part)
+        if not match:
+            msg = f"{part.strip()!r} is not a label: write integers and ranges, as in '-28..-1, 1..28'"
+            raise ValueError(msg)
+        low, high = int(match[1]), int(match[2] or match[1])
+        if high < low:
+            msg = f"the range {part.strip()!r} runs backwards: labels are listed in the order of the cells"
+            raise ValueError(msg)
+        labels.extend(range(low, high + 1))
+    if len(set(labels)) < len(labels):
+        msg = f"the label {next(x for x in labels if labels.count(x) > 1)} stands twice in {text!r}"
+        raise ValueError(msg)
+    return tuple(labels)
+
+
+Coordinate = Annotated[float, BeforeValidator(_coordinate)]
+Count = Annotated[int, Field(strict=True, ge=1)]
+
+# Labels that spread no wider are looked up in a table.
+LARGEST_TABLE = 1 << 16
+
+
+class Axis(BaseModel):
+    """One axis of the plane: how many cells, what hits call them, where they are.
+
+    Give `n` (bare indices), or `bins, start, stop`, or `edges`; or `labels`, the integers by which hits name
+    the cells, in order, alone or with positions added. An axis that closes on itself is `periodic`.
+
+    >>> Axis(name="phi", bins=72, start=0, stop="2pi", periodic=True).size
+    72
+    >>> Axis(labels="-2..-1, 1..2").size
+    4
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str | None = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="eta, phi, x, y, ...")
+    n: Count | None = Field(None, description="number of cells, without positions")
+    bins: Count | None = Field(None, description="number of cells of one width, between start and stop")
+    start: Coordinate | None = None
+    stop: Coordinate | None = None
+    edges: tuple[Coordinate, ...] | None = Field(None, description="where cells begin and end")
+    labels: Annotated[str, BeforeValidator(_labels)] | None = Field(
+        None, description="the integers that hits use, in the order of the cells"
+    )
+    periodic: bool = Field(False, strict=True, description="whether the axis closes on itself")
+    unit: str | None = Field(None, description="of the positions, as in 'mm'")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Axis:
+        regular = [self.bins, self.start, self.stop]
+        if any(x is not None for x in regular) and None in regular:
+            msg = "bins, start and stop belong together: give all three"
+            raise ValueError(msg)
+        ways = [word for word in ("n", "bins", "edges") if getattr(self, word) is not None]
+        allowed = [[], ["bins"], ["edges"]] if self.labels is not None else [["n"], ["bins"], ["edges"]]
+        if ways not in allowed:
+            found = ", ".join([*ways, *["labels"] * (self.labels is not None)]) or "none of them"
+            msg = f"an axis is given by one of n, bins/start/stop, edges, labels (+ positions); here: {found}"
+            raise ValueError(msg)
+        if (positions := self.edge_positions) is not None:
+            if len(positions) < 2 or not (np.isfinite(positions).all() and (np.diff(positions) > 0).all()):
+                msg = "edges must be two or more finite numbers, each larger than the one before (start < stop)"
+                raise ValueError(msg)
+            if len(positions) - 1 != self.size:
+                msg = (
+                    f"{self.size} labels and {len(positions) - 1} cells between the edges: these must be equal"
+                )
+                raise ValueError(msg)
+            if self.name == "phi" and self.periodic and abs(positions[-1] - positions[0] - TWO_PI) > 1e-3:
+                msg = f"a periodic phi axis spans 2pi, this one {positions[-1] - positions[0]:.6g}"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        if self.label_values is not None:
+            return len(self.label_values)
+        if self.edges is not None:
+            return len(self.edges) - 1
+        return self.n or self.bins or 0
+
+    @property
+    def label_values(self) -> Array | None:
+        """The labels in the order of the cells, or None."""
+        return None if self.labels is None else np.array(_read_labels(self.labels), np.int64)
+
+    @property
+    def edge_positions(self) -> Array | None:
+        """The size + 1 positions where cells begin and end, or None."""
+        if self.edges is not None:
+            return np.array(self.edges, np.float64)
+        if self.bins is None or self.start is None or self.stop is None:
+            return None
+        return np.linspace(self.start, self.stop, self.bins + 1)
+
+    @property
+    def centres(self) -> Array | None:
+        """The middle of every cell, or None; an azimuth `phi` is given in (-pi, pi]."""
+        if (edges := self.edge_positions) is None:
+            return None
+        middle = (edges[:-1] + edges[1:]) / 2
+        return middle - TWO_PI * np.ceil((middle - math.pi) / TWO_PI) if self.name == "phi" else middle
+
+    def coarsened(self, n: int, *, allow_partial_towers: bool = False) -> Axis:
+        """Return the axis with `n` cells pooled into one; `allow_partial_towers` lets the last one be smaller.
+
+        Labels are those of the cells and go.
+
+        Raises
+        ------
+        ValueError
+            If the cells do not divide by `n`, and the axis is periodic or `allow_partial_towers` is not set.
+
+        >>> Axis(name="eta", bins=24, start=-3, stop=3).coarsened(8).edge_positions.tolist()
+        [-3.0, -1.0, 1.0, 3.0]
+        """
+        if n == 1:
+            return self
+        if self.size % n and (self.periodic or not allow_partial_towers):
+            remedy = (
+                "a periodic axis cannot have a partial tower"
+                if self.periodic
+                else "set allow_partial_towers to true"
+            )
+            msg = f"{self.size} cells of {self.name or 'an axis'} cannot be pooled {n} by {n}: {remedy}"
+            raise ValueError(msg)
+        edges, kept = self.edge_positions, {"name": self.name, "periodic": self.periodic, "unit": self.unit}
+        if edges is None:
+            return Axis.model_validate({"n": -(-self.size // n), **kept})
+        return Axis.model_validate({"edges": np.unique([*edges[::n], edges[-1]]).tolist(), **kept})
+
+    def find(self, values: Array) -> Array:
+        """Return the cell of each hit, -1 where there is none: by label, by index, or by coordinate.
+
+        >>> Axis(labels="-2..-1, 1..2").find(np.array([-1, 0, 2]))
+        array([ 1, -1,  3])
+        >>> Axis(bins=4, start=0, stop=2).find(np.array([0.6, 2.0, -0.1]))
+        array([ 1, -1, -1])
+        """
+        if self.label_values is not None:
+            return _look_up(values, self.label_values)
+        if self.edge_positions is None:
+            return _look_up(values, np.arange(self.size))
+        low, high = self.edge_positions[0], self.edge_positions[-1]
+        inside = (values >= low) & (values < high)
+        if self.periodic:
+            values = np.where(inside, values, _folded(values, low, high))
+            inside = np.isfinite(values)
+        cell = np.searchsorted(self.edge_positions, values, side="right") - 1
+        return np.where(inside, cell, -1)
+
+
+def _folded(values: Array, low: float, high: float) -> Array:
+    """Return where values lie on the circle [low, high); what rounds to `high` lies at `low`."""
+    with np.errstate(invalid="ignore"):  # infinity is nowhere: NaN
+        folded = low + np.mod(values.astype(np.float64) - low, high - low)
+    return np.where(folded >= high, low, folded)
+
+
+def _look_up(values: Array, labels: Array) -> Array:
+    """Return where each value stands among the labels, or -1."""
+    low, n = int(labels.min()), int(labels.max()) - int(labels.min()) + 1
+    if values.dtype.kind in "iub" and values.dtype != np.uint64 and n <= LARGEST_TABLE:
+        is_inside = values.size == 0 or (values.min() >= low and values.max() < low + n)
+        if is_inside and np.array_equal(labels, np.arange(low, low + n)):
+            return np.subtract(values, low, dtype=np.int64)
+        table = np.full(n + 2, -1)  # what lies beyond the labels is sent to one of the ends
+        table[labels - low + 1] = np.arange(len(labels))
+        return table.take(np.subtract(values, low - 1, dtype=np.int64), mode="clip")
+    order = np.argsort(labels)
+    place = np.searchsorted(labels[order], values).clip(max=len(labels) - 1)
+    return np.where(labels[order][place] == values, order[place], -1)

@@ -1,0 +1,218 @@
+"""The detector plane (`Grid`, of two axes) and the ways in which energies come onto it.
+
+`Grid` is the only translator between array words (row, col) and detector words (eta, phi, x, y). It holds no
+energies: those are plain arrays of shape (event, row, col), made here from dense branches or from hits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from hep_peaksum.geometry.axis import Axis
+from hep_peaksum.kernels import Array, Periodic
+from hep_peaksum.settings.thresholds import Number, energy_in_gev
+
+if TYPE_CHECKING:
+    import awkward as ak
+
+AxisWord = Literal["row", "col", "layer"]
+
+
+class EventError(ValueError):
+    """Something is wrong with one event. `event` counts from the first event of the array that was given."""
+
+    def __init__(self, event: int, problem: str) -> None:
+        super().__init__(event, problem)
+        self.event = int(event)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"event {self.event}: {self.problem}"
+
+
+def _unit(value: object) -> object:
+    return float(energy_in_gev(value)) if isinstance(value, str) else value
+
+
+class Grid(BaseModel):
+    """The plane that the cells tile: two axes, and what a count of a cell means.
+
+    `quantity` says whether a cell holds an energy or a transverse energy, `unit` how many GeV are one count
+    (a number, or a text such as ``"0.5 GeV"``). Cells that hold a code of `saturated` are added as they are
+    and counted in the field `n_saturated` of the clusters.
+
+    >>> Grid(rows=Axis(n=24), cols=Axis(n=16, periodic=True)).shape
+    (24, 16)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: Axis
+    cols: Axis
+    quantity: Literal["energy", "et"] = "energy"
+    unit: Annotated[Number, Field(gt=0), BeforeValidator(_unit)] = 1.0
+    saturated: tuple[Number, ...] = Field((), description="values that stand for an overflow; they are flagged")
+
+    @model_validator(mode="after")
+    def _two_names(self) -> Grid:
+        if self.rows.name is not None and self.rows.name == self.cols.name:
+            msg = f"rows and cols are both named {self.rows.name!r}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and columns."""
+        return self.rows.size, self.cols.size
+
+    @property
+    def periodic(self) -> Periodic:
+        """Which axes close on themselves."""
+        return Periodic(self.rows.periodic, self.cols.periodic)
+
+    def coarsened(self, pool: Sequence[int], *, allow_partial_towers: bool = False) -> Grid:
+        """Return the plane of towers of `pool` (rows, cols) cells each (see `Axis.coarsened`)."""
+        if tuple(pool) == (1, 1):
+            return self
+        axes = [
+            axis.coarsened(n, allow_partial_towers=allow_partial_towers)
+            for axis, n in zip((self.rows, self.cols), pool, strict=True)
+        ]
+        return self.model_copy(update={"rows": axes[0], "cols": axes[1]})
+
+    def axis(self, name: str) -> tuple[Literal["row", "col"], Axis] | None:
+        """Return the axis of that name and which one it is, or None."""
+        if self.rows.name == name:
+            return "row", self.rows
+        return ("col", self.cols) if self.cols.name == name else None
+
+    @property
+    def is_eta_phi(self) -> bool:
+        """Whether the plane has both pseudorapidity and azimuth, hence four-vectors."""
+        return {self.rows.name, self.cols.name} == {"eta", "phi"}
+
+
+def bare_grid(shape: Sequence[int]) -> Grid:
+    """Return a grid of indices without positions, for arrays of shape (..., row, col).
+
+    >>> bare_grid((1, 24, 16)).shape
+    (24, 16)
+    """
+    return Grid(rows=Axis(n=int(shape[-2])), cols=Axis(n=int(shape[-1])))
+
+
+def from_dense(
+    array: npt.ArrayLike | ak.Array,
+    grid: Grid,
+    *,
+    axes: Sequence[AxisWord] = ("row", "col"),
+    shape: Sequence[int] | None = None,
+) -> Array:
+    """Return cells that are stored one by one, empty ones too, as an array (event, row, col).
+
+    Parameters
+    ----------
+    array
+        One value per cell and event: shape (event, ...) in the order of `axes`, or flat, or jagged with one
+        length throughout.
+    grid
+        The plane. Its shape is what the array is held to.
+    axes
+        The order in which a cell's indices run, slowest first; with ``"layer"`` the result is
+        (event, layer, row, col).
+    shape
+        Cells along `axes`; needed only for the number of layers of a flat array.
+
+    Raises
+    ------
+    EventError
+        If an event has not the promised number of cells; it names the first such event.
+    ValueError
+        If the array as a whole does not fit the grid.
+
+    >>> from_dense([[1, 2, 3, 4]], bare_grid((2, 2))).tolist()
+    [[[1, 2], [3, 4]]]
+    """
+    expected = _dense_shape(grid, axes, shape)
+    if isinstance(array, (list, tuple)):
+        import awkward as ak  # noqa: PLC0415 -- only those who pass jagged arrays pay for it
+
+        array = ak.Array(list(array))
+    cells = array if isinstance(array, np.ndarray) else _regular(array, expected)
+    if 0 in expected and cells.ndim in (2, len(expected) + 1):
+        expected = _with_layers(expected, cells.shape[1:])
+    if cells.shape[1:] not in (expected, (math.prod(expected),)):
+        msg = f"the array has {cells.shape[1:]} cells an event, the grid needs {expected} ({', '.join(axes)})"
+        raise ValueError(msg)
+    order = [axes.index(word) + 1 for word in ("layer", "row", "col") if word in axes]
+    cells = np.transpose(cells.reshape(len(cells), *expected), (0, *order))
+    return np.ascontiguousarray(cells, dtype=cells.dtype.newbyteorder("="))
+
+
+def _dense_shape(grid: Grid, axes: Sequence[AxisWord], shape: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the cells along `axes`, 0 for a number of layers that only the array can tell."""
+    if sorted(axes) not in (["col", "row"], ["col", "layer", "row"]):
+        msg = f"axes are row and col, and layer if there is one, in the order of the branch; not {list(axes)}"
+        raise ValueError(msg)
+    sizes = {"row": grid.rows.size, "col": grid.cols.size, "layer": 0}
+    expected = tuple(sizes[word] for word in axes)
+    if shape is None:
+        return expected
+    if len(shape) != len(axes) or any(n not in (m, n * (m == 0)) for n, m in zip(shape, expected, strict=True)):
+        msg = f"shape {list(shape)} does not fit the axes {list(axes)} of a grid of {grid.shape} cells"
+        raise ValueError(msg)
+    return tuple(shape)
+
+
+def _with_layers(expected: tuple[int, ...], found: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the expected shape with the number of layers that an array of this shape has."""
+    is_flat = len(found) == 1
+    n_layers = found[0] // math.prod(n for n in expected if n) if is_flat else found[expected.index(0)]
+    return tuple(n or n_layers for n in expected)
+
+
+def _regular(array: ak.Array, expected: tuple[int, ...]) -> Array:
+    """Return a jagged array as a regular one; the first event of another shape than expected is an error."""
+    import awkward as ak  # noqa: PLC0415 -- only those who pass jagged arrays pay for it
+
+    depth = array.ndim - 1
+    if len(array) == 0:
+        flat = np.asarray(ak.flatten(array, axis=None))
+        return np.empty((0, *(n or 1 for n in expected)), flat.dtype)
+    if depth not in (1, len(expected)):
+        msg = f"the array has {depth} axes below the event, expected 1 (flat) or {len(expected)}"
+        raise ValueError(msg)
+    if 0 in expected:
+        first = ak.to_list(array[0])
+        sizes = [len(first)]
+        while depth > len(sizes) and isinstance(first := first[0] if first else [], list):
+            sizes.append(len(first))
+        expected = _with_layers(expected, tuple(sizes))
+    sizes = [math.prod(expected)] if depth == 1 else list(expected)
+    wrong = np.zeros(len(array), bool)
+    for level, size in enumerate(sizes, start=1):
+        differs = ak.num(array, axis=level) != size
+        while differs.ndim > 1:
+            differs = ak.any(differs, axis=-1)
+        wrong |= np.asarray(differs)
+    if wrong.any():
+        event = int(np.argmax(wrong))
+        raise EventError(event, _wrong_shape(array[event : event + 1], sizes))
+    return np.asarray(ak.to_numpy(ak.to_regular(array, axis=None), allow_missing=False))
+
+
+def _wrong_shape(event: ak.Array, sizes: list[int]) -> str:
+    """Say how many values an event has on the first level where they are not as many as they should be."""
+    import awkward as ak  # noqa: PLC0415 -- only those who pass jagged arrays pay for it
+
+    for level, size in enumerate(sizes, start=1):
+        for n in ak.to_list(ak.flatten(ak.num(event, axis=level), axis=None)):
+            if n != size:
+                return f"{n} values where the grid needs {size}"
+    return "another shape than the grid"

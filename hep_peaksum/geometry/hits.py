@@ -1,0 +1,136 @@
+"""Sparse cells: jagged hits, placed on a plane without a grid for every event.
+
+Most searches need no dense grids: a kernel fills one small grid with the hits of an event, looks about them,
+and clears the same cells again. What does look at grids, such as the shape of a cluster, makes them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hep_peaksum.geometry.grid import EventError, Grid
+from hep_peaksum.kernels import Array, accumulator, dense_grids, offsets_of_kept
+
+if TYPE_CHECKING:
+    import awkward as ak
+
+HITS_AT_ONCE = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """The hits of some events on a plane, event after event.
+
+    Those of event i lie at ``event_offsets[i]`` to ``event_offsets[i + 1]``, in cell number `cell`, row after
+    row. Several hits in one cell add. `n_outside` hits lay outside the plane and are not among them.
+    """
+
+    event_offsets: Array
+    cell: Array
+    value: Array
+    plane: tuple[int, int]
+    n_outside: int = 0
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.event_offsets) - 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of the dense grids."""
+        return (len(self), *self.plane)
+
+    def dense(self) -> Array:
+        """Return the cells as an array (event, row, col), int64 or float64."""
+        return dense_grids(self.event_offsets, self.cell, self.value, self.plane)
+
+
+def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
+    """Return jagged hits on a plane, for `find_clusters`; parameters and errors are those of `from_hits`.
+
+    >>> import awkward as ak
+    >>> from hep_peaksum.geometry.grid import bare_grid
+    >>> hits = sparse(ak.Array([[0, 0, 7]]), ak.Array([[1, 1, 0]]), ak.Array([[2, 3, 1]]), bare_grid((1, 2)))
+    >>> hits.dense().tolist(), hits.n_outside
+    ([[[0, 5]]], 1)
+    """
+    import awkward as ak  # noqa: PLC0415 -- only those who pass awkward arrays pay for it
+
+    if len({len(column) for column in (row, col, energy)}) > 1:
+        msg = f"row, col and energy are of {len(row)} events, {len(col)} events and {len(energy)} events"
+        raise ValueError(msg)
+    n_hits = ak.to_numpy(ak.num(energy))
+    for word, column in (("row", row), ("col", col)):
+        n_other = ak.to_numpy(ak.num(column))
+        if not np.array_equal(n_other, n_hits):
+            event = int(np.argmax(n_other != n_hits))
+            msg = f"{n_other[event]} values of {word} for {n_hits[event]} hits"
+            raise EventError(event, msg)
+    cell = _cells(np.asarray(ak.flatten(row)), np.asarray(ak.flatten(col)), grid)
+    value = np.asarray(ak.flatten(energy))
+    if value.dtype == np.uint64 and value.size and value.max() > np.iinfo(np.int64).max:
+        msg = f"the largest hit, {value.max()}, does not fit into int64"
+        raise ValueError(msg)
+    if value.dtype != np.float32:
+        value = value.astype(accumulator(np.float64 if value.dtype.kind == "f" else np.int64), copy=False)
+    first = np.concatenate([[0], np.cumsum(n_hits)])
+    n_outside = 0
+    if cell.min(initial=0) < 0:
+        inside = cell >= 0
+        n_outside = len(inside) - int(np.count_nonzero(inside))
+        first = offsets_of_kept(first, inside)
+        cell, value = cell[inside], value[inside]
+    return Hits(first, cell, value, grid.shape, n_outside)
+
+
+def _cells(row: Array, col: Array, grid: Grid) -> Array:
+    """Return the number of the cell of every hit, below 0 where there is none.
+
+    Some hits at a time: new memory for every step of all of them would take longer than the steps.
+    """
+    cell = np.empty(len(row), np.int32)
+    for start in range(0, len(row), HITS_AT_ONCE):
+        some = slice(start, start + HITS_AT_ONCE)
+        i, j = grid.rows.find(row[some]), grid.cols.find(col[some])
+        cell[some] = np.where(j < 0, -1, i * grid.cols.size + j)
+    return cell
+
+
+def from_hits(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Array:
+    """Return the cells that jagged hits fill, as an array (event, row, col).
+
+    Several hits in one cell add. Integer energies give int64 cells, others float64.
+
+    Parameters
+    ----------
+    row, col
+        Per event and hit: the label, index or coordinate along each axis (see `Axis.find`).
+    energy
+        Per event and hit, in counts of the grid.
+    grid
+        The plane.
+
+    Raises
+    ------
+    EventError
+        If an event has not as many rows as columns and energies.
+
+    Warns
+    -----
+    UserWarning
+        If hits lie outside the grid; they are not added, and counted.
+
+    >>> import awkward as ak
+    >>> from hep_peaksum.geometry.grid import bare_grid
+    >>> from_hits(ak.Array([[0, 0]]), ak.Array([[1, 1]]), ak.Array([[2, 3]]), bare_grid((1, 2))).tolist()
+    [[[0, 5]]]
+    """
+    hits = sparse(row, col, energy, grid)
+    if hits.n_outside:
+        msg = f"{hits.n_outside} hits lie outside the grid of {grid.shape} cells and were not added"
+        warnings.warn(msg, stacklevel=2)
+    return hits.dense()

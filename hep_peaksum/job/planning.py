@@ -1,0 +1,123 @@
+"""Before a job runs: which files and chunks there are, and what the job looks for in them."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from coffea import processor
+from coffea.nanoevents import NanoEventsFactory
+from coffea.processor.executor import FileMeta, WorkItem
+
+from hep_peaksum.config.model import Config
+from hep_peaksum.config.paths import Files, expand_files
+from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.job.coffea_runner import Runner, runner
+from hep_peaksum.job.executors import Workers
+from hep_peaksum.reading.columns import column
+from hep_peaksum.reading.files import find_files, open_input, open_tree, schema_class
+from hep_peaksum.results.manifest import LOSSES, Loss
+
+# Starting workers costs more than opening so many files.
+FEW_FILES = 50
+
+
+class Plan(NamedTuple):
+    """What coffea is to run, in event order, and the files that cannot be read."""
+
+    items: Sequence[WorkItem]
+    lost: Sequence[Loss]
+
+
+def plan_job(
+    config: Config,
+    files: Files | None = None,
+    *,
+    max_events: int | None = None,
+    cache: MutableMapping[FileMeta, Any] | None = None,
+    workers: Workers | None = None,
+) -> Plan:
+    """Return the chunks of a job.
+
+    Parameters
+    ----------
+    config
+        As from `hep_peaksum.config.load.load_config`.
+    files
+        As from `find_files`, which is asked by default.
+    max_events
+        Plan no more entries than this of every dataset.
+    cache
+        What is known of files, which are then not opened; what is found is put into it.
+    workers
+        Those that open many files; by default some are started for it.
+
+    Raises
+    ------
+    hep_peaksum.job.coffea_runner.ChunkError
+        If a file cannot be read, unless ``on_bad_file`` is ``skip``.
+    """
+    if workers is None:
+        with Workers(config.run) as started:
+            return plan_job(config, files, max_events=max_events, cache=cache, workers=started)
+    files = find_files(config) if files is None else files
+    cache = {} if cache is None else cache
+    n_unknown = sum(len(paths) for paths in files.values()) - len(cache)
+    opening = workers.executor if n_unknown > FEW_FILES else processor.IterativeExecutor()
+    planner: Runner = runner(config, opening, cache=cache)
+    left = dict.fromkeys(files, max_events)
+    items = []
+    for item in planner.preprocess({name: {"files": dict(paths)} for name, paths in files.items()}):
+        budget = left[item.dataset]
+        if budget is None:
+            items.append(item)
+        elif budget > 0 or len(item) == 0:
+            items.append(replace(item, entrystop=min(item.entrystop, item.entrystart + budget)))
+            left[item.dataset] = budget - len(items[-1])
+    return Plan(items, [metadata[LOSSES] for metadata in cache.values() if LOSSES in metadata])
+
+
+def check_inputs(config: Config) -> list[str]:
+    """Look up what the config reads in the first file of every dataset; return what files there are not.
+
+    Raises
+    ------
+    ConfigError
+        If a file has not the trees and branches that the config reads, with a line for each.
+    """
+    missing: list[str] = []
+    problems: list[str] = []
+    for name, dataset in config.datasets.items():
+        try:
+            path, tree = next(iter(expand_files(dataset.files).items()))
+        except (OSError, ValueError) as error:
+            missing.append(f"datasets.{name}: {error}")
+            continue
+        try:
+            with open_input(path, config.run.timeout) as file:
+                open_tree(file, path, tree)
+                problems.extend(f"{path}: {lack}" for lack in _lacking(config, file, path, tree))
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError(problems)
+    return missing
+
+
+def _lacking(config: Config, file: Any, path: str, tree: str) -> list[str]:
+    events = NanoEventsFactory.from_root(
+        file,
+        treepath=tree,
+        schemaclass=schema_class(config.events.schema_name),
+        entry_start=0,
+        entry_stop=0,
+        metadata={"dataset": "", "filename": path, "treename": tree, "entrystart": 0, "entrystop": 0},
+    ).events()
+    lacking = []
+    for branch in config.branches():
+        try:
+            column(events, branch, config.friends)
+        except ValueError as error:
+            lacking.append(str(error))
+    return lacking

@@ -1,0 +1,273 @@
+"""One coffea chunk: events in, clusters and histograms out, committed to disk or handed back.
+
+`PeakSumProcessor` is made of plain YAML values, so that any framework that names a class and its arguments can
+run it. It never puts an awkward array into coffea's accumulator as such: equal-shaped ones would be added.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import awkward as ak
+import hist
+from coffea.processor import ProcessorABC
+
+from hep_peaksum.analysis import histograms
+from hep_peaksum.clustering.find import find_peaks
+from hep_peaksum.clustering.records import Table, jagged, table
+from hep_peaksum.config.load import parse_job
+from hep_peaksum.config.model import Job
+from hep_peaksum.config.paths import expand_files
+from hep_peaksum.geometry.grid import EventError
+from hep_peaksum.geometry.hits import Hits
+from hep_peaksum.job.prefetch import prefetch
+from hep_peaksum.kernels import Array
+from hep_peaksum.reading.blocks import block_size, ranges
+from hep_peaksum.reading.columns import column, grid_columns, identity
+from hep_peaksum.results.checkpoints import Chunk, Record, commit
+
+# What blocks give is counted and written in steps of so many events and clusters: with the small blocks of a
+# large grid, steps of their own would take longer than the search, and row groups be tiny. With whole chunks
+# nothing is left to be read while the clusters are written: a quarter longer on one core.
+BATCH_SIZE = 1 << 17
+
+
+class ChunkResult(NamedTuple):
+    """What one chunk gives: an entry per event with its clusters, histograms, what lay outside the grids."""
+
+    events: ak.Array
+    histograms: dict[str, hist.Hist[Any]]
+    n_clusters: dict[str, int]
+    n_outside: dict[str, int]
+
+
+@dataclass
+class Tally:
+    """What has been counted so far of a chunk."""
+
+    histograms: dict[str, hist.Hist[Any]]
+    n_clusters: dict[str, int]
+    n_outside: dict[str, int]
+    n_events: int = 0
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Events held for the end. It cannot be added: a chunk that comes twice is an error, not a sum."""
+
+    events: ak.Array
+
+
+def _numbered(datasets: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the numbers of datasets and files in the order in which they are given, from 1."""
+    paths = {name: expand_files(dataset["files"]) for name, dataset in datasets.items()}
+    return {
+        name: {"number": number, "files": {path: place for place, path in enumerate(paths[name], start=1)}}
+        for number, name in enumerate(datasets, start=1)
+    }
+
+
+class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
+    """Find the clusters of every event, for any coffea executor.
+
+    Parameters
+    ----------
+    grids, clusters, histograms, events, friends
+        The sections of the config of these names, as plain values.
+    directory
+        Where parts and records are committed. Without it the clusters are handed back: the result then holds,
+        per dataset, ``events``, one entry for every input event, in event order.
+    numbers
+        Per dataset its number and the numbers of its files, for events that have no identity of their own.
+    fingerprint
+        What the records are signed with: the job and the version that made them.
+    datasets
+        The section of the config, for `numbers` in its order and so for the order of the in-memory result;
+        by default files are taken in the order of their names.
+
+    Raises
+    ------
+    hep_peaksum.config.model.ConfigError
+        If the sections do not make sense, with a line for every problem.
+
+    Examples
+    --------
+    >>> processor = PeakSumProcessor(
+    ...     grids={"calo": {"dense": {"branch": "calo_e", "shape": [24, 16]}}},
+    ...     clusters={"Cluster": {"grid": "calo", "seed_threshold": 0.5}},
+    ... )
+    """
+
+    def __init__(
+        self,
+        *,
+        grids: Mapping[str, Any],
+        clusters: Mapping[str, Any],
+        histograms: Mapping[str, Any] | None = None,
+        events: Mapping[str, Any] | None = None,
+        friends: Mapping[str, str] | None = None,
+        directory: str | None = None,
+        numbers: Mapping[str, Any] | None = None,
+        fingerprint: str = "",
+        datasets: Mapping[str, Any] | None = None,
+    ) -> None:
+        sections = {"grids": grids, "clusters": clusters, "histograms": histograms, "events": events}
+        sections["friends"] = friends
+        self.job: Job = parse_job({key: value for key, value in sections.items() if value is not None})
+        self._computed = {name: self.job.computed_fields(name) for name in self.job.clusters}
+        self._written = {name: {*self.job.written_fields(name), "grid"} for name in self.job.clusters}
+        self._maps = {name: (grid.noise_map(), grid.mask_map()) for name, grid in self.job.grids.items()}
+        self.directory = directory
+        self.numbers = numbers or _numbered(datasets or {})
+        self.fingerprint = fingerprint
+
+    def process(self, events: ak.Array) -> dict[str, Any]:
+        """Return the counts of one chunk; its clusters are committed to disk, or held for `postprocess`."""
+        dataset, path = events.metadata["dataset"], events.metadata["filename"]
+        if self.directory is not None:
+            return {dataset: self._commit(events, Path(self.directory))}
+        result = self.find(events)
+        held = {(path, events.metadata["entrystart"]): _Chunk(result.events)}
+        counts = _counts(len(result.events), result)
+        return {dataset: {**counts, "histograms": result.histograms, "events": held}}
+
+    def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
+        """Put the chunks that were held into event order."""
+        if self.directory is None:
+            for dataset, found in accumulator.items():
+                found["events"] = ak.concatenate(
+                    [found["events"][key].events for key in sorted(found["events"], key=self._place(dataset))]
+                )
+        return accumulator
+
+    def find(self, events: ak.Array) -> ChunkResult:
+        """Return the clusters of a chunk, aligned with its events, and its histograms.
+
+        Raises
+        ------
+        ValueError
+            If a branch is missing, or an event does not hold what a grid needs; it names the entry.
+        """
+        tally = self.tally()
+        blocks = list(self.blocks(events, tally))
+        whole = blocks[0] if len(blocks) == 1 else ak.concatenate(blocks)
+        return ChunkResult(whole, tally.histograms, tally.n_clusters, tally.n_outside)
+
+    def tally(self) -> Tally:
+        """Return empty histograms, and nothing counted."""
+        planes = {name: self.job.grids_of(name)[0] for name in self.job.clusters}
+        settings = {name: wanted.settings for name, wanted in self.job.clusters.items()}
+        booked = {name: histograms.book(wanted, planes, settings) for name, wanted in self.job.booked.items()}
+        return Tally(booked, dict.fromkeys(self.job.clusters, 0), dict.fromkeys(self.job.grids, 0))
+
+    def blocks(self, events: ak.Array, tally: Tally) -> Iterator[ak.Array]:
+        """Yield the events of a chunk with their clusters, some at a time, and add them to the tally.
+
+        Raises
+        ------
+        ValueError
+            As `find`.
+        """
+        try:
+            others = {**self._identity(events), **self._kept(events)}
+            for start, tables in _together(self._found(events, tally)):
+                found = {name: jagged(tables[name], self.job.clusters[name].settings) for name in tables}
+                n_events = len(next(iter(found.values())))
+                tally.n_events += n_events
+                for name, wanted in self.job.booked.items():
+                    histograms.fill(tally.histograms[name], wanted.axes, found)
+                columns = {name: column[start : start + n_events] for name, column in others.items()}
+                for name, clusters in found.items():
+                    tally.n_clusters[name] += len(clusters.layout.content)
+                    written = [field for field in clusters.fields if field in self._written[name]]
+                    columns[name] = clusters.layout[written]
+                layouts = [ak.to_layout(column) for column in columns.values()]
+                yield ak.Array(ak.contents.RecordArray(layouts, [*columns]))
+        except EventError as error:
+            msg = f"entry {events.metadata['entrystart'] + error.event}: {error.problem}"
+            raise ValueError(msg) from None
+
+    def _found(self, events: ak.Array, tally: Tally) -> Iterator[tuple[int, dict[str, Table]]]:
+        """Yield the clusters of every collection in some events, and where these begin."""
+        columns = {
+            name: grid_columns(events, source, self.job.friends) for name, source in self.job.grids.items()
+        }
+        step = block_size(self.job.grids.values())
+        pieces = ranges(columns.values(), len(events), step)
+        read = ({name: grid.read(*piece) for name, grid in columns.items()} for piece in pieces)
+        for (first, last), held in zip(pieces, prefetch(read), strict=True):
+            for start in range(first, max(last, first + 1), step):
+                try:
+                    cells: dict[str, Array | Hits] = {}
+                    for name, grid in held.items():
+                        cells[name] = grid.sparse_cells(start - first, min(start + step, last) - first)
+                        tally.n_outside[name] += getattr(cells[name], "n_outside", 0)
+                except EventError as error:
+                    raise EventError(first + error.event, error.problem) from None
+                try:
+                    yield start, {name: self._collection(name, cells) for name in self.job.clusters}
+                except EventError as error:
+                    raise EventError(start + error.event, error.problem) from None
+
+    def _collection(self, name: str, cells: Mapping[str, Array | Hits]) -> Table:
+        wanted = self.job.clusters[name]
+        parts = []
+        for grid in wanted.grid:
+            source = self.job.grids[grid]
+            noise, mask = self._maps[grid]
+            parts.append(
+                find_peaks(
+                    cells[grid], wanted.settings, source.grid, mask=mask, noise=noise, layers=source.layers
+                )
+            )
+        return table(parts, self._computed[name])
+
+    def _identity(self, events: ak.Array) -> dict[str, Array]:
+        dataset = self.numbers.get(events.metadata["dataset"], {})
+        numbers = (dataset.get("number", 0), dataset.get("files", {}).get(events.metadata["filename"], 0))
+        return identity(events, self.job.events.identify, self.job.friends, numbers)
+
+    def _kept(self, events: ak.Array) -> dict[str, ak.Array]:
+        return {
+            name: ak.materialize(column(events, branch, self.job.friends))
+            for branch, name in self.job.events.kept_names().items()
+        }
+
+    def _place(self, dataset: str) -> Any:
+        order = self.numbers.get(dataset, {}).get("files", {})
+        return lambda key: (order.get(key[0], len(order)), *key)
+
+    def _commit(self, events: ak.Array, directory: Path) -> dict[str, Any]:
+        """Write the part of a chunk while its clusters are found, then its record; return what was counted."""
+        metadata, tally = events.metadata, self.tally()
+        number = self.numbers[metadata["dataset"]]["files"][metadata["filename"]]
+        chunk = Chunk(metadata["dataset"], number, metadata["entrystart"], metadata["entrystop"])
+        commit(directory, chunk, prefetch(self.blocks(events, tally)), lambda: self.record(metadata, tally))
+        return _counts(tally.n_events, tally)
+
+    def record(self, metadata: Mapping[str, Any], tally: Tally) -> Record:
+        """Return the record of a chunk whose part is written."""
+        return Record(file=metadata["filename"], fingerprint=self.fingerprint, **vars(tally))
+
+
+def _together(blocks: Iterable[tuple[int, dict[str, Table]]]) -> Iterator[tuple[int, dict[str, list[Table]]]]:
+    """Yield the tables of as many blocks in a row as are worth a step, and where their events begin."""
+    first, size, held = 0, 0, defaultdict[str, list[Table]](list)
+    for start, tables in blocks:
+        first = first if held else start
+        for name, part in tables.items():
+            held[name].append(part)
+            size += len(part.event_offsets) + len(part.key)
+        if size >= BATCH_SIZE:
+            yield first, held
+            size, held = 0, defaultdict(list)
+    if held:
+        yield first, held
+
+
+def _counts(n_events: int, found: ChunkResult | Tally) -> dict[str, Any]:
+    return {"n_events": n_events, "n_clusters": found.n_clusters, "n_outside": found.n_outside}

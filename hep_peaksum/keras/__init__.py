@@ -1,0 +1,1 @@
+"""The Keras layer, and its forms for firmware."""

@@ -1,0 +1,1 @@
+"""Published algorithms and detectors, as YAML with their sources."""

@@ -1,0 +1,1 @@
+"""Some events of a config, without a job."""

@@ -1,0 +1,73 @@
+"""One event of a config: its cells and its clusters, found as a job finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import awkward as ak
+
+from hep_peaksum.clustering.discriminant import pooled, searched_plane
+from hep_peaksum.clustering.find import find_peaks
+from hep_peaksum.clustering.records import jagged, table
+from hep_peaksum.config.model import Config
+from hep_peaksum.geometry.grid import EventError, Grid
+from hep_peaksum.kernels import Array
+from hep_peaksum.reading.blocks import read_blocks
+from hep_peaksum.reading.columns import grid_columns
+
+
+class Event(NamedTuple):
+    """One event: file and entry, the cells of every grid (row, col), the clusters of every collection."""
+
+    file: str
+    entry: int
+    cells: Mapping[str, Array]
+    clusters: Mapping[str, ak.Array]
+
+
+def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
+    """Return one entry of a dataset, counted through its files; by default of the first dataset.
+
+    Raises
+    ------
+    ValueError
+        If there is no such dataset or entry, or the entry does not hold what a grid needs.
+    """
+    for events in read_blocks(config, config.grids, dataset, max_events=1, first=entry):
+        try:
+            cells = {
+                name: grid_columns(events, source, config.friends).cells(0, 1)
+                for name, source in config.grids.items()
+            }
+            clusters = {name: _clusters(config, name, cells) for name in config.clusters}
+        except EventError as error:
+            msg = f"entry {entry}: {error.problem}"
+            raise ValueError(msg) from None
+        planes = {
+            name: grids[0].sum(axis=0) if config.grids[name].has_layers else grids[0]
+            for name, grids in cells.items()
+        }
+        return Event(events.metadata["filename"], events.metadata["entrystart"], planes, clusters)
+    msg = f"dataset {dataset or next(iter(config.datasets))!r} has no entries, there is no entry {entry}"
+    raise ValueError(msg)
+
+
+def searched_cells(config: Config, event: Event, collection: str, grid: str) -> tuple[Array, Grid]:
+    """Return what a collection is searched in, (row, col), and its plane: the cells, or towers of them."""
+    settings = config.clusters[collection].settings
+    return pooled(event.cells[grid][None], settings)[0], searched_plane(settings, config.grids[grid].grid)
+
+
+def _clusters(config: Config, collection: str, cells: Mapping[str, Array]) -> ak.Array:
+    """Return the clusters of one event, with the fields that are written and those that a picture needs."""
+    wanted = config.clusters[collection]
+    parts = []
+    for grid in wanted.grid:
+        source = config.grids[grid]
+        noise, mask = source.noise_map(), source.mask_map()
+        parts.append(
+            find_peaks(cells[grid], wanted.settings, source.grid, mask=mask, noise=noise, layers=source.layers)
+        )
+    fields = dict.fromkeys([*config.written_fields(collection), "peak_sum", "row", "col"])
+    return jagged([table(parts, tuple(fields))], wanted.settings)[0]

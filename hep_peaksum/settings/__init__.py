@@ -1,0 +1,1 @@
+"""The physics settings: windows, tie rules, thresholds, sharing, pile-up."""

@@ -1,0 +1,177 @@
+"""Windows: how they are written or drawn, and the offsets from the seed that they name.
+
+Apart from `settings`, which says what a window is for. Here stand only shapes: neither arrays nor detectors.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from pydantic import BeforeValidator
+
+from hep_peaksum.kernels import Offset
+from hep_peaksum.settings.thresholds import finite_number
+
+NOT_GATED = -1
+
+
+class SumCell(NamedTuple):
+    """A cell of the sum window: its offset, and the place in the window of the cell that lets it in."""
+
+    row: int
+    col: int
+    gate: int = NOT_GATED
+
+
+def _window(value: object) -> object:
+    """Normalise a window to (rows, cols), or to a drawing without surrounding blank space."""
+    if isinstance(value, str):
+        drawing = "\n".join(line.strip() for line in value.strip().splitlines())
+        read_drawing(drawing)
+        return drawing
+    try:
+        rows, cols = (operator.index(finite_number(n)) for n in value)  # type: ignore[attr-defined, arg-type]
+    except (TypeError, ValueError):
+        msg = f"{value!r} is not a window: give [rows, cols], two odd integers, or draw it"
+        raise ValueError(msg) from None
+    if min(rows, cols) < 1 or not (rows % 2 and cols % 2):
+        msg = f"[{rows}, {cols}] is not a window: rows and columns must be odd; an even window has to be drawn"
+        raise ValueError(msg)
+    return rows, cols
+
+
+Window = Annotated[tuple[int, int] | str, BeforeValidator(_window)]
+
+
+def read_drawing(drawing: str) -> dict[Offset, str]:
+    """Return the characters of a drawn window by their offset (row, col) from the `o`."""
+    lines = drawing.splitlines()
+    strange = sorted(set(drawing) - set("ox.>=g\n"))
+    if strange:
+        msg = f"a window is drawn with 'o', 'x', '.', '>' and '=', not with {strange[0]!r}"
+        raise ValueError(msg)
+    if len({len(line) for line in lines}) != 1:
+        msg = f"the lines of a drawn window must have one length, these have {[len(line) for line in lines]}"
+        raise ValueError(msg)
+    if drawing.count("o") != 1:
+        msg = f"a drawn window has exactly one 'o', the seed; this one has {drawing.count('o')}"
+        raise ValueError(msg)
+    if set(drawing) & set("xg") and set(drawing) & set(">="):
+        msg = "a window drawn with 'x' is compared by tie_rule, one with '>' and '=' by itself; do not mix"
+        raise ValueError(msg)
+    row = next(i for i, line in enumerate(lines) if "o" in line)
+    col = lines[row].index("o")
+    return {(i - row, j - col): mark for i, line in enumerate(lines) for j, mark in enumerate(line)}
+
+
+def window_marks(window: tuple[int, int] | str) -> dict[Offset, str]:
+    """Return the mark of every cell of a window, in row-major order; [rows, cols] is all `x` about the `o`.
+
+    >>> window_marks("x.o")
+    {(0, -2): 'x', (0, 0): 'o'}
+    """
+    if isinstance(window, str):
+        return {offset: mark for offset, mark in read_drawing(window).items() if mark != "."}
+    half_rows, half_cols = window[0] // 2, window[1] // 2
+    return {
+        (d, p): "o" if d == p == 0 else "x"
+        for d in range(-half_rows, half_rows + 1)
+        for p in range(-half_cols, half_cols + 1)
+    }
+
+
+def sum_window_cells(window: tuple[int, int] | str) -> tuple[SumCell, ...]:
+    """Return the cells of a sum window in row-major order, each with the place of the cell that gates it.
+
+    Raises
+    ------
+    ValueError
+        If the cell inside a gated one is no cell of the window.
+
+    >>> sum_window_cells("gxo")
+    (SumCell(row=0, col=-2, gate=1), SumCell(row=0, col=-1, gate=-1), SumCell(row=0, col=0, gate=-1))
+    """
+    marks = window_marks(window)
+    place = {offset: n for n, offset in enumerate(marks)}
+    cells = []
+    for (d, p), mark in marks.items():
+        gate = NOT_GATED
+        if mark == "g":
+            inner = _inside(d, p)
+            if inner not in place:
+                msg = f"the cell 'g' at {(d, p)} is let in by the one at {inner}, which is not in the window"
+                raise ValueError(msg)
+            gate = place[inner]
+        cells.append(SumCell(d, p, gate))
+    return tuple(cells)
+
+
+def _inside(d: int, p: int) -> Offset:
+    """Return the offset one ring nearer to the seed: (0, -2) -> (0, -1), (2, 1) -> (1, 1), (2, 2) -> (1, 1)."""
+    ring = max(abs(d), abs(p))
+    inner_d, inner_p = (int(x - np.sign(x)) if abs(x) == ring else x for x in (d, p))
+    return inner_d, inner_p
+
+
+def draw(window: tuple[int, int] | str) -> str:
+    """Return a window as it is drawn, whichever way it was given.
+
+    >>> print(draw((1, 3)))
+    xox
+    """
+    if isinstance(window, str):
+        return window
+    lines = [["x"] * window[1] for _ in range(window[0])]
+    lines[window[0] // 2][window[1] // 2] = "o"
+    return "\n".join("".join(line) for line in lines)
+
+
+class Box(NamedTuple):
+    """How far a window reaches from its seed: first and last offset in rows and in columns."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @classmethod
+    def around(cls, offsets: Sequence[Offset]) -> Box:
+        """Return the smallest box that holds the offsets.
+
+        >>> Box.around([(0, 0), (1, -2)])
+        Box(top=0, bottom=1, left=-2, right=0)
+        """
+        rows, cols = [d for d, _ in offsets], [p for _, p in offsets]
+        return cls(min(rows), max(rows), min(cols), max(cols))
+
+    def ring(self, depth: int) -> tuple[Offset, ...]:
+        """Return the offsets that lie around the box, up to `depth` cells from it, in row-major order."""
+        return tuple(
+            (d, p)
+            for d in range(self.top - depth, self.bottom + depth + 1)
+            for p in range(self.left - depth, self.right + depth + 1)
+            if not (self.top <= d <= self.bottom and self.left <= p <= self.right)
+        )
+
+    def strips(self, depth: int, length: int | None = None) -> tuple[tuple[Offset, ...], ...]:
+        """Return the four strips that flank the box: below and above it in rows, then in columns.
+
+        Each is `depth` cells deep and as long as the side it lies on, as in the chunky donut of CMS
+        (cms-sw/cmssw Stage2Layer2JetAlgorithmFirmwareImp1.cc: depth 3 about 9x9); or `length` cells long, then
+        symmetric about the seed.
+
+        >>> Box(-1, 1, -1, 1).strips(1)[0]
+        ((-2, -1), (-2, 0), (-2, 1))
+        """
+        rows, cols = range(self.top, self.bottom + 1), range(self.left, self.right + 1)
+        if length is not None:
+            rows = cols = range(-(length // 2), length // 2 + 1)
+        return (
+            tuple((d, p) for d in range(self.top - depth, self.top) for p in cols),
+            tuple((d, p) for d in range(self.bottom + 1, self.bottom + depth + 1) for p in cols),
+            tuple((d, p) for d in rows for p in range(self.left - depth, self.left)),
+            tuple((d, p) for d in rows for p in range(self.right + 1, self.right + depth + 1)),
+        )

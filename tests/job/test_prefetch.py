@@ -1,0 +1,55 @@
+"""One step of work ahead: the same items, errors in their turn, and no thread left behind."""
+
+import threading
+import time
+
+import pytest
+
+from hep_peaksum.job.prefetch import prefetch
+
+
+def test_the_next_item_is_made_while_the_last_one_is_used():
+    made = threading.Event()
+
+    def items():
+        yield 1
+        made.set()
+        yield 2
+
+    found = prefetch(items())
+    assert next(found) == 1
+    assert made.wait(10)
+    assert list(found) == [2]
+
+
+def test_at_most_one_item_waits():
+    made = []
+    found = prefetch(made.append(n) or n for n in range(10))
+    next(found)
+    time.sleep(0.1)
+    assert made == [0, 1]
+    found.close()
+
+
+def test_an_error_comes_after_the_items_before_it():
+    def items():
+        yield 1
+        yield 2
+        msg = "no third"
+        raise ValueError(msg)
+
+    found = prefetch(items())
+    assert [next(found), next(found)] == [1, 2]
+    with pytest.raises(ValueError, match="no third"):
+        next(found)
+    assert list(found) == []
+
+
+@pytest.mark.parametrize("n_used", [0, 1, 3])
+def test_no_thread_outlives_its_items(n_used):
+    before = set(threading.enumerate())
+    found = prefetch(prefetch(range(3)))
+    for _ in range(n_used):
+        next(found)
+    found.close()
+    assert set(threading.enumerate()) <= before
