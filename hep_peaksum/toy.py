@@ -15,6 +15,7 @@ from uuid import UUID
 
 import numpy as np
 
+from hep_peaksum import block_sizes
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array
@@ -35,7 +36,6 @@ REACH = 2  # beyond so many cells from the one that is hit a shower is cut off
 LEAST_ENERGY, GREATEST_ENERGY, ENERGY_SCALE = 5.0, 100.0, 20.0  # GeV
 SAMPLING_TERM, CONSTANT_TERM = 0.10, 0.01
 SUPPRESSION = 2.0  # in units of the noise
-BLOCK = 10_000  # events made or written at a time: what bounds the memory
 EVENTS_PER_LUMI_BLOCK = 1000
 
 
@@ -114,10 +114,10 @@ def make_events(n_events: int, *, seed: int, showers_per_event: float = 4.0, noi
 
     grids = np.empty((n_events, *TOY_GRID.shape), np.float32)
     begin = np.append(0, np.cumsum(n_showers))
-    for first in range(0, n_events, BLOCK):
-        block = grids[first : first + BLOCK]
+    for first in range(0, n_events, block_sizes.TOY_EVENTS):
+        block = grids[first : first + block_sizes.TOY_EVENTS]
         mine = slice(begin[first], begin[first + len(block)])
-        event = np.repeat(np.arange(len(block)), n_showers[first : first + BLOCK])
+        event = np.repeat(np.arange(len(block)), n_showers[first : first + block_sizes.TOY_EVENTS])
         block[:] = _deposits(random, event, row[mine], col[mine], energy[mine], len(block))
         block += random.standard_normal(block.shape, np.float32) * np.float32(noise)
         block[block <= SUPPRESSION * noise] = 0
@@ -199,8 +199,8 @@ def write_events(
     options = {"compression": uproot.ZSTD(3), "uuid_function": lambda: UUID(bytes=content)}
     with atomic_write(Path(path)) as target, uproot.recreate(target, **options) as file:
         tree = file.mktree("Events", branches, title="hep_peaksum toy calorimeter")
-        for first in range(0, len(number), BLOCK):
-            part = slice(first, first + BLOCK)
+        for first in range(0, len(number), block_sizes.TOY_EVENTS):
+            part = slice(first, first + block_sizes.TOY_EVENTS)
             tree.extend(
                 {
                     "run": np.full(len(number[part]), run, np.uint32),

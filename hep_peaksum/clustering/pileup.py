@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from hep_peaksum.clustering.discriminant import window_map
-from hep_peaksum.clustering.sharing import PeakContext, closed
+from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array, Offset, absent, accumulator
 from hep_peaksum.settings.model import PeakSumSettings, Pileup
@@ -124,7 +124,7 @@ def _phi_ring(found: PeakContext, wanted: Pileup) -> Array:
     n_rings = np.full(len(place), sides[across])
     if wanted.edge == "existing":
         numbers = place[:, None] + np.arange(first, last + 1)
-        n_rings = (closed(numbers, found.grid, across) >= 0).sum(axis=1)
+        n_rings = ((found.grid.rows, found.grid.cols)[across].wrap(numbers) >= 0).sum(axis=1)
     ring = total[found.peaks.event, place]
     n_cells, area = n_rings * found.grid.shape[along], sides[0] * sides[1]
     if not wanted.includes_cluster:

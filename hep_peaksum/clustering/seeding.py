@@ -95,10 +95,8 @@ def pairs_in_window(peaks: Peaks, offsets: Iterable[Offset], grid: Grid) -> tupl
     cell = peaks.event * (n_rows * n_cols) + peaks.cell
     first, second = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for d, p in offsets:
-        row, col = peaks.row + d, peaks.col + p
-        row = row % n_rows if grid.periodic.rows else row
-        col = col % n_cols if grid.periodic.cols else col
-        inside = (row >= 0) & (row < n_rows) & (col >= 0) & (col < n_cols) & ((d, p) != (0, 0))
+        row, col = grid.wrap(peaks.row + d, peaks.col + p)
+        inside = (row >= 0) & ((d, p) != (0, 0))
         wanted = ((peaks.event * n_rows + row) * n_cols + col)[inside]
         place = np.minimum(np.searchsorted(cell, wanted), len(cell) - 1)
         found = cell[place] == wanted if len(cell) else np.empty(0, bool)

@@ -288,16 +288,7 @@ def cell_bound(settings: PeakSumSettings, grid: Grid, cells: Array) -> float | N
 
 def _places(row: Array, col: Array, offsets: Array, grid: Grid) -> tuple[Array, Array]:
     """Return row and column at offsets from every given cell, shape (cell, offset); -1 beyond an edge."""
-    row = closed(row[:, None] + offsets[:, 0], grid, 0)
-    col = closed(col[:, None] + offsets[:, 1], grid, 1)
-    outside = (row < 0) | (col < 0)
-    return np.where(outside, -1, row), np.where(outside, -1, col)
-
-
-def closed(index: Array, grid: Grid, axis: int) -> Array:
-    """Return an index along an axis of the plane, on a periodic one closed, or -1 beyond an edge."""
-    size = grid.shape[axis]
-    return index % size if grid.periodic[axis] else np.where((index >= 0) & (index < size), index, -1)
+    return grid.wrap(row[:, None] + offsets[:, 0], col[:, None] + offsets[:, 1])
 
 
 def ordered_sum(parts: Array) -> Array:

@@ -28,3 +28,5 @@ FORMATS: dict[ClusterFormat, Format] = {
 }
 PARTS, RECORDS = FORMATS["parquet"].file, "_chunks"
 MANIFEST, SUMMARY, HISTOGRAMS, PLOTS = "manifest.json", "summary.json", "histograms.root", "plots"
+# The columns that name an event, with NanoAOD's types; readers of NanoAOD need all three.
+IDENTITY = {"run": "uint32", "luminosityBlock": "uint32", "event": "uint64"}

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, cast
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from hep_peaksum.config.formats import IDENTITY
 from hep_peaksum.config.paths import expand_variables
 from hep_peaksum.geometry.grid import AxisWord, Grid, from_dense
 from hep_peaksum.kernels import Array
@@ -27,7 +28,6 @@ SCHEMAS = {
     "delphes": "DelphesSchema",
     "edm4hep": "EDM4HEPSchema",
 }
-IDENTITY = {"run": np.uint32, "luminosityBlock": np.uint32, "event": np.uint64}
 
 
 class HitBranches(BaseModel):

@@ -24,8 +24,8 @@ from hep_peaksum.clustering import fields
 from hep_peaksum.clustering.discriminant import searched_plane
 from hep_peaksum.clustering.fields import check_fields
 from hep_peaksum.clustering.validation import check_windows
+from hep_peaksum.config.formats import IDENTITY
 from hep_peaksum.config.inputs import (
-    IDENTITY,
     EventsInput,
     GridInput,
 )

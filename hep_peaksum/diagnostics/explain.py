@@ -15,9 +15,9 @@ from hep_peaksum.clustering.discriminant import seed_noise
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cuts
 from hep_peaksum.clustering.seeding import rank_by_height, seed_bound
-from hep_peaksum.clustering.sharing import PeakContext, closed
+from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.kernels import HIGHER_INDEX_WINS, LOWER_INDEX_WINS, NEIGHBOUR_WINS, Array, SearchCell, absent
+from hep_peaksum.kernels import Array, SearchCell, absent
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import passes
 
@@ -164,24 +164,18 @@ def _remover(found: PeakContext, row: int, col: int) -> tuple[int, int] | None:
     for offsets in windows:
         peaks = found.peaks.take(rank_by_height(found.peaks, settings))
         for r, c in zip(peaks.row.tolist(), peaks.col.tolist(), strict=True):
-            apart = {
-                (int(closed(np.array(r + d), found.grid, 0)), int(closed(np.array(c + p), found.grid, 1)))
-                for d, p in offsets
-            }
-            if (row, col) in apart:
+            rows, cols = found.grid.wrap(*np.add(list(offsets), (r, c)).T)
+            if ((rows == row) & (cols == col)).any():
                 return r, c
     return None
 
 
 def _compared(event: Array, grid: Grid, row: int, col: int, cell: SearchCell) -> Neighbour | None:
     """Return a cell of the search window, if there is one, and how the candidate must compare with it."""
-    r, c = int(closed(np.array(row + cell.row), grid, 0)), int(closed(np.array(col + cell.col), grid, 1))
-    if r < 0 or c < 0 or event[r, c] == absent(event.dtype):
+    r, c = map(int, grid.wrap(np.array(row + cell.row), np.array(col + cell.col)))
+    if r < 0 or event[r, c] == absent(event.dtype):
         return None
-    is_strict = {
-        LOWER_INDEX_WINS: (r, c) < (row, col),
-        HIGHER_INDEX_WINS: (r, c) > (row, col),
-    }.get(cell.tie, cell.tie == NEIGHBOUR_WINS)
+    is_strict = cell.must_be_exceeded(has_lower_index=(r, c) < (row, col))
     return Neighbour(r, c, event[r, c].item(), ">" if is_strict else ">=")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from hep_peaksum.clustering.pileup import reach
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.kernels import HIGHER_INDEX_WINS, LOWER_INDEX_WINS, NEIGHBOUR_WINS, Offset
+from hep_peaksum.kernels import Offset
 from hep_peaksum.settings.model import PeakSumSettings, Pileup
 from hep_peaksum.settings.windows import Box, window_marks
 
@@ -53,9 +53,9 @@ def comparisons(settings: PeakSumSettings) -> dict[Offset, str]:
     if settings.tie_rule == "greedy-residual":
         return window_marks(settings.search_window)
     marks = {(0, 0): "o"}
-    for d, p, tie in settings.search_cells():
-        is_strict = {LOWER_INDEX_WINS: (d, p) < (0, 0), HIGHER_INDEX_WINS: (d, p) > (0, 0)}
-        marks[d, p] = ">" if is_strict.get(tie, tie == NEIGHBOUR_WINS) else "="
+    for cell in settings.search_cells():
+        place = (cell.row, cell.col)
+        marks[place] = ">" if cell.must_be_exceeded(has_lower_index=place < (0, 0)) else "="
     return dict(sorted(marks.items()))
 
 

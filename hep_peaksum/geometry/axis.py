@@ -175,6 +175,16 @@ class Axis(BaseModel):
             return Axis.model_validate({"n": -(-self.size // n), **kept})
         return Axis.model_validate({"edges": np.unique([*edges[::n], edges[-1]]).tolist(), **kept})
 
+    def wrap(self, index: Array) -> Array:
+        """Return indices as they lie on the axis: closed if it is periodic, else -1 beyond an edge.
+
+        >>> Axis(n=4, periodic=True).wrap(np.array([-1, 4])), Axis(n=4).wrap(np.array([-1, 3]))
+        (array([3, 0]), array([-1,  3]))
+        """
+        if self.periodic:
+            return index % self.size
+        return np.where((index >= 0) & (index < self.size), index, -1)
+
     def find(self, values: Array) -> Array:
         """Return the cell of each hit, -1 where there is none: by label, by index, or by coordinate.
 

@@ -86,6 +86,17 @@ class Grid(BaseModel):
         ]
         return self.model_copy(update={"rows": axes[0], "cols": axes[1]})
 
+    def wrap(self, row: Array, col: Array) -> tuple[Array, Array]:
+        """Return rows and columns as they lie in the grid: closed on periodic axes, (-1, -1) beyond an edge.
+
+        >>> grid = Grid(rows=Axis(n=2), cols=Axis(n=4, periodic=True))
+        >>> grid.wrap(np.array([0, 2]), np.array([-1, 1]))
+        (array([ 0, -1]), array([ 3, -1]))
+        """
+        row, col = self.rows.wrap(row), self.cols.wrap(col)
+        outside = (row < 0) | (col < 0)
+        return np.where(outside, -1, row), np.where(outside, -1, col)
+
     def axis(self, name: str) -> tuple[Literal["row", "col"], Axis] | None:
         """Return the axis of that name and which one it is, or None."""
         if self.rows.name == name:

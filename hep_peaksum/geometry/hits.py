@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hep_peaksum import block_sizes
 from hep_peaksum.geometry.grid import EventError, Grid
 from hep_peaksum.kernels import Array, accumulator, dense_grids, offsets_of_kept
 
 if TYPE_CHECKING:
     import awkward as ak
-
-HITS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +92,8 @@ def _cells(row: Array, col: Array, grid: Grid) -> Array:
     Some hits at a time: new memory for every step of all of them would take longer than the steps.
     """
     cell = np.empty(len(row), np.int32)
-    for start in range(0, len(row), HITS_AT_ONCE):
-        some = slice(start, start + HITS_AT_ONCE)
+    for start in range(0, len(row), block_sizes.HITS):
+        some = slice(start, start + block_sizes.HITS)
         i, j = grid.rows.find(row[some]), grid.cols.find(col[some])
         cell[some] = np.where(j < 0, -1, i * grid.cols.size + j)
     return cell

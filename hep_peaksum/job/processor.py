@@ -16,6 +16,7 @@ import awkward as ak
 import hist
 from coffea.processor import ProcessorABC
 
+from hep_peaksum import block_sizes
 from hep_peaksum.analysis import histograms
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import Table, jagged, table
@@ -29,11 +30,6 @@ from hep_peaksum.kernels import Array
 from hep_peaksum.reading.blocks import block_size, ranges
 from hep_peaksum.reading.columns import column, grid_columns, identity
 from hep_peaksum.results.checkpoints import Chunk, Record, commit
-
-# What blocks give is counted and written in steps of so many events and clusters: with the small blocks of a
-# large grid, steps of their own would take longer than the search, and row groups be tiny. With whole chunks
-# nothing is left to be read while the clusters are written: a quarter longer on one core.
-BATCH_SIZE = 1 << 17
 
 
 class ChunkResult(NamedTuple):
@@ -262,7 +258,7 @@ def _together(blocks: Iterable[tuple[int, dict[str, Table]]]) -> Iterator[tuple[
         for name, part in tables.items():
             held[name].append(part)
             size += len(part.event_offsets) + len(part.key)
-        if size >= BATCH_SIZE:
+        if size >= block_sizes.BATCH_ITEMS:
             yield first, held
             size, held = 0, defaultdict(list)
     if held:

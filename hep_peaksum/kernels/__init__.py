@@ -30,6 +30,19 @@ class SearchCell(NamedTuple):
     col: int
     tie: int
 
+    def must_be_exceeded(self, *, has_lower_index: Any) -> Any:
+        """Return whether the seed must exceed this neighbour, `>`, or may equal it, `>=`.
+
+        `has_lower_index` (a bool, or an array of them) says whether the neighbour comes first in the grid, by
+        (row, col); across a periodic seam that is not what the offset suggests.
+
+        >>> SearchCell(0, 1, LOWER_INDEX_WINS).must_be_exceeded(has_lower_index=False)
+        False
+        """
+        if self.tie in (LOWER_INDEX_WINS, HIGHER_INDEX_WINS):
+            return has_lower_index == (self.tie == LOWER_INDEX_WINS)
+        return self.tie == NEIGHBOUR_WINS
+
 
 class Rule(NamedTuple):
     """What a kernel is asked to find and to add.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hep_peaksum.kernels import HIGHER_INDEX_WINS, LOWER_INDEX_WINS, SEED_WINS, Array, Offset, Periodic, Rule
+from hep_peaksum.kernels import LOWER_INDEX_WINS, Array, Offset, Periodic, Rule
 
 ADJACENT = tuple((d, p) for d in (-1, 0, 1) for p in (-1, 0, 1) if (d, p) != (0, 0))
 
@@ -40,9 +40,9 @@ def offset_tables(
     places = np.repeat(rows, len(cols)), np.tile(cols, len(rows))
     offsets = [(d, p) for d, p, _ in rule.search]
     search, is_there = _steps(offsets, places, shape, periodic)
-    ties = np.array([cell.tie for cell in rule.search], np.int64)
-    is_lower = search < 0
-    wins = (ties == SEED_WINS) | (ties == LOWER_INDEX_WINS) & ~is_lower | (ties == HIGHER_INDEX_WINS) & is_lower
+    wins = np.ones(search.shape, bool)
+    for k, cell in enumerate(rule.search):
+        wins[:, k] = np.logical_not(cell.must_be_exceeded(has_lower_index=search[:, k] < 0))
     is_adjacent = np.array([(d, p) in ADJACENT for d, p, _ in rule.search], bool)
     # In a single row two seams lead back by the very step that goes straight, and are no less a detour.
     is_straight = _steps(offsets, places, shape, Periodic(rows=False, cols=False))[1]

@@ -12,10 +12,8 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
+from hep_peaksum import block_sizes
 from hep_peaksum.kernels import (
-    HIGHER_INDEX_WINS,
-    LOWER_INDEX_WINS,
-    NEIGHBOUR_WINS,
     Array,
     Offset,
     Peaks,
@@ -28,14 +26,11 @@ from hep_peaksum.kernels import (
     event_index,
 )
 
-# Events are taken in blocks of this many cells, so that the padded copies stay small.
-BLOCK_CELLS = 1 << 22
-
 
 def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
     """Return every seed with the sum of its window (see `hep_peaksum.kernels.Kernel`)."""
     n_events, n_rows, n_cols = grids.shape
-    step = max(1, BLOCK_CELLS // max(1, n_rows * n_cols))
+    step = max(1, block_sizes.SCIPY_CELLS // max(1, n_rows * n_cols))
     blocks = [_find_seeds(grids[start : start + step], rule, periodic) for start in range(0, n_events, step)]
     event = np.concatenate([np.empty(0, np.int64), *(b[0] + i * step for i, b in enumerate(blocks))])
     row = np.concatenate([np.empty(0, np.int64), *(b[1] for b in blocks)])
@@ -108,11 +103,11 @@ def _find_seeds(grids: Array, rule: Rule, periodic: Periodic) -> tuple[Array, Ar
     )
     value = grids[event, row, col].astype(accumulator(grids.dtype))
     beaten = value == absent(grids.dtype)
-    for d, p, tie in rule.search:
-        other, other_row, other_col = _neighbours(grids, event, row, col, (d, p), periodic)
-        order = (other_row - row) * grids.shape[2] + (other_col - col)
-        loses = {LOWER_INDEX_WINS: order < 0, HIGHER_INDEX_WINS: order > 0}.get(tie, tie == NEIGHBOUR_WINS)
-        beaten |= (other > value) | ((other == value) & loses)
+    for cell in rule.search:
+        other, other_row, other_col = _neighbours(grids, event, row, col, (cell.row, cell.col), periodic)
+        comes_first = (other_row - row) * grids.shape[2] + (other_col - col) < 0
+        loses_tie = cell.must_be_exceeded(has_lower_index=comes_first)
+        beaten |= (other > value) | ((other == value) & loses_tie)
     return event[~beaten], row[~beaten], col[~beaten]
 
 

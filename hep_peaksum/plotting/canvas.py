@@ -65,11 +65,9 @@ def window_outline(row: int, col: int, offsets: Sequence[Offset], grid: Grid) ->
     >>> window_outline(0, 1, ((0, 0), (0, 1)), Grid(rows=Axis(n=3), cols=Axis(n=4))).tolist()[:2]
     [[[0, 1], [0, 2]], [[0, 2], [0, 3]]]
     """
-    cells = np.add(offsets, (row, col))
-    cells = np.where(grid.periodic, cells % grid.shape, cells)
-    cells = cells[((cells >= 0) & (cells < grid.shape)).all(axis=1)]
+    rows, cols = grid.wrap(*np.add(offsets, (row, col)).T)
     inside = np.zeros(grid.shape, bool)
-    inside[tuple(cells.T)] = True
+    inside[rows[rows >= 0], cols[rows >= 0]] = True
     segments = []
     for k, along in enumerate(np.array([(0, 1), (1, 0)])):
         for step in (-1, 1):

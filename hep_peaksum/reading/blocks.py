@@ -9,14 +9,12 @@ from typing import Any
 import awkward as ak
 from coffea.nanoevents import NanoEventsFactory
 
+from hep_peaksum import block_sizes
 from hep_peaksum.config.inputs import GridInput
 from hep_peaksum.config.model import Config
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.columns import GridColumns, _Branch, grid_columns
 from hep_peaksum.reading.files import find_files, open_file, open_tree, schema_class
-
-# Grids are made and searched in blocks of events of about this many cells, whatever the size of a chunk.
-BLOCK_CELLS = 1 << 22
 
 
 def ranges(columns: Iterable[GridColumns], n_events: int, step: int) -> list[tuple[int, int]]:
@@ -36,7 +34,7 @@ def ranges(columns: Iterable[GridColumns], n_events: int, step: int) -> list[tup
 def block_size(sources: Iterable[GridInput]) -> int:
     """Return how many events to search at a time, so that memory does not grow with the chunk."""
     n_cells = max(source.n_cells for source in sources)
-    return max(1, BLOCK_CELLS // n_cells)
+    return max(1, block_sizes.READ_CELLS // n_cells)
 
 
 def read_cells(

@@ -14,7 +14,8 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from hep_peaksum.config.inputs import IDENTITY, GridInput
+from hep_peaksum.config.formats import IDENTITY
+from hep_peaksum.config.inputs import GridInput
 from hep_peaksum.geometry.grid import EventError, from_dense
 from hep_peaksum.geometry.hits import Hits, sparse
 from hep_peaksum.kernels import Array

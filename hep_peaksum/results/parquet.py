@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from awkward.contents import Content, NumpyArray, RecordArray
 
+from hep_peaksum import block_sizes
+from hep_peaksum.config.formats import IDENTITY
 from hep_peaksum.results.atomic_write import atomic_write
-
-IDENTIFIERS = {"run": "uint32", "luminosityBlock": "uint32", "event": "uint64"}
 
 # The types that parquet, TTree and RNTuple have in common.
 INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
@@ -31,10 +31,6 @@ Columns = dict[str, ak.Array]
 Layouts = dict[str, Content]
 COLUMN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
-# Read in small steps and written in large ones: memory stays flat whatever the size of the parts, and neither
-# baskets nor RNTuple clusters are tiny.
-EVENTS_READ_AT_ONCE = 16_384
-VALUES_LOOKED_AT = 4096
 STEPWISE = {"event": "DELTA_BINARY_PACKED"}
 
 
@@ -81,9 +77,9 @@ def flat_columns(events: ak.Array) -> Columns:
 def _flat(events: ak.Array) -> Layouts:
     """Return the columns as awkward's layouts: every step on whole arrays is several times as slow."""
     layout = ak.to_layout(events)
-    columns = {name: _identifier(name, layout) for name in IDENTIFIERS}
+    columns = {name: _identifier(name, layout) for name in IDENTITY}
     for field in layout.fields:
-        if field in IDENTIFIERS:
+        if field in IDENTITY:
             continue
         for name, values in _unzipped(field, layout[field].to_packed()):
             if name in columns:
@@ -95,16 +91,16 @@ def _flat(events: ak.Array) -> Layouts:
 
 def _identifier(name: str, events: Content) -> Content:
     if name not in events.fields:
-        msg = f"events have no {name!r}: readers of NanoAOD need {', '.join(IDENTIFIERS)}"
+        msg = f"events have no {name!r}: readers of NanoAOD need {', '.join(IDENTITY)}"
         raise ValueError(msg)
     values = _column(name, events[name].to_packed())
     numbers = values.data if isinstance(values, NumpyArray) else np.empty(0)
-    if numbers.dtype == IDENTIFIERS[name]:
+    if numbers.dtype == IDENTITY[name]:
         return values
     with np.errstate(invalid="ignore"):
-        identifier = numbers.astype(IDENTIFIERS[name])
+        identifier = numbers.astype(IDENTITY[name])
     if not isinstance(values, NumpyArray) or not np.array_equal(identifier, numbers):
-        msg = f"{name!r} of type {values.form.type} does not fit into {IDENTIFIERS[name]}: {ak.Array(values)}"
+        msg = f"{name!r} of type {values.form.type} does not fit into {IDENTITY[name]}: {ak.Array(values)}"
         raise ValueError(msg)
     return NumpyArray(identifier)
 
@@ -215,7 +211,9 @@ def _parquet_writer(file: Any, table: pa.Table) -> pq.ParquetWriter:
     repeating = []
     for name, column in zip(table.column_names, table.columns, strict=True):
         is_list = pa.types.is_list(column.type)
-        values = (column.combine_chunks().flatten() if is_list else column).slice(0, VALUES_LOOKED_AT)
+        values = (column.combine_chunks().flatten() if is_list else column).slice(
+            0, block_sizes.DICTIONARY_SAMPLE
+        )
         repeats = pa.types.is_integer(values.type) or 2 * len(values.unique()) < len(values)
         if repeats and name not in STEPWISE:
             repeating.append(f"{name}.list.element" if is_list else name)
@@ -241,5 +239,5 @@ def read_parts(paths: Iterable[Path]) -> Iterator[ak.Array]:
             if part.metadata.num_rows == 0:
                 yield ak.from_arrow(part.schema_arrow.empty_table())
             else:
-                yield from map(ak.from_arrow, part.iter_batches(EVENTS_READ_AT_ONCE))
+                yield from map(ak.from_arrow, part.iter_batches(block_sizes.MERGE_READ_EVENTS))
         pa.default_memory_pool().release_unused()

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import bits
 
-from hep_peaksum import PeakSumSettings, find_clusters, from_hits, sparse
+from hep_peaksum import PeakSumSettings, block_sizes, find_clusters, from_hits, sparse
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import EventError, Grid, bare_grid
 from hep_peaksum.kernels import Periodic, Rule, get_kernel
@@ -110,7 +110,7 @@ def test_hits_are_placed_some_at_a_time(monkeypatch):
     )
     jagged = [ak.unflatten(column, counts) for column in columns]
     whole = sparse(*jagged, plane)
-    monkeypatch.setattr(hep_peaksum.geometry.hits, "HITS_AT_ONCE", 7)
+    monkeypatch.setattr(block_sizes, "HITS", 7)
     pieces = sparse(*jagged, plane)
 
     assert whole.n_outside == pieces.n_outside > 5

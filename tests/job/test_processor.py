@@ -13,8 +13,7 @@ import yaml
 from coffea import processor
 from coffea.nanoevents import BaseSchema
 
-import hep_peaksum.reading.blocks
-from hep_peaksum import Axis, Grid, PeakSumProcessor, PeakSumSettings, find_clusters
+from hep_peaksum import Axis, Grid, PeakSumProcessor, PeakSumSettings, block_sizes, find_clusters
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.planning import Runner
 from hep_peaksum.results.checkpoints import Chunk, read_record
@@ -326,7 +325,7 @@ def error_of(file, job=JOB, chunksize=4):
 @pytest.fixture(params=[1, 2, 10_000], ids=["blocks_of_1", "blocks_of_2", "one_block"])
 def block_cells(request, monkeypatch):
     """Search the events of a chunk a few at a time."""
-    monkeypatch.setattr(hep_peaksum.reading.blocks, "BLOCK_CELLS", 48 * request.param)
+    monkeypatch.setattr(block_sizes, "READ_CELLS", 48 * request.param)
 
 
 @pytest.mark.usefixtures("block_cells")
@@ -374,7 +373,7 @@ def test_blocks_do_not_change_the_results(write_events):
 def test_steps_of_several_blocks_do_not_change_what_is_written(
     write_events, tmp_path, monkeypatch, worth_a_step
 ):
-    monkeypatch.setattr(hep_peaksum.job.processor, "BATCH_SIZE", worth_a_step)
+    monkeypatch.setattr(block_sizes, "BATCH_ITEMS", worth_a_step)
     file, directory = write_events("a.root", 11, 1), tmp_path / "results"
     numbers = {"toy": {"number": 1, "files": {file: 1}}}
     counted = run([file], directory=str(directory), numbers=numbers)
@@ -389,7 +388,7 @@ def test_steps_of_several_blocks_do_not_change_what_is_written(
 
 
 def test_small_blocks_do_not_make_small_row_groups(write_events, tmp_path, monkeypatch):
-    monkeypatch.setattr(hep_peaksum.reading.blocks, "BLOCK_CELLS", 48)
+    monkeypatch.setattr(block_sizes, "READ_CELLS", 48)
     file = write_events("a.root", 30)
     run([file], directory=str(tmp_path), numbers={"toy": {"number": 1, "files": {file: 1}}})
     [part] = tmp_path.rglob("part-*.parquet")

@@ -12,7 +12,8 @@ import uhi.io.uproot
 import uproot
 from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
 
-from hep_peaksum import find_clusters
+from hep_peaksum import block_sizes, find_clusters
+from hep_peaksum.config.formats import IDENTITY
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.results import parquet, root_files
@@ -249,7 +250,7 @@ def extremes(dtype):
 def test_every_type_survives_in_every_form(tmp_path, primitive):
     values = extremes(np.dtype(primitive))
     lists = ak.unflatten(values, [2, 0])
-    columns = {name: np.arange(2, dtype=kind) for name, kind in parquet.IDENTIFIERS.items()}
+    columns = {name: np.arange(2, dtype=kind) for name, kind in IDENTITY.items()}
     events = ak.zip({**columns, "x": values, "y": lists, "C": ak.zip({"z": lists})}, depth_limit=1)
     for write, file in ((root_files.merge_ttree, TTREE), (root_files.merge_rntuple, RNTUPLE)):
         write(write_parts([events, events], tmp_path), tmp_path / file)
@@ -274,8 +275,8 @@ def test_event_numbers_come_back_whatever_their_steps(tmp_path, numbers):
 @pytest.mark.parametrize("merge", [root_files.merge_ttree, root_files.merge_rntuple])
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 1, 0, 2)], ids=["sorted", "mixed"])
 def test_parts_are_written_in_the_order_given_however_they_are_gathered(tmp_path, monkeypatch, merge, order):
-    monkeypatch.setattr(parquet, "EVENTS_READ_AT_ONCE", 7)
-    monkeypatch.setattr(root_files, "EVENTS_WRITTEN_AT_ONCE", 11)
+    monkeypatch.setattr(block_sizes, "MERGE_READ_EVENTS", 7)
+    monkeypatch.setattr(block_sizes, "MERGE_WRITE_EVENTS", 11)
     events = [event_records(n, seed=n) for n in (20, 0, 13, 40)]
     parts = write_parts(events, tmp_path)
     merge([parts[i] for i in order], tmp_path / "merged.root")
@@ -297,7 +298,7 @@ class CrashError(Exception):
 @pytest.mark.parametrize("merge", [root_files.merge_ttree, root_files.merge_rntuple])
 @pytest.mark.parametrize("there_before", [True, False])
 def test_a_crash_in_the_middle_of_a_merge_leaves_no_trace(tmp_path, monkeypatch, merge, there_before):
-    monkeypatch.setattr(root_files, "EVENTS_WRITTEN_AT_ONCE", 10)
+    monkeypatch.setattr(block_sizes, "MERGE_WRITE_EVENTS", 10)
     part = write_parts([event_records(20)], tmp_path)[0]
     results = tmp_path / "results"
     results.mkdir()
