@@ -220,5 +220,5 @@ def test_the_command_prints_the_closure(data, monkeypatch, capsys):
     assert "Jet 429 429 429 of 429 1" in said
     assert "Tau 1572 1572 1541 of 1541 514" in said
     assert "EGamma 306 306 286 of 306 50" in said
-    assert "EGamma: another sum" in said
+    assert "EGamma: different sum" in said
     assert "and 15 more" in said

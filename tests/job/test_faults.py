@@ -237,7 +237,7 @@ def test_ctrl_c_stops_within_seconds_and_the_next_run_goes_on(killable, executor
         raise
     assert time.monotonic() - began < 10
     assert process.returncode == 130
-    assert said.strip().startswith("error: stopped; the chunks that are finished are kept")
+    assert said.strip().startswith("error: interrupted; finished chunks are kept")
     content["run"]["executor"] = "iterative"
     again = run_job(content)
     assert again.summary["n_chunks"]["reused"] >= 1
@@ -258,7 +258,7 @@ def test_ctrl_c_stops_in_the_middle_of_waiting_for_chunks(killable, tmp_path, ex
     )  # fmt: skip
     assert list(tmp_path.glob("once-*"))
     assert done.returncode == 130
-    assert done.stderr.strip().startswith("error: stopped; the chunks that are finished are kept")
+    assert done.stderr.strip().startswith("error: interrupted; finished chunks are kept")
     content["run"]["executor"] = "iterative"
     assert content_of(run_job(content).directory) == expected
 
