@@ -103,7 +103,7 @@ def make_events(n_events: int, *, seed: int, showers_per_event: float = 4.0, noi
     >>> make_events(2, seed=1).grids.shape
     (2, 24, 16)
     """
-    import awkward as ak  # noqa: PLC0415 -- slow to import
+    import awkward as ak
 
     random = np.random.default_rng(seed)
     n_showers = random.poisson(showers_per_event, n_events)
@@ -185,7 +185,7 @@ def write_events(
     The file appears under its name only when it is whole; one that is there is replaced. Events are numbered
     from `first_event` on. Equal events make files of one UUID: a job knows that nothing has changed.
     """
-    import uproot  # noqa: PLC0415 -- slow to import
+    import uproot
 
     branches = {
         "run": "uint32",
@@ -235,7 +235,7 @@ def score(clusters: ak.Array, truth: ak.Array, grid: Grid = TOY_GRID, *, max_dis
     >>> result.n_found, result.n_fakes, result.response
     (1, 1, 0.9)
     """
-    import awkward as ak  # noqa: PLC0415 -- slow to import
+    import awkward as ak
 
     if len(clusters) != len(truth):
         msg = f"{len(clusters)} events with clusters and {len(truth)} with showers: expected the same events"

@@ -55,10 +55,10 @@ def explain(
 
     The answer names the neighbour, the comparison or the threshold that decides.
     """
-    from hep_peaksum.cli import diagnostic_tables, tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.clustering.discriminant import searched_plane  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.diagnostics.explain import explain as explain_  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.geometry.grid import EventError  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.cli import diagnostic_tables, tables
+    from hep_peaksum.clustering.discriminant import searched_plane
+    from hep_peaksum.diagnostics.explain import explain as explain_
+    from hep_peaksum.geometry.grid import EventError
 
     config = load(file, overrides)
     name = pick_collection(config, collection)
@@ -76,7 +76,7 @@ def explain(
         console.print(f"{title}: {why}", markup=False)
         diagnostic_tables.print_neighbours(console, why, settings, searched_plane(settings, plane))
         if output is not None:
-            from hep_peaksum.plotting import rules  # noqa: PLC0415 -- slow to import
+            from hep_peaksum.plotting import rules
 
             figure = rules.draw_explanation(event.cells, why, settings, plane, **maps, title=title)
             _save(console, figure, output, grid if len(config.clusters[name].grid) > 1 else None)
@@ -101,8 +101,8 @@ def ties(
 
     Closed rings of equal cells, on which the directional rules find no seed, are listed.
     """
-    from hep_peaksum.cli import diagnostic_tables, tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.diagnostics.ties import TieAudit, audit_ties  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.cli import diagnostic_tables, tables
+    from hep_peaksum.diagnostics.ties import TieAudit, audit_ties
 
     config = load(file, overrides)
     name = pick_collection(config, collection)
@@ -114,7 +114,7 @@ def ties(
         title = name if len(clusters.grid) == 1 else f"{name} on {grid}"
         diagnostic_tables.print_audit(console, title, audit)
         if output is not None:
-            from hep_peaksum.plotting import comparisons  # noqa: PLC0415 -- slow to import
+            from hep_peaksum.plotting import comparisons
 
             figure = comparisons.draw_ties(audit, title=f"{title}, {audit.n_events} events")
             _save(console, figure, output, grid if len(clusters.grid) > 1 else None)
@@ -142,9 +142,9 @@ def compare(
     A is a collection of the config, B another one or the name of a preset. Both are
     searched on the grid of A, and their clusters are matched by seed.
     """
-    from hep_peaksum.cli import diagnostic_tables, tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.diagnostics.compare import Comparison  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.diagnostics.compare import compare as compare_  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.cli import diagnostic_tables, tables
+    from hep_peaksum.diagnostics.compare import Comparison
+    from hep_peaksum.diagnostics.compare import compare as compare_
 
     config = load(file, overrides)
     clusters, console = config.clusters[pick_collection(config, first)], tables.open_console()
@@ -157,7 +157,7 @@ def compare(
         title = first if len(clusters.grid) == 1 else f"{first} on {grid}"
         diagnostic_tables.print_comparison(console, (title, second), both, plane)
         if output is not None:
-            from hep_peaksum.plotting import comparisons  # noqa: PLC0415 -- slow to import
+            from hep_peaksum.plotting import comparisons
 
             figure = comparisons.draw_comparison(
                 both, plane, names=(first, second), title=f"{title} and {second}, {both.n_events} events"
@@ -175,8 +175,8 @@ def closure(file: str, overrides: Sequence[str], max_events: int | None, dataset
 
     The config names these objects under `reference` of a collection.
     """
-    from hep_peaksum.cli import diagnostic_tables, tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.preview.closure import closure as closure_  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.cli import diagnostic_tables, tables
+    from hep_peaksum.preview.closure import closure as closure_
 
     closures = closure_(load(file, overrides), dataset, max_events=max_events or math.inf)
     diagnostic_tables.print_closure(tables.open_console(), closures)
@@ -187,8 +187,8 @@ def closure(file: str, overrides: Sequence[str], max_events: int | None, dataset
 @click.option("-o", "--output", type=click.Path(dir_okay=False), metavar="FILE.png", help="Draw the windows.")
 def presets(name: str | None, output: str | None) -> None:
     """List the published algorithms, or show one in detail."""
-    from hep_peaksum.cli import diagnostic_tables, tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.library import presets  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.cli import diagnostic_tables, tables
+    from hep_peaksum.library import presets
 
     console = tables.open_console()
     if name is None:
@@ -201,7 +201,7 @@ def presets(name: str | None, output: str | None) -> None:
     preset, (settings, _) = presets.read_preset(name), presets.preset(name)
     diagnostic_tables.print_preset(console, name, preset, settings)
     if output is not None:
-        from hep_peaksum.plotting import rules  # noqa: PLC0415 -- slow to import
+        from hep_peaksum.plotting import rules
 
         notes = diagnostic_tables.preset_notes(preset)
         figure = rules.draw_windows(settings, title=f"{name}: {preset.title}", notes=notes)
@@ -220,7 +220,7 @@ class _Block(NamedTuple):
 
 def _read_blocks(config: Config, grid: str, dataset: str | None, max_events: int) -> Iterator[_Block]:
     """Yield the first events of a dataset, block by block, with noise and mask of the grid."""
-    from hep_peaksum.reading.blocks import read_cells  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.reading.blocks import read_cells
 
     source, start = config.grids[grid], 0
     noise, mask = source.noise_map(), source.mask_map()
@@ -234,7 +234,7 @@ def _read_blocks(config: Config, grid: str, dataset: str | None, max_events: int
 
 def _apply(function: Any, block: _Block, *arguments: Any) -> Any:
     """Return `function` of a block; an error in an event names its entry in the dataset."""
-    from hep_peaksum.geometry.grid import EventError  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.geometry.grid import EventError
 
     try:
         return function(block.cells, *arguments, mask=block.mask, noise=block.noise, layers=block.layers)
@@ -245,7 +245,7 @@ def _apply(function: Any, block: _Block, *arguments: Any) -> Any:
 
 def _read_event(config: Config, grid: str, dataset: str | None, entry: int, layer: int | None) -> _Block:
     """Return one event, or one layer of it if layers are searched separately, with noise and mask."""
-    from hep_peaksum.reading.blocks import read_cells  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.reading.blocks import read_cells
 
     source = config.grids[grid]
     cells = next(read_cells(config, grid, dataset, first=entry, max_events=1), None)
@@ -270,8 +270,8 @@ def _read_event(config: Config, grid: str, dataset: str | None, entry: int, laye
 
 def _second_settings(config: Config, name: str) -> PeakSumSettings:
     """Return the settings of a collection of the config, or else of a preset."""
-    from hep_peaksum.library.presets import preset  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.suggestions import did_you_mean  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.library.presets import preset
+    from hep_peaksum.suggestions import did_you_mean
 
     if name in config.clusters:
         return config.clusters[name].settings
@@ -284,7 +284,7 @@ def _second_settings(config: Config, name: str) -> PeakSumSettings:
 
 def _check_runs(name: str, settings: PeakSumSettings, config: Config, grid: str) -> None:
     """Raise a ValueError that says why the second algorithm cannot run on a grid."""
-    from hep_peaksum.clustering.validation import check_windows  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.clustering.validation import check_windows
 
     source = config.grids[grid]
     try:
@@ -299,7 +299,7 @@ def _check_runs(name: str, settings: PeakSumSettings, config: Config, grid: str)
 
 def _save(console: Console, figure: Figure, output: str, grid: str | None = None) -> None:
     """Save a picture, with the grid in its name if there are several."""
-    from hep_peaksum.plotting import canvas  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.plotting import canvas
 
     path = Path(output)
     path = path if grid is None else path.with_name(f"{path.stem}-{grid}{path.suffix}")

@@ -71,8 +71,8 @@ def demo(n_events: int, seed: int) -> None:
     The files, the config, the results and the plots are written to the folder hep-peaksum-demo.
     """
     with importing():
-        from hep_peaksum.cli import demo as demo_  # noqa: PLC0415 -- slow to import
-        from hep_peaksum.cli import tables  # noqa: PLC0415 -- slow to import
+        from hep_peaksum.cli import demo as demo_
+        from hep_peaksum.cli import tables
 
     console = tables.open_console()
     console.print(f"Toy calorimeter: {n_events} events of 24 x 16 cells (seed {seed})")
@@ -98,14 +98,14 @@ def run(file: str, overrides: Sequence[str], max_events: int | None, dry_run: bo
     The same command again continues from the chunks that are finished.
     """
     with importing():
-        from hep_peaksum.cli import tables  # noqa: PLC0415 -- slow to import
+        from hep_peaksum.cli import tables
 
         config = load(file, overrides)
-        from hep_peaksum.job.run import run as run_  # noqa: PLC0415 -- slow to import
+        from hep_peaksum.job.run import run as run_
 
     console = tables.open_console()
     if dry_run:
-        from hep_peaksum.job.planning import plan_job  # noqa: PLC0415 -- slow to import
+        from hep_peaksum.job.planning import plan_job
 
         tables.print_plan(console, plan_job(config, max_events=max_events))
         formats = ", ".join(config.output.clusters)
@@ -125,9 +125,9 @@ def check(file: str, overrides: Sequence[str]) -> None:
 
     Trees and branches are looked up in the first file of every dataset, if that file exists.
     """
-    from hep_peaksum.cli import tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.job.planning import check_inputs  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.job.summary import thresholds  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.cli import tables
+    from hep_peaksum.job.planning import check_inputs
+    from hep_peaksum.job.summary import thresholds
 
     config = load(file, overrides)
     console, bounds = tables.open_console(), thresholds(config)
@@ -142,8 +142,8 @@ def check(file: str, overrides: Sequence[str]) -> None:
 @click.argument("file", type=click.Path(dir_okay=False), metavar="FILE.root")
 def inspect(file: str) -> None:
     """List branches that look like grids or hits, and propose a config."""
-    from hep_peaksum.cli import tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.reading.inspect import proposed_config, survey  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.cli import tables
+    from hep_peaksum.reading.inspect import proposed_config, survey
 
     trees, candidates = survey(file)
     console = tables.open_console()
@@ -156,14 +156,14 @@ def inspect(file: str) -> None:
 
 
 def _as_yaml(content: Mapping[str, Any]) -> str:
-    import yaml  # noqa: PLC0415 -- slow to import
+    import yaml
 
     return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=110)
 
 
 def _proposed(file: str) -> dict[str, Any]:
     """Return the config that `inspect` proposes for a ROOT file, as plain values."""
-    from hep_peaksum.reading.inspect import proposed_config, survey  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.reading.inspect import proposed_config, survey
 
     _, candidates = survey(file)
     if not candidates:
@@ -185,9 +185,9 @@ def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, o
 
     FILE is a config, or a ROOT file, which is read with the config that `inspect` proposes.
     """
-    from hep_peaksum.cli import tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.plotting import canvas, events  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.preview.event import read_event, searched_cells  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.cli import tables
+    from hep_peaksum.plotting import canvas, events
+    from hep_peaksum.preview.event import read_event, searched_cells
 
     config = _config_of_root(file, overrides) if file.endswith(".root") else load(file, overrides)
     event = read_event(config, entry, dataset)
@@ -211,8 +211,8 @@ def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, o
 
 
 def _config_of_root(file: str, overrides: Sequence[str]) -> Config:
-    from hep_peaksum.config.load import parse_config  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.config.yaml_io import override  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.config.load import parse_config
+    from hep_peaksum.config.yaml_io import override
 
     return parse_config(override(_proposed(file), overrides))
 
@@ -235,7 +235,7 @@ def init(root: str | None, output: str) -> None:
         msg = f"{output} exists already: choose another name with -o"
         raise click.UsageError(msg)
     if root is None:
-        from hep_peaksum.cli.demo import quickstart  # noqa: PLC0415 -- slow to import
+        from hep_peaksum.cli.demo import quickstart
 
         text = quickstart()
     else:
@@ -248,8 +248,8 @@ def init(root: str | None, output: str) -> None:
 @click.argument("directory", type=click.Path(file_okay=False), metavar="DIR")
 def status(directory: str) -> None:
     """Show what a results directory holds: finished, missing, lost."""
-    from hep_peaksum.cli import tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.results.manifest import read_status  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.cli import tables
+    from hep_peaksum.results.manifest import read_status
 
     state = read_status(Path(directory))
     console = tables.open_console()

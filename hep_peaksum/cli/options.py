@@ -44,14 +44,14 @@ max_events_option = click.option(
 
 def load(file: str, overrides: Sequence[str]) -> Config:
     """Return the config of a file with the overrides of the command line applied."""
-    from hep_peaksum.config.load import load_config  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.config.load import load_config
 
     return load_config(file, overrides)
 
 
 def pick_collection(config: Config, name: str | None) -> str:
     """Return the name of a collection after checking that it exists; by default the first."""
-    from hep_peaksum.suggestions import did_you_mean  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.suggestions import did_you_mean
 
     if name is not None and name not in config.clusters:
         near = did_you_mean(name, config.clusters)

@@ -157,7 +157,7 @@ def _threads(options: RunOptions) -> Iterator[Any]:
 @contextmanager
 def _processes(options: RunOptions) -> Iterator[Any]:
     """Yield an executor on the processes of loky, which are kept for the next job."""
-    import loky  # noqa: PLC0415 -- only those who ask for processes pay for it
+    import loky
 
     processes = loky.get_reusable_executor(
         max_workers=options.workers,

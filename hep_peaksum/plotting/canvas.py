@@ -114,8 +114,8 @@ class View(NamedTuple):
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in mplhep's ROOT style, smaller."""
-    import matplotlib.style  # noqa: PLC0415
-    import mplhep  # noqa: PLC0415
+    import matplotlib.style
+    import mplhep
 
     with matplotlib.style.context([mplhep.style.ROOT, STYLE]):
         yield
@@ -123,7 +123,7 @@ def style() -> Iterator[None]:
 
 def panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes], Axes]:
     """Return a figure with `n` panels of one size in inches, and the place of a colour bar."""
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.figure import Figure
 
     width, height = size
     whole = LEFT + n * width + (n - 1) * GAP + RIGHT, BOTTOM + height + TOP
@@ -146,15 +146,15 @@ def cell_title(grid: Grid) -> str:
 
 def colours() -> Colormap:
     """Return colours from pale to dark, the palest well off the white of an empty cell."""
-    import matplotlib as mpl  # noqa: PLC0415
-    from matplotlib.colors import ListedColormap  # noqa: PLC0415
+    import matplotlib as mpl
+    from matplotlib.colors import ListedColormap
 
     return ListedColormap(mpl.colormaps["YlGnBu"](np.linspace(0.15, 1, 256)))
 
 
 def norm(values: Array, *, logarithmic: bool = True) -> Normalize | None:
     """Return the scale of the colours, None where there is nothing to colour."""
-    from matplotlib.colors import LogNorm, Normalize  # noqa: PLC0415
+    from matplotlib.colors import LogNorm, Normalize
 
     positive = values[np.isfinite(values) & (values > 0)]
     if not len(positive):
@@ -167,7 +167,7 @@ def norm(values: Array, *, logarithmic: bool = True) -> Normalize | None:
 
 def draw_mesh(axes: Axes, x: Array, y: Array, cells: Array, norm: Normalize | None, *, line: float) -> None:
     """Draw cells as colours: empty ones white, those that are no energies grey."""
-    from matplotlib.colors import ListedColormap  # noqa: PLC0415
+    from matplotlib.colors import ListedColormap
 
     usable = np.isfinite(cells) & (cells >= 0)
     ground = ListedColormap(["white", STRANGE])
@@ -192,7 +192,7 @@ def draw_cells(axes: Axes, view: View, cells: Array, norm: Normalize | None) -> 
 
 def write_ticks(side: Any, axis: Axis, grid: Grid, word: str) -> str:
     """Write integers for indices, parts of pi for an azimuth; return the title that goes with them."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, NullLocator  # noqa: PLC0415
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, NullLocator
 
     if axis.edge_positions is None:
         side.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -209,9 +209,9 @@ def write_ticks(side: Any, axis: Axis, grid: Grid, word: str) -> str:
 
 def draw_bar(figure: Figure, bar: Axes, norm: Normalize | None, title: str) -> None:
     """Draw the colour bar, or take its place away where there is nothing to colour."""
-    from matplotlib.cm import ScalarMappable  # noqa: PLC0415
-    from matplotlib.colors import LogNorm  # noqa: PLC0415
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LogNorm
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     if norm is None:
         bar.remove()
@@ -228,7 +228,7 @@ def draw_bar(figure: Figure, bar: Axes, norm: Normalize | None, title: str) -> N
 
 def draw_windows(axes: Axes, view: View, outlines: Sequence[Array]) -> None:
     """Draw outlines of windows."""
-    from matplotlib.collections import LineCollection  # noqa: PLC0415
+    from matplotlib.collections import LineCollection
 
     if outlines:
         lines = list(view.place(np.concatenate(outlines)))
@@ -268,8 +268,8 @@ def write_sums(
 
 def draw_legend(axes: Axes, settings: PeakSumSettings, n_seeds: int, *, strange: bool) -> None:
     """Write what the marks mean."""
-    from matplotlib.lines import Line2D  # noqa: PLC0415
-    from matplotlib.patches import Patch  # noqa: PLC0415
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     window = settings.sum_window
     size = "" if isinstance(window, str) else f" {window[0]} × {window[1]}"

@@ -26,8 +26,8 @@ def draw_ties(audit: TieAudit, *, title: str | None = None) -> Figure:
 
     Seeds that every rule finds are drawn apart from those that only some do.
     """
-    from matplotlib.figure import Figure as Figure_  # noqa: PLC0415
-    from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter  # noqa: PLC0415
+    from matplotlib.figure import Figure as Figure_
+    from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
     width, height, left, wide = 8.0, 4.75, 1.5, 5.9
     rules, n_seeds = list(audit.n_seeds), np.array(list(audit.n_seeds.values()))
@@ -90,7 +90,7 @@ def draw_comparison(
     title
         Written above.
     """
-    from matplotlib.figure import Figure as Figure_  # noqa: PLC0415
+    from matplotlib.figure import Figure as Figure_
 
     matched = both.matched
     a, b = both.sum_a * both.unit, both.sum_b * both.unit
@@ -142,7 +142,7 @@ def _common_edges(values: Array) -> tuple[Array, bool]:
 
 def _tidy(main: Axes, above: Axes, beside: Axes, *, is_log: bool) -> None:
     """Give the two narrow panels whole numbers of clusters, and no second ticks for the sums."""
-    from matplotlib import ticker  # noqa: PLC0415
+    from matplotlib import ticker
 
     for axes, count in ((above, above.yaxis), (beside, beside.xaxis)):
         axes.tick_params(which="both", axis="x" if axes is above else "y", labelleft=False, labelbottom=False)

@@ -21,8 +21,8 @@ def draw_histogram(h: hist.Hist[Any], *, title: str | None = None) -> Figure:
     ValueError
         If there are more axes.
     """
-    import mplhep  # noqa: PLC0415
-    from matplotlib.ticker import NullLocator  # noqa: PLC0415
+    import mplhep
+    from matplotlib.ticker import NullLocator
 
     if h.ndim > 2:
         msg = f"the histogram has {h.ndim} axes, expected 1 or 2: project it first, as in h.project(0)"

@@ -52,7 +52,7 @@ def draw_windows(
     notes
         Pairs of a word and what it says, written below the settings in words.
     """
-    from matplotlib.figure import Figure as Figure_  # noqa: PLC0415
+    from matplotlib.figure import Figure as Figure_
 
     drawn = wording.windows(settings)
     boxes = {word: Box.around(list(marks)) for word, marks in drawn.items()}
@@ -116,8 +116,8 @@ def _wrapped(said: Sequence[tuple[str, str]], width: float) -> list[tuple[str, s
 
 def _draw_window(axes: Axes, box: Box, marks: Mapping[Offset, str], cell: float) -> None:
     """Draw a window cell by cell, in offsets from the seed, rows downwards as it is written."""
-    from matplotlib.patches import Rectangle  # noqa: PLC0415
-    from matplotlib.ticker import FixedLocator, NullLocator  # noqa: PLC0415
+    from matplotlib.patches import Rectangle
+    from matplotlib.ticker import FixedLocator, NullLocator
 
     for (d, p), mark in marks.items():
         hatch = "////" if mark == "g" else None
@@ -269,7 +269,7 @@ def _compared_title(settings: PeakSumSettings, grid: Grid) -> str:
 
 def _write_numbers(axes: Axes, view: canvas.View, zoom: _Zoom, plane: Grid) -> None:
     """Write rows and columns as the grid numbers them."""
-    from matplotlib.ticker import FuncFormatter  # noqa: PLC0415
+    from matplotlib.ticker import FuncFormatter
 
     numbers = [zoom.rows % plane.shape[0], zoom.cols % plane.shape[1]]
     for side, each in zip(
@@ -304,7 +304,7 @@ def _write_values(axes: Axes, view: canvas.View, part: Array, norm: Any, *, inte
 
 
 def _draw_outline(axes: Axes, view: canvas.View, outline: Array, colour: str, width: float, style: str) -> None:
-    from matplotlib.collections import LineCollection  # noqa: PLC0415
+    from matplotlib.collections import LineCollection
 
     lines = list(view.place(outline))
     axes.add_collection(LineCollection(lines, colors="white", linewidths=width + 1.4))
@@ -313,7 +313,7 @@ def _draw_outline(axes: Axes, view: canvas.View, outline: Array, colour: str, wi
 
 def _draw_cell(axes: Axes, view: canvas.View, cell: tuple[int, int] | None, colour: str, width: float) -> None:
     """Draw a frame just inside a cell."""
-    from matplotlib.patches import Rectangle  # noqa: PLC0415
+    from matplotlib.patches import Rectangle
 
     if cell is None:
         return
@@ -326,8 +326,8 @@ def _draw_cell(axes: Axes, view: canvas.View, cell: tuple[int, int] | None, colo
 
 def _explanation_handles(why: Explanation, *, has_others: bool, strange: bool) -> list[Any]:
     """Return what stands in the legend."""
-    from matplotlib.lines import Line2D  # noqa: PLC0415
-    from matplotlib.patches import Patch  # noqa: PLC0415
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     def frame(colour: str, width: float, label: str) -> Any:
         return Patch(facecolor="none", edgecolor=colour, lw=width, label=label)

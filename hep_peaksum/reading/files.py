@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def schema_class(name: str) -> type[BaseSchema]:
     """Return the coffea schema of that name, or the class ``module:Class``."""
-    import coffea.nanoevents  # noqa: PLC0415 -- slow to import
+    import coffea.nanoevents
 
     if name in SCHEMAS:
         return cast("type[BaseSchema]", getattr(coffea.nanoevents, SCHEMAS[name]))

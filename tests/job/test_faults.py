@@ -222,7 +222,7 @@ def test_ctrl_c_stops_within_seconds_and_the_next_run_goes_on(killable, executor
     path.write_text(yaml.safe_dump(content))
     process = subprocess.Popen(
         command(path), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, preexec_fn=HEAR_CTRL_C,  # noqa: PLW1509
+        start_new_session=True, preexec_fn=HEAR_CTRL_C,  # noqa: PLW1509 -- it only resets a signal
     )  # fmt: skip
     while not records_of(content):
         assert process.poll() is None, process.stderr.read()
