@@ -10,7 +10,7 @@ from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.toy import (
-    CORE_PART,
+    CORE_FRACTION,
     CORE_RADIUS,
     REACH,
     TAIL_RADIUS,
@@ -75,7 +75,7 @@ def test_profile_is_that_of_grindhammer_and_peters():
     """Points drawn by the inverse of F(r) = r^2 / (r^2 + R^2) fall into the cells as the integrals say."""
     random = np.random.default_rng(5)
     n = 400_000
-    radius = np.where(random.random(n) < CORE_PART, CORE_RADIUS, TAIL_RADIUS)
+    radius = np.where(random.random(n) < CORE_FRACTION, CORE_RADIUS, TAIL_RADIUS)
     u, angle = random.random(n), random.uniform(0, 2 * np.pi, n)
     r = radius * np.sqrt(u / (1 - u))
     impact = np.array([0.3, 0.8])
@@ -241,7 +241,7 @@ def test_score_agrees_with_plain_loops():
 
 
 def test_different_numbers_of_events_are_refused():
-    with pytest.raises(ValueError, match="2 events with clusters and 1 with showers"):
+    with pytest.raises(ValueError, match="2 events with clusters but 1 with showers"):
         score(things([], []), things([]))
 
 
