@@ -185,7 +185,7 @@ def config(data, monkeypatch):
 def test_closure_counts_what_is_in_the_file(config, kernel):
     found = closure(config(*(f"clusters.{name}.kernel={kernel}" for name in ("Jet", "Tau", "EGamma"))))
     counts = {
-        name: (each.n_references, each.n_found, each.n_sum_expected, each.n_equal, each.n_extra)
+        name: (each.n_references, each.n_matched, each.n_sum_expected, each.n_equal_sums, each.n_extra)
         for name, each in found.items()
     }
     assert counts == {
@@ -195,9 +195,9 @@ def test_closure_counts_what_is_in_the_file(config, kernel):
     }
     assert {each.n_events for each in found.values()} == {N_EVENTS}
     assert not any(each.missed for each in found.values())
-    assert [len(found[name].different) for name in ("Jet", "Tau", "EGamma")] == [0, 0, 20]
+    assert [len(found[name].different_sums) for name in ("Jet", "Tau", "EGamma")] == [0, 0, 20]
     (jet,) = found["Jet"].extra
-    assert (jet.their_sum, jet.our_sum) == (None, 17)
+    assert (jet.reference_sum, jet.cluster_sum) == (None, 17)
 
 
 def test_closure_names_the_egammas_with_another_sum(config, towers, emulated):
@@ -206,7 +206,7 @@ def test_closure_names_the_egammas_with_another_sum(config, towers, emulated):
     expected = zip(
         *(egammas[word].tolist() for word in ("event", "row", "col", "raw")), ours.tolist(), strict=True
     )
-    assert sorted(closure(config())["EGamma"].different) == sorted(
+    assert sorted(closure(config())["EGamma"].different_sums) == sorted(
         each for each in expected if each[3] != each[4]
     )
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hep_peaksum.job.planning import Plan
     from hep_peaksum.job.run import RunResult
     from hep_peaksum.library.presets import Preset
-    from hep_peaksum.preview.closure import Closure, Compared
+    from hep_peaksum.preview.closure import Closure, Mismatch
     from hep_peaksum.preview.event import Event
 
 MANY_CLUSTERS = 100
@@ -212,15 +212,15 @@ def print_closure(console: Console, found: Mapping[str, Closure]) -> None:
     n_events = next(iter(found.values())).n_events
     rows = table(f"{n_events} events", "in the file", "found in the same cell", "with equal sums", "only ours")
     for name, each in found.items():
-        sums = f"{each.n_equal} of {each.n_sum_expected}"
-        rows.add_row(name, str(each.n_references), str(each.n_found), sums, str(each.n_extra))
+        sums = f"{each.n_equal_sums} of {each.n_sum_expected}"
+        rows.add_row(name, str(each.n_references), str(each.n_matched), sums, str(each.n_extra))
     console.print(rows)
     for name, each in found.items():
         _print_compared(console, f"{name}: not found", each.missed)
-        _print_compared(console, f"{name}: another sum", each.different)
+        _print_compared(console, f"{name}: another sum", each.different_sums)
 
 
-def _print_compared(console: Console, title: str, objects: Sequence[Compared]) -> None:
+def _print_compared(console: Console, title: str, objects: Sequence[Mismatch]) -> None:
     if not objects:
         return
     rows = table(title, "entry", "row", "col", "sum in the file", "our sum")

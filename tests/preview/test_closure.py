@@ -7,7 +7,7 @@ import pytest
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.model import ConfigError
 from hep_peaksum.job.planning import check_inputs
-from hep_peaksum.preview.closure import Compared, closure
+from hep_peaksum.preview.closure import Mismatch, closure
 from hep_peaksum.results.manifest import fingerprint
 
 CELLS = np.array([[[0, 0, 0], [0, 5, 1], [0, 0, 0]], [[4, 0, 0], [0, 0, 0], [0, 0, 0]], np.zeros((3, 3))], "f4")
@@ -44,16 +44,16 @@ def toy(write_root):
 
 
 def counts(found):
-    return found.n_references, found.n_found, found.n_sum_expected, found.n_equal, found.n_extra
+    return found.n_references, found.n_matched, found.n_sum_expected, found.n_equal_sums, found.n_extra
 
 
 def test_objects_are_found_in_their_cell(toy):
     (name, found), *others = closure(toy()).items()
     assert (name, others) == ("Mine", [])
     assert counts(found) == (3, 1, 3, 1, 1)
-    assert found.missed == [Compared(0, 0, -1, 1.0, None), Compared(2, 2, 2, 3.0, None)]
-    assert found.extra == [Compared(1, 0, 0, None, 4.0)]
-    assert found.different == []
+    assert found.missed == [Mismatch(0, 0, -1, 1.0, None), Mismatch(2, 2, 2, 3.0, None)]
+    assert found.extra == [Mismatch(1, 0, 0, None, 4.0)]
+    assert found.different_sums == []
 
 
 def test_the_same_cell_is_another_one_in_another_event(toy):
@@ -66,7 +66,7 @@ def test_the_same_cell_is_another_one_in_another_event(toy):
 def test_another_sum_is_named(toy):
     found = closure(toy(total=[[6.5, 1.0], [], [3.0]]))["Mine"]
     assert counts(found) == (3, 1, 3, 0, 1)
-    assert found.different == [Compared(0, 1, 1, 6.5, 6.0)]
+    assert found.different_sums == [Mismatch(0, 1, 1, 6.5, 6.0)]
 
 
 def test_entries_are_counted_through_the_files(toy):
@@ -78,9 +78,9 @@ def test_entries_are_counted_through_the_files(toy):
 
 
 def test_objects_and_sums_can_be_chosen(toy):
-    assert counts(closure(toy({**REFERENCE, "only": {"bx": 0}}))["Mine"]) == (2, 1, 2, 1, 1)
+    assert counts(closure(toy({**REFERENCE, "where": {"bx": 0}}))["Mine"]) == (2, 1, 2, 1, 1)
     assert counts(closure(toy({**REFERENCE, "sum_where": {"bx": 1}}))["Mine"]) == (3, 1, 1, 0, 1)
-    both = {**REFERENCE, "only": {"bx": 0}, "sum_where": {"total": 6}}
+    both = {**REFERENCE, "where": {"bx": 0}, "sum_where": {"total": 6}}
     assert counts(closure(toy(both))["Mine"]) == (2, 1, 1, 1, 1)
 
 
@@ -94,9 +94,9 @@ def test_events_without_objects_or_clusters(toy):
 def test_what_is_wrong_with_a_reference_is_said(toy):
     with pytest.raises(ValueError, match="nothing to compare with: none of Mine, Other has a reference"):
         closure(toy(None))
-    with pytest.raises(ValueError, match="entry 2: reference: 2 values of 'irow' and 1 of 'icol'"):
+    with pytest.raises(ValueError, match="entry 2: reference: 2 values of 'irow' but 1 of 'icol'"):
         closure(toy(irow=[[1, 0], [], [2, 2]]))
-    with pytest.raises(ValueError, match="the branch 'cells' has 2 axes in an event, expected a list"):
+    with pytest.raises(ValueError, match="the branch 'cells' has 2 axes per event, expected a list"):
         closure(toy({**REFERENCE, "sum": "cells"}))
     with pytest.raises(ConfigError, match=r"no branch 'totl' \(did you mean 'total'\?\)"):
         check_inputs(toy({**REFERENCE, "sum": "totl"}))
@@ -104,8 +104,8 @@ def test_what_is_wrong_with_a_reference_is_said(toy):
         ConfigError, match=r"clusters.Mine.reference.summ: unknown key \(did you mean 'sum'\?\)"
     ):
         toy({**REFERENCE, "summ": "total"})
-    with pytest.raises(ConfigError, match=r"clusters\.Mine\.reference\.only\.bx"):
-        toy({**REFERENCE, "only": {"bx": True}})
+    with pytest.raises(ConfigError, match=r"clusters\.Mine\.reference\.where\.bx"):
+        toy({**REFERENCE, "where": {"bx": True}})
 
 
 def test_a_reference_does_not_change_the_job(toy):
