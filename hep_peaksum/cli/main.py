@@ -161,9 +161,9 @@ def check(file: str, overrides: Sequence[str]) -> None:
 def inspect(file: str) -> None:
     """Say which branches of a ROOT file look like grids or hits, and propose a config."""
     from hep_peaksum.cli import tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.reading.inspect import proposed_config, survey  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.reading.inspect import inspect_file, proposed_config  # noqa: PLC0415 -- slow to import
 
-    trees, candidates = survey(file)
+    trees, candidates = inspect_file(file)
     console = tables.open_console()
     table = tables.table("tree", "entries", "branches", "looks like")
     for candidate in candidates[:MANY_CANDIDATES]:
@@ -228,9 +228,9 @@ def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, o
 def _config_of_root(file: str, overrides: Sequence[str]) -> Config:
     from hep_peaksum.config.load import parse_config  # noqa: PLC0415 -- slow to import
     from hep_peaksum.config.yaml_io import override  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.reading.inspect import proposed_config, survey  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.reading.inspect import inspect_file, proposed_config  # noqa: PLC0415 -- slow to import
 
-    _, candidates = survey(file)
+    _, candidates = inspect_file(file)
     if not candidates:
         msg = f"{file}: nothing in it looks like a grid; write a config, and show that"
         raise ValueError(msg)
@@ -252,9 +252,9 @@ def init(root: str | None, output: str) -> None:
 
         text = quickstart()
     else:
-        from hep_peaksum.reading.inspect import proposed_config, survey  # noqa: PLC0415 -- slow to import
+        from hep_peaksum.reading.inspect import inspect_file, proposed_config  # noqa: PLC0415 -- slow to import
 
-        _, candidates = survey(root)
+        _, candidates = inspect_file(root)
         if not candidates:
             msg = f"{root}: nothing in it looks like a grid"
             raise ValueError(msg)
