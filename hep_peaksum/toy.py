@@ -16,7 +16,7 @@ from uuid import UUID
 import numpy as np
 
 from hep_peaksum import block_sizes
-from hep_peaksum.evaluation.matching import Cells, one_to_one, within_cells
+from hep_peaksum.evaluation.matching import CellIndices, one_to_one, within_cells
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array, event_index
@@ -242,7 +242,7 @@ def score(clusters: ak.Array, truth: ak.Array, grid: Grid = TOY_GRID, *, max_dis
         msg = f"{len(clusters)} events with clusters but {len(truth)} with showers: both need the same events"
         raise ValueError(msg)
     energy, true_energy = (np.asarray(ak.flatten(x["energy"], axis=1), np.float64) for x in (clusters, truth))
-    pairs = within_cells(Cells.from_jagged(truth), Cells.from_jagged(clusters), grid, max_distance)
+    pairs = within_cells(CellIndices.from_jagged(truth), CellIndices.from_jagged(clusters), grid, max_distance)
     matches = one_to_one(pairs, [pairs.distance, -energy[pairs.cluster]])
     ratio = energy[matches.cluster] / true_energy[matches.reference]
     low, median, high = np.quantile(ratio, (0.16, 0.5, 0.84)) if len(ratio) else (np.nan,) * 3

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import chosen
 from hep_peaksum.clustering.sharing import PeakContext
-from hep_peaksum.evaluation.matching import Cells, same_cell, take_or_zero, with_unmatched
+from hep_peaksum.evaluation.matching import CellIndices, same_cell, take_or_zero, with_unmatched
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.model import PeakSumSettings
@@ -165,7 +165,7 @@ def compare(
     )
 
 
-def _clusters(context: PeakContext) -> tuple[Cells, Array]:
+def _clusters(context: PeakContext) -> tuple[CellIndices, Array]:
     """Return the cells of the clusters and their sums; the "events" are the searched planes, layer by layer."""
     peaks, clusters = context.peaks, chosen(context)
-    return Cells(peaks.event[clusters], peaks.row[clusters], peaks.col[clusters]), peaks.sum[clusters]
+    return CellIndices(peaks.event[clusters], peaks.row[clusters], peaks.col[clusters]), peaks.sum[clusters]

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     import awkward as ak
 
 
-class Cells(NamedTuple):
-    """The cells of objects, one entry of each array per object: event number, row and column (-1 outside)."""
+class CellIndices(NamedTuple):
+    """Where objects are, one entry of each array per object: event number, row and column (-1 outside)."""
 
     event: Array
     row: Array
     col: Array
 
     @classmethod
-    def from_jagged(cls, records: ak.Array) -> Cells:
+    def from_jagged(cls, records: ak.Array) -> CellIndices:
         """Return the cells of jagged records with the fields `row` and `col`, events numbered from 0."""
         import awkward as ak  # noqa: PLC0415 -- slow to import
 
@@ -57,14 +57,14 @@ class Pairs(NamedTuple):
         return Pairs(*(column[selection] for column in self))
 
 
-def same_cell(references: Cells, clusters: Cells, grid: Grid) -> Pairs:
+def same_cell(references: CellIndices, clusters: CellIndices, grid: Grid) -> Pairs:
     """Return every pair of a reference and a cluster in the same cell of the same event.
 
     Objects outside the grid are in no pair.
 
     >>> grid = Grid(rows=Axis(n=3), cols=Axis(n=4))
-    >>> references = Cells(np.array([0, 0]), np.array([1, 2]), np.array([3, 2]))
-    >>> clusters = Cells(np.array([0, 1]), np.array([1, 2]), np.array([3, 2]))
+    >>> references = CellIndices(np.array([0, 0]), np.array([1, 2]), np.array([3, 2]))
+    >>> clusters = CellIndices(np.array([0, 1]), np.array([1, 2]), np.array([3, 2]))
     >>> pairs = same_cell(references, clusters, grid)
     >>> pairs.reference.tolist(), pairs.cluster.tolist()
     ([0], [0])
@@ -75,13 +75,13 @@ def same_cell(references: Cells, clusters: Cells, grid: Grid) -> Pairs:
     return Pairs(reference, cluster, np.zeros(len(reference)))
 
 
-def within_cells(references: Cells, clusters: Cells, grid: Grid, max_distance: int) -> Pairs:
+def within_cells(references: CellIndices, clusters: CellIndices, grid: Grid, max_distance: int) -> Pairs:
     """Return every pair of one event that is at most `max_distance` rows and as many columns apart.
 
     Distances are the short way round on a periodic axis; `Pairs.distance` is the Euclidean one.
 
     >>> grid = Grid(rows=Axis(n=3), cols=Axis(n=8, periodic=True))
-    >>> shower, cluster = (Cells(np.array([0]), np.array([1]), np.array([col])) for col in (7, 0))
+    >>> shower, cluster = (CellIndices(np.array([0]), np.array([1]), np.array([col])) for col in (7, 0))
     >>> within_cells(shower, cluster, grid, 1).distance.tolist()
     [1.0]
     """

@@ -16,7 +16,7 @@ import numpy as np
 from hep_peaksum.clustering.find import find_clusters
 from hep_peaksum.config.inputs import ReferenceInput
 from hep_peaksum.config.model import Config
-from hep_peaksum.evaluation.matching import Cells, same_cell, take_or_zero, with_unmatched
+from hep_peaksum.evaluation.matching import CellIndices, same_cell, take_or_zero, with_unmatched
 from hep_peaksum.geometry.grid import EventError, Grid
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.blocks import read_blocks
@@ -192,7 +192,7 @@ def _find_clusters(
 class _Objects(NamedTuple):
     """Objects of the file in a block of events, events counted from the first: one array entry per object."""
 
-    cells: Cells
+    cells: CellIndices
     sum: Array
     sum_expected: Array
 
@@ -205,7 +205,7 @@ def _read_objects(reference: ReferenceInput, events: ak.Array, config: Config, p
     columns = {branch: ak.to_numpy(ak.flatten(array)) for branch, array in jagged.items()}
     is_selected = _all_equal(columns, reference.where, n_objects.sum())
     sum_expected = _all_equal(columns, reference.sum_where, n_objects.sum())
-    cells = Cells(
+    cells = CellIndices(
         event=np.repeat(np.arange(len(n_objects)), n_objects)[is_selected],
         row=plane.rows.find(columns[reference.row])[is_selected],
         col=plane.cols.find(columns[reference.col])[is_selected],
@@ -215,7 +215,7 @@ def _read_objects(reference: ReferenceInput, events: ak.Array, config: Config, p
 
 def _match(objects: _Objects, clusters: ak.Array, plane: Grid) -> Closure:
     """Match the objects and the clusters of a block of events, cell by cell."""
-    cells = Cells.from_jagged(clusters)
+    cells = CellIndices.from_jagged(clusters)
     sums = ak.to_numpy(ak.flatten(clusters["peak_sum"]))
     pairs = with_unmatched(same_cell(objects.cells, cells, plane), len(objects.sum), len(sums))
     has_reference = pairs.reference >= 0

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hep_peaksum.evaluation.matching import (
-    Cells,
+    CellIndices,
     Pairs,
     nearest,
     one_to_one,
@@ -27,7 +27,7 @@ def grid_of(shape, periodic=(False, False)):
 
 
 def cells_of(objects):
-    return Cells(*np.array(objects, np.int64).reshape(-1, 3).T)
+    return CellIndices(*np.array(objects, np.int64).reshape(-1, 3).T)
 
 
 def read(picture):
@@ -180,7 +180,7 @@ def test_nothing_matches_nothing():
 
 def test_cells_of_jagged_records_know_their_event():
     records = ak.Array([[{"row": 1, "col": 2}], [], [{"row": 3, "col": 4}, {"row": 5, "col": 6}]])
-    assert [column.tolist() for column in Cells.from_jagged(records)] == [[0, 2, 2], [1, 3, 5], [2, 4, 6]]
+    assert [column.tolist() for column in CellIndices.from_jagged(records)] == [[0, 2, 2], [1, 3, 5], [2, 4, 6]]
 
 
 # ---------------------------------------------------------------------------------------------- plain loops
