@@ -72,9 +72,9 @@ def explain(
         console.print(f"{title}: {why}", markup=False)
         tables.print_neighbours(console, why, settings, searched_plane(settings, plane))
         if output is not None:
-            from hep_peaksum.plotting import rules  # noqa: PLC0415 -- slow to import
+            from hep_peaksum.plotting import explanations  # noqa: PLC0415 -- slow to import
 
-            figure = rules.draw_explanation(found.cells, why, settings, plane, **maps, title=title)
+            figure = explanations.draw_explanation(found.cells, why, settings, plane, **maps, title=title)
             _save(console, figure, output, grid if len(config.clusters[name].grid) > 1 else None)
 
 

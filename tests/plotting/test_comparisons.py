@@ -8,7 +8,8 @@ from hep_peaksum.geometry.grid import bare_grid
 from hep_peaksum.geometry.hits import from_hits
 from hep_peaksum.plotting.canvas import FILL, MARK, ORANGE, save
 from hep_peaksum.plotting.comparisons import draw_comparison, draw_ties
-from hep_peaksum.plotting.rules import draw_explanation, draw_windows
+from hep_peaksum.plotting.explanations import draw_explanation
+from hep_peaksum.plotting.rules import draw_windows
 
 RING = Grid(
     rows=Axis(name="eta", bins=6, start=-3, stop=3),
@@ -131,7 +132,7 @@ def test_the_cell_and_the_one_that_decides_are_framed():
     assert frames(axes, MARK) == [(3, 2)]  # the picture begins two cells beside the window, at column 1
     assert frames(axes, ORANGE)[-1] == (2, 2)
     assert sorted(frames(axes, ORANGE)) == [(2, 1), (2, 2), (2, 3)]
-    assert legend(axes) == ["no seed", "search window", "decides", "beats it, too"]
+    assert legend(axes) == ["no seed", "search window", "decides", "also beats it"]
     assert {place: words(axes)[place] for place in ((1, 2), (2, 2), (3, 2))} == {
         (1, 2): "7",
         (2, 2): "7",
@@ -183,7 +184,7 @@ def test_a_seed_that_was_taken_before_is_framed():
     why = explain(cells, settings, row=0, col=2)
     axes = draw_explanation(cells, why, settings).axes[0]
     assert frames(axes, ORANGE) == [(0, 0)]
-    assert legend(axes) == ["no seed", "search window", "taken before"]
+    assert legend(axes) == ["no seed", "search window", "accepted before"]
 
 
 def test_every_cell_is_drawn_whatever_it_holds(tmp_path):

@@ -275,6 +275,6 @@ def test_a_picture_that_cannot_be_written_leaves_the_old_one(tmp_path):
 
 
 def test_a_picture_is_png_or_an_error_that_says_so(tmp_path):
-    with pytest.raises(ValueError, match=r"h\.pdf: pictures are written as PNG, not as \.pdf: name it h\.png"):
+    with pytest.raises(ValueError, match=r"h\.pdf: pictures are PNG, not \.pdf: name it h\.png"):
         save(draw_histogram(hist.Hist(REGULAR)), tmp_path / "h.pdf")
     assert list(tmp_path.iterdir()) == []
