@@ -144,8 +144,7 @@ def with_unmatched(pairs: Pairs, n_references: int, n_clusters: int) -> Pairs:
     >>> with_unmatched(pairs, 2, 2)
     Pairs(reference=array([ 0,  1, -1]), cluster=array([-1,  0,  1]), distance=array([nan,  0., nan]))
     """
-    lone_references = np.setdiff1d(np.arange(n_references), pairs.reference)
-    lone_clusters = np.setdiff1d(np.arange(n_clusters), pairs.cluster)
+    lone_references, lone_clusters = _others(pairs.reference, n_references), _others(pairs.cluster, n_clusters)
     reference = np.concatenate([pairs.reference, lone_references])
     cluster = np.concatenate([pairs.cluster, np.full(len(lone_references), -1)])
     distance = np.concatenate([pairs.distance, np.full(len(lone_references), np.nan)])
@@ -166,10 +165,18 @@ def take_or_zero(values: Array, index: Array) -> Array:
     return np.append(values, values.dtype.type(0))[index]
 
 
+def _others(indices: Array, n: int) -> Array:
+    """Return the indices from 0 to n - 1 that are not among those given."""
+    is_other = np.ones(n, bool)
+    is_other[indices] = False
+    return np.flatnonzero(is_other)
+
+
 def _equal_pairs(first: Array, second: Array) -> tuple[Array, Array]:
     """Return the indices of all pairs of equal values, ascending in the first index, then in the second."""
     order = np.argsort(second, kind="stable")
-    start, stop = (np.searchsorted(second[order], first, side) for side in ("left", "right"))
+    ascending = second[order]
+    start, stop = (np.searchsorted(ascending, first, side) for side in ("left", "right"))
     n_partners = stop - start
     index = np.repeat(np.arange(len(first)), n_partners)
     number = np.arange(len(index)) - (np.cumsum(n_partners) - n_partners)[index]

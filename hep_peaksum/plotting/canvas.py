@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hep_peaksum.clustering.fields import fields_of
+from hep_peaksum.diagnostics import wording
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array, Offset
@@ -140,7 +141,7 @@ def panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes]
 
 def cell_title(grid: Grid) -> str:
     """Return the title of the colour bar of cells."""
-    if grid.rows.name is grid.cols.name is None and grid.unit == 1:  # a grid of bare indices
+    if wording.unit_word(grid) == "counts":
         return "counts"
     return r"$E_T$ [GeV]" if grid.quantity == "et" else "energy [GeV]"
 
