@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hep_peaksum.diagnostics.explain import Explanation
     from hep_peaksum.diagnostics.ties import TieAudit
     from hep_peaksum.library.presets import Preset
-    from hep_peaksum.preview.closure import Closure, Compared
+    from hep_peaksum.preview.closure import Closure, Mismatch
 
 SOURCES_WIDTH = 120  # characters; the list of presets has a column of sources on screens at least this wide
 MAX_BEATEN_BY = 10
@@ -104,15 +104,15 @@ def print_closure(console: Console, closures: Mapping[str, Closure]) -> None:
         f"{n_events} events", "in the file", "found in the same cell", "with equal sum", "extra clusters"
     )
     for name, each in closures.items():
-        sums = f"{each.n_equal} of {each.n_sum_expected}"
-        rows.add_row(name, str(each.n_references), str(each.n_found), sums, str(each.n_extra))
+        sums = f"{each.n_equal_sums} of {each.n_sum_expected}"
+        rows.add_row(name, str(each.n_references), str(each.n_matched), sums, str(each.n_extra))
     console.print(rows)
     for name, each in closures.items():
         _print_compared(console, f"{name}: not found", each.missed)
-        _print_compared(console, f"{name}: different sum", each.different)
+        _print_compared(console, f"{name}: different sum", each.different_sums)
 
 
-def _print_compared(console: Console, title: str, objects: Sequence[Compared]) -> None:
+def _print_compared(console: Console, title: str, objects: Sequence[Mismatch]) -> None:
     if not objects:
         return
     rows = table(title, "entry", "row", "col", "sum in the file", "sum of the cluster")

@@ -76,9 +76,9 @@ def explain(
         console.print(f"{title}: {why}", markup=False)
         diagnostic_tables.print_neighbours(console, why, settings, searched_plane(settings, plane))
         if output is not None:
-            from hep_peaksum.plotting import rules
+            from hep_peaksum.plotting import explanations
 
-            figure = rules.draw_explanation(event.cells, why, settings, plane, **maps, title=title)
+            figure = explanations.draw_explanation(event.cells, why, settings, plane, **maps, title=title)
             _save(console, figure, output, grid if len(config.clusters[name].grid) > 1 else None)
 
 

@@ -143,9 +143,9 @@ def check(file: str, overrides: Sequence[str]) -> None:
 def inspect(file: str) -> None:
     """List branches that look like grids or hits, and propose a config."""
     from hep_peaksum.cli import tables
-    from hep_peaksum.reading.inspect import proposed_config, survey
+    from hep_peaksum.reading.inspect import inspect_file, proposed_config
 
-    trees, candidates = survey(file)
+    trees, candidates = inspect_file(file)
     console = tables.open_console()
     if not candidates:
         console.print(f"{file}: no branch looks like a grid or hits (trees: {', '.join(trees) or 'none'})")
@@ -163,9 +163,9 @@ def _as_yaml(content: Mapping[str, Any]) -> str:
 
 def _proposed(file: str) -> dict[str, Any]:
     """Return the config that `inspect` proposes for a ROOT file, as plain values."""
-    from hep_peaksum.reading.inspect import proposed_config, survey
+    from hep_peaksum.reading.inspect import inspect_file, proposed_config
 
-    _, candidates = survey(file)
+    _, candidates = inspect_file(file)
     if not candidates:
         msg = f"{file}: no branch looks like a grid or hits; write a config by hand, starting from `init`"
         raise ValueError(msg)

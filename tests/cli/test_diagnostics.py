@@ -238,7 +238,7 @@ def test_a_picture_without_a_preset_is_wrong_usage(cli):
         ),
         (
             ("compare", "job.yaml", "All", "First", "--set", "clusters.First.coarsen=[2, 2]"),
-            "one searches towers of 1 x 1 cells, the other of 2 x 2: give both one coarsen",
+            "one searches towers of 1 x 1 cells, the other of 2 x 2: give both the same coarsen",
         ),
         (("ties", "job.yaml", "--collection", "X"), "no collection 'X'; there are First, All"),
     ],

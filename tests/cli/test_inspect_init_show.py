@@ -21,7 +21,12 @@ def test_inspect_finds_a_grid_and_proposes_a_config_that_runs(cli, write_events,
     status, out, err = cli("inspect", file)
     assert (status, err) == (0, "")
     row = row_of(out, "Events", "tree")
-    assert row == {"tree": "Events", "entries": "30", "branches": "cells", "looks like": "6 x 8 cells an entry"}
+    assert row == {
+        "tree": "Events",
+        "entries": "30",
+        "branches": "cells",
+        "looks like": "6 x 8 cells per entry",
+    }
     status, out, err = cli("run", write_config(proposal(out), "proposed.yaml"))
     assert (status, err) == (0, "")
     assert counts_of(out, "data") == ("1", "30", "0")
