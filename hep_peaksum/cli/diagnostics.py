@@ -52,7 +52,7 @@ def explain(
 ) -> None:
     """Say why a cell is a seed or not: which neighbour, which comparison, which threshold decided."""
     from hep_peaksum.cli import tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.clustering.discriminant import searched_plane  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.clustering.discriminant import search_grid  # noqa: PLC0415 -- slow to import
     from hep_peaksum.diagnostics.explain import explain as explain_  # noqa: PLC0415 -- slow to import
     from hep_peaksum.geometry.grid import EventError  # noqa: PLC0415 -- slow to import
 
@@ -70,7 +70,7 @@ def explain(
             raise ValueError(msg) from None
         title = f"{name} on {grid}, entry {entry}" + (f", layer {layer}" if layer is not None else "")
         console.print(f"{title}: {why}", markup=False)
-        tables.print_neighbours(console, why, settings, searched_plane(settings, plane))
+        tables.print_neighbours(console, why, settings, search_grid(settings, plane))
         if output is not None:
             from hep_peaksum.plotting import rules  # noqa: PLC0415 -- slow to import
 

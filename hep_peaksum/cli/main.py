@@ -127,7 +127,7 @@ def check(file: str, overrides: Sequence[str]) -> None:
     Trees and branches are looked up in the first file of every dataset, where that is there.
     """
     from hep_peaksum.cli import tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.diagnostics.wording import words  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.diagnostics.wording import settings_in_words  # noqa: PLC0415 -- slow to import
     from hep_peaksum.job.planning import check_inputs  # noqa: PLC0415 -- slow to import
     from hep_peaksum.job.summary import thresholds  # noqa: PLC0415 -- slow to import
     from hep_peaksum.settings.model import PeakSumSettings  # noqa: PLC0415 -- slow to import
@@ -146,8 +146,8 @@ def check(file: str, overrides: Sequence[str]) -> None:
             console.print(f"  {word:<15} {bound}")
         if wanted.settings.seed_window != (1, 1):
             tables.print_window(console, "seed window", wanted.settings.seed_window)
-        usual = words(PeakSumSettings())
-        for word, text in words(wanted.settings):
+        usual = settings_in_words(PeakSumSettings())
+        for word, text in settings_in_words(wanted.settings):
             if word not in {"tie rule", *bounds} and (word, text) not in usual:
                 console.print(f"  {word:<15} {text}", markup=False)
         console.print(f"  fields          {' '.join(config.written_fields(name))}")

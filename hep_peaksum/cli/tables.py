@@ -166,12 +166,12 @@ def print_plan(console: Console, plan: Plan) -> None:
 
 def print_neighbours(console: Console, why: Explanation, settings: PeakSumSettings, plane: Grid) -> None:
     """Print where a cell lies, and the cells of its search window that beat it, or else come nearest to it."""
-    console.print("  " + "; ".join(wording.places(plane, why.row, why.col)), markup=False)
+    console.print("  " + "; ".join(wording.cell_positions(plane, why.row, why.col)), markup=False)
     if why.is_masked or not why.neighbours:
         return
     ranked = sorted(why.beaten_by or why.neighbours, key=lambda neighbour: -neighbour.value)
     title = "cells that beat it" if why.beaten_by else "its highest neighbours"
-    rows = table(title, f"holds, in {wording.compared_unit(settings, plane)}", "the seed must be", "")
+    rows = table(title, f"holds, in {wording.discriminant_unit(settings, plane)}", "the seed must be", "")
     most = MANY_RIVALS if why.beaten_by else FEW
     for neighbour in ranked[:most]:
         if why.beaten_by:
@@ -234,7 +234,7 @@ def _print_compared(console: Console, title: str, objects: Sequence[Compared]) -
 def print_comparison(console: Console, names: tuple[str, str], both: Comparison, grid: Grid) -> None:
     """Print where two algorithms differ: counts, energies, and the first clusters that only one found."""
     first, second = names
-    rows, unit = table(f"{first} and {second}, {both.n_events} events", ""), wording.unit_word(grid)
+    rows, unit = table(f"{first} and {second}, {both.n_events} events", ""), wording.sum_unit(grid)
     rows.add_row("the same seed in both", str(both.n_matched))
     rows.add_row("of these with another sum", str(both.n_different_sums))
     rows.add_row(f"only in {first}", str(both.n_only_a))
@@ -274,7 +274,7 @@ def print_presets(console: Console, presets: Mapping[str, Preset]) -> None:
 def print_preset(console: Console, name: str, preset: Preset, settings: PeakSumSettings) -> None:
     """Print a published algorithm: its windows as they are compared and added, and the rest in words."""
     console.print(Text(name, style="bold") + Text(f"  {preset.title}", style="not bold"))
-    drawn = [_drawn(word, marks) for word, marks in wording.windows(settings).items()]
+    drawn = [_drawn(word, marks) for word, marks in wording.drawn_windows(settings).items()]
     console.print()
     console.print(Columns([Padding(each, (0, 3, 0, 2)) for each in drawn]))
     console.print()
@@ -284,7 +284,7 @@ def print_preset(console: Console, name: str, preset: Preset, settings: PeakSumS
     rows = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
     rows.add_column(no_wrap=True)
     rows.add_column(overflow="fold")
-    for word, said in (*wording.words(settings), *preset_notes(preset)[:-1]):
+    for word, said in (*wording.settings_in_words(settings), *preset_notes(preset)[:-1]):
         rows.add_row(Text(word), Text(said))
     console.print(rows)
     if preset.differs:
@@ -307,7 +307,7 @@ def _yaml_lines(settings: Mapping[str, Any]) -> list[str]:
 
 def _drawn(word: str, marks: Mapping[tuple[int, int], str]) -> Text:
     """Return a window with its name and size above it, characters apart so that cells look square."""
-    lines = wording.lines(marks)
+    lines = wording.drawn_lines(marks)
     title = f"{word}, {len(lines)} x {len(lines[0])}"
     return Text("\n".join([title, *(" ".join(line) for line in lines)]))
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum.clustering.find import find_peaks
-from hep_peaksum.clustering.records import chosen
+from hep_peaksum.clustering.records import selected
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.model import PeakSumSettings
@@ -133,9 +133,9 @@ def compare(
         first, second = (f"{n} x {m}" for n, m in (settings_a.coarsen, settings_b.coarsen))
         msg = f"one searches towers of {first} cells, the other of {second}: give both one coarsen"
         raise ValueError(msg)
-    shape, cells, sums = found[0].grids.shape, [], []
+    shape, cells, sums = found[0].shape, [], []
     for each in found:
-        peaks, places = each.peaks, chosen(each)
+        peaks, places = each.peaks, selected(each)
         cells.append(np.ravel_multi_index((peaks.event, peaks.row, peaks.col), shape)[places])
         sums.append(peaks.sum[places])
     either = np.union1d(*cells)
@@ -144,14 +144,14 @@ def compare(
         joined[k][np.searchsorted(either, cells[k])] = sums[k]
     plane, row, col = np.unravel_index(either, shape)
     return Comparison(
-        event=plane // found[0].n_layers,
+        event=plane // found[0].n_separate_layers,
         row=row,
         col=col,
         in_a=np.isin(either, cells[0]),
         in_b=np.isin(either, cells[1]),
         sum_a=joined[0],
         sum_b=joined[1],
-        layer=plane % found[0].n_layers,
+        layer=plane % found[0].n_separate_layers,
         unit=found[0].grid.unit,
         n_events=found[0].n_events,
     )

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hep_peaksum.clustering.discriminant import exists
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.diagnostics import wording
 from hep_peaksum.diagnostics.explain import Explanation
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.kernels import Array, Offset, absent
+from hep_peaksum.kernels import Array, Offset
 from hep_peaksum.plotting import canvas
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.windows import Box
@@ -54,11 +55,11 @@ def draw_windows(
     """
     from matplotlib.figure import Figure as Figure_  # noqa: PLC0415
 
-    drawn = wording.windows(settings)
+    drawn = wording.drawn_windows(settings)
     boxes = {word: Box.around(list(marks)) for word, marks in drawn.items()}
     cell = min(CELL, WIDEST_WINDOW / max(max(_size(box)) for box in boxes.values()))
     places, (width, high) = _flow(boxes, cell)
-    said = _wrapped([*wording.legend(settings), *wording.words(settings), *notes], width)
+    said = _wrapped([*wording.legend(settings), *wording.settings_in_words(settings), *notes], width)
     below = LINE * len(said) + 0.3
     height = below + high + 0.55
     with canvas.style():
@@ -213,9 +214,9 @@ def draw_explanation(
     title
         Written above; what decided is written below it.
     """
-    found = find_peaks(np.asarray(cells)[None], settings, grid, mask=mask, noise=noise)
-    plane, quantity = found.grid, found.quantity[0].astype(np.float64)
-    quantity = np.where(found.quantity[0] == absent(found.quantity.dtype), np.nan, quantity)
+    context = find_peaks(np.asarray(cells)[None], settings, grid, mask=mask, noise=noise)
+    plane, values = context.grid, context.discriminant[0]
+    quantity = np.where(exists(values), values.astype(np.float64), np.nan)
     search = [(0, 0), *((cell.row, cell.col) for cell in settings.search_cells())]
     remover = [] if why.removed_by is None else [_apart(why, why.removed_by, plane)]
     zoom = _Zoom.about(why.row, why.col, [*search, *remover], plane)
@@ -228,7 +229,7 @@ def draw_explanation(
         canvas.draw_cells(axes, view, part, norm)
         canvas.draw_bar(figure, bar, norm, _compared_title(settings, plane))
         _write_numbers(axes, view, zoom, plane)
-        _write_values(axes, view, part, norm, integer=found.quantity.dtype.kind != "f")
+        _write_values(axes, view, part, norm, integer=values.dtype.kind != "f")
         outline = canvas.window_outline(*here, search, zoom.plane)
         _draw_outline(axes, view, outline, canvas.MARK, 1.6, "--")
         others = [] if why.is_masked else [n for n in why.beaten_by if n != why.deciding]
@@ -262,7 +263,7 @@ def _apart(why: Explanation, other: tuple[int, int], grid: Grid) -> Offset:
 
 def _compared_title(settings: PeakSumSettings, grid: Grid) -> str:
     """Return what is compared, in the units in which the numbers are written."""
-    unit = wording.compared_unit(settings, grid)
+    unit = wording.discriminant_unit(settings, grid)
     title = {"sigma": "energy / noise", "GeV": canvas.cell_title(grid)}.get(unit, unit)
     return title if len(settings.seed_cells()) == 1 else f"seed window: {title}"
 

@@ -16,7 +16,7 @@ from strategies import Problem, problems
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters, named_grid
 from hep_peaksum.clustering.fields import FIELDS, check_fields, default_fields, fields_of
 from hep_peaksum.clustering.find import find_peaks
-from hep_peaksum.clustering.records import jagged, table
+from hep_peaksum.clustering.records import cluster_table, jagged_clusters
 from hep_peaksum.geometry.grid import bare_grid
 
 some = runs(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -528,11 +528,11 @@ def test_a_field_that_needs_positions_says_what_to_add(grid, field, axes):
     [
         pytest.param(
             "peak_summ",
-            r"^no field is called 'peak_summ': did you mean 'peak_sum'\? there are peak_sum, seed, ",
+            r"^no field is called 'peak_summ' \(did you mean 'peak_sum'\?\); there are peak_sum, seed, ",
             id="near",
         ),
-        pytest.param("ncells", r"^no field is called 'ncells': did you mean 'n_cells'\? ", id="nearer"),
-        pytest.param("jet_flavour", r"^no field is called 'jet_flavour': there are peak_sum, seed, ", id="far"),
+        pytest.param("ncells", r"^no field is called 'ncells' \(did you mean 'n_cells'\?\); ", id="nearer"),
+        pytest.param("jet_flavour", r"^no field is called 'jet_flavour'; there are peak_sum, seed, ", id="far"),
         pytest.param("net", r"^field 'net' is .* ask for one with pileup: \[chunky_donut\]$", id="net"),
         pytest.param("chunky_donut", r"ask for it with pileup: \[chunky_donut\]$", id="pile_up"),
     ],
@@ -552,7 +552,7 @@ def both(em, had, settings=None, units=(1.0, 1.0), names=("peak_sum", "row", "co
     settings = settings or PeakSumSettings()
     planes = grids or [plane(np.shape(cells), unit=unit) for cells, unit in zip((em, had), units, strict=True)]
     parts = [find_peaks(cells, settings, grid) for cells, grid in zip((em, had), planes, strict=True)]
-    return jagged([table(parts, names)], settings)
+    return jagged_clusters([cluster_table(parts, names)], settings)
 
 
 def test_clusters_of_two_calorimeters_are_one_list_with_the_grid_in_each():
@@ -567,7 +567,9 @@ def test_clusters_of_two_calorimeters_are_one_list_with_the_grid_in_each():
 
 def test_the_clusters_of_one_grid_have_no_grid_field():
     settings = PeakSumSettings()
-    assert jagged([table([find_peaks([[[1]]], settings)], ["peak_sum"])], settings).fields == ["peak_sum"]
+    assert jagged_clusters([cluster_table([find_peaks([[[1]]], settings)], ["peak_sum"])], settings).fields == [
+        "peak_sum"
+    ]
 
 
 def test_clusters_of_several_grids_are_ranked_by_energy_not_by_counts():
@@ -642,11 +644,13 @@ def test_events_in_several_tables_are_those_of_one(em, had, cut, most, order):
     settings, names = PeakSumSettings(max_clusters=most, order=order), ("peak_sum", "row", "col")
     for planes in ([em], [em, had]):
         tables = [
-            table([find_peaks(cells[first:last], settings) for cells in planes], names)
+            cluster_table([find_peaks(cells[first:last], settings) for cells in planes], names)
             for first, last in pairwise([0, *sorted(cut), 5])
         ]
-        whole = jagged([table([find_peaks(cells, settings) for cells in planes], names)], settings)
-        in_parts = jagged(tables, settings)
+        whole = jagged_clusters(
+            [cluster_table([find_peaks(cells, settings) for cells in planes], names)], settings
+        )
+        in_parts = jagged_clusters(tables, settings)
         assert in_parts.to_list() == whole.to_list()
         assert in_parts.type == whole.type
 
