@@ -48,7 +48,7 @@ def find_seeds(compared: Cells, settings: PeakSumSettings, plan: SearchPlan) -> 
             cells.event_offsets, cells.cell, cells.value, grid.shape, rule, grid.periodic
         )
     rule = _search_rule(settings, grid.unit, cells.dtype, plan)
-    if settings.tie_rule == "greedy-residual":
+    if settings.removes_cells:
         return _cells_above(compared.values, rule.bound)
     return kernel.find_peaks(cells, rule, grid.periodic)
 
@@ -120,12 +120,10 @@ def accepted_seeds(peaks: Peaks, searched: Cells, settings: PeakSumSettings) -> 
 
 def exclusion_windows(settings: PeakSumSettings) -> list[Collection[Offset]]:
     """Return the windows in which an accepted seed excludes lower ones: of a greedy rule, of `suppress`."""
-    search = {(cell.row, cell.col) for cell in settings.search_cells()}
     windows: list[Collection[Offset]] = []
-    if settings.tie_rule == "greedy":
-        windows.append(search)
-    elif settings.tie_rule == "greedy-residual":
-        windows.append(search.union(settings.sum_cells()))
+    if settings.is_greedy:
+        search = {(cell.row, cell.col) for cell in settings.search_cells()}
+        windows.append(search.union(settings.sum_cells()) if settings.removes_cells else search)
     if settings.overlap == "suppress":
         windows.append(settings.sum_cells())
     return windows

@@ -217,7 +217,7 @@ class PeakContext:
         _, cell, n_claims = np.unique(flat, return_inverse=True, return_counts=True)
         is_contested = np.zeros(is_added.shape, bool)
         is_contested[is_added] = (n_claims > 1)[cell]
-        policy = "highest" if self.settings.tie_rule == "greedy-residual" else self.settings.overlap
+        policy = "highest" if self.settings.removes_cells else self.settings.overlap
         if policy in ("shared", "suppress"):
             return Shares(np.where(is_added, values, 0), is_added, is_contested)
         if policy in ("highest", "nearest"):

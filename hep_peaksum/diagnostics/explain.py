@@ -141,7 +141,7 @@ def explain(
 
 def _neighbours(context: PeakContext, row: int, col: int, settings: PeakSumSettings) -> tuple[Neighbour, ...]:
     """Return the existing cells of the search window of a cell; none where no cells are compared."""
-    if settings.tie_rule == "greedy-residual":
+    if settings.removes_cells:
         return ()
     event = context.discriminant[0]
     cells = [_neighbour(event, context.grid, row, col, cell) for cell in settings.search_cells()]

@@ -40,7 +40,7 @@ def comparison_marks(settings: PeakSumSettings) -> dict[Offset, str]:
     >>> comparison_marks(PeakSumSettings(search_window=(1, 3)))
     {(0, -1): '>', (0, 0): 'o', (0, 1): '='}
     """
-    if settings.tie_rule == "greedy-residual":
+    if settings.removes_cells:
         return window_marks(settings.search_window)
     marks = {(0, 0): "o"}
     for cell in settings.search_cells():
@@ -225,8 +225,7 @@ def _sums_in_words(s: PeakSumSettings) -> list[tuple[str, str]]:
         )
     if len(s.sum_cells()) > 1:
         first = "a cell of several windows belongs to the first seed"
-        is_residual = s.tie_rule == "greedy-residual"
-        lines.append(("overlap", first if is_residual else f"{s.overlap}: {OVERLAPS[s.overlap]}"))
+        lines.append(("overlap", first if s.removes_cells else f"{s.overlap}: {OVERLAPS[s.overlap]}"))
     return lines
 
 

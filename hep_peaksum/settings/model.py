@@ -235,7 +235,7 @@ class PeakSumSettings(BaseModel):
 
     def _problems(self) -> list[str]:
         problems = []
-        if self.tie_rule == "greedy-residual" and self.overlap not in ("shared", "highest"):
+        if self.removes_cells and self.overlap not in ("shared", "highest"):
             problems.append(
                 f"overlap {self.overlap!r} beside greedy-residual: there a cell belongs to the first seed"
             )
@@ -259,6 +259,11 @@ class PeakSumSettings(BaseModel):
     def is_greedy(self) -> bool:
         """Whether seeds are accepted one after the other."""
         return TIE_RULES[self.tie_rule].is_greedy
+
+    @property
+    def removes_cells(self) -> bool:
+        """Whether a seed removes the cells of its windows from search and sums, so that none are compared."""
+        return TIE_RULES[self.tie_rule].decides_by == "removal"
 
     @property
     def needs_noise(self) -> bool:
@@ -303,7 +308,7 @@ class PeakSumSettings(BaseModel):
         """Whether every cell above one bound is added: no gate, side, noise or other cluster plays a part."""
         is_gated = any(cell.gate != NOT_GATED for cell in self.gated_sum_cells())
         has_one_bound = not self.cell_threshold_abs and in_sigmas(self.cell_threshold) is None
-        is_shared = self.overlap in ("shared", "suppress") and self.tie_rule != "greedy-residual"
+        is_shared = self.overlap in ("shared", "suppress") and not self.removes_cells
         return has_one_bound and is_shared and not is_gated and self.keep_stronger_side is None
 
     def seed_cells(self) -> tuple[Offset, ...]:
