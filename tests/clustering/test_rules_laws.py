@@ -4,11 +4,12 @@ from itertools import chain
 
 import numpy as np
 import pytest
-import rules_oracle
 from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
+from oracle import read_window
 from rules_checks import clusters_by_definition, find_with
+from rules_plane import Plane
 from rules_strategies import INDEX_FREE_TIES, mirrored, questions, sharing_questions
 
 some = runs(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
@@ -150,8 +151,8 @@ def test_sharing_conserves_energy(kernel, question):
 
 def unclustered(cells, seeds, question):
     """Return the cells that no sum window about a seed reaches, or that are below the cell threshold."""
-    plane = rules_oracle.Plane(len(cells), len(cells[0]), question.periodic)
-    offsets = rules_oracle.read_window(question.rules["sum_window"])
+    plane = Plane(len(cells), len(cells[0]), question.periodic)
+    offsets = read_window(question.rules["sum_window"])
     reached = {plane.at(seed, offset) for seed in seeds for offset in offsets}
     least = question.rules["cell_threshold"]
     return [
