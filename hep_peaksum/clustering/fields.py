@@ -241,13 +241,8 @@ def _kinematic_fields(grid: Grid, axes: Mapping[str, Axis]) -> dict[str, Field]:
     return fields
 
 
-def kinematics_of(grid: Grid) -> tuple[str, ...]:
-    """Return the fields for energy and position of a cluster that the grid allows.
-
-    >>> from hep_peaksum.library.geometries import named_grid
-    >>> kinematics_of(named_grid("cms-l1-towers"))
-    ('pt', 'eta', 'phi', 'energy')
-    """
+def _kinematics_of(grid: Grid) -> tuple[str, ...]:
+    """Return the fields for energy and position of a cluster that the grid allows."""
     names = (*FOUR_VECTOR, grid.rows.name, grid.cols.name)
     return tuple(name for name in fields_of(grid) if name in names and name not in FIELDS)
 
@@ -262,7 +257,7 @@ def default_fields(settings: PeakSumSettings, grid: Grid, *, separate_layers: bo
     estimates = (*(estimate.name for estimate in settings.pileup), "net") if settings.pileup else ()
     index = ("row", "col", "layer") if separate_layers else ("row", "col")
     flags = ("n_saturated",) if grid.saturated else ()
-    return ("peak_sum", "seed", *index, "n_cells", *flags, *estimates, *kinematics_of(grid))
+    return ("peak_sum", "seed", *index, "n_cells", *flags, *estimates, *_kinematics_of(grid))
 
 
 def check_fields(names: Iterable[str], settings: PeakSumSettings, grid: Grid) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from hep_peaksum.clustering.discriminant import Cells, discriminant, pool
 from hep_peaksum.clustering.fields import check_fields, default_fields
 from hep_peaksum.clustering.seeding import SearchPlan, accepted_seeds, find_seeds
 from hep_peaksum.clustering.sharing import PeakContext, window_sums
-from hep_peaksum.clustering.validation import mask_nonfinite, normalise_input
+from hep_peaksum.clustering.validation import apply_mask, normalise_input
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Peaks, Search
@@ -130,7 +130,7 @@ def find_peaks(
     cells = normalise_input(grids, settings, grid, plan, mask=mask, noise=noise, layers=layers)
     searched, compared, search = _search(cells, settings, plan)
     if plan.checks_cells and not search.is_finite:
-        cells = mask_nonfinite(cells, settings)  # or an error that names the cell
+        cells = apply_mask(cells, settings)  # an error that names the first cell, unless `nonfinite` is "mask"
         searched, compared, search = _search(cells, settings, plan)
     return _context(search.peaks, cells, searched, compared, settings, plan)
 

@@ -235,13 +235,9 @@ class PeakContext:
     def _owners(self, policy: str, peak: Array, k: Array, cell: Array) -> Array:
         """Return for every cell the claim that gets it: that of the nearest peak, then of the highest."""
         distance = self._squared_distance()[k] if policy == "nearest" else np.zeros(len(k))
-        order = np.lexsort((self.priority[peak], distance, cell))
+        rank = np.argsort(order_by_height(self.peaks, self.settings))
+        order = np.lexsort((rank[peak], distance, cell))
         return np.asarray(order[np.unique(cell[order], return_index=True)[1]])
-
-    @property
-    def priority(self) -> Array:
-        """The rank of every peak, over all events, in the order in which cells are given away."""
-        return np.argsort(order_by_height(self.peaks, self.settings))
 
     def _squared_distance(self) -> Array:
         """Return the squared distance of the cells of the window from the seed, the short way across a seam."""
@@ -261,8 +257,9 @@ class PeakContext:
             n = int(np.argmax(weights <= 0))
             word = "seed" if is_seed else "sum"
             msg = (
-                f"overlap {policy!r} shares in proportion to the {word}, and that of (row {self.peaks.row[n]}, "
-                f"col {self.peaks.col[n]}) is {weights[n]}: set seed_threshold above 0, or another overlap"
+                f"overlap {policy!r} divides cells in proportion to the {word}s, but the {word} at (row "
+                f"{self.peaks.row[n]}, col {self.peaks.col[n]}) is {weights[n]}: set seed_threshold above 0, "
+                "or choose another overlap"
             )
             raise EventError(int(self.event[n]), msg)
         return weights.astype(np.float64)

@@ -30,9 +30,10 @@ def normalise_input(
     noise: npt.ArrayLike | None,
     layers: str,
 ) -> Cells:
-    """Return the cells to search, masked, with their noise. Where the plan checks them they may not be finite.
+    """Return the cells to search, with their mask applied and their noise.
 
-    Hits stay hits where they can be searched as such. Other parameters and errors are those of `find_clusters`.
+    Hits stay hits where they can be searched as such. Where the plan checks the cells, they may not be finite
+    yet (see `apply_mask`). Parameters and errors are those of `find_clusters`.
     """
     if isinstance(grids, Hits):
         grid = grid or bare_grid(grids.shape)
@@ -41,7 +42,18 @@ def normalise_input(
             check_windows(settings, grid)
             return Cells(grids, grid)
         grids = grids.dense()
-    array = _as_array(grids)
+    cells, by_layer = _as_cells(_as_array(grids), settings, grid, layers), layers == "each"
+    if mask is not None:
+        cells = replace(cells, mask=_checked_mask(mask, cells, by_layer=by_layer))
+    if not plan.checks_cells:
+        cells = apply_mask(cells, settings)
+    if noise is not None or settings.needs_noise:
+        cells = replace(cells, noise=_checked_noise(noise, cells, settings, by_layer=by_layer))
+    return cells
+
+
+def _as_cells(array: Array, settings: PeakSumSettings, grid: Grid | None, layers: str) -> Cells:
+    """Return the cells on their plane; layers are added up, or become events of their own."""
     _check_axes(array)
     grid = grid or bare_grid(array.shape)
     if array.shape[-2:] != grid.shape:
@@ -51,18 +63,9 @@ def normalise_input(
     if array.dtype.kind != "f":
         _check_magnitude(array, settings)
     check_windows(settings, grid)
-    has_separate_layers = layers == "each"
-    if has_separate_layers:
-        cells = Cells(array.reshape(-1, *array.shape[2:]), grid, n_separate_layers=array.shape[1])
-    else:
-        cells = Cells(array, grid) if array.ndim == 3 else Cells(_sum_layers(array), grid, layers=array)
-    if mask is not None:
-        cells = replace(cells, mask=_checked_mask(mask, cells, by_layer=has_separate_layers))
-    if not plan.checks_cells:
-        cells = mask_nonfinite(cells, settings)
-    if noise is not None or settings.needs_noise:
-        cells = replace(cells, noise=_checked_noise(noise, cells, settings, by_layer=has_separate_layers))
-    return cells
+    if layers == "each":
+        return Cells(array.reshape(-1, *array.shape[2:]), grid, n_separate_layers=array.shape[1])
+    return Cells(array, grid) if array.ndim == 3 else Cells(_sum_layers(array), grid, layers=array)
 
 
 def _can_search_hits(hits: Hits, settings: PeakSumSettings, grid: Grid, plan: SearchPlan) -> bool:
@@ -203,44 +206,40 @@ def _broadcast(array: Array, cells: Cells, name: str, *, by_layer: bool) -> Arra
     return array.reshape(shape)
 
 
-def mask_nonfinite(cells: Cells, settings: PeakSumSettings) -> Cells:
-    """Return the cells with the mask applied, after a check that all others are finite.
+def apply_mask(cells: Cells, settings: PeakSumSettings) -> Cells:
+    """Return finite cells, those of the mask absent or zero; with `nonfinite` "mask" others become part of it.
 
     Raises
     ------
     EventError
-        If a cell is NaN or infinite and not masked, unless `nonfinite` is "mask".
+        If a cell is NaN or infinite and not masked; names the first.
     """
-    mask = cells.mask
-    nonfinite = _nonfinite(cells.values)
-    if nonfinite is not None and settings.nonfinite == "mask":
-        mask = nonfinite if mask is None else nonfinite | mask
-    elif nonfinite is not None:
-        _refuse(nonfinite if mask is None else nonfinite & ~mask, cells)
+    values, mask = cells.values, _bad_cells(cells, settings)
     if mask is None:
-        return replace(cells, source=cells.values)
-    value = absent(cells.values.dtype) if settings.masked == "absent" else 0
-    masked = np.where(mask, np.asarray(value, cells.values.dtype), cells.values)
-    return replace(cells, source=masked, mask=mask)
+        return replace(cells, source=values)
+    value = absent(values.dtype) if settings.masked == "absent" else 0
+    return replace(cells, source=np.where(mask, np.asarray(value, values.dtype), values), mask=mask)
 
 
-def _nonfinite(cells: Array) -> Array | None:
-    """Return which cells are NaN or infinite, or None if there is none."""
-    if cells.dtype.kind != "f":
-        return None
+def _bad_cells(cells: Cells, settings: PeakSumSettings) -> Array | None:
+    """Return which cells are masked, by choice also those that are not finite; None if there is no mask."""
+    values, mask = cells.values, cells.mask
+    if values.dtype.kind != "f":
+        return mask
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(cells.sum()):  # one pass over the memory; only a NaN or infinity makes the second needed
-            return None
-    return ~np.isfinite(cells)
-
-
-def _refuse(nonfinite: Array, cells: Cells) -> None:
-    """Raise an EventError that names the first of the cells, if there is one."""
+        if np.isfinite(values.sum()):  # one pass over the memory; a second only if there is a NaN or infinity
+            return mask
+    nonfinite = ~np.isfinite(values)
+    if settings.nonfinite == "mask":
+        return nonfinite if mask is None else nonfinite | mask
+    if mask is not None:
+        nonfinite &= ~mask
     if nonfinite.any():
         event, row, col = (int(i[0]) for i in np.nonzero(nonfinite))
-        value = cells.values[event, row, col]
+        value = values[event, row, col]
         msg = f"cell (row {row}, col {col}) is {value}: mask it, or set nonfinite to 'mask'"
         raise EventError(event // cells.n_separate_layers, msg)
+    return mask
 
 
 def _checked_noise(
@@ -266,6 +265,6 @@ def _checked_noise(
         msg = f"the noise of cell (row {row}, col {col}) is {sigma[event, row, col]}, expected a number {least}"
         raise EventError(event // cells.n_separate_layers, msg)
     if settings.pool_by == "max" and settings.coarsen != (1, 1):
-        msg = "the noise of the highest of several cells is not known: pool by 'sum', or give no noise"
+        msg = "the noise of the highest of several cells is unknown: set pool_by to 'sum', or leave noise out"
         raise ValueError(msg)
     return sigma

@@ -69,8 +69,9 @@ class Explanation(NamedTuple):
             return f"cell (row {self.row}, col {self.col}) is masked: no seed"
         begin = f"cell (row {self.row}, col {self.col}) holds {self.value}"
         if self.is_seed:
-            verdict = f"{begin}: a seed; it passes {self.threshold} and beats its search window"
-            return verdict + "".join(f"; its cluster is dropped by {cut}" for cut in self.dropped_by)
+            verdict = f"it passes {self.threshold} and beats all other cells of its search window"
+            dropped = [f"its cluster is dropped by {cut}" for cut in self.dropped_by]
+            return f"{begin}: a seed; " + "; ".join([verdict, *dropped])
         reasons = [] if self.passes_threshold else [f"it does not pass {self.threshold}"]
         if self.beaten_by:
             others = len(self.beaten_by) - 1

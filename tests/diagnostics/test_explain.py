@@ -25,7 +25,7 @@ TWO_TOWERS = [
 
 
 SOFT = "no seed; it does not pass the seed threshold > 3"
-PASSED = "a seed; it passes the seed threshold > 3 and beats its search window"
+PASSED = "a seed; it passes the seed threshold > 3 and beats all other cells of its search window"
 BEATEN = "cell (row 2, col {}) holds 7, and the seed must be > it"
 
 
