@@ -32,12 +32,12 @@ MAX_EXAMPLES = 5  # highest neighbours, closed rings, unmatched clusters
 
 def print_neighbours(console: Console, why: Explanation, settings: PeakSumSettings, plane: Grid) -> None:
     """Print where a cell is and which cells beat it, or, if none does, its highest neighbours."""
-    console.print("  " + "; ".join(wording.places(plane, why.row, why.col)), markup=False)
+    console.print("  " + "; ".join(wording.cell_positions(plane, why.row, why.col)), markup=False)
     if why.is_masked or not why.neighbours:
         return
     ranked = sorted(why.beaten_by or why.neighbours, key=lambda neighbour: -neighbour.value)
     title = "beaten by" if why.beaten_by else "highest neighbours"
-    rows = table(title, f"value [{wording.compared_unit(settings, plane)}]", "the seed must be", "")
+    rows = table(title, f"value [{wording.discriminant_unit(settings, plane)}]", "the seed must be", "")
     n_shown = MAX_BEATEN_BY if why.beaten_by else MAX_EXAMPLES
     for neighbour in ranked[:n_shown]:
         if why.beaten_by:
@@ -73,7 +73,7 @@ def print_audit(console: Console, title: str, audit: TieAudit) -> None:
 def print_comparison(console: Console, names: tuple[str, str], both: Comparison, grid: Grid) -> None:
     """Print how two algorithms differ: counts, energies, and the first clusters that only one of them has."""
     first, second = names
-    rows, unit = table(f"{first} and {second}, {both.n_events} events", ""), wording.unit_word(grid)
+    rows, unit = table(f"{first} and {second}, {both.n_events} events", ""), wording.sum_unit(grid)
     rows.add_row("same seed in both", str(both.n_matched))
     rows.add_row("of these, different sum", str(both.n_different_sums))
     rows.add_row(f"only in {first}", str(both.n_only_a))
@@ -142,7 +142,7 @@ def print_presets(console: Console, presets: Mapping[str, Preset]) -> None:
 def print_preset(console: Console, name: str, preset: Preset, settings: PeakSumSettings) -> None:
     """Print a published algorithm: its windows drawn, everything else in words, and its keys in YAML."""
     console.print(Text(name, style="bold") + Text(f"  {preset.title}", style="not bold"))
-    windows = [_window_text(word, marks) for word, marks in wording.windows(settings).items()]
+    windows = [_window_text(word, marks) for word, marks in wording.drawn_windows(settings).items()]
     console.print()
     console.print(Columns([Padding(window, (0, 3, 0, 2)) for window in windows]))
     console.print()
@@ -152,7 +152,7 @@ def print_preset(console: Console, name: str, preset: Preset, settings: PeakSumS
     rows = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
     rows.add_column(no_wrap=True)
     rows.add_column(overflow="fold")
-    for word, text in (*wording.words(settings), *preset_notes(preset)[:-1]):
+    for word, text in (*wording.settings_in_words(settings), *preset_notes(preset)[:-1]):
         rows.add_row(Text(word), Text(text))
     console.print(rows)
     if preset.differs:
@@ -182,6 +182,6 @@ def _yaml_lines(settings: Mapping[str, Any]) -> list[str]:
 
 def _window_text(word: str, marks: Mapping[tuple[int, int], str]) -> Text:
     """Return a window under its name and size, with spaces between the marks so that cells look square."""
-    lines = wording.lines(marks)
+    lines = wording.drawn_lines(marks)
     title = f"{word}, {len(lines)} x {len(lines[0])}"
     return Text("\n".join([title, *(" ".join(line) for line in lines)]))

@@ -56,7 +56,7 @@ def explain(
     The answer names the neighbour, the comparison or the threshold that decides.
     """
     from hep_peaksum.cli import diagnostic_tables, tables
-    from hep_peaksum.clustering.discriminant import searched_plane
+    from hep_peaksum.clustering.discriminant import search_grid
     from hep_peaksum.diagnostics.explain import explain as explain_
     from hep_peaksum.geometry.grid import EventError
 
@@ -74,7 +74,7 @@ def explain(
             raise ValueError(msg) from None
         title = f"{name} on {grid}, entry {entry}" + (f", layer {layer}" if layer is not None else "")
         console.print(f"{title}: {why}", markup=False)
-        diagnostic_tables.print_neighbours(console, why, settings, searched_plane(settings, plane))
+        diagnostic_tables.print_neighbours(console, why, settings, search_grid(settings, plane))
         if output is not None:
             from hep_peaksum.plotting import explanations
 

@@ -76,8 +76,8 @@ def print_collection(console: Console, config: Config, name: str, bounds: Mappin
         console.print(f"  {word:<15} {bound}")
     if settings.seed_window != (1, 1):
         _print_window(console, "seed window", settings.seed_window)
-    defaults = wording.words(PeakSumSettings())
-    for word, text in wording.words(settings):
+    defaults = wording.settings_in_words(PeakSumSettings())
+    for word, text in wording.settings_in_words(settings):
         if word not in {"tie rule", *bounds} and (word, text) not in defaults:
             console.print(f"  {word:<15} {text}", markup=False)
     console.print(f"  fields          {' '.join(config.written_fields(name))}")

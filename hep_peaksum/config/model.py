@@ -21,7 +21,7 @@ from hep_peaksum.analysis.histograms import (
     needed_fields,
 )
 from hep_peaksum.clustering import fields
-from hep_peaksum.clustering.discriminant import searched_plane
+from hep_peaksum.clustering.discriminant import search_grid
 from hep_peaksum.clustering.fields import check_fields
 from hep_peaksum.clustering.validation import check_windows
 from hep_peaksum.config.formats import IDENTITY
@@ -56,7 +56,7 @@ class Job(_Section):
         """Return the grids on which a collection is searched: those of its towers, where it pools cells."""
         wanted = self.clusters[collection]
         sources = [self.grids[name] for name in wanted.grid if name in self.grids]
-        return [searched_plane(wanted.settings, source.grid) for source in sources]
+        return [search_grid(wanted.settings, source.grid) for source in sources]
 
     def has_layers_apart(self, collection: str) -> bool:
         """Return whether every layer is searched by itself, on any of the collection's grids."""
@@ -68,7 +68,7 @@ class Job(_Section):
         if wanted.fields is not None:
             return check_fields(wanted.fields, wanted.settings, grids[0])
         apart = self.has_layers_apart(collection)
-        every = [fields.default_fields(wanted.settings, grid, layers_apart=apart) for grid in grids]
+        every = [fields.default_fields(wanted.settings, grid, separate_layers=apart) for grid in grids]
         return tuple(name for name in every[0] if all(name in names for names in every))
 
     def computed_fields(self, collection: str) -> tuple[str, ...]:
@@ -171,7 +171,7 @@ def _check_source(wanted: ClusterInput, name: str, source: GridInput) -> None:
     """Raise a ValueError if a collection asks for what its grid does not give: fields, layers, noise."""
     fields = wanted.fields or ()
     if wanted.fields is not None:
-        check_fields(wanted.fields, wanted.settings, searched_plane(wanted.settings, source.grid))
+        check_fields(wanted.fields, wanted.settings, search_grid(wanted.settings, source.grid))
     if "layer_sums" in fields and not source.has_layers:
         msg = f"field 'layer_sums' needs layers, and grid {name!r} has none: name a layer axis"
         raise ValueError(msg)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum.clustering.find import find_peaks
-from hep_peaksum.clustering.records import chosen
+from hep_peaksum.clustering.records import selected
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.evaluation.matching import CellIndices, same_cell, take_or_zero, with_unmatched
 from hep_peaksum.geometry.grid import Grid
@@ -149,17 +149,17 @@ def compare(
     )
     number = np.where(pairs.reference >= 0, number_a, number_b)
     order = np.argsort(number)
-    plane, row, col = np.unravel_index(number[order], context.grids.shape)
+    plane, row, col = np.unravel_index(number[order], context.shape)
     index_a, index_b = pairs.reference[order], pairs.cluster[order]
     return Comparison(
-        event=plane // context.n_layers,
+        event=plane // context.n_separate_layers,
         row=row,
         col=col,
         in_a=index_a >= 0,
         in_b=index_b >= 0,
         sum_a=take_or_zero(sum_a, index_a),
         sum_b=take_or_zero(sum_b, index_b),
-        layer=plane % context.n_layers,
+        layer=plane % context.n_separate_layers,
         unit=context.grid.unit,
         n_events=context.n_events,
     )
@@ -167,5 +167,5 @@ def compare(
 
 def _clusters(context: PeakContext) -> tuple[CellIndices, Array]:
     """Return the cells of the clusters and their sums; the "events" are the searched planes, layer by layer."""
-    peaks, clusters = context.peaks, chosen(context)
+    peaks, clusters = context.peaks, selected(context)
     return CellIndices(peaks.event[clusters], peaks.row[clusters], peaks.col[clusters]), peaks.sum[clusters]

@@ -19,7 +19,7 @@ from coffea.processor import ProcessorABC
 from hep_peaksum import block_sizes
 from hep_peaksum.analysis import histograms
 from hep_peaksum.clustering.find import find_peaks
-from hep_peaksum.clustering.records import Table, jagged, table
+from hep_peaksum.clustering.records import ClusterTable, cluster_table, jagged_clusters
 from hep_peaksum.config.load import parse_job
 from hep_peaksum.config.model import Job
 from hep_peaksum.config.paths import expand_files
@@ -171,7 +171,9 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         try:
             others = {**self._identity(events), **self._kept(events)}
             for start, tables in _together(self._found(events, tally)):
-                found = {name: jagged(tables[name], self.job.clusters[name].settings) for name in tables}
+                found = {
+                    name: jagged_clusters(tables[name], self.job.clusters[name].settings) for name in tables
+                }
                 n_events = len(next(iter(found.values())))
                 tally.n_events += n_events
                 for name, wanted in self.job.booked.items():
@@ -187,7 +189,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
             msg = f"entry {events.metadata['entrystart'] + error.event}: {error.problem}"
             raise ValueError(msg) from None
 
-    def _found(self, events: ak.Array, tally: Tally) -> Iterator[tuple[int, dict[str, Table]]]:
+    def _found(self, events: ak.Array, tally: Tally) -> Iterator[tuple[int, dict[str, ClusterTable]]]:
         """Yield the clusters of every collection in some events, and where these begin."""
         columns = {
             name: grid_columns(events, source, self.job.friends) for name, source in self.job.grids.items()
@@ -209,7 +211,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
                 except EventError as error:
                     raise EventError(start + error.event, error.problem) from None
 
-    def _collection(self, name: str, cells: Mapping[str, Array | Hits]) -> Table:
+    def _collection(self, name: str, cells: Mapping[str, Array | Hits]) -> ClusterTable:
         wanted = self.job.clusters[name]
         parts = []
         for grid in wanted.grid:
@@ -220,7 +222,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
                     cells[grid], wanted.settings, source.grid, mask=mask, noise=noise, layers=source.layers
                 )
             )
-        return table(parts, self._computed[name])
+        return cluster_table(parts, self._computed[name])
 
     def _identity(self, events: ak.Array) -> dict[str, Array]:
         dataset = self.numbers.get(events.metadata["dataset"], {})
@@ -250,9 +252,11 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         return Record(file=metadata["filename"], fingerprint=self.fingerprint, **vars(tally))
 
 
-def _together(blocks: Iterable[tuple[int, dict[str, Table]]]) -> Iterator[tuple[int, dict[str, list[Table]]]]:
+def _together(
+    blocks: Iterable[tuple[int, dict[str, ClusterTable]]],
+) -> Iterator[tuple[int, dict[str, list[ClusterTable]]]]:
     """Yield the tables of as many blocks in a row as are worth a step, and where their events begin."""
-    first, size, held = 0, 0, defaultdict[str, list[Table]](list)
+    first, size, held = 0, 0, defaultdict[str, list[ClusterTable]](list)
     for start, tables in blocks:
         first = first if held else start
         for name, part in tables.items():

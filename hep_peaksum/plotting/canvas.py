@@ -141,7 +141,7 @@ def panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes]
 
 def cell_title(grid: Grid) -> str:
     """Return the title of the colour bar of cells."""
-    if wording.unit_word(grid) == "counts":
+    if wording.sum_unit(grid) == "counts":
         return "counts"
     return r"$E_T$ [GeV]" if grid.quantity == "et" else "energy [GeV]"
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hep_peaksum.clustering.discriminant import exists
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.diagnostics import wording
 from hep_peaksum.diagnostics.explain import Explanation
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.kernels import Array, Offset, absent
+from hep_peaksum.kernels import Array, Offset
 from hep_peaksum.plotting import canvas
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.windows import Box
@@ -53,8 +54,8 @@ def draw_explanation(
         Written above the picture.
     """
     context = find_peaks(np.asarray(cells)[None], settings, grid, mask=mask, noise=noise)
-    plane, quantity = context.grid, context.quantity[0].astype(np.float64)
-    quantity = np.where(context.quantity[0] == absent(context.quantity.dtype), np.nan, quantity)
+    plane, compared = context.grid, context.discriminant[0]
+    quantity = np.where(exists(compared), compared.astype(np.float64), np.nan)
     region = _Region.around(explanation, settings, plane)
     values = quantity[np.ix_(region.rows % plane.shape[0], region.cols % plane.shape[1])]
     view = canvas.View.of(region.grid)
@@ -64,7 +65,7 @@ def draw_explanation(
         canvas.draw_cells(axes, view, values, norm)
         canvas.draw_bar(figure, bar, norm, _colour_title(settings, plane))
         _set_ticks(axes, view, region)
-        _write_values(axes, view, values, norm, integer=context.quantity.dtype.kind != "f")
+        _write_values(axes, view, values, norm, integer=compared.dtype.kind != "f")
         others = _draw_marks(axes, view, region, explanation, settings)
         has_invalid = bool((~(values >= 0)).any())
         handles = _legend_handles(explanation, has_others=others, has_invalid=has_invalid)
@@ -137,7 +138,7 @@ def _offset(here: tuple[int, int], other: tuple[int, int], grid: Grid) -> Offset
 
 def _colour_title(settings: PeakSumSettings, grid: Grid) -> str:
     """Return the name of the compared quantity, in the unit of the numbers in the cells."""
-    unit = wording.compared_unit(settings, grid)
+    unit = wording.discriminant_unit(settings, grid)
     title = {"sigma": "energy / noise", "GeV": canvas.cell_title(grid)}.get(unit, unit)
     return title if len(settings.seed_cells()) == 1 else f"seed window: {title}"
 

@@ -42,11 +42,11 @@ def draw_windows(
     """
     from matplotlib.figure import Figure as Figure_
 
-    windows = wording.windows(settings)
+    windows = wording.drawn_windows(settings)
     boxes = {name: Box.around(list(marks)) for name, marks in windows.items()}
     cell = min(CELL, MAX_WINDOW / max(max(_size(box)) for box in boxes.values()))
     places, (width, windows_height) = _lay_out(boxes, cell)
-    lines = _wrap([*wording.legend(settings), *wording.words(settings), *notes], width)
+    lines = _wrap([*wording.legend(settings), *wording.settings_in_words(settings), *notes], width)
     text_height = LINE * len(lines) + 0.3
     height = text_height + windows_height + 0.55
     with canvas.style():

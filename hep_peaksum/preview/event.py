@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import awkward as ak
 
-from hep_peaksum.clustering.discriminant import pooled, searched_plane
+from hep_peaksum.clustering.discriminant import pool_cells, search_grid
 from hep_peaksum.clustering.find import find_peaks
-from hep_peaksum.clustering.records import jagged, table
+from hep_peaksum.clustering.records import cluster_table, jagged_clusters
 from hep_peaksum.config.model import Config
 from hep_peaksum.geometry.grid import EventError, Grid
 from hep_peaksum.kernels import Array
@@ -56,7 +56,7 @@ def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
 def searched_cells(config: Config, event: Event, collection: str, grid: str) -> tuple[Array, Grid]:
     """Return the cells or towers that a collection is searched in, shape (row, col), and their grid."""
     settings = config.clusters[collection].settings
-    return pooled(event.cells[grid][None], settings)[0], searched_plane(settings, config.grids[grid].grid)
+    return pool_cells(event.cells[grid][None], settings)[0], search_grid(settings, config.grids[grid].grid)
 
 
 def _clusters(config: Config, collection: str, cells: Mapping[str, Array]) -> ak.Array:
@@ -70,4 +70,4 @@ def _clusters(config: Config, collection: str, cells: Mapping[str, Array]) -> ak
             find_peaks(cells[grid], section.settings, source.grid, mask=mask, noise=noise, layers=source.layers)
         )
     fields = dict.fromkeys([*config.written_fields(collection), "peak_sum", "row", "col"])
-    return jagged([table(parts, tuple(fields))], section.settings)[0]
+    return jagged_clusters([cluster_table(parts, tuple(fields))], section.settings)[0]

@@ -9,21 +9,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from hep_peaksum.kernels import (
-    HIGHER_INDEX_WINS,
-    LOWER_INDEX_WINS,
-    NEIGHBOUR_WINS,
-    SEED_WINS,
-    KernelName,
-    Offset,
-    SearchCell,
-)
+from hep_peaksum.kernels import KernelName, Offset, SearchCell
 from hep_peaksum.settings.thresholds import Number, Threshold, finite_number, in_sigmas
+from hep_peaksum.settings.tie_rules import TIE_RULES, TieRule
 from hep_peaksum.settings.windows import NOT_GATED, SumCell, Window, sum_window_cells, window_marks
 
-TieRule = Literal[
-    "all", "none", "first", "last", "diagonal", "lexicographic", "drawn", "greedy", "greedy-residual"
-]
 Comparison = Literal[">", ">="]
 Overlap = Literal["shared", "highest", "nearest", "proportional", "proportional-sum", "equal", "suppress"]
 PileupKind = Literal["chunky_donut", "donut", "phi_ring", "ring_median"]
@@ -245,7 +235,7 @@ class PeakSumSettings(BaseModel):
 
     def _problems(self) -> list[str]:
         problems = []
-        if self.tie_rule == "greedy-residual" and self.overlap not in ("shared", "highest"):
+        if self.removes_cells and self.overlap not in ("shared", "highest"):
             problems.append(
                 f"overlap {self.overlap!r} beside greedy-residual: there a cell belongs to the first seed"
             )
@@ -268,7 +258,12 @@ class PeakSumSettings(BaseModel):
     @property
     def is_greedy(self) -> bool:
         """Whether seeds are accepted one after the other."""
-        return self.tie_rule in ("greedy", "greedy-residual")
+        return TIE_RULES[self.tie_rule].is_greedy
+
+    @property
+    def removes_cells(self) -> bool:
+        """Whether a seed removes the cells of its windows from search and sums, so that none are compared."""
+        return TIE_RULES[self.tie_rule].decides_by == "removal"
 
     @property
     def needs_noise(self) -> bool:
@@ -293,8 +288,8 @@ class PeakSumSettings(BaseModel):
         >>> PeakSumSettings(search_window=(1, 3), tie_rule="none").search_cells()
         (SearchCell(row=0, col=-1, tie=1), SearchCell(row=0, col=1, tie=1))
         """
-        marks = window_marks(self.search_window)
-        return tuple(SearchCell(d, p, self._tie(d, p, mark)) for (d, p), mark in marks.items() if mark != "o")
+        marks, winner = window_marks(self.search_window), TIE_RULES[self.tie_rule].winner
+        return tuple(SearchCell(d, p, winner((d, p), mark)) for (d, p), mark in marks.items() if mark != "o")
 
     def sum_cells(self) -> tuple[Offset, ...]:
         """Return the offsets (row, col) of the cells that are added, in row-major order.
@@ -313,25 +308,9 @@ class PeakSumSettings(BaseModel):
         """Whether every cell above one bound is added: no gate, side, noise or other cluster plays a part."""
         is_gated = any(cell.gate != NOT_GATED for cell in self.gated_sum_cells())
         has_one_bound = not self.cell_threshold_abs and in_sigmas(self.cell_threshold) is None
-        is_shared = self.overlap in ("shared", "suppress") and self.tie_rule != "greedy-residual"
+        is_shared = self.overlap in ("shared", "suppress") and not self.removes_cells
         return has_one_bound and is_shared and not is_gated and self.keep_stronger_side is None
 
     def seed_cells(self) -> tuple[Offset, ...]:
         """Return the offsets (row, col) of the cells whose sum is compared, in row-major order."""
         return tuple(window_marks(self.seed_window))
-
-    def _tie(self, d: int, p: int, mark: str) -> int:
-        """Return who wins a tie with the cell at offset (d, p)."""
-        if self.tie_rule in ("first", "last"):
-            return LOWER_INDEX_WINS if self.tie_rule == "first" else HIGHER_INDEX_WINS
-        strict = {
-            "all": False,
-            "none": True,
-            # cms-sw/cmssw L1Trigger/L1TCalorimeter/src/firmware/Stage2Layer2JetAlgorithmFirmwareImp1.cc
-            "diagonal": d + p > 0 or (d + p == 0 and d > 0),
-            "lexicographic": (d, p) > (0, 0),
-            "drawn": mark == ">",
-            "greedy": False,  # all maxima are candidates
-            "greedy-residual": False,
-        }[self.tie_rule]
-        return NEIGHBOUR_WINS if strict else SEED_WINS

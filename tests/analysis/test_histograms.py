@@ -288,7 +288,7 @@ def test_a_collection_may_begin_with_n():
         ),
         pytest.param("nTau", r"^'nTau' is of no collection: there are Jet", id="unknown_number"),
         pytest.param("pt", r"^'pt' is of no collection: there are Jet", id="a_field_alone"),
-        pytest.param("Jet.etaa", r"^no field is called 'etaa': did you mean 'eta'\?", id="unknown_field"),
+        pytest.param("Jet.etaa", r"^no field is called 'etaa' \(did you mean 'eta'\?\)", id="unknown_field"),
         pytest.param("Jet.grid", r"'grid'", id="the_grid_where_there_is_one"),
         pytest.param("Jet.layer_sums", r"^'Jet.layer_sums' has a value for every layer", id="many_values"),
         pytest.param("Jet.net", r"^field 'net' is .* pileup: \[chunky_donut\]$", id="pile_up_not_asked_for"),

@@ -404,7 +404,7 @@ WRONG = {
     ),
     "unknown_field": (
         "clusters.Jet.fields=[peak_summ]",
-        "clusters.Jet: no field is called 'peak_summ': did you mean 'peak_sum'?",
+        "clusters.Jet: no field is called 'peak_summ' (did you mean 'peak_sum'?)",
     ),
     "positions_that_are_not_there": (
         "clusters.Jet.fields=[pt]",

@@ -49,7 +49,7 @@ def test_rules_without_marks_are_described_in_words(rule):
     text = " ".join(text.get_text() for text in draw_windows(PeakSumSettings(tie_rule=rule)).texts)
     assert {"first": "the lower (row, col)", "last": "the higher (row, col)"}.get(
         rule, "from the highest"
-    ) in text or (rule == "greedy-residual" and "the highest cell left is a seed" in text)
+    ) in text or (rule == "greedy-residual" and "the highest remaining cell is a seed" in text)
 
 
 @pytest.mark.parametrize("name", sorted(presets()))
