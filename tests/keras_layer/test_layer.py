@@ -19,7 +19,7 @@ from places import DOCS, EXAMPLES
 from strategies import TIE_RULES
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters, peak_sum_map, preset
-from hep_peaksum.keras.support import bounds_of
+from hep_peaksum.keras.support import inclusive_bounds
 
 if BACKEND == "jax":
     import jax
@@ -181,7 +181,7 @@ def test_a_threshold_is_exact_in_the_type_of_the_layer():
     for comparison, threshold in [(">", 0.1), (">=", 0.1), (">", float(at)), (">=", float(above))]:
         settings = PeakSumSettings(seed_threshold=threshold, seed_comparison=comparison, sum_window=(1, 1))
         assert np.array_equal(run(PeakSum2D(settings), cells) > 0, peak_sum_map(cells, settings) > 0)
-    assert bounds_of(PeakSumSettings(seed_threshold=0), None, "float32").seed == np.finfo("f4").tiny
+    assert inclusive_bounds(PeakSumSettings(seed_threshold=0), None, "float32").seed == np.finfo("f4").tiny
 
 
 def test_an_energy_is_turned_into_counts():
@@ -457,7 +457,7 @@ def test_the_sums_of_the_leading_clusters_have_a_gradient():
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"tie_rule": "greedy"}, "tie_rule 'greedy' is not possible in a layer: it takes seeds one after"),
+        ({"tie_rule": "greedy"}, "tie_rule 'greedy' is not possible in a layer: it accepts seeds one after"),
         ({"tie_rule": "greedy-residual"}, "tie_rule 'greedy-residual' is not possible"),
         ({"overlap": "highest"}, "overlap 'highest' is not possible in a layer: every cluster sums"),
         ({"pileup": ["donut"]}, "pileup .* is not possible in a layer"),
@@ -479,10 +479,10 @@ def test_the_sums_of_the_leading_clusters_have_a_gradient():
         ({"gradient": "none"}, "gradient is 'none', expected"),
         ({"layers": "all"}, "layers is 'all', expected"),
         ({"data_format": "NCHW"}, "data_format is 'NCHW', expected"),
-        ({"periodic": True}, "periodic is True: say of rows and of columns"),
+        ({"periodic": True}, "periodic is True, expected a bool each for rows and columns"),
         ({"mask": [1, 0]}, r"mask is int64 of shape \(2,\), expected bool"),
         ({"settings": PeakSumSettings(), "tie_rule": "all"}, "settings and tie_rule are both given"),
-        ({"dtype": "int32"}, "dtype is int32: the layer computes in floating numbers"),
+        ({"dtype": "int32"}, "dtype is int32: the layer computes in floating point"),
         ({"search_windw": (3, 3)}, "search_windw"),
     ],
     ids=str,

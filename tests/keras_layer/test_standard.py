@@ -135,9 +135,9 @@ def test_weights_have_the_range_of_their_values():
 
 def test_a_type_that_is_none_and_cells_in_smaller_steps_than_the_model_are_told():
     model = standard_model(PeakSum2D(data_format="channels_last"), (6, 5, 1))
-    with pytest.raises(ValueError, match="cells is 'int8': write a type as 'ufixed<12,12>'"):
+    with pytest.raises(ValueError, match="cells is 'int8': give a type such as 'ufixed<12,12>'"):
         hls_config(model, "int8")
-    with pytest.raises(ValueError, match=r"cells come in 0\.25 of the step of the model"):
+    with pytest.raises(ValueError, match=r"the last bit of cells is 0\.25 of the step of the model"):
         hls_config(model, "ufixed<12,10>")
 
 
