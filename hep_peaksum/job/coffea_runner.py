@@ -19,7 +19,7 @@ from coffea.processor.executor import FileMeta, WorkItem
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import REMOTE, file_state
 from hep_peaksum.job.processor import PeakSumProcessor, Tally
-from hep_peaksum.reading.files import _n_entries, error_message, open_input, open_tree, schema_class
+from hep_peaksum.reading.files import count_entries, error_message, open_file, open_tree, schema_class
 from hep_peaksum.reading.remote import reading_options
 from hep_peaksum.results.atomic_write import WriteError
 from hep_peaksum.results.checkpoints import Record
@@ -50,9 +50,9 @@ class Runner(processor.Runner):  # type: ignore[misc]
     def metadata_fetcher_root(timeout: int, _align: Any, _options: Any, item: FileMeta) -> Any:
         """Return the number of entries of a file, its UUID, and its state on disk."""
         state = file_state(item.filename)
-        with open_input(item.filename, timeout) as file:
+        with open_file(item.filename, timeout) as file:
             tree = open_tree(file, item.filename, item.treename)
-            described = {"numentries": _n_entries(tree), "uuid": file.file.fUUID, "state": state}
+            described = {"numentries": count_entries(tree), "uuid": file.file.fUUID, "state": state}
         return _described(item, {**(item.metadata or {}), **described})
 
     @staticmethod

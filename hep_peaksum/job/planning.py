@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from coffea import processor
-from coffea.nanoevents import NanoEventsFactory
 from coffea.processor.executor import FileMeta, WorkItem
 
 from hep_peaksum.config.model import Config
@@ -16,7 +15,7 @@ from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.coffea_runner import Runner, runner
 from hep_peaksum.job.executors import Workers
 from hep_peaksum.reading.columns import column
-from hep_peaksum.reading.files import find_files, open_input, open_tree, schema_class
+from hep_peaksum.reading.files import find_files, nano_events, one_line_errors, open_file, open_tree
 from hep_peaksum.results.manifest import LOSSES, Loss
 
 # Starting workers costs more than opening so many files.
@@ -95,9 +94,9 @@ def check_inputs(config: Config) -> list[str]:
             missing.append(f"datasets.{name}: {error}")
             continue
         try:
-            with open_input(path, config.run.timeout) as file:
+            with open_file(path, config.run.timeout) as file, one_line_errors(path):
                 open_tree(file, path, tree)
-                problems.extend(f"{path}: {lack}" for lack in _lacking(config, file, path, tree))
+                problems.extend(f"{path}: {problem}" for problem in _missing_branches(config, file, path, tree))
         except (OSError, ValueError) as error:
             problems.append(str(error))
     if problems:
@@ -105,19 +104,11 @@ def check_inputs(config: Config) -> list[str]:
     return missing
 
 
-def _lacking(config: Config, file: Any, path: str, tree: str) -> list[str]:
-    events = NanoEventsFactory.from_root(
-        file,
-        treepath=tree,
-        schemaclass=schema_class(config.events.schema_name),
-        entry_start=0,
-        entry_stop=0,
-        metadata={"dataset": "", "filename": path, "treename": tree, "entrystart": 0, "entrystop": 0},
-    ).events()
-    lacking = []
+def _missing_branches(config: Config, file: Any, path: str, tree: str) -> Iterator[str]:
+    """Yield what is wrong with each branch that the config reads and a file does not have."""
+    events = nano_events(file, path, tree, 0, 0, schema=config.events.schema_name)
     for branch in config.branches():
         try:
             column(events, branch, config.friends)
         except ValueError as error:
-            lacking.append(str(error))
-    return lacking
+            yield str(error)

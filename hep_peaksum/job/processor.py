@@ -28,7 +28,7 @@ from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.job.prefetch import prefetch
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.blocks import block_size, ranges
-from hep_peaksum.reading.columns import column, grid_columns, identity
+from hep_peaksum.reading.columns import column, event_identity, grid_columns
 from hep_peaksum.results.checkpoints import Chunk, Record, commit
 
 
@@ -225,7 +225,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
     def _identity(self, events: ak.Array) -> dict[str, Array]:
         dataset = self.numbers.get(events.metadata["dataset"], {})
         numbers = (dataset.get("number", 0), dataset.get("files", {}).get(events.metadata["filename"], 0))
-        return identity(events, self.job.events.identify, self.job.friends, numbers)
+        return event_identity(events, self.job.events.identify, self.job.friends, numbers)
 
     def _kept(self, events: ak.Array) -> dict[str, ak.Array]:
         return {

@@ -18,8 +18,9 @@ from hep_peaksum.config.inputs import ReferenceInput
 from hep_peaksum.config.model import Config
 from hep_peaksum.geometry.grid import EventError, Grid
 from hep_peaksum.kernels import Array
-from hep_peaksum.reading.blocks import read_blocks
-from hep_peaksum.reading.columns import column, grid_columns
+from hep_peaksum.reading.blocks import grid_cells, read_blocks
+from hep_peaksum.reading.columns import column
+from hep_peaksum.reading.files import one_line_errors
 
 
 class Compared(NamedTuple):
@@ -141,10 +142,7 @@ def closure(config: Config, dataset: str | None = None, *, max_events: float = m
     maps = {grid: (source.mask_map(), source.noise_map()) for grid, source in sources.items()}
     for events in read_blocks(config, sources, dataset, max_events=max_events):
         try:
-            cells = {
-                grid: grid_columns(events, source, config.friends).cells(0, len(events))
-                for grid, source in sources.items()
-            }
+            cells = grid_cells(config, sources, events)
             for name, reference in wanted.items():
                 (grid,), settings = config.clusters[name].grid, config.clusters[name].settings
                 mask, noise = maps[grid]
@@ -193,7 +191,11 @@ def _objects(
     reference: ReferenceInput, events: ak.Array, config: Config, plane: Grid
 ) -> tuple[_Objects, Array]:
     """Return the objects of the file in some events, and which of their sums are meant to be ours."""
-    jagged = {branch: _jagged(column(events, branch, config.friends), branch) for branch in reference.branches}
+    with one_line_errors(events.metadata["filename"]):
+        jagged = {
+            branch: _jagged(ak.materialize(column(events, branch, config.friends)), branch)
+            for branch in reference.branches
+        }
     _check_lengths(jagged)
     n_each = ak.to_numpy(ak.num(jagged[reference.sum]))
     columns = {branch: ak.to_numpy(ak.flatten(array)) for branch, array in jagged.items()}

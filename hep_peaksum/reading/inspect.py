@@ -11,7 +11,7 @@ import awkward as ak
 import numpy as np
 
 from hep_peaksum.kernels import Array
-from hep_peaksum.reading.files import open_file
+from hep_peaksum.reading.files import one_line_errors, open_file
 
 # How hits are commonly called: the last word of a branch, without case; labels before coordinates.
 HIT_WORDS = {
@@ -44,7 +44,7 @@ def survey(path: str) -> tuple[dict[str, int], list[Candidate]]:
     """
     trees: dict[str, int] = {}
     found: list[Candidate] = []
-    with open_file(path) as file:
+    with open_file(path) as file, one_line_errors(path):
         for key in file.keys(cycle=False):
             tree = file[key]
             if not hasattr(tree, "num_entries"):

@@ -442,7 +442,7 @@ def test_a_file_that_changes_under_a_job_is_told(write_events, job, monkeypatch,
         said = result.losses[0]["reason"]
     assert said.startswith(f"{bad}: ")
     assert "\n" not in said
-    words = {"truncated": "cut short or damaged", "removed": "not there any more"}
+    words = {"truncated": "cut short or damaged", "removed": "the file no longer exists"}
     assert words.get(change, "changed while the job ran") in said
     assert len(records_of(content)) == 1
 

@@ -389,7 +389,9 @@ def test_a_friend_of_a_real_file_is_read(data):
         ),
         pytest.param("gone:nPV", r"no tree 'aux/Evnt' \(did you mean 'aux/Event'\?\); there are ", id="tree"),
         pytest.param(
-            "short:run", "friend 'Short' has 11 entries, 'Events' has 10: these must be equal", id="entries"
+            "short:run",
+            "friend 'Short' has 11 entries, 'Events' has 10: the numbers must be equal",
+            id="entries",
         ),
     ],
 )

@@ -1,7 +1,6 @@
 """Files of web servers, S3 and XRootD are read like local ones; a server in trouble is one line, in time."""
 
 import contextlib
-import http.server
 import importlib
 import json
 import os
@@ -10,7 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -44,62 +42,6 @@ def clusters_of(result):
 
 
 # ------------------------------------------------------------------------------------------------ a web server
-
-
-class Server(http.server.BaseHTTPRequestHandler):
-    """Files of a folder, by ranges; with troubles on demand."""
-
-    protocol_version = "HTTP/1.1"
-    n_refused, delay, n_ranges = 0, 0.0, 0
-
-    def do_HEAD(self):
-        self.answer(body=False)
-
-    def do_GET(self):
-        self.answer(body=True)
-
-    def answer(self, *, body):
-        cls, path = type(self), Path(self.server.folder) / self.path.lstrip("/")
-        time.sleep(cls.delay)
-        if cls.n_refused > 0:
-            cls.n_refused -= 1
-            return self.reply(503, b"")
-        if not path.is_file():
-            return self.reply(404, b"")
-        content, asked = path.read_bytes(), self.headers.get("Range")
-        if asked is None:
-            return self.reply(200, content if body else b"", n_bytes=len(content))
-        cls.n_ranges += 1
-        first, _, last = asked.removeprefix("bytes=").partition("-")
-        stop = min(int(last) + 1 if last else len(content), len(content))
-        told = {"Content-Range": f"bytes {first}-{stop - 1}/{len(content)}"}
-        return self.reply(206, content[int(first) : stop] if body else b"", stop - int(first), **told)
-
-    def reply(self, status, content, n_bytes=None, **headers):
-        self.send_response(status)
-        for key, value in {"Accept-Ranges": "bytes", **headers}.items():
-            self.send_header(key, value)
-        self.send_header("Content-Length", str(len(content) if n_bytes is None else n_bytes))
-        self.end_headers()
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.wfile.write(content)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def served(tmp_path):
-    """Serve the folder of the test; return the class of the server and its address."""
-    package("aiohttp")
-    handler = type("Handler", (Server,), {})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.folder, server.daemon_threads = tmp_path, True
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield handler, f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("executor", ["iterative", "threads", "futures"])
@@ -155,13 +97,13 @@ def test_a_server_in_trouble_is_one_line_in_time(write_events, job, served, trou
 def test_what_the_user_told_fsspec_is_said_to_the_server(write_events, job, served, monkeypatch):
     server, address = served
     write_events("a.root", 13)
-    asked = []
+    requests, answer = [], server.answer
     monkeypatch.setattr(
-        server, "answer", lambda self, body: asked.append(self.headers) or Server.answer(self, body=body)
+        server, "answer", lambda self, body: requests.append(self.headers) or answer(self, body=body)
     )
     monkeypatch.setitem(fsspec.config.conf, "http", {"headers": {"Authorization": "Bearer me"}})
     run_job(job(f"{address}/a.root"))
-    assert {headers["Authorization"] for headers in asked} == {"Bearer me"}
+    assert {headers["Authorization"] for headers in requests} == {"Bearer me"}
 
 
 # ---------------------------------------------------------------------------------------------------------- S3
@@ -370,13 +312,6 @@ def test_an_xrootd_server_that_comes_back_is_asked_again(write_events, job, xroo
 NOBODY = "127.0.0.1:1"
 
 
-@pytest.fixture
-def silent():
-    """Return the address of a server that takes calls and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"127.0.0.1:{server.getsockname()[1]}"
-
-
 def assert_lost_in_time(job, good, url, on_bad_file):
     """Run a job of a good file and one that cannot be read; return the one line that is soon said."""
     content = job(good, url, run={"timeout": 1, "retries": 0, "on_bad_file": on_bad_file})
@@ -438,7 +373,9 @@ def test_check_tells_a_server_in_trouble_in_one_line(job, monkeypatch, url):
 
 
 def test_a_protocol_that_nobody_knows_is_told(job):
-    with pytest.raises(ConfigError, match=r"gopher://a/b.root: fsspec knows no gopher://, expected https://"):
+    with pytest.raises(
+        ConfigError, match=r"gopher://a/b.root: fsspec has no file system for gopher://, expected https://"
+    ):
         run_job(job("gopher://a/b.root"))
 
 
