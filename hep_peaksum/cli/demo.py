@@ -11,12 +11,13 @@ import awkward as ak
 import uproot
 
 from hep_peaksum import toy
-from hep_peaksum.config.formats import PARTS, PLOTS
+from hep_peaksum.config.formats import PLOTS
 from hep_peaksum.config.load import load_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.job.run import RunResult, run
 from hep_peaksum.plotting import canvas, events
 from hep_peaksum.preview.event import read_event
+from hep_peaksum.results.checkpoints import part_paths
 
 FOLDER = Path("hep-peaksum-demo")
 QUICKSTART = "quickstart.yaml"
@@ -68,7 +69,7 @@ def demo(n_events: int = 10_000, seed: int = 1) -> Demo:
         path.write_text(quickstart(), encoding="utf-8")
     config = load_config(path)
     result = run(config)
-    parts = sorted((result.directory / "toy" / PARTS).glob("part-*.parquet"))
+    parts = part_paths(result.directory, "toy")
     columns = ["Cluster_row", "Cluster_col", "Cluster_energy"]
     found = ak.concatenate([ak.from_parquet(part, columns=columns) for part in parts])
     clusters = ak.zip({name.removeprefix("Cluster_"): found[name] for name in columns})

@@ -17,6 +17,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from hep_peaksum.config.formats import SUMMARY
 from hep_peaksum.diagnostics import wording
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.settings.model import PeakSumSettings
@@ -150,7 +151,7 @@ def _losses(losses: Sequence[Mapping[str, Any]]) -> list[str]:
         lines.append(f"[red]lost[/red] {count} entries of {dataset}: {escape(found[0]['reason'])}{more}")
     if len(by_file) > MANY_FILES:
         n_more = len(by_file) - MANY_FILES
-        lines.append(f"[red]lost[/red] and entries of {n_more} more files: all of them are in summary.json")
+        lines.append(f"[red]lost[/red] and entries of {n_more} more files: all of them are in {SUMMARY}")
     return lines
 
 

@@ -27,7 +27,7 @@ from hep_peaksum.plotting import canvas, histograms
 from hep_peaksum.reading.files import find_files
 from hep_peaksum.results import root_files
 from hep_peaksum.results.checkpoints import Chunk, discard_others, is_finished, read_record, write_json
-from hep_peaksum.results.manifest import LOSSES, Loss, Numbers, fingerprint, held_directory, open_directory
+from hep_peaksum.results.manifest import LOSSES, Loss, Numbers, fingerprint, locked_directory, open_directory
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def run(config: Config, *, max_events: int | None = None, restart: bool = False)
         If a file cannot be read or an event does not hold what was promised, and ``on_bad_file`` is ``stop``.
     """
     files = find_files(config)
-    with held_directory(config) as directory:
+    with locked_directory(config) as directory:
         return _run(config, directory, files, max_events=max_events, restart=restart)
 
 
@@ -79,9 +79,9 @@ def _run(config: Config, directory: Path, files: Files, *, max_events: int | Non
     began = time.perf_counter()
     manifest = open_directory(directory, config, files, restart=restart)
     with Workers(config.run) as workers:
-        known = manifest.known(files)
+        known = manifest.file_metadata(files)
         plan = plan_job(config, files, max_events=max_events, cache=known, workers=workers)
-        manifest.note(known)
+        manifest.add_metadata(known)
         numbers = manifest.numbers
         chunks = {numbers.chunk(item): item for item in plan.items}
         (directory / SUMMARY).unlink(missing_ok=True)  # it stands for complete results
@@ -160,11 +160,11 @@ def _write_results(config: Config, directory: Path, merged: Mapping[str, Merged]
     """Write the forms of the clusters that are asked for, the histograms and their pictures."""
     for name, found in merged.items():
         parts = [chunk.part(directory) for chunk in found.records]
-        for form, (file, merge) in FORMATS.items():
-            if merge is None:
+        for word, (file, writer) in FORMATS.items():
+            if writer is None:
                 continue
-            if form in config.output.clusters and parts:
-                resolve_name(merge)(parts, directory / name / file)
+            if word in config.output.clusters and parts:
+                resolve_name(writer)(parts, directory / name / file)
             else:
                 (directory / name / file).unlink(missing_ok=True)
     filled = {f"{name}/{key}": h for name, found in merged.items() for key, h in found.histograms.items()}

@@ -9,6 +9,7 @@ from typing import Any
 import hist
 import numpy as np
 
+from hep_peaksum.config.formats import MANIFEST
 from hep_peaksum.config.inputs import GridInput
 from hep_peaksum.config.model import Config
 from hep_peaksum.job.planning import Plan
@@ -60,7 +61,7 @@ def _both_units(threshold: Any, comparison: str, source: GridInput) -> str:
 
 
 VERSIONED = ("hep_peaksum", "awkward", "coffea", "numba", "numpy", "scipy", "uproot")
-NO_IDENTITY = "run = dataset number, luminosityBlock = file number, event = entry (see manifest.json)"
+NO_IDENTITY = f"run = dataset number, luminosityBlock = file number, event = entry (see {MANIFEST})"
 
 
 def account(

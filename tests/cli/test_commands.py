@@ -468,7 +468,7 @@ def test_status_of_an_unfinished_job_counts_what_is_done(
 def test_status_of_another_folder_is_one_line(cli, name):
     status, _, err = cli("status", name)
     assert status == 1
-    assert complaints(err) == [f"{name}: no results directory (it has no manifest.json)"]
+    assert complaints(err) == [f"{name}: not a results directory (it has no manifest.json)"]
 
 
 def test_presets_are_listed_and_shown(cli):
