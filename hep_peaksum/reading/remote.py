@@ -50,8 +50,8 @@ def check_protocol(path: str) -> None:
 class RemoteSource(FSSpecSource):  # type: ignore[misc]
     """uproot's fsspec source with a `timeout` that works.
 
-    uproot 5.7.7 passes `timeout` to every file system unchanged: S3's constructor rejects it, HTTP's ignores
-    it, and XRootD keeps trying to connect. The file systems' own retries are off: a job retries whole chunks.
+    Why: uproot 5.7.7 passes `timeout` to every file system unchanged, but only HTTP's understands it: S3's
+    rejects it, and XRootD keeps trying to connect. Their own retries are off, since a job retries whole chunks.
     Drop it when uproot translates the timeout itself; `tests/reading/test_uproot_patches.py` fails then.
     """
 
@@ -69,20 +69,14 @@ def _limits(path: str, timeout: int) -> dict[str, Any]:
     """Return the arguments of a file system that end a request after `timeout` seconds."""
     protocol = path.partition("://")[0]
     if protocol in ("http", "https"):
-        total = importlib.import_module("aiohttp").ClientTimeout(total=timeout)
-        return _merged_with_config(protocol, "client_kwargs", {"timeout": total})
+        return {"timeout": timeout}
     if protocol in ("s3", "s3a"):
-        seconds = {"connect_timeout": timeout, "read_timeout": timeout}
-        return _merged_with_config(protocol, "config_kwargs", {**seconds, "retries": {"max_attempts": 0}})
+        limits = {"connect_timeout": timeout, "read_timeout": timeout, "retries": {"max_attempts": 0}}
+        # merged with the user's configuration of fsspec, which an argument would replace
+        return {"config_kwargs": {**limits, **fsspec.config.conf.get(protocol, {}).get("config_kwargs", {})}}
     if protocol == "root":
         client = importlib.import_module("XRootD.client")
         for key, value in {**dict.fromkeys(XROOTD_SECONDS, timeout), **XROOTD_COUNTS}.items():
             client.EnvPutInt(key, value)  # does not override XRD_* of the environment
         return {"timeout": timeout}
     return {}
-
-
-def _merged_with_config(protocol: str, key: str, limits: dict[str, Any]) -> dict[str, Any]:
-    """Return the limits merged with fsspec's configuration of the user, which an argument would replace."""
-    configured = fsspec.config.conf.get(protocol, {}).get(key, {})
-    return {key: {**limits, **configured}}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import awkward as ak
 import numpy as np
@@ -17,6 +18,7 @@ import yaml
 from places import SUPPORT
 
 from hep_peaksum.config.load import parse_config
+from hep_peaksum.config.sections import ExecutorName
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job import executors
 from hep_peaksum.job.coffea_runner import ChunkError
@@ -199,6 +201,10 @@ def test_an_error_on_a_parsl_worker_is_one_line(many, tmp_path):
 # ------------------------------------------------------------------------------------------- what is not there
 
 
+def test_every_word_of_the_config_has_an_executor():
+    assert set(executors.START) == set(get_args(ExecutorName))
+
+
 @pytest.mark.parametrize(
     ("executor", "module", "remedy"),
     [
@@ -242,9 +248,9 @@ def test_options_that_do_not_fit_are_told(job, options, problem):
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("nowhere:cluster", r"is not to be had \(ModuleNotFoundError: No module named 'nowhere'\)"),
-        ("mysite:typo", r"is not to be had \(AttributeError: .*'typo'\)"),
-        ("mysite:failing", r"could not make it \(ValueError: queue and project\)"),
+        ("nowhere:cluster", r"cannot be imported \(ModuleNotFoundError: No module named 'nowhere'\)"),
+        ("mysite:typo", r"cannot be imported \(AttributeError: .*'typo'\)"),
+        ("mysite:failing", r"failed \(ValueError: queue and project\)"),
         ("mysite:other", r"returned int, expected a (Dask cluster|parsl config)"),
     ],
 )
