@@ -35,8 +35,7 @@ def keras(session: nox.Session, backend: str) -> None:
 def executors(session: nox.Session) -> None:
     """Run the tests of Dask, Parsl, job queues, S3 and XRootD, for real."""
     session.install(".[test,dask,parsl,s3,xrootd]", "dask-jobqueue", "moto[server]")
-    tests = ("tests/job/test_executors.py", "tests/job/test_faults.py", "tests/reading/test_remote.py")
-    session.run("python", "-m", "pytest", *tests)
+    session.run("python", "-m", "pytest", "tests/job", "tests/reading")
 
 
 @nox.session(python="3.11")

@@ -7,7 +7,9 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from event_files import CELLS, N
 
 
 class Server(http.server.BaseHTTPRequestHandler):
@@ -74,3 +76,17 @@ def silent():
     """Return the address of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def two_trees(write_root):
+    """Write a tree and two friends: one with the same number of entries, one with another."""
+    main = {"x": CELLS.astype("f4")}
+    same = {
+        "run": np.full(N, 5),
+        "lumi": np.arange(N),
+        "event": np.arange(100, 100 + N),
+        "nPV": np.arange(N) * 2,
+    }
+    other = {"run": np.arange(N + 1)}
+    return write_root("a.root", {"Events": main, "aux/Event": same, "Short": other})

@@ -84,7 +84,7 @@ def test_a_server_that_falls_silent_later_is_one_line_in_time(
     write_events("a.root", 400, row=[[1]] * 400, col=[[1]] * 400, sum=[[1]] * 400)
     path = config_file(f"{address}/a.root")
     word, *options = COMMANDS[command]
-    for _ in range(2):  # what fsspec remembers is not asked for again
+    for _ in range(2):  # fsspec caches some answers
         server.n_prompt = 1000
         with pytest.raises(SystemExit, match=r"^0$"):
             main([word, path, *options])

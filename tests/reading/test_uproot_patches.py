@@ -20,7 +20,7 @@ def is_still_waiting_after(url, seconds, server):
     thread.start()
     thread.join(seconds)
     is_waiting = thread.is_alive()
-    server.close()  # whoever waits gets an error
+    server.close()  # the client gets an error
     thread.join(30)
     return is_waiting
 
