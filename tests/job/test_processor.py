@@ -15,7 +15,7 @@ from coffea.nanoevents import BaseSchema
 
 from hep_peaksum import Axis, Grid, PeakSumProcessor, PeakSumSettings, block_sizes, find_clusters
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.job.planning import Runner
+from hep_peaksum.job.coffea_runner import Runner
 from hep_peaksum.results.checkpoints import Chunk, read_record
 
 JOB = yaml.safe_load("""

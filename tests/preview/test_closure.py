@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hep_peaksum.config.load import parse_config
-from hep_peaksum.config.model import ConfigError
+from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.planning import check_inputs
 from hep_peaksum.preview.closure import Compared, closure
 from hep_peaksum.results.manifest import fingerprint
