@@ -78,6 +78,8 @@ def read_blocks(
 ) -> Iterator[ak.Array]:
     """Yield the events of a dataset as coffea hands them to a processor, a few at a time.
 
+    Their columns have to be used before the next block is requested, while the file is open.
+
     Parameters
     ----------
     config

@@ -45,6 +45,7 @@ def test_nanoaod_makes_collections_of_branches(write_root):
     assert cells.tolist() == CELLS.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schema", "names"),
     [

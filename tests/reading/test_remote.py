@@ -40,7 +40,7 @@ def clusters_of(result):
 # ------------------------------------------------------------------------------------------------ a web server
 
 
-@pytest.mark.parametrize("executor", ["iterative", "threads", "futures"])
+@pytest.mark.parametrize("executor", ["iterative", "threads", pytest.param("futures", marks=pytest.mark.slow)])
 def test_files_of_a_server_are_read_like_local_ones(write_events, job, served, tmp_path, executor):
     server, address = served
     files = [write_events("a.root", 13, 1), write_events("b.root", 8, 2)]
