@@ -88,7 +88,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
 
     Raises
     ------
-    hep_peaksum.config.model.ConfigError
+    hep_peaksum.config.yaml_io.ConfigError
         If the sections are not valid, with a line for every problem.
 
     Examples

@@ -59,7 +59,7 @@ def run(config: Config, *, max_events: int | None = None, restart: bool = False)
 
     Raises
     ------
-    hep_peaksum.config.model.ConfigError
+    hep_peaksum.config.yaml_io.ConfigError
         If the folder cannot be written or holds the results of another config, or an input file does not exist.
     hep_peaksum.results.lock.InUseError
         If another run is at work in the folder.
