@@ -117,7 +117,7 @@ def jagged(tables: list[Table], settings: PeakSumSettings) -> ak.Array:
 
     The tables are used up: a column that is ranked is let go, and the next one has its memory.
     """
-    import awkward as ak  # noqa: PLC0415 -- slow to import
+    import awkward as ak
 
     n_found = _in_a_row([np.diff(part.event_offsets) for part in tables])
     first = np.concatenate([[0], np.cumsum(n_found)])
@@ -137,7 +137,7 @@ def jagged(tables: list[Table], settings: PeakSumSettings) -> ak.Array:
         contents.append(ranked[which])
     parameters = None
     if set(names) >= set(FOUR_VECTOR):
-        import vector  # noqa: PLC0415 -- slow to import
+        import vector
 
         vector.register_awkward()
         parameters = {"__record__": "Momentum4D"}

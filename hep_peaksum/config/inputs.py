@@ -63,7 +63,7 @@ class DenseBranch(BaseModel):
 class ReferenceInput(BaseModel):
     """A collection that the file has of its own, which clusters are compared with: where, and which sum.
 
-    `row` and `col` are branches of labels, indices or coordinates, as hits have them. `only` and `sum_where`
+    `row` and `col` are branches of labels, indices or coordinates, as hits have them. `where` and `sum_where`
     say what branches must hold: for an object to be looked at, and for its sum to be meant to be that of a
     cluster.
     """
@@ -73,13 +73,13 @@ class ReferenceInput(BaseModel):
     row: str
     col: str
     sum: str
-    only: dict[str, Number] = Field(default_factory=dict)
+    where: dict[str, Number] = Field(default_factory=dict)
     sum_where: dict[str, Number] = Field(default_factory=dict)
 
     @property
     def branches(self) -> tuple[str, ...]:
         """The branches that are read."""
-        return self.row, self.col, self.sum, *self.only, *self.sum_where
+        return self.row, self.col, self.sum, *self.where, *self.sum_where
 
 
 def _complete_grid(values: Any) -> Any:

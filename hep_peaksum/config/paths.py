@@ -40,7 +40,7 @@ def expand_files(files: Mapping[str, str]) -> dict[str, str]:
             expanded[path] = tree
             continue
         is_pattern = glob.has_magic(path) and not Path(path).is_file()
-        matches = sorted(glob.glob(path, recursive=True)) if is_pattern else [path]  # noqa: PTH207
+        matches = sorted(glob.glob(path, recursive=True)) if is_pattern else [path]  # noqa: PTH207 -- Path.glob takes no absolute pattern
         if not matches:
             msg = f"no file matches {path!r} (seen from {Path.cwd()})"
             raise FileNotFoundError(msg)

@@ -167,8 +167,8 @@ class _Links(NamedTuple):
 
 def _tied_groups(peaks: Peaks, grid: Grid, settings: PeakSumSettings) -> Array:
     """Return the number of the group of every peak: equal peaks in each other's search windows are of one."""
-    from scipy.sparse import coo_array  # noqa: PLC0415 -- slow to import
-    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 -- slow to import
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
     links, n = _Links.between(peaks, grid, settings), len(peaks)
     graph = coo_array((np.ones(len(links.first), bool), (links.first, links.second)), shape=(n, n))
@@ -216,8 +216,8 @@ def _rings(
 
 def _unrolled(links: _Links, group: Array) -> Array:
     """Return where every peak lies from the first of its group, along some path of links: shape (peak, 2)."""
-    from scipy.sparse import coo_array  # noqa: PLC0415 -- slow to import
-    from scipy.sparse.csgraph import breadth_first_order  # noqa: PLC0415 -- slow to import
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import breadth_first_order
 
     # one more node, linked to the first peak of every group, so that one walk reaches them all
     n, roots = len(group), np.unique(group, return_index=True)[1]

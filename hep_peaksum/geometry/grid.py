@@ -152,7 +152,7 @@ def from_dense(
     """
     expected = _dense_shape(grid, axes, shape)
     if isinstance(array, (list, tuple)):
-        import awkward as ak  # noqa: PLC0415 -- only those who pass jagged arrays pay for it
+        import awkward as ak
 
         array = ak.Array(list(array))
     cells = array if isinstance(array, np.ndarray) else _regular(array, expected)
@@ -190,7 +190,7 @@ def _with_layers(expected: tuple[int, ...], found: tuple[int, ...]) -> tuple[int
 
 def _regular(array: ak.Array, expected: tuple[int, ...]) -> Array:
     """Return a jagged array as a regular one; the first event of another shape than expected is an error."""
-    import awkward as ak  # noqa: PLC0415 -- only those who pass jagged arrays pay for it
+    import awkward as ak
 
     depth = array.ndim - 1
     if len(array) == 0:
@@ -220,7 +220,7 @@ def _regular(array: ak.Array, expected: tuple[int, ...]) -> Array:
 
 def _wrong_shape(event: ak.Array, sizes: list[int]) -> str:
     """Say how many values an event has on the first level where they are not as many as they should be."""
-    import awkward as ak  # noqa: PLC0415 -- only those who pass jagged arrays pay for it
+    import awkward as ak
 
     for level, size in enumerate(sizes, start=1):
         for n in ak.to_list(ak.flatten(ak.num(event, axis=level), axis=None)):

@@ -57,7 +57,7 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
     >>> hits.dense().tolist(), hits.n_outside
     ([[[0, 5]]], 1)
     """
-    import awkward as ak  # noqa: PLC0415 -- only those who pass awkward arrays pay for it
+    import awkward as ak
 
     if len({len(column) for column in (row, col, energy)}) > 1:
         msg = f"row, col and energy are of {len(row)} events, {len(col)} events and {len(energy)} events"

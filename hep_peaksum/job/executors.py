@@ -90,7 +90,7 @@ def _threads(options: RunOptions) -> Iterator[Any]:
 @contextmanager
 def _processes(options: RunOptions) -> Iterator[Any]:
     """Yield an executor on the processes of loky, which are kept for the next job."""
-    import loky  # noqa: PLC0415 -- slow to import, and needed for processes only
+    import loky
 
     processes = loky.get_reusable_executor(
         max_workers=options.workers,

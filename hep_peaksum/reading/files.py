@@ -112,7 +112,7 @@ def count_entries(tree: Any) -> int:
 
 def schema_class(name: str) -> type[BaseSchema]:
     """Return the coffea schema of that name, or the class ``module:Class``."""
-    import coffea.nanoevents  # noqa: PLC0415 -- slow to import
+    import coffea.nanoevents
 
     if name in SCHEMAS:
         return cast("type[BaseSchema]", getattr(coffea.nanoevents, SCHEMAS[name]))
@@ -127,7 +127,7 @@ def nano_events(
 
     Columns are read when they are used; ``events.metadata`` holds the same keys as in a job.
     """
-    from coffea.nanoevents import NanoEventsFactory  # noqa: PLC0415 -- slow to import
+    from coffea.nanoevents import NanoEventsFactory
 
     metadata = {
         "dataset": dataset,

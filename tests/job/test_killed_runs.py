@@ -148,7 +148,7 @@ def test_ctrl_c_stops_within_seconds_and_the_next_run_continues(killable, execut
     path.write_text(yaml.safe_dump(content))
     process = subprocess.Popen(
         command(path), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, preexec_fn=HEAR_CTRL_C,  # noqa: PLW1509
+        start_new_session=True, preexec_fn=HEAR_CTRL_C,  # noqa: PLW1509 -- it only resets a signal
     )  # fmt: skip
     while not records_of(content):
         assert process.poll() is None, process.stderr.read()
@@ -163,7 +163,7 @@ def test_ctrl_c_stops_within_seconds_and_the_next_run_continues(killable, execut
         raise
     assert time.monotonic() - began < 10
     assert process.returncode == 130
-    assert message.strip().startswith("error: stopped; the chunks that are finished are kept")
+    assert message.strip().startswith("error: interrupted; finished chunks are kept")
     content["run"]["executor"] = "iterative"
     again = run_job(content)
     assert again.summary["n_chunks"]["reused"] >= 1
@@ -184,6 +184,6 @@ def test_ctrl_c_stops_while_coffea_waits_for_chunks(killable, tmp_path, executor
     )  # fmt: skip
     assert list(tmp_path.glob("once-*"))
     assert done.returncode == 130
-    assert done.stderr.strip().startswith("error: stopped; the chunks that are finished are kept")
+    assert done.stderr.strip().startswith("error: interrupted; finished chunks are kept")
     content["run"]["executor"] = "iterative"
     assert content_of(run_job(content).directory) == expected

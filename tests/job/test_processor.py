@@ -222,7 +222,7 @@ def test_layers_are_summed_for_the_search_and_kept_for_the_field(write_root, ran
 # ------------------------------------------------------------------------------------------------ no clusters
 
 
-TYPES = "{peak_sum: float64, seed: float64, row: int32, col: int32, n_cells: int32, pt: float64, eta: float64, phi: float64, energy: float64}"  # fmt: skip  # noqa: E501
+TYPES = "{peak_sum: float64, seed: float64, row: int32, col: int32, n_cells: int32, pt: float64, eta: float64, phi: float64, energy: float64}"  # fmt: skip  # noqa: E501 -- reads as one line
 HITS = {
     **JOB,
     "grids": {"calo": {**JOB["grids"]["calo"], "hits": {"row": "hit_row", "col": "hit_col", "value": "hit_e"}}},
@@ -260,7 +260,7 @@ def test_events_without_clusters_have_empty_lists(write_events):
 @pytest.mark.parametrize("n_events", [0, 5])
 def test_a_file_in_which_no_event_has_hits_gives_empty_lists(write_root, n_events):
     empty = ak.Array([[1.0]])[:, :0]
-    hits = ak.concatenate([ak.zip({"row": ak.values_astype(empty, "i4"), "col": ak.values_astype(empty, "i4"), "e": empty})] * 5)  # fmt: skip  # noqa: E501
+    hits = ak.concatenate([ak.zip({"row": ak.values_astype(empty, "i4"), "col": ak.values_astype(empty, "i4"), "e": empty})] * 5)  # fmt: skip  # noqa: E501 -- reads as one line
     words = {word: np.arange(n_events) for word in ("run", "luminosityBlock", "event")}
     file = write_root("a.root", {"Events": {"hit": hits[:n_events], **words}})
     events = run([file], HITS)["events"]

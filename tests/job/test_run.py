@@ -22,7 +22,7 @@ PLANE = Grid(
 )
 
 
-COLUMNS = ["run", "luminosityBlock", "event", "nJet", "Jet_peak_sum", "Jet_seed", "Jet_row", "Jet_col", "Jet_n_cells", "Jet_pt", "Jet_eta", "Jet_phi", "Jet_energy"]  # fmt: skip  # noqa: E501
+COLUMNS = ["run", "luminosityBlock", "event", "nJet", "Jet_peak_sum", "Jet_seed", "Jet_row", "Jet_col", "Jet_n_cells", "Jet_pt", "Jet_eta", "Jet_phi", "Jet_energy"]  # fmt: skip  # noqa: E501 -- reads as one line
 EXECUTORS = ["iterative", "threads", "futures"]
 
 
