@@ -11,12 +11,13 @@ import awkward as ak
 import uproot
 
 from hep_peaksum import toy
-from hep_peaksum.config.formats import PARTS, PLOTS
+from hep_peaksum.config.formats import PLOTS
 from hep_peaksum.config.load import load_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.job.run import RunResult, run
 from hep_peaksum.plotting import canvas, events
 from hep_peaksum.preview.event import read_event
+from hep_peaksum.results.checkpoints import part_paths
 
 FOLDER = Path("hep-peaksum-demo")
 QUICKSTART = "quickstart.yaml"
@@ -75,7 +76,7 @@ def demo(n_events: int = 10_000, seed: int = 1) -> Demo:
 
 def _score(files: list[Path], directory: Path) -> toy.Score:
     """Compare the clusters that the job wrote with the showers in the toy files."""
-    parts = sorted((directory / "toy" / PARTS).glob("part-*.parquet"))
+    parts = part_paths(directory, "toy")
     columns = ["Cluster_row", "Cluster_col", "Cluster_energy"]
     written = ak.concatenate([ak.from_parquet(part, columns=columns) for part in parts])
     clusters = ak.zip({name.removeprefix("Cluster_"): written[name] for name in columns})

@@ -13,6 +13,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
+from hep_peaksum.config.formats import SUMMARY
 from hep_peaksum.diagnostics import wording
 from hep_peaksum.settings.model import PeakSumSettings
 
@@ -208,5 +209,5 @@ def _losses(losses: Sequence[Mapping[str, Any]]) -> list[str]:
         lines.append(f"[red]lost[/red] {count} entries of {dataset}: {escape(of_file[0]['reason'])}{more}")
     if len(by_file) > MAX_FILES_WITH_LOSSES:
         n_more = len(by_file) - MAX_FILES_WITH_LOSSES
-        lines.append(f"[red]lost[/red] entries of {n_more} more files, listed in summary.json")
+        lines.append(f"[red]lost[/red] entries of {n_more} more files, listed in {SUMMARY}")
     return lines

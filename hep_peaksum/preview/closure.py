@@ -19,8 +19,9 @@ from hep_peaksum.config.model import Config
 from hep_peaksum.evaluation.matching import CellIndices, same_cell, take_or_zero, with_unmatched
 from hep_peaksum.geometry.grid import EventError, Grid
 from hep_peaksum.kernels import Array
-from hep_peaksum.reading.blocks import read_blocks
-from hep_peaksum.reading.columns import column, grid_columns
+from hep_peaksum.reading.blocks import grid_cells, read_blocks
+from hep_peaksum.reading.columns import column
+from hep_peaksum.reading.files import one_line_errors
 
 
 class Mismatch(NamedTuple):
@@ -160,10 +161,7 @@ def closure(config: Config, dataset: str | None = None, *, max_events: float = m
     start = 0
     for events in read_blocks(config, sources, dataset, max_events=max_events):
         try:
-            cells = {
-                grid: grid_columns(events, source, config.friends).cells(0, len(events))
-                for grid, source in sources.items()
-            }
+            cells = grid_cells(config, sources, events)
             for name, reference in references.items():
                 (grid,), (plane, *_) = config.clusters[name].grid, config.grids_of(name)
                 clusters = _find_clusters(config, name, cells[grid], maps[grid])
@@ -199,7 +197,9 @@ class _Objects(NamedTuple):
 
 def _read_objects(reference: ReferenceInput, events: ak.Array, config: Config, plane: Grid) -> _Objects:
     """Return the selected objects of a reference and whether their sums should be those of clusters."""
-    jagged = {branch: column(events, branch, config.friends) for branch in reference.branches}
+    with one_line_errors(events.metadata["filename"]):
+        columns = {branch: column(events, branch, config.friends) for branch in reference.branches}
+        jagged = {branch: ak.materialize(values) for branch, values in columns.items()}
     _check_objects(jagged)
     n_objects = ak.to_numpy(ak.num(jagged[reference.sum]))
     columns = {branch: ak.to_numpy(ak.flatten(array)) for branch, array in jagged.items()}

@@ -13,8 +13,7 @@ from hep_peaksum.clustering.records import cluster_table, jagged_clusters
 from hep_peaksum.config.model import Config
 from hep_peaksum.geometry.grid import EventError, Grid
 from hep_peaksum.kernels import Array
-from hep_peaksum.reading.blocks import read_blocks
-from hep_peaksum.reading.columns import grid_columns
+from hep_peaksum.reading.blocks import grid_cells, read_blocks
 
 
 class Event(NamedTuple):
@@ -36,10 +35,7 @@ def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
     """
     for events in read_blocks(config, config.grids, dataset, max_events=1, first=entry):
         try:
-            cells = {
-                name: grid_columns(events, source, config.friends).cells(0, 1)
-                for name, source in config.grids.items()
-            }
+            cells = grid_cells(config, config.grids, events)
             clusters = {name: _clusters(config, name, cells) for name in config.clusters}
         except EventError as error:
             msg = f"entry {entry}: {error.problem}"

@@ -70,7 +70,7 @@ def test_status_of_an_unfinished_job_counts_finished_chunks(
 def test_status_of_another_folder_is_one_line(cli, name):
     status, _, err = cli("status", name)
     assert status == 1
-    assert complaints(err) == [f"{name}: no results directory (it has no manifest.json)"]
+    assert complaints(err) == [f"{name}: not a results directory (it has no manifest.json)"]
 
 
 def test_presets_are_listed_and_shown(cli):
