@@ -3,7 +3,6 @@
 import itertools
 
 import awkward as ak
-import hep_peaksum.named_grid.hits
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +12,7 @@ from strategies import bits
 from hep_peaksum import PeakSumSettings, block_sizes, find_clusters, from_hits, sparse
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import EventError, Grid, bare_grid
+from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Periodic, Rule, get_kernel
 
 often = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
@@ -114,7 +114,7 @@ def test_hits_are_placed_some_at_a_time(monkeypatch):
     pieces = sparse(*jagged, plane)
 
     assert whole.n_outside == pieces.n_outside > 5
-    for name in ("first", "cell", "value"):
+    for name in ("event_offsets", "cell", "value"):
         assert getattr(whole, name).tolist() == getattr(pieces, name).tolist()
 
 
@@ -122,7 +122,7 @@ def test_no_dense_grid_is_made(monkeypatch):
     def dense(self):
         raise AssertionError
 
-    monkeypatch.setattr(hep_peaksum.geometry.hits.Hits, "dense", dense)
+    monkeypatch.setattr(Hits, "dense", dense)
     hits = sparse(ak.Array([[1, 1], []]), ak.Array([[1, 2], []]), ak.Array([[5, 3], []]), bare_grid((200, 300)))
     assert find_clusters(hits, PeakSumSettings(seed_threshold=1)).peak_sum.to_list() == [[8], []]
 
@@ -148,7 +148,7 @@ def test_seeds_of_a_large_plane_come_in_the_order_of_their_cells(n_hits):
         find_clusters(cells, how, plane) for cells in (sparse(*jagged, plane), from_hits(*jagged, plane))
     )
     assert of_hits.to_list() == of_grids.to_list()
-    assert 0 < ak.count(of_hits.sum) <= 20 * n_hits
+    assert 0 < ak.count(of_hits.peak_sum) <= 20 * n_hits
 
 
 @pytest.mark.parametrize("cell_threshold", [None, 3])
@@ -170,7 +170,7 @@ def test_the_order_of_hits_does_not_matter(how_they_lie, cell_threshold):
         find_clusters(cells, how, plane) for cells in (sparse(*jagged, plane), from_hits(*jagged, plane))
     )
     assert of_hits.to_list() == of_grids.to_list()
-    assert ak.count(of_hits.sum) > 30
+    assert ak.count(of_hits.peak_sum) > 30
 
 
 def test_many_events_with_more_hits_than_cells_leave_nothing_behind():
