@@ -9,7 +9,7 @@ from places import DOCS
 from hep_peaksum import Axis, Grid, PeakSumSettings
 from hep_peaksum.clustering.fields import check_fields
 from hep_peaksum.config.sections import RunOptions
-from hep_peaksum.settings.model import EDGES, Pileup
+from hep_peaksum.settings.pileup import EDGES, Pileup
 
 RULES, RUNNING = ((DOCS / page).read_text(encoding="utf-8") for page in ("rules.md", "running.md"))
 BLOCKS = re.findall(r"```yaml\n(.*?)```", RULES, flags=re.DOTALL)

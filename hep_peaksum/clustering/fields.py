@@ -17,16 +17,18 @@ from hep_peaksum.clustering import pileup, shapes
 from hep_peaksum.clustering.sharing import PeakContext, ordered_sum
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array
-from hep_peaksum.settings.model import PeakSumSettings, Pileup, PileupKind
+from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.settings.pileup import Pileup, PileupKind
 
 FOUR_VECTOR = ("pt", "eta", "phi", "energy")
 
 
 class Field(NamedTuple):
-    """A quantity of a cluster: what it is called on an axis, its unit, and how it is computed."""
+    """A quantity of a cluster: its title on an axis, its unit, its meaning in words, and how it is computed."""
 
     title: str
     unit: str
+    meaning: str
     compute: Callable[[PeakContext], Array]
 
     @property
@@ -123,30 +125,69 @@ def _layer(found: PeakContext) -> Array:
 
 
 FIELDS = {
-    "peak_sum": Field("window sum", "counts", lambda found: found.peaks.sum),
-    "seed": Field("seed", "counts", lambda found: found.peaks.seed),
-    "row": Field("seed row", "", lambda found: found.peaks.row),
-    "col": Field("seed column", "", lambda found: found.peaks.col),
-    "layer": Field("layer", "", _layer),
-    "n_cells": Field("cells added", "", lambda found: found.peaks.n_cells),
-    "shared_sum": Field("sum in shared cells", "counts", _shared_sum),
-    "seed_gap": Field("seed above its neighbours", "counts", shapes.seed_gap),
-    "prominence": Field("seed above the saddle", "counts", shapes.prominence),
-    "n_neighbours": Field("neighbours above threshold", "", shapes.n_neighbours),
-    "e1_e9": Field("seed / 3x3", "", partial(shapes.ratio, inner=1, outer=3)),
-    "e9_e25": Field("3x3 / 5x5", "", partial(shapes.ratio, inner=3, outer=5)),
-    "isolation": Field("ring / window sum", "", shapes.isolation),
-    "noise": Field("noise of the sum", "counts", lambda found: found.noise_of_sum),
-    "at_seed": Field("no cell weighs", "", lambda found: found.weights.nothing),
-    "on_edge": Field("window beyond an edge", "", _on_edge),
-    "n_masked": Field("masked cells in the window", "", _n_masked),
-    "n_saturated": Field("saturated cells added", "", _n_saturated),
-    "layer_sums": Field("sum in the layer", "counts", _layer_sums),
+    "peak_sum": Field(
+        "window sum",
+        "counts",
+        "sum of the cells of the sum window that the cluster holds",
+        lambda found: found.peaks.sum,
+    ),
+    "seed": Field("seed", "counts", "the value that the search compared", lambda found: found.peaks.seed),
+    "row": Field("seed row", "", "row of the seed, from 0", lambda found: found.peaks.row),
+    "col": Field("seed column", "", "column of the seed, from 0", lambda found: found.peaks.col),
+    "layer": Field("layer", "", "layer of the cluster, where each is searched separately", _layer),
+    "n_cells": Field("cells added", "", "number of cells in the sum", lambda found: found.peaks.n_cells),
+    "shared_sum": Field(
+        "sum in shared cells",
+        "counts",
+        "part of the sum in cells that another cluster claims, too",
+        _shared_sum,
+    ),
+    "seed_gap": Field(
+        "seed above its neighbours",
+        "counts",
+        "height of the seed above the highest other cell of its search window",
+        shapes.seed_gap,
+    ),
+    "prominence": Field(
+        "seed above the saddle",
+        "counts",
+        "height of the seed above the saddle to anything higher",
+        shapes.prominence,
+    ),
+    "n_neighbours": Field(
+        "neighbours above threshold",
+        "",
+        "number of cells of the search window above `neighbour_threshold`",
+        shapes.n_neighbours,
+    ),
+    "e1_e9": Field("seed / 3x3", "", "seed cell over the 3x3 cells", partial(shapes.ratio, inner=1, outer=3)),
+    "e9_e25": Field("3x3 / 5x5", "", "3x3 over 5x5 cells", partial(shapes.ratio, inner=3, outer=5)),
+    "isolation": Field(
+        "ring / window sum",
+        "",
+        "ring of `isolation_depth` cells around the sum window over the sum",
+        shapes.isolation,
+    ),
+    "noise": Field(
+        "noise of the sum", "counts", "noise of the held cells in quadrature", lambda found: found.noise_of_sum
+    ),
+    "at_seed": Field(
+        "no cell weighs",
+        "",
+        "whether no cell weighs anything, so that the barycentre is the seed",
+        lambda found: found.weights.nothing,
+    ),
+    "on_edge": Field("window beyond an edge", "", "whether the sum window reaches beyond an edge", _on_edge),
+    "n_masked": Field("masked cells in the window", "", "number of masked cells of the sum window", _n_masked),
+    "n_saturated": Field(
+        "saturated cells added", "", "number of added cells that hold a code of `saturated`", _n_saturated
+    ),
+    "layer_sums": Field("sum in the layer", "counts", "sum of every layer over the held cells", _layer_sums),
     **{
-        f"{word}_{which}": Field(f"{title} {which}", "", partial(compute, which=place))
-        for word, title, compute in (
-            ("barycentre", "mean", shapes.barycentre),
-            ("width", "width in", shapes.width),
+        f"{word}_{which}": Field(f"{title} {which}", "", f"{meaning} in {which}", partial(compute, which=place))
+        for word, title, meaning, compute in (
+            ("barycentre", "mean", "barycentre of the held cells", shapes.barycentre),
+            ("width", "width in", "standard deviation of the held cells", shapes.width),
         )
         for place, which in enumerate(("row", "col"))
     },
@@ -155,7 +196,8 @@ FIELDS = {
 
 def _pileup_field(wanted: Pileup) -> Field:
     title = f"{wanted.name.replace('_', ' ')} pile-up".replace("chunky donut", "chunky-donut")
-    return Field(title, "counts", lambda found: pileup.estimate(found, wanted))
+    meaning = f"pile-up estimate {wanted.kind} for the area of the sum window"
+    return Field(title, "counts", meaning, lambda found: pileup.estimate(found, wanted))
 
 
 @lru_cache(maxsize=64)
@@ -171,7 +213,7 @@ def fields_of(grid: Grid, settings: PeakSumSettings | None = None) -> Mapping[st
     table = dict(FIELDS)
     if settings is not None and settings.pileup:
         table |= {wanted.name: _pileup_field(wanted) for wanted in settings.pileup}
-        table["net"] = Field("sum minus pile-up", "counts", net_sum)
+        table["net"] = Field("sum minus pile-up", "counts", "sum minus the estimate of `subtract`", net_sum)
     positions = {axis.name: axis for axis in (grid.rows, grid.cols) if axis.name and axis.centres is not None}
     for name, axis in positions.items():
         place = 0 if axis is grid.rows else 1
@@ -179,21 +221,27 @@ def fields_of(grid: Grid, settings: PeakSumSettings | None = None) -> Mapping[st
             (rf"$\{name}$", "rad" * (name == "phi")) if name in ("eta", "phi") else (name, axis.unit or "")
         )
         table[f"barycentre_{name}"] = Field(
-            f"mean {title}", unit, partial(shapes.barycentre, which=place, axis=axis)
+            f"mean {title}",
+            unit,
+            f"barycentre of the held cells in {name}",
+            partial(shapes.barycentre, which=place, axis=axis),
         )
-        table[f"width_{name}"] = Field(f"width in {title}", unit, partial(shapes.width, which=place, axis=axis))
+        meaning = f"standard deviation of the held cells in {name}"
+        table[f"width_{name}"] = Field(
+            f"width in {title}", unit, meaning, partial(shapes.width, which=place, axis=axis)
+        )
     if {"eta", "phi"} <= set(positions):
-        table["pt"] = Field(r"$p_T$", "GeV", _pt)
-        table["eta"] = Field(r"$\eta$", "", partial(_position, "eta"))
-        table["phi"] = Field(r"$\phi$", "rad", partial(_position, "phi"))
-        table["energy"] = Field("energy", "GeV", _energy)
+        table["pt"] = Field(r"$p_T$", "GeV", "transverse momentum", _pt)
+        table["eta"] = Field(r"$\eta$", "", "pseudorapidity", partial(_position, "eta"))
+        table["phi"] = Field(r"$\phi$", "rad", "azimuth in (-π, π]", partial(_position, "phi"))
+        table["energy"] = Field("energy", "GeV", "energy", _energy)
         return MappingProxyType(table)
     if grid.quantity == "energy":
-        table["energy"] = Field("energy", "GeV", sum_in_gev)
+        table["energy"] = Field("energy", "GeV", "energy", sum_in_gev)
     else:
-        table["pt"] = Field(r"$p_T$", "GeV", sum_in_gev)
+        table["pt"] = Field(r"$p_T$", "GeV", "transverse momentum", sum_in_gev)
     for name, axis in positions.items():
-        table[name] = Field(name, axis.unit or "", partial(_position, name))
+        table[name] = Field(name, axis.unit or "", f"position in {name}", partial(_position, name))
     return MappingProxyType(table)
 
 

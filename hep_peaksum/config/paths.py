@@ -1,4 +1,4 @@
-"""OffsetTables of a config: environment variables, globs, remote URLs, and the state of a local file."""
+"""Paths of a config: environment variables, globs, remote URLs, and the state of a local file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def expand_variables(path: str) -> str:
-    """Return a path with `~` and environment variables filled in; one that is not set is a ValueError."""
+    """Return a path with `~` and environment variables filled in; an unset variable is a ValueError."""
     expanded = os.path.expandvars(Path(path).expanduser() if path.startswith("~") else path)
     if "$" in expanded:
         msg = f"{path!r} names an environment variable that is not set: export it, or write the path"
@@ -21,7 +21,7 @@ REMOTE = "://"
 
 
 def expand_files(files: Mapping[str, str]) -> dict[str, str]:
-    """Return path -> tree: globs expanded and sorted, `~` and environment variables filled in, none twice.
+    """Return path -> tree: globs expanded and sorted, `~` and environment variables filled in, no file twice.
 
     Raises
     ------
@@ -38,15 +38,15 @@ def expand_files(files: Mapping[str, str]) -> dict[str, str]:
             expanded[path] = tree
             continue
         is_pattern = glob.has_magic(path) and not Path(path).is_file()
-        found = sorted(glob.glob(path, recursive=True)) if is_pattern else [path]  # noqa: PTH207
-        if not found:
+        names = sorted(glob.glob(path, recursive=True)) if is_pattern else [path]  # noqa: PTH207
+        if not names:
             msg = f"no file matches {path!r} (seen from {Path.cwd()})"
             raise FileNotFoundError(msg)
-        for name in found:
+        for name in names:
             if not Path(name).is_file():
                 msg = f"there is no file {name!r} (seen from {Path.cwd()})"
                 raise FileNotFoundError(msg)
-            if os.path.realpath(name) not in real:  # one file may go by several names
+            if os.path.realpath(name) not in real:  # links: one file under several names
                 real.add(os.path.realpath(name))
                 expanded[name] = tree
     return expanded
@@ -56,7 +56,7 @@ Files = Mapping[str, Mapping[str, str]]
 
 
 def file_state(path: str) -> tuple[int, int] | None:
-    """Return size and time of the last change of a file; None of one that is remote, or not there."""
+    """Return size and modification time of a file; None if it is remote or does not exist."""
     if REMOTE in path:
         return None
     try:

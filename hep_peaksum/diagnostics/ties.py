@@ -15,7 +15,8 @@ from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.seeding import pairs_in_window
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array, Peaks
-from hep_peaksum.settings.model import PeakSumSettings, TieRule
+from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.settings.tie_rules import TieRule
 
 # What can be said of two equal neighbours; a greedy rule is another algorithm, to be looked at with `compare`.
 RULES: tuple[TieRule, ...] = ("all", "none", "first", "last", "diagonal", "lexicographic")

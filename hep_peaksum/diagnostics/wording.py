@@ -10,20 +10,11 @@ from collections.abc import Mapping
 from hep_peaksum.clustering.pileup import reach
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Offset
-from hep_peaksum.settings.model import PeakSumSettings, Pileup
+from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.settings.pileup import Pileup
+from hep_peaksum.settings.tie_rules import TIE_RULES
 from hep_peaksum.settings.windows import Box, window_marks
 
-TIES = {
-    "all": "equal cells are all seeds",
-    "none": "of equal cells none is a seed",
-    "first": "of equal cells the one with the lower (row, col) in the grid is the seed, also across a seam",
-    "last": "of equal cells the one with the higher (row, col) in the grid is the seed, also across a seam",
-    "diagonal": "of equal cells the one further along both axes is the seed; none on a closed ring",
-    "lexicographic": "of equal cells the one in the later row, then column is the seed; none on a closed ring",
-    "drawn": "the marks of the search window say which cell must be exceeded",
-    "greedy": "maxima are taken from the highest down, each takes its search window out of the running",
-    "greedy-residual": "the highest cell left is a seed, a maximum or not, and takes its windows with it",
-}
 OVERLAPS = {
     "shared": "a cell of several windows is added to all of them",
     "highest": "a cell of several windows belongs to the highest seed",
@@ -209,7 +200,7 @@ def words(settings: PeakSumSettings) -> list[tuple[str, str]]:
     sigma = " sigma" if s.quantity == "significance" and not isinstance(s.seed_threshold, str) else ""
     said += [
         ("seed threshold", f"{s.seed_comparison} {s.seed_threshold}{sigma}"),
-        ("tie rule", f"{s.tie_rule}: {TIES[s.tie_rule]}{_greedy_order(s)}"),
+        ("tie rule", f"{s.tie_rule}: {TIE_RULES[s.tie_rule].meaning}{_greedy_order(s)}"),
     ]
     if s.cell_threshold is not None:
         of = "the absolute value of a cell" if s.cell_threshold_abs else "a cell"

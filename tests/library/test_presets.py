@@ -225,7 +225,7 @@ def test_the_3x3_mask_of_the_cms_tau_is_lexicographic_and_the_middle_of_3_by_9()
 
 
 @pytest.mark.parametrize("name", ["cms-l1-tau", "cms-l1-egamma"])
-def test_a_cms_cluster_has_eight_neighbours_and_two_more_along_phi_if_the_nearer_is_in(name):
+def test_a_cms_cluster_has_eight_neighbours_and_two_gated_ones_along_phi(name):
     settings, grid = preset(name)
     assert (settings.keep_stronger_side, grid) == ("rows", named_grid("cms-l1-towers"))
     cells = settings.gated_sum_cells()
