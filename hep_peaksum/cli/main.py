@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hep_peaksum.cli.diagnostics import closure, compare, explain, presets, ties
+from hep_peaksum.cli.keys import keys
 from hep_peaksum.cli.options import config_file, load, set_option
 from hep_peaksum.job.worker_startup import end_quickly, importing
 
@@ -244,6 +245,8 @@ def _config_of_root(file: str, overrides: Sequence[str]) -> Config:
 @click.option("-o", "--output", default="peaksum.yaml", show_default=True, type=click.Path(dir_okay=False))
 def init(root: str | None, output: str) -> None:
     """Write a config to begin with: the commented quickstart, or one for a ROOT file."""
+    from hep_peaksum.config.schema import editor_line  # noqa: PLC0415 -- only here
+
     if Path(output).exists():
         msg = f"{output} is there already: choose another name with -o"
         raise click.UsageError(msg)
@@ -259,7 +262,7 @@ def init(root: str | None, output: str) -> None:
             msg = f"{root}: nothing in it looks like a grid"
             raise ValueError(msg)
         text = _as_yaml(proposed_config(root, candidates[0]))
-    Path(output).write_text(text, encoding="utf-8")
+    Path(output).write_text(editor_line() + text, encoding="utf-8")
     click.echo(f"{output} is written; next: hep-peaksum check {output}")
 
 
@@ -282,5 +285,5 @@ def status(directory: str) -> None:
     console.print(f"{directory}: not complete; the same run command goes on from the finished chunks")
 
 
-for command in (explain, ties, compare, closure, presets):
+for command in (explain, ties, compare, closure, presets, keys):
     cli.add_command(command)
