@@ -108,7 +108,7 @@ def test_what_one_grid_cannot_give_is_answered_with_why_and_with_what_can(wanted
 
 def test_what_is_named_instead_is_there():
     folder = resources.files("hep_peaksum.library") / "algorithms"
-    for algorithm in yaml.safe_load((folder / "_elsewhere.yaml").read_text(encoding="utf-8")):
+    for algorithm in yaml.safe_load((folder / "_not_presets.yaml").read_text(encoding="utf-8")):
         assert set(re.findall(r"the preset ([\w-]+)", algorithm["instead"])) <= set(presets())
         assert not set(algorithm["names"]) & set(presets())
 
