@@ -19,7 +19,7 @@ def full(tmp_path):
     return load_config(write(tmp_path / "full.yaml", FULL))
 
 
-def test_a_config_says_which_data(full):
+def test_datasets_and_events_of_a_config(full):
     assert list(full.datasets) == ["zerobias", "ttbar-2018.v1"]
     assert full.datasets["zerobias"].files == {"data/*.root": "l1CaloTowerEmuTree/L1CaloTowerTree"}
     assert full.datasets["zerobias"].metadata == {"year": 2018}
@@ -31,7 +31,7 @@ def test_a_config_says_which_data(full):
     ]
 
 
-def test_a_config_says_which_grids(full):
+def test_grids_of_a_config(full):
     assert full.grids["towers"].grid == named_grid("cms-l1-towers")
     calo = full.grids["calo"]
     assert calo.grid.shape == (10, 12)
@@ -40,7 +40,7 @@ def test_a_config_says_which_grids(full):
     assert calo.n_cells == 67 * 10 * 12
 
 
-def test_a_config_says_which_clusters(full):
+def test_clusters_of_a_config(full):
     published = PeakSumSettings(
         search_window=(9, 9),
         sum_window=(9, 9),
@@ -60,7 +60,7 @@ def test_a_config_says_which_clusters(full):
     assert full.clusters["Cluster"].grid == ("calo",)
 
 
-def test_a_config_says_what_comes_out(full):
+def test_output_of_a_config(full):
     assert full.written_fields("Jet") == (
         *("peak_sum", "seed", "row", "col", "pt", "eta", "phi", "chunky_donut", "net", "energy"),
     )
@@ -83,7 +83,7 @@ def test_what_only_a_histogram_needs_is_computed_and_not_written():
     assert config.computed_fields("Jet") == ("peak_sum", "on_edge")
 
 
-def test_the_least_that_a_config_has_to_say():
+def test_the_shortest_config():
     config = parse_config(SMALL)
     assert config.grids["calo"].grid.shape == (24, 16)
     assert config.clusters["Jet"].settings == PeakSumSettings()
@@ -92,7 +92,7 @@ def test_the_least_that_a_config_has_to_say():
     assert list(config.booked) == ["nJet", "Jet_energy", "Jet_position"]
 
 
-def test_the_histograms_of_two_collections_are_all_there():
+def test_every_collection_has_its_default_histograms():
     config = parse_config(small("clusters.Tau={grid: calo}"))
     assert list(config.booked) == [
         *("nJet", "Jet_energy", "Jet_position", "nTau", "Tau_energy", "Tau_position"),
@@ -105,12 +105,12 @@ def test_collections_that_differ_by_case_only_keep_their_histograms():
     assert collections.count("Jet") == collections.count("jet") == 3
 
 
-def test_histograms_may_be_none_at_all():
+def test_histograms_can_be_switched_off():
     assert parse_config(small("histograms={}")).booked == {}
 
 
 @pytest.mark.parametrize("path", EVERY_CONFIG, ids=lambda path: path.stem)
-def test_the_configs_that_come_with_the_package_are_right(path):
+def test_the_example_configs_are_valid(path):
     config = load_config(path)
     assert parse_job(config.job()) == parse_job(yaml.safe_load(yaml.safe_dump(config.job())))
 
@@ -118,7 +118,7 @@ def test_the_configs_that_come_with_the_package_are_right(path):
 # ---------------------------------------------------------------------------------------------- round trips
 
 
-def test_the_job_of_a_config_is_the_same_job_again(full):
+def test_the_job_of_a_config_round_trips(full):
     job = parse_job(full.job())
     assert {name: getattr(job, name) for name in type(job).model_fields} == {
         name: getattr(full, name) for name in type(job).model_fields
@@ -132,7 +132,7 @@ def test_the_job_of_a_config_is_plain_values(full):
     assert parse_job(pickle.loads(pickle.dumps(job))) == parse_job(job)
 
 
-def test_the_job_does_not_know_where_it_runs(full, tmp_path):
+def test_the_job_does_not_depend_on_where_it_runs(full, tmp_path):
     elsewhere = load_config(
         write(tmp_path / "b.yaml", FULL), ["run.workers=9", "output.directory=there", "run.executor=threads"]
     )
@@ -174,7 +174,7 @@ def test_a_drawn_window_and_a_rule_over_a_preset_are_refused():
     assert problem.startswith("clusters.Jet: tie_rule 'all' beside a search window drawn")
 
 
-def test_a_preset_can_be_taken_without_its_pile_up():
+def test_the_pile_up_of_a_preset_can_be_removed():
     content = small("clusters.Jet={grid: calo, preset: cms-l1-jet, pileup: [], max_clusters: 6}")
     settings = parse_config(content).clusters["Jet"].settings
     assert (settings.pileup, settings.max_clusters, settings.tie_rule) == ((), 6, "diagonal")

@@ -183,7 +183,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("setting", "problem"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_is_one_line_with_the_key(setting, problem):
+def test_a_problem_is_one_line_that_begins_with_the_key(setting, problem):
     found = problems(small(*setting.split("|")))
     if "b c" not in problem:
         assert len(found) == 1
@@ -207,7 +207,7 @@ def test_a_key_that_is_missing_is_named(path):
     assert problems(content) == [f"{path}: missing, the config needs it"]
 
 
-def test_a_collection_without_a_grid_is_told_to_name_one():
+def test_a_collection_without_a_grid_is_refused():
     (problem,) = problems(small("clusters.Jet={}"))
     assert problem.startswith("clusters.Jet.grid: ")
 
@@ -223,13 +223,13 @@ def test_the_name_of_a_dataset_stays_in_its_folder(name):
 
 
 @pytest.mark.parametrize("name", ["zerobias", "Run2018A", "ttbar-2018.v1", "2018", "a_b+c"])
-def test_the_usual_names_of_datasets_are_fine(name):
+def test_usual_names_of_datasets_are_accepted(name):
     content = small()
     content["datasets"][name] = content["datasets"].pop("data")
     assert list(parse_config(content).datasets) == [name]
 
 
-def test_everything_wrong_is_said_at_once():
+def test_all_problems_are_reported_at_once():
     content = small(
         "run.workers=true",
         "run.chunksise=3",
@@ -255,7 +255,7 @@ def test_everything_wrong_is_said_at_once():
     ]
 
 
-def test_what_is_wrong_between_sections_is_said_at_once():
+def test_all_problems_between_sections_are_reported_at_once():
     content = small(
         "clusters.Jet.grid=[cal, cala]",
         "clusters.Tau={grid: calo, fields: [pt]}",
@@ -267,7 +267,7 @@ def test_what_is_wrong_between_sections_is_said_at_once():
     ]
 
 
-def test_what_is_wrong_within_and_between_sections_is_said_at_once():
+def test_problems_within_and_between_sections_are_reported_together():
     found = problems(small("run.worker=2", "clusters.Jet.grid=cal"))
     assert sorted(problem.partition(": ")[0] for problem in found) == ["clusters.Jet.grid", "run.worker"]
 
@@ -289,7 +289,7 @@ def test_a_histogram_needs_its_field_on_every_grid_of_the_collection():
     assert "'pt'" in problem
 
 
-def test_fields_have_to_be_had_on_every_grid_of_the_collection():
+def test_fields_must_exist_on_every_grid_of_the_collection():
     content = small("clusters.Jet={grid: [towers, calo], fields: [peak_sum, pt]}")
     content["grids"]["towers"] = {"geometry": "cms-l1-towers", "hits": {"row": "a", "col": "b", "value": "c"}}
     (problem,) = problems(content)
@@ -304,9 +304,65 @@ def test_by_default_a_collection_of_several_grids_has_the_fields_of_all():
     assert list(config.booked) == ["nJet", "Jet_energy"]
 
 
-def test_layer_sums_are_of_one_grid():
+def test_layer_sums_need_a_single_grid():
     content = small("clusters.Jet={grid: [deep, deeper], fields: [layer_sums]}")
     for name in ("deep", "deeper"):
         content["grids"][name] = {"dense": {"branch": "e", "shape": [3, 4, 5], "axes": ["layer", "row", "col"]}}
     (problem,) = problems(content)
     assert problem == "clusters.Jet: field 'layer_sums' exists for one grid only, not for several: drop it"
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("run.workers=two", "run.workers: 'two' is not a whole number"),
+        ("run.workers=1.5", "run.workers: 1.5 is not a whole number"),
+        ("run.workers=true", "run.workers: True is not a whole number"),
+        ("run.workers=0", "run.workers: 0 is below 1, the smallest value allowed"),
+        ("run.workers=", "run.workers: has no value, expected a whole number"),
+        ("clusters.Jet.w0=big", "clusters.Jet.w0: 'big' is not a number"),
+        ("clusters.Jet.w0=0", "clusters.Jet.w0: 0 is not above 0"),
+        ("clusters.Jet.subtract=3", "clusters.Jet.subtract: 3 is not text"),
+        ("clusters.Jet.grid=3", "clusters.Jet.grid: 3 is not a list"),
+        ("clusters.Jet=calo", "clusters.Jet: 'calo' is not a map of keys"),
+        ("clusters=[Jet]", "clusters: ['Jet'] is not a map of names"),
+        ("clusters={}", "clusters: empty, it needs 1 or more entries"),
+        ("output.plots=1", "output.plots: 1 is not true or false"),
+        ("output.directory=''", "output.directory: '' is empty, expected text"),
+        (
+            "run.on_bad_file=stopp",
+            "run.on_bad_file: 'stopp' is not one of 'stop' or 'skip' (did you mean 'stop'?)",
+        ),
+        ("clusters.Jet.order=size", "clusters.Jet.order: 'size' is not one of 'sum' or 'position'"),
+        ("run.scheduler=host", "run.scheduler: 'host' is not an address such as tcp://host:8786"),
+        ("run.cluster=mine", "run.cluster: 'mine' is not a function written as module:function"),
+        (
+            "clusters={Cal_Jet: {grid: calo}}",
+            "clusters.Cal_Jet: 'Cal_Jet' is not a name of letters and digits that begins with a letter",
+        ),
+        (
+            "friends={a b: tree}",
+            "friends.a b: 'a b' is not a name of letters, digits and _ that begins with a letter",
+        ),
+        (
+            "histograms={h: {axes: [{field: Jet.pt*2, edges: [0, 1]}]}}",
+            "histograms.h.axes.0.field: 'Jet.pt*2' is not a field such as Jet.pt, or nJet",
+        ),
+        ("grids.calo.saturated=[high]", "grids.calo.saturated.0: 'high' is not a number"),
+        ("clusters.Jet.fields=[sum]", "clusters.Jet: no field is called 'sum'"),
+        (
+            "clusters.Jet.stronger=rows",
+            "clusters.Jet.stronger: unknown key (did you mean 'keep_stronger_side'?)",
+        ),
+    ],
+)
+def test_a_problem_is_a_plain_sentence(setting, problem):
+    (found,) = problems(small(setting))
+    assert found.startswith(problem) if "no field" in problem else found == problem
+
+
+def test_a_long_value_is_cut_short():
+    (problem,) = problems(small(f"run.workers={list(range(100))}"))
+    assert problem.startswith("run.workers: [0, 1, 2, ")
+    assert problem.endswith(" ... is not a whole number")
+    assert len(problem) < 110

@@ -8,7 +8,7 @@ from hep_peaksum.config.load import load_config
 from hep_peaksum.config.yaml_io import ConfigError, override, read_yaml
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     assert refused(tmp_path / "no.yaml") == [
         f"{tmp_path / 'no.yaml'}: cannot be read (No such file or directory)"
     ]
@@ -37,13 +37,13 @@ def test_a_folder_is_not_a_file(tmp_path):
         pytest.param("a: 2020-13-45", "not YAML", id="a_date_that_is_none"),
     ],
 )
-def test_a_file_that_is_no_config(tmp_path, text, words):
+def test_a_file_that_is_not_a_config_is_an_error(tmp_path, text, words):
     path = write(tmp_path / "bad.yaml", text)
     (problem,) = refused(path)
     assert problem.startswith(f"{path}: {words}")
 
 
-def test_a_file_that_is_no_text(tmp_path):
+def test_a_file_that_is_not_text_is_an_error(tmp_path):
     path = tmp_path / "root.yaml"
     path.write_bytes(b"root\x00\xff\xfe\x80")
     (problem,) = refused(path)
@@ -59,7 +59,7 @@ def test_a_file_that_is_no_text(tmp_path):
         pytest.param("a: [{run: 1}, {workers: 1, workers: 1}]\n", id="in_a_list"),
     ],
 )
-def test_a_key_that_stands_twice_is_refused(tmp_path, text):
+def test_a_key_that_occurs_twice_is_refused(tmp_path, text):
     (problem,) = refused(write(tmp_path / "twice.yaml", text))
     assert "occurs twice" in problem
     assert "'run'" in problem or "'workers'" in problem
@@ -83,12 +83,12 @@ def test_a_key_that_stands_twice_is_refused(tmp_path, text):
         ("'1e3'", "1e3"),
     ],
 )
-def test_a_number_is_a_number_as_physicists_write_it(tmp_path, text, value):
+def test_numbers_may_be_written_as_physicists_write_them(tmp_path, text, value):
     read = read_yaml(write(tmp_path / "number.yaml", f"a: {text}"))["a"]
     assert (read, type(read)) == (value, type(value))
 
 
-def test_anchors_save_writing(tmp_path):
+def test_anchors_and_merges_work(tmp_path):
     text = yaml.safe_dump(SMALL).replace("output:", "run: &r {workers: 2}\noutput:")
     assert load_config(write(tmp_path / "a.yaml", text)).run.workers == 2
     merged = read_yaml(write(tmp_path / "b.yaml", "a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\n"))
@@ -138,7 +138,7 @@ def test_the_last_override_counts():
     assert small("run.workers=4", "run.workers=5")["run"] == {"workers": 5}
 
 
-def test_overrides_are_put_in_before_anything_is_checked(tmp_path):
+def test_overrides_are_applied_before_anything_is_checked(tmp_path):
     path = write(tmp_path / "bad.yaml", yaml.safe_dump({**SMALL, "run": {"workers": 0}}))
     assert load_config(path, ["run.workers=2"]).run.workers == 2
     (problem,) = refused(path, "run.workers=-1")
@@ -159,7 +159,7 @@ def test_overrides_are_put_in_before_anything_is_checked(tmp_path):
         pytest.param("run.since=2020-13-45", "the value is not YAML", id="a_date_that_is_none"),
     ],
 )
-def test_an_override_that_cannot_be_put_in_is_refused(setting, words):
+def test_an_override_that_cannot_be_applied_is_refused(setting, words):
     with pytest.raises(ConfigError) as caught:
         small(setting)
     (problem,) = in_plain_words(caught)

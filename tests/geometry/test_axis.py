@@ -131,7 +131,7 @@ def test_labels_may_be_a_list():
     assert Axis(labels=[3, 1, 2]).label_values.tolist() == [3, 1, 2]
 
 
-def test_hits_find_their_cell_by_label_in_the_order_in_which_labels_are_listed():
+def test_labels_name_cells_in_the_order_in_which_they_are_listed():
     assert Axis(labels="3, 1, 2").find(np.array([1, 2, 3, 0, 4, -1])).tolist() == [1, 2, 0, -1, -1, -1]
 
 
@@ -147,7 +147,7 @@ def test_hits_find_their_cell_by_index():
     assert Axis(n=3).find(np.array([0, 2, 3, -1])).tolist() == [0, 2, -1, -1]
 
 
-def test_hits_find_their_cell_by_coordinate_an_edge_belonging_to_the_cell_above():
+def test_a_coordinate_on_an_edge_belongs_to_the_cell_above():
     axis = Axis(edges=(0, 1, 3))
 
     assert axis.find(np.array([0.0, 0.9, 1.0, 2.9, 3.0, -0.1])).tolist() == [0, 0, 1, 1, -1, -1]
@@ -170,7 +170,7 @@ def test_no_hit_falls_through_the_seam(start, value):
 
 
 @given(value=st.floats(-3, 3, width=32) | st.sampled_from(np.linspace(-math.pi, math.pi, 73)[:-1].tolist()))
-def test_folding_leaves_alone_what_lies_inside(value):
+def test_folding_does_not_move_values_inside_the_axis(value):
     ring, strip = (Axis(bins=72, start="-pi", stop="pi", periodic=closed) for closed in (True, False))
 
     assert ring.find(np.array([value])) == strip.find(np.array([value]))

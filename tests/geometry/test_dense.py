@@ -22,7 +22,7 @@ ONE_EVENT = [[[1, 2, 3], [4, 5, 6]]]
         pytest.param(ak.Array([[], ONE_EVENT[0]])[1:], id="slice_of_a_jagged_array"),
     ],
 )
-def test_cells_that_are_stored_one_by_one_keep_their_places(array):
+def test_every_layout_of_dense_cells_keeps_their_places(array):
     cells = from_dense(array, TWO_BY_THREE)
 
     assert cells.tolist() == ONE_EVENT
@@ -30,7 +30,7 @@ def test_cells_that_are_stored_one_by_one_keep_their_places(array):
 
 
 @pytest.mark.parametrize("flat", [False, True])
-def test_columns_first_is_turned(flat):
+def test_cells_stored_columns_first_are_transposed(flat):
     column_first = np.array([[[1, 4], [2, 5], [3, 6]]])
     array = column_first.reshape(1, 6) if flat else column_first
 
@@ -130,7 +130,7 @@ def test_an_array_that_does_not_fit_is_refused(array, how, message):
         pytest.param(ak.Array(ONE_EVENT)[:0], id="vector_of_vectors"),
     ],
 )
-def test_no_events_are_no_grids(array):
+def test_no_events_give_no_grids(array):
     assert from_dense(array, TWO_BY_THREE).shape == (0, 2, 3)
 
 

@@ -105,7 +105,7 @@ def test_events_that_are_all_empty_are_grids_of_zeros():
     assert from_hits(none, none, none, TWO_BY_THREE).tolist() == np.zeros((1, 2, 3)).tolist()
 
 
-def test_no_events_of_hits_are_no_grids():
+def test_no_events_of_hits_give_no_grids():
     none = ak.Array([[0]])[:0]
 
     assert from_hits(none, none, none, TWO_BY_THREE).shape == (0, 2, 3)

@@ -79,7 +79,7 @@ def test_grids_and_axes_are_frozen():
         pytest.param(lambda: named_grid("cms-l1-towers"), id="geometry"),
     ],
 )
-def test_equal_planes_are_equal_one_key_and_the_same_after_yaml(make):
+def test_equal_grids_and_axes_have_one_hash_and_survive_yaml(make):
     one, same = make(), make()
     text = yaml.safe_dump(one.model_dump(mode="json", exclude_defaults=True))
 
@@ -89,7 +89,7 @@ def test_equal_planes_are_equal_one_key_and_the_same_after_yaml(make):
     assert type(one)(**yaml.safe_load(text)) == one
 
 
-def test_axes_that_were_used_are_still_equal():
+def test_an_axis_that_was_used_equals_a_fresh_one():
     used, fresh = Axis(labels="1..3"), Axis(labels="1..3")
     used.find(np.array([1]))
 

@@ -20,7 +20,7 @@ def test_the_towers_of_the_cms_trigger():
     assert towers.cols.find(np.array([1, 72, 73])).tolist() == [0, 71, -1]
 
 
-def test_a_geometry_that_is_not_there_is_answered_with_those_that_are():
+def test_an_unknown_geometry_is_refused_and_the_known_ones_are_listed():
     assert "cms-l1-towers" in named_grids()
     with pytest.raises(ValueError, match=r"no geometry is called 'atlas'.*cms-l1-towers"):
         named_grid("atlas")

@@ -102,9 +102,19 @@ def clusters_of(name, cells, closed, fields, **more):
     return find_clusters(cells, settings, grid, fields=fields).to_list()
 
 
-ALL = pytest.mark.parametrize("name", PUBLISHED)
+# Their plain loops add whole windows for every cell, which takes seconds.
+SLOW = {"atlas-jfex", "fcc-sliding-window"}
+
+
+def by_name(names):
+    """Return the parameter `name`; algorithms whose oracle is slow are marked."""
+    params = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in names]
+    return pytest.mark.parametrize("name", params)
+
+
+ALL = by_name(PUBLISHED)
 CLOSED = pytest.mark.parametrize("closed", [False, True], ids=["open", "closed_in_phi"])
-NUMBERS = pytest.mark.parametrize("number", ["integers", "floats"])
+NUMBERS = pytest.mark.parametrize("number", ["integers", pytest.param("floats", marks=pytest.mark.slow)])
 KERNELS = pytest.mark.parametrize("kernel", ["numba", "scipy"])
 
 
@@ -125,8 +135,8 @@ def test_a_preset_finds_the_seeds_of_its_source(name, closed, number, kernel):
 @KERNELS
 @NUMBERS
 @CLOSED
-@pytest.mark.parametrize("name", [name for name in PUBLISHED if read_preset(name).reproduces != "seeds"])
-def test_a_preset_that_says_so_has_the_sums_of_its_source(name, closed, number, kernel):
+@by_name([name for name in PUBLISHED if read_preset(name).reproduces != "seeds"])
+def test_a_preset_that_reproduces_sums_has_the_sums_of_its_source(name, closed, number, kernel):
     clusters = clusters_of(name, events(name, number), closed, ["row", "col", "peak_sum"], kernel=kernel)
     for event, theirs in zip(clusters, expected(name, number, closed), strict=True):
         assert {(cluster["row"], cluster["col"]): cluster["peak_sum"] for cluster in event} == theirs
@@ -135,7 +145,7 @@ def test_a_preset_that_says_so_has_the_sums_of_its_source(name, closed, number, 
 @KERNELS
 @NUMBERS
 @pytest.mark.parametrize("name", ["cms-l1-jet", "cms-phase2-jet-9x9"])
-def test_a_preset_that_is_full_has_the_pile_up_of_its_source(name, number, kernel):
+def test_a_preset_that_reproduces_all_has_the_pile_up_of_its_source(name, number, kernel):
     clusters = clusters_of(
         name, events(name, number), True, ["row", "col", "chunky_donut", "net"], kernel=kernel
     )
@@ -151,7 +161,7 @@ def test_a_preset_that_is_full_has_the_pile_up_of_its_source(name, number, kerne
 @CLOSED
 @NUMBERS
 @ALL
-def test_the_grids_have_clusters_of_every_algorithm(name, number, closed):
+def test_every_algorithm_has_clusters_in_the_test_grids(name, number, closed):
     """Lest equal answers are empty ones."""
     clusters = expected(name, number, closed)
     assert sum(len(event) > 1 for event in clusters) > 10
@@ -190,7 +200,7 @@ def test_directional_masks_keep_one_corner_of_a_constant_and_none_of_a_ring(name
         ("lhcb-allen", [[], [], []]),
     ],
 )
-def test_the_others_keep_all_of_a_plateau_or_none(name, pairs, kernel):
+def test_rules_without_direction_keep_all_of_a_plateau_or_none(name, pairs, kernel):
     grids = golden(name)
     n_seeds = [
         len(clusters_of(name, grids[word][None], False, ["row"], kernel=kernel)[0])
@@ -210,7 +220,7 @@ def framed(name):
 
 
 @CLOSED
-@pytest.mark.parametrize("name", ["atlas-jfex", "atlas-l1-jet-roi"])
+@by_name(["atlas-jfex", "atlas-l1-jet-roi"])
 def test_sums_beyond_an_edge_matter_only_along_it(name, closed):
     cells = framed(name)
     for event, ours in zip(
@@ -230,6 +240,7 @@ def test_an_roi_at_an_edge_is_that_of_its_source(closed):
         assert [(cluster["row"], cluster["col"]) for cluster in clusters] == list(theirs)
 
 
+@pytest.mark.slow
 def test_the_jfex_takes_the_higher_tower_of_two_equal_diagonal_neighbours():
     """jFEXSmallRJetAlgo::isSeedLocalMaxima; the displaced table is centred at (+1, +1)."""
     n_moved, cells = 0, framed("atlas-jfex")
