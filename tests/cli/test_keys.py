@@ -9,7 +9,7 @@ import pytest
 
 from hep_peaksum.cli.main import main
 from hep_peaksum.config.reference import every_key
-from hep_peaksum.config.schema import read_schema
+from hep_peaksum.config.schema import editor_line, read_schema
 
 
 @pytest.fixture
@@ -91,6 +91,15 @@ def test_the_schema_is_printed_or_written_to_a_file(keys):
     assert status == 0
     assert json.loads(Path("my.schema.json").read_text()) == read_schema()
     assert out.endswith("# yaml-language-server: $schema=my.schema.json\n")
+
+
+def test_init_points_editors_to_the_schema(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["init", "-o", "mine.yaml"])
+    line, *others = Path("mine.yaml").read_text().splitlines()
+    assert line + "\n" == editor_line()
+    assert not any("yaml-language-server" in other for other in others)
 
 
 def test_an_output_without_a_schema_is_wrong_usage(keys):

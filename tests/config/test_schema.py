@@ -162,6 +162,27 @@ def test_the_schema_refuses_what_a_config_must_not_say(setting):
     assert errors(small(setting))
 
 
+def nodes_with_examples(node, path=""):
+    """Yield every part of the schema that has examples or a default, with its path."""
+    if isinstance(node, dict):
+        if "examples" in node or "default" in node:
+            yield pytest.param(node, id=path)
+        for key, value in node.items():
+            yield from nodes_with_examples(value, f"{path}.{key}" if key not in SHORTENED else path)
+    elif isinstance(node, list):
+        for value in node:
+            yield from nodes_with_examples(value, path)
+
+
+SHORTENED = ("properties", "additionalProperties", "items", "anyOf")
+
+
+@pytest.mark.parametrize("node", list(nodes_with_examples(read_schema())))
+def test_the_examples_and_the_default_of_a_key_are_valid(node):
+    for value in [*node.get("examples", ()), *([node["default"]] if "default" in node else [])]:
+        assert jsonschema.Draft7Validator(node).is_valid(value)
+
+
 def test_editors_are_told_the_names_and_the_meanings_of_options():
     clusters = read_schema()["properties"]["clusters"]["additionalProperties"]["properties"]
     grids = read_schema()["properties"]["grids"]["additionalProperties"]["properties"]
