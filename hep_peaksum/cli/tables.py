@@ -288,7 +288,7 @@ def print_preset(console: Console, name: str, preset: Preset, settings: PeakSumS
         rows.add_row(Text(word), Text(said))
     console.print(rows)
     if preset.differs:
-        console.print(f"\nDifferences from the source: {preset.differs}", markup=False)
+        console.print(f"\nWhat it does not do: {preset.differs}", markup=False)
     console.print(f"\nIn a config preset: {name} stands for these keys, each of which can be overridden:")
     console.print("\n".join(_yaml_lines(preset.settings)), markup=False)
 

@@ -1,4 +1,4 @@
-"""The output formats, and the names of the files in a results folder.
+"""The output formats and the names of the files in a results folder: the one table of both.
 
 A new format is a row of `FORMATS` and a function that writes it from the parquet parts.
 """
@@ -11,10 +11,10 @@ ClusterFormat = Literal["parquet", "ttree", "rntuple"]
 
 
 class Format(NamedTuple):
-    """A format of the clusters on disk: its name in the folder of the dataset, and the function that writes it.
+    """A form of the clusters on disk: its name in the folder of the dataset, and who merges the parts into it.
 
-    `merge` is ``module:function``, called with the parquet parts in event order and the path of the file. It is
-    None for parquet: every chunk commits its part itself.
+    `merge` is ``module:function``, called with the parts in event order and the path; the parts themselves,
+    which every chunk commits, need nobody.
     """
 
     file: str

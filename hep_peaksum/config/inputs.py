@@ -90,7 +90,7 @@ class ReferenceInput(FrozenModel):
     )
     col: BranchName = Field(description="Branch with the place of each object along the columns.")
     sum: BranchName = Field(description="Branch with the sum of each object, in counts.")
-    only: dict[str, Number] = Field(
+    where: dict[str, Number] = Field(
         default_factory=dict,
         description="Branches and the values that they must have for an object to be compared.",
     )
@@ -103,7 +103,7 @@ class ReferenceInput(FrozenModel):
     @property
     def branches(self) -> tuple[str, ...]:
         """The branches that are read."""
-        return self.row, self.col, self.sum, *self.only, *self.sum_where
+        return self.row, self.col, self.sum, *self.where, *self.sum_where
 
 
 def _gather_grid(values: Any) -> Any:

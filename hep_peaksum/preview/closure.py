@@ -198,7 +198,7 @@ def _objects(
     n_each = ak.to_numpy(ak.num(jagged[reference.sum]))
     columns = {branch: ak.to_numpy(ak.flatten(array)) for branch, array in jagged.items()}
     is_kept, sum_expected = (
-        _holds(columns, which, n_each.sum()) for which in (reference.only, reference.sum_where)
+        _holds(columns, which, n_each.sum()) for which in (reference.where, reference.sum_where)
     )
     theirs = _Objects(
         event=np.repeat(np.arange(len(n_each)), n_each),

@@ -233,7 +233,7 @@ class PeakSumSettings(FrozenModel):
         yield from pileup_problems(self.pileup, self.sum_window, self.subtract)
         if self.sum_threshold_on == "net" and not self.pileup:
             yield "sum_threshold_on 'net' needs a pile-up estimate: ask for one with pileup"
-        if self.tie_rule == "greedy-residual" and self.overlap not in ("shared", "highest"):
+        if self.removes_cells and self.overlap not in ("shared", "highest"):
             yield (
                 f"overlap {self.overlap!r} beside tie_rule 'greedy-residual': there a cell belongs to the "
                 "first seed, leave overlap out"
@@ -255,6 +255,11 @@ class PeakSumSettings(FrozenModel):
     def is_greedy(self) -> bool:
         """Whether seeds are accepted one after the other."""
         return TIE_RULES[self.tie_rule].is_greedy
+
+    @property
+    def removes_cells(self) -> bool:
+        """Whether a seed removes the cells of its windows from search and sums, so that none are compared."""
+        return TIE_RULES[self.tie_rule].decides_by == "removal"
 
     @property
     def needs_noise(self) -> bool:
@@ -299,7 +304,7 @@ class PeakSumSettings(FrozenModel):
         """Whether every cell above one bound is added, whatever gates, sides, noise and other clusters are."""
         is_gated = any(cell.gate != NOT_GATED for cell in self.gated_sum_cells())
         has_one_bound = not self.cell_threshold_abs and in_sigmas(self.cell_threshold) is None
-        is_shared = self.overlap in ("shared", "suppress") and self.tie_rule != "greedy-residual"
+        is_shared = self.overlap in ("shared", "suppress") and not self.removes_cells
         return has_one_bound and is_shared and not is_gated and self.keep_stronger_side is None
 
     def seed_cells(self) -> tuple[Offset, ...]:

@@ -24,14 +24,14 @@ class TieRuleEntry(NamedTuple):
     seed on a ring of equal cells that closes around a periodic axis.
     """
 
-    decides_by: Literal["nothing", "index", "offset", "mark", "order"]
+    decides_by: Literal["nothing", "index", "offset", "mark", "order", "removal"]
     meaning: str
     winner: Callable[[Offset, str], int]
 
     @property
     def is_greedy(self) -> bool:
         """Whether seeds are accepted one after the other, the highest first."""
-        return self.decides_by == "order"
+        return self.decides_by in ("order", "removal")
 
 
 def _always(winner: int) -> Callable[[Offset, str], int]:
@@ -78,7 +78,7 @@ TIE_RULES: Mapping[TieRule, TieRuleEntry] = MappingProxyType(
             _always(SEED_WINS),  # all maxima are candidates
         ),
         "greedy-residual": TieRuleEntry(
-            "order",
+            "removal",
             "the highest remaining cell is a seed, a maximum or not, and removes the cells of its windows",
             _always(SEED_WINS),
         ),

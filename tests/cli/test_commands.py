@@ -480,7 +480,7 @@ def test_presets_are_listed_and_shown(cli):
     assert status == 0
     assert "  tie_rule: diagonal" in out
     assert "  search_window: [9, 9]" in out
-    assert "Differences from the source: The emulator drops jets" in out
+    assert "What it does not do: The emulator drops jets" in out
 
 
 def test_a_preset_that_is_not_there_is_one_line(cli):

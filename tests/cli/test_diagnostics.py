@@ -206,7 +206,7 @@ def test_a_preset_is_drawn_in_the_terminal(cli):
     assert "> the seed must exceed this cell = the seed may equal this cell" in said
     assert "source cms-sw/cmssw L1Trigger/L1THGCal/src/backend/HGCalHistoSeedingImpl.cc" in said
     assert "reproduces seeds: the seeds of the published algorithm, not its sums" in said
-    assert "Differences from the source: The smoothing of the histogram" in said
+    assert "What it does not do: The smoothing of the histogram" in said
 
 
 def test_a_picture_of_no_preset_is_wrong_usage(cli):
