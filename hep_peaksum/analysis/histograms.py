@@ -149,7 +149,7 @@ def book(
     settings: Mapping[str, PeakSumSettings] | None = None,
 ) -> hist.Hist[Any]:
     """Return an empty histogram; `grids` and `settings` are those of every collection."""
-    import hist  # noqa: PLC0415 -- slow to import
+    import hist
 
     axes = []
     for axis in histogram.axes:
@@ -163,7 +163,7 @@ def book(
 
 
 def _hist_axis(axis: HistogramAxis, label: str) -> Any:
-    import hist  # noqa: PLC0415 -- slow to import
+    import hist
 
     name = axis.field.replace(".", "_")
     if axis.bins is None or axis.start is None or axis.stop is None:
@@ -173,7 +173,7 @@ def _hist_axis(axis: HistogramAxis, label: str) -> Any:
 
 def fill(histogram: hist.Hist[Any], axes: Sequence[HistogramAxis], clusters: Mapping[str, ak.Array]) -> None:
     """Fill a histogram with the clusters of a chunk; each collection is jagged, one list per event."""
-    import awkward as ak  # noqa: PLC0415 -- slow to import
+    import awkward as ak
 
     values = []
     for axis in axes:

@@ -107,7 +107,7 @@ def yaml_text(value: Any) -> str:
     >>> yaml_text(">"), yaml_text([3, 3])
     ("'>'", '[3, 3]')
     """
-    import yaml  # noqa: PLC0415 -- slow to import
+    import yaml
 
     text = yaml.safe_dump(value, default_flow_style=True, width=1000, sort_keys=False)
     return str(text).removesuffix("...\n").strip()
@@ -247,10 +247,10 @@ This page is made from the table in `clustering/fields.py` by `python -m hep_pea
 
 def fields_page() -> str:
     """Return the page of docs with every field of a cluster, as Markdown."""
-    from hep_peaksum.clustering.fields import FIELDS, default_fields, fields_of  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.geometry.axis import Axis  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.geometry.grid import Grid  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.settings.model import PeakSumSettings  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.clustering.fields import FIELDS, default_fields, fields_of
+    from hep_peaksum.geometry.axis import Axis
+    from hep_peaksum.geometry.grid import Grid
+    from hep_peaksum.settings.model import PeakSumSettings
 
     towers = Grid(
         rows=Axis(name="eta", bins=2, start=-1, stop=1),

@@ -43,7 +43,7 @@ def schema_text() -> str:
 
 def build_schema() -> Node:
     """Return the JSON schema of the models."""
-    from hep_peaksum.config.model import Config  # noqa: PLC0415 -- only needed to build the schema
+    from hep_peaksum.config.model import Config
 
     generated = Config.model_json_schema(by_alias=True, schema_generator=_generator())
     models = generated.pop("$defs")
@@ -62,7 +62,7 @@ def build_schema() -> Node:
 
 def _generator() -> Any:
     """Return pydantic's generator without titles made of names, and with keys in their own order."""
-    from pydantic.json_schema import GenerateJsonSchema  # noqa: PLC0415 -- only needed to build the schema
+    from pydantic.json_schema import GenerateJsonSchema
 
     class Generator(GenerateJsonSchema):
         def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 -- as pydantic calls it
@@ -129,10 +129,10 @@ def _lift(node: Node, key: str, required: list[str]) -> None:
 
 def _add_options(grid: Node, clusters: Node) -> None:
     """Add what only other modules know: names of geometries and presets, meanings of options."""
-    from hep_peaksum.diagnostics.wording import OVERLAPS  # noqa: PLC0415 -- only needed to build the schema
-    from hep_peaksum.library.geometries import named_grids  # noqa: PLC0415 -- only needed to build the schema
-    from hep_peaksum.library.presets import presets, read_preset  # noqa: PLC0415 -- only needed to build the schema
-    from hep_peaksum.settings.tie_rules import TIE_RULES  # noqa: PLC0415 -- only needed to build the schema
+    from hep_peaksum.diagnostics.wording import OVERLAPS
+    from hep_peaksum.library.geometries import named_grids
+    from hep_peaksum.library.presets import presets, read_preset
+    from hep_peaksum.settings.tie_rules import TIE_RULES
 
     grid["properties"]["geometry"] |= {"title": "name of a geometry", "type": "string", "enum": named_grids()}
     properties = clusters["properties"]
