@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hep_peaksum.cli.diagnostics import closure, compare, explain, presets, ties
+from hep_peaksum.cli.keys import keys
 from hep_peaksum.cli.options import config_file, dataset_option, entry_option, load, set_option
 from hep_peaksum.job.worker_startup import end_quickly, importing
 
@@ -240,7 +241,9 @@ def init(root: str | None, output: str) -> None:
         text = quickstart()
     else:
         text = _as_yaml(_proposed(root))
-    Path(output).write_text(text, encoding="utf-8")
+    from hep_peaksum.config.schema import editor_line
+
+    Path(output).write_text(editor_line() + text, encoding="utf-8")
     click.echo(f"wrote {output}; next: hep-peaksum check {output}")
 
 
@@ -260,5 +263,5 @@ def status(directory: str) -> None:
     console.print(f"{directory}: incomplete; the same run command continues from the finished chunks")
 
 
-for command in (explain, ties, compare, closure, presets):
+for command in (explain, ties, compare, closure, presets, keys):
     cli.add_command(command)

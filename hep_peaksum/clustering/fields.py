@@ -18,7 +18,8 @@ from hep_peaksum.clustering.sharing import PeakContext, ordered_sum
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array
-from hep_peaksum.settings.model import PeakSumSettings, Pileup, PileupKind
+from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.settings.pileup import Pileup, PileupKind
 from hep_peaksum.suggestions import did_you_mean
 
 FOUR_VECTOR = ("pt", "eta", "phi", "energy")

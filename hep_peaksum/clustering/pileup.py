@@ -14,7 +14,8 @@ from hep_peaksum.clustering.discriminant import exists, window_map
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array, Offset, accumulator
-from hep_peaksum.settings.model import PeakSumSettings, Pileup
+from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.settings.pileup import Pileup
 from hep_peaksum.settings.windows import Box
 
 # The window for which CMS published its estimates, and how many strips of its donut stand for the whole ring.

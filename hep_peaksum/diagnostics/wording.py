@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from hep_peaksum.clustering.pileup import estimate_offsets
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Offset
-from hep_peaksum.settings.model import PeakSumSettings, Pileup
+from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.settings.pileup import Pileup
 from hep_peaksum.settings.tie_rules import TIE_RULES
 from hep_peaksum.settings.windows import Box, window_marks
 

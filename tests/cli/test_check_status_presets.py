@@ -25,7 +25,7 @@ def test_check_finds_every_problem_at_once(cli, job, write_config):
     assert len(output) == 3
     assert "grids.calo.dense.brunch: unknown key (did you mean 'branch'?)" in output
     assert "clusters.Jet.sum_windwo: unknown key (did you mean 'sum_window'?)" in output
-    assert any(line.startswith("run.chunksize: 'many' does not do") for line in output)
+    assert any(line.startswith("run.chunksize: 'many' is not a whole number") for line in output)
 
 
 def test_check_warns_of_missing_files_and_succeeds(cli, job, write_config):

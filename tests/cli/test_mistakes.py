@@ -186,8 +186,8 @@ def test_a_truncated_file_is_reported_without_uproot_internals(cli, write_events
     ("text", "problem"),
     [
         pytest.param("clusters: [", "job.yaml: not YAML (", id="not_yaml"),
-        pytest.param("", "job.yaml: a config is a map of sections, this is NoneType", id="empty"),
-        pytest.param("a: 1\na: 2\n", "the key 'a' stands twice", id="key_twice"),
+        pytest.param("", "job.yaml: a config is a map of sections, this file holds nothing", id="empty"),
+        pytest.param("a: 1\na: 2\n", "the key 'a' occurs twice", id="key_twice"),
     ],
 )
 def test_a_file_that_is_not_a_config_is_one_line(cli, write_config, text, problem):
@@ -207,7 +207,7 @@ def test_a_missing_config_is_one_line(cli):
     ("setting", "problem"),
     [
         ("clusters.Jet.seed_threshold", "write key.path=value"),
-        ("clusters.Jet.grid.0.x=1", "there is no place 'clusters.Jet.grid.0.x' in the config"),
+        ("clusters.Jet.grid.0.x=1", "the config has no place 'clusters.Jet.grid.0.x'"),
         ("run.chunksize=[", "the value is not YAML"),
         ("run.chunksise=4", "run.chunksise: unknown key (did you mean 'chunksize'?)"),
     ],

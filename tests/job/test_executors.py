@@ -220,17 +220,20 @@ def test_a_missing_package_is_named(write_events, job, monkeypatch, executor, mo
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"executor": "threads", "scheduler": "tcp://host:8786"}, "is of dask, and the executor is threads"),
-        ({"executor": "futures", "cluster": "my:cluster"}, "is of dask or parsl, and the executor is futures"),
+        ({"executor": "threads", "scheduler": "tcp://host:8786"}, "needs the executor dask, not threads"),
+        ({"executor": "futures", "cluster": "my:cluster"}, "needs the executor dask or parsl, not futures"),
         (
             {"executor": "dask", "cluster": "my:cluster", "scheduler": "tcp://host:8786"},
             "both name the workers",
         ),
-        ({"executor": "dask", "cluster": "cluster"}, "run.cluster: 'cluster' does not do"),
-        ({"executor": "dask", "scheduler": "host"}, "run.scheduler: 'host' does not do"),
-        ({"executor": "condor"}, "run.executor: 'condor' does not do"),
-        ({"retries": -1}, "run.retries: -1 does not do"),
-        ({"timeout": 0}, "run.timeout: 0 does not do"),
+        (
+            {"executor": "dask", "cluster": "cluster"},
+            "run.cluster: 'cluster' is not a function",
+        ),
+        ({"executor": "dask", "scheduler": "host"}, "run.scheduler: 'host' is not an address"),
+        ({"executor": "condor"}, "run.executor: 'condor' is not one of"),
+        ({"retries": -1}, "run.retries: -1 is below 0"),
+        ({"timeout": 0}, "run.timeout: 0 is below 1"),
     ],
 )
 def test_options_that_make_no_sense_are_errors(job, options, problem):
