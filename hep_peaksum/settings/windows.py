@@ -62,7 +62,7 @@ def _parse_tower_size(value: object) -> object:
     except (TypeError, ValueError):
         rows = cols = None
     if not (isinstance(rows, int) and isinstance(cols, int) and rows >= 1 and cols >= 1):
-        msg = f"{value!r} is not the size of a tower: give [rows, cols], two whole numbers from 1"
+        msg = f"{value!r} is not a number of cells: give [rows, cols], two whole numbers from 1"
         raise ValueError(msg)
     return rows, cols
 
@@ -130,7 +130,7 @@ def sum_window_cells(window: tuple[int, int] | str) -> tuple[SumCell, ...]:
         if mark == "g":
             inner = _inside(d, p)
             if inner not in index:
-                msg = f"the cell 'g' at {(d, p)} is gated by the cell at {inner}, which is not in the window"
+                msg = f"the cell 'g' at {(d, p)} is let in by the one at {inner}, which is not in the window"
                 raise ValueError(msg)
             gate = index[inner]
         cells.append(SumCell(d, p, gate))

@@ -109,7 +109,7 @@ def test_what_marks_cannot_say_stands_in_words(rule):
     said = " ".join(text.get_text() for text in draw_windows(PeakSumSettings(tie_rule=rule)).texts)
     assert {"first": "the lower (row, col)", "last": "the higher (row, col)"}.get(
         rule, "from the highest"
-    ) in said or (rule == "greedy-residual" and "the highest cell left is a seed" in said)
+    ) in said or (rule == "greedy-residual" and "the highest remaining cell is a seed" in said)
 
 
 @pytest.mark.parametrize("name", sorted(presets()))
