@@ -147,7 +147,7 @@ def _inside(d: int, p: int) -> Offset:
 def window_problems(
     search_window: tuple[int, int] | str, sum_window: tuple[int, int] | str, seed_window: tuple[int, int] | str
 ) -> Iterator[str]:
-    """Yield what is wrong with marks that stand in the wrong window, and with the gates of the sum window."""
+    """Yield what is wrong with marks in windows that do not have them, and with the gates of the sum window."""
     has_wrong_marks = False
     for key, window in (("sum_window", sum_window), ("seed_window", seed_window)):
         if set(window) & set(">="):
