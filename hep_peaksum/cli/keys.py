@@ -38,7 +38,7 @@ def keys(key: str | None, schema: bool, output: str | None) -> None:
     elif key is None:
         _print_sections(reference.config_keys())
     else:
-        _print_found(reference.find_keys(key), key)
+        _print_matches(reference.find_keys(key), key)
 
 
 def _write_schema(output: str | None) -> None:
@@ -58,19 +58,19 @@ def _print_sections(sections: Sequence[Key]) -> None:
     _print_table((key.path[-1], _summary(key)) for key in sections)
 
 
-def _print_found(found: Sequence[Key], word: str) -> None:
+def _print_matches(matches: Sequence[Key], word: str) -> None:
     """Print everything about some keys; those that differ only in their place are printed once."""
     from hep_peaksum.config.reference import every_key
     from hep_peaksum.suggestions import did_you_mean
 
-    if not found:
+    if not matches:
         near = did_you_mean(word.rpartition(".")[2], (key.path[-1] for key in every_key()))
         msg = f"no key {word!r}{near}; hep-peaksum keys lists the sections"
         raise click.UsageError(msg)
-    sections = [key for key in found if key.path == (word,)]
-    others = [key.name for key in found if key not in sections]
+    sections = [key for key in matches if key.path == (word,)]
+    others = [key.name for key in matches if key not in sections]
     alike: dict[object, list[Key]] = {}
-    for key in sections or found:
+    for key in sections or matches:
         inner = tuple(each.path[-1] for each in key.keys)
         alike.setdefault((key.type, key.description, inner), []).append(key)
     for number, group in enumerate(alike.values()):
@@ -82,7 +82,7 @@ def _print_found(found: Sequence[Key], word: str) -> None:
 
 
 def _print_key(alike: Sequence[Key]) -> None:
-    """Print everything about a key that stands in one or more places."""
+    """Print everything about a key that exists in one or more places."""
     key = alike[0]
     click.echo(click.style(", ".join(each.name for each in alike), bold=True))
     click.echo("\n" + "\n".join(_wrapped(key.description, "  ")))

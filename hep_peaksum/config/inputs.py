@@ -158,7 +158,7 @@ class GridInput(FrozenModel):
         "keys beside it override it.",
         examples=["cms-l1-towers"],
     )
-    grid: Grid = Field(description="Plane of the cells; its keys stand directly in the grid.")
+    grid: Grid = Field(description="Plane of the cells; its keys are written directly in the grid.")
     hits: HitBranches | None = Field(
         None, description="Branches of jagged hits that fill the grid. Give either hits or dense."
     )

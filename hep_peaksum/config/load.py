@@ -40,7 +40,7 @@ PATTERNS = {
     NAME: "a name of letters, digits and _ that begins with a letter",
     COLUMN_NAME: "a name of letters, digits and _ that begins with a letter",
 }
-# The limit stands in the context of the error, under the name in braces.
+# The limit is in the context of the error, under the name in braces.
 LIMITS = {
     "greater_than": "{value} is not above {gt}",
     "greater_than_equal": "{value} is below {ge}, the smallest value allowed",
@@ -122,7 +122,7 @@ def _grid_names(collection: Any) -> tuple[str, ...]:
 
 
 def _is_repeated(detail: Any) -> bool:
-    """Return whether an error is that of the alternative `int`, which the alternative `float` repeats."""
+    """Return whether an error is about `int` as one of two types; the one about `float` says the same."""
     return detail["loc"][-1] == "int" and str(detail["type"]).startswith("int_")
 
 
@@ -150,7 +150,7 @@ def _problem(detail: Any) -> str:
 
 
 def _shown(value: object) -> str:
-    """Return a value as it stands in an error message, long ones cut short."""
+    """Return a value for an error message, cut short if it is long."""
     text = repr(value)
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 4]} ..."
 

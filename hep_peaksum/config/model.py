@@ -106,10 +106,9 @@ class Job(FrozenModel):
         for name, clusters in self.clusters.items():
             yield from _cluster_problems(name, clusters, self.grids)
         settings = {name: clusters.settings for name, clusters in self.clusters.items()}
-        grids = {name: self.grids_of(name) for name in self.clusters}
         for key, histogram in (self.histograms or {}).items():
-            try:
-                check_histogram(histogram, settings, grids)
+            try:  # also what a collection finds wrong with its grids
+                check_histogram(histogram, settings, {name: self.grids_of(name) for name in self.clusters})
             except ValueError as error:
                 yield f"histograms.{key}: {error}"
         yield from _name_problems(self.events.kept_names(), self.clusters)

@@ -17,10 +17,10 @@ NAME, NUMBER = "NAME", "N"  # in the path of a key: a name that the user chooses
 
 
 class Key(NamedTuple):
-    """A key of the config: where it stands, and what it may hold.
+    """A key of the config: its path, and what it may hold.
 
-    `default` is YAML, empty if there is none; `options` are the values of a key that knows only some, each with
-    its meaning, if they have one; `keys` are the keys of a map.
+    `default` is YAML, empty if there is none. `options` are the values of a key with a fixed list of them, each
+    with its meaning. `keys` are the keys of a map.
     """
 
     path: tuple[str, ...]
@@ -34,7 +34,7 @@ class Key(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The key with all that it stands in, such as clusters.NAME.overlap."""
+        """The path with dots, such as clusters.NAME.overlap."""
         return ".".join(self.path)
 
     @property
@@ -50,7 +50,7 @@ def config_keys() -> tuple[Key, ...]:
 
 
 def _keys(node: Node, path: tuple[str, ...]) -> Iterator[Key]:
-    """Yield the keys of a map that stands at a path."""
+    """Yield the keys of the map at a path."""
     for name, value in node["properties"].items():
         inner, inner_path = value, (*path, name)
         while entries := _entries(inner):
@@ -220,7 +220,7 @@ def _example_block(key: Key) -> Iterator[str]:
 
 
 def _sentences(text: str) -> str:
-    """Return text as it stands in Markdown: what a Markdown reader would take for markup is escaped."""
+    """Return text for Markdown, with the characters escaped that would be markup."""
     return text.replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;")
 
 

@@ -42,7 +42,7 @@ class Dataset(FrozenModel):
     )
     metadata: dict[str, Any] = Field(
         default_factory=dict,
-        description="Anything that should be kept with the dataset; it is copied to the summary.",
+        description="Anything to remember about the dataset; it is copied to the summary.",
         examples=[{"year": 2018}],
     )
 
@@ -76,7 +76,7 @@ class ClusterInput(FrozenModel):
         examples=[["peak_sum", "pt", "eta", "phi"]],
     )
     settings: PeakSumSettings = Field(
-        description="Settings of the search; its keys stand directly in the collection."
+        description="Settings of the search; its keys are written directly in the collection."
     )
     reference: ReferenceInput | None = Field(
         None,
@@ -128,7 +128,7 @@ def _local_directory(path: str) -> str:
     """Return the path expanded; a remote one is a ValueError."""
     expanded = expand_variables(path)
     if REMOTE in expanded:
-        problem = "is remote, and results are moved into place, which only a file system does at once"
+        problem = "is remote, but results are moved into place, which is atomic on a file system only"
         msg = f"{expanded} {problem}: name a local directory, and copy it at the end"
         raise ValueError(msg)
     return expanded

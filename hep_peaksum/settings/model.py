@@ -235,8 +235,8 @@ class PeakSumSettings(FrozenModel):
             yield "sum_threshold_on 'net' needs a pile-up estimate: ask for one with pileup"
         if self.removes_cells and self.overlap not in ("shared", "highest"):
             yield (
-                f"overlap {self.overlap!r} beside tie_rule 'greedy-residual': there a cell belongs to the "
-                "first seed, leave overlap out"
+                f"overlap {self.overlap!r} beside greedy-residual: there a cell belongs to the first seed, "
+                "leave overlap out"
             )
         is_gated = isinstance(self.sum_window, str) and "g" in self.sum_window
         if self.sum_over == "cells" and is_gated:

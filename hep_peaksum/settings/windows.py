@@ -62,7 +62,7 @@ def _parse_tower_size(value: object) -> object:
     except (TypeError, ValueError):
         rows = cols = None
     if not (isinstance(rows, int) and isinstance(cols, int) and rows >= 1 and cols >= 1):
-        msg = f"{value!r} is not the size of a tower: give [rows, cols], two whole numbers from 1"
+        msg = f"{value!r} is not a number of cells: give [rows, cols], two whole numbers from 1"
         raise ValueError(msg)
     return rows, cols
 
@@ -130,7 +130,7 @@ def sum_window_cells(window: tuple[int, int] | str) -> tuple[SumCell, ...]:
         if mark == "g":
             inner = _inside(d, p)
             if inner not in index:
-                msg = f"the cell 'g' at {(d, p)} is gated by the cell at {inner}, which is not in the window"
+                msg = f"the cell 'g' at {(d, p)} is let in by the one at {inner}, which is not in the window"
                 raise ValueError(msg)
             gate = index[inner]
         cells.append(SumCell(d, p, gate))
@@ -147,7 +147,7 @@ def _inside(d: int, p: int) -> Offset:
 def window_problems(
     search_window: tuple[int, int] | str, sum_window: tuple[int, int] | str, seed_window: tuple[int, int] | str
 ) -> Iterator[str]:
-    """Yield what is wrong with marks that stand in the wrong window, and with the gates of the sum window."""
+    """Yield what is wrong with marks in windows that do not have them, and with the gates of the sum window."""
     has_wrong_marks = False
     for key, window in (("sum_window", sum_window), ("seed_window", seed_window)):
         if set(window) & set(">="):
