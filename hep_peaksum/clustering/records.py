@@ -11,7 +11,7 @@ import numpy as np
 from hep_peaksum.clustering import shapes
 from hep_peaksum.clustering.fields import FOUR_VECTOR, fields_of, net_sum, sum_in_gev
 from hep_peaksum.clustering.sharing import PeakContext
-from hep_peaksum.kernels import Array, Kernel, event_offsets, get_kernel, offsets_of_kept
+from hep_peaksum.kernels import Array, Kernel, event_offsets, get_kernel, offsets_after_mask
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import in_sigmas, passes
 
@@ -62,7 +62,7 @@ def rank(first: Array, key: Array, settings: PeakSumSettings, kernel: Kernel) ->
 
 def _without_others(first: Array, keep: Array | slice) -> Array:
     """Return where those of each event begin when only what is kept (see `kept`) is left."""
-    return first if isinstance(keep, slice) else offsets_of_kept(first, keep)
+    return first if isinstance(keep, slice) else offsets_after_mask(first, keep)
 
 
 @dataclass(frozen=True)
