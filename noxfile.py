@@ -1,53 +1,63 @@
-"""What CI runs, one session each: `nox`, or `nox -s tests-3.13`."""
+#!/usr/bin/env -S uv run --script
+# /// script
+# dependencies = ["nox>=2025.2.9"]
+# ///
+"""The checks and tests, each session in its own environment: `nox`, `nox -s tests-3.13`, `nox -l` lists all."""
 
 import nox
 
+nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
-nox.options.sessions = ["lint", "tests"]
+
+LINT = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "lint")
 
 
 @nox.session(python="3.11")
 def lint(session: nox.Session) -> None:
-    """Ruff and mypy."""
-    session.install(".", "ruff", "mypy", "types-PyYAML")
+    """Run ruff, mypy, codespell and the repository review."""
+    session.install("-e", ".", *LINT)
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
+    session.run("codespell")
+    session.run("repo-review", "--show", "err", ".")
 
 
 @nox.session(python=["3.10", "3.11", "3.12", "3.13"])
 def tests(session: nox.Session) -> None:
-    """Run the test suite."""
+    """Run the test suite; arguments go to pytest, as in `nox -s tests-3.13 -- -m "not slow"`."""
     session.install(".[test]")
     session.run("python", "-m", "pytest", *session.posargs)
 
 
-@nox.session(python="3.11")
+@nox.session(python="3.10", venv_backend="uv", default=False)
+def minimums(session: nox.Session) -> None:
+    """Run the test suite with the lowest supported version of every dependency."""
+    session.install(".[test]", "--resolution=lowest-direct")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
 @nox.parametrize("backend", ["jax", "tensorflow", "torch"])
 def keras(session: nox.Session, backend: str) -> None:
-    """Run the tests of the Keras layer on one of its backends."""
+    """Test the Keras layer on one of its backends."""
     session.install(".[test,keras]", "torch==2.13.0" if backend == "torch" else backend, "hls4ml")
-    tests = ("tests/keras_layer/test_layer.py", "tests/keras_layer/test_standard.py")
-    session.run("python", "-m", "pytest", *tests, env={"KERAS_BACKEND": backend})
+    session.run("python", "-m", "pytest", "tests/keras_layer", env={"KERAS_BACKEND": backend})
 
 
-@nox.session(python="3.11")
+@nox.session(python="3.11", default=False)
 def executors(session: nox.Session) -> None:
-    """Run the tests of Dask, Parsl, job queues, S3 and XRootD, for real."""
+    """Test the executors and remote files with real Dask, Parsl, job queues, S3 and XRootD."""
     session.install(".[test,dask,parsl,s3,xrootd]", "dask-jobqueue", "moto[server]")
-    tests = ("tests/job/test_executors.py", "tests/job/test_faults.py", "tests/reading/test_remote.py")
-    session.run("python", "-m", "pytest", *tests)
+    session.run("python", "-m", "pytest", "tests/job", "tests/reading")
 
 
-@nox.session(python="3.11")
+@nox.session(python="3.11", default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Measure the speed beside everybody else's; takes about an hour on a quiet machine."""
+    """Run the benchmarks against other implementations; takes about an hour on a quiet machine."""
     session.install("-e", ".[test,dask]", "torch==2.13.0", "scikit-image")
     session.run("python", "-m", "tests.benchmarks", *(session.posargs or ["all"]))
 
 
-@nox.session(python="3.10", venv_backend="uv")
-def minimums(session: nox.Session) -> None:
-    """Run the test suite with the lowest versions that the package says it works with."""
-    session.install(".[test]", "--resolution=lowest-direct")
-    session.run("python", "-m", "pytest", *session.posargs)
+if __name__ == "__main__":
+    nox.main()

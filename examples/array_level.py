@@ -1,4 +1,4 @@
-"""Clusters of a batch of images, in ten lines: no file, no coffea."""
+"""Clusters of a batch of images in ten lines, without files or coffea."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ clusters = ps.find_clusters(images, ps.PeakSumSettings(seed_threshold="1 GeV"), 
 for cluster in clusters[0].to_list():
     print(cluster)
 
-# what the tie rule does to the answer
+# how the number of clusters depends on the tie rule
 for rule in ("all", "first", "diagonal", "none"):
-    found = ps.find_clusters(images, ps.PeakSumSettings(seed_threshold="1 GeV", tie_rule=rule), grid)
-    print(f"{rule:>8}: {np.sum([len(event) for event in found])} clusters in {len(found)} events")
+    clusters = ps.find_clusters(images, ps.PeakSumSettings(seed_threshold="1 GeV", tie_rule=rule), grid)
+    print(f"{rule:>8}: {np.sum([len(event) for event in clusters])} clusters in {len(clusters)} events")

@@ -1,4 +1,4 @@
-"""Clusters inside somebody's own coffea processor, on a file with a branch `float calo_e[24][16]`."""
+"""Clusters inside your own coffea processor, from a file with a branch `float calo_e[24][16]`."""
 
 import awkward as ak
 import hist
@@ -12,14 +12,14 @@ SETTINGS = ps.PeakSumSettings(search_window=(3, 3), sum_window=(3, 3), seed_thre
 
 
 class LeadingCluster(processor.ProcessorABC):
-    """Whatever an analysis does: here, the energy of the leading cluster of every event."""
+    """Any analysis; this one fills the energy of the leading cluster of every event."""
 
     def process(self, events):
         clusters = ps.find_clusters(ps.from_dense(events.calo_e, toy.TOY_GRID), SETTINGS, toy.TOY_GRID)
-        leading = ak.firsts(clusters.energy)  # the largest sum comes first; None in an event without clusters
-        filled = hist.Hist.new.Reg(30, 0, 150, name="energy", label="leading cluster energy [GeV]").Double()
-        filled.fill(ak.drop_none(leading))
-        return {"events": len(events), "energy": filled}
+        leading = ak.firsts(clusters.energy)  # clusters are sorted by sum; None for an event without clusters
+        energy = hist.Hist.new.Reg(30, 0, 150, name="energy", label="leading cluster energy [GeV]").Double()
+        energy.fill(ak.drop_none(leading))
+        return {"events": len(events), "energy": energy}
 
     def postprocess(self, accumulator):
         return accumulator
@@ -28,6 +28,6 @@ class LeadingCluster(processor.ProcessorABC):
 if __name__ == "__main__":
     toy.write_events("toy.root", toy.make_events(2000, seed=1))
     run = processor.Runner(executor=processor.IterativeExecutor(), schema=BaseSchema, chunksize=500)
-    found = run({"toy": {"files": {"toy.root": "Events"}}}, LeadingCluster())
-    print(f"{found['events']} events, mean leading energy from the histogram:")
-    print(found["energy"])
+    output = run({"toy": {"files": {"toy.root": "Events"}}}, LeadingCluster())
+    print(f"{output['events']} events, energy of the leading cluster:")
+    print(output["energy"])

@@ -1,14 +1,14 @@
-"""A calibration of every cell, learnt by gradient descent through the layer, from sums of clusters alone.
+"""Calibration factors of cells, learnt by gradient descent through the layer from cluster sums alone.
 
-Cells respond with a gain of their own, 20% apart. What is known is the true map of cluster sums; the gradient
-of a sum reaches the nine cells that made it. It runs on tensorflow, torch and jax: KERAS_BACKEND chooses.
+Each cell has its own gain, with a spread of 20%. The target is the true map of cluster sums; the gradient of a
+sum reaches its nine cells. It runs on tensorflow, torch or jax: KERAS_BACKEND selects the backend.
 """
 
 import keras
 import numpy as np
 
 from hep_peaksum import PeakSumSettings, peak_sum_map, toy
-from hep_peaksum.keras.layer import PeakSum2D
+from hep_peaksum.keras import PeakSum2D
 
 SETTINGS = PeakSumSettings(seed_threshold="1 GeV")
 
@@ -26,16 +26,14 @@ class Calibration(keras.layers.Layer):
 true = toy.make_events(1000, seed=1, showers_per_event=12).grids
 gain = np.random.default_rng(2).normal(1, 0.2, (24, 16)).clip(0.5, 1.5)
 measured = (true * gain)[..., None].astype("float32")
-wanted = peak_sum_map(true, SETTINGS, toy.TOY_GRID)[..., None].astype("float32")
+target = peak_sum_map(true, SETTINGS, toy.TOY_GRID)[..., None].astype("float32")
 
 calibration = Calibration()
 layer = PeakSum2D(SETTINGS, unit=toy.TOY_GRID.unit, periodic=toy.TOY_GRID.periodic)
 model = keras.Sequential([keras.Input((24, 16, 1)), calibration, layer])
 for rate in (0.03, 0.005):
     model.compile(keras.optimizers.Adam(rate), "mae")
-    model.fit(measured, wanted, batch_size=50, epochs=8, verbose=0)
+    model.fit(measured, target, batch_size=50, epochs=8, verbose=0)
 
-left = keras.ops.convert_to_numpy(calibration.factor)[..., 0] * gain
-print(
-    f"gains {np.std(gain):.1%} apart, after calibration {np.std(left):.1%} (their mean is {np.mean(left):.3f})"
-)
+remaining = keras.ops.convert_to_numpy(calibration.factor)[..., 0] * gain
+print(f"spread of gains {np.std(gain):.1%}, calibrated {np.std(remaining):.1%} (mean {np.mean(remaining):.3f})")

@@ -1,4 +1,4 @@
-"""The layer as a torch.nn.Module between others: Keras' torch backend, no Keras model."""
+"""The layer as a torch.nn.Module among others, with the torch backend of Keras and without a Keras model."""
 
 import os
 
@@ -6,7 +6,7 @@ os.environ["KERAS_BACKEND"] = "torch"  # before Keras is imported
 
 import torch
 
-from hep_peaksum.keras.layer import PeakSum2D
+from hep_peaksum.keras import PeakSum2D
 
 peaks = PeakSum2D(data_format="channels_first", periodic=(False, True), seed_threshold=0.5)
 model = torch.nn.Sequential(peaks, torch.nn.Flatten(), torch.nn.Linear(24 * 16, 1))

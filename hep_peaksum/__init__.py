@@ -1,6 +1,6 @@
 """Local maxima of calorimeter grids, and the sums of the cells around them.
 
-The names below are loaded when they are first used: importing the package loads neither coffea nor uproot.
+Public names are loaded on first use, so that importing the package loads neither coffea nor uproot.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __version__ = version("hep_peaksum")
 
-_HOMES = {
+_MODULES = {
     "Axis": "geometry.axis",
     "Grid": "geometry.grid",
     "PeakSumProcessor": "job.processor",
@@ -65,10 +65,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""``python -m hep_peaksum`` is ``hep-peaksum``."""
+"""Run ``hep-peaksum`` as ``python -m hep_peaksum``."""
 
 from __future__ import annotations
 

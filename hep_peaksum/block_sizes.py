@@ -1,7 +1,7 @@
-"""How much is worked on at a time, and why: the one table of block and batch sizes.
+"""How much is processed at a time, and why: the one table of block and batch sizes.
 
-Read as ``block_sizes.READ_CELLS``, never imported by name, so that a test can make a block small.
-What belongs to a processor rather than to a job (bytes of a vector, cells in its cache) stands with the kernel.
+Use as ``block_sizes.READ_CELLS``, never imported by name, so that tests can make blocks small. Sizes that
+depend on the processor and not on the job (bytes of a vector, cells in its cache) are with the kernels.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from __future__ import annotations
 READ_CELLS = 1 << 22
 # The same for the padded copies of the readable kernel.
 SCIPY_CELLS = 1 << 22
-# Hits that are placed on a plane at a time: fresh memory for every step over all of them costs more than the
-# steps.
+# Hits placed on a plane at a time: allocating memory for all of them at every step takes longer than the steps.
 HITS = 1 << 16
-# Fill and write in batches of about this many events plus clusters: per-block batches cost more than the
-# search on large grids and give tiny row groups; whole chunks leave nothing to be read while they are written
-# (a quarter longer).
+# Fill and write in batches of about this many events plus clusters: per-block batches cost more than the search
+# on large grids and give tiny row groups; with whole chunks nothing is read while they are written (a quarter
+# longer).
 BATCH_ITEMS = 1 << 17
 # Values of the first batch that decide whether a parquet column gets a dictionary.
 DICTIONARY_SAMPLE = 4096
@@ -25,5 +24,5 @@ DICTIONARY_SAMPLE = 4096
 MERGE_READ_EVENTS = 16_384
 MERGE_WRITE_EVENTS = 50_000
 MERGE_WRITE_BYTES = 16_000_000
-# Toy events that are made or written at a time.
+# Toy events made or written at a time.
 TOY_EVENTS = 10_000

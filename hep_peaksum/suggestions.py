@@ -1,17 +1,27 @@
-"""Did you mean: the nearest of some words."""
+"""Did you mean: the known word that is nearest to an unknown one."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+SHORTEST_PART = 3  # letters of a word that is looked for inside other words
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """Return ``" (did you mean 'x'?)"`` with the nearest of the words, or nothing.
+    """Return ``" (did you mean 'x'?)"`` with the nearest of the words, or an empty text.
+
+    The nearest is one that is spelt almost the same, or else the first that has the word as a part.
 
     >>> did_you_mean("Evnts", ["Events", "Runs"])
     " (did you mean 'Events'?)"
+    >>> did_you_mean("sum", ["seed", "peak_sum"])
+    " (did you mean 'peak_sum'?)"
     """
-    lower = {each.lower(): each for each in words}
-    near = [lower[match] for match in difflib.get_close_matches(word.lower(), list(lower), n=1)]
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    known = {each.lower(): each for each in words}
+    near = difflib.get_close_matches(word.lower(), list(known), n=1)
+    if not near and len(word) >= SHORTEST_PART:
+        near = [each for each in known if word.lower() in re.split(r"[\W_]+", each)]
+        near = near or [each for each in known if word.lower() in each]
+    return f" (did you mean {known[near[0]]!r}?)" if near else ""

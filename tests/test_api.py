@@ -1,4 +1,4 @@
-"""What the package offers, and what it costs to ask for it: each in an interpreter of its own."""
+"""The public names, and what importing and using them loads, each in a separate interpreter."""
 
 import importlib
 import json
@@ -14,12 +14,12 @@ HEAVY = ("awkward", "coffea", "dask", "matplotlib", "numba", "pyarrow", "scipy",
 
 
 def loaded_by(code, *arguments):
-    """Return the heads of all modules that are loaded after the code has run."""
+    """Return the top-level names of all modules loaded by the code, and what it printed."""
     program = (
         "import json, sys\n"
         f"try:\n    exec({code!r})\n"
-        "finally:\n    heads = sorted({name.partition('.')[0] for name in sys.modules})\n"
-        "    print('\\n' + json.dumps(heads))\n"
+        "finally:\n    names = sorted({name.partition('.')[0] for name in sys.modules})\n"
+        "    print('\\n' + json.dumps(names))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, timeout=120
@@ -51,7 +51,7 @@ def test_the_public_names():
 
 
 @pytest.mark.parametrize("name", sorted(set(ps.__all__) - {"__version__"}))
-def test_every_public_name_is_there_and_described(name):
+def test_every_public_name_exists_and_has_a_docstring(name):
     assert getattr(ps, name).__doc__
     assert getattr(ps, name).__module__.startswith("hep_peaksum.")
 
@@ -62,7 +62,7 @@ def test_all_names_can_be_imported_at_once():
     assert set(ps.__all__) <= set(names)
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error():
+def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match=r"^module 'hep_peaksum' has no attribute 'find_cluster'"):
         _ = ps.find_cluster
     with pytest.raises(ImportError, match="find_cluster"):
@@ -79,8 +79,8 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
         pytest.param("from hep_peaksum import *", id="after_all_names"),
     ],
 )
-def test_the_list_of_presets_can_be_had_at_any_time(before):
-    """The function has the name of its module, which Python puts in the same place."""
+def test_presets_stays_a_function_whatever_was_imported(before):
+    """The function has the name of a module, which Python must not put in its place."""
     _, printed = loaded_by(f"import hep_peaksum as ps\n{before}\nprint(list(ps.presets()))")
     assert "cms-l1-jet" in printed
 
@@ -98,7 +98,7 @@ def test_the_command_is_installed():
     assert command.load().__name__ == "main"
 
 
-# ---------------------------------------------------------------------------------------------- what it costs
+# ---------------------------------------------------------------------------------------------- what is loaded
 
 
 def test_importing_the_package_loads_nothing_heavy():
@@ -123,27 +123,27 @@ def test_grids_and_settings_load_no_reader_and_no_kernel(code):
     assert not loaded & {*HEAVY}
 
 
-def test_the_map_of_sums_needs_neither_coffea_nor_uproot():
+def test_peak_sum_map_loads_neither_coffea_nor_uproot():
     loaded, _ = loaded_by("import hep_peaksum as ps; ps.peak_sum_map([[[1]]])")
     assert "numba" in loaded  # which loads awkward and vector itself, where they are installed
     assert not loaded & {"coffea", "uproot", "matplotlib", "dask"}
 
 
-def test_the_readable_kernel_does_not_need_the_fast_one():
+def test_the_scipy_kernel_does_not_load_numba():
     loaded, _ = loaded_by(
         "import hep_peaksum as ps; ps.peak_sum_map([[[1]]], ps.PeakSumSettings(kernel='scipy'))"
     )
     assert not loaded & {"numba", "awkward", "coffea", "uproot", "matplotlib"}
 
 
-def test_clusters_need_neither_coffea_nor_uproot():
+def test_find_clusters_loads_neither_coffea_nor_uproot():
     loaded, _ = loaded_by("import hep_peaksum as ps; ps.find_clusters([[[1]]])")
     assert {"awkward", "numba"} <= loaded
     assert not loaded & {"coffea", "uproot", "matplotlib", "dask"}
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("-h",), ("run", "--help"), ("--version",)], ids=" ".join)
-def test_help_is_there_at_once(arguments):
+def test_help_loads_nothing_heavy(arguments):
     loaded, printed = loaded_by("from hep_peaksum.__main__ import main; main()", *arguments)
     assert "hep-peaksum" in printed or "hep_peaksum" in printed
     assert not loaded & {*HEAVY, "numpy", "pydantic", "yaml"}

@@ -1,8 +1,8 @@
-"""The CMS closure of taus and e/gammas: what the emulator made of the towers, found again to the last count.
+"""The CMS closure of taus and e/gammas: the objects of the emulator, reproduced to the last count.
 
-Both are 3x9 maxima with the sum of their neighbours from 1 GeV up, on the stronger side in eta. What the
-emulator does beyond (second clusters of taus, trimmed shapes and hadronic energy of e/gammas) is accounted for
-object by object. The jets are in `test_cms`.
+Both are 3x9 maxima with the sum of their neighbours from 1 GeV up, on the stronger η side. What else the
+emulator does (second clusters of taus, trimmed shapes and hadronic energy of e/gammas) is accounted for object
+by object. The jets are in `test_cms`.
 """
 
 import awkward as ak
@@ -38,8 +38,8 @@ def towers(data):
 
 @pytest.fixture(scope="module")
 def emulated(data):
-    """Return the objects of the emulator as flat columns: event, row, col, raw and what else there is."""
-    found = {}
+    """Return the objects of the emulator as flat columns: event, row, col, raw and those of each kind."""
+    objects = {}
     with uproot.open(data(FILE)) as file:
         for kind, more in (("tau", ["IsMerged", "IEt"]), ("eg", ["Shape"])):
             branches = file[UPGRADE]["L1Upgrade"].arrays(filter_name=f"{kind}*")
@@ -51,27 +51,28 @@ def emulated(data):
             flat["event"] = np.repeat(np.arange(len(number)), ak.to_numpy(number))
             flat["row"] = np.where(flat["ieta"] > 0, 39, 40) + flat["ieta"]  # |ieta| 28 at most
             flat["col"] = flat["iphi"] - 1
-            found[kind] = flat
-    return found
+            objects[kind] = flat
+    return objects
 
 
 def sums(cells, kind, **more):
-    """Return the map of sums of the preset: nothing but 0 where there is no cluster."""
+    """Return the sums that the preset finds by cell, 0 where there is no cluster."""
     settings, grid = preset(PRESETS[kind])
     clusters = find_clusters(cells, settings.model_copy(update=more), grid, fields=["row", "col", "peak_sum"])
     event = np.repeat(np.arange(len(clusters)), ak.to_numpy(ak.num(clusters)))
-    found = np.zeros(cells.shape, int)
-    found[event, ak.to_numpy(ak.flatten(clusters.row)), ak.to_numpy(ak.flatten(clusters.col))] = ak.to_numpy(
+    sum_map = np.zeros(cells.shape, int)
+    sum_map[event, ak.to_numpy(ak.flatten(clusters.row)), ak.to_numpy(ak.flatten(clusters.col))] = ak.to_numpy(
         ak.flatten(clusters["peak_sum"])
     )
-    return found
+    return sum_map
 
 
-def at(cells, of):
-    return cells[of["event"], of["row"], of["col"]]
+def at(cells, objects):
+    """Return the values in the cells of objects."""
+    return cells[objects["event"], objects["row"], objects["col"]]
 
 
-def test_the_file_has_the_objects_that_it_is_known_for(emulated):
+def test_the_file_has_the_expected_objects(emulated):
     assert [len(emulated[kind]["raw"]) for kind in ("tau", "eg")] == [N_TAUS, N_EGAMMAS]
     assert np.count_nonzero(emulated["tau"]["IsMerged"]) == N_MERGED
     assert abs(emulated["tau"]["ieta"]).max() == 25
@@ -84,16 +85,16 @@ def test_the_file_has_the_objects_that_it_is_known_for(emulated):
 @KERNELS
 def test_every_tau_is_found_with_its_sum(towers, emulated, kernel):
     taus = emulated["tau"]
-    ours = at(sums(towers["iet"], "tau", kernel=kernel), taus)
-    assert np.count_nonzero(ours) == N_TAUS
-    is_equal, is_merged = ours == taus["raw"], taus["IsMerged"] == 1
+    our_sums = at(sums(towers["iet"], "tau", kernel=kernel), taus)
+    assert np.count_nonzero(our_sums) == N_TAUS
+    is_equal, is_merged = our_sums == taus["raw"], taus["IsMerged"] == 1
     assert np.array_equal(is_equal, ~is_merged)
-    assert (ours < taus["raw"])[is_merged].all()  # a second cluster is added
+    assert (our_sums < taus["raw"])[is_merged].all()  # a second cluster is added
 
 
 @KERNELS
 def test_every_tau_is_a_3x3_maximum_too(towers, emulated, kernel):
-    """Nine cells wide or three, within reach of both the same neighbour wins: lexicographic."""
+    """Nine cells wide or three: where both windows reach, the same neighbour wins a tie (lexicographic)."""
     narrow = {"search_window": (3, 3), "tie_rule": "lexicographic", "kernel": kernel}
     wide, narrow = sums(towers["iet"], "tau", kernel=kernel), sums(towers["iet"], "tau", **narrow)
     assert np.count_nonzero(at(narrow, emulated["tau"])) == N_TAUS
@@ -103,8 +104,8 @@ def test_every_tau_is_a_3x3_maximum_too(towers, emulated, kernel):
 
 @pytest.mark.parametrize(("tie_rule", "n_found"), [("first", 1512), ("none", 1512), ("all", N_TAUS)])
 def test_the_tie_rule_matters_for_taus(towers, emulated, tie_rule, n_found):
-    found = sums(towers["iet"], "tau", search_window=(3, 3), tie_rule=tie_rule)
-    assert np.count_nonzero(at(found, emulated["tau"])) == n_found
+    sum_map = sums(towers["iet"], "tau", search_window=(3, 3), tie_rule=tie_rule)
+    assert np.count_nonzero(at(sum_map, emulated["tau"])) == n_found
 
 
 @pytest.mark.parametrize(
@@ -122,12 +123,12 @@ def test_each_part_of_the_sum_matters_for_taus(towers, emulated, change, n_equal
     assert np.count_nonzero((at(sums(towers["iet"], "tau", **change), taus) == taus["raw"])[alone]) == n_equal
 
 
-def test_what_the_emulator_has_no_tau_for_was_not_among_the_leading_six(towers, emulated):
-    """Six of either side in eta, |ieta| 25 at most; those left out are no larger than the smallest kept."""
-    taus, found = emulated["tau"], sums(towers["iet"], "tau")[:, 15:65]
-    rest = found.copy()
+def test_extra_taus_are_not_among_the_leading_six(towers, emulated):
+    """The emulator keeps six on each side in eta, |ieta| 25 at most; no extra one is larger than those."""
+    taus, sum_map = emulated["tau"], sums(towers["iet"], "tau")[:, 15:65]
+    rest = sum_map.copy()
     rest[taus["event"], taus["row"] - 15, taus["col"]] = 0
-    assert (np.count_nonzero(found), np.count_nonzero(rest)) == (1769, 1769 - N_TAUS)
+    assert (np.count_nonzero(sum_map), np.count_nonzero(rest)) == (1769, 1769 - N_TAUS)
     for event, row, col in np.argwhere(rest):
         side = (taus["event"] == event) & ((taus["row"] >= 40) == (row >= 25))
         assert np.count_nonzero(side) == 6
@@ -137,15 +138,15 @@ def test_what_the_emulator_has_no_tau_for_was_not_among_the_leading_six(towers, 
 @KERNELS
 @pytest.mark.parametrize(("cells", "n_maxima"), [("iem", 356), ("iet", 2086)])
 def test_every_egamma_is_found_and_286_have_their_sum(towers, emulated, kernel, cells, n_maxima):
-    egammas, found = emulated["eg"], sums(towers[cells], "eg", kernel=kernel)
-    assert np.count_nonzero(found) == n_maxima
-    ours = at(found, egammas)
-    assert np.count_nonzero(ours) == N_EGAMMAS
-    assert np.count_nonzero(ours == egammas["raw"]) == 286
+    egammas, sum_map = emulated["eg"], sums(towers[cells], "eg", kernel=kernel)
+    assert np.count_nonzero(sum_map) == n_maxima
+    our_sums = at(sum_map, egammas)
+    assert np.count_nonzero(our_sums) == N_EGAMMAS
+    assert np.count_nonzero(our_sums == egammas["raw"]) == 286
 
 
-def test_the_other_20_egammas_are_accounted_for(towers, emulated):
-    """The emulator adds hadronic energy, too, and leaves out cells at corners by a table of shapes."""
+def test_the_other_20_egammas_are_explained(towers, emulated):
+    """The emulator also adds hadronic energy, and leaves out corner cells according to a table of shapes."""
     egammas = emulated["eg"]
     raw, em, both = (
         egammas["raw"],
@@ -183,30 +184,30 @@ def config(data, monkeypatch):
 
 @KERNELS
 def test_closure_counts_what_is_in_the_file(config, kernel):
-    found = closure(config(*(f"clusters.{name}.kernel={kernel}" for name in ("Jet", "Tau", "EGamma"))))
+    results = closure(config(*(f"clusters.{name}.kernel={kernel}" for name in ("Jet", "Tau", "EGamma"))))
     counts = {
-        name: (each.n_references, each.n_found, each.n_sum_expected, each.n_equal, each.n_extra)
-        for name, each in found.items()
+        name: (each.n_references, each.n_matched, each.n_sum_expected, each.n_equal_sums, each.n_extra)
+        for name, each in results.items()
     }
     assert counts == {
         "Jet": (429, 429, 429, 429, 1),
         "Tau": (N_TAUS, N_TAUS, N_TAUS - N_MERGED, N_TAUS - N_MERGED, 514),
         "EGamma": (N_EGAMMAS, N_EGAMMAS, N_EGAMMAS, 286, 50),
     }
-    assert {each.n_events for each in found.values()} == {N_EVENTS}
-    assert not any(each.missed for each in found.values())
-    assert [len(found[name].different) for name in ("Jet", "Tau", "EGamma")] == [0, 0, 20]
-    (jet,) = found["Jet"].extra
-    assert (jet.their_sum, jet.our_sum) == (None, 17)
+    assert {each.n_events for each in results.values()} == {N_EVENTS}
+    assert not any(each.missed for each in results.values())
+    assert [len(results[name].different_sums) for name in ("Jet", "Tau", "EGamma")] == [0, 0, 20]
+    (jet,) = results["Jet"].extra
+    assert (jet.reference_sum, jet.cluster_sum) == (None, 17)
 
 
-def test_closure_names_the_egammas_with_another_sum(config, towers, emulated):
+def test_closure_lists_the_egammas_with_different_sums(config, towers, emulated):
     egammas = emulated["eg"]
-    ours = at(sums(towers["iem"], "eg"), egammas)
+    our_sums = at(sums(towers["iem"], "eg"), egammas)
     expected = zip(
-        *(egammas[word].tolist() for word in ("event", "row", "col", "raw")), ours.tolist(), strict=True
+        *(egammas[word].tolist() for word in ("event", "row", "col", "raw")), our_sums.tolist(), strict=True
     )
-    assert sorted(closure(config())["EGamma"].different) == sorted(
+    assert sorted(closure(config())["EGamma"].different_sums) == sorted(
         each for each in expected if each[3] != each[4]
     )
 
@@ -215,10 +216,10 @@ def test_the_command_prints_the_closure(data, monkeypatch, capsys):
     monkeypatch.setenv("HEP_PEAKSUM_DATA", str(data(FILE).parent))
     with pytest.raises(SystemExit) as end:
         main(["closure", str(CONFIG)])
-    said = " ".join(capsys.readouterr().out.split())
+    text = " ".join(capsys.readouterr().out.split())
     assert not end.value.code
-    assert "Jet 429 429 429 of 429 1" in said
-    assert "Tau 1572 1572 1541 of 1541 514" in said
-    assert "EGamma 306 306 286 of 306 50" in said
-    assert "EGamma: another sum" in said
-    assert "and 15 more" in said
+    assert "Jet 429 429 429 of 429 1" in text
+    assert "Tau 1572 1572 1541 of 1541 514" in text
+    assert "EGamma 306 306 286 of 306 50" in text
+    assert "EGamma: different sum" in text
+    assert "and 15 more" in text

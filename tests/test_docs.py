@@ -9,7 +9,7 @@ from places import DOCS
 from hep_peaksum import Axis, Grid, PeakSumSettings
 from hep_peaksum.clustering.fields import check_fields
 from hep_peaksum.config.sections import RunOptions
-from hep_peaksum.settings.model import EDGES, Pileup
+from hep_peaksum.settings.pileup import EDGES, Pileup
 
 RULES, RUNNING = ((DOCS / page).read_text(encoding="utf-8") for page in ("rules.md", "running.md"))
 BLOCKS = re.findall(r"```yaml\n(.*?)```", RULES, flags=re.DOTALL)
@@ -20,7 +20,7 @@ GRID = Grid(
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split(":")[0].split("\n")[-1])
-def test_a_block_of_the_page_is_settings_as_it_stands(block):
+def test_every_yaml_block_of_the_page_is_valid_settings(block):
     content = yaml.safe_load(block)
     fields = content.pop("fields", ["peak_sum"])
     settings = PeakSumSettings(**{"pileup": ["donut"], **content} if "sum_threshold_on" in content else content)
@@ -33,7 +33,7 @@ def test_every_key_is_on_the_page(key):
 
 
 @pytest.mark.parametrize("kind", EDGES)
-def test_the_table_of_estimates_says_what_is_usual(kind):
+def test_the_table_of_estimates_has_the_defaults(kind):
     (line,) = (line for line in RULES.splitlines() if line.startswith(f"| `{kind}`"))
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     usual = Pileup(kind=kind)

@@ -1,3 +1,5 @@
+"""The examples and the code blocks of README.md run as they are."""
+
 import os
 import re
 import subprocess
@@ -7,7 +9,7 @@ import pytest
 from places import EXAMPLES as FOLDER
 from places import ROOT
 
-# those with Keras are run by test_keras_layer, where it is installed
+# those with Keras are run in tests/keras_layer, where Keras is installed
 EXAMPLES = [p for p in sorted(FOLDER.glob("*.py")) if not p.stem.startswith("keras_")]
 
 
@@ -20,7 +22,7 @@ def test_an_example_runs_in_an_empty_folder(example, tmp_path):
     assert done.stdout
 
 
-def test_the_original_question_leaves_its_picture_and_counts_ties(tmp_path):
+def test_the_original_question_saves_its_picture_and_counts_ties(tmp_path):
     done = subprocess.run(
         [sys.executable, ROOT / "examples" / "original_question.py"],
         cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""The toy calorimeter: what is promised of its events, and the comparison of clusters with the truth."""
+"""The toy calorimeter: the properties of its events, and the comparison of clusters with the truth."""
 
 import awkward as ak
 import numpy as np
@@ -10,7 +10,7 @@ from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.toy import (
-    CORE_PART,
+    CORE_FRACTION,
     CORE_RADIUS,
     REACH,
     TAIL_RADIUS,
@@ -31,10 +31,10 @@ def events():
 
 @pytest.fixture(scope="module")
 def single():
-    """Events of exactly one shower, without noise."""
-    made = make_events(20_000, seed=2, showers_per_event=0.5, noise=0)
-    one = ak.to_numpy(ak.num(made.truth) == 1)
-    return made.grids[one], made.truth[one, 0]
+    """Return events of exactly one shower, without noise."""
+    all_events = make_events(20_000, seed=2, showers_per_event=0.5, noise=0)
+    one = ak.to_numpy(ak.num(all_events.truth) == 1)
+    return all_events.grids[one], all_events.truth[one, 0]
 
 
 def test_equal_seeds_give_equal_events(events):
@@ -43,11 +43,11 @@ def test_equal_seeds_give_equal_events(events):
     assert ak.array_equal(events.truth, again.truth)
 
 
-def test_another_seed_gives_other_events(events):
+def test_different_seeds_give_different_events(events):
     assert not np.array_equal(events.grids, make_events(2000, seed=3).grids)
 
 
-def test_events_look_as_described(events):
+def test_events_are_as_documented(events):
     assert events.grids.shape == (2000, 24, 16)
     assert events.grids.dtype == np.float32
     assert ak.mean(ak.num(events.truth)) == pytest.approx(4, abs=0.2)
@@ -63,19 +63,18 @@ def test_no_events_and_events_without_showers():
     assert ak.to_list(quiet.truth) == [[], [], []]
 
 
-def test_position_lies_in_the_cell_that_was_hit(events):
+def test_positions_lie_in_the_cell_of_the_shower(events):
     for word, name, axis in (("row", "eta", TOY_GRID.rows), ("col", "phi", TOY_GRID.cols)):
-        found = axis.find(ak.to_numpy(ak.flatten(events.truth[name])).astype(float))
-        assert (
-            np.mean(found == ak.to_numpy(ak.flatten(events.truth[word]))) > 0.9999
-        )  # but for float32 at an edge
+        index = axis.find(ak.to_numpy(ak.flatten(events.truth[name])).astype(float))
+        is_equal = index == ak.to_numpy(ak.flatten(events.truth[word]))
+        assert np.mean(is_equal) > 0.9999  # float32 coordinates can fall on an edge
 
 
-def test_profile_is_that_of_grindhammer_and_peters():
+def test_the_profile_is_that_of_grindhammer_and_peters():
     """Points drawn by the inverse of F(r) = r^2 / (r^2 + R^2) fall into the cells as the integrals say."""
     random = np.random.default_rng(5)
     n = 400_000
-    radius = np.where(random.random(n) < CORE_PART, CORE_RADIUS, TAIL_RADIUS)
+    radius = np.where(random.random(n) < CORE_FRACTION, CORE_RADIUS, TAIL_RADIUS)
     u, angle = random.random(n), random.uniform(0, 2 * np.pi, n)
     r = radius * np.sqrt(u / (1 - u))
     impact = np.array([0.3, 0.8])
@@ -85,7 +84,7 @@ def test_profile_is_that_of_grindhammer_and_peters():
     assert counts / counts.sum() == pytest.approx(expected, abs=5 / np.sqrt(n))
 
 
-def test_profile_adds_up_and_is_symmetric():
+def test_the_profile_is_normalised_and_symmetric():
     parts = shower_fractions(np.array([0.2, 0.8]), np.array([0.5, 0.5]))
     assert parts.sum(axis=(1, 2)) == pytest.approx(1)
     assert parts[0] == pytest.approx(parts[1, ::-1])
@@ -93,7 +92,7 @@ def test_profile_adds_up_and_is_symmetric():
     assert (parts > 0).all()
 
 
-def test_cells_of_a_shower_add_up_to_its_energy_within_the_resolution(single):
+def test_cells_add_up_to_the_energy_within_the_resolution(single):
     grids, shower = single
     contained = ak.to_numpy((shower.row >= REACH) & (shower.row < 24 - REACH))
     energy = ak.to_numpy(shower.energy)[contained].astype(float)
@@ -102,7 +101,7 @@ def test_cells_of_a_shower_add_up_to_its_energy_within_the_resolution(single):
     assert pull.std() == pytest.approx(1, abs=0.05)
 
 
-def test_showers_leak_over_the_seam_in_phi_and_out_of_the_ends_in_eta(single):
+def test_showers_cross_the_seam_in_phi_and_leak_out_in_eta(single):
     grids, shower = single
     at_seam = ak.to_numpy((shower.col == 15) & (shower.row > 5) & (shower.row < 18))
     assert (grids[at_seam][:, :, 0].sum(axis=1) > 0).mean() > 0.9
@@ -120,7 +119,7 @@ def test_clusters_find_the_showers(events):
     assert result.resolution < 0.06
 
 
-def test_written_events_are_read_back_equal(events, tmp_path):
+def test_written_events_are_read_back_unchanged(events, tmp_path):
     path = tmp_path / "toy.root"
     write_events(path, events, first_event=999, run=7)
     with uproot.open(path) as file:
@@ -143,12 +142,12 @@ def test_written_events_are_read_back_equal(events, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["toy.root"]
 
 
-def test_no_events_are_written_too(tmp_path):
+def test_a_file_without_events_is_written(tmp_path):
     write_events(tmp_path / "none.root", make_events(0, seed=1))
     assert uproot.open(tmp_path / "none.root")["Events"].num_entries == 0
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(events, tmp_path):
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(events, tmp_path):
     path = tmp_path / "toy.root"
     path.write_text("old")
     broken = events._replace(grids=events.grids[:, :3])
@@ -158,14 +157,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(events, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["toy.root"]
 
 
-def things(*events):
-    """Events of (row, col, energy)."""
+def records(*events):
+    """Return jagged records of events of (row, col, energy)."""
     columns = {"row": 0, "col": 1, "energy": 2}
     n = np.array([len(event) for event in events], np.int64)
-    flat = np.array([thing for event in events for thing in event], float).reshape(-1, 3)
+    flat = np.array([record for event in events for record in event], float).reshape(-1, 3)
     types = {"row": np.int32, "col": np.int32, "energy": float}
-    records = ak.zip({name: flat[:, k].astype(types[name]) for name, k in columns.items()})
-    return ak.unflatten(records, n)
+    flat_records = ak.zip({name: flat[:, k].astype(types[name]) for name, k in columns.items()})
+    return ak.unflatten(flat_records, n)
 
 
 @pytest.mark.parametrize(
@@ -175,8 +174,8 @@ def things(*events):
         pytest.param([(4, 2, 9)], [(3, 3, 10)], FLAT, 1, 0.9, id="a-diagonal-neighbour"),
         pytest.param([(5, 3, 9)], [(3, 3, 10)], FLAT, 0, None, id="two-cells-away"),
         pytest.param([(3, 0, 9)], [(3, 15, 10)], TOY_GRID, 1, 0.9, id="across-the-seam"),
-        pytest.param([(3, 0, 9)], [(3, 7, 10)], FLAT, 0, None, id="no-seam"),
-        pytest.param([(0, 3, 9)], [(23, 3, 10)], TOY_GRID, 0, None, id="rows-have-no-seam"),
+        pytest.param([(3, 0, 9)], [(3, 7, 10)], FLAT, 0, None, id="not-periodic"),
+        pytest.param([(0, 3, 9)], [(23, 3, 10)], TOY_GRID, 0, None, id="rows-are-not-periodic"),
         pytest.param([(3, 2, 5), (3, 4, 9)], [(3, 3, 10)], FLAT, 1, 0.9, id="tie-the-higher-cluster"),
         pytest.param([(3, 3, 5), (3, 4, 9)], [(3, 3, 10)], FLAT, 1, 0.5, id="the-nearer-before-the-higher"),
         pytest.param([(3, 3, 9)], [(3, 3, 10), (3, 4, 18)], FLAT, 1, 0.9, id="a-cluster-only-once"),
@@ -189,7 +188,7 @@ def things(*events):
     ],
 )
 def test_score_of_a_picture(clusters, showers, grid, n_found, response):
-    result = score(things([], clusters), things([], showers), grid)
+    result = score(records([], clusters), records([], showers), grid)
     assert result.n_events == 2
     assert result.n_showers == len(showers)
     assert result.n_clusters == len(clusters)
@@ -204,31 +203,31 @@ def test_score_of_a_picture(clusters, showers, grid, n_found, response):
 
 def test_events_are_not_mixed():
     here, there = [(3, 3, 10)], [(6, 6, 10)]
-    assert score(things(here, there), things(there, here), FLAT).n_found == 0
-    assert score(things(here, there), things(here, there), FLAT).n_found == 2
+    assert score(records(here, there), records(there, here), FLAT).n_found == 0
+    assert score(records(here, there), records(here, there), FLAT).n_found == 2
 
 
-def test_distance_is_an_option():
-    assert score(things([(3, 4, 9)]), things([(3, 3, 10)]), FLAT, max_distance=0).n_found == 0
-    assert score(things([(3, 6, 9)]), things([(3, 3, 10)]), FLAT, max_distance=3).n_found == 1
+def test_the_distance_is_an_option():
+    assert score(records([(3, 4, 9)]), records([(3, 3, 10)]), FLAT, max_distance=0).n_found == 0
+    assert score(records([(3, 6, 9)]), records([(3, 3, 10)]), FLAT, max_distance=3).n_found == 1
 
 
 def test_score_agrees_with_plain_loops():
     random = np.random.default_rng(8)
 
-    def some():
+    def random_events():
         return [
             [(*random.integers(0, 8, 2), random.integers(1, 4)) for _ in range(random.integers(0, 12))]
             for _ in range(50)
         ]
 
-    clusters, showers = some(), some()
+    clusters, showers = random_events(), random_events()
     n_found = 0
-    for found, true in zip(clusters, showers, strict=True):
+    for event_clusters, event_showers in zip(clusters, showers, strict=True):
         pairs = sorted(
             ((f[0] - t[0]) ** 2 + (f[1] - t[1]) ** 2, -f[2], i, j)
-            for i, f in enumerate(found)
-            for j, t in enumerate(true)
+            for i, f in enumerate(event_clusters)
+            for j, t in enumerate(event_showers)
             if max(abs(f[0] - t[0]), abs(f[1] - t[1])) <= 1
         )
         used_clusters, used_showers = set(), set()
@@ -237,15 +236,15 @@ def test_score_agrees_with_plain_loops():
                 used_clusters.add(i)
                 used_showers.add(j)
         n_found += len(used_clusters)
-    assert score(things(*clusters), things(*showers), FLAT).n_found == n_found > 20
+    assert score(records(*clusters), records(*showers), FLAT).n_found == n_found > 20
 
 
-def test_different_numbers_of_events_are_refused():
-    with pytest.raises(ValueError, match="2 events with clusters and 1 with showers"):
-        score(things([], []), things([]))
+def test_different_numbers_of_events_are_an_error():
+    with pytest.raises(ValueError, match="2 events with clusters but 1 with showers"):
+        score(records([], []), records([]))
 
 
-def test_rates_without_anything_are_not_numbers():
-    result = score(things(), things())
+def test_rates_of_nothing_are_nan():
+    result = score(records(), records())
     assert np.isnan(result.efficiency)
     assert np.isnan(result.fakes_per_event)

@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command line: words for what the other folders do."""

@@ -1,4 +1,4 @@
-"""The commands that look into the algorithm: explain, ties, compare, closure, presets; tables, and pictures.
+"""The commands that look into the algorithm: explain, ties, compare, closure, presets; tables and pictures.
 
 Everything heavy is imported inside the commands, so that `--help` answers at once.
 """
@@ -16,6 +16,7 @@ from hep_peaksum.cli.options import (
     collection_option,
     config_file,
     dataset_option,
+    entry_option,
     load,
     max_events_option,
     pick_collection,
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 @click.command()
 @config_file
 @set_option
-@click.option("--entry", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--cell", type=(int, int), required=True, metavar="ROW COL", help="The cell, counted from 0.")
-@click.option("--layer", type=click.IntRange(min=0), help="Of a grid whose layers are searched each: which.")
+@entry_option
+@click.option("--cell", type=(int, int), required=True, metavar="ROW COL", help="Cell, counted from 0.")
+@click.option("--layer", type=click.IntRange(min=0), help="Layer of a grid with 'layers: each', from 0.")
 @collection_option
 @dataset_option
 @picture_option
@@ -50,31 +51,34 @@ def explain(
     dataset: str | None,
     output: str | None,
 ) -> None:
-    """Say why a cell is a seed or not: which neighbour, which comparison, which threshold decided."""
-    from hep_peaksum.cli import tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.clustering.discriminant import searched_plane  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.diagnostics.explain import explain as explain_  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.geometry.grid import EventError  # noqa: PLC0415 -- slow to import
+    """Explain why a cell is a seed, or why not.
+
+    The answer names the neighbour, the comparison or the threshold that decides.
+    """
+    from hep_peaksum.cli import diagnostic_tables, tables
+    from hep_peaksum.clustering.discriminant import search_grid
+    from hep_peaksum.diagnostics.explain import explain as explain_
+    from hep_peaksum.geometry.grid import EventError
 
     config = load(file, overrides)
     name = pick_collection(config, collection)
     settings, console = config.clusters[name].settings, tables.open_console()
     row, col = cell
     for grid in config.clusters[name].grid:
-        found = _one_event(config, grid, dataset, entry, layer)
-        plane, maps = config.grids[grid].grid, {"mask": found.mask, "noise": found.noise}
+        event = _read_event(config, grid, dataset, entry, layer)
+        plane, maps = config.grids[grid].grid, {"mask": event.mask, "noise": event.noise}
         try:
-            why = explain_(found.cells, settings, plane, row=row, col=col, **maps)
+            why = explain_(event.cells, settings, plane, row=row, col=col, **maps)
         except EventError as error:
             msg = f"entry {entry}: {error.problem}"
             raise ValueError(msg) from None
         title = f"{name} on {grid}, entry {entry}" + (f", layer {layer}" if layer is not None else "")
         console.print(f"{title}: {why}", markup=False)
-        tables.print_neighbours(console, why, settings, searched_plane(settings, plane))
+        diagnostic_tables.print_neighbours(console, why, settings, search_grid(settings, plane))
         if output is not None:
-            from hep_peaksum.plotting import rules  # noqa: PLC0415 -- slow to import
+            from hep_peaksum.plotting import explanations
 
-            figure = rules.draw_explanation(found.cells, why, settings, plane, **maps, title=title)
+            figure = explanations.draw_explanation(event.cells, why, settings, plane, **maps, title=title)
             _save(console, figure, output, grid if len(config.clusters[name].grid) > 1 else None)
 
 
@@ -93,27 +97,27 @@ def ties(
     dataset: str | None,
     output: str | None,
 ) -> None:
-    """Say how much of the answer depends on the tie rule, and which equal cells no rule of direction finds."""
-    from hep_peaksum.cli import tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.diagnostics.ties import TieAudit, audit_ties  # noqa: PLC0415 -- slow to import
+    """Count how many seeds depend on the tie rule.
+
+    Closed rings of equal cells, on which the directional rules find no seed, are listed.
+    """
+    from hep_peaksum.cli import diagnostic_tables, tables
+    from hep_peaksum.diagnostics.ties import TieAudit, audit_ties
 
     config = load(file, overrides)
     name = pick_collection(config, collection)
-    wanted, console = config.clusters[name], tables.open_console()
-    for grid in wanted.grid:
-        audit = TieAudit.joined(
-            [
-                _of_block(block, audit_ties, wanted.settings, config.grids[grid].grid)
-                for block in _blocks(config, grid, dataset, max_events)
-            ]
-        )
-        title = name if len(wanted.grid) == 1 else f"{name} on {grid}"
-        tables.print_audit(console, title, audit)
+    clusters, console = config.clusters[name], tables.open_console()
+    for grid in clusters.grid:
+        blocks = _read_blocks(config, grid, dataset, max_events)
+        plane = config.grids[grid].grid
+        audit = TieAudit.joined([_apply(audit_ties, block, clusters.settings, plane) for block in blocks])
+        title = name if len(clusters.grid) == 1 else f"{name} on {grid}"
+        diagnostic_tables.print_audit(console, title, audit)
         if output is not None:
-            from hep_peaksum.plotting import comparisons  # noqa: PLC0415 -- slow to import
+            from hep_peaksum.plotting import comparisons
 
             figure = comparisons.draw_ties(audit, title=f"{title}, {audit.n_events} events")
-            _save(console, figure, output, grid if len(wanted.grid) > 1 else None)
+            _save(console, figure, output, grid if len(clusters.grid) > 1 else None)
 
 
 @click.command()
@@ -133,75 +137,79 @@ def compare(
     dataset: str | None,
     output: str | None,
 ) -> None:
-    """Say where two collections of a config differ, seed by seed, on the grid of the first.
+    """Compare two collections, or a collection and a preset.
 
-    A is a collection of the config, B another one or the name of a preset.
+    A is a collection of the config, B another one or the name of a preset. Both are
+    searched on the grid of A, and their clusters are matched by seed.
     """
-    from hep_peaksum.cli import tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.diagnostics.compare import Comparison  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.diagnostics.compare import compare as compare_  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.cli import diagnostic_tables, tables
+    from hep_peaksum.diagnostics.compare import Comparison
+    from hep_peaksum.diagnostics.compare import compare as compare_
 
     config = load(file, overrides)
-    wanted, console = config.clusters[pick_collection(config, first)], tables.open_console()
-    settings = wanted.settings, _second_settings(config, second)
-    for grid in wanted.grid:
-        source = config.grids[grid]
+    clusters, console = config.clusters[pick_collection(config, first)], tables.open_console()
+    settings = clusters.settings, _second_settings(config, second)
+    for grid in clusters.grid:
+        plane = config.grids[grid].grid
         _check_runs(second, settings[1], config, grid)
-        blocks = _blocks(config, grid, dataset, max_events)
-        both = Comparison.joined([_of_block(block, compare_, *settings, source.grid) for block in blocks])
-        title = first if len(wanted.grid) == 1 else f"{first} on {grid}"
-        tables.print_comparison(console, (title, second), both, source.grid)
+        blocks = _read_blocks(config, grid, dataset, max_events)
+        both = Comparison.joined([_apply(compare_, block, *settings, plane) for block in blocks])
+        title = first if len(clusters.grid) == 1 else f"{first} on {grid}"
+        diagnostic_tables.print_comparison(console, (title, second), both, plane)
         if output is not None:
-            from hep_peaksum.plotting import comparisons  # noqa: PLC0415 -- slow to import
+            from hep_peaksum.plotting import comparisons
 
             figure = comparisons.draw_comparison(
-                both, source.grid, names=(first, second), title=f"{title} and {second}, {both.n_events} events"
+                both, plane, names=(first, second), title=f"{title} and {second}, {both.n_events} events"
             )
-            _save(console, figure, output, grid if len(wanted.grid) > 1 else None)
+            _save(console, figure, output, grid if len(clusters.grid) > 1 else None)
 
 
 @click.command()
 @config_file
 @set_option
-@click.option("--max-events", type=click.IntRange(min=1), help="Look at no more entries than this.")
+@click.option("--max-events", type=click.IntRange(min=1), help="Maximum number of entries to read.")
 @dataset_option
 def closure(file: str, overrides: Sequence[str], max_events: int | None, dataset: str | None) -> None:
-    """Compare clusters with the file's own collections, which the config names under `reference`."""
-    from hep_peaksum.cli import tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.preview.closure import closure as closure_  # noqa: PLC0415 -- slow to import
+    """Compare clusters with objects that the file already holds.
 
-    found = closure_(load(file, overrides), dataset, max_events=max_events or math.inf)
-    tables.print_closure(tables.open_console(), found)
+    The config names these objects under `reference` of a collection.
+    """
+    from hep_peaksum.cli import diagnostic_tables, tables
+    from hep_peaksum.preview.closure import closure as closure_
+
+    closures = closure_(load(file, overrides), dataset, max_events=max_events or math.inf)
+    diagnostic_tables.print_closure(tables.open_console(), closures)
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option("-o", "--output", type=click.Path(dir_okay=False), metavar="FILE.png", help="Draw the windows.")
 def presets(name: str | None, output: str | None) -> None:
-    """List the published algorithms, or draw the windows of one."""
-    from hep_peaksum.cli import tables  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.library import presets  # noqa: PLC0415 -- slow to import
+    """List the published algorithms, or show one in detail."""
+    from hep_peaksum.cli import diagnostic_tables, tables
+    from hep_peaksum.library import presets
 
     console = tables.open_console()
     if name is None:
         if output is not None:
-            msg = "-o draws one preset: give its name, as in hep-peaksum presets cms-l1-jet -o windows.png"
+            msg = "-o draws a single preset: give its name, as in hep-peaksum presets cms-l1-jet -o windows.png"
             raise click.UsageError(msg)
-        tables.print_presets(console, {each: presets.read_preset(each) for each in presets.presets()})
+        every = {each: presets.read_preset(each) for each in presets.presets()}
+        diagnostic_tables.print_presets(console, every)
         return
     preset, (settings, _) = presets.read_preset(name), presets.preset(name)
-    tables.print_preset(console, name, preset, settings)
+    diagnostic_tables.print_preset(console, name, preset, settings)
     if output is not None:
-        from hep_peaksum.plotting import rules  # noqa: PLC0415 -- slow to import
+        from hep_peaksum.plotting import rules
 
-        figure = rules.draw_windows(
-            settings, title=f"{name}: {preset.title}", notes=tables.preset_notes(preset)
-        )
+        notes = diagnostic_tables.preset_notes(preset)
+        figure = rules.draw_windows(settings, title=f"{name}: {preset.title}", notes=notes)
         _save(console, figure, output)
 
 
 class _Block(NamedTuple):
-    """Events that follow one another: the entry of the first, and what `find_clusters` takes of them."""
+    """Consecutive events, or a single one: the first entry, and the arguments of `find_clusters` for them."""
 
     start: int
     cells: Any
@@ -210,9 +218,9 @@ class _Block(NamedTuple):
     layers: Any
 
 
-def _blocks(config: Config, grid: str, dataset: str | None, max_events: int) -> Iterator[_Block]:
+def _read_blocks(config: Config, grid: str, dataset: str | None, max_events: int) -> Iterator[_Block]:
     """Yield the first events of a dataset, block by block, with noise and mask of the grid."""
-    from hep_peaksum.reading.blocks import read_cells  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.reading.blocks import read_cells
 
     source, start = config.grids[grid], 0
     noise, mask = source.noise_map(), source.mask_map()
@@ -220,13 +228,13 @@ def _blocks(config: Config, grid: str, dataset: str | None, max_events: int) -> 
         yield _Block(start, cells, mask, noise, source.layers)
         start += len(cells)
     if start == 0:
-        msg = f"there is nothing to look at: {dataset or 'the dataset'} has no entries"
+        msg = f"nothing to read: {dataset or 'the dataset'} has no entries"
         raise ValueError(msg)
 
 
-def _of_block(block: _Block, function: Any, *arguments: Any) -> Any:
-    """Return what a function says of a block; what is wrong with an event names its entry in the dataset."""
-    from hep_peaksum.geometry.grid import EventError  # noqa: PLC0415 -- slow to import
+def _apply(function: Any, block: _Block, *arguments: Any) -> Any:
+    """Return `function` of a block; an error in an event names its entry in the dataset."""
+    from hep_peaksum.geometry.grid import EventError
 
     try:
         return function(block.cells, *arguments, mask=block.mask, noise=block.noise, layers=block.layers)
@@ -235,25 +243,25 @@ def _of_block(block: _Block, function: Any, *arguments: Any) -> Any:
         raise ValueError(msg) from None
 
 
-def _one_event(config: Config, grid: str, dataset: str | None, entry: int, layer: int | None) -> _Block:
-    """Return one event, or one layer of it where each is searched, with noise and mask of the same shape."""
-    from hep_peaksum.reading.blocks import read_cells  # noqa: PLC0415 -- slow to import
+def _read_event(config: Config, grid: str, dataset: str | None, entry: int, layer: int | None) -> _Block:
+    """Return one event, or one layer of it if layers are searched separately, with noise and mask."""
+    from hep_peaksum.reading.blocks import read_cells
 
     source = config.grids[grid]
     cells = next(read_cells(config, grid, dataset, first=entry, max_events=1), None)
     if cells is None:
-        msg = f"there is no entry {entry}: {dataset or 'the dataset'} has none"
+        msg = f"there is no entry {entry}: {dataset or 'the dataset'} has no entries"
         raise ValueError(msg)
     noise, mask = source.noise_map(), source.mask_map()
     if source.layers == "sum":
         if layer is not None:
-            msg = f"--layer {layer}: the layers of grid {grid!r} are not searched each; leave it out"
+            msg = f"--layer {layer}: the layers of grid {grid!r} are not searched separately; leave it out"
             raise ValueError(msg)
         return _Block(entry, cells[0], mask, noise, "sum")
     n_layers = cells.shape[1]
     if layer is None or layer >= n_layers:
-        given = "" if layer is None else f", and none is number {layer}"
-        msg = f"grid {grid!r} has {n_layers} layers, each searched by itself{given}: "
+        missing = "" if layer is None else f", but no layer {layer}"
+        msg = f"grid {grid!r} has {n_layers} layers, searched separately{missing}: "
         msg += f"give --layer, 0 to {n_layers - 1}"
         raise ValueError(msg)
     mask, noise = (each[layer] if each is not None and each.ndim == 3 else each for each in (mask, noise))
@@ -262,8 +270,8 @@ def _one_event(config: Config, grid: str, dataset: str | None, entry: int, layer
 
 def _second_settings(config: Config, name: str) -> PeakSumSettings:
     """Return the settings of a collection of the config, or else of a preset."""
-    from hep_peaksum.library.presets import preset  # noqa: PLC0415 -- slow to import
-    from hep_peaksum.suggestions import did_you_mean  # noqa: PLC0415 -- slow to import
+    from hep_peaksum.library.presets import preset
+    from hep_peaksum.suggestions import did_you_mean
 
     if name in config.clusters:
         return config.clusters[name].settings
@@ -275,8 +283,8 @@ def _second_settings(config: Config, name: str) -> PeakSumSettings:
 
 
 def _check_runs(name: str, settings: PeakSumSettings, config: Config, grid: str) -> None:
-    """Raise a ValueError that says why the second algorithm cannot be run on a grid."""
-    from hep_peaksum.clustering.validation import check_windows  # noqa: PLC0415 -- slow to import
+    """Raise a ValueError that says why the second algorithm cannot run on a grid."""
+    from hep_peaksum.clustering.validation import check_windows
 
     source = config.grids[grid]
     try:
@@ -290,10 +298,10 @@ def _check_runs(name: str, settings: PeakSumSettings, config: Config, grid: str)
 
 
 def _save(console: Console, figure: Figure, output: str, grid: str | None = None) -> None:
-    """Write a picture, under a name of its own for each of several grids."""
-    from hep_peaksum.plotting import canvas  # noqa: PLC0415 -- slow to import
+    """Save a picture, with the grid in its name if there are several."""
+    from hep_peaksum.plotting import canvas
 
     path = Path(output)
     path = path if grid is None else path.with_name(f"{path.stem}-{grid}{path.suffix}")
     canvas.save(figure, path)
-    console.print(f"drawn in {path}")
+    console.print(f"picture saved to {path}")

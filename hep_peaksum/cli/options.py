@@ -1,6 +1,6 @@
-"""What several commands take from the command line, and how they read a config.
+"""Options and arguments that several commands share, and how commands read a config.
 
-Nothing heavy is imported here, so that `--help` answers at once.
+Nothing heavy is imported at the top, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -19,32 +19,39 @@ set_option = click.option(
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Override a key: clusters.Jet.seed_threshold=4.",
+    help="Override a config key, e.g. clusters.Jet.seed_threshold=4; may be repeated.",
 )
-dataset_option = click.option("--dataset", help="By default the first.")
-collection_option = click.option("--collection", help="By default the first.")
+dataset_option = click.option("--dataset", help="Dataset to read; the first by default.")
+entry_option = click.option(
+    "--entry",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Entry in the dataset, counted from 0.",
+)
+collection_option = click.option("--collection", help="Collection of clusters; the first by default.")
 picture_option = click.option(
-    "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE.png", help="Draw it, too."
+    "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE.png", help="Also draw the result."
 )
 max_events_option = click.option(
     "--max-events",
     type=click.IntRange(min=1),
     default=1000,
     show_default=True,
-    help="Look at no more entries than this.",
+    help="Maximum number of entries to read.",
 )
 
 
 def load(file: str, overrides: Sequence[str]) -> Config:
-    """Return the config of a file with the overrides of the command line."""
-    from hep_peaksum.config.load import load_config  # noqa: PLC0415 -- slow to import
+    """Return the config of a file with the overrides of the command line applied."""
+    from hep_peaksum.config.load import load_config
 
     return load_config(file, overrides)
 
 
 def pick_collection(config: Config, name: str | None) -> str:
-    """Return the name of a collection, the first if none is given."""
-    from hep_peaksum.suggestions import did_you_mean  # noqa: PLC0415 -- slow to import
+    """Return the name of a collection after checking that it exists; by default the first."""
+    from hep_peaksum.suggestions import did_you_mean
 
     if name is not None and name not in config.clusters:
         near = did_you_mean(name, config.clusters)

@@ -1,59 +1,91 @@
-"""From cells to what is compared: towers of pooled cells, sums over the seed window, significance.
+"""From cells to the discriminant, which the search compares: towers, sums over the seed window, significances.
 
-Everything is an array of shape (event, row, col) in which a cell that is not there holds `absent`. Sums go
-offset by offset in row-major order, so that they are those of the definition bit by bit.
+Arrays have the shape (event, row, col); a cell that does not exist holds `absent`. Sums go offset by offset in
+row-major order, so that they have the bits of the definition.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, Periodic, absent, accumulator
 from hep_peaksum.settings.model import PeakSumSettings
 
 
-def is_there(cells: Array) -> Array:
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The cells of some events on the plane `grid`, with their mask, noise and layers.
+
+    `source` is an array (event, row, col) of floats or signed integers, or the hits that fill one. `mask` and
+    `noise` have that shape; a masked cell holds `absent` or 0. `layers`, shape (event, layer, row, col), add up
+    to the cells. Layers that are searched separately are events of their own, `n_separate_layers` per event.
+    """
+
+    source: Array | Hits
+    grid: Grid
+    mask: Array | None = None
+    noise: Array | None = None
+    layers: Array | None = None
+    n_separate_layers: int = 1
+
+    @cached_property
+    def values(self) -> Array:
+        """The cells as float32, float64 or int64, which holds their sums; built from hits on first use."""
+        return self.source.dense() if isinstance(self.source, Hits) else _widen(self.source)
+
+
+def _widen(cells: Array) -> Array:
+    return cells if cells.dtype.kind == "f" else cells.astype(np.int64, copy=False)
+
+
+def exists(cells: Array) -> Array:
     """Return which cells exist."""
     return np.asarray(cells != absent(cells.dtype))
 
 
-def searched(cells: Array, noise: Array | None, settings: PeakSumSettings, periodic: Periodic) -> Array:
-    """Return what is compared in the search: the cells, the sums of their seed windows, or significances."""
+def discriminant(cells: Cells, settings: PeakSumSettings) -> Cells:
+    """Return the cells with the values that the search compares: energies, seed-window sums, or significances.
+
+    Where the energies of single cells are compared, these are the cells that were given.
+    """
     if settings.seed_is_cell:
         return cells
-    offsets, there = settings.seed_cells(), is_there(cells)
-    sums = window_map(cells, offsets, periodic)
+    offsets, periodic, has_value = settings.seed_cells(), cells.grid.periodic, exists(cells.values)
+    sums = window_map(cells.values, offsets, periodic)
     if settings.quantity == "significance":
-        sums = sums / seed_noise(cells, noise, settings, periodic)  # a noise of zero was refused
+        sums = sums / seed_noise(cells, settings)  # a noise of zero was refused
     if not settings.partial_seed_windows:
-        there = there & _holds_whole(offsets, cells.shape, periodic)
-    return np.where(there, sums, np.asarray(absent(sums.dtype), sums.dtype))
+        has_value = has_value & _has_whole_window(offsets, sums.shape, periodic)
+    return replace(cells, source=np.where(has_value, sums, np.asarray(absent(sums.dtype), sums.dtype)))
 
 
-def seed_noise(cells: Array, noise: Array | None, settings: PeakSumSettings, periodic: Periodic) -> Array:
-    """Return the noise of the seed window about every cell: that of its cells, added in quadrature."""
-    squares = np.where(is_there(cells), np.square(np.asarray(noise, np.float64)), 0.0)
+def seed_noise(cells: Cells, settings: PeakSumSettings) -> Array:
+    """Return the noise of the seed window around every cell: that of its cells, added in quadrature."""
+    squares = np.where(exists(cells.values), np.square(np.asarray(cells.noise, np.float64)), 0.0)
     with np.errstate(invalid="ignore"):
-        variance = window_map(squares, settings.seed_cells(), periodic)
+        variance = window_map(squares, settings.seed_cells(), cells.grid.periodic)
     return np.where(variance > 0, np.sqrt(variance), 1.0 if settings.quantity == "significance" else 0.0)
 
 
 def window_map(cells: Array, offsets: Sequence[Offset], periodic: Periodic) -> Array:
-    """Return the sum of a window about every cell, as int64 or float64; cells that are not there add nothing.
+    """Return the sum of a window around every cell, int64 or float64; cells that do not exist add nothing.
 
     >>> window_map(np.array([[[1, 2, 4]]]), ((0, -1), (0, 1)), Periodic(False, True)).tolist()
     [[[6, 5, 3]]]
     """
     number = accumulator(cells.dtype)
     _, n_rows, n_cols = cells.shape
-    padded = np.where(is_there(cells), cells, 0).astype(number)
+    padded = np.where(exists(cells), cells, 0).astype(number)
     reach = [max(abs(offset[k]) for offset in offsets) for k in (0, 1)]
-    for axis, (n, closed) in enumerate(zip(reach, periodic, strict=True), start=1):
+    for axis, (n, is_periodic) in enumerate(zip(reach, periodic, strict=True), start=1):
         width = [(n, n) if k == axis else (0, 0) for k in range(3)]
-        padded = np.pad(padded, width, mode="wrap" if closed else "constant")
+        padded = np.pad(padded, width, mode="wrap" if is_periodic else "constant")
     total: Array = np.zeros(cells.shape, number)
     for d, p in offsets:
         top, left = reach[0] + d, reach[1] + p
@@ -61,54 +93,14 @@ def window_map(cells: Array, offsets: Sequence[Offset], periodic: Periodic) -> A
     return total
 
 
-def _holds_whole(offsets: Sequence[Offset], shape: Sequence[int], periodic: Periodic) -> Array:
-    """Return about which cells, shape (row, col), no offset leads beyond an edge."""
-    every = np.ones((1, *shape[1:]), np.int64)
-    return np.asarray(window_map(every, offsets, periodic)[0] == len(offsets))
+def _has_whole_window(offsets: Sequence[Offset], shape: Sequence[int], periodic: Periodic) -> Array:
+    """Return for which cells, shape (row, col), no offset leads beyond an edge."""
+    ones = np.ones((1, *shape[1:]), np.int64)
+    return np.asarray(window_map(ones, offsets, periodic)[0] == len(offsets))
 
 
-def pooled(cells: Array, settings: PeakSumSettings) -> Array:
-    """Return towers: the sum or the highest of their cells; a tower without a cell is not there."""
-    if settings.coarsen == (1, 1):
-        return cells
-    blocks = _blocks(cells, settings.coarsen, absent(cells.dtype))
-    if settings.pool_by == "max":
-        return np.asarray(blocks.max(axis=0))
-    number = accumulator(cells.dtype)
-    total: Array = np.zeros(blocks.shape[1:], number)
-    for cell in blocks:
-        total += np.where(is_there(cell), cell, 0)
-    return np.where(is_there(blocks).any(axis=0), total, np.asarray(absent(number), number))
-
-
-def pooled_noise(cells: Array, noise: Array, settings: PeakSumSettings) -> Array:
-    """Return the noise of towers: that of the cells that are there, added in quadrature."""
-    if settings.coarsen == (1, 1):
-        return noise
-    squares = np.where(is_there(cells), np.square(noise.astype(np.float64)), 0.0)
-    total = np.zeros_like(_blocks(squares, settings.coarsen, 0.0)[0])
-    for square in _blocks(squares, settings.coarsen, 0.0):
-        total += square
-    return np.asarray(np.sqrt(total))
-
-
-def pooled_mask(mask: Array, settings: PeakSumSettings) -> Array:
-    """Return which towers have no cell that is not masked."""
-    return mask if settings.coarsen == (1, 1) else np.asarray(_blocks(mask, settings.coarsen, True).all(axis=0))
-
-
-def _blocks(cells: Array, pool: tuple[int, int], beyond: float | bool) -> Array:
-    """Return the cells of every tower, row-major: shape (cell in the tower, event, row, col)."""
-    n_events, *shape = cells.shape
-    towers = [-(-size // n) for size, n in zip(shape, pool, strict=True)]
-    missing = [(0, tower * n - size) for tower, n, size in zip(towers, pool, shape, strict=True)]
-    whole = np.pad(cells, [(0, 0), *missing], constant_values=beyond)
-    split = whole.reshape(n_events, towers[0], pool[0], towers[1], pool[1])
-    return np.transpose(split, (2, 4, 0, 1, 3)).reshape(pool[0] * pool[1], n_events, *towers)
-
-
-def searched_plane(settings: PeakSumSettings, grid: Grid) -> Grid:
-    """Return the plane in which seeds are searched: the grid, or that of its towers.
+def search_grid(settings: PeakSumSettings, grid: Grid) -> Grid:
+    """Return the plane on which seeds are searched: the grid, or that of its towers.
 
     Raises
     ------
@@ -116,3 +108,66 @@ def searched_plane(settings: PeakSumSettings, grid: Grid) -> Grid:
         If the cells of an axis do not divide into towers.
     """
     return grid.coarsened(settings.coarsen, allow_partial_towers=settings.allow_partial_towers)
+
+
+def pool(cells: Cells, settings: PeakSumSettings) -> Cells:
+    """Return the towers of the cells, with their mask, noise and layers; the cells where none are pooled."""
+    if settings.coarsen == (1, 1):
+        return cells
+    layers = cells.layers if settings.sum_over == "towers" else None  # else those of the cells are of use
+    return replace(
+        cells,
+        source=pool_cells(cells.values, settings),
+        grid=search_grid(settings, cells.grid),
+        mask=None if cells.mask is None else _pool_mask(cells.mask, settings),
+        noise=None if cells.noise is None else _pool_noise(cells.values, cells.noise, settings),
+        layers=None if layers is None else _pool_layers(layers, settings),
+    )
+
+
+def pool_cells(cells: Array, settings: PeakSumSettings) -> Array:
+    """Return towers: the sum or the highest of their cells; a tower without a cell does not exist."""
+    if settings.coarsen == (1, 1):
+        return cells
+    cells = _widen(cells)
+    if settings.pool_by == "sum":
+        return _sum_blocks(cells, settings)
+    return np.asarray(_blocks(cells, settings.coarsen, absent(cells.dtype)).max(axis=0))
+
+
+def _sum_blocks(cells: Array, settings: PeakSumSettings) -> Array:
+    blocks, number = _blocks(cells, settings.coarsen, absent(cells.dtype)), accumulator(cells.dtype)
+    total: Array = np.zeros(blocks.shape[1:], number)
+    for cell in blocks:
+        total += np.where(exists(cell), cell, 0)
+    return np.where(exists(blocks).any(axis=0), total, np.asarray(absent(number), number))
+
+
+def _pool_layers(layers: Array, settings: PeakSumSettings) -> Array:
+    towers = _sum_blocks(_widen(layers.reshape(-1, *layers.shape[2:])), settings)
+    return towers.reshape(*layers.shape[:2], *towers.shape[1:])
+
+
+def _pool_noise(cells: Array, noise: Array, settings: PeakSumSettings) -> Array:
+    """Return the noise of towers: that of the cells that exist, added in quadrature."""
+    squares = np.where(exists(cells), np.square(noise.astype(np.float64)), 0.0)
+    blocks = _blocks(squares, settings.coarsen, 0.0)
+    total = np.zeros_like(blocks[0])
+    for square in blocks:
+        total += square
+    return np.asarray(np.sqrt(total))
+
+
+def _pool_mask(mask: Array, settings: PeakSumSettings) -> Array:
+    """Return which towers have no cell that is not masked."""
+    return np.asarray(_blocks(mask, settings.coarsen, True).all(axis=0))
+
+
+def _blocks(cells: Array, pool: tuple[int, int], padding: float | bool) -> Array:
+    """Return the cells of every tower, row-major: shape (cell in the tower, event, row, col)."""
+    n_events, *shape = cells.shape
+    towers = [-(-size // n) for size, n in zip(shape, pool, strict=True)]
+    missing = [(0, tower * n - size) for tower, n, size in zip(towers, pool, shape, strict=True)]
+    padded = np.pad(cells, [(0, 0), *missing], constant_values=padding)
+    split = padded.reshape(n_events, towers[0], pool[0], towers[1], pool[1])
+    return np.transpose(split, (2, 4, 0, 1, 3)).reshape(pool[0] * pool[1], n_events, *towers)

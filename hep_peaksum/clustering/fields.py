@@ -1,11 +1,11 @@
-"""From peaks to clusters: the one table of cluster fields, and the jagged records made of them.
+"""The one table of cluster fields: name, title, unit, meaning, and how each is computed.
 
-Every output, histogram and plot takes names, titles and units from `fields_of`; a new quantity is a new row.
+Outputs, histograms, plots and the documentation take them from `fields_of`. A new field is a new row of
+`FIELDS` with its function, in this file only.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from types import MappingProxyType
@@ -15,147 +15,187 @@ import numpy as np
 
 from hep_peaksum.clustering import pileup, shapes
 from hep_peaksum.clustering.sharing import PeakContext, ordered_sum
+from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array
-from hep_peaksum.settings.model import PeakSumSettings, Pileup, PileupKind
+from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.settings.pileup import Pileup, PileupKind
+from hep_peaksum.suggestions import did_you_mean
 
 FOUR_VECTOR = ("pt", "eta", "phi", "energy")
 
 
 class Field(NamedTuple):
-    """A quantity of a cluster: what it is called on an axis, its unit, and how it is computed."""
+    """A quantity of a cluster: its title on an axis, its unit, its meaning in words, and how it is computed."""
 
     title: str
     unit: str
+    meaning: str
     compute: Callable[[PeakContext], Array]
 
     @property
     def axis_title(self) -> str:
-        """Title with unit, as it stands on a plot."""
+        """Title with the unit, for the axis of a plot."""
         return f"{self.title} [{self.unit}]" if self.unit else self.title
 
 
-def sum_in_gev(found: PeakContext) -> Array:
-    """Return the sum of every peak in GeV."""
-    total, unit = found.peaks.sum, found.grid.unit
+def sum_in_gev(context: PeakContext) -> Array:
+    """Return the sum of every cluster in GeV."""
+    total, unit = context.peaks.sum, context.grid.unit
     return total if unit == 1 and total.dtype.kind == "f" else np.asarray(total * unit)
 
 
-def _position(name: str, found: PeakContext, function: Callable[[Any], Array] = np.asarray) -> Array:
-    """Return a function of the position of every cluster; of seeds it is computed once for every cell."""
-    which, axis = found.grid.axis(name)  # type: ignore[misc]
-    if found.settings.position != "seed":
-        return function(shapes.barycentre(found, 0 if which == "row" else 1, axis))
-    return function(axis.centres)[found.peaks.row if which == "row" else found.peaks.col]
+def net_sum(context: PeakContext) -> Array:
+    """Return the sum of every cluster minus its pile-up estimate, in counts."""
+    estimate = pileup.estimate_pileup(context, context.settings.net_estimate)  # type: ignore[arg-type]
+    return np.asarray(context.peaks.sum - estimate)
 
 
-def _pt(found: PeakContext) -> Array:
-    return (
-        sum_in_gev(found)
-        if found.grid.quantity == "et"
-        else sum_in_gev(found) / _position("eta", found, np.cosh)
-    )
+def _position(name: str, context: PeakContext, function: Callable[[Any], Array] = np.asarray) -> Array:
+    """Return a function of the position of every cluster; for seed positions it is evaluated once per cell."""
+    word, axis = context.grid.axis(name)  # type: ignore[misc]
+    if context.settings.position != "seed":
+        return function(shapes.barycentre(context, 0 if word == "row" else 1, axis))
+    return function(axis.centres)[context.peaks.row if word == "row" else context.peaks.col]
 
 
-def _energy(found: PeakContext) -> Array:
-    return (
-        sum_in_gev(found) * _position("eta", found, np.cosh)
-        if found.grid.quantity == "et"
-        else sum_in_gev(found)
-    )
+def _pt(context: PeakContext) -> Array:
+    total = sum_in_gev(context)
+    return total if context.grid.quantity == "et" else total / _position("eta", context, np.cosh)
 
 
-def net_sum(found: PeakContext) -> Array:
-    """Return the sum of every peak minus its pile-up estimate, in counts."""
-    return np.asarray(found.peaks.sum - pileup.estimate(found, found.settings.net_estimate))  # type: ignore[arg-type]
+def _energy(context: PeakContext) -> Array:
+    total = sum_in_gev(context)
+    return total * _position("eta", context, np.cosh) if context.grid.quantity == "et" else total
 
 
-def _shared_sum(found: PeakContext) -> Array:
-    """Return the part of the sum that lies in cells to which another cluster of the event has a claim, too."""
-    return ordered_sum(np.where(found.shares.contested, found.shares.part, 0))
+def _shared_sum(context: PeakContext) -> Array:
+    return ordered_sum(np.where(context.shares.is_contested, context.shares.values, 0))
 
 
-def _on_edge(found: PeakContext) -> Array:
-    return np.asarray((found.window[0] < 0).any(axis=1))
+def _on_edge(context: PeakContext) -> Array:
+    return np.asarray((context.window_index[0] < 0).any(axis=1))
 
 
-def _n_masked(found: PeakContext) -> Array:
-    row, col = found.window
-    if found.mask is None:
+def _n_masked(context: PeakContext) -> Array:
+    row, _ = context.window_index
+    if context.summed.mask is None:
         return np.zeros(len(row), np.int32)
-    masked = found.mask[found.peaks.event[:, None], row, col] & (row >= 0)
-    return np.asarray(masked.sum(axis=1, dtype=np.int32))
+    is_masked = context.in_windows(context.summed.mask) & (row >= 0)
+    return np.asarray(is_masked.sum(axis=1, dtype=np.int32))
 
 
-def _n_saturated(found: PeakContext) -> Array:
-    """Return how many of the cells that were added hold a code that stands for an overflow."""
-    row, col = found.window
-    if found.layers is not None:
-        saturated = np.isin(found.layers, found.plane.saturated).sum(axis=1)
-        n_saturated = saturated[found.peaks.event[:, None], row, col]
+def _n_saturated(context: PeakContext) -> Array:
+    codes, layers = context.sum_grid.saturated, context.summed.layers
+    if layers is not None:
+        n_saturated = context.in_windows(np.isin(layers, codes).sum(axis=1))
     else:
-        n_saturated = np.isin(found.values, found.plane.saturated)
-    return np.asarray(np.where(found.shares.held, n_saturated, 0).sum(axis=1, dtype=np.int32))
+        n_saturated = np.isin(context.window_values, codes)
+    return np.asarray(np.where(context.shares.is_held, n_saturated, 0).sum(axis=1, dtype=np.int32))
 
 
-def _layer_sums(found: PeakContext) -> Array:
-    """Return the sum in every layer, shape (peak, layer), over the cells that were added to the sum."""
-    if found.layers is None:
+def _layer_sums(context: PeakContext) -> Array:
+    """Return the sum in every layer, shape (peak, layer); of a cell that is shared its part of every layer."""
+    layers, peaks, (row, col) = context.summed.layers, context.peaks, context.window_index
+    if layers is None:
         msg = "field 'layer_sums' needs layers: give grids of shape (event, layer, row, col)"
         raise ValueError(msg)
-    row, col = found.window
-    held = found.shares.held
-    if found.mask is not None:  # also a cell that is masked as zero holds nothing in its layers
-        held = held & ~found.mask[found.peaks.event[:, None], row, col]
-    whole = np.where(found.values == 0, 1, found.values)
-    part = np.where(found.shares.part == found.values, 1, found.shares.part / whole)
-    is_whole = bool((part[held] == 1).all())
-    total = np.zeros((len(row), found.layers.shape[1]), found.peaks.sum.dtype)
+    is_held = context.shares.is_held
+    if context.summed.mask is not None:  # also a cell that is masked as zero holds nothing in its layers
+        is_held = is_held & ~context.in_windows(context.summed.mask)
+    values, held = context.window_values, context.shares.values
+    fraction = np.where(held == values, 1, held / np.where(values == 0, 1, values))
+    is_whole = bool((fraction[is_held] == 1).all())
+    total = np.zeros((len(row), layers.shape[1]), peaks.sum.dtype)
     for k in range(row.shape[1]):
-        cells = found.layers[found.peaks.event, :, row[:, k], col[:, k]]
-        cells = cells if is_whole else cells * part[:, k, None]
-        total += np.where(held[:, k, None], cells, 0)
+        cells = layers[peaks.event, :, row[:, k], col[:, k]]
+        cells = cells if is_whole else cells * fraction[:, k, None]
+        total += np.where(is_held[:, k, None], cells, 0)
     return total
 
 
-def _layer(found: PeakContext) -> Array:
-    return np.asarray(found.peaks.event % found.n_layers, np.int32)
+def _layer(context: PeakContext) -> Array:
+    return np.asarray(context.peaks.event % context.n_separate_layers, np.int32)
+
+
+def _position_fields(word: str, title: str, unit: str, dim: int, axis: Axis | None = None) -> dict[str, Field]:
+    """Return barycentre and width along rows (0) or columns (1): in indices, or in the positions of an axis."""
+    mean, width = (partial(f, dim=dim, axis=axis) for f in (shapes.barycentre, shapes.width))
+    return {
+        f"barycentre_{word}": Field(f"mean {title}", unit, f"barycentre of the held cells in {word}", mean),
+        f"width_{word}": Field(
+            f"width in {title}", unit, f"standard deviation of the held cells in {word}", width
+        ),
+    }
 
 
 FIELDS = {
-    "peak_sum": Field("window sum", "counts", lambda found: found.peaks.sum),
-    "seed": Field("seed", "counts", lambda found: found.peaks.seed),
-    "row": Field("seed row", "", lambda found: found.peaks.row),
-    "col": Field("seed column", "", lambda found: found.peaks.col),
-    "layer": Field("layer", "", _layer),
-    "n_cells": Field("cells added", "", lambda found: found.peaks.n_cells),
-    "shared_sum": Field("sum in shared cells", "counts", _shared_sum),
-    "seed_gap": Field("seed above its neighbours", "counts", shapes.seed_gap),
-    "prominence": Field("seed above the saddle", "counts", shapes.prominence),
-    "n_neighbours": Field("neighbours above threshold", "", shapes.n_neighbours),
-    "e1_e9": Field("seed / 3x3", "", partial(shapes.ratio, inner=1, outer=3)),
-    "e9_e25": Field("3x3 / 5x5", "", partial(shapes.ratio, inner=3, outer=5)),
-    "isolation": Field("ring / window sum", "", shapes.isolation),
-    "noise": Field("noise of the sum", "counts", lambda found: found.noise_of_sum),
-    "at_seed": Field("no cell weighs", "", lambda found: found.weights.nothing),
-    "on_edge": Field("window beyond an edge", "", _on_edge),
-    "n_masked": Field("masked cells in the window", "", _n_masked),
-    "n_saturated": Field("saturated cells added", "", _n_saturated),
-    "layer_sums": Field("sum in the layer", "counts", _layer_sums),
-    **{
-        f"{word}_{which}": Field(f"{title} {which}", "", partial(compute, which=place))
-        for word, title, compute in (
-            ("barycentre", "mean", shapes.barycentre),
-            ("width", "width in", shapes.width),
-        )
-        for place, which in enumerate(("row", "col"))
-    },
+    "peak_sum": Field(
+        "window sum",
+        "counts",
+        "sum of the cells of the sum window that the cluster holds",
+        lambda context: context.peaks.sum,
+    ),
+    "seed": Field("seed", "counts", "the value that the search compared", lambda context: context.peaks.seed),
+    "row": Field("seed row", "", "row of the seed, from 0", lambda context: context.peaks.row),
+    "col": Field("seed column", "", "column of the seed, from 0", lambda context: context.peaks.col),
+    "layer": Field("layer", "", "layer of the cluster, where each is searched separately", _layer),
+    "n_cells": Field("cells added", "", "number of cells in the sum", lambda context: context.peaks.n_cells),
+    "shared_sum": Field(
+        "sum in shared cells",
+        "counts",
+        "part of the sum in cells that another cluster claims, too",
+        _shared_sum,
+    ),
+    "seed_gap": Field(
+        "seed above its neighbours",
+        "counts",
+        "height of the seed above the highest other cell of its search window",
+        shapes.seed_gap,
+    ),
+    "prominence": Field(
+        "seed above the saddle",
+        "counts",
+        "height of the seed above the saddle to anything higher",
+        shapes.prominence,
+    ),
+    "n_neighbours": Field(
+        "neighbours above threshold",
+        "",
+        "number of cells of the search window above `neighbour_threshold`",
+        shapes.n_neighbours,
+    ),
+    "e1_e9": Field("seed / 3x3", "", "seed cell over the 3x3 cells", partial(shapes.ratio, inner=1, outer=3)),
+    "e9_e25": Field("3x3 / 5x5", "", "3x3 over 5x5 cells", partial(shapes.ratio, inner=3, outer=5)),
+    "isolation": Field(
+        "ring / window sum",
+        "",
+        "ring of `isolation_depth` cells around the sum window over the sum",
+        shapes.isolation,
+    ),
+    "noise": Field(
+        "noise of the sum", "counts", "noise of the held cells in quadrature", lambda context: context.sum_noise
+    ),
+    "at_seed": Field(
+        "no cell weighs",
+        "",
+        "whether no cell weighs anything, so that the barycentre is the seed",
+        lambda context: context.weights.is_empty,
+    ),
+    "on_edge": Field("window beyond an edge", "", "whether the sum window reaches beyond an edge", _on_edge),
+    "n_masked": Field("masked cells in the window", "", "number of masked cells of the sum window", _n_masked),
+    "n_saturated": Field(
+        "saturated cells added", "", "number of added cells that hold a code of `saturated`", _n_saturated
+    ),
+    "layer_sums": Field("sum in the layer", "counts", "sum of every layer over the held cells", _layer_sums),
 }
+FIELDS |= _position_fields("row", "row", "", 0) | _position_fields("col", "col", "", 1)
 
 
-def _pileup_field(wanted: Pileup) -> Field:
-    title = f"{wanted.name.replace('_', ' ')} pile-up".replace("chunky donut", "chunky-donut")
-    return Field(title, "counts", lambda found: pileup.estimate(found, wanted))
+def _pileup_field(estimate: Pileup) -> Field:
+    title = f"{estimate.name.replace('_', ' ')} pile-up".replace("chunky donut", "chunky-donut")
+    compute = partial(pileup.estimate_pileup, estimate=estimate)
+    return Field(title, "counts", f"pile-up estimate {estimate.kind} for the area of the sum window", compute)
 
 
 @lru_cache(maxsize=64)
@@ -170,80 +210,83 @@ def fields_of(grid: Grid, settings: PeakSumSettings | None = None) -> Mapping[st
     """
     table = dict(FIELDS)
     if settings is not None and settings.pileup:
-        table |= {wanted.name: _pileup_field(wanted) for wanted in settings.pileup}
-        table["net"] = Field("sum minus pile-up", "counts", net_sum)
-    positions = {axis.name: axis for axis in (grid.rows, grid.cols) if axis.name and axis.centres is not None}
-    for name, axis in positions.items():
-        place = 0 if axis is grid.rows else 1
-        title, unit = (
-            (rf"$\{name}$", "rad" * (name == "phi")) if name in ("eta", "phi") else (name, axis.unit or "")
-        )
-        table[f"barycentre_{name}"] = Field(
-            f"mean {title}", unit, partial(shapes.barycentre, which=place, axis=axis)
-        )
-        table[f"width_{name}"] = Field(f"width in {title}", unit, partial(shapes.width, which=place, axis=axis))
-    if {"eta", "phi"} <= set(positions):
-        table["pt"] = Field(r"$p_T$", "GeV", _pt)
-        table["eta"] = Field(r"$\eta$", "", partial(_position, "eta"))
-        table["phi"] = Field(r"$\phi$", "rad", partial(_position, "phi"))
-        table["energy"] = Field("energy", "GeV", _energy)
-        return MappingProxyType(table)
+        table |= {estimate.name: _pileup_field(estimate) for estimate in settings.pileup}
+        table["net"] = Field("sum minus pile-up", "counts", "sum minus the estimate of `subtract`", net_sum)
+    axes = {
+        axis.name: (dim, axis)
+        for dim, axis in enumerate((grid.rows, grid.cols))
+        if axis.name and axis.centres is not None
+    }
+    for name, (dim, axis) in axes.items():
+        is_angle = name in ("eta", "phi")
+        title, unit = (rf"$\{name}$", "rad" * (name == "phi")) if is_angle else (name, axis.unit or "")
+        table |= _position_fields(name, title, unit, dim, axis)
+    return MappingProxyType(table | _kinematic_fields(grid, {name: axis for name, (_, axis) in axes.items()}))
+
+
+def _kinematic_fields(grid: Grid, axes: Mapping[str, Axis]) -> dict[str, Field]:
+    """Return energy or transverse momentum, and the position on the axes that have positions."""
+    if {"eta", "phi"} <= set(axes):
+        return {
+            "pt": Field(r"$p_T$", "GeV", "transverse momentum", _pt),
+            "eta": Field(r"$\eta$", "", "pseudorapidity", partial(_position, "eta")),
+            "phi": Field(r"$\phi$", "rad", "azimuth in (-π, π]", partial(_position, "phi")),
+            "energy": Field("energy", "GeV", "energy", _energy),
+        }
     if grid.quantity == "energy":
-        table["energy"] = Field("energy", "GeV", sum_in_gev)
+        fields = {"energy": Field("energy", "GeV", "energy", sum_in_gev)}
     else:
-        table["pt"] = Field(r"$p_T$", "GeV", sum_in_gev)
-    for name, axis in positions.items():
-        table[name] = Field(name, axis.unit or "", partial(_position, name))
-    return MappingProxyType(table)
+        fields = {"pt": Field(r"$p_T$", "GeV", "transverse momentum", sum_in_gev)}
+    for name, axis in axes.items():
+        fields[name] = Field(name, axis.unit or "", f"position in {name}", partial(_position, name))
+    return fields
 
 
-def kinematics_of(grid: Grid) -> tuple[str, ...]:
-    """Return the fields that say how energetic a cluster is and where, as far as the grid tells."""
-    return tuple(
-        name
-        for name in fields_of(grid)
-        if name in (*FOUR_VECTOR, grid.rows.name, grid.cols.name) and name not in FIELDS
-    )
+def _kinematics_of(grid: Grid) -> tuple[str, ...]:
+    """Return the fields for energy and position of a cluster that the grid allows."""
+    names = (*FOUR_VECTOR, grid.rows.name, grid.cols.name)
+    return tuple(name for name in fields_of(grid) if name in names and name not in FIELDS)
 
 
-def default_fields(settings: PeakSumSettings, grid: Grid, *, layers_apart: bool = False) -> tuple[str, ...]:
-    """Return the fields that clusters have when nobody asks for others.
+def default_fields(settings: PeakSumSettings, grid: Grid, *, separate_layers: bool = False) -> tuple[str, ...]:
+    """Return the fields that clusters have by default.
 
     >>> from hep_peaksum.geometry.grid import bare_grid
     >>> default_fields(PeakSumSettings(), bare_grid((24, 16)))
     ('peak_sum', 'seed', 'row', 'col', 'n_cells', 'energy')
     """
-    estimates = (*(wanted.name for wanted in settings.pileup), "net") if settings.pileup else ()
-    place = ("row", "col", "layer") if layers_apart else ("row", "col")
+    estimates = (*(estimate.name for estimate in settings.pileup), "net") if settings.pileup else ()
+    index = ("row", "col", "layer") if separate_layers else ("row", "col")
     flags = ("n_saturated",) if grid.saturated else ()
-    return ("peak_sum", "seed", *place, "n_cells", *flags, *estimates, *kinematics_of(grid))
+    return ("peak_sum", "seed", *index, "n_cells", *flags, *estimates, *_kinematics_of(grid))
 
 
 def check_fields(names: Iterable[str], settings: PeakSumSettings, grid: Grid) -> tuple[str, ...]:
-    """Return the names, four-vectors made whole; a field that cannot be had is an error that says why.
+    """Return the names without duplicates, four-vectors completed.
 
     Raises
     ------
     ValueError
-        If a name is unknown, needs positions that an axis has not, or a pile-up estimate not asked for.
+        If a name is unknown, or needs a pile-up estimate that the settings do not have, or positions that the
+        grid does not have.
     """
     table, names = fields_of(grid, settings), tuple(names)
     if not names:
-        msg = f"clusters without a field cannot be: name one or more of {', '.join(table)}"
+        msg = f"fields is empty: name one or more of {', '.join(table)}"
         raise ValueError(msg)
     for name in names:
         if name not in table:
-            raise ValueError(_lacking_field(name, table, grid))
+            raise ValueError(_unavailable(name, table, grid))
     if "layer_sums" in names and settings.pool_by == "max" and settings.sum_over == "towers":
-        msg = "field 'layer_sums' of towers that are the highest of their cells: set sum_over to 'cells'"
+        msg = "field 'layer_sums' is undefined for towers that hold their highest cell: set sum_over to 'cells'"
         raise ValueError(msg)
     # Readers make a four-vector of pt, eta and phi, and fail without the fourth component.
-    whole = FOUR_VECTOR if grid.is_eta_phi and set(names) >= {"pt", "eta", "phi"} else ()
-    return tuple(dict.fromkeys((*names, *whole)))
+    four_vector = FOUR_VECTOR if grid.is_eta_phi and set(names) >= {"pt", "eta", "phi"} else ()
+    return tuple(dict.fromkeys((*names, *four_vector)))
 
 
-def _lacking_field(name: str, table: Iterable[str], grid: Grid) -> str:
-    """Say why a field cannot be had, and what to do about it."""
+def _unavailable(name: str, table: Iterable[str], grid: Grid) -> str:
+    """Return why clusters cannot have a field, and the remedy."""
     if name == "net":
         return "field 'net' is the sum minus a pile-up estimate: ask for one with pileup: [chunky_donut]"
     if name in get_args(PileupKind):
@@ -251,11 +294,9 @@ def _lacking_field(name: str, table: Iterable[str], grid: Grid) -> str:
     position = name.partition("_")[2] if name.startswith(("barycentre_", "width_")) else name
     if position in FOUR_VECTOR or position in (grid.rows.name, grid.cols.name):
         needed = [position] if grid.axis(position) else ["eta", "phi"]
-        lacking = [n for n in needed if (found := grid.axis(n)) is None or found[1].centres is None]
+        missing = [n for n in needed if (match := grid.axis(n)) is None or match[1].centres is None]
         return (
-            f"field {name!r} needs positions on an axis named {' and one named '.join(lacking)}: "
+            f"field {name!r} needs positions on an axis named {' and one named '.join(missing)}: "
             "add name and edges, or bins, start and stop, to rows or cols"
         )
-    near = difflib.get_close_matches(name, table, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"no field is called {name!r}: {hint}there are {', '.join(table)}"
+    return f"no field is called {name!r}{did_you_mean(name, table)}; there are {', '.join(table)}"

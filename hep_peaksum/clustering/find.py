@@ -1,6 +1,6 @@
-"""The algorithm on arrays: cells in, clusters out. All that can be wrong with the input is said here.
+"""The algorithm on arrays: cells in, clusters out.
 
-cells -> checked -> towers -> what is compared -> seeds -> sums -> fields -> jagged clusters
+cells -> normalise_input -> discriminant -> search -> context -> fields -> jagged clusters
 """
 
 from __future__ import annotations
@@ -13,23 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum.clustering import records
-from hep_peaksum.clustering.discriminant import (
-    pooled,
-    pooled_mask,
-    pooled_noise,
-    searched,
-    searched_plane,
-    seed_noise,
-)
+from hep_peaksum.clustering.discriminant import Cells, discriminant, pool
 from hep_peaksum.clustering.fields import check_fields, default_fields
-from hep_peaksum.clustering.seeding import accepted_seeds, find_seeds, seed_bound
-from hep_peaksum.clustering.sharing import PeakContext, cell_bound, window_sums
-from hep_peaksum.clustering.validation import apply_mask, bad_cells, cell_noise, check_windows, normalise_input
-from hep_peaksum.geometry.grid import Grid, bare_grid
+from hep_peaksum.clustering.seeding import SearchPlan, accepted_seeds, find_seeds
+from hep_peaksum.clustering.sharing import PeakContext, window_sums
+from hep_peaksum.clustering.validation import apply_mask, normalise_input
+from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hits import Hits
-from hep_peaksum.kernels import Array, Rule, absent, get_kernel
+from hep_peaksum.kernels import Array, Peaks, Search
 from hep_peaksum.settings.model import PeakSumSettings
-from hep_peaksum.settings.thresholds import in_sigmas
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -53,31 +45,30 @@ def find_clusters(
         Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col), or `sparse` hits.
         Not modified.
     settings
-        What is a seed and what is summed; the default is 3x3 for both.
+        Which cells are seeds and which are summed; by default 3x3 windows for both.
     grid
-        The plane; without it rows and columns are bare indices and no axis is periodic.
+        The plane of the cells; by default rows and columns are bare indices and no axis is periodic.
     mask
-        True where a cell is not to be used, shape (row, col) or that of the cells that are searched.
+        True where a cell must not be used, shape (row, col) or that of the searched cells.
     noise
-        The standard deviation of the noise of every cell, in counts, shaped as `mask`; thresholds in sigma and
-        significances need it.
+        Standard deviation of the noise of every cell, in counts, shaped like `mask`; needed for thresholds in
+        sigma and for significances.
     layers
-        What is searched where there are layers: their sum, or each by itself (then clusters have a field
-        `layer`).
+        Whether the sum of the layers is searched, or each layer separately; then clusters have a field `layer`.
     fields
-        Names of the cluster fields (see `hep_peaksum.clustering.fields.fields_of`); by default what costs
+        Names of the cluster fields (see `hep_peaksum.clustering.fields.fields_of`); by default those that cost
         nothing.
 
     Returns
     -------
     ak.Array
-        One list of records an event, the largest sum first. With eta and phi the records are vector's
-        `Momentum4D`. An event without clusters is an empty list.
+        One list of records per event, the largest sum first; an empty list for an event without clusters. On a
+        plane of eta and phi the records are `Momentum4D` of the package vector.
 
     Raises
     ------
     EventError
-        If a cell is NaN or infinite; it names event and cell.
+        If a cell is NaN or infinite; names the event and the cell.
     ValueError
         If shapes, types, fields or windows do not fit together.
 
@@ -86,13 +77,12 @@ def find_clusters(
     ([[11]], [[1]], [[1]])
     """
     settings = settings or PeakSumSettings()
-    found = find_peaks(grids, settings, grid, mask=mask, noise=noise, layers=layers)
-    names = fields
-    if names is None:
-        names = default_fields(settings, found.grid, layers_apart=layers == "each")
-    tables = [records.table([found], check_fields(names, settings, found.grid))]
-    del found  # what it holds is let go by and by
-    return records.jagged(tables, settings)
+    context = find_peaks(grids, settings, grid, mask=mask, noise=noise, layers=layers)
+    if fields is None:
+        fields = default_fields(settings, context.grid, separate_layers=layers == "each")
+    tables = [records.cluster_table([context], check_fields(fields, settings, context.grid))]
+    del context  # so that each column is freed once it is used
+    return records.jagged_clusters(tables, settings)
 
 
 def peak_sum_map(
@@ -110,17 +100,16 @@ def peak_sum_map(
     Returns
     -------
     numpy.ndarray
-        Shape (event, row, col), of towers where cells are pooled; int64 for integer grids, else float64
-        (float64 also where cells are divided between clusters).
+        Shape (event, row, col), of towers where cells are pooled. int64 for integer grids, otherwise float64;
+        float64 also where cells are divided between clusters.
 
     >>> peak_sum_map([[[0, 0, 0], [1, 5, 2], [0, 0, 3]]]).tolist()
     [[[0, 0, 0], [0, 11, 0], [0, 0, 0]]]
     """
-    settings = settings or PeakSumSettings()
-    found = find_peaks(grids, settings, grid, mask=mask, noise=noise)
-    peaks, places = found.peaks, records.chosen(found)
-    sums = np.zeros(found.grids.shape, peaks.sum.dtype)
-    sums[peaks.event[places], peaks.row[places], peaks.col[places]] = peaks.sum[places]
+    context = find_peaks(grids, settings or PeakSumSettings(), grid, mask=mask, noise=noise)
+    peaks, selected = context.peaks, records.selected(context)
+    sums = np.zeros(context.shape, peaks.sum.dtype)
+    sums[peaks.event[selected], peaks.row[selected], peaks.col[selected]] = peaks.sum[selected]
     return sums
 
 
@@ -133,110 +122,35 @@ def find_peaks(
     noise: npt.ArrayLike | None = None,
     layers: Literal["sum", "each"] = "sum",
 ) -> PeakContext:
-    """Return the peaks of every event, sorted by position, with what fields are computed from.
+    """Return the peaks of every event, sorted by position, with all that their fields are computed from.
 
-    The cuts on finished clusters (`hep_peaksum.clustering.records.kept`) are not made yet.
+    The cuts on finished clusters (`hep_peaksum.clustering.records.passes_cuts`) are not applied yet.
     """
-    if isinstance(grids, Hits):
-        is_bare = mask is None and noise is None and layers == "sum"
-        found = _in_hits(grids, settings, grid) if is_bare else None
-        if found is not None:
-            return found
-        grids = grids.dense()
-    cells, plane, depth, n_layers = normalise_input(grids, settings, grid, layers)
-    apart = n_layers if layers == "each" else None
-    is_seen_whole = mask is None and settings.seed_is_cell and settings.coarsen == (1, 1)
-    if cells.dtype.kind == "i" and not (is_seen_whole and _sums_with_search(settings)):
-        cells = cells.astype(np.int64, copy=False)
-    unusable = None if is_seen_whole else bad_cells(cells, mask, settings, apart)
-    sigma = cell_noise(noise, cells, settings, apart, depth)
-    cells = cells if unusable is None else apply_mask(cells, unusable, settings)
-    grid = searched_plane(settings, plane)
-    towers = pooled(cells, settings)
-    tower_mask = None if unusable is None else pooled_mask(unusable, settings)
-    tower_noise = None if sigma is None else pooled_noise(cells, sigma, settings)
-    quantity = searched(towers, tower_noise, settings, grid.periodic)
-    kernel = get_kernel(settings.kernel)
-    noise_of_seeds = None
-    if tower_noise is not None and in_sigmas(settings.seed_threshold) is not None:
-        noise_of_seeds = seed_noise(towers, tower_noise, settings, grid.periodic)
-    rule = _rule(settings, grid, quantity, towers)
-    search = find_seeds(quantity, rule, settings, grid, kernel)
-    if is_seen_whole and not search.is_finite:  # nobody has to look at every cell beside the search
-        strange = bad_cells(cells, mask, settings, apart)
-        return find_peaks(grids, settings, plane, mask=strange, noise=noise, layers=layers)
-    peaks = accepted_seeds(search.peaks, settings, grid, noise=noise_of_seeds, mask=tower_mask)
-    if settings.sum_over == "towers":
-        cells, plane, unusable, sigma = towers, grid, tower_mask, tower_noise
-        depth = None if depth is None else _pooled_layers(depth, settings)
-    found = PeakContext(
-        peaks=peaks,
-        searched_cells=towers,
-        compared=None if quantity is towers else quantity,
-        grid=grid,
-        summed_cells=None if cells is towers else cells,
-        plane=plane,
+    plan = SearchPlan.of(settings, has_mask=mask is not None)
+    cells = normalise_input(grids, settings, grid, plan, mask=mask, noise=noise, layers=layers)
+    searched, compared, search = _search(cells, settings, plan)
+    if plan.checks_cells and not search.is_finite:
+        cells = apply_mask(cells, settings)  # an error that names the first cell, unless `nonfinite` is "mask"
+        searched, compared, search = _search(cells, settings, plan)
+    return _context(search.peaks, cells, searched, compared, settings, plan)
+
+
+def _search(cells: Cells, settings: PeakSumSettings, plan: SearchPlan) -> tuple[Cells, Cells, Search]:
+    """Return the cells or towers that are searched, those with the values that are compared, and the result."""
+    searched = pool(cells, settings)
+    compared = discriminant(searched, settings)
+    return searched, compared, find_seeds(compared, settings, plan)
+
+
+def _context(
+    peaks: Peaks, cells: Cells, searched: Cells, compared: Cells, settings: PeakSumSettings, plan: SearchPlan
+) -> PeakContext:
+    """Return the accepted seeds with the sums of their windows, and what fields are computed from."""
+    context = PeakContext(
+        peaks=accepted_seeds(peaks, searched, settings),
+        searched=searched,
+        compared=compared,
+        summed=searched if settings.sum_over == "towers" else cells,
         settings=settings,
-        kernel=kernel,
-        layers=depth,
-        n_layers=n_layers,
-        mask=unusable,
-        noise=sigma,
-        grid_mask=tower_mask,
-        grid_noise=tower_noise,
     )
-    return found if _sums_with_search(settings) else replace(found, peaks=window_sums(found))
-
-
-def _in_hits(hits: Hits, settings: PeakSumSettings, grid: Grid | None) -> PeakContext | None:
-    """Return what is found about the hits alone, or None where empty cells matter, or a cell is not finite."""
-    grid = grid or bare_grid(hits.shape)
-    bound = seed_bound(settings, grid.unit, integer=hits.value.dtype.kind != "f")
-    is_plain = _sums_with_search(settings) and settings.coarsen == (1, 1) and not settings.needs_noise
-    is_greedy = settings.tie_rule == "greedy-residual"
-    if not is_plain or is_greedy or bound is None or bound <= 0 or hits.plane != grid.shape:
-        return None
-    if not _fits(hits, settings):
-        return None
-    check_windows(settings, grid)
-    kernel = get_kernel(settings.kernel)
-    rule = Rule(settings.search_cells(), bound, settings.sum_cells(), cell_bound(settings, grid, hits.value))
-    search = kernel.find_peaks_in_hits(
-        hits.event_offsets, hits.cell, hits.value, grid.shape, rule, grid.periodic
-    )
-    if not search.is_finite:
-        return None
-    peaks = accepted_seeds(search.peaks, settings, grid)
-    return PeakContext(
-        peaks=peaks, searched_cells=hits, grid=grid, plane=grid, settings=settings, kernel=kernel
-    )
-
-
-def _fits(hits: Hits, settings: PeakSumSettings) -> bool:
-    """Return whether no sum of hits, however they lie, can leave the range of int64."""
-    if hits.value.dtype.kind == "f":
-        return True
-    largest = max(-int(hits.value.min(initial=0)), int(hits.value.max(initial=0)))
-    return bool(largest * int(np.diff(hits.event_offsets).max(initial=0)) * len(settings.sum_cells()) < 2**63)
-
-
-def _sums_with_search(settings: PeakSumSettings) -> bool:
-    """Return whether a kernel can add the windows in the same pass in which it finds the seeds."""
-    return settings.seed_is_cell and settings.sum_over == "towers" and settings.adds_whole_windows
-
-
-def _rule(settings: PeakSumSettings, grid: Grid, quantity: Array, towers: Array) -> Rule:
-    """Return what the kernel is asked; where it cannot add the windows it adds the seed alone."""
-    bound = seed_bound(settings, grid.unit, integer=quantity.dtype.kind != "f")
-    adds = _sums_with_search(settings)
-    return Rule(
-        search=settings.search_cells(),
-        bound=absent(quantity.dtype) if bound is None else bound,
-        window=settings.sum_cells() if adds else (),
-        cell_bound=cell_bound(settings, grid, towers) if adds else None,
-    )
-
-
-def _pooled_layers(layers: Array, settings: PeakSumSettings) -> Array:
-    towers = pooled(layers.reshape(-1, *layers.shape[2:]), settings.model_copy(update={"pool_by": "sum"}))
-    return towers.reshape(*layers.shape[:2], *towers.shape[1:])
+    return context if plan.adds_windows else replace(context, peaks=window_sums(context))

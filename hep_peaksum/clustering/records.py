@@ -11,7 +11,7 @@ import numpy as np
 from hep_peaksum.clustering import shapes
 from hep_peaksum.clustering.fields import FOUR_VECTOR, fields_of, net_sum, sum_in_gev
 from hep_peaksum.clustering.sharing import PeakContext
-from hep_peaksum.kernels import Array, Kernel, event_offsets, get_kernel, offsets_after_mask
+from hep_peaksum.kernels import Array, event_offsets, get_kernel, offsets_after_mask
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import in_sigmas, passes
 
@@ -19,58 +19,64 @@ if TYPE_CHECKING:
     import awkward as ak
 
 
-def cuts(found: PeakContext) -> dict[str, Array]:
-    """Return which clusters pass each cut that the settings make: on sum, heights and neighbours."""
-    settings, unit = found.settings, found.grid.unit
+def cuts(context: PeakContext) -> dict[str, Array]:
+    """Return which clusters pass each cut of the settings: on the sum, the heights and the neighbours."""
+    settings, unit = context.settings, context.grid.unit
     passed = {}
     if settings.sum_threshold is not None:
-        value = found.peaks.sum if settings.sum_threshold_on == "sum" else net_sum(found)
-        noise = found.noise_of_sum if in_sigmas(settings.sum_threshold) is not None else None
-        key = f"sum_threshold {settings.sum_comparison} {settings.sum_threshold} on {settings.sum_threshold_on}"
-        passed[key] = passes(value, settings.sum_threshold, settings.sum_comparison, unit, noise=noise)
-    for word, height in (("min_seed_gap", shapes.seed_gap), ("min_prominence", shapes.prominence)):
-        threshold = getattr(settings, word)
+        value = context.peaks.sum if settings.sum_threshold_on == "sum" else net_sum(context)
+        noise = context.sum_noise if in_sigmas(settings.sum_threshold) is not None else None
+        name = (
+            f"sum_threshold {settings.sum_comparison} {settings.sum_threshold} on {settings.sum_threshold_on}"
+        )
+        passed[name] = passes(value, settings.sum_threshold, settings.sum_comparison, unit, noise=noise)
+    for key, height in (("min_seed_gap", shapes.seed_gap), ("min_prominence", shapes.prominence)):
+        threshold = getattr(settings, key)
         if threshold is not None:
-            passed[f"{word} {threshold}"] = passes(height(found), threshold, ">=", unit)
+            passed[f"{key} {threshold}"] = passes(height(context), threshold, ">=", unit)
     if settings.min_neighbours:
-        key = f"min_neighbours {settings.min_neighbours} above {settings.neighbour_threshold}"
-        passed[key] = shapes.n_neighbours(found) >= settings.min_neighbours
+        name = f"min_neighbours {settings.min_neighbours} above {settings.neighbour_threshold}"
+        passed[name] = shapes.n_neighbours(context) >= settings.min_neighbours
     return passed
 
 
-def kept(found: PeakContext) -> Array | slice:
-    """Return which clusters pass every cut (see `cuts`): a mask, or all of them."""
-    passed = list(cuts(found).values())
+def passes_cuts(context: PeakContext) -> Array | slice:
+    """Return which clusters pass every cut (see `cuts`), as a mask; without cuts a slice of all."""
+    passed = list(cuts(context).values())
     return np.asarray(np.logical_and.reduce(passed)) if passed else slice(None)
 
 
-def chosen(found: PeakContext) -> Array:
-    """Return the places of the peaks that become clusters, in the order of the output."""
-    keep = kept(found)
-    first, key = _without_others(found.event_offsets, keep), found.peaks.sum[keep]
-    return np.arange(len(found.peaks))[keep][rank(first, key, found.settings, found.kernel)]
+def selected(context: PeakContext) -> Array:
+    """Return the indices of the peaks that become clusters, in the order of the output."""
+    is_passing = passes_cuts(context)
+    offsets = _offsets_of(is_passing, context.event_offsets)
+    order = order_clusters(offsets, context.peaks.sum[is_passing], context.settings)
+    return np.arange(len(context.peaks))[is_passing][order]
 
 
-def rank(first: Array, key: Array, settings: PeakSumSettings, kernel: Kernel) -> Array:
-    """Return the peaks to keep, in the order to keep them; equal keys stay in the order of position."""
-    falling = kernel.argsort_descending(first, key)
+def order_clusters(offsets: Array, key: Array, settings: PeakSumSettings) -> Array:
+    """Return the order of the clusters, event by event, without those beyond `max_clusters`.
+
+    The clusters of event i lie at ``offsets[i]`` to ``offsets[i + 1]``, sorted by position; so do equal keys.
+    """
+    descending = get_kernel(settings.kernel).argsort_descending(offsets, key)
     if settings.max_clusters is not None:
-        place = np.arange(len(key)) - np.repeat(first[:-1], np.diff(first))
-        falling = falling[place < settings.max_clusters]
-    return falling if settings.order == "sum" else np.sort(falling)
+        rank = np.arange(len(key)) - np.repeat(offsets[:-1], np.diff(offsets))
+        descending = descending[rank < settings.max_clusters]
+    return descending if settings.order == "sum" else np.sort(descending)
 
 
-def _without_others(first: Array, keep: Array | slice) -> Array:
-    """Return where those of each event begin when only what is kept (see `kept`) is left."""
-    return first if isinstance(keep, slice) else offsets_after_mask(first, keep)
+def _offsets_of(is_passing: Array | slice, offsets: Array) -> Array:
+    """Return where each event begins among the clusters that pass the cuts."""
+    return offsets if isinstance(is_passing, slice) else offsets_after_mask(offsets, is_passing)
 
 
-@dataclass(frozen=True)
-class Table:
-    """The clusters of some events that pass every cut, by position: a column for every field, not ranked yet.
+@dataclass(frozen=True, eq=False)
+class ClusterTable:
+    """The clusters of some events that pass every cut: a column per field, in the order of position.
 
-    Those of event i lie at ``event_offsets[i]`` to ``event_offsets[i + 1]``. `key` is what they are ranked by,
-    of one grid the sum, of several the energy that the sum stands for.
+    Those of event i lie at ``event_offsets[i]`` to ``event_offsets[i + 1]``. `key` is what they are ordered by
+    later: the sum of clusters of one grid, energy or transverse momentum of clusters of several.
     """
 
     event_offsets: Array
@@ -78,68 +84,70 @@ class Table:
     columns: dict[str, Array]
 
 
-def table(parts: Sequence[PeakContext], names: Sequence[str]) -> Table:
-    """Return the clusters of some events; those of several grids are tagged with `grid`, and mixed."""
-    passed = [kept(part) for part in parts]
-    fields = [fields_of(part.grid, part.settings) for part in parts]
+def cluster_table(contexts: Sequence[PeakContext], names: Sequence[str]) -> ClusterTable:
+    """Return the fields of the clusters of some events; of several grids in one table, with a column `grid`."""
+    passing = [passes_cuts(context) for context in contexts]
+    fields = [fields_of(context.grid, context.settings) for context in contexts]
     columns = {
-        name: _joined([own[name].compute(part) for part, own in zip(parts, fields, strict=True)], passed)
+        name: _join(
+            [own[name].compute(context) for context, own in zip(contexts, fields, strict=True)], passing
+        )
         for name in names
     }
-    if len(parts) == 1:
-        first = _without_others(parts[0].event_offsets, passed[0])
-        return Table(first, _joined([parts[0].peaks.sum], passed), columns)
-    event = _joined([part.event for part in parts], passed)
-    numbers = [np.full(len(part.peaks), k, np.int32) for k, part in enumerate(parts)]
-    columns["grid"] = _joined(numbers, passed)
-    key = _joined([sum_in_gev(part) for part in parts], passed)
+    if len(contexts) == 1:
+        offsets = _offsets_of(passing[0], contexts[0].event_offsets)
+        return ClusterTable(offsets, _join([contexts[0].peaks.sum], passing), columns)
+    event = _join([context.event for context in contexts], passing)
+    numbers = [np.full(len(context.peaks), k, np.int32) for k, context in enumerate(contexts)]
+    columns["grid"] = _join(numbers, passing)
+    key = _join([sum_in_gev(context) for context in contexts], passing)
     order = np.argsort(event, kind="stable")
     columns = {name: column[order] for name, column in columns.items()}
-    return Table(event_offsets(event, parts[0].n_events), key[order], columns)
+    return ClusterTable(event_offsets(event, contexts[0].n_events), key[order], columns)
 
 
-def _joined(columns: Sequence[Array], passed: Sequence[Array | slice]) -> Array:
-    """Return the columns of all grids in one, without the clusters that do not pass."""
-    return _in_a_row(
+def _join(columns: Sequence[Array], passing: Sequence[Array | slice]) -> Array:
+    """Return the columns of all grids as one, without the clusters that fail a cut."""
+    return _concatenate(
         [
-            column if isinstance(keep, slice) else column[keep]
-            for column, keep in zip(columns, passed, strict=True)
+            column if isinstance(is_passing, slice) else column[is_passing]
+            for column, is_passing in zip(columns, passing, strict=True)
         ]
     )
 
 
-def _in_a_row(columns: Sequence[Array]) -> Array:
+def _concatenate(columns: Sequence[Array]) -> Array:
     return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
-def jagged(tables: list[Table], settings: PeakSumSettings) -> ak.Array:
-    """Return the clusters of every event as records, ranked, of tables whose events follow each other.
+def jagged_clusters(tables: list[ClusterTable], settings: PeakSumSettings) -> ak.Array:
+    """Return the clusters of every event as ordered records, from tables of consecutive events.
 
-    The tables are used up: a column that is ranked is let go, and the next one has its memory.
+    The list is emptied: a column is freed once it is ordered, so that the next one reuses its memory.
     """
-    import awkward as ak  # noqa: PLC0415 -- slow to import
+    import awkward as ak
 
-    n_found = _in_a_row([np.diff(part.event_offsets) for part in tables])
-    first = np.concatenate([[0], np.cumsum(n_found)])
-    places = rank(first, _in_a_row([part.key for part in tables]), settings, get_kernel(settings.kernel))
+    counts = _concatenate([np.diff(table.event_offsets) for table in tables])
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    order = order_clusters(offsets, _concatenate([table.key for table in tables]), settings)
     if settings.max_clusters is not None:
-        first = np.concatenate([[0], np.cumsum(np.minimum(n_found, settings.max_clusters))])
-    columns = [part.columns for part in tables]
+        offsets = np.concatenate([[0], np.cumsum(np.minimum(counts, settings.max_clusters))])
+    columns = [table.columns for table in tables]
     names = [*columns[0]]
     tables.clear()
-    contents, ranked = [], {}
+    contents, ordered = [], {}
     for name in names:
         parts = [part.pop(name) for part in columns]
-        which = tuple(map(id, parts))  # in GeV the sum is the energy, too
-        if which not in ranked:
-            column = _in_a_row(parts).take(places, axis=0, mode="clip")  # all are there: no look at each
-            ranked[which] = ak.from_numpy(column, regulararray=True, highlevel=False)
-        contents.append(ranked[which])
+        identity = tuple(map(id, parts))  # sum and energy are one array where a count is 1 GeV
+        if identity not in ordered:
+            column = _concatenate(parts).take(order, axis=0, mode="clip")  # valid indices: skips numpy's check
+            ordered[identity] = ak.from_numpy(column, regulararray=True, highlevel=False)
+        contents.append(ordered[identity])
     parameters = None
     if set(names) >= set(FOUR_VECTOR):
-        import vector  # noqa: PLC0415 -- slow to import
+        import vector
 
         vector.register_awkward()
         parameters = {"__record__": "Momentum4D"}
     records = ak.contents.RecordArray(contents, names, parameters=parameters)
-    return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(first), records))
+    return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), records))

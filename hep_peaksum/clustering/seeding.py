@@ -1,68 +1,81 @@
-"""Which cells are seeds: the maxima that a kernel finds, thresholds in sigma, and the greedy rules.
+"""Seeds: the maxima that a kernel finds, seed thresholds in sigma, and the greedy rules.
 
-Greedy rules take seeds one after the other, the highest first; here all events at once, in as many rounds as
-the longest chain of seeds that wait for one another.
+Greedy rules accept seeds one after the other, the highest first. Here all events are settled together, in as
+many rounds as the longest chain of seeds that wait for one another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from hep_peaksum.clustering.discriminant import is_there
+from hep_peaksum.clustering.discriminant import Cells, exists, seed_noise
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.kernels import Array, Kernel, Offset, Peaks, Rule, Search, accumulator
+from hep_peaksum.geometry.hits import Hits
+from hep_peaksum.kernels import Array, Offset, Peaks, Rule, Search, absent, accumulator, get_kernel
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import in_sigmas, inclusive_bound, passes
 
 
-def find_seeds(quantity: Array, rule: Rule, settings: PeakSumSettings, grid: Grid, kernel: Kernel) -> Search:
-    """Return what beats its neighbours in `quantity`, shape (event, row, col), with the sums of `rule`."""
-    if settings.tie_rule == "greedy-residual":
-        return _above(quantity, rule.bound)
-    return kernel.find_peaks(quantity, rule, grid.periodic)
+class SearchPlan(NamedTuple):
+    """What the kernel does in its pass over the cells beside finding the seeds; decided once for every call.
 
-
-def accepted_seeds(
-    peaks: Peaks,
-    settings: PeakSumSettings,
-    grid: Grid,
-    *,
-    noise: Array | None = None,
-    mask: Array | None = None,
-) -> Peaks:
-    """Return the peaks that are seeds, sorted by (event, row, col) as before.
-
-    Parameters
-    ----------
-    peaks
-        What `find_seeds` gave.
-    noise
-        Of what was compared, for a seed threshold in sigma, shape (event, row, col).
-    mask
-        Where a cell is masked and cannot be a seed, though it may stand among the others.
+    `adds_windows`: it adds the sum windows, because the cells that it compares are added, in whole windows.
+    `checks_cells`: it also tells whether all cells are finite, because it compares them as they were given;
+    otherwise they are checked before the search, which takes one more pass over the memory.
     """
-    if mask is not None:
-        peaks = peaks.take(~mask[peaks.event, peaks.row, peaks.col])
-    if in_sigmas(settings.seed_threshold) is not None and settings.quantity == "energy":
-        noise_of_seeds = np.asarray(noise)[peaks.event, peaks.row, peaks.col]
-        passed = passes(
-            peaks.seed, settings.seed_threshold, settings.seed_comparison, grid.unit, noise=noise_of_seeds
+
+    adds_windows: bool
+    checks_cells: bool
+
+    @classmethod
+    def of(cls, settings: PeakSumSettings, *, has_mask: bool) -> SearchPlan:
+        """Return the plan for some settings, and for cells with or without a mask."""
+        return cls(
+            settings.seed_is_cell and settings.sum_over == "towers" and settings.adds_whole_windows,
+            settings.seed_is_cell and settings.coarsen == (1, 1) and not has_mask,
         )
-        peaks = peaks.take(passed)
-    search = [(cell.row, cell.col) for cell in settings.search_cells()]
-    if settings.tie_rule == "greedy":
-        peaks = peaks.take(accepted(peaks, search, grid, settings))
-    elif settings.tie_rule == "greedy-residual":
-        peaks = peaks.take(accepted(peaks, {*search, *settings.sum_cells()}, grid, settings))
-    if settings.overlap == "suppress":
-        peaks = peaks.take(accepted(peaks, settings.sum_cells(), grid, settings))
-    return peaks
+
+
+def find_seeds(compared: Cells, settings: PeakSumSettings, plan: SearchPlan) -> Search:
+    """Return the cells that beat their neighbours, with the sums of their windows where the plan has them."""
+    cells, grid, kernel = compared.source, compared.grid, get_kernel(settings.kernel)
+    if isinstance(cells, Hits):
+        rule = _search_rule(settings, grid.unit, cells.value.dtype, plan)
+        return kernel.find_peaks_in_hits(
+            cells.event_offsets, cells.cell, cells.value, grid.shape, rule, grid.periodic
+        )
+    rule = _search_rule(settings, grid.unit, cells.dtype, plan)
+    if settings.removes_cells:
+        return _cells_above(compared.values, rule.bound)
+    return kernel.find_peaks(cells, rule, grid.periodic)
+
+
+def _search_rule(settings: PeakSumSettings, unit: float, dtype: np.dtype[Any], plan: SearchPlan) -> Rule:
+    """Return what the kernel is asked for; where every cell has its own bound, all pass for now."""
+    integer = dtype.kind != "f"
+    bound = seed_bound(settings, unit, integer=integer)
+    return Rule(
+        search=settings.search_cells(),
+        bound=absent(dtype) if bound is None else bound,
+        window=settings.sum_cells() if plan.adds_windows else (),
+        cell_bound=cell_bound(settings, unit, integer=integer) if plan.adds_windows else None,
+    )
+
+
+def _cells_above(values: Array, bound: float) -> Search:
+    """Return every cell that exists and is not below the bound."""
+    number = accumulator(values.dtype)
+    event, row, col = np.nonzero((values >= number(bound)) & exists(values))
+    seed = values[event, row, col].astype(number)
+    peaks = Peaks.at((event, row, col), values.shape, seed, seed, np.ones(len(seed), np.int32))
+    return Search(peaks, bool(np.isfinite(values).all()))
 
 
 def seed_bound(settings: PeakSumSettings, unit: float, *, integer: bool) -> float | None:
-    """Return the seed threshold as an inclusive bound on what is compared; None if every cell has its own."""
+    """Return the seed threshold as an inclusive bound on the discriminant; None if every cell has its own."""
     n_sigmas = in_sigmas(settings.seed_threshold)
     if n_sigmas is None:
         return inclusive_bound(settings.seed_threshold, settings.seed_comparison, unit, integer=integer)
@@ -71,49 +84,60 @@ def seed_bound(settings: PeakSumSettings, unit: float, *, integer: bool) -> floa
     return None
 
 
-def _above(quantity: Array, bound: float) -> Search:
-    """Return every cell that is there and not below the bound."""
-    number = accumulator(quantity.dtype)
-    event, row, col = np.nonzero((quantity >= number(bound)) & is_there(quantity))
-    seed = quantity[event, row, col].astype(number)
-    peaks = Peaks.at((event, row, col), quantity.shape, seed, seed, np.ones(len(seed), np.int32))
-    return Search(peaks, bool(np.isfinite(quantity).all()))
+def cell_bound(settings: PeakSumSettings, unit: float, *, integer: bool) -> float | None:
+    """Return the cell threshold as an inclusive bound in counts of the grid, or None."""
+    if settings.cell_threshold is None:
+        return None
+    return inclusive_bound(settings.cell_threshold, settings.cell_comparison, unit, integer=integer)
 
 
-def rank_by_height(peaks: Peaks, settings: PeakSumSettings) -> Array:
-    """Return the peaks, event by event, highest first; of equal ones the first or the last in position."""
-    place = np.arange(len(peaks))
-    return np.lexsort((place if settings.greedy_ties == "first" else -place, -peaks.seed, peaks.event))
+def passes_seed_threshold(
+    values: Array, index: tuple[Array, Array, Array], searched: Cells, settings: PeakSumSettings
+) -> Array:
+    """Return which values of the discriminant, at `index` (event, row, col), pass the seed threshold."""
+    unit = searched.grid.unit
+    bound = seed_bound(settings, unit, integer=values.dtype.kind != "f")
+    if bound is not None:
+        return np.asarray(values >= bound)
+    noise = seed_noise(searched, settings)[index]
+    return passes(values, settings.seed_threshold, settings.seed_comparison, unit, noise=noise)
 
 
-def pairs_in_window(peaks: Peaks, offsets: Iterable[Offset], grid: Grid) -> tuple[Array, Array]:
-    """Return the pairs of peaks (n, other) of one event, the other in the window at `offsets` about the first.
+def accepted_seeds(peaks: Peaks, searched: Cells, settings: PeakSumSettings) -> Peaks:
+    """Return the peaks that are seeds, sorted by (event, row, col) as before.
 
-    The peaks are sorted by (event, row, col); a peak makes no pair with itself.
+    A masked cell is none, even where it counts as zero to the others.
     """
-    (n_rows, n_cols), numbers = grid.shape, np.arange(len(peaks))
-    cell = peaks.event * (n_rows * n_cols) + peaks.cell
-    first, second = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for d, p in offsets:
-        row, col = grid.wrap(peaks.row + d, peaks.col + p)
-        inside = (row >= 0) & ((d, p) != (0, 0))
-        wanted = ((peaks.event * n_rows + row) * n_cols + col)[inside]
-        place = np.minimum(np.searchsorted(cell, wanted), len(cell) - 1)
-        found = cell[place] == wanted if len(cell) else np.empty(0, bool)
-        first.append(numbers[inside][found])
-        second.append(place[found])
-    return np.concatenate(first), np.concatenate(second)
+    if searched.mask is not None:
+        peaks = peaks.take(~searched.mask[peaks.event, peaks.row, peaks.col])
+    if in_sigmas(settings.seed_threshold) is not None and settings.quantity == "energy":
+        index = (peaks.event, peaks.row, peaks.col)
+        peaks = peaks.take(passes_seed_threshold(peaks.seed, index, searched, settings))
+    for offsets in exclusion_windows(settings):
+        peaks = peaks.take(_greedily_accepted(peaks, offsets, searched.grid, settings))
+    return peaks
 
 
-def accepted(peaks: Peaks, offsets: Iterable[Offset], grid: Grid, settings: PeakSumSettings) -> Array:
-    """Return which peaks are accepted, the highest first: none in the window of one accepted before it."""
-    place = np.argsort(rank_by_height(peaks, settings))
+def exclusion_windows(settings: PeakSumSettings) -> list[Collection[Offset]]:
+    """Return the windows in which an accepted seed excludes lower ones: of a greedy rule, of `suppress`."""
+    windows: list[Collection[Offset]] = []
+    if settings.is_greedy:
+        search = {(cell.row, cell.col) for cell in settings.search_cells()}
+        windows.append(search.union(settings.sum_cells()) if settings.removes_cells else search)
+    if settings.overlap == "suppress":
+        windows.append(settings.sum_cells())
+    return windows
+
+
+def _greedily_accepted(peaks: Peaks, offsets: Iterable[Offset], grid: Grid, settings: PeakSumSettings) -> Array:
+    """Return which peaks are accepted, the highest first: those in no window of a peak accepted before."""
+    priority = np.argsort(order_by_height(peaks, settings))
     higher, lower = pairs_in_window(peaks, offsets, grid)
-    precedes = place[higher] < place[lower]
-    higher, lower = higher[precedes], lower[precedes]
-    is_accepted, is_open = np.zeros(len(place), bool), np.ones(len(place), bool)
+    is_before = priority[higher] < priority[lower]
+    higher, lower = higher[is_before], lower[is_before]
+    is_accepted, is_open = np.zeros(len(peaks), bool), np.ones(len(peaks), bool)
     while is_open.any():
-        waits = np.zeros(len(place), bool)
+        waits = np.zeros(len(peaks), bool)
         waits[lower] = True
         is_accepted |= is_open & ~waits
         is_open &= waits
@@ -121,3 +145,28 @@ def accepted(peaks: Peaks, offsets: Iterable[Offset], grid: Grid, settings: Peak
         undecided = is_open[higher] & is_open[lower]
         higher, lower = higher[undecided], lower[undecided]
     return is_accepted
+
+
+def order_by_height(peaks: Peaks, settings: PeakSumSettings) -> Array:
+    """Return the order of the peaks, event by event, highest first; equal ones as `greedy_ties` has them."""
+    position = np.arange(len(peaks))
+    return np.lexsort((position if settings.greedy_ties == "first" else -position, -peaks.seed, peaks.event))
+
+
+def pairs_in_window(peaks: Peaks, offsets: Iterable[Offset], grid: Grid) -> tuple[Array, Array]:
+    """Return pairs (first, second) of peaks of one event, the second at one of the offsets from the first.
+
+    The peaks are sorted by (event, row, col); no peak makes a pair with itself.
+    """
+    (n_rows, n_cols), numbers = grid.shape, np.arange(len(peaks))
+    cell = peaks.event * (n_rows * n_cols) + peaks.cell
+    first, second = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for d, p in offsets:
+        row, col = grid.wrap(peaks.row + d, peaks.col + p)
+        is_inside = (row >= 0) & ((d, p) != (0, 0))
+        neighbour = ((peaks.event * n_rows + row) * n_cols + col)[is_inside]
+        position = np.minimum(np.searchsorted(cell, neighbour), len(cell) - 1)
+        is_peak = cell[position] == neighbour if len(cell) else np.empty(0, bool)
+        first.append(numbers[is_inside][is_peak])
+        second.append(position[is_peak])
+    return np.concatenate(first), np.concatenate(second)

@@ -1,7 +1,7 @@
-"""Where a cluster is and how wide: barycentres, second moments, ratios of windows, heights above neighbours.
+"""Positions and widths of clusters, ratios of windows, and heights of seeds above their neighbours.
 
-Only positive cells weigh. An azimuth is averaged on the circle; on any other periodic axis differences are
-taken the short way round from the seed.
+Only positive cells weigh. An azimuth is averaged on the circle; on any other periodic axis differences from the
+seed are taken the short way around.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from hep_peaksum.clustering.discriminant import exists
 from hep_peaksum.clustering.sharing import PeakContext, ordered_sum
 from hep_peaksum.geometry.axis import TWO_PI, Axis
 from hep_peaksum.kernels import Array, absent
@@ -17,103 +18,102 @@ from hep_peaksum.settings.thresholds import passes
 from hep_peaksum.settings.windows import Box, window_marks
 
 
-def barycentre(found: PeakContext, which: int, axis: Axis | None = None) -> Array:
-    """Return the weighted mean along rows (0) or columns (1): in indices, or on an axis in its positions."""
-    weighed = found.weights
+def barycentre(context: PeakContext, dim: int, axis: Axis | None = None) -> Array:
+    """Return the weighted mean along rows (0) or columns (1): in indices, or in the positions of an axis."""
+    weights = context.weights
     if axis is not None and axis.name == "phi":
-        angle, seed = _positions(found, which, axis)
-        mean_cos, mean_sin = (ordered_sum(weighed.weight * f(angle)) for f in (np.cos, np.sin))
-        nothing = weighed.nothing | (np.hypot(mean_cos, mean_sin) <= 1e-12 * weighed.total)
+        angle, seed = _positions(context, dim, axis)
+        mean_cos, mean_sin = (ordered_sum(weights.values * f(angle)) for f in (np.cos, np.sin))
+        is_undefined = weights.is_empty | (np.hypot(mean_cos, mean_sin) <= 1e-12 * weights.total)
         mean = np.arctan2(mean_sin, mean_cos)
-        return np.where(nothing, seed, np.where(mean <= -math.pi, math.pi, mean))
-    seed, apart = _differences(found, which, axis)
-    mean = seed + np.where(weighed.nothing, 0.0, ordered_sum(weighed.weight * apart) / weighed.total)
+        return np.where(is_undefined, seed, np.where(mean <= -math.pi, math.pi, mean))
+    seed, distance = _distances(context, dim, axis)
+    shift = ordered_sum(weights.values * distance) / weights.total
+    mean = seed + np.where(weights.is_empty, 0.0, shift)
     if axis is None:
-        return np.mod(mean, found.grid.shape[which]) if found.grid.periodic[which] else mean
-    return _folded(mean, axis) if axis.periodic else mean
+        return np.mod(mean, context.grid.shape[dim]) if context.grid.periodic[dim] else mean
+    return _wrap_position(mean, axis) if axis.periodic else mean
 
 
-def width(found: PeakContext, which: int, axis: Axis | None = None) -> Array:
+def width(context: PeakContext, dim: int, axis: Axis | None = None) -> Array:
     """Return the square root of the second central moment along rows (0) or columns (1)."""
-    weighed = found.weights
+    weights = context.weights
     if axis is not None and axis.name == "phi":
-        angle, _ = _positions(found, which, axis)
-        apart = np.remainder(angle - barycentre(found, which, axis)[:, None] + math.pi, TWO_PI) - math.pi
+        angle, _ = _positions(context, dim, axis)
+        mean = barycentre(context, dim, axis)[:, None]
+        distance = np.remainder(angle - mean + math.pi, TWO_PI) - math.pi
     else:
-        _, apart = _differences(found, which, axis)
-        apart = apart - (ordered_sum(weighed.weight * apart) / weighed.total)[:, None]
-    return np.where(weighed.nothing, 0.0, np.sqrt(ordered_sum(weighed.weight * apart**2) / weighed.total))
+        _, distance = _distances(context, dim, axis)
+        distance = distance - (ordered_sum(weights.values * distance) / weights.total)[:, None]
+    variance = ordered_sum(weights.values * distance**2) / weights.total
+    return np.where(weights.is_empty, 0.0, np.sqrt(variance))
 
 
-def _positions(found: PeakContext, which: int, axis: Axis) -> tuple[Array, Array]:
-    """Return the centres of the cells of every window, and that of every seed."""
-    plane_axis = found.plane.rows if which == 0 else found.plane.cols
-    centres = np.asarray(plane_axis.centres)
-    seed = np.asarray(axis.centres)[found.peaks.row if which == 0 else found.peaks.col]
-    return centres[np.maximum(found.window[which], 0)], seed
+def _positions(context: PeakContext, dim: int, axis: Axis) -> tuple[Array, Array]:
+    """Return the centres of the cells of every window, and those of the seeds."""
+    sum_axis = context.sum_grid.rows if dim == 0 else context.sum_grid.cols
+    seed = np.asarray(axis.centres)[context.peaks.row if dim == 0 else context.peaks.col]
+    return np.asarray(sum_axis.centres)[np.maximum(context.window_index[dim], 0)], seed
 
 
-def _differences(found: PeakContext, which: int, axis: Axis | None) -> tuple[Array, Array]:
-    """Return where every seed is, and how far the cells of its window are from it, the short way round."""
+def _distances(context: PeakContext, dim: int, axis: Axis | None) -> tuple[Array, Array]:
+    """Return the positions of the seeds, and the distances of their cells from them, the short way around."""
     if axis is not None:
-        positions, seed = _positions(found, which, axis)
-        apart = positions - seed[:, None]
+        positions, seed = _positions(context, dim, axis)
+        distance = positions - seed[:, None]
         if axis.periodic and axis.edge_positions is not None:
             length = axis.edge_positions[-1] - axis.edge_positions[0]
-            apart = np.remainder(apart + length / 2, length) - length / 2
-        return seed, apart
-    seed = (found.peaks.row if which == 0 else found.peaks.col).astype(np.float64)
-    pool = 1 if found.adds_towers else found.settings.coarsen[which]
-    # in towers: the middle of a cell, seen from the middle of the seed's tower
-    apart = (found.offsets[0][:, which] + 0.5) / pool - 0.5
-    return seed, np.broadcast_to(apart, found.window[which].shape)
+            distance = np.remainder(distance + length / 2, length) - length / 2
+        return seed, distance
+    seed = (context.peaks.row if dim == 0 else context.peaks.col).astype(np.float64)
+    return seed, np.broadcast_to(context.window_distances[dim], context.window_index[dim].shape)
 
 
-def _folded(values: Array, axis: Axis) -> Array:
+def _wrap_position(values: Array, axis: Axis) -> Array:
     low, high = np.asarray(axis.edge_positions)[[0, -1]]
     return np.asarray(low + np.mod(values - low, high - low))
 
 
-def ratio(found: PeakContext, inner: int, outer: int) -> Array:
-    """Return the sum of `inner` x `inner` cells about the seed over that of `outer` x `outer`, or 0."""
-    top, bottom = (found.sum_offsets(tuple(window_marks((n, n)))) for n in (inner, outer))
-    return _divided(top, bottom)
+def ratio(context: PeakContext, inner: int, outer: int) -> Array:
+    """Return the sum of `inner` x `inner` cells around the seed over that of `outer` x `outer`, or 0."""
+    numerator, denominator = (context.sum_offsets(tuple(window_marks((n, n)))) for n in (inner, outer))
+    return _divide(numerator, denominator)
 
 
-def isolation(found: PeakContext) -> Array:
-    """Return the sum of the ring of cells around the sum window, over the sum; 0 if the sum is 0."""
-    ring = Box.around(found.settings.sum_cells()).ring(found.settings.isolation_depth)
-    return _divided(found.sum_offsets(ring), found.peaks.sum)
+def isolation(context: PeakContext) -> Array:
+    """Return the sum of the ring of cells around the sum window over the sum; 0 if the sum is 0."""
+    ring = Box.around(context.settings.sum_cells()).ring(context.settings.isolation_depth)
+    return _divide(context.sum_offsets(ring), context.peaks.sum)
 
 
-def _divided(top: Array, bottom: Array) -> Array:
-    is_zero = bottom == 0
-    return np.where(is_zero, 0.0, top / np.where(is_zero, 1, bottom))
+def _divide(numerator: Array, denominator: Array) -> Array:
+    is_zero = denominator == 0
+    return np.where(is_zero, 0.0, numerator / np.where(is_zero, 1, denominator))
 
 
-def _search_values(found: PeakContext) -> tuple[Array, Array]:
-    """Return what the other cells of the search window of every peak hold, and which of them are there."""
-    row, col = found.around((cell.row, cell.col) for cell in found.settings.search_cells())
-    values = found.quantity[found.peaks.event[:, None], row, col]
-    there = (row >= 0) & (values != absent(values.dtype))
-    return values.astype(found.peaks.seed.dtype), there
+def _search_window_values(context: PeakContext) -> tuple[Array, Array]:
+    """Return the discriminants of the other cells of every search window, and which of these cells exist."""
+    row, col = context.index_at((cell.row, cell.col) for cell in context.settings.search_cells())
+    values = context.discriminant[context.peaks.event[:, None], row, col]
+    is_cell = (row >= 0) & exists(values)
+    return values.astype(context.peaks.seed.dtype), is_cell
 
 
-def seed_gap(found: PeakContext) -> Array:
-    """Return how far a seed stands above the highest other cell of its search window; the seed without any."""
-    values, there = _search_values(found)
+def seed_gap(context: PeakContext) -> Array:
+    """Return the height of a seed above the highest other cell of its search window; its own without any."""
+    values, is_cell = _search_window_values(context)
     low = absent(values.dtype)
-    highest = np.where(there, values, np.asarray(low, values.dtype)).max(axis=1, initial=low)
-    return found.peaks.seed - np.where(there.any(axis=1), highest, 0)
+    highest = np.where(is_cell, values, np.asarray(low, values.dtype)).max(axis=1, initial=low)
+    return context.peaks.seed - np.where(is_cell.any(axis=1), highest, 0)
 
 
-def n_neighbours(found: PeakContext) -> Array:
+def n_neighbours(context: PeakContext) -> Array:
     """Return how many cells of the search window exceed the neighbour threshold."""
-    values, there = _search_values(found)
-    above = passes(values, found.settings.neighbour_threshold, ">", found.grid.unit)
-    return np.asarray((above & there).sum(axis=1, dtype=np.int32))
+    values, is_cell = _search_window_values(context)
+    is_above = passes(values, context.settings.neighbour_threshold, ">", context.grid.unit)
+    return np.asarray((is_above & is_cell).sum(axis=1, dtype=np.int32))
 
 
-def prominence(found: PeakContext) -> Array:
-    """Return how far a seed stands above the saddle to anything higher, or above the lowest that it sees."""
-    return found.peaks.seed - found.kernel.saddles(found.quantity, found.peaks, found.grid.periodic)
+def prominence(context: PeakContext) -> Array:
+    """Return the height of a seed above the saddle to anything higher, or above the lowest cell around it."""
+    return context.peaks.seed - context.saddles()

@@ -1,17 +1,18 @@
-"""The door: input arrays are checked and normalised here, and nowhere else."""
+"""Validation: input arrays are checked and normalised here, and nowhere else."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum.clustering import pileup
-from hep_peaksum.clustering.discriminant import (
-    searched_plane,
-)
+from hep_peaksum.clustering.discriminant import Cells, search_grid
+from hep_peaksum.clustering.seeding import SearchPlan, seed_bound
 from hep_peaksum.geometry.grid import EventError, Grid, bare_grid
+from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, absent, accumulator
 from hep_peaksum.settings.model import PeakSumSettings
 
@@ -20,50 +21,91 @@ if TYPE_CHECKING:
 
 
 def normalise_input(
-    grids: npt.ArrayLike | ak.Array, settings: PeakSumSettings, grid: Grid | None, layers: str
-) -> tuple[Array, Grid, Array | None, int]:
-    """Return the cells to search, their plane, the layers that they sum, and how many layers lie apart."""
-    cells = _as_cells(grids)
-    _check_axes(cells)
-    grid = grid or bare_grid(cells.shape)
-    if cells.shape[-2:] != grid.shape:
-        msg = f"grids have shape {cells.shape}, the grid has {grid.shape[0]} x {grid.shape[1]} cells"
+    grids: npt.ArrayLike | ak.Array | Hits,
+    settings: PeakSumSettings,
+    grid: Grid | None,
+    plan: SearchPlan,
+    *,
+    mask: npt.ArrayLike | None,
+    noise: npt.ArrayLike | None,
+    layers: str,
+) -> Cells:
+    """Return the cells to search, with their mask applied and their noise.
+
+    Hits stay hits where they can be searched as such. Where the plan checks the cells, they may not be finite
+    yet (see `apply_mask`). Parameters and errors are those of `find_clusters`.
+    """
+    if isinstance(grids, Hits):
+        grid = grid or bare_grid(grids.shape)
+        is_bare = mask is None and noise is None and layers == "sum"
+        if is_bare and _can_search_hits(grids, settings, grid, plan):
+            check_windows(settings, grid)
+            return Cells(grids, grid)
+        grids = grids.dense()
+    cells, by_layer = _as_cells(_as_array(grids), settings, grid, layers), layers == "each"
+    if mask is not None:
+        cells = replace(cells, mask=_checked_mask(mask, cells, by_layer=by_layer))
+    if not plan.checks_cells:
+        cells = apply_mask(cells, settings)
+    if noise is not None or settings.needs_noise:
+        cells = replace(cells, noise=_checked_noise(noise, cells, settings, by_layer=by_layer))
+    return cells
+
+
+def _as_cells(array: Array, settings: PeakSumSettings, grid: Grid | None, layers: str) -> Cells:
+    """Return the cells on their plane; layers are added up, or become events of their own."""
+    _check_axes(array)
+    grid = grid or bare_grid(array.shape)
+    if array.shape[-2:] != grid.shape:
+        msg = f"grids have shape {array.shape}, the grid has {grid.shape[0]} x {grid.shape[1]} cells"
         raise ValueError(msg)
-    if layers not in ("sum", "each"):
-        msg = f"layers is {layers!r}, expected 'sum' or 'each'"
-        raise ValueError(msg)
-    if layers == "each" and cells.ndim != 4:
-        msg = f"layers 'each' needs grids of shape (event, layer, row, col), these have {cells.shape}"
-        raise ValueError(msg)
-    if cells.dtype.kind != "f":
-        _check_magnitude(cells, settings)
+    _check_layers(array, layers)
+    if array.dtype.kind != "f":
+        _check_magnitude(array, settings)
     check_windows(settings, grid)
     if layers == "each":
-        return cells.reshape(-1, *cells.shape[2:]), grid, None, cells.shape[1]
-    return (cells, grid, None, 1) if cells.ndim == 3 else (_depth_sum(cells), grid, cells, 1)
+        return Cells(array.reshape(-1, *array.shape[2:]), grid, n_separate_layers=array.shape[1])
+    return Cells(array, grid) if array.ndim == 3 else Cells(_sum_layers(array), grid, layers=array)
+
+
+def _can_search_hits(hits: Hits, settings: PeakSumSettings, grid: Grid, plan: SearchPlan) -> bool:
+    """Return whether all seeds are found among the hits, because no empty cell passes the seed threshold."""
+    if not (plan.adds_windows and plan.checks_cells) or settings.needs_noise or hits.plane != grid.shape:
+        return False
+    bound = seed_bound(settings, grid.unit, integer=hits.value.dtype.kind != "f")
+    return bound is not None and bound > 0 and _hits_fit_int64(hits, settings)
+
+
+def _hits_fit_int64(hits: Hits, settings: PeakSumSettings) -> bool:
+    """Return whether no window sum can leave the range of int64, whatever cells the hits lie in."""
+    if hits.value.dtype.kind == "f":
+        return True
+    largest = max(-int(hits.value.min(initial=0)), int(hits.value.max(initial=0)))
+    most_hits = int(np.diff(hits.event_offsets).max(initial=0))
+    return bool(largest * most_hits * len(settings.sum_cells()) < 2**63)
 
 
 def check_windows(settings: PeakSumSettings, grid: Grid) -> None:
     """Raise a ValueError if cells do not divide into towers, or a window would meet a cell twice."""
-    grid = searched_plane(settings, grid)
+    grid = search_grid(settings, grid)
     windows: dict[str, tuple[Offset, ...]] = {
         "search_window": ((0, 0), *((cell.row, cell.col) for cell in settings.search_cells())),
         "sum_window": settings.sum_cells(),
         "seed_window": settings.seed_cells(),
     }
-    for wanted in settings.pileup:
-        windows[wanted.name] = pileup.reach(wanted, settings)
-        if wanted.kind == "phi_ring":
-            pileup.check_ring(wanted, settings, grid)
+    for estimate in settings.pileup:
+        windows[estimate.name] = pileup.estimate_offsets(estimate, settings)
+        if estimate.kind == "phi_ring":
+            pileup.check_ring(estimate, settings, grid)
     for name, offsets in windows.items():
-        met = {
+        cells = {
             (d % grid.rows.size if grid.rows.periodic else d, p % grid.cols.size if grid.cols.periodic else p)
             for d, p in offsets
         }
-        if len(met) < len(offsets):
+        if len(cells) < len(offsets):
             lengths = [
-                f"{axis.name or which} ({axis.size} cells)"
-                for which, axis in (("rows", grid.rows), ("cols", grid.cols))
+                f"{axis.name or word} ({axis.size} cells)"
+                for word, axis in (("rows", grid.rows), ("cols", grid.cols))
                 if axis.periodic
             ]
             msg = (
@@ -73,26 +115,25 @@ def check_windows(settings: PeakSumSettings, grid: Grid) -> None:
             raise ValueError(msg)
 
 
-def _as_cells(grids: npt.ArrayLike | ak.Array) -> Array:
+def _as_array(grids: npt.ArrayLike | ak.Array) -> Array:
     """Return the cells as kernels take them: C-contiguous, float32, float64 or signed integers."""
     cells = np.asarray(grids)
     if cells.dtype.kind == "f":
         if cells.dtype.itemsize > 8:
             msg = f"cells of type {cells.dtype} do not fit into float64: convert them first"
             raise ValueError(msg)
-        kept = np.float32 if cells.dtype.itemsize == 4 else np.float64
-        return np.ascontiguousarray(cells, dtype=kept)
+        return np.ascontiguousarray(cells, dtype=np.float32 if cells.dtype.itemsize == 4 else np.float64)
     if cells.dtype.kind not in "iub":
         msg = f"cells must be numbers, these are of type {cells.dtype}"
         raise ValueError(msg)
     if cells.dtype == np.uint64 and cells.size and cells.max() > np.iinfo(np.int64).max:
         msg = f"the largest cell, {cells.max()}, does not fit into int64"
         raise ValueError(msg)
-    return np.ascontiguousarray(cells, dtype=_signed(cells.dtype))
+    return np.ascontiguousarray(cells, dtype=_signed_type(cells.dtype))
 
 
-def _signed(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the signed integer type that holds every value of a type of integers; int64 for the largest."""
+def _signed_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the signed integer type that holds every value of an integer type; int64 for the largest."""
     n_bytes = {"i": dtype.itemsize, "u": min(8, 2 * dtype.itemsize), "b": 1}[dtype.kind]
     return np.dtype(f"i{n_bytes}")
 
@@ -107,92 +148,13 @@ def _check_axes(cells: Array) -> None:
         raise ValueError(msg)
 
 
-def _depth_sum(cells: Array) -> Array:
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is told by its cell
-        return np.asarray(cells.sum(axis=1, dtype=accumulator(cells.dtype)))
-
-
-def _shaped(array: Array, cells: Array, layers: int | None, what: str) -> Array:
-    """Return a map of one event, or one of every event, in the shape of the cells that are searched.
-
-    `layers` is the number of layers that lie apart, or None.
-    """
-    shape = cells.shape[1:]
-    whole = cells.shape if layers is None else (len(cells) // max(1, layers), layers, *shape)
-    if array.shape == shape:
-        return np.broadcast_to(array, cells.shape)
-    if layers is not None and array.shape == (layers, *shape):
-        return np.tile(array, (whole[0], 1, 1))
-    if array.shape not in (cells.shape, whole):
-        msg = f"{what} is {array.dtype} of shape {array.shape}, expected "
-        msg += f"{'bool' if what == 'mask' else 'numbers'} of shape {shape} or {whole}"
+def _check_layers(cells: Array, layers: str) -> None:
+    if layers not in ("sum", "each"):
+        msg = f"layers is {layers!r}, expected 'sum' or 'each'"
         raise ValueError(msg)
-    return array.reshape(cells.shape)
-
-
-def bad_cells(
-    cells: Array, mask: npt.ArrayLike | None, settings: PeakSumSettings, layers: int | None
-) -> Array | None:
-    """Return which cells are masked, shape (event, row, col), or None; NaN and infinity are refused."""
-    unusable = None if mask is None else np.asarray(mask)
-    if unusable is not None:
-        if unusable.dtype != bool:
-            given = f"{unusable.dtype} of shape {unusable.shape}"
-            msg = f"mask is {given}, expected bool of shape {cells.shape[1:]} or {cells.shape}"
-            raise ValueError(msg)
-        unusable = _shaped(unusable, cells, layers, "mask")
-    if cells.dtype.kind != "f":
-        return unusable
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(cells.sum()):  # one pass over the memory; only a NaN or infinity makes the second needed
-            return unusable
-    strange = ~np.isfinite(cells)
-    if settings.nonfinite == "mask":
-        return strange if unusable is None else strange | unusable
-    if unusable is not None:
-        strange &= ~unusable
-    if strange.any():
-        event, row, col = (int(i[0]) for i in np.nonzero(strange))
-        msg = f"cell (row {row}, col {col}) is {cells[event, row, col]}: mask it, or set nonfinite to 'mask'"
-        raise EventError(event // (layers or 1), msg)
-    return unusable
-
-
-def cell_noise(
-    noise: npt.ArrayLike | None,
-    cells: Array,
-    settings: PeakSumSettings,
-    layers: int | None,
-    depth: Array | None,
-) -> Array | None:
-    """Return the noise of every cell as float64, or None; what is no standard deviation is refused.
-
-    That of layers that were summed is added in quadrature.
-    """
-    if noise is None:
-        if settings.needs_noise:
-            msg = "significances and thresholds in sigma need the noise of the cells: give noise, in counts"
-            raise ValueError(msg)
-        return None
-    sigma = np.asarray(noise)
-    if sigma.dtype.kind not in "fiu":
-        msg = f"noise must be numbers, these are of type {sigma.dtype}"
+    if layers == "each" and cells.ndim != 4:
+        msg = f"layers 'each' needs grids of shape (event, layer, row, col), these have {cells.shape}"
         raise ValueError(msg)
-    if depth is not None and sigma.shape == depth.shape:
-        sigma = np.sqrt(np.square(sigma.astype(np.float64)).sum(axis=-3))
-    sigma = _shaped(sigma.astype(np.float64), cells, layers, "noise")
-    wrong = ~(np.isfinite(sigma) & (sigma >= 0))
-    if settings.quantity == "significance":
-        wrong |= sigma == 0
-    if wrong.any():
-        event, row, col = (int(i[0]) for i in np.nonzero(wrong))
-        least = "above 0" if settings.quantity == "significance" else "0 or above"
-        msg = f"the noise of cell (row {row}, col {col}) is {sigma[event, row, col]}, expected a number {least}"
-        raise EventError(event // (layers or 1), msg)
-    if settings.pool_by == "max" and settings.coarsen != (1, 1):
-        msg = "the noise of the highest of several cells is not known: pool by 'sum', or give no noise"
-        raise ValueError(msg)
-    return sigma
 
 
 def _check_magnitude(cells: Array, settings: PeakSumSettings) -> None:
@@ -202,16 +164,107 @@ def _check_magnitude(cells: Array, settings: PeakSumSettings) -> None:
         largest = max(-int(cells.min(initial=0)), int(cells.max(initial=0)))
     n_layers = cells.shape[1] if cells.ndim == 4 else 1
     windows = [len(settings.sum_cells()), len(settings.seed_cells())]
-    for wanted in settings.pileup:
-        looked_at = len(pileup.reach(wanted, settings)) or windows[0] * max(cells.shape[-2:])
-        windows.append(windows[0] * looked_at)
+    for estimate in settings.pileup:
+        n_cells = len(pileup.estimate_offsets(estimate, settings)) or windows[0] * max(cells.shape[-2:])
+        windows.append(windows[0] * n_cells)
     pooled_cells = settings.coarsen[0] * settings.coarsen[1]
     if largest * n_layers * pooled_cells * max(windows) >= 2**63:
         msg = f"cells as large as {largest} could overflow the 64-bit sum of a window: scale them down"
         raise ValueError(msg)
 
 
-def apply_mask(cells: Array, unusable: Array, settings: PeakSumSettings) -> Array:
-    """Return a copy in which masked cells do not exist, or are zero."""
-    value = absent(cells.dtype) if settings.masked == "absent" else 0
-    return np.where(unusable, np.asarray(value, cells.dtype), cells)
+def _sum_layers(cells: Array) -> Array:
+    with np.errstate(invalid="ignore", over="ignore"):  # the cell that is not finite is named later
+        return np.asarray(cells.sum(axis=1, dtype=accumulator(cells.dtype)))
+
+
+def _checked_mask(mask: npt.ArrayLike, cells: Cells, *, by_layer: bool) -> Array:
+    is_masked = np.asarray(mask)
+    if is_masked.dtype != bool:
+        given, shape = f"{is_masked.dtype} of shape {is_masked.shape}", cells.source.shape
+        msg = f"mask is {given}, expected bool of shape {shape[1:]} or {shape}"
+        raise ValueError(msg)
+    return _broadcast(is_masked, cells, "mask", by_layer=by_layer)
+
+
+def _broadcast(array: Array, cells: Cells, name: str, *, by_layer: bool) -> Array:
+    """Return a map of one event, or one of every event, in the shape of the cells.
+
+    With `by_layer` the maps may have the layers that are searched separately.
+    """
+    shape, n_layers = cells.source.shape, cells.n_separate_layers
+    with_layers = (shape[0] // max(1, n_layers), n_layers, *shape[1:]) if by_layer else shape
+    if array.shape == shape[1:]:
+        return np.broadcast_to(array, shape)
+    if by_layer and array.shape == with_layers[1:]:
+        return np.tile(array, (with_layers[0], 1, 1))
+    if array.shape not in (shape, with_layers):
+        kind = "bool" if name == "mask" else "numbers"
+        msg = f"{name} is {array.dtype} of shape {array.shape}, expected {kind} of shape "
+        msg += f"{shape[1:]} or {with_layers}"
+        raise ValueError(msg)
+    return array.reshape(shape)
+
+
+def apply_mask(cells: Cells, settings: PeakSumSettings) -> Cells:
+    """Return finite cells, those of the mask absent or zero; with `nonfinite` "mask" others become part of it.
+
+    Raises
+    ------
+    EventError
+        If a cell is NaN or infinite and not masked; names the first.
+    """
+    values, mask = cells.values, _bad_cells(cells, settings)
+    if mask is None:
+        return replace(cells, source=values)
+    value = absent(values.dtype) if settings.masked == "absent" else 0
+    return replace(cells, source=np.where(mask, np.asarray(value, values.dtype), values), mask=mask)
+
+
+def _bad_cells(cells: Cells, settings: PeakSumSettings) -> Array | None:
+    """Return which cells are masked, by choice also those that are not finite; None if there is no mask."""
+    values, mask = cells.values, cells.mask
+    if values.dtype.kind != "f":
+        return mask
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):  # one pass over the memory; a second only if there is a NaN or infinity
+            return mask
+    nonfinite = ~np.isfinite(values)
+    if settings.nonfinite == "mask":
+        return nonfinite if mask is None else nonfinite | mask
+    if mask is not None:
+        nonfinite &= ~mask
+    if nonfinite.any():
+        event, row, col = (int(i[0]) for i in np.nonzero(nonfinite))
+        value = values[event, row, col]
+        msg = f"cell (row {row}, col {col}) is {value}: mask it, or set nonfinite to 'mask'"
+        raise EventError(event // cells.n_separate_layers, msg)
+    return mask
+
+
+def _checked_noise(
+    noise: npt.ArrayLike | None, cells: Cells, settings: PeakSumSettings, *, by_layer: bool
+) -> Array:
+    """Return the noise of every cell as float64; that of layers that were summed is added in quadrature."""
+    if noise is None:
+        msg = "significances and thresholds in sigma need the noise of the cells: give noise, in counts"
+        raise ValueError(msg)
+    sigma = np.asarray(noise)
+    if sigma.dtype.kind not in "fiu":
+        msg = f"noise must be numbers, these are of type {sigma.dtype}"
+        raise ValueError(msg)
+    if cells.layers is not None and sigma.shape == cells.layers.shape:
+        sigma = np.sqrt(np.square(sigma.astype(np.float64)).sum(axis=-3))
+    sigma = _broadcast(sigma.astype(np.float64), cells, "noise", by_layer=by_layer)
+    is_invalid = ~(np.isfinite(sigma) & (sigma >= 0))
+    if settings.quantity == "significance":
+        is_invalid |= sigma == 0
+    if is_invalid.any():
+        event, row, col = (int(i[0]) for i in np.nonzero(is_invalid))
+        least = "above 0" if settings.quantity == "significance" else "0 or above"
+        msg = f"the noise of cell (row {row}, col {col}) is {sigma[event, row, col]}, expected a number {least}"
+        raise EventError(event // cells.n_separate_layers, msg)
+    if settings.pool_by == "max" and settings.coarsen != (1, 1):
+        msg = "the noise of the highest of several cells is unknown: set pool_by to 'sum', or leave noise out"
+        raise ValueError(msg)
+    return sigma

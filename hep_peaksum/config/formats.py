@@ -1,32 +1,48 @@
-"""The output formats and the names of the files in a results folder: the one table of both.
+"""The output formats and the file names of a results folder: the one table of both.
 
 A new format is a row of `FORMATS` and a function that writes it from the parquet parts.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
-
-ClusterFormat = Literal["parquet", "ttree", "rntuple"]
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 
 class Format(NamedTuple):
-    """A form of the clusters on disk: its name in the folder of the dataset, and who merges the parts into it.
+    """An output format: its file in the folder of a dataset, and the function that writes it.
 
-    `merge` is ``module:function``, called with the parts in event order and the path; the parts themselves,
-    which every chunk commits, need nobody.
+    `writer` is ``module:function``, called with the paths of the parts, in event order, and the path to write.
+    It is None for the parts themselves, which every chunk writes.
     """
 
     file: str
-    merge: str | None
+    writer: str | None
 
 
-FORMATS: dict[ClusterFormat, Format] = {
+FORMATS: dict[str, Format] = {
     "parquet": Format("clusters.parquet", None),
     "ttree": Format("clusters.root", "hep_peaksum.results.root_files:merge_ttree"),
     "rntuple": Format("clusters.rntuple.root", "hep_peaksum.results.root_files:merge_rntuple"),
 }
+if TYPE_CHECKING:
+    ClusterFormat = str
+else:  # the words that `output.clusters` may hold
+    ClusterFormat = Literal[tuple(FORMATS)]
+
+# In the results folder. The summary stands for complete results, the lock for a run that is at work.
+MANIFEST, SUMMARY, HISTOGRAMS, PLOTS, LOCK = (
+    "manifest.json",
+    "summary.json",
+    "histograms.root",
+    "plots",
+    ".lock",
+)
+# In the folder of a dataset: what chunks commit. Sorted by name, parts are in event order.
 PARTS, RECORDS = FORMATS["parquet"].file, "_chunks"
-MANIFEST, SUMMARY, HISTOGRAMS, PLOTS = "manifest.json", "summary.json", "histograms.root", "plots"
+PART = "part-{file_number:06d}-{start:012d}-{stop:012d}"
+PART_PATTERN, PART_SUFFIX, RECORD_SUFFIX = "part-*", ".parquet", ".json"
+# In any of them: a file that is being written, before it is moved to its name.
+TEMPORARY, TEMPORARY_PATTERN = ".{name}.{unique}.tmp", ".*.tmp"
+
 # The columns that name an event, with NanoAOD's types; readers of NanoAOD need all three.
 IDENTITY = {"run": "uint32", "luminosityBlock": "uint32", "event": "uint64"}

@@ -1,6 +1,6 @@
-"""The sections of the config that say what is read: branches, grids with their noise and masks, events.
+"""The sections of the config that say what is read: grids with their branches, noise and masks, and events.
 
-Models only; `events` reads what they name.
+Models only; the branches are read in `reading/columns`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from hep_peaksum.config.formats import IDENTITY
 from hep_peaksum.config.paths import expand_variables
 from hep_peaksum.geometry.grid import AxisWord, Grid, from_dense
 from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import named_grid
-from hep_peaksum.settings.thresholds import Number, in_sigmas, inclusive_bound, threshold
+from hep_peaksum.settings.frozen_model import FrozenModel
+from hep_peaksum.settings.thresholds import Count, Number, in_sigmas, inclusive_bound, parse_threshold
 
 SCHEMAS = {
     "base": "BaseSchema",
@@ -29,15 +30,26 @@ SCHEMAS = {
     "edm4hep": "EDM4HEPSchema",
 }
 
+SCHEMA_NAME = {
+    "title": f"one of {', '.join(SCHEMAS)}, or module:Class",
+    "anyOf": [{"enum": list(SCHEMAS)}, {"type": "string", "pattern": ":"}],
+}
 
-class HitBranches(BaseModel):
-    """Branches of jagged hits: where each lies on the two axes, and its value."""
+BranchName = Annotated[str, WithJsonSchema({"title": "name of a branch", "type": "string"})]
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    row: str
-    col: str
-    value: str
+class HitBranches(FrozenModel):
+    """Branches of jagged hits: the place of each hit on the two axes, and its value."""
+
+    row: BranchName = Field(
+        description="Branch with the place of each hit along the rows: its label, its index, or its "
+        "coordinate, as the axis has labels, n, or positions.",
+        examples=["L1CaloTower/ieta"],
+    )
+    col: BranchName = Field(description="Branch with the place of each hit along the columns, as for row.")
+    value: BranchName = Field(
+        description="Branch with the energy of each hit, in counts. Hits in one cell add."
+    )
 
     @property
     def branches(self) -> tuple[str, ...]:
@@ -45,14 +57,23 @@ class HitBranches(BaseModel):
         return self.row, self.col, self.value
 
 
-class DenseBranch(BaseModel):
+class DenseBranch(FrozenModel):
     """A branch that holds every cell: fixed 2-D or 3-D, or flat, its axes named slowest first."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    branch: str
-    shape: tuple[Annotated[int, Field(strict=True, ge=1)], ...] | None = None
-    axes: tuple[AxisWord, ...] = ("row", "col")
+    branch: BranchName = Field(
+        description="Branch with one value for every cell, in counts: an array, nested vectors, or flat."
+    )
+    shape: tuple[Count, ...] | None = Field(
+        None,
+        description="Number of cells along axes. Needed where neither rows and cols nor the branch say it; "
+        "rows and cols can then be left out.",
+        examples=[[67, 10, 10]],
+    )
+    axes: tuple[AxisWord, ...] = Field(
+        ("row", "col"),
+        description="Order of a cell's indices, the slowest first: row and col, and layer if there are layers.",
+        examples=[["layer", "row", "col"]],
+    )
 
     @property
     def branches(self) -> tuple[str, ...]:
@@ -60,29 +81,32 @@ class DenseBranch(BaseModel):
         return (self.branch,)
 
 
-class ReferenceInput(BaseModel):
-    """A collection that the file has of its own, which clusters are compared with: where, and which sum.
+class ReferenceInput(FrozenModel):
+    """A collection that the file has of its own, which `closure` compares clusters with."""
 
-    `row` and `col` are branches of labels, indices or coordinates, as hits have them. `only` and `sum_where`
-    say what branches must hold: for an object to be looked at, and for its sum to be meant to be that of a
-    cluster.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    row: str
-    col: str
-    sum: str
-    only: dict[str, Number] = Field(default_factory=dict)
-    sum_where: dict[str, Number] = Field(default_factory=dict)
+    row: BranchName = Field(
+        description="Branch with the place of each object along the rows: label, index or coordinate, as for "
+        "hits."
+    )
+    col: BranchName = Field(description="Branch with the place of each object along the columns.")
+    sum: BranchName = Field(description="Branch with the sum of each object, in counts.")
+    where: dict[str, Number] = Field(
+        default_factory=dict,
+        description="Branches and the values that they must have for an object to be compared.",
+    )
+    sum_where: dict[str, Number] = Field(
+        default_factory=dict,
+        description="Branches and the values that they must have for the sums to be compared, too.",
+        examples=[{"up:L1Upgrade/tauIsMerged": 0}],
+    )
 
     @property
     def branches(self) -> tuple[str, ...]:
         """The branches that are read."""
-        return self.row, self.col, self.sum, *self.only, *self.sum_where
+        return self.row, self.col, self.sum, *self.where, *self.sum_where
 
 
-def _complete_grid(values: Any) -> Any:
+def _gather_grid(values: Any) -> Any:
     """Gather the keys of a grid under `grid`: those of a named geometry, overridden by those given."""
     if not isinstance(values, dict) or "grid" in values:
         return values
@@ -96,20 +120,27 @@ def _complete_grid(values: Any) -> Any:
         for size, word in zip(dense["shape"], axes, strict=False):
             if word in ("row", "col"):
                 own.setdefault(f"{word}s", {"n": size})
-        if not {"row", "col"} <= set(axes):  # said where the axes are read; no second word about rows and cols
+        if not {"row", "col"} <= set(axes):  # the error about axes is enough: none about rows and cols
             own = {"rows": {"n": 1}, "cols": {"n": 1}, **own}
     return {**rest, "grid": own}
 
 
-def _noise(value: object) -> object:
-    """Return a threshold, or the path of a map."""
+def _parse_noise(value: object) -> object:
+    """Return the noise as a threshold, or as the path of a map."""
     if isinstance(value, str) and value.endswith(".npy"):
         return value
-    value = threshold(value)
+    value = parse_threshold(value)
     if in_sigmas(value) is not None:
         msg = f"{value!r} is not a noise: give counts, an energy, or the path of a .npy file"
         raise ValueError(msg)
     return value
+
+
+Noise = Annotated[
+    int | float | str,
+    BeforeValidator(_parse_noise),
+    WithJsonSchema({"title": "number, energy, or path of a .npy file", "type": ["number", "string"]}),
+]
 
 
 def _read_map(path: str) -> tuple[Array, str]:
@@ -118,32 +149,45 @@ def _read_map(path: str) -> tuple[Array, str]:
     return np.load(io.BytesIO(content), allow_pickle=False), hashlib.sha256(content).hexdigest()[:16]
 
 
-class GridInput(BaseModel):
+class GridInput(FrozenModel):
     """One grid of the config: its plane, and the branches that fill it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    grid: Grid
-    hits: HitBranches | None = None
-    dense: DenseBranch | None = None
+    geometry: str | None = Field(  # replaced by `grid` before validation
+        None,
+        description="Name of a geometry that comes with the package. It gives rows, cols, quantity and unit; "
+        "keys beside it override it.",
+        examples=["cms-l1-towers"],
+    )
+    grid: Grid = Field(description="Plane of the cells; its keys are written directly in the grid.")
+    hits: HitBranches | None = Field(
+        None, description="Branches of jagged hits that fill the grid. Give either hits or dense."
+    )
+    dense: DenseBranch | None = Field(
+        None, description="Branch that holds every cell of the grid. Give either hits or dense."
+    )
     layers: Literal["sum", "each"] = Field(
-        "sum", description="whether the sum of the layers is searched, or each layer by itself"
+        "sum", description="Whether the sum of the layers is searched (sum), or every layer by itself (each)."
     )
-    noise: Annotated[int | float | str, BeforeValidator(_noise)] | None = Field(
-        None, description="of a cell: a number of counts, an energy, or the path of a .npy file with a map"
+    noise: Noise | None = Field(
+        None,
+        description="Noise of a cell: a number of counts, an energy, or the path of a .npy file with a map of "
+        "counts, shape (row, col) or (layer, row, col). Thresholds in sigma and the significance need it.",
+        examples=["30 MeV", "maps/noise.npy"],
     )
-    mask: str | None = Field(None, description="path of a .npy file: true where a cell is not to be used")
+    mask: str | None = Field(
+        None, description="Path of a .npy file with a boolean map: true where a cell must not be used."
+    )
     digests: tuple[str, ...] = Field(
-        (), description="of the files of noise and mask: another file, another job"
+        (), description="Digests of the files of noise and mask: other files make another job."
     )
 
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, values: Any) -> Any:
-        return _complete_grid(values)
+        return _gather_grid(values)
 
     @model_validator(mode="after")
-    def _one_source(self) -> GridInput:
+    def _check_source(self) -> GridInput:
         if (self.hits is None) == (self.dense is None):
             msg = "a grid is filled either from hits or from a dense branch: give one of the two"
             raise ValueError(msg)
@@ -153,29 +197,30 @@ class GridInput(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _fitting_maps(self) -> GridInput:
-        """Read the maps once, to say what is wrong with them; their digests are part of what names the job."""
+    def _check_maps(self) -> GridInput:
+        """Read the maps once, so that errors in them are found early; their digests identify the job."""
         if self.digests or (self.mask is None and not self._has_noise_map):
             return self
-        digests = []
-        for key, path in (("noise", self.noise if self._has_noise_map else None), ("mask", self.mask)):
-            if path is None:
-                continue
-            try:
-                found, digest = _read_map(str(path))
-            except (OSError, ValueError) as error:
-                msg = f"{key}: {path!r} cannot be read as a .npy file ({error})"
-                raise ValueError(msg) from None
-            kinds = "b" if key == "mask" else "fiu"
-            by_layer = self.has_layers and (key == "noise" or self.layers == "each")
-            shapes = [self.grid.shape] + [(self.n_layers, *self.grid.shape)] * by_layer
-            if found.dtype.kind not in kinds or found.shape not in shapes:
-                wanted = f"{'bool' if key == 'mask' else 'numbers'} of shape {' or '.join(map(str, shapes))}"
-                msg = f"{key}: {path!r} holds {found.dtype} of shape {found.shape}, expected {wanted}"
-                raise ValueError(msg)
-            digests.append(digest)
-        object.__setattr__(self, "digests", tuple(digests))  # frozen; a copy would not be what __init__ made
+        paths = {"noise": self.noise if self._has_noise_map else None, "mask": self.mask}
+        digests = tuple(self._check_map(key, str(path)) for key, path in paths.items() if path is not None)
+        object.__setattr__(self, "digests", digests)  # frozen, and validation must return this object
         return self
+
+    def _check_map(self, key: str, path: str) -> str:
+        """Return the digest of a map; one that does not fit the grid is a ValueError."""
+        try:
+            content, digest = _read_map(path)
+        except (OSError, ValueError) as error:
+            msg = f"{key}: {path!r} cannot be read as a .npy file ({error})"
+            raise ValueError(msg) from None
+        kinds, word = ("b", "bool") if key == "mask" else ("fiu", "numbers")
+        by_layer = self.has_layers and (key == "noise" or self.layers == "each")
+        shapes = [self.grid.shape] + [(self.n_layers, *self.grid.shape)] * by_layer
+        if content.dtype.kind not in kinds or content.shape not in shapes:
+            expected = f"{word} of shape {' or '.join(map(str, shapes))}"
+            msg = f"{key}: {path!r} holds {content.dtype} of shape {content.shape}, expected {expected}"
+            raise ValueError(msg)
+        return digest
 
     @property
     def _has_noise_map(self) -> bool:
@@ -183,15 +228,15 @@ class GridInput(BaseModel):
 
     @property
     def n_layers(self) -> int:
-        """Number of layers, as far as the config says it; 1 without layers."""
+        """Number of layers that the config declares; 1 if it declares none."""
         if self.dense is None or self.dense.shape is None or not self.has_layers:
             return 1
         return self.dense.shape[self.dense.axes.index("layer")]
 
     def noise_map(self) -> Array | None:
-        """Return the noise in counts, shape (row, col), or (layer, row, col) where layers are searched each.
+        """Return the noise in counts, shape (row, col), or (layer, row, col) where each layer is searched.
 
-        That of layers that are summed adds in quadrature.
+        The noise of layers that are summed adds in quadrature.
         """
         if self.noise is None:
             return None
@@ -202,15 +247,15 @@ class GridInput(BaseModel):
         return np.full(self.grid.shape, counts, np.float64)
 
     def mask_map(self) -> Array | None:
-        """Return which cells are not to be used, shaped as `noise_map`."""
+        """Return which cells must not be used, shaped as `noise_map`."""
         return None if self.mask is None else self._map(self.mask)
 
     def _map(self, path: str) -> Array:
-        found, digest = _read_map(path)
+        content, digest = _read_map(path)
         if digest not in self.digests:
-            msg = f"{path} is not what it was when the job began: start over in another directory"
+            msg = f"{path} has changed since the job began: start over in another directory"
             raise ValueError(msg)
-        return found
+        return content
 
     @property
     def source(self) -> HitBranches | DenseBranch:
@@ -219,7 +264,7 @@ class GridInput(BaseModel):
 
     @property
     def n_cells(self) -> int:
-        """Number of values an event, at least those of one layer."""
+        """Number of values per event, of one layer at least."""
         return math.prod((self.dense and self.dense.shape) or self.grid.shape)
 
     @property
@@ -228,24 +273,32 @@ class GridInput(BaseModel):
         return self.dense is not None and "layer" in self.dense.axes
 
 
-class EventsInput(BaseModel):
+class EventsInput(FrozenModel):
     """How events are read, what identifies them, and what is carried along."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_name: str = Field(
-        "base", alias="schema", description="base, nanoaod, delphes, edm4hep or module:Class"
+    schema_name: Annotated[str, WithJsonSchema(SCHEMA_NAME)] = Field(
+        "base",
+        alias="schema",
+        description="Schema of coffea that names the branches: base (as in the file), nanoaod, delphes, "
+        "edm4hep, or module:Class. With the last four a branch is Collection.field.",
     )
     identify: dict[Literal["run", "luminosityBlock", "event"], str] = Field(
-        default_factory=dict, description="branches of the three numbers that name an event"
+        default_factory=dict,
+        description="Branches of the three numbers that identify an event: run, luminosityBlock and event. "
+        "Left out, numbers of dataset, file and entry are used.",
+        examples=[{"run": "run", "luminosityBlock": "luminosityBlock", "event": "event"}],
     )
-    keep: tuple[str, ...] = Field((), description="branches carried along to the results")
+    keep: tuple[BranchName, ...] = Field(
+        (),
+        description="Branches that are copied to the results, one value or list per event.",
+        examples=[["ev:Event/nPV"]],
+    )
 
     @model_validator(mode="after")
-    def _complete(self) -> EventsInput:
+    def _check_complete(self) -> EventsInput:
         if self.identify and set(self.identify) != set(IDENTITY):
-            lacking = ", ".join(sorted(set(IDENTITY) - set(self.identify)))
-            msg = f"identify needs all of run, luminosityBlock and event; {lacking} is missing"
+            missing = ", ".join(sorted(set(IDENTITY) - set(self.identify)))
+            msg = f"identify needs all of run, luminosityBlock and event; {missing} is missing"
             raise ValueError(msg)
         if self.schema_name not in SCHEMAS and ":" not in self.schema_name:
             msg = f"schema {self.schema_name!r} is none of {', '.join(SCHEMAS)}, nor module:Class"
@@ -253,5 +306,5 @@ class EventsInput(BaseModel):
         return self
 
     def kept_names(self) -> dict[str, str]:
-        """Return the column name in the results of every branch that is kept: its last word."""
+        """Return, for every branch that is kept, its column name in the results: the last part of its name."""
         return {branch: re.sub(r"\W+", "_", re.split(r"[:/]", branch)[-1]).strip("_") for branch in self.keep}

@@ -1,7 +1,6 @@
-"""The YAML file: named maps of datasets, grids, clusters and histograms, and all that can be wrong in it.
+"""The whole YAML file, composed of its sections, and what can be wrong between sections.
 
-`Config` only composes the sections that the modules below define. `load_config` finds all problems at once and
-says each as key, value, expectation and remedy.
+`Job` is the part that decides the results; `Config` adds the data, the output and the way the job is run.
 """
 
 from __future__ import annotations
@@ -10,25 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
-from hep_peaksum.analysis.histograms import (
-    HistogramInput,
-    check_histogram,
-    default_histograms,
-    needed_fields,
-)
+from hep_peaksum.analysis.histograms import HistogramInput, check_histogram, default_histograms, needed_fields
 from hep_peaksum.clustering import fields
-from hep_peaksum.clustering.discriminant import searched_plane
+from hep_peaksum.clustering.discriminant import search_grid
 from hep_peaksum.clustering.fields import check_fields
 from hep_peaksum.clustering.validation import check_windows
 from hep_peaksum.config.formats import IDENTITY
-from hep_peaksum.config.inputs import (
-    EventsInput,
-    GridInput,
-)
+from hep_peaksum.config.inputs import EventsInput, GridInput
 from hep_peaksum.config.sections import (
     ClusterInput,
     CollectionName,
@@ -37,54 +26,73 @@ from hep_peaksum.config.sections import (
     Name,
     Output,
     RunOptions,
-    _Section,
 )
 from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.suggestions import did_you_mean
 
 
-class Job(_Section):
+class Job(FrozenModel):
     """What a processor needs to know: grids, clusters, histograms, and how events are read."""
 
-    grids: Annotated[dict[Name, GridInput], Field(min_length=1)]
-    clusters: Annotated[dict[CollectionName, ClusterInput], Field(min_length=1)]
-    friends: dict[Name, str] = Field(default_factory=dict)
-    events: EventsInput = Field(default_factory=lambda: EventsInput.model_validate({}))
-    histograms: dict[Name, HistogramInput] | None = None
+    grids: Annotated[dict[Name, GridInput], Field(min_length=1)] = Field(
+        description="Grids by name: the plane of the cells, and the branches that fill it."
+    )
+    clusters: Annotated[dict[CollectionName, ClusterInput], Field(min_length=1)] = Field(
+        description="Collections of clusters by name, which begins their columns (Jet: Jet_pt). Each names "
+        "its grid and, directly beside it, the keys of the search."
+    )
+    friends: dict[Name, str] = Field(
+        default_factory=dict,
+        description="Other trees of the same files with the same entries, by an alias. Their branches are "
+        "then alias:branch.",
+        examples=[{"ev": "l1EventTree/L1EventTree"}],
+    )
+    events: EventsInput = Field(
+        default_factory=lambda: EventsInput.model_validate({}),
+        description="How events are read, what identifies them, and what is carried along.",
+    )
+    histograms: dict[Name, HistogramInput] | None = Field(
+        None,
+        description="Histograms by name. Left out, every collection gets the number of clusters, their energy "
+        "and their position; {} is none.",
+    )
 
     def grids_of(self, collection: str) -> list[Grid]:
-        """Return the grids on which a collection is searched: those of its towers, where it pools cells."""
-        wanted = self.clusters[collection]
-        sources = [self.grids[name] for name in wanted.grid if name in self.grids]
-        return [searched_plane(wanted.settings, source.grid) for source in sources]
+        """Return the grids that a collection searches: those of its towers, if it pools cells."""
+        clusters = self.clusters[collection]
+        sources = [self.grids[name] for name in clusters.grid if name in self.grids]
+        return [search_grid(clusters.settings, source.grid) for source in sources]
 
-    def has_layers_apart(self, collection: str) -> bool:
+    def has_separate_layers(self, collection: str) -> bool:
         """Return whether every layer is searched by itself, on any of the collection's grids."""
         return any(self.grids[name].layers == "each" for name in self.clusters[collection].grid)
 
     def written_fields(self, collection: str) -> tuple[str, ...]:
         """Return the fields of a collection that are written."""
-        wanted, grids = self.clusters[collection], self.grids_of(collection)
-        if wanted.fields is not None:
-            return check_fields(wanted.fields, wanted.settings, grids[0])
-        apart = self.has_layers_apart(collection)
-        every = [fields.default_fields(wanted.settings, grid, layers_apart=apart) for grid in grids]
-        return tuple(name for name in every[0] if all(name in names for names in every))
+        clusters, grids = self.clusters[collection], self.grids_of(collection)
+        if clusters.fields is not None:
+            return check_fields(clusters.fields, clusters.settings, grids[0])
+        separate = self.has_separate_layers(collection)
+        by_grid = [fields.default_fields(clusters.settings, grid, separate_layers=separate) for grid in grids]
+        return tuple(name for name in by_grid[0] if all(name in names for names in by_grid))
 
     def computed_fields(self, collection: str) -> tuple[str, ...]:
-        """Return the fields that are written and those that only histograms look at."""
+        """Return the fields that are written, and those that only histograms need."""
         return tuple(dict.fromkeys((*self.written_fields(collection), *needed_fields(self.booked, collection))))
 
     def branches(self) -> list[str]:
         """Return every branch that is read."""
         of_grids = [branch for source in self.grids.values() for branch in source.source.branches]
-        references = [wanted.reference for wanted in self.clusters.values() if wanted.reference is not None]
-        compared = [branch for reference in references for branch in reference.branches]
-        return list(dict.fromkeys([*of_grids, *self.events.identify.values(), *self.events.keep, *compared]))
+        references = [each.reference for each in self.clusters.values() if each.reference is not None]
+        of_references = [branch for reference in references for branch in reference.branches]
+        return list(
+            dict.fromkeys([*of_grids, *self.events.identify.values(), *self.events.keep, *of_references])
+        )
 
     @cached_property
     def booked(self) -> dict[str, HistogramInput]:
-        """The histograms asked for, or a sensible set for every collection."""
+        """The histograms of the config, or the default ones of every collection."""
         if self.histograms is not None:
             return self.histograms
         return {
@@ -94,16 +102,13 @@ class Job(_Section):
         }
 
     def problems(self) -> Iterator[str]:
-        """Yield what is wrong between the sections, which each on its own are fine."""
-        for name, wanted in self.clusters.items():
-            yield from _cluster_problems(name, wanted, self.grids)
+        """Yield what is wrong between sections that are fine each on their own."""
+        for name, clusters in self.clusters.items():
+            yield from _cluster_problems(name, clusters, self.grids)
+        settings = {name: clusters.settings for name, clusters in self.clusters.items()}
         for key, histogram in (self.histograms or {}).items():
-            try:
-                check_histogram(
-                    histogram,
-                    {name: wanted.settings for name, wanted in self.clusters.items()},
-                    {name: self.grids_of(name) for name in self.clusters},
-                )
+            try:  # also what a collection finds wrong with its grids
+                check_histogram(histogram, settings, {name: self.grids_of(name) for name in self.clusters})
             except ValueError as error:
                 yield f"histograms.{key}: {error}"
         yield from _name_problems(self.events.kept_names(), self.clusters)
@@ -117,16 +122,20 @@ class Job(_Section):
 class Config(Job):
     """The whole YAML file."""
 
-    datasets: Annotated[dict[DatasetName, Dataset], Field(min_length=1)]
-    output: Output
-    run: RunOptions = Field(default_factory=RunOptions)
+    datasets: Annotated[dict[DatasetName, Dataset], Field(min_length=1)] = Field(
+        description="Datasets by name: the files of each sample. The name is that of its folder in the results."
+    )
+    output: Output = Field(description="The directory of the results, and their formats.")
+    run: RunOptions = Field(
+        default_factory=RunOptions, description="How the job is run; nothing here changes the results."
+    )
 
     def job(self) -> dict[str, Any]:
         """Return the part of the config that decides the results of a chunk, as plain values."""
         return self.model_dump(
             mode="json",
             include=set(Job.model_fields),
-            exclude={"clusters": {"__all__": {"reference"}}},  # only looked at afterwards
+            exclude={"clusters": {"__all__": {"reference"}}},  # not used by the job
             by_alias=True,
             exclude_none=True,
         )
@@ -136,48 +145,49 @@ def _name_problems(kept: Mapping[str, str], collections: Iterable[str]) -> Itera
     """Yield the names of columns that would hide one another."""
     for name in collections:
         if name in IDENTITY:
-            yield f"clusters.{name}: {name!r} is the column of the event's identity: choose another name"
+            yield f"clusters.{name}: {name!r} is a column that identifies events: choose another name"
     names = list(kept.values())
     for branch, name in kept.items():
         owner = next((c for c in collections if name in (c, f"n{c}") or name.startswith(f"{c}_")), None)
         if name in IDENTITY:
-            yield f"events.keep: {branch!r} would be the column {name!r}, which is the event's identity"
+            yield f"events.keep: {branch!r} would be the column {name!r}, which identifies events: drop it"
         elif owner is not None:
-            yield f"events.keep: {branch!r} would be {name!r}, a column of the collection {owner!r}"
+            yield f"events.keep: {branch!r} would be {name!r}, a column of {owner!r}: rename that collection"
         elif names.count(name) > 1:
             yield f"events.keep: {branch!r} and another branch would both be the column {name!r}: keep one"
 
 
-def _cluster_problems(name: str, wanted: ClusterInput, grids: Mapping[str, GridInput]) -> Iterator[str]:
-    for grid_name in wanted.grid:
+def _cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, GridInput]) -> Iterator[str]:
+    """Yield what is wrong between a collection and the grids that it names."""
+    for grid_name in clusters.grid:
         if grid_name not in grids:
             near = did_you_mean(grid_name, grids)
             yield f"clusters.{name}.grid: no grid {grid_name!r}{near}; there are {', '.join(grids)}"
             continue
         try:
-            check_windows(wanted.settings, grids[grid_name].grid)
-            _check_source(wanted, grid_name, grids[grid_name])
+            check_windows(clusters.settings, grids[grid_name].grid)
+            _check_source(clusters, grid_name, grids[grid_name])
         except ValueError as error:
             yield f"clusters.{name}: {error}"
-    apart = any(grids[grid].layers == "each" for grid in wanted.grid if grid in grids)
-    if wanted.reference is not None and (len(wanted.grid) > 1 or apart):
-        several = "layers that are searched each" if apart else "several grids"
+    has_separate_layers = any(grids[grid].layers == "each" for grid in clusters.grid if grid in grids)
+    if clusters.reference is not None and (len(clusters.grid) > 1 or has_separate_layers):
+        several = "layers that are searched each" if has_separate_layers else "several grids"
         yield f"clusters.{name}.reference: row and col do not say which of {several}: compare one at a time"
-    if len(wanted.grid) > 1 and "layer_sums" in (wanted.fields or ()):
-        yield f"clusters.{name}: field 'layer_sums' can be had of one grid only, not of several"
+    if len(clusters.grid) > 1 and "layer_sums" in (clusters.fields or ()):
+        yield f"clusters.{name}: field 'layer_sums' exists for one grid only, not for several: drop it"
 
 
-def _check_source(wanted: ClusterInput, name: str, source: GridInput) -> None:
-    """Raise a ValueError if a collection asks for what its grid does not give: fields, layers, noise."""
-    fields = wanted.fields or ()
-    if wanted.fields is not None:
-        check_fields(wanted.fields, wanted.settings, searched_plane(wanted.settings, source.grid))
+def _check_source(clusters: ClusterInput, name: str, source: GridInput) -> None:
+    """Raise a ValueError if a collection needs what its grid does not give: fields, layers, noise."""
+    fields = clusters.fields or ()
+    if clusters.fields is not None:
+        check_fields(clusters.fields, clusters.settings, search_grid(clusters.settings, source.grid))
     if "layer_sums" in fields and not source.has_layers:
         msg = f"field 'layer_sums' needs layers, and grid {name!r} has none: name a layer axis"
         raise ValueError(msg)
     if "layer_sums" in fields and source.layers == "each":
-        msg = f"field 'layer_sums' is of layers that are summed, and grid {name!r} has them searched each"
+        msg = f"field 'layer_sums' is of layers that are summed, and grid {name!r} has layers: each: drop one"
         raise ValueError(msg)
-    if source.noise is None and (wanted.settings.needs_noise or "noise" in fields):
+    if source.noise is None and (clusters.settings.needs_noise or "noise" in fields):
         msg = f"thresholds in sigma, significance and noise need the noise of grid {name!r}: add noise to it"
         raise ValueError(msg)

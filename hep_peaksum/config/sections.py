@@ -4,51 +4,85 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_serializer, model_validator
 
 from hep_peaksum.config.formats import ClusterFormat
-from hep_peaksum.config.inputs import (
-    ReferenceInput,
-)
+from hep_peaksum.config.inputs import ReferenceInput
 from hep_peaksum.config.paths import REMOTE, expand_variables
 from hep_peaksum.library.presets import read_preset
+from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.settings.thresholds import Count
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
+# Columns are called Jet_pt, and readers take the part before the first underscore for the collection.
+COLLECTION_NAME = r"^[A-Za-z][A-Za-z0-9]*$"
+DATASET_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"  # the name of a folder
+ADDRESS = r"^[a-z]+://.+"
+FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 
-# Columns are called Jet_pt, and readers take what stands before the first underscore for the collection.
-CollectionName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
-DatasetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=200)]
+Name = Annotated[str, Field(pattern=NAME)]
+CollectionName = Annotated[str, Field(pattern=COLLECTION_NAME)]
+DatasetName = Annotated[str, Field(pattern=DATASET_NAME, max_length=200)]
+# 100_000 is a number in YAML 1.1, which is read here, and text in YAML 1.2, which editors read.
+CHUNKSIZE_SCHEMA = {
+    "title": "whole number from 1",
+    "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^[0-9][0-9_]*$"}],
+}
 ExecutorName = Literal["iterative", "futures", "threads", "dask", "parsl", "taskvine"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Dataset(FrozenModel):
+    """Files of one sample, and what their user wants to remember about them."""
+
+    files: Annotated[dict[str, str], Field(min_length=1)] = Field(
+        description="Paths of the files, each with the path of its tree. A path may be a glob, a URL (https, "
+        "s3, root), and may hold ~ and environment variables.",
+        examples=[{"data/*.root": "Events"}],
+    )
+    metadata: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Anything to remember about the dataset; it is copied to the summary.",
+        examples=[{"year": 2018}],
+    )
 
 
-class Dataset(_Section):
-    """Files by path or glob, each with the path of its tree; metadata is the user's own."""
-
-    files: Annotated[dict[str, str], Field(min_length=1)]
-    metadata: dict[str, Any] = Field(default_factory=dict)
-
-
-class ClusterInput(_Section):
+class ClusterInput(FrozenModel):
     """One collection of clusters: on which grids, by which preset, with which settings and fields."""
 
-    grid: tuple[str, ...]
-    preset: str | None = None
-    fields: tuple[str, ...] | None = None
-    settings: PeakSumSettings
-    reference: ReferenceInput | None = None
+    grid: Annotated[
+        tuple[str, ...],
+        WithJsonSchema(
+            {
+                "title": "name of a grid, or list of names",
+                "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+            }
+        ),
+    ] = Field(
+        description="Grid that is searched, or a list of grids. Clusters of several grids fill one "
+        "collection, whose field grid is the place in the list.",
+        examples=["towers", ["em", "had"]],
+    )
+    preset: str | None = Field(
+        None,
+        description="Published algorithm whose settings are taken; keys beside it override them. `hep-peaksum "
+        "presets` lists them.",
+        examples=["cms-l1-jet"],
+    )
+    fields: tuple[str, ...] | None = Field(
+        None,
+        description="Fields that are written for every cluster. By default peak_sum, seed, row, col, n_cells, "
+        "the pile-up estimates, and energy and position as far as the grid gives them.",
+        examples=[["peak_sum", "pt", "eta", "phi"]],
+    )
+    settings: PeakSumSettings = Field(
+        description="Settings of the search; its keys are written directly in the collection."
+    )
+    reference: ReferenceInput | None = Field(
+        None,
+        description="Objects of the file that `hep-peaksum closure` compares the clusters with. A job ignores "
+        "it.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -63,12 +97,12 @@ class ClusterInput(_Section):
         if isinstance(window, str) and set(window) & set(">="):
             base.pop("tie_rule", None)
         grid = values.get("grid", ())
-        kept = {key: values[key] for key in beside if key in values}
-        return {**kept, "grid": (grid,) if isinstance(grid, str) else grid, "settings": {**base, **own}}
+        others = {key: values[key] for key in beside if key in values}
+        return {**others, "grid": (grid,) if isinstance(grid, str) else grid, "settings": {**base, **own}}
 
     @field_validator("grid")
     @classmethod
-    def _some_grid(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_grid(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
             msg = "name the grid, or the grids, to search"
             raise ValueError(msg)
@@ -76,14 +110,14 @@ class ClusterInput(_Section):
 
     @field_validator("preset")
     @classmethod
-    def _known_preset(cls, value: str | None) -> str | None:
+    def _check_preset(cls, value: str | None) -> str | None:
         if value is not None:
             read_preset(value)
         return value
 
 
 def _preset_settings(name: Any) -> dict[str, Any]:
-    """Return the settings of a preset; none for a wrong name, which is said by the key itself."""
+    """Return the settings of a preset; none for an unknown name, which its own key reports."""
     try:
         return dict(read_preset(name).settings)
     except ValueError:
@@ -91,55 +125,81 @@ def _preset_settings(name: Any) -> dict[str, Any]:
 
 
 def _local_directory(path: str) -> str:
-    """Return the path expanded; one that is remote is a ValueError."""
+    """Return the path expanded; a remote one is a ValueError."""
     expanded = expand_variables(path)
     if REMOTE in expanded:
-        problem = "is remote, and results are moved into place, which only a file system does at once"
+        problem = "is remote, but results are moved into place, which is atomic on a file system only"
         msg = f"{expanded} {problem}: name a local directory, and copy it at the end"
         raise ValueError(msg)
     return expanded
 
 
-class Output(_Section):
-    """Where results go, and in which forms."""
+class Output(FrozenModel):
+    """The directory of the results, and their formats."""
 
-    directory: Annotated[str, Field(min_length=1), AfterValidator(_local_directory)]
-    clusters: tuple[ClusterFormat, ...] = ("parquet",)
-    plots: bool = Field(True, strict=True)
+    directory: Annotated[str, Field(min_length=1), AfterValidator(_local_directory)] = Field(
+        description="Directory of the results, on this machine; ~ and environment variables are filled in. A "
+        "job that was interrupted continues in it.",
+        examples=["results/zerobias"],
+    )
+    clusters: tuple[ClusterFormat, ...] = Field(
+        ("parquet",), description="Formats of the clusters. The parquet parts are always written."
+    )
+    plots: bool = Field(
+        True, strict=True, description="Whether every histogram is drawn into the folder plots."
+    )
 
 
-class RunOptions(_Section):
-    """How the job is run: nothing here changes the results.
+class RunOptions(FrozenModel):
+    """How the job is run: nothing here changes the results."""
 
-    `scheduler` is the address of a running Dask, `cluster` the user's ``module:function`` that returns a Dask
-    cluster (of a job queue, for instance) or a parsl config; without them workers are started on this machine.
-    A request to a server (http, S3, XRootD, Dask) is given up after `timeout` seconds, and tried again
-    `retries` times, as is what a file system refuses for once.
-    """
-
-    executor: ExecutorName = "iterative"
-    workers: Annotated[int, Field(strict=True, ge=1)] = 1
-    chunksize: Annotated[int, Field(strict=True, ge=1)] = 100_000
-    on_bad_file: Literal["stop", "skip"] = "stop"
-    scheduler: Annotated[str, Field(pattern=r"^[a-z]+://.+")] | None = None
-    cluster: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
-    timeout: Annotated[int, Field(strict=True, ge=1)] = 60
-    retries: Annotated[int, Field(strict=True, ge=0)] = 2
+    executor: ExecutorName = Field(
+        "iterative",
+        description="Executor that processes the chunks: iterative (one process), threads, futures (processes "
+        "of this machine), dask, parsl or taskvine (clusters).",
+    )
+    workers: Count = Field(1, description="Number of threads, processes, or workers of a cluster.")
+    chunksize: Annotated[Count, WithJsonSchema(CHUNKSIZE_SCHEMA)] = Field(
+        100_000,
+        description="Entries in a chunk: the unit of work, of memory, and of what is repeated after a crash.",
+    )
+    on_bad_file: Literal["stop", "skip"] = Field(
+        "stop",
+        description="Treatment of a file that cannot be read: stop the job, or skip the file. Losses are "
+        "listed in the summary, and the exit status is then 3.",
+    )
+    scheduler: Annotated[str, Field(pattern=ADDRESS)] | None = Field(
+        None, description="Address of a running Dask scheduler.", examples=["tcp://host:8786"]
+    )
+    cluster: Annotated[str, Field(pattern=FUNCTION)] | None = Field(
+        None,
+        description="Function of yours, module:function, that returns a Dask cluster (of a job queue, for "
+        "instance) or a parsl config. Without it and without scheduler, workers are started on this machine.",
+        examples=["mysite:cluster"],
+    )
+    timeout: Count = Field(
+        60, description="Seconds after which a request to a server is given up: http(s), S3, XRootD, Dask."
+    )
+    retries: Annotated[int, Field(strict=True, ge=0)] = Field(
+        2,
+        description="Number of times that a chunk is tried again after an error that may pass: a server or a "
+        "file system that refuses. Waits 1, 2, 4, ... s for a remote file.",
+    )
 
     @model_serializer(mode="wrap")
-    def _as_asked_for(self, written: Any) -> dict[str, Any]:
-        """Leave out what concerns only some executors and remote files, unless it was asked for."""
+    def _omit_defaults(self, serialise: Any) -> dict[str, Any]:
+        """Leave out the keys of some executors and of remote files unless they were given."""
         special = {"scheduler", "cluster", "timeout", "retries"} - self.model_fields_set
-        return {key: value for key, value in written(self).items() if key not in special}
+        return {key: value for key, value in serialise(self).items() if key not in special}
 
     @model_validator(mode="after")
-    def _cluster_of_its_kind(self) -> RunOptions:
+    def _check_executor(self) -> RunOptions:
         """Raise a ValueError if a key means nothing to the executor."""
         if self.scheduler is not None and self.executor != "dask":
-            msg = f"scheduler {self.scheduler!r} is of dask, and the executor is {self.executor}: drop one"
+            msg = f"scheduler {self.scheduler!r} needs the executor dask, not {self.executor}: drop one"
             raise ValueError(msg)
         if self.cluster is not None and self.executor not in ("dask", "parsl"):
-            msg = f"cluster {self.cluster!r} is of dask or parsl, and the executor is {self.executor}: drop one"
+            msg = f"cluster {self.cluster!r} needs the executor dask or parsl, not {self.executor}: drop one"
             raise ValueError(msg)
         if self.cluster is not None and self.scheduler is not None:
             msg = "scheduler and cluster both name the workers: keep one"

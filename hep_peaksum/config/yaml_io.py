@@ -1,4 +1,4 @@
-"""Safe YAML in which nothing is lost silently, and `key.path=value` settings put into it."""
+"""Safe YAML in which no key is lost silently, with ``key.path=value`` overrides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 
 class ConfigError(ValueError):
-    """A config that cannot be run. `problems` holds a line for each thing that is wrong."""
+    """A config that cannot be run. `problems` holds one line for each problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -19,7 +19,7 @@ class ConfigError(ValueError):
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a key may stand once, and 1e-3 is a number (YAML 1.1 wants 1.0e-3)."""
+    """Safe YAML in which a key may occur once, and 1e-3 is a number (YAML 1.1 requires 1.0e-3)."""
 
 
 _Loader.add_implicit_resolver(
@@ -32,7 +32,7 @@ def _unique_keys(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     keys = [loader.construct_object(key, deep=True) for key, _ in node.value if key.tag != MERGE]
     for key in keys:
         if keys.count(key) > 1:
-            msg = f"the key {key!r} stands twice (line {node.start_mark.line + 1} and after): keep one"
+            msg = f"the key {key!r} occurs twice (from line {node.start_mark.line + 1} on): keep one"
             raise ConfigError([msg])
     return loader.construct_mapping(node, deep=True)
 
@@ -50,7 +50,7 @@ def _parse(text: str, where: str, *, subject: str = "") -> Any:
 
 
 def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the content of a config file, with ``key.path=value`` overrides put in.
+    """Return the content of a config file with ``key.path=value`` overrides applied.
 
     Raises
     ------
@@ -65,12 +65,13 @@ def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]
         raise ConfigError([f"{path}: not YAML ({error})"]) from error
     content = _parse(text, str(path))
     if not isinstance(content, dict):
-        raise ConfigError([f"{path}: a config is a map of sections, this is {type(content).__name__}"])
+        held = {list: "a list", str: "text", type(None): "nothing"}.get(type(content), repr(content))
+        raise ConfigError([f"{path}: a config is a map of sections, this file holds {held}"])
     return override(content, overrides)
 
 
 def override(content: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Return the content with ``key.path=value`` put in; the value is YAML."""
+    """Return the content with ``key.path=value`` overrides applied; the values are YAML."""
     for setting in overrides:
         key, equals, text = setting.partition("=")
         if not equals or not key:
@@ -79,12 +80,12 @@ def override(content: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any
         try:
             _put(content, key.split("."), value)
         except (AttributeError, IndexError, TypeError, ValueError):
-            raise ConfigError([f"--set {setting!r}: there is no place {key!r} in the config"]) from None
+            raise ConfigError([f"--set {setting!r}: the config has no place {key!r}"]) from None
     return content
 
 
 def _put(place: Any, path: Sequence[str], value: Any) -> None:
-    """Put a value at a path of keys, or of numbers where there are lists; maps that are not there are made."""
+    """Put a value at a path of keys, or of numbers in lists; missing maps are created."""
     *outer, last = path
     for part in outer:
         if isinstance(place, list):

@@ -9,19 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum.clustering.find import find_peaks
-from hep_peaksum.clustering.records import chosen
+from hep_peaksum.clustering.records import selected
+from hep_peaksum.clustering.sharing import PeakContext
+from hep_peaksum.evaluation.matching import CellIndices, same_cell, take_or_zero, with_unmatched
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.model import PeakSumSettings
 
 
 class Comparison(NamedTuple):
-    """Where two algorithms agree and where they do not.
+    """Where two algorithms agree and where they differ.
 
-    Arrays with an entry for every cluster that either found: `event`, `row`, `col`; `in_a` and `in_b`, whether
-    the first and the second found it; `sum_a` and `sum_b`, their sums in counts, 0 where there is none; and
-    `layer`, 0 unless each is searched. `unit` is how many GeV are one count, `n_events` how many events there
-    were.
+    The arrays have one entry per cluster of either algorithm, in the order of event, layer, row and column:
+    `event`, `row`, `col`; `in_a` and `in_b`, whether the first and the second algorithm finds it; `sum_a` and
+    `sum_b`, the two sums in counts, 0 for the algorithm that does not find it; and `layer`, 0 unless each layer
+    is searched. `unit` is the value of one count in GeV, `n_events` the number of events.
     """
 
     event: Array
@@ -37,61 +39,61 @@ class Comparison(NamedTuple):
 
     @property
     def matched(self) -> Array:
-        """Which clusters have the same seed in both."""
+        """Mask of the clusters with the same seed in both."""
         return np.asarray(self.in_a & self.in_b)
 
     @property
     def n_matched(self) -> int:
-        """Clusters with the same seed in both."""
+        """Number of clusters with the same seed in both."""
         return int(self.matched.sum())
 
     @property
     def n_only_a(self) -> int:
-        """Clusters that only the first found."""
+        """Number of clusters that only the first algorithm finds."""
         return int((~self.in_b).sum())
 
     @property
     def n_only_b(self) -> int:
-        """Clusters that only the second found."""
+        """Number of clusters that only the second algorithm finds."""
         return int((~self.in_a).sum())
 
     @property
     def n_different_sums(self) -> int:
-        """Clusters with the same seed and another sum."""
+        """Number of clusters with the same seed in both but different sums."""
         return int((self.matched & (self.sum_a != self.sum_b)).sum())
 
     @property
     def differences(self) -> Array:
-        """By how much the energy of each matched cluster is higher in the second, in GeV."""
-        # subtracted as they are: int64 sums may be larger than what float64 holds
+        """Energy in the second minus energy in the first, in GeV, for every matched cluster."""
+        # subtracted before the conversion: float64 does not hold every int64 sum
         return np.asarray((self.sum_b[self.matched] - self.sum_a[self.matched]) * self.unit)
 
     @property
     def mean_difference(self) -> float:
-        """Mean of `differences`; 0 without any."""
+        """Mean of `differences`; 0 if there are none."""
         return float(self.differences.mean()) if self.n_matched else 0.0
 
     @property
     def rms_difference(self) -> float:
-        """Root of the mean square of `differences`; 0 without any."""
+        """Root mean square of `differences`; 0 if there are none."""
         return float(np.sqrt(np.square(self.differences).mean())) if self.n_matched else 0.0
 
     @property
     def largest_difference(self) -> float:
-        """The one of `differences` that is furthest from 0, with its sign; 0 without any."""
+        """The difference furthest from 0, with its sign; 0 if there are none."""
         return float(max(self.differences, key=abs, default=0.0))
 
-    def unmatched(self, most: int) -> list[int]:
-        """Return the places of the first clusters, in the order of events, that only one of the two found."""
-        return [int(n) for n in np.flatnonzero(~self.matched)[:most]]
+    def unmatched(self, n_max: int) -> list[int]:
+        """Return the indices of the first clusters that only one of the two algorithms finds."""
+        return [int(n) for n in np.flatnonzero(~self.matched)[:n_max]]
 
     @classmethod
     def joined(cls, parts: Sequence[Comparison]) -> Comparison:
-        """Return the comparison of all events of blocks that follow one another."""
+        """Return one comparison of all events from those of consecutive blocks."""
         starts = np.cumsum([0, *(part.n_events for part in parts)])
         columns = {
-            word: np.concatenate([getattr(part, word) for part in parts])
-            for word in ("row", "col", "in_a", "in_b", "sum_a", "sum_b", "layer")
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("row", "col", "in_a", "in_b", "sum_a", "sum_b", "layer")
         }
         event = np.concatenate([part.event + start for part, start in zip(parts, starts, strict=False)])
         return cls(event=event, unit=parts[0].unit, n_events=int(starts[-1]), **columns)
@@ -107,7 +109,7 @@ def compare(
     noise: npt.ArrayLike | None = None,
     layers: Literal["sum", "each"] = "sum",
 ) -> Comparison:
-    """Return where two settings differ on the same grids, cluster by cluster, matched by their seed.
+    """Compare the clusters of two settings on the same grids; clusters with the same seed cell are matched.
 
     Parameters
     ----------
@@ -116,42 +118,54 @@ def compare(
     settings_a, settings_b
         The first and the second algorithm.
 
+    Returns
+    -------
+    Comparison
+        One entry per cluster of either algorithm.
+
     Raises
     ------
     ValueError
-        If the two search planes of different cells, or what `find_clusters` refuses.
+        If the two pool cells into towers of different sizes, or for any input that `find_clusters` rejects.
 
     >>> both = compare([[[0, 2, 2, 0]]], PeakSumSettings(tie_rule="all"), PeakSumSettings())
     >>> both.n_matched, both.n_only_a, both.n_only_b
     (1, 1, 0)
     """
-    found = [
+    contexts = [
         find_peaks(grids, each, grid, mask=mask, noise=noise if each.needs_noise else None, layers=layers)
         for each in (settings_a, settings_b)
     ]
     if settings_a.coarsen != settings_b.coarsen:
         first, second = (f"{n} x {m}" for n, m in (settings_a.coarsen, settings_b.coarsen))
-        msg = f"one searches towers of {first} cells, the other of {second}: give both one coarsen"
+        msg = f"one searches towers of {first} cells, the other of {second}: give both the same coarsen"
         raise ValueError(msg)
-    shape, cells, sums = found[0].grids.shape, [], []
-    for each in found:
-        peaks, places = each.peaks, chosen(each)
-        cells.append(np.ravel_multi_index((peaks.event, peaks.row, peaks.col), shape)[places])
-        sums.append(peaks.sum[places])
-    either = np.union1d(*cells)
-    joined = [np.zeros(len(either), total.dtype) for total in sums]
-    for k in (0, 1):
-        joined[k][np.searchsorted(either, cells[k])] = sums[k]
-    plane, row, col = np.unravel_index(either, shape)
+    context = contexts[0]
+    (a, sum_a), (b, sum_b) = (_clusters(each) for each in contexts)
+    pairs = with_unmatched(same_cell(a, b, context.grid), len(sum_a), len(sum_b))
+    number_a, number_b = (
+        take_or_zero(cells.cell_number(context.grid), index)
+        for cells, index in ((a, pairs.reference), (b, pairs.cluster))
+    )
+    number = np.where(pairs.reference >= 0, number_a, number_b)
+    order = np.argsort(number)
+    plane, row, col = np.unravel_index(number[order], context.shape)
+    index_a, index_b = pairs.reference[order], pairs.cluster[order]
     return Comparison(
-        event=plane // found[0].n_layers,
+        event=plane // context.n_separate_layers,
         row=row,
         col=col,
-        in_a=np.isin(either, cells[0]),
-        in_b=np.isin(either, cells[1]),
-        sum_a=joined[0],
-        sum_b=joined[1],
-        layer=plane % found[0].n_layers,
-        unit=found[0].grid.unit,
-        n_events=found[0].n_events,
+        in_a=index_a >= 0,
+        in_b=index_b >= 0,
+        sum_a=take_or_zero(sum_a, index_a),
+        sum_b=take_or_zero(sum_b, index_b),
+        layer=plane % context.n_separate_layers,
+        unit=context.grid.unit,
+        n_events=context.n_events,
     )
+
+
+def _clusters(context: PeakContext) -> tuple[CellIndices, Array]:
+    """Return the cells of the clusters and their sums; the "events" are the searched planes, layer by layer."""
+    peaks, clusters = context.peaks, selected(context)
+    return CellIndices(peaks.event[clusters], peaks.row[clusters], peaks.col[clusters]), peaks.sum[clusters]

@@ -1,6 +1,6 @@
-"""Why a cell is a seed or not, and where two algorithms differ; what the tie rule does stands in `tie_audit`.
+"""Why a cell is a seed or not: the neighbours, the comparison and the threshold that decide.
 
-Nothing here searches again by other means: the rules are those of `settings`, the seeds those of `peaksum`.
+The rules are those of the settings and the seeds those of `find_peaks`: there is no second search here.
 """
 
 from __future__ import annotations
@@ -11,19 +11,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hep_peaksum.clustering.discriminant import seed_noise
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cuts
-from hep_peaksum.clustering.seeding import rank_by_height, seed_bound
+from hep_peaksum.clustering.seeding import exclusion_windows, order_by_height
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array, SearchCell, absent
 from hep_peaksum.settings.model import PeakSumSettings
-from hep_peaksum.settings.thresholds import passes
 
 
 class Neighbour(NamedTuple):
-    """A cell of the search window, what it holds, and how the candidate has to compare with it."""
+    """A cell of the search window, its value, and the comparison that the seed needs with it, `>` or `>=`."""
 
     row: int
     col: int
@@ -37,11 +35,11 @@ class Neighbour(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """What decided about a cell: its value, the threshold, and the cells of its search window that beat it.
+    """Why a cell is a seed or not: its value, the threshold, and the cells of its search window that beat it.
 
-    `value` is what is compared. `removed_by` is the seed that a greedy rule or `suppress` took before this one;
-    `dropped_by` names the cuts that a seed's cluster does not pass. `neighbours` are all cells that were
-    compared with it, `beaten_by` those of them that beat it.
+    `value` is the discriminant, which is compared. `removed_by` is the higher seed that excludes this one under
+    a greedy rule or `suppress`; `dropped_by` names the cuts that the cluster of a seed fails. `neighbours` are
+    all cells that it was compared with, `beaten_by` those that beat it.
     """
 
     row: int
@@ -57,7 +55,7 @@ class Explanation(NamedTuple):
 
     @property
     def deciding(self) -> Neighbour | None:
-        """The highest of the cells that beat this one, the first of equal ones; None if none does."""
+        """The highest cell that beats this one, the first of equal ones; None if none does."""
         return max(self.beaten_by, key=lambda neighbour: neighbour.value, default=None)
 
     @property
@@ -71,15 +69,16 @@ class Explanation(NamedTuple):
             return f"cell (row {self.row}, col {self.col}) is masked: no seed"
         begin = f"cell (row {self.row}, col {self.col}) holds {self.value}"
         if self.is_seed:
-            said = f"{begin}: a seed; it passes {self.threshold} and beats its search window"
-            return said + "".join(f"; its cluster is dropped by {cut}" for cut in self.dropped_by)
+            verdict = f"it passes {self.threshold} and beats all other cells of its search window"
+            dropped = [f"its cluster is dropped by {cut}" for cut in self.dropped_by]
+            return f"{begin}: a seed; " + "; ".join([verdict, *dropped])
         reasons = [] if self.passes_threshold else [f"it does not pass {self.threshold}"]
         if self.beaten_by:
             others = len(self.beaten_by) - 1
             reasons.append(f"{self.deciding}" + f" (it is beaten by {others} more)" * (others > 0))
         if self.removed_by is not None:
             row, col = self.removed_by
-            reasons.append(f"the seed (row {row}, col {col}) was taken before and has it in its window")
+            reasons.append(f"the seed (row {row}, col {col}) was accepted before it and has it in its window")
         return f"{begin}: no seed; " + "; ".join(reasons)
 
 
@@ -102,76 +101,56 @@ def explain(
     settings, grid, mask, noise
         As for `hep_peaksum.find_clusters`.
     row, col
-        The cell; the tower, where cells are pooled before the search.
+        The cell, or the tower where cells are pooled before the search.
 
     Raises
     ------
     ValueError
-        If there is no such cell, or what `find_clusters` refuses.
+        If there is no such cell, and as `find_clusters`.
 
     >>> print(explain([[1, 2, 2]], row=0, col=2))
     cell (row 0, col 2) holds 2: no seed; cell (row 0, col 1) holds 2, and the seed must be > it
     """
     settings = settings or PeakSumSettings()
-    found = find_peaks(np.asarray(cells)[None], settings, grid, mask=mask, noise=noise)
-    plane, event = found.grid, found.quantity[0]
+    context = find_peaks(np.asarray(cells)[None], settings, grid, mask=mask, noise=noise)
+    n_rows, n_cols = context.grid.shape
     row, col = operator.index(row), operator.index(col)
-    if not (0 <= row < plane.shape[0] and 0 <= col < plane.shape[1]):
-        msg = f"there is no cell (row {row}, col {col}) in a grid of {plane.shape[0]} x {plane.shape[1]} cells"
+    if not (0 <= row < n_rows and 0 <= col < n_cols):
+        msg = f"there is no cell (row {row}, col {col}) in a grid of {n_rows} x {n_cols} cells"
         raise ValueError(msg)
-    value = event[row, col].item()
-    is_greedy = settings.tie_rule == "greedy-residual"
-    rivals = () if is_greedy else settings.search_cells()
-    near = [_compared(event, plane, row, col, cell) for cell in rivals]
-    neighbours = tuple(neighbour for neighbour in near if neighbour is not None)
-    beaten = tuple(neighbour for neighbour in neighbours if not _beats(value, neighbour))
-    here = (found.peaks.row == row) & (found.peaks.col == col)
-    passed = bool(here.any()) or _passes_threshold(found, row, col)
+    value = context.discriminant[0, row, col].item()
+    neighbours = _neighbours(context, row, col, settings)
+    beaten_by = tuple(neighbour for neighbour in neighbours if not _beats(value, neighbour))
+    is_peak = (context.peaks.row == row) & (context.peaks.col == col)
+    passes_threshold = bool(is_peak.any()) or context.passes_seed_threshold(row, col)
+    may_be_removed = passes_threshold and not beaten_by and not is_peak.any()
     return Explanation(
         row=row,
         col=col,
         value=value,
         threshold=f"the seed threshold {settings.seed_comparison} {settings.seed_threshold}",
-        passes_threshold=passed,
-        beaten_by=beaten,
-        is_masked=found.is_absent(row, col),
-        removed_by=None if here.any() or beaten or not passed else _remover(found, row, col),
-        dropped_by=tuple(cut for cut, keep in cuts(found).items() if here.any() and not keep[here][0]),
+        passes_threshold=passes_threshold,
+        beaten_by=beaten_by,
+        is_masked=context.is_absent(row, col),
+        removed_by=_remover(context, row, col, settings) if may_be_removed else None,
+        dropped_by=tuple(
+            cut for cut, passed in cuts(context).items() if is_peak.any() and not passed[is_peak][0]
+        ),
         neighbours=neighbours,
     )
 
 
-def _passes_threshold(found: PeakContext, row: int, col: int) -> bool:
-    """Return whether a cell passes the seed threshold, whatever the cells around it."""
-    value, settings = found.quantity[:1, row, col].astype(found.peaks.seed.dtype), found.settings
-    bound = seed_bound(settings, found.grid.unit, integer=value.dtype.kind != "f")
-    if bound is not None:
-        return bool(value[0] >= bound)
-    sigma = seed_noise(found.grids, found.grid_noise, settings, found.grid.periodic)[0, row, col]
-    return bool(passes(value, settings.seed_threshold, settings.seed_comparison, 1.0, noise=sigma)[0])
+def _neighbours(context: PeakContext, row: int, col: int, settings: PeakSumSettings) -> tuple[Neighbour, ...]:
+    """Return the existing cells of the search window of a cell; none where no cells are compared."""
+    if settings.removes_cells:
+        return ()
+    event = context.discriminant[0]
+    cells = [_neighbour(event, context.grid, row, col, cell) for cell in settings.search_cells()]
+    return tuple(cell for cell in cells if cell is not None)
 
 
-def _remover(found: PeakContext, row: int, col: int) -> tuple[int, int] | None:
-    """Return the seed that was taken before this cell and has it in its window, the highest of several."""
-    settings, windows = found.settings, []
-    search = {(cell.row, cell.col) for cell in settings.search_cells()}
-    if settings.is_greedy:
-        windows.append(
-            search | (set(settings.sum_cells()) if settings.tie_rule == "greedy-residual" else set())
-        )
-    if settings.overlap == "suppress":
-        windows.append(set(settings.sum_cells()))
-    for offsets in windows:
-        peaks = found.peaks.take(rank_by_height(found.peaks, settings))
-        for r, c in zip(peaks.row.tolist(), peaks.col.tolist(), strict=True):
-            rows, cols = found.grid.wrap(*np.add(list(offsets), (r, c)).T)
-            if ((rows == row) & (cols == col)).any():
-                return r, c
-    return None
-
-
-def _compared(event: Array, grid: Grid, row: int, col: int, cell: SearchCell) -> Neighbour | None:
-    """Return a cell of the search window, if there is one, and how the candidate must compare with it."""
+def _neighbour(event: Array, grid: Grid, row: int, col: int, cell: SearchCell) -> Neighbour | None:
+    """Return the cell at an offset, if it exists, with the comparison that the seed (row, col) needs."""
     r, c = map(int, grid.wrap(np.array(row + cell.row), np.array(col + cell.col)))
     if r < 0 or event[r, c] == absent(event.dtype):
         return None
@@ -182,3 +161,14 @@ def _compared(event: Array, grid: Grid, row: int, col: int, cell: SearchCell) ->
 def _beats(value: float, neighbour: Neighbour) -> bool:
     """Return whether a candidate beats a cell of its search window."""
     return value > neighbour.value if neighbour.needed == ">" else value >= neighbour.value
+
+
+def _remover(context: PeakContext, row: int, col: int, settings: PeakSumSettings) -> tuple[int, int] | None:
+    """Return the highest seed that excludes this cell, because it has it in its window."""
+    peaks = context.peaks.take(order_by_height(context.peaks, settings))
+    for offsets in exclusion_windows(settings):
+        for r, c in zip(peaks.row.tolist(), peaks.col.tolist(), strict=True):
+            rows, cols = context.grid.wrap(*np.add(list(offsets), (r, c)).T)
+            if ((rows == row) & (cols == col)).any():
+                return r, c
+    return None

@@ -1,7 +1,4 @@
-"""What the tie rule does to the answer: the seeds of every rule, and the equal cells that are lost.
-
-Apart from `diagnostics`, which looks at single cells and at two algorithms: here all rules are tried in turn.
-"""
+"""How much of the answer depends on the tie rule: the seeds of every rule, the plateaus that a rule loses."""
 
 from __future__ import annotations
 
@@ -13,20 +10,22 @@ import numpy.typing as npt
 
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.seeding import pairs_in_window
+from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array, Peaks
-from hep_peaksum.settings.model import PeakSumSettings, TieRule
+from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.settings.tie_rules import TIE_RULES
 
-# What can be said of two equal neighbours; a greedy rule is another algorithm, to be looked at with `compare`.
-RULES: tuple[TieRule, ...] = ("all", "none", "first", "last", "diagonal", "lexicographic")
-DIRECTIONAL = ("diagonal", "lexicographic")
-AXES = {(True, False): "rows", (False, True): "cols", (True, True): "rows and cols"}
+# A drawn rule belongs to its window, and a greedy one is another algorithm, for `compare`.
+RULES = tuple(rule for rule, entry in TIE_RULES.items() if entry.decides_by in ("nothing", "index", "offset"))
+DIRECTIONAL = tuple(rule for rule in RULES if TIE_RULES[rule].decides_by == "offset")
+CLOSED_AXES = {(True, False): "rows", (False, True): "cols", (True, True): "rows and cols"}
 
 
 class Ring(NamedTuple):
-    """Equal cells that close around a periodic axis, so that a rule of direction finds no last one among them.
+    """Equal cells that close around a periodic axis, so that no cell is the last one for a directional rule.
 
-    `row` and `col` are those of the first cell; `axis` is the one, or are the ones, around which they close.
+    `row` and `col` are those of the first cell; `axis` names the axis or axes around which they close.
     """
 
     event: int
@@ -40,12 +39,13 @@ class Ring(NamedTuple):
 
 
 class TieAudit(NamedTuple):
-    """What the tie rule does to the answer.
+    """How much of the answer depends on the tie rule.
 
-    `n_seeds` and `n_lost` are per rule: how many seeds there are, and in how many groups of equal cells, all of
-    which would be seeds if ties were kept, none is one; `n_common` seeds are found by every rule. Directional
-    rules lose closed rings on a periodic axis, which `rings` names; any rule may lose a cell to an equal one on
-    the shoulder of a higher maximum, which is no seed itself.
+    `n_seeds[rule]` counts the seeds of a rule, `n_lost[rule]` the plateaus of equal cells that rule "all" seeds
+    and this rule leaves without a seed; `n_groups` counts all plateaus, and `n_common` the seeds that every
+    rule finds. `n_dependent` events have different seeds under different rules. Directional rules lose closed
+    rings on a periodic axis, which `rings` lists; any rule may lose a cell to an equal one on the shoulder of a
+    higher maximum, which is no seed itself.
     """
 
     n_events: int
@@ -58,17 +58,17 @@ class TieAudit(NamedTuple):
 
     @property
     def fraction_dependent(self) -> float:
-        """Part of the events whose seeds are not the same under every rule."""
+        """Fraction of the events whose seeds are not the same under every rule."""
         return self.n_dependent / self.n_events if self.n_events else 0.0
 
     @property
     def n_rings(self) -> int:
-        """Groups of equal cells that close around a periodic axis and leave no seed to a rule of direction."""
+        """Number of closed rings of equal cells that a directional rule leaves without a seed."""
         return len(self.rings)
 
     @classmethod
     def joined(cls, parts: Sequence[TieAudit]) -> TieAudit:
-        """Return the audit of all events of blocks that follow one another."""
+        """Return the audit of all events of consecutive blocks."""
         starts = np.cumsum([0, *(part.n_events for part in parts)]).tolist()
         return cls(
             n_events=starts[-1],
@@ -99,8 +99,8 @@ def audit_ties(
     Parameters
     ----------
     grids, settings, grid, mask, noise, layers
-        As for `hep_peaksum.find_clusters`. The tie rule of the settings plays no part; windows drawn with `>`
-        and `=` are taken as the cells that they name. Cuts on finished clusters are not made.
+        As for `hep_peaksum.find_clusters`. The tie rule of the settings is ignored, and so are the marks `>`
+        and `=` of a drawn window. Cuts on finished clusters are not applied.
 
     >>> audit = audit_ties([[[0, 2, 2, 0]]])
     >>> audit.n_seeds["all"], audit.n_seeds["first"], audit.n_seeds["none"], audit.n_dependent
@@ -108,36 +108,35 @@ def audit_ties(
     """
     settings = settings or PeakSumSettings()
     noise = noise if settings.needs_noise else None
-    found = {
+    contexts = {
         rule: find_peaks(grids, _with_rule(settings, rule), grid, mask=mask, noise=noise, layers=layers)
         for rule in RULES
     }
-    every = found["all"]
-    shape = every.grids.shape
+    all_ties = contexts["all"]
     seeds = {
-        rule: np.ravel_multi_index((f.peaks.event, f.peaks.row, f.peaks.col), shape)
-        for rule, f in found.items()
+        rule: np.ravel_multi_index((c.peaks.event, c.peaks.row, c.peaks.col), c.shape)
+        for rule, c in contexts.items()
     }
-    numbers, n_rules = np.unique(np.concatenate(list(seeds.values())), return_counts=True)
-    depends = numbers[n_rules < len(RULES)]
-    group = _tied_groups(every.peaks, every.grid, settings)
-    tied = np.flatnonzero(np.bincount(group) > 1)
-    alive = {rule: np.unique(group[np.isin(seeds["all"], cells)]) for rule, cells in seeds.items()}
-    lost = {str(rule): np.setdiff1d(tied, groups) for rule, groups in alive.items()}
-    cells_of_event = every.n_layers * shape[1] * shape[2]
+    cells, n_rules = np.unique(np.concatenate(list(seeds.values())), return_counts=True)
+    dependent = cells[n_rules < len(RULES)]
+    group = _tied_groups(all_ties.peaks, all_ties.grid, settings)
+    plateaus = np.flatnonzero(np.bincount(group) > 1)
+    seeded = {rule: np.unique(group[np.isin(seeds["all"], seeds[rule])]) for rule in RULES}
+    lost = {str(rule): np.setdiff1d(plateaus, groups) for rule, groups in seeded.items()}
+    cells_per_event = all_ties.n_separate_layers * all_ties.shape[1] * all_ties.shape[2]
     return TieAudit(
-        n_events=every.n_events,
-        n_dependent=len(np.unique(depends // cells_of_event)),
-        n_groups=len(tied),
+        n_events=all_ties.n_events,
+        n_dependent=len(np.unique(dependent // cells_per_event)),
+        n_groups=len(plateaus),
         n_seeds={str(rule): len(cells) for rule, cells in seeds.items()},
         n_lost={rule: len(groups) for rule, groups in lost.items()},
         n_common=int((n_rules == len(RULES)).sum()),
-        rings=_rings(every.peaks, group, lost, every.grid, settings, every.n_layers),
+        rings=_rings(all_ties, group, lost, settings),
     )
 
 
 def _with_rule(settings: PeakSumSettings, rule: str) -> PeakSumSettings:
-    """Return the settings with another tie rule; a window that carries its own becomes one that does not."""
+    """Return the settings with another tie rule; the marks of a drawn search window are removed."""
     values: dict[str, Any] = settings.model_dump(exclude_defaults=True)
     window = values.get("search_window")
     if isinstance(window, str):
@@ -146,29 +145,29 @@ def _with_rule(settings: PeakSumSettings, rule: str) -> PeakSumSettings:
 
 
 class _Links(NamedTuple):
-    """Pairs of equal peaks in each other's search windows, and how far the second is from the first."""
+    """Pairs of equal peaks in each other's search windows, with the offset of the second from the first."""
 
     first: Array
     second: Array
-    apart: Array
+    offset: Array
 
     @classmethod
     def between(cls, peaks: Peaks, grid: Grid, settings: PeakSumSettings) -> _Links:
         pairs = []
         for cell in settings.search_cells():
             first, second = pairs_in_window(peaks, [(cell.row, cell.col)], grid)
-            equal = peaks.seed[first] == peaks.seed[second]
-            step = np.broadcast_to(np.array([cell.row, cell.col]), (int(equal.sum()), 2))
-            pairs.append((first[equal], second[equal], step))
+            is_equal = peaks.seed[first] == peaks.seed[second]
+            offset = np.broadcast_to(np.array([cell.row, cell.col]), (int(is_equal.sum()), 2))
+            pairs.append((first[is_equal], second[is_equal], offset))
         if not pairs:
             return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 2), np.int64))
         return cls(*(np.concatenate(column) for column in zip(*pairs, strict=True)))
 
 
 def _tied_groups(peaks: Peaks, grid: Grid, settings: PeakSumSettings) -> Array:
-    """Return the number of the group of every peak: equal peaks in each other's search windows are of one."""
-    from scipy.sparse import coo_array  # noqa: PLC0415 -- slow to import
-    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 -- slow to import
+    """Return the number of the group of every peak: linked peaks are in one group."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
     links, n = _Links.between(peaks, grid, settings), len(peaks)
     graph = coo_array((np.ones(len(links.first), bool), (links.first, links.second)), shape=(n, n))
@@ -176,61 +175,59 @@ def _tied_groups(peaks: Peaks, grid: Grid, settings: PeakSumSettings) -> Array:
 
 
 def _rings(
-    peaks: Peaks,
-    group: Array,
-    lost: Mapping[str, Array],
-    grid: Grid,
-    settings: PeakSumSettings,
-    n_layers: int,
+    context: PeakContext, group: Array, lost: Mapping[str, Array], settings: PeakSumSettings
 ) -> tuple[Ring, ...]:
-    """Return the groups that a rule of direction loses because they close around a periodic axis."""
-    by_direction = np.union1d(*(lost[rule] for rule in DIRECTIONAL))
-    if not len(by_direction) or not any(grid.periodic):
+    """Return the groups that a directional rule loses because they close around a periodic axis."""
+    grid, lost_groups = context.grid, np.unique(np.concatenate([lost[rule] for rule in DIRECTIONAL]))
+    if not len(lost_groups) or not any(grid.periodic):
         return ()
-    kept = np.isin(group, by_direction)
-    peaks, group = peaks.take(kept), group[kept]
+    is_lost = np.isin(group, lost_groups)
+    peaks, group = context.peaks.take(is_lost), group[is_lost]
     links = _Links.between(peaks, grid, settings)
-    # a step along a link that does not lead from where one cell is to where the other is goes once around
-    around = np.diff(_unrolled(links, group)[np.stack([links.first, links.second])], axis=0)[0] != links.apart
-    numbers, first, which, n_cells = np.unique(
+    # a link whose offset differs from that of the unrolled positions goes once around the axis
+    goes_around = (
+        np.diff(_unroll(links, group)[np.stack([links.first, links.second])], axis=0)[0] != links.offset
+    )
+    numbers, first, inverse, n_cells = np.unique(
         group, return_index=True, return_inverse=True, return_counts=True
     )
-    closes = np.zeros((len(numbers), 2), bool)
-    np.logical_or.at(closes, which[links.first], around)
-    return tuple(
-        sorted(
-            Ring(
-                event=int(peaks.event[first[k]]) // n_layers,
-                row=int(peaks.row[first[k]]),
-                col=int(peaks.col[first[k]]),
-                n_cells=int(n_cells[k]),
-                value=peaks.seed[first[k]].item(),
-                axis=AXES[closes[k, 0], closes[k, 1]],
-                lost_by=tuple(rule for rule in DIRECTIONAL if numbers[k] in lost[rule]),
-                layer=int(peaks.event[first[k]]) % n_layers,
-            )
-            for k in np.flatnonzero(closes.any(axis=1))
+    is_closed = np.zeros((len(numbers), 2), bool)
+    np.logical_or.at(is_closed, inverse[links.first], goes_around)
+    event, layer = np.divmod(peaks.event[first], context.n_separate_layers)
+    rings = [
+        Ring(
+            event=int(event[k]),
+            row=int(peaks.row[first[k]]),
+            col=int(peaks.col[first[k]]),
+            n_cells=int(n_cells[k]),
+            value=peaks.seed[first[k]].item(),
+            axis=CLOSED_AXES[is_closed[k, 0], is_closed[k, 1]],
+            lost_by=tuple(rule for rule in DIRECTIONAL if numbers[k] in lost[rule]),
+            layer=int(layer[k]),
         )
-    )
+        for k in np.flatnonzero(is_closed.any(axis=1))
+    ]
+    return tuple(sorted(rings))
 
 
-def _unrolled(links: _Links, group: Array) -> Array:
-    """Return where every peak lies from the first of its group, along some path of links: shape (peak, 2)."""
-    from scipy.sparse import coo_array  # noqa: PLC0415 -- slow to import
-    from scipy.sparse.csgraph import breadth_first_order  # noqa: PLC0415 -- slow to import
+def _unroll(links: _Links, group: Array) -> Array:
+    """Return the position of every peak from the first of its group, along a path of links: shape (peak, 2)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import breadth_first_order
 
-    # one more node, linked to the first peak of every group, so that one walk reaches them all
+    # an extra node, linked to the first peak of every group, so that one walk reaches them all
     n, roots = len(group), np.unique(group, return_index=True)[1]
     first = np.concatenate([links.first, links.second, np.full(len(roots), n)])
     second = np.concatenate([links.second, links.first, roots])
-    steps = np.concatenate([links.apart, -links.apart, np.zeros((len(roots), 2), np.int64)])
+    offsets = np.concatenate([links.offset, -links.offset, np.zeros((len(roots), 2), np.int64)])
     graph = coo_array((np.ones(len(first), bool), (first, second)), shape=(n + 1, n + 1)).tocsr()
-    order, before = breadth_first_order(graph, n, directed=True)
-    key = first * (n + 1) + second
-    by_key = np.argsort(key, kind="stable")
-    place: Array = np.zeros((n + 1, 2), np.int64)
-    wanted = before[order[1:]].astype(np.int64) * (n + 1) + order[1:]
-    step = steps[by_key[np.searchsorted(key[by_key], wanted)]]
-    for node, parent, apart in zip(order[1:], before[order[1:]], step, strict=True):
-        place[node] = place[parent] + apart
-    return place[:n]
+    order, parents = breadth_first_order(graph, n, directed=True)
+    nodes = order[1:]
+    edge = first * (n + 1) + second
+    by_edge = np.argsort(edge, kind="stable")
+    path = parents[nodes].astype(np.int64) * (n + 1) + nodes
+    steps = offsets[by_edge[np.searchsorted(edge[by_edge], path)]]
+    position: Array = np.zeros((n + 1, 2), np.int64)
+    for node, parent, step in zip(nodes, parents[nodes], steps, strict=True):
+        position[node] = position[parent] + step
+    return position[:n]

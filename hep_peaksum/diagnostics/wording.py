@@ -1,29 +1,20 @@
-"""Settings as a physicist reads them: the comparison in every cell of a window, and the rest in words.
+"""Settings in words: the comparison in every cell of a window, and everything that windows do not show.
 
-Used by what the commands print and by pictures alike; nothing here looks at energies.
+Commands print these texts and pictures show them; nothing here depends on energies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hep_peaksum.clustering.pileup import reach
+from hep_peaksum.clustering.pileup import estimate_offsets
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Offset
-from hep_peaksum.settings.model import PeakSumSettings, Pileup
+from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.settings.pileup import Pileup
+from hep_peaksum.settings.tie_rules import TIE_RULES
 from hep_peaksum.settings.windows import Box, window_marks
 
-TIES = {
-    "all": "equal cells are all seeds",
-    "none": "of equal cells none is a seed",
-    "first": "of equal cells the one with the lower (row, col) in the grid is the seed, also across a seam",
-    "last": "of equal cells the one with the higher (row, col) in the grid is the seed, also across a seam",
-    "diagonal": "of equal cells the one further along both axes is the seed; none on a closed ring",
-    "lexicographic": "of equal cells the one in the later row, then column is the seed; none on a closed ring",
-    "drawn": "the marks of the search window say which cell must be exceeded",
-    "greedy": "maxima are taken from the highest down, each takes its search window out of the running",
-    "greedy-residual": "the highest cell left is a seed, a maximum or not, and takes its windows with it",
-}
 OVERLAPS = {
     "shared": "a cell of several windows is added to all of them",
     "highest": "a cell of several windows belongs to the highest seed",
@@ -36,33 +27,33 @@ OVERLAPS = {
 REPRODUCES = {
     "seeds": "the seeds of the published algorithm, not its sums",
     "sums": "seeds and sums of the published algorithm",
-    "full": "seeds, sums and all that is listed here, as published",
+    "full": "seeds, sums and everything else listed here, as published",
 }
-RING_DRAWN = 3  # cells of a phi ring to either side of the window
+RING_DRAWN = 3  # cells of a φ-ring drawn on either side of the window
 
 
-def comparisons(settings: PeakSumSettings) -> dict[Offset, str]:
+def comparison_marks(settings: PeakSumSettings) -> dict[Offset, str]:
     """Return the comparison in every cell of the search window: `>` must be exceeded, `=` may be equalled.
 
-    Rules that order cells by their place in the grid (`first`, `last`) are given as they are away from a seam.
-    Where cells are not compared (`greedy-residual`) they are `x`.
+    Rules that order cells by their index in the grid (`first`, `last`) are given as they are away from a seam.
+    Where cells are not compared (`greedy-residual`) the mark is `x`.
 
-    >>> comparisons(PeakSumSettings(search_window=(1, 3)))
+    >>> comparison_marks(PeakSumSettings(search_window=(1, 3)))
     {(0, -1): '>', (0, 0): 'o', (0, 1): '='}
     """
-    if settings.tie_rule == "greedy-residual":
+    if settings.removes_cells:
         return window_marks(settings.search_window)
     marks = {(0, 0): "o"}
     for cell in settings.search_cells():
-        place = (cell.row, cell.col)
-        marks[place] = ">" if cell.must_be_exceeded(has_lower_index=place < (0, 0)) else "="
+        offset = (cell.row, cell.col)
+        marks[offset] = ">" if cell.must_be_exceeded(has_lower_index=offset < (0, 0)) else "="
     return dict(sorted(marks.items()))
 
 
-def lines(marks: Mapping[Offset, str]) -> list[str]:
-    """Return a window as it is drawn, a line a row, `.` where there is no cell.
+def drawn_lines(marks: Mapping[Offset, str]) -> list[str]:
+    """Return a drawn window as one line per row, with `.` where there is no cell.
 
-    >>> lines({(0, 0): "o", (1, 1): "x"})
+    >>> drawn_lines({(0, 0): "o", (1, 1): "x"})
     ['o.', '.x']
     """
     box = Box.around(list(marks))
@@ -72,183 +63,187 @@ def lines(marks: Mapping[Offset, str]) -> list[str]:
     ]
 
 
-def windows(settings: PeakSumSettings) -> dict[str, dict[Offset, str]]:
-    """Return the marks of every window there is to draw, by its name.
+def drawn_windows(settings: PeakSumSettings) -> dict[str, dict[Offset, str]]:
+    """Return the marks of every window of the settings by its name.
 
-    >>> list(windows(PeakSumSettings(seed_window=(3, 3), pileup=("donut",))))
+    >>> list(drawn_windows(PeakSumSettings(seed_window=(3, 3), pileup=("donut",))))
     ['search window', 'seed window', 'sum window', 'pile-up donut']
     """
-    drawn = {"search window": comparisons(settings)}
+    windows = {"search window": comparison_marks(settings)}
     if len(settings.seed_cells()) > 1:
-        drawn["seed window"] = window_marks(settings.seed_window)
-    return {**drawn, "sum window": window_marks(settings.sum_window), **_estimates(settings)}
+        windows["seed window"] = window_marks(settings.seed_window)
+    return {**windows, "sum window": window_marks(settings.sum_window), **_pileup_windows(settings)}
 
 
 def legend(settings: PeakSumSettings) -> list[tuple[str, str]]:
-    """Return what the marks mean that the windows are drawn with.
+    """Return the marks of the drawn windows, each with its meaning.
 
     >>> [mark for mark, _ in legend(PeakSumSettings(tie_rule="all"))]
     ['o', '=', 'x']
     """
-    search, cells = (set("".join(lines(windows(settings)[f"{word} window"]))) for word in ("search", "sum"))
+    windows = drawn_windows(settings)
+    search, cells = (set("".join(drawn_lines(windows[f"{word} window"]))) for word in ("search", "sum"))
     meanings = [("o", "the seed")]
     if ">" in search:
         meanings.append((">", "the seed must exceed this cell"))
     if "=" in search:
         meanings.append(("=", "the seed may equal this cell, not be below it"))
-    if settings.tie_rule in ("first", "last") and len(meanings) > 1:
-        meanings[-1] = (meanings[-1][0], f"{meanings[-1][1]}; across a seam its place in the grid counts")
+    if TIE_RULES[settings.tie_rule].decides_by == "index" and len(meanings) > 1:
+        mark, meaning = meanings[-1]
+        meanings[-1] = (mark, f"{meaning}; across a seam the index in the grid decides")
     if "x" in cells | search:
         meanings.append(
-            ("x", "added" if "x" not in search else "added; in the search window: out of the running")
+            ("x", "added" if "x" not in search else "added; in the search window: excluded by the seed")
         )
     if "g" in cells:
         meanings.append(("g", "gated: added only if the cell one step nearer to the seed is added"))
     if settings.pileup:
-        meanings.append(("s", "looked at by the pile-up estimate"))
+        meanings.append(("s", "used by the pile-up estimate"))
     return meanings
 
 
-def unit_word(grid: Grid) -> str:
-    """Return the unit of a sum: counts where nobody said what a count is."""
+def sum_unit(grid: Grid) -> str:
+    """Return the unit of a sum: GeV, or counts for a bare grid without a unit."""
     return "counts" if grid.rows.name is grid.cols.name is None and grid.unit == 1 else "GeV"
 
 
-def compared_unit(settings: PeakSumSettings, grid: Grid) -> str:
-    """Return the unit of what is compared: that of the cells, of the grid's counts, or the noise."""
+def discriminant_unit(settings: PeakSumSettings, grid: Grid) -> str:
+    """Return the unit of the discriminant: that of the cells, counts of the grid, or the noise."""
     if settings.quantity == "significance":
         return "sigma"
-    word = unit_word(grid)
-    return word if word == "counts" or grid.unit == 1 else f"counts of {grid.unit:g} GeV"
+    unit = sum_unit(grid)
+    return unit if unit == "counts" or grid.unit == 1 else f"counts of {grid.unit:g} GeV"
 
 
-def places(grid: Grid, row: int, col: int) -> list[str]:
-    """Return where a cell lies on each axis, as far as the grid tells.
+def cell_positions(grid: Grid, row: int, col: int) -> list[str]:
+    """Return the index of a cell along each axis, with its position and label if the axis has them.
 
     >>> from hep_peaksum.library.geometries import named_grid
-    >>> places(named_grid("cms-l1-towers"), 0, 0)
+    >>> cell_positions(named_grid("cms-l1-towers"), 0, 0)
     ['row 0: eta -5.04, label -41', 'col 0: phi 0.04363, label 1']
     """
-    said = []
-    for word, place, axis in (("row", row, grid.rows), ("col", col, grid.cols)):
-        known = []
+    lines = []
+    for word, index, axis in (("row", row, grid.rows), ("col", col, grid.cols)):
+        details = []
         if axis.centres is not None:
-            known.append(
-                f"{axis.name or 'position'} {axis.centres[place]:.4g}" + f" {axis.unit}" * bool(axis.unit)
-            )
+            unit = f" {axis.unit}" if axis.unit else ""
+            details.append(f"{axis.name or 'position'} {axis.centres[index]:.4g}{unit}")
         if axis.label_values is not None:
-            known.append(f"label {axis.label_values[place]}")
-        said.append(f"{word} {place}" + f": {', '.join(known)}" * bool(known))
-    return said
+            details.append(f"label {axis.label_values[index]}")
+        lines.append(f"{word} {index}" + f": {', '.join(details)}" * bool(details))
+    return lines
 
 
-def _estimates(settings: PeakSumSettings) -> dict[str, dict[Offset, str]]:
-    """Return where each pile-up estimate looks, `s` beside the `x` of the sum window; equal ones in one.
+def _pileup_windows(settings: PeakSumSettings) -> dict[str, dict[Offset, str]]:
+    """Return the cells of each pile-up estimate, `s`, beside the `x` of the sum window; equal windows as one.
 
-    Of a phi ring only the part near the window is drawn, along the columns unless the estimate names the rows.
+    Of a φ-ring only the part near the window is drawn, along the columns unless the estimate names the rows.
     """
     window = {**dict.fromkeys(settings.sum_cells(), "x"), (0, 0): "o"}
     box, names = Box.around(list(window)), dict[frozenset[Offset], list[str]]()
-    for wanted in settings.pileup:
-        cells = reach(wanted, settings)
-        if wanted.kind == "phi_ring":
-            rows = wanted.axis == "rows"
-            low, high, place = (box.left, box.right, 1) if rows else (box.top, box.bottom, 0)
-            cells = tuple(cell for cell in box.ring(RING_DRAWN) if low <= cell[place] <= high)
-        names.setdefault(frozenset(cells), []).append(wanted.name)
+    for estimate in settings.pileup:
+        cells = estimate_offsets(estimate, settings)
+        if estimate.kind == "phi_ring":
+            is_along_rows = estimate.axis == "rows"
+            low, high, k = (box.left, box.right, 1) if is_along_rows else (box.top, box.bottom, 0)
+            cells = tuple(cell for cell in box.ring(RING_DRAWN) if low <= cell[k] <= high)
+        names.setdefault(frozenset(cells), []).append(estimate.name)
     return {
-        f"pile-up {', '.join(each)}": {**dict.fromkeys(sorted(cells), "s"), **window}
-        for cells, each in names.items()
+        f"pile-up {', '.join(group)}": {**dict.fromkeys(sorted(cells), "s"), **window}
+        for cells, group in names.items()
     }
 
 
-def pileup_words(wanted: Pileup, settings: PeakSumSettings) -> str:
-    """Return what a pile-up estimate is."""
+def pileup_in_words(estimate: Pileup, settings: PeakSumSettings) -> str:
+    """Return the definition of a pile-up estimate."""
     n_cells = len(settings.sum_cells())
     beyond = {
-        "zero": "cells beyond an edge count 0",
-        "strip": "a strip partly beyond an edge counts 0",
+        "zero": "cells beyond an edge count as 0",
+        "strip": "a strip partly beyond an edge counts as 0",
         "existing": "cells beyond an edge do not count",
-    }[wanted.edge]
-    if wanted.has_strips:
+    }[estimate.edge]
+    if estimate.has_strips:
         box = Box.around(list(settings.sum_cells()))
-        length, depth = wanted.length or box.right - box.left + 1, wanted.depth or 1
-        which = "the three smallest" if wanted.kind == "chunky_donut" else "4 x the two in the middle"
-        words = f"{which} of the four strips of {length} x {depth} cells along the window"
-    elif wanted.kind == "phi_ring":
-        without = "" if wanted.includes_cluster else ", the cluster left out"
-        along = {None: "the periodic axis", "rows": "the rows", "cols": "the columns"}[wanted.axis]
-        words = f"the full rings through the window along {along}{without}"
+        length, depth = estimate.length or box.right - box.left + 1, estimate.depth or 1
+        strips = "the three smallest" if estimate.kind == "chunky_donut" else "4 x the middle two"
+        text = f"{strips} of the four strips of {length} x {depth} cells along the window"
+    elif estimate.kind == "phi_ring":
+        without = "" if estimate.includes_cluster else ", without the cluster"
+        along = {None: "the periodic axis", "rows": "the rows", "cols": "the columns"}[estimate.axis]
+        text = f"the full rings through the window along {along}{without}"
     else:
-        words = f"the median of the ring of depth {wanted.depth} around the window"
-    return f"{words}, scaled to the {n_cells} cells of the window; {beyond}"
+        text = f"the median of the ring of depth {estimate.depth} around the window"
+    return f"{text}, scaled to the {n_cells} cells of the window; {beyond}"
 
 
-def words(settings: PeakSumSettings) -> list[tuple[str, str]]:
-    """Return what windows do not show, line by line: the word for it, and what it is.
+def settings_in_words(settings: PeakSumSettings) -> list[tuple[str, str]]:
+    """Return everything that the drawn windows do not show, as pairs of a term and its text.
 
-    >>> words(PeakSumSettings(seed_threshold="4 GeV"))[0]
+    >>> settings_in_words(PeakSumSettings(seed_threshold="4 GeV"))[0]
     ('seed threshold', '> 4 GeV')
     """
-    s, said = settings, []
+    lines = [*_discriminant_in_words(settings), *_seeds_in_words(settings), *_sums_in_words(settings)]
+    lines += [(f"pile-up {each.name}", pileup_in_words(each, settings)) for each in settings.pileup]
+    if settings.net_estimate is not None and len(settings.pileup) > 1:
+        lines.append(("net", f"the sum minus {settings.net_estimate.name}"))
+    return lines + _cuts_in_words(settings)
+
+
+def _discriminant_in_words(s: PeakSumSettings) -> list[tuple[str, str]]:
+    lines = []
     if s.coarsen != (1, 1):
         pooled = "the sum" if s.pool_by == "sum" else "the highest"
         cells = ", but the cells in them are added" if s.sum_over == "cells" else ""
         partial = "; the last may be smaller" if s.allow_partial_towers else ""
-        said.append(
-            (
-                "towers",
-                f"{pooled} of {s.coarsen[0]} x {s.coarsen[1]} cells; windows count towers{cells}{partial}",
-            )
-        )
+        size = f"{s.coarsen[0]} x {s.coarsen[1]} cells"
+        lines.append(("towers", f"{pooled} of {size}; windows count towers{cells}{partial}"))
     if not s.seed_is_cell:
-        what = "energy over noise" if s.quantity == "significance" else "the sum"
-        about = "of the seed window" if len(s.seed_cells()) > 1 else "of the cell"
+        value = "energy over noise" if s.quantity == "significance" else "the sum"
+        where = "of the seed window" if len(s.seed_cells()) > 1 else "of the cell"
         whole = "" if s.partial_seed_windows else "; only where the whole seed window lies in the grid"
-        said.append(("compared", f"{what} {about}{whole}"))
+        lines.append(("compared", f"{value} {where}{whole}"))
+    return lines
+
+
+def _seeds_in_words(s: PeakSumSettings) -> list[tuple[str, str]]:
     sigma = " sigma" if s.quantity == "significance" and not isinstance(s.seed_threshold, str) else ""
-    said += [
-        ("seed threshold", f"{s.seed_comparison} {s.seed_threshold}{sigma}"),
-        ("tie rule", f"{s.tie_rule}: {TIES[s.tie_rule]}{_greedy_order(s)}"),
-    ]
+    tie = f"{s.tie_rule}: {TIE_RULES[s.tie_rule].meaning}"
+    if s.is_greedy:
+        tie += f"; of equal ones the {'lower' if s.greedy_ties == 'first' else 'higher'} (row, col) first"
+    return [("seed threshold", f"{s.seed_comparison} {s.seed_threshold}{sigma}"), ("tie rule", tie)]
+
+
+def _sums_in_words(s: PeakSumSettings) -> list[tuple[str, str]]:
+    lines = []
     if s.cell_threshold is not None:
-        of = "the absolute value of a cell" if s.cell_threshold_abs else "a cell"
-        said.append(("cell threshold", f"{of} is added if {s.cell_comparison} {s.cell_threshold}"))
+        condition = f"{s.cell_comparison} {s.cell_threshold}"
+        subject = "a cell is added if its absolute value is" if s.cell_threshold_abs else "a cell is added if"
+        lines.append(("cell threshold", f"{subject} {condition}"))
     if s.keep_stronger_side is not None:
-        along = "row" if s.keep_stronger_side == "rows" else "column"
-        said.append(
-            ("stronger side", f"of lower and higher {along}s only the side with the larger sum is added")
+        sides = "rows" if s.keep_stronger_side == "rows" else "columns"
+        lines.append(
+            ("stronger side", f"of lower and higher {sides} only the side with the larger sum is added")
         )
-    taken = s.tie_rule == "greedy-residual"
     if len(s.sum_cells()) > 1:
         first = "a cell of several windows belongs to the first seed"
-        said.append(("overlap", first if taken else f"{s.overlap}: {OVERLAPS[s.overlap]}"))
-    said += [(f"pile-up {wanted.name}", pileup_words(wanted, s)) for wanted in s.pileup]
-    if s.net_estimate is not None and len(s.pileup) > 1:
-        said.append(("net", f"the sum minus {s.net_estimate.name}"))
-    return said + _cuts(s)
+        lines.append(("overlap", first if s.removes_cells else f"{s.overlap}: {OVERLAPS[s.overlap]}"))
+    return lines
 
 
-def _greedy_order(settings: PeakSumSettings) -> str:
-    if not settings.is_greedy:
-        return ""
-    return f"; of equal ones the {'lower' if settings.greedy_ties == 'first' else 'higher'} (row, col) first"
-
-
-def _cuts(s: PeakSumSettings) -> list[tuple[str, str]]:
-    said = []
+def _cuts_in_words(s: PeakSumSettings) -> list[tuple[str, str]]:
+    lines = []
     if s.sum_threshold is not None:
-        said.append(("sum threshold", f"{s.sum_threshold_on} {s.sum_comparison} {s.sum_threshold}"))
+        lines.append(("sum threshold", f"{s.sum_threshold_on} {s.sum_comparison} {s.sum_threshold}"))
     if s.min_seed_gap is not None:
-        said.append(("seed gap", f">= {s.min_seed_gap} above the highest other cell of the search window"))
+        lines.append(("seed gap", f">= {s.min_seed_gap} above the highest other cell of the search window"))
     if s.min_prominence is not None:
-        said.append(("prominence", f">= {s.min_prominence} above the saddle to anything higher"))
+        lines.append(("prominence", f">= {s.min_prominence} above the saddle to anything higher"))
     if s.min_neighbours:
-        said.append(
-            ("neighbours", f"at least {s.min_neighbours} of the search window > {s.neighbour_threshold}")
+        lines.append(
+            ("neighbours", f"at least {s.min_neighbours} cells of the search window > {s.neighbour_threshold}")
         )
     if s.max_clusters is not None:
-        said.append(("kept", f"the {s.max_clusters} clusters of an event with the largest sums"))
+        lines.append(("selected", f"the {s.max_clusters} clusters of an event with the largest sums"))
     if s.position != "seed":
-        said.append(("position", f"barycentre with {s.position} weights"))
-    return said
+        lines.append(("position", f"barycentre with {s.position} weights"))
+    return lines

@@ -1,4 +1,4 @@
-"""One axis of the detector plane: how many cells, what hits call them, where they are."""
+"""One axis of the detector plane: how many cells, their labels, their positions. Angles are parsed here."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from functools import lru_cache
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from hep_peaksum.kernels import Array
-from hep_peaksum.settings.thresholds import NUMBER, finite_number
+from hep_peaksum.settings.frozen_model import FrozenModel
+from hep_peaksum.settings.thresholds import NUMBER, Count, finite_number
 
 TWO_PI = 2 * math.pi
 
 
-def _coordinate(value: object) -> object:
-    """Read a coordinate; ``"2pi"``, ``"-pi"`` and ``"pi/2"`` are understood."""
+_MULTIPLE_OF_PI = rf"\s*({NUMBER}|[+-]?)\s*\*?\s*pi\s*(?:/\s*({NUMBER}))?\s*"
+
+
+def _parse_coordinate(value: object) -> object:
+    """Return a coordinate as a number; ``"2pi"``, ``"-pi"`` and ``"pi/2"`` are understood."""
     if not isinstance(value, str):
         return finite_number(value)
-    match = re.fullmatch(rf"\s*({NUMBER}|[+-]?)\s*\*?\s*pi\s*(?:/\s*({NUMBER}))?\s*", value)
+    match = re.fullmatch(_MULTIPLE_OF_PI, value)
     if not match or float(match[2] or 1) == 0:
         msg = f"{value!r} is not a coordinate: give a number, or a text such as '2pi' or '-pi/2'"
         raise ValueError(msg)
@@ -28,8 +32,8 @@ def _coordinate(value: object) -> object:
     return finite_number(factor * math.pi / float(match[2] or 1))
 
 
-def _labels(value: object) -> object:
-    """Write labels as one text: ``"-2..-1, 1..2"``."""
+def _parse_labels(value: object) -> object:
+    """Return labels as one text: ``"-2..-1, 1..2"``."""
     if isinstance(value, (list, tuple)):
         value = ", ".join(str(label) for label in value)
     if isinstance(value, str):
@@ -40,6 +44,7 @@ def _labels(value: object) -> object:
 
 @lru_cache(maxsize=64)
 def _read_labels(text: str) -> tuple[int, ...]:
+    """Return the labels of ``"-2..-1, 1..2"``, in the order of the cells."""
     labels: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*([+-]?\d+)\s*(?:\.\.\s*([+-]?\d+)\s*)?", part)
@@ -52,19 +57,39 @@ def _read_labels(text: str) -> tuple[int, ...]:
             raise ValueError(msg)
         labels.extend(range(low, high + 1))
     if len(set(labels)) < len(labels):
-        msg = f"the label {next(x for x in labels if labels.count(x) > 1)} stands twice in {text!r}"
+        msg = f"the label {next(x for x in labels if labels.count(x) > 1)} occurs twice in {text!r}"
         raise ValueError(msg)
     return tuple(labels)
 
 
-Coordinate = Annotated[float, BeforeValidator(_coordinate)]
-Count = Annotated[int, Field(strict=True, ge=1)]
+Coordinate = Annotated[
+    float,
+    BeforeValidator(_parse_coordinate),
+    WithJsonSchema(
+        {
+            "title": "number, or multiple of pi",
+            "anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^{_MULTIPLE_OF_PI}$"}],
+        }
+    ),
+]
+Labels = Annotated[
+    str,
+    BeforeValidator(_parse_labels),
+    WithJsonSchema(
+        {
+            "title": "integers and ranges",
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": ["integer", "string"]}}],
+        }
+    ),
+]
 
-# Labels that spread no wider are looked up in a table.
-LARGEST_TABLE = 1 << 16
+LARGEST_TABLE = 1 << 16  # widest range of labels that is looked up in a table
 
 
-class Axis(BaseModel):
+AXIS_NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
+
+
+class Axis(FrozenModel):
     """One axis of the plane: how many cells, what hits call them, where they are.
 
     Give `n` (bare indices), or `bins, start, stop`, or `edges`; or `labels`, the integers by which hits name
@@ -76,19 +101,46 @@ class Axis(BaseModel):
     4
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str | None = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="eta, phi, x, y, ...")
-    n: Count | None = Field(None, description="number of cells, without positions")
-    bins: Count | None = Field(None, description="number of cells of one width, between start and stop")
-    start: Coordinate | None = None
-    stop: Coordinate | None = None
-    edges: tuple[Coordinate, ...] | None = Field(None, description="where cells begin and end")
-    labels: Annotated[str, BeforeValidator(_labels)] | None = Field(
-        None, description="the integers that hits use, in the order of the cells"
+    name: str | None = Field(
+        None,
+        pattern=AXIS_NAME,
+        description="Name of the axis, and of the cluster field with the position: x, y, ... Clusters get "
+        "four-vectors where the axes are named eta and phi.",
+        examples=["eta"],
     )
-    periodic: bool = Field(False, strict=True, description="whether the axis closes on itself")
-    unit: str | None = Field(None, description="of the positions, as in 'mm'")
+    n: Count | None = Field(
+        None, description="Number of cells, for an axis without positions: hits name cells by index, from 0."
+    )
+    bins: Count | None = Field(
+        None, description="Number of cells of equal width between start and stop; give all three."
+    )
+    start: Coordinate | None = Field(
+        None,
+        description="Lower end of the first cell, in the unit of the axis. '-pi' and 'pi/2' are understood.",
+    )
+    stop: Coordinate | None = Field(
+        None, description="Upper end of the last cell, in the unit of the axis. '2pi' is understood."
+    )
+    edges: tuple[Coordinate, ...] | None = Field(
+        None,
+        description="Positions where cells begin and end, one more than there are cells, in place of bins, "
+        "start and stop.",
+        examples=[[-3, -1.5, 0, 1.5, 3]],
+    )
+    labels: Labels | None = Field(
+        None,
+        description="Integers by which hits name the cells, in the order of the cells. Positions may be added "
+        "by edges, or by bins, start and stop.",
+        examples=["-41..-30, -28..-1, 1..28, 30..41"],
+    )
+    periodic: bool = Field(
+        False, strict=True, description="Whether the axis closes on itself: the last cell touches the first."
+    )
+    unit: str | None = Field(
+        None,
+        description="Unit of the positions, shown on plots. An axis named phi is in radian.",
+        examples=["mm"],
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Axis:
@@ -99,8 +151,8 @@ class Axis(BaseModel):
         ways = [word for word in ("n", "bins", "edges") if getattr(self, word) is not None]
         allowed = [[], ["bins"], ["edges"]] if self.labels is not None else [["n"], ["bins"], ["edges"]]
         if ways not in allowed:
-            found = ", ".join([*ways, *["labels"] * (self.labels is not None)]) or "none of them"
-            msg = f"an axis is given by one of n, bins/start/stop, edges, labels (+ positions); here: {found}"
+            given = ", ".join([*ways, *["labels"] * (self.labels is not None)]) or "none of them"
+            msg = f"an axis is given by one of n, bins/start/stop, edges, labels (+ positions); here: {given}"
             raise ValueError(msg)
         if (positions := self.edge_positions) is not None:
             if len(positions) < 2 or not (np.isfinite(positions).all() and (np.diff(positions) > 0).all()):
@@ -150,7 +202,7 @@ class Axis(BaseModel):
     def coarsened(self, n: int, *, allow_partial_towers: bool = False) -> Axis:
         """Return the axis with `n` cells pooled into one; `allow_partial_towers` lets the last one be smaller.
 
-        Labels are those of the cells and go.
+        Labels are dropped, as they name cells.
 
         Raises
         ------
@@ -170,13 +222,13 @@ class Axis(BaseModel):
             )
             msg = f"{self.size} cells of {self.name or 'an axis'} cannot be pooled {n} by {n}: {remedy}"
             raise ValueError(msg)
-        edges, kept = self.edge_positions, {"name": self.name, "periodic": self.periodic, "unit": self.unit}
+        edges, others = self.edge_positions, {"name": self.name, "periodic": self.periodic, "unit": self.unit}
         if edges is None:
-            return Axis.model_validate({"n": -(-self.size // n), **kept})
-        return Axis.model_validate({"edges": np.unique([*edges[::n], edges[-1]]).tolist(), **kept})
+            return Axis.model_validate({"n": -(-self.size // n), **others})
+        return Axis.model_validate({"edges": np.unique([*edges[::n], edges[-1]]).tolist(), **others})
 
     def wrap(self, index: Array) -> Array:
-        """Return indices as they lie on the axis: closed if it is periodic, else -1 beyond an edge.
+        """Return indices on the axis: wrapped if it is periodic, else -1 beyond an edge.
 
         >>> Axis(n=4, periodic=True).wrap(np.array([-1, 4])), Axis(n=4).wrap(np.array([-1, 3]))
         (array([3, 0]), array([-1,  3]))
@@ -186,7 +238,7 @@ class Axis(BaseModel):
         return np.where((index >= 0) & (index < self.size), index, -1)
 
     def find(self, values: Array) -> Array:
-        """Return the cell of each hit, -1 where there is none: by label, by index, or by coordinate.
+        """Return the cell of each hit by its label, index or coordinate; -1 if it lies on no cell.
 
         >>> Axis(labels="-2..-1, 1..2").find(np.array([-1, 0, 2]))
         array([ 1, -1,  3])
@@ -200,27 +252,27 @@ class Axis(BaseModel):
         low, high = self.edge_positions[0], self.edge_positions[-1]
         inside = (values >= low) & (values < high)
         if self.periodic:
-            values = np.where(inside, values, _folded(values, low, high))
+            values = np.where(inside, values, _fold(values, low, high))
             inside = np.isfinite(values)
         cell = np.searchsorted(self.edge_positions, values, side="right") - 1
         return np.where(inside, cell, -1)
 
 
-def _folded(values: Array, low: float, high: float) -> Array:
-    """Return where values lie on the circle [low, high); what rounds to `high` lies at `low`."""
-    with np.errstate(invalid="ignore"):  # infinity is nowhere: NaN
+def _fold(values: Array, low: float, high: float) -> Array:
+    """Return values on the circle [low, high); a value that rounds to `high` is put at `low`."""
+    with np.errstate(invalid="ignore"):  # infinity becomes NaN, which lies on no cell
         folded = low + np.mod(values.astype(np.float64) - low, high - low)
     return np.where(folded >= high, low, folded)
 
 
 def _look_up(values: Array, labels: Array) -> Array:
-    """Return where each value stands among the labels, or -1."""
+    """Return the index of each value among the labels, or -1."""
     low, n = int(labels.min()), int(labels.max()) - int(labels.min()) + 1
     if values.dtype.kind in "iub" and values.dtype != np.uint64 and n <= LARGEST_TABLE:
         is_inside = values.size == 0 or (values.min() >= low and values.max() < low + n)
         if is_inside and np.array_equal(labels, np.arange(low, low + n)):
             return np.subtract(values, low, dtype=np.int64)
-        table = np.full(n + 2, -1)  # what lies beyond the labels is sent to one of the ends
+        table = np.full(n + 2, -1)  # values outside the labels are clipped to the first or last entry
         table[labels - low + 1] = np.arange(len(labels))
         return table.take(np.subtract(values, low - 1, dtype=np.int64), mode="clip")
     order = np.argsort(labels)

@@ -1,22 +1,23 @@
-"""The detector plane (`Grid`, of two axes) and the ways in which energies come onto it.
+"""The detector plane (`Grid`, of two axes), and arrays of energies on it made from dense branches.
 
 `Grid` is the only translator between array words (row, col) and detector words (eta, phi, x, y). It holds no
-energies: those are plain arrays of shape (event, row, col), made here from dense branches or from hits.
+energies: those are plain arrays of shape (event, row, col).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.kernels import Array, Periodic
-from hep_peaksum.settings.thresholds import Number, energy_in_gev
+from hep_peaksum.settings.frozen_model import FrozenModel
+from hep_peaksum.settings.thresholds import EnergyUnit, Number
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -25,7 +26,7 @@ AxisWord = Literal["row", "col", "layer"]
 
 
 class EventError(ValueError):
-    """Something is wrong with one event. `event` counts from the first event of the array that was given."""
+    """A problem with one event. `event` counts from the first event of the array that was given."""
 
     def __init__(self, event: int, problem: str) -> None:
         super().__init__(event, problem)
@@ -36,31 +37,41 @@ class EventError(ValueError):
         return f"event {self.event}: {self.problem}"
 
 
-def _unit(value: object) -> object:
-    return float(energy_in_gev(value)) if isinstance(value, str) else value
-
-
-class Grid(BaseModel):
+class Grid(FrozenModel):
     """The plane that the cells tile: two axes, and what a count of a cell means.
 
-    `quantity` says whether a cell holds an energy or a transverse energy, `unit` how many GeV are one count
-    (a number, or a text such as ``"0.5 GeV"``). Cells that hold a code of `saturated` are added as they are
+    `quantity` says whether a cell holds an energy or a transverse energy, `unit` how many GeV one count is (a
+    number, or a text such as ``"0.5 GeV"``). Cells that hold one of the `saturated` codes are added as they are
     and counted in the field `n_saturated` of the clusters.
 
     >>> Grid(rows=Axis(n=24), cols=Axis(n=16, periodic=True)).shape
     (24, 16)
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rows: Axis
-    cols: Axis
-    quantity: Literal["energy", "et"] = "energy"
-    unit: Annotated[Number, Field(gt=0), BeforeValidator(_unit)] = 1.0
-    saturated: tuple[Number, ...] = Field((), description="values that stand for an overflow; they are flagged")
+    rows: Axis = Field(
+        description="Axis of the rows: n, or bins, start and stop, or edges; or labels. Left out, it has as "
+        "many cells as the shape of the dense branch says.",
+        examples=[{"name": "eta", "bins": 24, "start": -3, "stop": 3}],
+    )
+    cols: Axis = Field(
+        description="Axis of the columns; the same keys as rows.",
+        examples=[{"name": "phi", "bins": 72, "start": 0, "stop": "2pi", "periodic": True}],
+    )
+    quantity: Literal["energy", "et"] = Field(
+        "energy", description="What a cell holds: an energy or a transverse energy (et)."
+    )
+    unit: EnergyUnit = Field(
+        1.0, description="Energy of one count: a number of GeV, or an energy.", examples=["0.5 GeV"]
+    )
+    saturated: tuple[Number, ...] = Field(
+        (),
+        description="Values of a cell that stand for an overflow, in counts. Such cells are added as they are "
+        "and counted in the field n_saturated.",
+        examples=[[509, 510, 511]],
+    )
 
     @model_validator(mode="after")
-    def _two_names(self) -> Grid:
+    def _check_names(self) -> Grid:
         if self.rows.name is not None and self.rows.name == self.cols.name:
             msg = f"rows and cols are both named {self.rows.name!r}"
             raise ValueError(msg)
@@ -87,7 +98,7 @@ class Grid(BaseModel):
         return self.model_copy(update={"rows": axes[0], "cols": axes[1]})
 
     def wrap(self, row: Array, col: Array) -> tuple[Array, Array]:
-        """Return rows and columns as they lie in the grid: closed on periodic axes, (-1, -1) beyond an edge.
+        """Return rows and columns on the grid: wrapped on periodic axes, (-1, -1) beyond an edge.
 
         >>> grid = Grid(rows=Axis(n=2), cols=Axis(n=4, periodic=True))
         >>> grid.wrap(np.array([0, 2]), np.array([-1, 1]))
@@ -98,7 +109,7 @@ class Grid(BaseModel):
         return np.where(outside, -1, row), np.where(outside, -1, col)
 
     def axis(self, name: str) -> tuple[Literal["row", "col"], Axis] | None:
-        """Return the axis of that name and which one it is, or None."""
+        """Return ("row" or "col", axis) of the axis of that name, or None."""
         if self.rows.name == name:
             return "row", self.rows
         return ("col", self.cols) if self.cols.name == name else None
@@ -125,25 +136,24 @@ def from_dense(
     axes: Sequence[AxisWord] = ("row", "col"),
     shape: Sequence[int] | None = None,
 ) -> Array:
-    """Return cells that are stored one by one, empty ones too, as an array (event, row, col).
+    """Return grids that are stored cell by cell, empty cells included, as an array (event, row, col).
 
     Parameters
     ----------
     array
-        One value per cell and event: shape (event, ...) in the order of `axes`, or flat, or jagged with one
-        length throughout.
+        One value per cell and event: shape (event, ...) in the order of `axes`, or flat, or jagged with the
+        same length in every event.
     grid
-        The plane. Its shape is what the array is held to.
+        The plane, which the array must fit.
     axes
-        The order in which a cell's indices run, slowest first; with ``"layer"`` the result is
-        (event, layer, row, col).
+        The order of a cell's indices, slowest first; with ``"layer"`` the result is (event, layer, row, col).
     shape
         Cells along `axes`; needed only for the number of layers of a flat array.
 
     Raises
     ------
     EventError
-        If an event has not the promised number of cells; it names the first such event.
+        If an event has another number of cells than the grid; it names the first such event.
     ValueError
         If the array as a whole does not fit the grid.
 
@@ -152,7 +162,7 @@ def from_dense(
     """
     expected = _dense_shape(grid, axes, shape)
     if isinstance(array, (list, tuple)):
-        import awkward as ak  # noqa: PLC0415 -- only those who pass jagged arrays pay for it
+        import awkward as ak
 
         array = ak.Array(list(array))
     cells = array if isinstance(array, np.ndarray) else _regular(array, expected)
@@ -167,7 +177,7 @@ def from_dense(
 
 
 def _dense_shape(grid: Grid, axes: Sequence[AxisWord], shape: Sequence[int] | None) -> tuple[int, ...]:
-    """Return the cells along `axes`, 0 for a number of layers that only the array can tell."""
+    """Return the number of cells along `axes`, 0 for layers if `shape` is not given."""
     if sorted(axes) not in (["col", "row"], ["col", "layer", "row"]):
         msg = f"axes are row and col, and layer if there is one, in the order of the branch; not {list(axes)}"
         raise ValueError(msg)
@@ -181,16 +191,16 @@ def _dense_shape(grid: Grid, axes: Sequence[AxisWord], shape: Sequence[int] | No
     return tuple(shape)
 
 
-def _with_layers(expected: tuple[int, ...], found: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the expected shape with the number of layers that an array of this shape has."""
-    is_flat = len(found) == 1
-    n_layers = found[0] // math.prod(n for n in expected if n) if is_flat else found[expected.index(0)]
+def _with_layers(expected: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the expected shape with the number of layers of an array of this shape."""
+    is_flat = len(shape) == 1
+    n_layers = shape[0] // math.prod(n for n in expected if n) if is_flat else shape[expected.index(0)]
     return tuple(n or n_layers for n in expected)
 
 
 def _regular(array: ak.Array, expected: tuple[int, ...]) -> Array:
-    """Return a jagged array as a regular one; the first event of another shape than expected is an error."""
-    import awkward as ak  # noqa: PLC0415 -- only those who pass jagged arrays pay for it
+    """Return a jagged array as a regular one; an event of another shape than expected is an error."""
+    import awkward as ak
 
     depth = array.ndim - 1
     if len(array) == 0:
@@ -219,8 +229,8 @@ def _regular(array: ak.Array, expected: tuple[int, ...]) -> Array:
 
 
 def _wrong_shape(event: ak.Array, sizes: list[int]) -> str:
-    """Say how many values an event has on the first level where they are not as many as they should be."""
-    import awkward as ak  # noqa: PLC0415 -- only those who pass jagged arrays pay for it
+    """Describe the first level on which an event has another number of values than the grid."""
+    import awkward as ak
 
     for level, size in enumerate(sizes, start=1):
         for n in ak.to_list(ak.flatten(ak.num(event, axis=level), axis=None)):

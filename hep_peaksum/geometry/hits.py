@@ -1,7 +1,7 @@
-"""Sparse cells: jagged hits, placed on a plane without a grid for every event.
+"""Jagged hits on a plane, kept as they are: no dense grid for every event.
 
-Most searches need no dense grids: a kernel fills one small grid with the hits of an event, looks about them,
-and clears the same cells again. What does look at grids, such as the shape of a cluster, makes them.
+Most searches need no dense grids: the kernel fills one small grid with the hits of an event, searches around
+them, and clears the same cells again. Dense grids are built only for what needs them, such as cluster shapes.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Hits:
     """The hits of some events on a plane, event after event.
 
-    Those of event i lie at ``event_offsets[i]`` to ``event_offsets[i + 1]``, in cell number `cell`, row after
-    row. Several hits in one cell add. `n_outside` hits lay outside the plane and are not among them.
+    The hits of event i are ``event_offsets[i]`` to ``event_offsets[i + 1]``; `cell` is row * number of columns
+    + col. Several hits in one cell add. Hits outside the plane are not included; `n_outside` counts them.
     """
 
     event_offsets: Array
@@ -49,7 +49,7 @@ class Hits:
 
 
 def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
-    """Return jagged hits on a plane, for `find_clusters`; parameters and errors are those of `from_hits`.
+    """Return jagged hits on a plane, for `find_clusters`; parameters and errors as in `from_hits`.
 
     >>> import awkward as ak
     >>> from hep_peaksum.geometry.grid import bare_grid
@@ -57,10 +57,10 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
     >>> hits.dense().tolist(), hits.n_outside
     ([[[0, 5]]], 1)
     """
-    import awkward as ak  # noqa: PLC0415 -- only those who pass awkward arrays pay for it
+    import awkward as ak
 
     if len({len(column) for column in (row, col, energy)}) > 1:
-        msg = f"row, col and energy are of {len(row)} events, {len(col)} events and {len(energy)} events"
+        msg = f"row, col and energy have {len(row)} events, {len(col)} events and {len(energy)} events"
         raise ValueError(msg)
     n_hits = ak.to_numpy(ak.num(energy))
     for word, column in (("row", row), ("col", col)):
@@ -76,31 +76,31 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
         raise ValueError(msg)
     if value.dtype != np.float32:
         value = value.astype(accumulator(np.float64 if value.dtype.kind == "f" else np.int64), copy=False)
-    first = np.concatenate([[0], np.cumsum(n_hits)])
+    event_offsets = np.concatenate([[0], np.cumsum(n_hits)])
     n_outside = 0
     if cell.min(initial=0) < 0:
         inside = cell >= 0
         n_outside = len(inside) - int(np.count_nonzero(inside))
-        first = offsets_after_mask(first, inside)
+        event_offsets = offsets_after_mask(event_offsets, inside)
         cell, value = cell[inside], value[inside]
-    return Hits(first, cell, value, grid.shape, n_outside)
+    return Hits(event_offsets, cell, value, grid.shape, n_outside)
 
 
 def _cells(row: Array, col: Array, grid: Grid) -> Array:
-    """Return the number of the cell of every hit, below 0 where there is none.
+    """Return the flat index of the cell of every hit, below 0 if it lies outside the plane.
 
-    Some hits at a time: new memory for every step of all of them would take longer than the steps.
+    Hits are placed in blocks: allocating temporaries for all of them takes longer than the steps themselves.
     """
     cell = np.empty(len(row), np.int32)
     for start in range(0, len(row), block_sizes.HITS):
-        some = slice(start, start + block_sizes.HITS)
-        i, j = grid.rows.find(row[some]), grid.cols.find(col[some])
-        cell[some] = np.where(j < 0, -1, i * grid.cols.size + j)
+        block = slice(start, start + block_sizes.HITS)
+        i, j = grid.rows.find(row[block]), grid.cols.find(col[block])
+        cell[block] = np.where(j < 0, -1, i * grid.cols.size + j)
     return cell
 
 
 def from_hits(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Array:
-    """Return the cells that jagged hits fill, as an array (event, row, col).
+    """Return jagged hits as dense grids, an array (event, row, col).
 
     Several hits in one cell add. Integer energies give int64 cells, others float64.
 
@@ -116,12 +116,12 @@ def from_hits(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Arr
     Raises
     ------
     EventError
-        If an event has not as many rows as columns and energies.
+        If the numbers of rows, columns and energies of an event differ.
 
     Warns
     -----
     UserWarning
-        If hits lie outside the grid; they are not added, and counted.
+        If hits lie outside the grid; they are counted and not added.
 
     >>> import awkward as ak
     >>> from hep_peaksum.geometry.grid import bare_grid

@@ -1,7 +1,7 @@
-"""coffea's Runner as this package uses it: what happens to one file and to one chunk, and how errors are told.
+"""coffea's Runner as this package uses it: how files and chunks are processed, and their errors reported.
 
-Errors are put into one line on the worker, where their cause is at hand; what may be lost comes back as a loss
-with its reason. A chunk is committed only if its file is still the one that was planned.
+Errors become one line on the worker, where their cause is known. What may be lost comes back as a loss with its
+reason. A chunk is committed only if its file is still the one that was planned.
 """
 
 from __future__ import annotations
@@ -19,54 +19,69 @@ from coffea.processor.executor import FileMeta, WorkItem
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import REMOTE, file_state
 from hep_peaksum.job.processor import PeakSumProcessor, Tally
-from hep_peaksum.reading.files import _n_entries, error_message, open_input, open_tree, schema_class
+from hep_peaksum.reading.files import count_entries, error_message, open_file, open_tree, schema_class
 from hep_peaksum.reading.remote import reading_options
 from hep_peaksum.results.atomic_write import WriteError
 from hep_peaksum.results.checkpoints import Record
 from hep_peaksum.results.manifest import LOSSES, Loss
 
-# What does not pass by waiting.
+# Errors of a local file that waiting does not cure.
 PERMANENT_ERRNOS = {None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EINVAL}
+CHANGED = "the file changed while the job ran: leave it as it is, or start over with hep-peaksum run --restart"
 
 
 class ChunkError(RuntimeError):
-    """A chunk that could not be processed: one line that names the file and what is wrong with it."""
+    """A chunk that cannot be processed: one line that names the file and the reason."""
 
 
 class Runner(processor.Runner):  # type: ignore[misc]
-    """coffea's Runner, with what real files need: whole numbers of entries, one-line errors, told losses.
+    """coffea's Runner with whole numbers of entries, errors of one line, and losses that are reported.
 
-    Geant4 writes trees whose number of entries is a float, on which coffea breaks.
+    It replaces three internal functions of coffea 2026.9.0; `tests/job/test_coffea_patches.py` fails as soon as
+    one of the replacements is no longer needed.
     """
 
     n_retries = 0
 
     @property
     def automatic_retries(self) -> Callable[..., Any]:
-        """What coffea calls for every file and every chunk."""
+        """The function that processes a file or a chunk, again if the error may pass.
+
+        Why: coffea tries again at once after any error, even of content, with a warning each time; and what it
+        skips is missing from the result without a record.
+        Drop it when coffea lets one choose the errors and the delay, and returns what it skipped and why.
+        """
         return partial(_attempt, self.n_retries)
 
     @staticmethod
     def metadata_fetcher_root(timeout: int, _align: Any, _options: Any, item: FileMeta) -> Any:
-        """Return the number of entries of a file, its UUID, and its state on disk."""
+        """Return the number of entries of a file, its UUID, and its state on disk.
+
+        Why: Geant4 writes trees whose number of entries is a float, of which coffea cannot make chunks; and
+        coffea does not note the state of a file, by which a later change is noticed.
+        Drop it when coffea converts the number, and lets one add to the metadata of a file.
+        """
         state = file_state(item.filename)
-        with open_input(item.filename, timeout) as file:
+        with open_file(item.filename, timeout) as file:
             tree = open_tree(file, item.filename, item.treename)
-            described = {"numentries": _n_entries(tree), "uuid": file.file.fUUID, "state": state}
-        return _described(item, {**(item.metadata or {}), **described})
+            metadata = {"numentries": count_entries(tree), "uuid": file.file.fUUID, "state": state}
+        return _with_metadata(item, {**(item.metadata or {}), **metadata})
 
     @staticmethod
     def _work_function(form: str, timeout: int, *more: Any, uproot_options: Any, **keywords: Any) -> Any:
-        """Process a chunk, with what its file system wants to know."""
-        item = more[-1]
-        options = reading_options(_target(item).filename)
+        """Process a chunk, with the options that its file system needs.
+
+        Why: coffea opens the files of a job, local and remote, with the same options.
+        Drop it when coffea takes options per file, or uproot's own sources respect `timeout`.
+        """
+        options = reading_options(_without_processor(more[-1]).filename)
         return processor.Runner._work_function(
             form, timeout, *more, uproot_options={**uproot_options, **options}, **keywords
         )
 
 
 class CheckedProcessor(PeakSumProcessor):
-    """The processor of a job: it commits nothing of a file that is no longer what was planned."""
+    """The processor of a job: it commits nothing of a file that has changed since the job was planned."""
 
     def blocks(self, events: Any, tally: Tally) -> Iterator[Any]:
         """Yield the events of a chunk; another file of the same name is a ValueError."""
@@ -78,63 +93,53 @@ class CheckedProcessor(PeakSumProcessor):
         yield from super().blocks(events, tally)
 
     def record(self, metadata: Mapping[str, Any], tally: Tally) -> Record:
-        """Return the record of a chunk; without it the part does not count."""
+        """Return the record of a chunk, without which its part does not count."""
         if metadata["state"] != file_state(metadata["filename"]):
             raise ValueError(CHANGED)
         return super().record(metadata, tally)
 
 
-CHANGED = "the file changed while the job ran: leave it as it is, or start over with hep-peaksum run --restart"
-
-
-def runner(
-    config: Config,
-    executor: Any,
-    *,
-    pre_executor: Any = None,
-    cache: MutableMapping[Any, Any] | None = None,
-) -> Runner:
-    """Return coffea's Runner for a config."""
-    made = Runner(
+def make_runner(config: Config, executor: Any, cache: MutableMapping[Any, Any] | None = None) -> Runner:
+    """Return coffea's Runner for a config; `cache` holds the metadata of files that need not be opened."""
+    runner = Runner(
         executor=executor,
-        pre_executor=pre_executor,
         chunksize=config.run.chunksize,
         schema=schema_class(config.events.schema_name),
         skipbadfiles=config.run.on_bad_file == "skip",
         xrootdtimeout=config.run.timeout,
         metadata_cache=cache,
     )
-    made.n_retries = config.run.retries
-    return made
+    runner.n_retries = config.run.retries
+    return runner
 
 
-def _described(item: FileMeta, metadata: dict[str, Any]) -> Any:
+def _with_metadata(item: FileMeta, metadata: dict[str, Any]) -> Any:
     return processor.set_accumulator([FileMeta(item.dataset, item.filename, item.treename, metadata)])
 
 
-def _target(item: Any) -> Any:
-    """Return the file or the chunk; dask sends the processor along with it."""
+def _without_processor(item: Any) -> Any:
+    """Return the file or the chunk; Dask sends the processor along with it."""
     return item[0] if isinstance(item, tuple) else item
 
 
-def _attempt(n_retries: int, _retries: int, skips: bool, func: Any, given: Any, **_options: Any) -> Any:
-    """Return what `func` gives for a file or a chunk, or the loss of it."""
-    item = _target(given)
+def _attempt(n_retries: int, _retries: int, skips: bool, function: Any, argument: Any, **_options: Any) -> Any:
+    """Return the result of `function` for a file or a chunk, or the loss of it."""
+    item = _without_processor(argument)
     for n_failed in range(n_retries + 1):
         try:
-            return func(given)
+            return function(argument)
         except Exception as error:
             if n_failed < n_retries and is_transient(item.filename, error):
                 time.sleep(2**n_failed if REMOTE in item.filename else 0.1)
                 continue
-            place = next((cause for cause in _causes(error) if isinstance(cause, WriteError)), None)
-            reason = error_message(item.filename, error) if place is None else str(place)
-            if not skips or place is not None:
+            write_error = next((cause for cause in _causes(error) if isinstance(cause, WriteError)), None)
+            reason = error_message(item.filename, error) if write_error is None else str(write_error)
+            if not skips or write_error is not None:
                 raise ChunkError(reason) from error
             if isinstance(item, WorkItem):
                 loss = Loss(item.dataset, item.filename, item.entrystart, len(item), reason)
                 return {"out": {LOSSES: [loss]}, "processed": {item}}
-            return _described(item, {LOSSES: Loss(item.dataset, item.filename, 0, None, reason)})
+            return _with_metadata(item, {LOSSES: Loss(item.dataset, item.filename, 0, None, reason)})
     return None
 
 
@@ -145,7 +150,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def is_transient(path: str, error: BaseException) -> bool:
-    """Return whether it may be another time: what a network or a file system refuses, but not wrong content."""
+    """Return whether an error may pass: one of a network or a file system, but not of content."""
     causes = list(_causes(error))
     if any(isinstance(cause, (WriteError, FileNotFoundError)) for cause in causes):
         return False

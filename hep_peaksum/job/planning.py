@@ -1,30 +1,29 @@
-"""Before a job runs: which files and chunks there are, and what the job looks for in them."""
+"""Before a job runs: its files and chunks, and whether the files have the branches that the config reads."""
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from coffea import processor
-from coffea.nanoevents import NanoEventsFactory
 from coffea.processor.executor import FileMeta, WorkItem
 
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import Files, expand_files
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.job.coffea_runner import Runner, runner
+from hep_peaksum.job.coffea_runner import make_runner
 from hep_peaksum.job.executors import Workers
 from hep_peaksum.reading.columns import column
-from hep_peaksum.reading.files import find_files, open_input, open_tree, schema_class
+from hep_peaksum.reading.files import find_files, nano_events, one_line_errors, open_file, open_tree
 from hep_peaksum.results.manifest import LOSSES, Loss
 
-# Starting workers costs more than opening so many files.
+# Up to this number, opening the files takes less time than starting workers for it.
 FEW_FILES = 50
 
 
 class Plan(NamedTuple):
-    """What coffea is to run, in event order, and the files that cannot be read."""
+    """The work items for coffea, in event order, and the losses of files that cannot be read."""
 
     items: Sequence[WorkItem]
     lost: Sequence[Loss]
@@ -45,13 +44,13 @@ def plan_job(
     config
         As from `hep_peaksum.config.load.load_config`.
     files
-        As from `find_files`, which is asked by default.
+        As from `find_files`, which is the default.
     max_events
-        Plan no more entries than this of every dataset.
+        Plan at most this many entries per dataset.
     cache
-        What is known of files, which are then not opened; what is found is put into it.
+        Metadata of files, which are then not opened; that of opened files is added.
     workers
-        Those that open many files; by default some are started for it.
+        To open a large number of files; by default they are started here.
 
     Raises
     ------
@@ -64,27 +63,27 @@ def plan_job(
     files = find_files(config) if files is None else files
     cache = {} if cache is None else cache
     n_unknown = sum(len(paths) for paths in files.values()) - len(cache)
-    opening = workers.executor if n_unknown > FEW_FILES else processor.IterativeExecutor()
-    planner: Runner = runner(config, opening, cache=cache)
-    left = dict.fromkeys(files, max_events)
+    executor = workers.executor if n_unknown > FEW_FILES else processor.IterativeExecutor()
+    n_left = dict.fromkeys(files, max_events)
     items = []
-    for item in planner.preprocess({name: {"files": dict(paths)} for name, paths in files.items()}):
-        budget = left[item.dataset]
-        if budget is None:
+    runner = make_runner(config, executor, cache)
+    for item in runner.preprocess({name: {"files": dict(paths)} for name, paths in files.items()}):
+        n = n_left[item.dataset]
+        if n is None:
             items.append(item)
-        elif budget > 0 or len(item) == 0:
-            items.append(replace(item, entrystop=min(item.entrystop, item.entrystart + budget)))
-            left[item.dataset] = budget - len(items[-1])
+        elif n > 0 or len(item) == 0:
+            items.append(replace(item, entrystop=min(item.entrystop, item.entrystart + n)))
+            n_left[item.dataset] = n - len(items[-1])
     return Plan(items, [metadata[LOSSES] for metadata in cache.values() if LOSSES in metadata])
 
 
 def check_inputs(config: Config) -> list[str]:
-    """Look up what the config reads in the first file of every dataset; return what files there are not.
+    """Look up trees and branches in the first file of every dataset; return a line for each missing file.
 
     Raises
     ------
     ConfigError
-        If a file has not the trees and branches that the config reads, with a line for each.
+        If a file does not have the trees and branches that the config reads, with a line for each.
     """
     missing: list[str] = []
     problems: list[str] = []
@@ -95,9 +94,9 @@ def check_inputs(config: Config) -> list[str]:
             missing.append(f"datasets.{name}: {error}")
             continue
         try:
-            with open_input(path, config.run.timeout) as file:
+            with open_file(path, config.run.timeout) as file, one_line_errors(path):
                 open_tree(file, path, tree)
-                problems.extend(f"{path}: {lack}" for lack in _lacking(config, file, path, tree))
+                problems.extend(f"{path}: {problem}" for problem in _missing_branches(config, file, path, tree))
         except (OSError, ValueError) as error:
             problems.append(str(error))
     if problems:
@@ -105,19 +104,11 @@ def check_inputs(config: Config) -> list[str]:
     return missing
 
 
-def _lacking(config: Config, file: Any, path: str, tree: str) -> list[str]:
-    events = NanoEventsFactory.from_root(
-        file,
-        treepath=tree,
-        schemaclass=schema_class(config.events.schema_name),
-        entry_start=0,
-        entry_stop=0,
-        metadata={"dataset": "", "filename": path, "treename": tree, "entrystart": 0, "entrystop": 0},
-    ).events()
-    lacking = []
+def _missing_branches(config: Config, file: Any, path: str, tree: str) -> Iterator[str]:
+    """Yield an error message for each branch that the config reads and the file does not have."""
+    events = nano_events(file, path, tree, 0, 0, schema=config.events.schema_name)
     for branch in config.branches():
         try:
             column(events, branch, config.friends)
         except ValueError as error:
-            lacking.append(str(error))
-    return lacking
+            yield str(error)

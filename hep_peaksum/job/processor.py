@@ -1,7 +1,8 @@
-"""One coffea chunk: events in, clusters and histograms out, committed to disk or handed back.
+"""One coffea chunk: events in, clusters and histograms out, committed to disk or returned.
 
-`PeakSumProcessor` is made of plain YAML values, so that any framework that names a class and its arguments can
-run it. It never puts an awkward array into coffea's accumulator as such: equal-shaped ones would be added.
+`PeakSumProcessor` takes plain YAML values, so that any framework that names a class and its arguments can run
+it. It never puts a bare awkward array into coffea's accumulator, which would add arrays of equal shape element
+by element.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from coffea.processor import ProcessorABC
 from hep_peaksum import block_sizes
 from hep_peaksum.analysis import histograms
 from hep_peaksum.clustering.find import find_peaks
-from hep_peaksum.clustering.records import Table, jagged, table
+from hep_peaksum.clustering.records import ClusterTable, cluster_table, jagged_clusters
 from hep_peaksum.config.load import parse_job
 from hep_peaksum.config.model import Job
 from hep_peaksum.config.paths import expand_files
@@ -28,12 +29,12 @@ from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.job.prefetch import prefetch
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.blocks import block_size, ranges
-from hep_peaksum.reading.columns import column, grid_columns, identity
+from hep_peaksum.reading.columns import column, event_identity, grid_columns
 from hep_peaksum.results.checkpoints import Chunk, Record, commit
 
 
 class ChunkResult(NamedTuple):
-    """What one chunk gives: an entry per event with its clusters, histograms, what lay outside the grids."""
+    """The result of one chunk: events with their clusters, histograms, counts of clusters and hits outside."""
 
     events: ak.Array
     histograms: dict[str, hist.Hist[Any]]
@@ -43,7 +44,7 @@ class ChunkResult(NamedTuple):
 
 @dataclass
 class Tally:
-    """What has been counted so far of a chunk."""
+    """The counts of a chunk so far."""
 
     histograms: dict[str, hist.Hist[Any]]
     n_clusters: dict[str, int]
@@ -53,16 +54,16 @@ class Tally:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Events held for the end. It cannot be added: a chunk that comes twice is an error, not a sum."""
+    """The events of a chunk, kept until the end. They cannot be added: a chunk that comes twice is an error."""
 
     events: ak.Array
 
 
-def _numbered(datasets: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the numbers of datasets and files in the order in which they are given, from 1."""
+def _number_datasets(datasets: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the numbers of datasets and of their files, from 1 and in the order given."""
     paths = {name: expand_files(dataset["files"]) for name, dataset in datasets.items()}
     return {
-        name: {"number": number, "files": {path: place for place, path in enumerate(paths[name], start=1)}}
+        name: {"number": number, "files": {path: i for i, path in enumerate(paths[name], start=1)}}
         for number, name in enumerate(datasets, start=1)
     }
 
@@ -73,22 +74,22 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
     Parameters
     ----------
     grids, clusters, histograms, events, friends
-        The sections of the config of these names, as plain values.
+        The sections of the config with these names, as plain values.
     directory
-        Where parts and records are committed. Without it the clusters are handed back: the result then holds,
-        per dataset, ``events``, one entry for every input event, in event order.
+        The folder to which parts and records are committed. Without it the clusters are returned: the result
+        then holds, per dataset, ``events`` with one entry per input event, in event order.
     numbers
-        Per dataset its number and the numbers of its files, for events that have no identity of their own.
+        The number of each dataset and of its files, for events without an identity of their own.
     fingerprint
-        What the records are signed with: the job and the version that made them.
+        Identifies the job and the version in the records.
     datasets
-        The section of the config, for `numbers` in its order and so for the order of the in-memory result;
-        by default files are taken in the order of their names.
+        The section of the config, from which `numbers` follow, and with them the order of the returned events;
+        by default files are in the order of their names.
 
     Raises
     ------
-    hep_peaksum.config.model.ConfigError
-        If the sections do not make sense, with a line for every problem.
+    hep_peaksum.config.yaml_io.ConfigError
+        If the sections are not valid, with a line for every problem.
 
     Examples
     --------
@@ -118,26 +119,25 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         self._written = {name: {*self.job.written_fields(name), "grid"} for name in self.job.clusters}
         self._maps = {name: (grid.noise_map(), grid.mask_map()) for name, grid in self.job.grids.items()}
         self.directory = directory
-        self.numbers = numbers or _numbered(datasets or {})
+        self.numbers = numbers or _number_datasets(datasets or {})
         self.fingerprint = fingerprint
 
     def process(self, events: ak.Array) -> dict[str, Any]:
-        """Return the counts of one chunk; its clusters are committed to disk, or held for `postprocess`."""
+        """Return the counts of one chunk; its clusters are committed to disk, or kept for `postprocess`."""
         dataset, path = events.metadata["dataset"], events.metadata["filename"]
         if self.directory is not None:
             return {dataset: self._commit(events, Path(self.directory))}
         result = self.find(events)
-        held = {(path, events.metadata["entrystart"]): _Chunk(result.events)}
+        chunk = {(path, events.metadata["entrystart"]): _Chunk(result.events)}
         counts = _counts(len(result.events), result)
-        return {dataset: {**counts, "histograms": result.histograms, "events": held}}
+        return {dataset: {**counts, "histograms": result.histograms, "events": chunk}}
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
-        """Put the chunks that were held into event order."""
+        """Concatenate the chunks that were kept, in event order."""
         if self.directory is None:
-            for dataset, found in accumulator.items():
-                found["events"] = ak.concatenate(
-                    [found["events"][key].events for key in sorted(found["events"], key=self._place(dataset))]
-                )
+            for dataset, result in accumulator.items():
+                chunks = sorted(result["events"].items(), key=self._order(dataset))
+                result["events"] = ak.concatenate([chunk.events for _, chunk in chunks])
         return accumulator
 
     def find(self, events: ak.Array) -> ChunkResult:
@@ -146,7 +146,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If a branch is missing, or an event does not hold what a grid needs; it names the entry.
+            If a branch is missing, or an event does not fit a grid; the message names the entry.
         """
         tally = self.tally()
         blocks = list(self.blocks(events, tally))
@@ -154,14 +154,14 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         return ChunkResult(whole, tally.histograms, tally.n_clusters, tally.n_outside)
 
     def tally(self) -> Tally:
-        """Return empty histograms, and nothing counted."""
+        """Return empty histograms, and counts of 0."""
         planes = {name: self.job.grids_of(name)[0] for name in self.job.clusters}
-        settings = {name: wanted.settings for name, wanted in self.job.clusters.items()}
-        booked = {name: histograms.book(wanted, planes, settings) for name, wanted in self.job.booked.items()}
+        settings = {name: collection.settings for name, collection in self.job.clusters.items()}
+        booked = {name: histograms.book(each, planes, settings) for name, each in self.job.booked.items()}
         return Tally(booked, dict.fromkeys(self.job.clusters, 0), dict.fromkeys(self.job.grids, 0))
 
     def blocks(self, events: ak.Array, tally: Tally) -> Iterator[ak.Array]:
-        """Yield the events of a chunk with their clusters, some at a time, and add them to the tally.
+        """Yield the events of a chunk with their clusters, a batch at a time, and add them to the tally.
 
         Raises
         ------
@@ -169,15 +169,17 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
             As `find`.
         """
         try:
-            others = {**self._identity(events), **self._kept(events)}
-            for start, tables in _together(self._found(events, tally)):
-                found = {name: jagged(tables[name], self.job.clusters[name].settings) for name in tables}
-                n_events = len(next(iter(found.values())))
+            others = {**self._identity(events), **self._kept_columns(events)}
+            for start, tables in _batched(self._find_blocks(events, tally)):
+                collections = {
+                    name: jagged_clusters(tables[name], self.job.clusters[name].settings) for name in tables
+                }
+                n_events = len(next(iter(collections.values())))
                 tally.n_events += n_events
-                for name, wanted in self.job.booked.items():
-                    histograms.fill(tally.histograms[name], wanted.axes, found)
+                for name, histogram in self.job.booked.items():
+                    histograms.fill(tally.histograms[name], histogram.axes, collections)
                 columns = {name: column[start : start + n_events] for name, column in others.items()}
-                for name, clusters in found.items():
+                for name, clusters in collections.items():
                     tally.n_clusters[name] += len(clusters.layout.content)
                     written = [field for field in clusters.fields if field in self._written[name]]
                     columns[name] = clusters.layout[written]
@@ -187,19 +189,19 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
             msg = f"entry {events.metadata['entrystart'] + error.event}: {error.problem}"
             raise ValueError(msg) from None
 
-    def _found(self, events: ak.Array, tally: Tally) -> Iterator[tuple[int, dict[str, Table]]]:
-        """Yield the clusters of every collection in some events, and where these begin."""
+    def _find_blocks(self, events: ak.Array, tally: Tally) -> Iterator[tuple[int, dict[str, ClusterTable]]]:
+        """Yield, block by block, the number of its first event and the clusters of every collection."""
         columns = {
             name: grid_columns(events, source, self.job.friends) for name, source in self.job.grids.items()
         }
         step = block_size(self.job.grids.values())
         pieces = ranges(columns.values(), len(events), step)
         read = ({name: grid.read(*piece) for name, grid in columns.items()} for piece in pieces)
-        for (first, last), held in zip(pieces, prefetch(read), strict=True):
+        for (first, last), grids in zip(pieces, prefetch(read), strict=True):
             for start in range(first, max(last, first + 1), step):
                 try:
                     cells: dict[str, Array | Hits] = {}
-                    for name, grid in held.items():
+                    for name, grid in grids.items():
                         cells[name] = grid.sparse_cells(start - first, min(start + step, last) - first)
                         tally.n_outside[name] += getattr(cells[name], "n_outside", 0)
                 except EventError as error:
@@ -209,36 +211,35 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
                 except EventError as error:
                     raise EventError(start + error.event, error.problem) from None
 
-    def _collection(self, name: str, cells: Mapping[str, Array | Hits]) -> Table:
-        wanted = self.job.clusters[name]
-        parts = []
-        for grid in wanted.grid:
+    def _collection(self, name: str, cells: Mapping[str, Array | Hits]) -> ClusterTable:
+        """Return the clusters of one collection in a block of events."""
+        settings, parts = self.job.clusters[name].settings, []
+        for grid in self.job.clusters[name].grid:
             source = self.job.grids[grid]
             noise, mask = self._maps[grid]
             parts.append(
-                find_peaks(
-                    cells[grid], wanted.settings, source.grid, mask=mask, noise=noise, layers=source.layers
-                )
+                find_peaks(cells[grid], settings, source.grid, mask=mask, noise=noise, layers=source.layers)
             )
-        return table(parts, self._computed[name])
+        return cluster_table(parts, self._computed[name])
 
     def _identity(self, events: ak.Array) -> dict[str, Array]:
         dataset = self.numbers.get(events.metadata["dataset"], {})
         numbers = (dataset.get("number", 0), dataset.get("files", {}).get(events.metadata["filename"], 0))
-        return identity(events, self.job.events.identify, self.job.friends, numbers)
+        return event_identity(events, self.job.events.identify, self.job.friends, numbers)
 
-    def _kept(self, events: ak.Array) -> dict[str, ak.Array]:
+    def _kept_columns(self, events: ak.Array) -> dict[str, ak.Array]:
         return {
             name: ak.materialize(column(events, branch, self.job.friends))
             for branch, name in self.job.events.kept_names().items()
         }
 
-    def _place(self, dataset: str) -> Any:
-        order = self.numbers.get(dataset, {}).get("files", {})
-        return lambda key: (order.get(key[0], len(order)), *key)
+    def _order(self, dataset: str) -> Any:
+        """Return the sort key of chunks, (path, first entry) -> chunk."""
+        numbers = self.numbers.get(dataset, {}).get("files", {})
+        return lambda item: (numbers.get(item[0][0], len(numbers)), *item[0])
 
     def _commit(self, events: ak.Array, directory: Path) -> dict[str, Any]:
-        """Write the part of a chunk while its clusters are found, then its record; return what was counted."""
+        """Write the part of a chunk while its clusters are found, then its record; return the counts."""
         metadata, tally = events.metadata, self.tally()
         number = self.numbers[metadata["dataset"]]["files"][metadata["filename"]]
         chunk = Chunk(metadata["dataset"], number, metadata["entrystart"], metadata["entrystop"])
@@ -246,24 +247,26 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         return _counts(tally.n_events, tally)
 
     def record(self, metadata: Mapping[str, Any], tally: Tally) -> Record:
-        """Return the record of a chunk whose part is written."""
+        """Return the record of a chunk whose part has been written."""
         return Record(file=metadata["filename"], fingerprint=self.fingerprint, **vars(tally))
 
 
-def _together(blocks: Iterable[tuple[int, dict[str, Table]]]) -> Iterator[tuple[int, dict[str, list[Table]]]]:
-    """Yield the tables of as many blocks in a row as are worth a step, and where their events begin."""
-    first, size, held = 0, 0, defaultdict[str, list[Table]](list)
+def _batched(
+    blocks: Iterable[tuple[int, dict[str, ClusterTable]]],
+) -> Iterator[tuple[int, dict[str, list[ClusterTable]]]]:
+    """Yield the number of the first event and the tables of consecutive blocks, a batch at a time."""
+    first, n_items, batch = 0, 0, defaultdict[str, list[ClusterTable]](list)
     for start, tables in blocks:
-        first = first if held else start
+        first = first if batch else start
         for name, part in tables.items():
-            held[name].append(part)
-            size += len(part.event_offsets) + len(part.key)
-        if size >= block_sizes.BATCH_ITEMS:
-            yield first, held
-            size, held = 0, defaultdict(list)
-    if held:
-        yield first, held
+            batch[name].append(part)
+            n_items += len(part.event_offsets) + len(part.key)
+        if n_items >= block_sizes.BATCH_ITEMS:
+            yield first, batch
+            n_items, batch = 0, defaultdict(list)
+    if batch:
+        yield first, batch
 
 
-def _counts(n_events: int, found: ChunkResult | Tally) -> dict[str, Any]:
-    return {"n_events": n_events, "n_clusters": found.n_clusters, "n_outside": found.n_outside}
+def _counts(n_events: int, counted: ChunkResult | Tally) -> dict[str, Any]:
+    return {"n_events": n_events, "n_clusters": counted.n_clusters, "n_outside": counted.n_outside}

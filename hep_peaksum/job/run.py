@@ -1,9 +1,7 @@
-"""A whole job: let coffea run the chunks, merge what they left on disk, account for every entry."""
+"""A whole job: coffea processes the chunks, their files are merged, and every entry is accounted for."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import platform
 import time
 from collections import Counter
@@ -19,7 +17,8 @@ import hist
 from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, PLOTS, SUMMARY
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import Files
-from hep_peaksum.job.coffea_runner import CheckedProcessor, runner
+from hep_peaksum.job.coffea_patches import no_printed_tracebacks
+from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.executors import Workers
 from hep_peaksum.job.planning import Plan, plan_job
 from hep_peaksum.job.summary import NO_IDENTITY, VERSIONED, Merged, account, thresholds
@@ -27,12 +26,12 @@ from hep_peaksum.plotting import canvas, histograms
 from hep_peaksum.reading.files import find_files
 from hep_peaksum.results import root_files
 from hep_peaksum.results.checkpoints import Chunk, discard_others, is_finished, read_record, write_json
-from hep_peaksum.results.manifest import LOSSES, Loss, Numbers, fingerprint, held_directory, open_directory
+from hep_peaksum.results.manifest import LOSSES, Loss, Numbers, fingerprint, locked_directory, open_directory
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a job has left: the folder, the summary as in summary.json, and the merged histograms by dataset."""
+    """The results of a job: the folder, the content of summary.json, and the merged histograms per dataset."""
 
     directory: Path
     summary: Mapping[str, Any]
@@ -45,52 +44,52 @@ class RunResult:
 
 
 def run(config: Config, *, max_events: int | None = None, restart: bool = False) -> RunResult:
-    """Run the whole job of a config and return what it left.
+    """Run the whole job of a config and return its results.
 
-    Chunks that an earlier run of the same job finished in the same directory are not done again.
+    Chunks that an earlier run of the same job finished in the same folder are not processed again.
 
     Parameters
     ----------
     config
         As from `hep_peaksum.config.load.load_config`.
     max_events
-        Process no more entries than this of every dataset.
+        Process at most this many entries per dataset.
     restart
-        Remove the results that an earlier run, of whatever config, left in the directory, and start over.
+        Remove the results of earlier runs, of whatever config, from the folder, and start over.
 
     Raises
     ------
-    hep_peaksum.config.model.ConfigError
-        If the directory cannot be written, holds the results of another config, or a file is not there.
+    hep_peaksum.config.yaml_io.ConfigError
+        If the folder cannot be written or holds the results of another config, or an input file does not exist.
     hep_peaksum.results.lock.InUseError
-        If another run is at work in the directory.
+        If another run is at work in the folder.
     hep_peaksum.job.executors.ExecutorError
-        If the workers do not start, or one died.
+        If the workers cannot be started, or one died.
     hep_peaksum.job.coffea_runner.ChunkError
-        If a file cannot be read or an event does not hold what was promised, and ``on_bad_file`` is ``stop``.
+        If a file cannot be read or an event does not fit its grid, and ``on_bad_file`` is ``stop``.
     """
     files = find_files(config)
-    with held_directory(config) as directory:
+    with locked_directory(config) as directory:
         return _run(config, directory, files, max_events=max_events, restart=restart)
 
 
 def _run(config: Config, directory: Path, files: Files, *, max_events: int | None, restart: bool) -> RunResult:
-    """Run the job; nobody else writes to the directory."""
-    began = time.perf_counter()
+    """Run the job in a folder to which no other run writes."""
+    started = time.perf_counter()
     manifest = open_directory(directory, config, files, restart=restart)
     with Workers(config.run) as workers:
-        known = manifest.known(files)
-        plan = plan_job(config, files, max_events=max_events, cache=known, workers=workers)
-        manifest.note(known)
+        metadata = manifest.file_metadata(files)
+        plan = plan_job(config, files, max_events=max_events, cache=metadata, workers=workers)
+        manifest.add_metadata(metadata)
         numbers = manifest.numbers
         chunks = {numbers.chunk(item): item for item in plan.items}
-        (directory / SUMMARY).unlink(missing_ok=True)  # it stands for complete results
+        (directory / SUMMARY).unlink(missing_ok=True)  # it exists only for complete results
         discard_others(directory, chunks)
-        mine = fingerprint(config)
-        pending = [item for chunk, item in chunks.items() if not is_finished(directory, chunk, mine)]
+        job = fingerprint(config)
+        pending = [item for chunk, item in chunks.items() if not is_finished(directory, chunk, job)]
         losses = [*plan.lost, *_process(config, pending, numbers, workers)]
     processed = time.perf_counter()
-    merged = _merge(directory, files, chunks, mine)
+    merged = _merge(directory, files, chunks, job)
     _check_account(plan, merged, losses)
     _write_results(config, directory, merged)
     summary = {
@@ -98,52 +97,51 @@ def _run(config: Config, directory: Path, files: Files, *, max_events: int | Non
         "thresholds": thresholds(config),
         "identity": "as in the files" if config.events.identify else NO_IDENTITY,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}},
-        "datasets": {name: account(name, files[name], found, plan, losses) for name, found in merged.items()},
+        "datasets": {name: account(name, files[name], each, plan, losses) for name, each in merged.items()},
         "losses": [asdict(loss) for loss in losses],
         "n_chunks": {"total": len(chunks), "reused": len(chunks) - len(pending)},
-        "seconds": {"processing": processed - began, "total": time.perf_counter() - began},
+        "seconds": {"processing": processed - started, "total": time.perf_counter() - started},
     }
     write_json(directory / SUMMARY, summary, indent=2)
-    return RunResult(directory, summary, {name: found.histograms for name, found in merged.items()})
+    return RunResult(directory, summary, {name: each.histograms for name, each in merged.items()})
 
 
 def _process(config: Config, items: Sequence[Any], numbers: Numbers, workers: Workers) -> list[Loss]:
-    """Let coffea run the chunks; they leave their results on disk. Return what was lost."""
+    """Process chunks, which commit their results to disk, and return the losses."""
     if not items:
         return []
-    # workers may stand elsewhere
+    # workers may have another working directory
     directory = str(Path(config.output.directory).absolute())
     peaksum = CheckedProcessor(
         **config.job(), directory=directory, numbers=numbers, fingerprint=fingerprint(config)
     )
-    # coffea's FuturesExecutor prints the traceback of an error that it raises all the same
-    with contextlib.redirect_stderr(io.StringIO()):
-        found = runner(config, workers.executor).run(list(items), peaksum)
-    return list(found["out"].get(LOSSES, []))
+    with no_printed_tracebacks():
+        output = make_runner(config, workers.executor).run(list(items), peaksum)
+    return list(output["out"].get(LOSSES, []))
 
 
-def _merge(directory: Path, files: Files, chunks: Iterable[Chunk], mine: str) -> dict[str, Merged]:
-    """Add up the records on disk, per dataset, in event order."""
+def _merge(directory: Path, files: Files, chunks: Iterable[Chunk], job: str) -> dict[str, Merged]:
+    """Add up the records of a job, given by its fingerprint, per dataset and in event order."""
     merged = {name: Merged() for name in files}
     for chunk in chunks:
-        if not is_finished(directory, chunk, mine):
+        if not is_finished(directory, chunk, job):
             continue
-        record, found = read_record(directory, chunk), merged[chunk.dataset]
-        # without its histograms: those of all chunks together may be more than memory holds
-        found.records[chunk] = replace(record, histograms={})
+        record, dataset = read_record(directory, chunk), merged[chunk.dataset]
+        # without its histograms: those of all chunks may not fit into memory
+        dataset.records[chunk] = replace(record, histograms={})
         for name, histogram in record.histograms.items():
-            known = found.histograms.get(name)
-            found.histograms[name] = histogram if known is None else known + histogram
+            total = dataset.histograms.get(name)
+            dataset.histograms[name] = histogram if total is None else total + histogram
     return merged
 
 
 def _check_account(plan: Plan, merged: Mapping[str, Merged], losses: Sequence[Loss]) -> None:
-    """Raise a RuntimeError unless every planned entry of every file was processed, or is lost and told."""
+    """Raise a RuntimeError unless every planned entry of every file was processed or is a reported loss."""
     balance: Counter[tuple[str, str]] = Counter()
     for item in plan.items:
         balance[item.dataset, item.filename] += len(item)
-    for dataset, found in merged.items():
-        for record in found.records.values():
+    for dataset, each in merged.items():
+        for record in each.records.values():
             balance[dataset, record.file] -= record.n_events
     for loss in losses:
         balance[loss.dataset, loss.file] -= loss.n_entries or 0
@@ -157,22 +155,21 @@ def _check_account(plan: Plan, merged: Mapping[str, Merged], losses: Sequence[Lo
 
 
 def _write_results(config: Config, directory: Path, merged: Mapping[str, Merged]) -> None:
-    """Write the forms of the clusters that are asked for, the histograms and their pictures."""
-    for name, found in merged.items():
-        parts = [chunk.part(directory) for chunk in found.records]
-        for form, (file, merge) in FORMATS.items():
-            if merge is None:
+    """Write the clusters in the formats of the config, the histograms and their plots."""
+    for name, dataset in merged.items():
+        parts = [chunk.part(directory) for chunk in dataset.records]
+        for word, (file, writer) in FORMATS.items():
+            if writer is None:
                 continue
-            if form in config.output.clusters and parts:
-                resolve_name(merge)(parts, directory / name / file)
+            if word in config.output.clusters and parts:
+                resolve_name(writer)(parts, directory / name / file)
             else:
                 (directory / name / file).unlink(missing_ok=True)
-    filled = {f"{name}/{key}": h for name, found in merged.items() for key, h in found.histograms.items()}
-    root_files.write_histograms(filled, directory / HISTOGRAMS)
+    every = {f"{name}/{key}": h for name, dataset in merged.items() for key, h in dataset.histograms.items()}
+    root_files.write_histograms(every, directory / HISTOGRAMS)
     if not config.output.plots:
         return
-    for key, histogram in filled.items():
-        dataset, _, name = key.partition("/")
-        canvas.save(
-            histograms.draw_histogram(histogram, title=dataset), directory / PLOTS / f"{dataset}-{name}.png"
-        )
+    for key, histogram in every.items():
+        title, _, name = key.partition("/")
+        figure = histograms.draw_histogram(histogram, title=title)
+        canvas.save(figure, directory / PLOTS / f"{title}-{name}.png")

@@ -1,4 +1,4 @@
-"""The account of a job: entries in, out and lost, thresholds in both units."""
+"""The summary of a job: entries expected, processed and lost, and thresholds in both units."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import hist
 import numpy as np
 
+from hep_peaksum.config.formats import MANIFEST
 from hep_peaksum.config.inputs import GridInput
 from hep_peaksum.config.model import Config
 from hep_peaksum.job.planning import Plan
@@ -19,31 +20,31 @@ from hep_peaksum.settings.thresholds import in_sigmas, inclusive_bound
 
 @dataclass(frozen=True)
 class Merged:
-    """The records of one dataset, in event order, and their histograms added up."""
+    """The records of one dataset, in event order, and the sums of their histograms."""
 
     records: dict[Chunk, Record] = field(default_factory=dict)
     histograms: dict[str, hist.Hist[Any]] = field(default_factory=dict)
 
 
 def thresholds(config: Config) -> dict[str, dict[str, str]]:
-    """Return every threshold as it acts on the cells: in counts of its grid and in GeV."""
-    said: dict[str, dict[str, str]] = {}
-    for name, wanted in config.clusters.items():
-        settings, source = wanted.settings, config.grids[wanted.grid[0]]
-        every = {
+    """Return every threshold of every collection in counts of its grid and in GeV."""
+    texts: dict[str, dict[str, str]] = {}
+    for name, collection in config.clusters.items():
+        settings, source = collection.settings, config.grids[collection.grid[0]]
+        given = {
             "seed": (settings.seed_threshold, settings.seed_comparison),
             "cell": (settings.cell_threshold, settings.cell_comparison),
             "sum": (settings.sum_threshold, settings.sum_comparison),
         }
-        said[name] = {
-            word: _both_units(threshold, comparison, source)
-            for word, (threshold, comparison) in every.items()
+        texts[name] = {
+            key: _both_units(threshold, comparison, source)
+            for key, (threshold, comparison) in given.items()
             if threshold is not None
         }
         if settings.quantity == "significance":
-            bare = str(settings.seed_threshold).split()[0]
-            said[name]["seed"] = f"{settings.seed_comparison} {bare} sigma"
-    return said
+            number = str(settings.seed_threshold).split()[0]
+            texts[name]["seed"] = f"{settings.seed_comparison} {number} sigma"
+    return texts
 
 
 def _both_units(threshold: Any, comparison: str, source: GridInput) -> str:
@@ -60,13 +61,13 @@ def _both_units(threshold: Any, comparison: str, source: GridInput) -> str:
 
 
 VERSIONED = ("hep_peaksum", "awkward", "coffea", "numba", "numpy", "scipy", "uproot")
-NO_IDENTITY = "run = dataset number, luminosityBlock = file number, event = entry (see manifest.json)"
+NO_IDENTITY = f"run = dataset number, luminosityBlock = file number, event = entry (see {MANIFEST})"
 
 
 def account(
     dataset: str, paths: Iterable[str], merged: Merged, plan: Plan, losses: Sequence[Loss]
 ) -> dict[str, Any]:
-    """Return, per file, how many entries went in, came out and were lost, and what was found in all."""
+    """Return the entries of a dataset: expected, processed and lost per file, and the counts of all files."""
     records = merged.records.values()
     files: dict[str, dict[str, Any]] = {path: {"expected": 0, "processed": 0, "lost": []} for path in paths}
     for item in plan.items:
@@ -79,13 +80,14 @@ def account(
             files[loss.file]["lost"].append(loss.reason)
     return {
         "n_events": sum(record.n_events for record in records),
-        "n_clusters": _added(record.n_clusters for record in records),
-        "n_outside": _added(record.n_outside for record in records),
+        "n_clusters": _total(record.n_clusters for record in records),
+        "n_outside": _total(record.n_outside for record in records),
         "files": files,
     }
 
 
-def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sums by key; unlike a Counter's, with those that are 0."""
     total: dict[str, int] = {}
     for count in counts:
         for key, n in count.items():

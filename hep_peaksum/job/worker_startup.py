@@ -1,7 +1,7 @@
-"""How a process that has work to do begins and ends: quickly.
+"""How the processes of a job start and end quickly, and never outlive the run that started them.
 
-To look at every object of every module for garbage again and again, and find nothing, takes a third of the
-imports, and half a second at the end.
+While modules are imported, Python's garbage collector inspects all their objects again and again and finds
+nothing: a third of the time of the imports, and half a second at the exit.
 """
 
 from __future__ import annotations
@@ -10,59 +10,83 @@ import atexit
 import gc
 import importlib
 import os
+import runpy
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# What workers import while they start; a name, because it stands above this module.
+# What workers import at their start; by name, because this module itself must be quick to import.
 WORK = "hep_peaksum.job.coffea_runner"
-N_FROZEN_AT_START = gc.get_freeze_count()  # Python 3.12 leaves a few of its own alone
+N_FROZEN_AT_START = gc.get_freeze_count()  # Python 3.12 freezes a few objects of its own
 
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Import without a look for garbage, then leave alone what is there."""
-    is_collected = gc.isenabled()
+    """Import inside the block without garbage collection, and exempt from it what has been imported."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if gc.get_freeze_count() <= N_FROZEN_AT_START:
             gc.freeze()
-        if is_collected:
+        if was_enabled:
             gc.enable()
 
 
 def end_quickly() -> None:
-    """Let this process end without a last look for garbage."""
+    """Let this process exit without a last garbage collection."""
     atexit.register(gc.freeze)
 
 
-def begin_process(owner: int) -> None:
-    """Begin as one of loky's processes: leave Ctrl-C, which a terminal sends to everybody, to the owner.
+def start_process(owner: int) -> None:
+    """Start as one of loky's processes, whose owner is the process with that id.
 
-    When that is killed, end: loky's processes would wait for more to do, and hold their memory, for minutes.
+    Ctrl-C, which a terminal sends to every process, is left to the owner. If the owner is killed, exit: loky's
+    processes would wait for more work, and hold their memory, for minutes.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(owner,), daemon=True).start()
-    _begin_work()
-
-
-def _end_with(owner: int) -> None:
-    while os.getppid() == owner:
-        time.sleep(1)
-    os._exit(1)  # a chunk is on disk whole, or not at all
+    exit_with_owner(owner)
+    _import_work()
 
 
 def dask_setup(_worker: Any) -> None:
-    """Begin as a worker of Dask, which calls this function of a module that it is told to load."""
-    _begin_work()
+    """Start as a worker of Dask, which calls this function of a module given as `preload`."""
+    _import_work()
 
 
-def _begin_work() -> None:
+def _import_work() -> None:
     end_quickly()
     with importing():
         importlib.import_module(WORK)
+
+
+def exit_with_owner(owner: int) -> None:
+    """Let this process exit within a second of the end of its parent, the process with id `owner`."""
+
+    def watch() -> None:
+        while os.getppid() == owner:
+            time.sleep(1)
+        os._exit(1)  # a chunk is on disk as a whole or not at all
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def script_command(script: str) -> list[str]:
+    """Return the command that runs a Python script which exits with this process, and not at Ctrl-C."""
+    search_path = os.pathsep.join(path for path in sys.path if path)
+    return ["env", f"PYTHONPATH={search_path}", sys.executable, "-m", __name__, str(os.getpid()), script]
+
+
+def _run_script(owner: int, script: str) -> None:
+    os.setsid()  # out of reach of Ctrl-C in a terminal
+    exit_with_owner(owner)
+    runpy.run_path(script, run_name="__main__")
+
+
+if __name__ == "__main__":
+    _run_script(int(sys.argv[1]), sys.argv[2])

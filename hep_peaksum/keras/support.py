@@ -1,6 +1,6 @@
-"""What a Keras layer makes of settings: windows, bounds, and one line for each thing that it cannot do.
+"""Settings as the Keras layer uses them: windows, bounds, and an error for each setting that it lacks.
 
-Nothing here needs Keras: `keras_layer` asks before it makes a layer.
+Nothing here needs Keras.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from hep_peaksum.clustering.validation import check_windows
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.kernels import LOWER_INDEX_WINS, NEIGHBOUR_WINS, SEED_WINS, Offset, Periodic, SearchCell
+from hep_peaksum.kernels import Offset, Periodic, SearchCell
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import Threshold, in_sigmas, inclusive_bound
 
@@ -25,7 +25,7 @@ Returns = Literal["map", "mask", "both", "leading"]
 Gradient = Literal["hard", "straight-through", "soft"]
 DataFormat = Literal["channels_first", "channels_last"]
 
-# What a layer can do. Any other key that is not at its default is refused, some with a reason of their own.
+# The settings that a layer implements; any other must have its default. Some have a reason of their own.
 SUPPORTED = {
     *("search_window", "sum_window", "seed_window", "partial_seed_windows", "tie_rule"),
     *("seed_threshold", "seed_comparison", "cell_threshold", "cell_comparison", "cell_threshold_abs"),
@@ -34,74 +34,96 @@ SUPPORTED = {
 REASONS = {
     "quantity": "the layer takes no noise",
     "overlap": "every cluster sums its whole window",
-    "coarsen": "pool before the layer, for example by keras.layers.AveragePooling2D",
+    "coarsen": "pool before the layer, for example with keras.layers.AveragePooling2D",
     "pileup": "the layer estimates no pile-up",
-    "position": "the layer gives rows and columns of seed cells",
+    "position": "the layer gives the row and column of the seed cell",
 }
 
 
-class Rivals(NamedTuple):
-    """Cells of the search window that a candidate meets in one way.
+class NeighbourGroup(NamedTuple):
+    """Cells of the search window that a seed must exceed (`strict`), or all of which it may equal.
 
-    `tie` says who wins a tie. Where the order of the indices decides across a seam, `seam` is the axis (0 or 1)
-    that tells it and how many cells along it they lie away.
+    Where the index order decides a tie, it is reversed across a periodic seam, and with it `strict`. `seam` is
+    then the axis (0 or 1) whose index decides and the step along it from the seed to these cells.
     """
 
     offsets: tuple[Offset, ...]
-    tie: int
+    strict: bool
     seam: tuple[int, int] | None = None
+
+    def may_equal(self, index: Any, size: Any) -> Any:
+        """Return which seeds may equal these neighbours, by their `index` on the axis of the seam.
+
+        The axis has `size` cells; `index` is an array or a tensor.
+
+        >>> NeighbourGroup(((0, 1),), strict=False, seam=(1, 1)).may_equal(np.arange(3), 3)
+        array([ True,  True, False])
+        """
+        step = self.seam[1] if self.seam else 0
+        across_seam = index < -step if step < 0 else index >= size - step
+        return across_seam if self.strict else ~across_seam
 
 
 class Windows(NamedTuple):
-    """The windows of some settings on images of one size: what they meet, and how far away."""
+    """The windows of some settings as offsets, for images of one size."""
 
-    rivals: tuple[Rivals, ...]
+    search: tuple[NeighbourGroup, ...]
     seed: tuple[Offset, ...]
     sum: tuple[Offset, ...]
 
 
 @lru_cache(maxsize=256)
-def windows(settings: PeakSumSettings, periodic: Periodic, size: tuple[int | None, int | None]) -> Windows:
-    """Return the windows on images of `size` (rows, cols); a length that is not known is None.
+def resolve_windows(
+    settings: PeakSumSettings, periodic: Periodic, size: tuple[int | None, int | None]
+) -> Windows:
+    """Return the windows for images of `size` (rows, cols); None is a length known only at run time.
 
     Raises
     ------
     ValueError
-        If a window would meet a cell twice; along an axis of unknown length nothing is checked.
+        If a window would meet a cell twice; an axis of unknown length is not checked.
 
-    >>> windows(PeakSumSettings(search_window="xox"), Periodic(False, False), (1, 9)).rivals
-    (Rivals(offsets=((0, -1),), tie=1, seam=None), Rivals(offsets=((0, 1),), tie=0, seam=None))
+    >>> windows = resolve_windows(PeakSumSettings(search_window="xox"), Periodic(False, False), (1, 9))
+    >>> [(group.offsets, group.strict) for group in windows.search]
+    [(((0, -1),), True), (((0, 1),), False)]
     """
-    known = [
+    rows, cols = (
         Axis(n=n or 1, periodic=closed and n is not None) for n, closed in zip(size, periodic, strict=True)
-    ]
-    check_windows(settings, Grid(rows=known[0], cols=known[1]))
+    )
+    check_windows(settings, Grid(rows=rows, cols=cols))
     lengths = [n if closed else None for n, closed in zip(size, periodic, strict=True)]
 
     def folded(offset: Offset) -> Offset:
         d, p = (k if n is None else int(math.fmod(k, n)) for k, n in zip(offset, lengths, strict=True))
         return d, p
 
+    search = [SearchCell(*folded((d, p)), tie) for d, p, tie in settings.search_cells()]
     return Windows(
-        rivals=_rivals([SearchCell(*folded((d, p)), tie) for d, p, tie in settings.search_cells()], periodic),
+        search=_neighbour_groups(search, periodic),
         seed=tuple(map(folded, settings.seed_cells())),
         sum=tuple(map(folded, settings.sum_cells())),
     )
 
 
-def _rivals(cells: Iterable[SearchCell], periodic: Periodic) -> tuple[Rivals, ...]:
-    """Return the cells of a search window, gathered by what a tie with them means."""
-    gathered: dict[tuple[int, tuple[int, int] | None], list[Offset]] = {}
+def _neighbour_groups(cells: Iterable[SearchCell], periodic: Periodic) -> tuple[NeighbourGroup, ...]:
+    """Return the cells of a search window, grouped by when a seed must exceed them."""
+    groups: dict[tuple[bool, tuple[int, int] | None], list[Offset]] = {}
     for cell in cells:
-        tie, seam = cell.tie, None
-        if tie not in (SEED_WINS, NEIGHBOUR_WINS):
-            axis, step = (0, cell.row) if cell.row else (1, cell.col)
-            if periodic[axis]:
-                seam = axis, step
-            else:
-                tie = NEIGHBOUR_WINS if (step < 0) == (tie == LOWER_INDEX_WINS) else SEED_WINS
-        gathered.setdefault((tie, seam), []).append((cell.row, cell.col))
-    return tuple(Rivals(tuple(offsets), tie, seam) for (tie, seam), offsets in gathered.items())
+        axis, step = (0, cell.row) if cell.row else (1, cell.col)
+        strict = cell.must_be_exceeded(has_lower_index=step < 0)
+        strict_across_seam = cell.must_be_exceeded(has_lower_index=step > 0)
+        seam = (axis, step) if periodic[axis] and strict != strict_across_seam else None
+        groups.setdefault((strict, seam), []).append((cell.row, cell.col))
+    return tuple(NeighbourGroup(tuple(offsets), *key) for key, offsets in groups.items())
+
+
+def margins(offsets: Iterable[Offset]) -> list[tuple[int, int]]:
+    """Return how far a window reaches before and after its cell, along rows and along columns.
+
+    >>> margins([(0, 0), (-1, 2)])
+    [(1, 0), (0, 2)]
+    """
+    return [(-min(0, *steps), max(0, *steps)) for steps in zip(*offsets, (0, 0), strict=True)]
 
 
 class Bounds(NamedTuple):
@@ -113,15 +135,15 @@ class Bounds(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def bounds_of(settings: PeakSumSettings, unit: float | None, dtype: str) -> Bounds:
+def inclusive_bounds(settings: PeakSumSettings, unit: float | None, dtype: str) -> Bounds:
     """Return the thresholds in counts, such that cells of `dtype` pass them as they would in float64.
 
-    >>> bounds_of(PeakSumSettings(seed_threshold="2 GeV", seed_comparison=">="), 0.5, "float32")
+    >>> inclusive_bounds(PeakSumSettings(seed_threshold="2 GeV", seed_comparison=">="), 0.5, "float32")
     Bounds(seed=4.0, cell=None, sum=None)
     """
 
     def bound(threshold: Threshold, comparison: str) -> float:
-        return least_not_below(inclusive_bound(threshold, comparison, unit or 1.0, integer=False), dtype)
+        return round_up(inclusive_bound(threshold, comparison, unit or 1.0, integer=False), dtype)
 
     return Bounds(
         seed=bound(settings.seed_threshold, settings.seed_comparison),
@@ -132,69 +154,71 @@ def bounds_of(settings: PeakSumSettings, unit: float | None, dtype: str) -> Boun
     )
 
 
-def least_not_below(bound: float, dtype: str) -> float:
-    """Return the least number of a type that is not below a bound: no number of the type lies between them.
+def round_up(bound: float, dtype: str) -> float:
+    """Return the lowest number of a floating type that is not below a bound.
 
-    It is never subnormal, because some backends take such a number for 0: cells below 1e-38 count as 0.
+    It is never subnormal: some backends flush such numbers to 0, so that float32 cells below 1e-38 count as 0.
 
-    >>> 0.1 < least_not_below(0.1, "float32") < 0.1 + 1e-8
+    >>> 0.1 < round_up(0.1, "float32") < 0.1 + 1e-8
     True
     """
     number = np.dtype(dtype).type
-    least = number(bound)
-    if float(least) < bound:
-        least = np.nextafter(least, number(np.inf))
-    return float(max(least, np.finfo(dtype).tiny) if least > 0 else least)
+    rounded = number(bound)
+    if float(rounded) < bound:
+        rounded = np.nextafter(rounded, number(np.inf))
+    return float(max(rounded, np.finfo(dtype).tiny) if rounded > 0 else rounded)
 
 
-def problems(settings: PeakSumSettings, unit: float | None) -> list[str]:
-    """Return what a layer cannot do, a line each.
+def unsupported_settings(settings: PeakSumSettings, unit: float | None) -> list[str]:
+    """Return an error message for each setting that a layer does not implement.
 
-    >>> problems(PeakSumSettings(tie_rule="greedy"), None)
-    ["tie_rule 'greedy' is not possible in a layer: it takes seeds one after the other"]
+    >>> unsupported_settings(PeakSumSettings(tie_rule="greedy"), None)
+    ["tie_rule 'greedy' is not possible in a layer: it accepts seeds one after the other"]
     """
-    found = [
+    errors = [
         f"{key} {getattr(settings, key)!r} is not possible in a layer: {REASONS.get(key, 'use find_clusters')}"
         for key, field in PeakSumSettings.model_fields.items()
         if key not in SUPPORTED and getattr(settings, key) != field.default
     ]
     if settings.is_greedy:
         rule = settings.tie_rule
-        found.insert(0, f"tie_rule {rule!r} is not possible in a layer: it takes seeds one after the other")
+        errors.insert(0, f"tie_rule {rule!r} is not possible in a layer: it accepts seeds one after the other")
     if isinstance(settings.sum_window, str) and "g" in settings.sum_window:
-        found.append("sum_window with gated cells 'g' is not possible in a layer: use find_clusters")
+        errors.append("sum_window with gated cells 'g' is not possible in a layer: use find_clusters")
     for key in ("seed_threshold", "cell_threshold", "sum_threshold"):
         threshold = getattr(settings, key)
         if in_sigmas(threshold) is not None:
-            found.append(f"{key} {threshold!r} is not possible in a layer: {REASONS['quantity']}")
+            errors.append(f"{key} {threshold!r} is not possible in a layer: {REASONS['quantity']}")
         elif isinstance(threshold, str) and unit is None:
-            found.append(f"{key} {threshold!r} is an energy: give unit, the GeV in one count")
-    return found
+            errors.append(f"{key} {threshold!r} is an energy: give unit, the GeV per count")
+    return errors
 
 
-def as_settings(settings: PeakSumSettings | Mapping[str, Any] | None, given: dict[str, Any]) -> PeakSumSettings:
-    """Return settings that are given as such, as plain values, or by their keywords."""
-    if settings is not None and given:
-        msg = f"settings and {next(iter(given))} are both given: give settings, or its keywords"
+def validate_settings(
+    settings: PeakSumSettings | Mapping[str, Any] | None, keywords: dict[str, Any]
+) -> PeakSumSettings:
+    """Return the settings of a layer, given as such, as plain values, or as keywords."""
+    if settings is not None and keywords:
+        msg = f"settings and {next(iter(keywords))} are both given: give either settings or its keywords"
         raise ValueError(msg)
-    return settings if isinstance(settings, PeakSumSettings) else PeakSumSettings(**(settings or given))
+    return settings if isinstance(settings, PeakSumSettings) else PeakSumSettings(**(settings or keywords))
 
 
-def as_periodic(periodic: object) -> Periodic:
-    """Return which axes close on themselves.
+def validate_periodic(periodic: object) -> Periodic:
+    """Return which axes are periodic.
 
-    >>> as_periodic([False, True])
+    >>> validate_periodic([False, True])
     Periodic(rows=False, cols=True)
     """
     closed = tuple(periodic) if isinstance(periodic, Sequence) else ()
     if len(closed) != 2 or not all(isinstance(axis, (bool, np.bool_)) for axis in closed):
-        msg = f"periodic is {periodic!r}: say of rows and of columns whether they close, as in (False, True)"
+        msg = f"periodic is {periodic!r}, expected a bool each for rows and columns, as in (False, True)"
         raise ValueError(msg)
     return Periodic(*map(bool, closed))
 
 
-def as_mask(mask: npt.ArrayLike | None) -> npt.NDArray[np.bool_] | None:
-    """Return a mask as an array of bool."""
+def validate_mask(mask: npt.ArrayLike | None) -> npt.NDArray[np.bool_] | None:
+    """Return a mask as a bool array of shape (row, col)."""
     if mask is None:
         return None
     array = np.asarray(mask)
@@ -204,10 +228,10 @@ def as_mask(mask: npt.ArrayLike | None) -> npt.NDArray[np.bool_] | None:
     return array
 
 
-def one_of(key: str, value: Any, choices: Any) -> Any:
-    """Return the value if it is one of a Literal's.
+def validate_choice(key: str, value: Any, choices: Any) -> Any:
+    """Return the value if it is one of those of a Literal.
 
-    >>> one_of("returns", "map", Literal["map", "mask"])
+    >>> validate_choice("returns", "map", Literal["map", "mask"])
     'map'
     """
     if value not in get_args(choices):

@@ -21,7 +21,7 @@ def named_grid(name: str) -> Grid:
     Raises
     ------
     ValueError
-        If there is none of that name; the message lists those that exist.
+        If there is no geometry of that name; the message lists those that exist.
 
     >>> named_grid("cms-l1-towers").shape
     (80, 72)

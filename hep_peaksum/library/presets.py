@@ -1,8 +1,6 @@
-"""Published algorithms by name: settings and geometry as YAML in the folder `published`, each with its source.
+"""Published algorithms by name: settings and geometry as YAML in the folder `algorithms`, each with its source.
 
-Beside them stand the names of algorithms that one grid cannot give, with what to use instead.
-
-(A module called `presets` would, once imported, stand where the function `hep_peaksum.presets` is.)
+Algorithms that one grid cannot give are listed with what to use instead.
 """
 
 from __future__ import annotations
@@ -12,26 +10,27 @@ from importlib import resources
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.library.geometries import named_grid
+from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
 
-ELSEWHERE = "_elsewhere"
+NOT_PRESETS = "_not_presets"
 
 
-class Preset(BaseModel):
-    """A published algorithm: what it is, where it is written, how far it is reproduced."""
+class Preset(FrozenModel):
+    """A published algorithm: what it is, where it was published, how far it is reproduced."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    title: str
-    source: str = Field(description="repository, file, commit; or the paper")
-    reproduces: Literal["seeds", "sums", "full"]
-    differs: str | None = Field(None, description="what the published algorithm does beyond this")
-    geometry: str | None = Field(None, description="the grid on which it was published")
-    settings: dict[str, Any]
+    title: str = Field(description="Name of the experiment and of the algorithm.")
+    source: str = Field(description="Repository, file and commit; or the paper.")
+    reproduces: Literal["seeds", "sums", "full"] = Field(
+        description="What is as published: the seeds, also the sums, or everything."
+    )
+    differs: str | None = Field(None, description="How the published algorithm differs from this preset.")
+    geometry: str | None = Field(None, description="Name of the geometry on which it was published.")
+    settings: dict[str, Any] = Field(description="Keys of `PeakSumSettings`.")
 
 
 def presets() -> dict[str, str]:
@@ -49,39 +48,38 @@ def preset(name: str) -> tuple[PeakSumSettings, Grid | None]:
     Raises
     ------
     ValueError
-        If there is none of that name. The message lists those that exist, or says why one grid cannot give that
-        algorithm and what can.
+        If there is no preset of that name. The message lists those that exist, or says why one grid cannot give
+        that algorithm and what to use instead.
 
     >>> settings, grid = preset("cms-l1-jet")
     >>> settings.tie_rule, grid.shape
     ('diagonal', (80, 72))
     """
     content = read_preset(name)
-    return PeakSumSettings(**content.settings), None if content.geometry is None else named_grid(
-        content.geometry
-    )
+    grid = None if content.geometry is None else named_grid(content.geometry)
+    return PeakSumSettings(**content.settings), grid
 
 
 def read_preset(name: str) -> Preset:
-    """Return a preset with its source and its limits."""
+    """Return a preset with its source and its differences from it; errors as in `preset`."""
     if name not in _names():
-        msg = _why_elsewhere(name) or f"no preset is called {name!r}: there are {', '.join(_names())}"
+        msg = _not_a_preset(name) or f"no preset is called {name!r}: there are {', '.join(_names())}"
         raise ValueError(msg)
     return Preset(**_read(name))
 
 
-def _why_elsewhere(name: str) -> str | None:
-    """Return why an algorithm cannot be a preset and what to use instead, if it is known as one of those."""
-    for algorithm in _read(ELSEWHERE):
-        if _bare(name) in map(_bare, algorithm["names"]):
+def _not_a_preset(name: str) -> str | None:
+    """Return why a known algorithm cannot be a preset and what to use instead; None for other names."""
+    for algorithm in _read(NOT_PRESETS):
+        if _simplified(name) in map(_simplified, algorithm["names"]):
             return f"{name!r} cannot be a preset: {algorithm['why']}; use {algorithm['instead']}"
     return None
 
 
-def _bare(name: object) -> str:
+def _simplified(name: object) -> str:
     """Return a name without case and punctuation.
 
-    >>> _bare("Anti-kT")
+    >>> _simplified("Anti-kT")
     'antikt'
     """
     return re.sub("[^a-z0-9]", "", str(name).lower())

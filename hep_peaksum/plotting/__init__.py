@@ -1,1 +1,1 @@
-"""Drawing, from plain arrays and histograms; no file is read here."""
+"""Pictures, drawn from plain arrays and histograms; no file is read here."""

@@ -1,7 +1,4 @@
-"""Pictures of what ties do to the answer, and of where two algorithms differ.
-
-Apart from `plots`, whose pictures are of events and results; drawn by the same `canvas`.
-"""
+"""Pictures of how tie rules change the seeds, and of where two algorithms differ."""
 
 from __future__ import annotations
 
@@ -22,127 +19,133 @@ if TYPE_CHECKING:
 
 
 def draw_ties(audit: TieAudit, *, title: str | None = None) -> Figure:
-    """Return a picture of what the tie rule does: the seeds of every rule, and in which part of the events.
+    """Draw the number of seeds by tie rule, and the fraction of events in which it depends on the rule.
 
-    Seeds that every rule finds are drawn apart from those that only some do.
+    Seeds that every rule finds have another colour than those that only some rules find.
     """
-    from matplotlib.figure import Figure as Figure_  # noqa: PLC0415
-    from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter  # noqa: PLC0415
+    from matplotlib.figure import Figure as Figure_
+    from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
-    width, height, left, wide = 8.0, 4.75, 1.5, 5.9
-    rules, n_seeds = list(audit.n_seeds), np.array(list(audit.n_seeds.values()))
+    width, height, left, panel = 8.0, 4.75, 1.5, 5.9
     with canvas.style():
         figure = Figure_(figsize=(width, height))
-        axes = figure.add_axes((left / width, 1.85 / height, wide / width, 2.05 / height))
-        common = np.full(len(rules), audit.n_common)
-        for n, start, colour, label in (
-            (common, 0, canvas.FILL, "found by every rule"),
-            (n_seeds - common, common, canvas.ORANGE, "depend on the rule"),
-        ):
-            axes.barh(rules, n, left=start, height=0.7, color=colour, label=label)
-        axes.set_xlim(0, max(1, n_seeds.max(initial=0)) * (1.3 if audit.rings else 1.12))
-        for k, rule in enumerate(rules):
-            n_rings = sum(rule in ring.lost_by for ring in audit.rings)
-            rings = f", {n_rings} closed ring{'s' * (n_rings != 1)} lost" if n_rings else ""
-            axes.annotate(
-                f"{n_seeds[k]}{rings}",
-                (n_seeds[k], k),
-                (5, 0),
-                textcoords="offset points",
-                va="center",
-                size=10,
-            )
-        axes.invert_yaxis()
-        axes.set_xlabel("seeds")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-        share = figure.add_axes((left / width, 0.55 / height, wide / width, 0.35 / height))
-        depends, rest = audit.fraction_dependent, (1 - audit.fraction_dependent) * bool(audit.n_events)
-        share.barh(["events"], [rest], height=1, color=canvas.FILL)
-        share.barh(["events"], [depends], left=[rest], height=1, color=canvas.ORANGE)
-        share.set_xlim(0, 1)
-        share.set_ylim(-0.5, 0.5)
+        bars = figure.add_axes((left / width, 1.85 / height, panel / width, 2.05 / height))
+        _draw_rules(bars, audit)
+        bars.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        share = figure.add_axes((left / width, 0.55 / height, panel / width, 0.35 / height))
+        _draw_share(share, audit)
         share.xaxis.set_major_formatter(PercentFormatter(1))
-        said = f"{audit.n_dependent} of {audit.n_events} ({audit.fraction_dependent:.1%}) depend on the rule"
-        share.set_title(said, loc="right", fontsize=10, pad=5)
-        for each in (axes, share):
-            each.xaxis.set_minor_locator(NullLocator())
-            each.yaxis.set_minor_locator(NullLocator())
-            each.tick_params(which="both", axis="y", length=0)
-            each.tick_params(which="both", axis="x", direction="out", top=False)
+        for axes in (bars, share):
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.yaxis.set_minor_locator(NullLocator())
+            axes.tick_params(which="both", axis="y", length=0)
+            axes.tick_params(which="both", axis="x", direction="out", top=False)
         canvas.write_title(figure, title)
     return figure
+
+
+def _draw_rules(axes: Axes, audit: TieAudit) -> None:
+    """Draw a bar for every rule: the seeds that all rules find, then the others; the number behind it."""
+    rules, n_seeds = list(audit.n_seeds), np.array(list(audit.n_seeds.values()))
+    common = np.full(len(rules), audit.n_common)
+    axes.barh(rules, common, left=0, height=0.7, color=canvas.FILL, label="found by every rule")
+    others: dict[str, Any] = {"color": canvas.ORANGE, "label": "depend on the rule"}
+    axes.barh(rules, n_seeds - common, left=common, height=0.7, **others)
+    axes.set_xlim(0, max(1, n_seeds.max(initial=0)) * (1.3 if audit.rings else 1.12))
+    for k, rule in enumerate(rules):
+        n_rings = sum(rule in ring.lost_by for ring in audit.rings)
+        rings = f", {n_rings} closed ring{'s' * (n_rings != 1)} lost" if n_rings else ""
+        at: dict[str, Any] = {"textcoords": "offset points", "va": "center", "size": 10}
+        axes.annotate(f"{n_seeds[k]}{rings}", (n_seeds[k], k), (5, 0), **at)
+    axes.invert_yaxis()
+    axes.set_xlabel("seeds")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+
+
+def _draw_share(axes: Axes, audit: TieAudit) -> None:
+    """Draw the fraction of events in which the seeds depend on the rule."""
+    dependent = audit.fraction_dependent
+    independent = (1 - dependent) * bool(audit.n_events)
+    axes.barh(["events"], [independent], height=1, color=canvas.FILL)
+    axes.barh(["events"], [dependent], left=[independent], height=1, color=canvas.ORANGE)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(-0.5, 0.5)
+    title = f"{audit.n_dependent} of {audit.n_events} ({dependent:.1%}) depend on the rule"
+    axes.set_title(title, loc="right", fontsize=10, pad=5)
 
 
 def draw_comparison(
     both: Comparison, grid: Grid, *, names: tuple[str, str] = ("A", "B"), title: str | None = None
 ) -> Figure:
-    """Return a picture of where two algorithms differ: sums of matched clusters, and those only one has found.
+    """Draw where two algorithms differ: the sums of matched clusters, and the clusters that only one finds.
 
     Parameters
     ----------
     both
-        What `hep_peaksum.compare` returned.
+        The result of `hep_peaksum.compare`.
     grid
-        On which it was found: what the sums are.
+        The grid of the clusters; it gives the unit of the sums.
     names
-        What the two are called.
+        Names of the two algorithms.
     title
-        Written above.
+        Written above the picture.
     """
-    from matplotlib.figure import Figure as Figure_  # noqa: PLC0415
+    from matplotlib.figure import Figure as Figure_
 
-    matched = both.matched
-    a, b = both.sum_a * both.unit, both.sum_b * both.unit
-    edges, is_log = _common_edges(np.concatenate([a[both.in_a], b[both.in_b]]))
     width, height, left, bottom, side, strip, gap = 7.9, 6.75, 0.95, 0.75, 4.2, 0.95, 0.2
-    what = canvas.cell_title(grid)
     with canvas.style():
         figure = Figure_(figsize=(width, height))
 
-        def box(x: float, y: float, w: float, h: float) -> Axes:
+        def panel(x: float, y: float, w: float, h: float) -> Axes:
             return figure.add_axes((x / width, y / height, w / width, h / height))
 
-        main = box(left, bottom, side, side)
-        only_a = box(left, bottom + side + gap, side, strip)
-        only_b = box(left + side + gap, bottom, strip, side)
-        main.plot(edges[[0, -1]], edges[[0, -1]], color="0.6", lw=1, zorder=1)
-        n = both.n_matched
-        opacity = float(np.clip(200 / max(n, 1), 0.15, 0.7))
-        main.scatter(a[matched], b[matched], s=18, color=canvas.FILL, alpha=opacity, linewidths=0, zorder=2)
-        bars: dict[str, Any] = {"histtype": "stepfilled", "edgecolor": canvas.INK, "lw": 0.8}
-        only_a.hist(a[~both.in_b], edges.tolist(), color=canvas.ORANGE, **bars)
-        only_b.hist(b[~both.in_a], edges.tolist(), color=canvas.PURPLE, orientation="horizontal", **bars)
-        for axes, sides in ((main, "xy"), (only_a, "x"), (only_b, "y")):
-            for each in sides:
-                getattr(axes, f"set_{each}scale")("log" if is_log else "linear")
-                getattr(axes, f"set_{each}lim")(edges[0], edges[-1])
-        _tidy(main, only_a, only_b, is_log=is_log)
-        main.set_xlabel(f"{names[0]}: {what}")
-        main.set_ylabel(f"{names[1]}: {what}")
+        main = panel(left, bottom, side, side)
+        only_a = panel(left, bottom + side + gap, side, strip)
+        only_b = panel(left + side + gap, bottom, strip, side)
+        _draw_sums(main, only_a, only_b, both)
+        main.set_xlabel(f"{names[0]}: {canvas.cell_title(grid)}")
+        main.set_ylabel(f"{names[1]}: {canvas.cell_title(grid)}")
         only_a.set_title(f"only in {names[0]}: {both.n_only_a}", loc="left", fontsize=10)
         only_b.set_title(f"only in\n{names[1]}: {both.n_only_b}", loc="left", fontsize=10)
-        place = (left + side + gap) / width, (bottom + side + gap + strip + 0.26) / height
-        _write_differences(figure, place, both, names, wording.unit_word(grid))
+        corner = (left + side + gap) / width, (bottom + side + gap + strip + 0.26) / height
+        _write_differences(figure, corner, both, names, wording.sum_unit(grid))
         canvas.write_title(figure, title)
     return figure
 
 
+def _draw_sums(main: Axes, only_a: Axes, only_b: Axes, both: Comparison) -> None:
+    """Draw the two sums of matched clusters as points, and those of the others as histograms beside them."""
+    matched = both.matched
+    a, b = both.sum_a * both.unit, both.sum_b * both.unit
+    edges, is_log = _common_edges(np.concatenate([a[both.in_a], b[both.in_b]]))
+    main.plot(edges[[0, -1]], edges[[0, -1]], color="0.6", lw=1, zorder=1)
+    alpha = float(np.clip(200 / max(both.n_matched, 1), 0.15, 0.7))
+    main.scatter(a[matched], b[matched], s=18, color=canvas.FILL, alpha=alpha, linewidths=0, zorder=2)
+    bars: dict[str, Any] = {"histtype": "stepfilled", "edgecolor": canvas.INK, "lw": 0.8}
+    only_a.hist(a[~both.in_b], edges.tolist(), color=canvas.ORANGE, **bars)
+    only_b.hist(b[~both.in_a], edges.tolist(), color=canvas.PURPLE, orientation="horizontal", **bars)
+    for axes, letters in ((main, "xy"), (only_a, "x"), (only_b, "y")):
+        for letter in letters:
+            getattr(axes, f"set_{letter}scale")("log" if is_log else "linear")
+            getattr(axes, f"set_{letter}lim")(edges[0], edges[-1])
+    _set_ticks(main, only_a, only_b, is_log=is_log)
+
+
 def _common_edges(values: Array) -> tuple[Array, bool]:
-    """Return bins for the sums of both algorithms, and whether they grow by one factor."""
+    """Return the edges of bins for the sums of both algorithms, and whether they are logarithmic."""
     if not len(values):
         return np.linspace(0, 1, 31), False
     low, high = float(values.min()), float(values.max())
-    if low > 0 and high > canvas.LOG_FROM * low:
+    if low > 0 and high > canvas.MIN_LOG_RANGE * low:
         return np.geomspace(low / 1.2, high * 1.2, 31), True
     low = min(low, 0.0)
     margin = 0.05 * (high - low) or 1.0
     return np.linspace(low - margin * (low < 0), high + margin, 31), False
 
 
-def _tidy(main: Axes, above: Axes, beside: Axes, *, is_log: bool) -> None:
-    """Give the two narrow panels whole numbers of clusters, and no second ticks for the sums."""
-    from matplotlib import ticker  # noqa: PLC0415
+def _set_ticks(main: Axes, above: Axes, beside: Axes, *, is_log: bool) -> None:
+    """Set integer ticks for the clusters of the narrow panels, and label the sums on the main panel only."""
+    from matplotlib import ticker
 
     for axes, count in ((above, above.yaxis), (beside, beside.xaxis)):
         axes.tick_params(which="both", axis="x" if axes is above else "y", labelleft=False, labelbottom=False)
@@ -162,18 +165,18 @@ def _tidy(main: Axes, above: Axes, beside: Axes, *, is_log: bool) -> None:
 
 
 def _write_differences(
-    figure: Figure, place: tuple[float, float], both: Comparison, names: tuple[str, str], unit: str
+    figure: Figure, corner: tuple[float, float], both: Comparison, names: tuple[str, str], unit: str
 ) -> None:
-    """Write how many clusters are matched, and how their energies differ, into the corner that is empty."""
+    """Write the number of matched clusters and the differences of their energies into the empty corner."""
     lines = [f"matched: {both.n_matched}"]
     if both.n_matched:
         lines += [
-            f"with another sum: {both.n_different_sums}",
+            f"with different sums: {both.n_different_sums}",
             f"{names[1]} \u2212 {names[0]}:",
             f"  mean {_signed(both.mean_difference)} {unit}, rms {both.rms_difference:.3g} {unit}",
             f"  largest {_signed(both.largest_difference)} {unit}",
         ]
-    figure.text(*place, "\n".join(lines), va="top", size=9, linespacing=1.3)
+    figure.text(*corner, "\n".join(lines), va="top", size=9, linespacing=1.3)
 
 
 def _signed(value: float) -> str:

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 def draw_histogram(h: hist.Hist[Any], *, title: str | None = None) -> Figure:
-    """Return a picture of a histogram of one or two axes, with the labels that these have.
+    """Draw a histogram with one or two axes, labelled as these are.
 
     Raises
     ------
     ValueError
-        If there are more axes.
+        If the histogram has more axes.
     """
-    import mplhep  # noqa: PLC0415
-    from matplotlib.ticker import NullLocator  # noqa: PLC0415
+    import mplhep
+    from matplotlib.ticker import NullLocator
 
     if h.ndim > 2:
         msg = f"the histogram has {h.ndim} axes, expected 1 or 2: project it first, as in h.project(0)"
         raise ValueError(msg)
-    what = h.label or "entries"
+    entries_title = h.label or "entries"
     with canvas.style():
         figure, (axes,), bar = canvas.panels((6.2, 4.4))
         if h.ndim == 1:
@@ -41,9 +41,9 @@ def draw_histogram(h: hist.Hist[Any], *, title: str | None = None) -> Figure:
         else:  # not hist2dplot: it hands the figure to pyplot, which keeps it for ever
             norm = canvas.norm(h.values(), logarithmic=False)
             canvas.draw_mesh(axes, h.axes[0].edges, h.axes[1].edges, h.values().T, norm, line=0)
-            canvas.draw_bar(figure, bar, norm, what)
+            canvas.draw_bar(figure, bar, norm, entries_title)
         axes.set_xlabel(h.axes[0].label)
-        axes.set_ylabel(what if h.ndim == 1 else h.axes[1].label)
+        axes.set_ylabel(entries_title if h.ndim == 1 else h.axes[1].label)
         for side, axis in zip((axes.xaxis, axes.yaxis), h.axes, strict=False):
             if axis.traits.discrete:  # nothing lies between two categories or integers
                 side.set_minor_locator(NullLocator())

@@ -1,1 +1,1 @@
-"""Some events of a config, without a job."""
+"""Some events of a config, read and clustered without a job."""

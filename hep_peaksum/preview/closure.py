@@ -1,7 +1,7 @@
-"""Clusters against a collection that the file has of its own: which of its objects are found, with which sum.
+"""Closure: the clusters of a config against objects that the same file holds, cell by cell and sum by sum.
 
-What a trigger emulator or a reconstruction has left in the file is the judge: a published algorithm that is
-reproduced finds every object in its cell, with the same sum to the last count.
+The reference is what a trigger emulator or a reconstruction left in the file: a published algorithm is
+reproduced when every object has a cluster in its cell, with exactly its sum.
 """
 
 from __future__ import annotations
@@ -16,245 +16,245 @@ import numpy as np
 from hep_peaksum.clustering.find import find_clusters
 from hep_peaksum.config.inputs import ReferenceInput
 from hep_peaksum.config.model import Config
+from hep_peaksum.evaluation.matching import CellIndices, same_cell, take_or_zero, with_unmatched
 from hep_peaksum.geometry.grid import EventError, Grid
 from hep_peaksum.kernels import Array
-from hep_peaksum.reading.blocks import read_blocks
-from hep_peaksum.reading.columns import column, grid_columns
+from hep_peaksum.reading.blocks import grid_cells, read_blocks
+from hep_peaksum.reading.columns import column
+from hep_peaksum.reading.files import one_line_errors
 
 
-class Compared(NamedTuple):
-    """One object: its entry, its cell (-1 outside the grid), its sum in the file and ours, or None."""
+class Mismatch(NamedTuple):
+    """An object or a cluster without an equal partner: its entry, its cell (-1 outside the grid) and both sums.
+
+    The sum of a missing partner is None.
+    """
 
     event: int
     row: int
     col: int
-    their_sum: int | float | None
-    our_sum: int | float | None
+    reference_sum: int | float | None
+    cluster_sum: int | float | None
 
 
 class Closure(NamedTuple):
-    """How the clusters of a collection compare with the objects of the file.
+    """The objects of the file and the clusters of one collection, matched by cell.
 
-    `n_events` is how many events were looked at. The rest are arrays with an entry for every object of the
-    file, and for every cluster without one: `event` (the entry, counted through the files), `row`, `col`;
-    `is_theirs` and `is_ours`, whether the file has it and whether it was found; `sum_expected`, whether the
-    sums are meant to be equal; `their_sum` and `our_sum`, 0 where there is none.
+    `n_events` is the number of events read. The arrays have one entry per object of the file, followed by one
+    per cluster without an object: `event` (the entry, counted through the files), `row`, `col`;
+    `has_reference` and `has_cluster`, whether there is an object and a cluster in the cell; `sum_expected`,
+    whether the two sums should be equal; `reference_sum` and `cluster_sum`, 0 for a missing partner.
     """
 
     n_events: int
     event: Array
     row: Array
     col: Array
-    is_theirs: Array
-    is_ours: Array
+    has_reference: Array
+    has_cluster: Array
     sum_expected: Array
-    their_sum: Array
-    our_sum: Array
+    reference_sum: Array
+    cluster_sum: Array
 
     @property
     def n_references(self) -> int:
-        """Objects of the file."""
-        return int(self.is_theirs.sum())
+        """Number of objects of the file."""
+        return int(self.has_reference.sum())
 
     @property
-    def n_found(self) -> int:
-        """Objects of the file in whose cell there is a cluster."""
-        return int((self.is_theirs & self.is_ours).sum())
+    def n_matched(self) -> int:
+        """Number of objects with a cluster in their cell."""
+        return int((self.has_reference & self.has_cluster).sum())
 
     @property
     def n_sum_expected(self) -> int:
-        """Objects of the file whose sum is meant to be that of a cluster."""
-        return int((self.is_theirs & self.sum_expected).sum())
+        """Number of objects whose sum should be that of a cluster."""
+        return int((self.has_reference & self.sum_expected).sum())
 
     @property
-    def n_equal(self) -> int:
-        """Objects whose sum is meant to be that of a cluster, and is."""
-        return int((self.is_theirs & self.sum_expected & self._is_equal).sum())
+    def n_equal_sums(self) -> int:
+        """Number of objects whose sum should be that of a cluster, and is."""
+        return int((self.sum_expected & self._is_equal).sum())
 
     @property
     def n_extra(self) -> int:
-        """Clusters in whose cell the file has no object."""
-        return int((~self.is_theirs).sum())
+        """Number of clusters without an object in their cell."""
+        return int((~self.has_reference).sum())
 
     @property
-    def missed(self) -> list[Compared]:
-        """The objects of the file that were not found."""
-        return self._listed(self.is_theirs & ~self.is_ours)
+    def missed(self) -> list[Mismatch]:
+        """The objects without a cluster in their cell."""
+        return self._mismatches(self.has_reference & ~self.has_cluster)
 
     @property
-    def different(self) -> list[Compared]:
-        """The objects that were found, but not with the sum that they are meant to have."""
-        return self._listed(self.is_theirs & self.is_ours & self.sum_expected & ~self._is_equal)
+    def different_sums(self) -> list[Mismatch]:
+        """The matched objects whose sum should be that of the cluster, but is not."""
+        is_matched = self.has_reference & self.has_cluster
+        return self._mismatches(is_matched & self.sum_expected & ~self._is_equal)
 
     @property
-    def extra(self) -> list[Compared]:
-        """The clusters that the file does not have."""
-        return self._listed(~self.is_theirs)
+    def extra(self) -> list[Mismatch]:
+        """The clusters without an object in their cell."""
+        return self._mismatches(~self.has_reference)
 
     @property
     def _is_equal(self) -> Array:
-        return np.asarray(self.is_theirs & self.is_ours & (self.their_sum == self.our_sum))
+        is_matched = self.has_reference & self.has_cluster
+        return np.asarray(is_matched & (self.reference_sum == self.cluster_sum))
 
-    def _listed(self, which: Array) -> list[Compared]:
+    def _mismatches(self, selection: Array) -> list[Mismatch]:
         return [
-            Compared(
+            Mismatch(
                 int(self.event[n]),
                 int(self.row[n]),
                 int(self.col[n]),
-                self.their_sum[n].item() if self.is_theirs[n] else None,
-                self.our_sum[n].item() if self.is_ours[n] else None,
+                self.reference_sum[n].item() if self.has_reference[n] else None,
+                self.cluster_sum[n].item() if self.has_cluster[n] else None,
             )
-            for n in np.flatnonzero(which)
+            for n in np.flatnonzero(selection)
         ]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Closure]) -> Closure:
+        """Return one comparison of all events from those of consecutive blocks."""
+        starts = np.cumsum([0, *(part.n_events for part in parts)])
+        parts = [part._replace(event=part.event + start) for part, start in zip(parts, starts, strict=False)]
+        columns = [np.concatenate(arrays) for arrays in zip(*(part[1:] for part in parts), strict=True)]
+        return cls(int(starts[-1]), *columns)
 
 
 def closure(config: Config, dataset: str | None = None, *, max_events: float = math.inf) -> dict[str, Closure]:
-    """Compare every collection that names a `reference` with that collection of the file.
+    """Compare every collection that names a `reference` with those objects of the file.
 
     Parameters
     ----------
     config
-        As from `hep_peaksum.config.load.load_config`.
+        As returned by `hep_peaksum.config.load.load_config`.
     dataset
-        Whose files are read; by default those of the first.
+        The dataset to read; by default the first of the config.
     max_events
-        Look at no more events than this.
+        Stop after this many events.
 
     Returns
     -------
     dict
-        The comparison by the name of the collection, in the order of the config.
+        The comparison by name of the collection, in the order of the config.
 
     Raises
     ------
     ValueError
-        If no collection has a reference, or an event does not hold what was promised; it names the entry.
+        If no collection has a reference, or an event does not have the expected contents; the message names
+        the entry.
     """
-    references = {name: wanted.reference for name, wanted in config.clusters.items()}
-    wanted = {name: reference for name, reference in references.items() if reference is not None}
-    if not wanted:
-        msg = f"nothing to compare with: none of {', '.join(references)} has a reference in the config"
+    references = {
+        name: collection.reference
+        for name, collection in config.clusters.items()
+        if collection.reference is not None
+    }
+    if not references:
+        names = ", ".join(config.clusters)
+        msg = f"nothing to compare with: none of {names} has a reference in the config; add one"
         raise ValueError(msg)
-    parts: dict[str, list[Closure]] = {name: [] for name in wanted}
-    start = 0
-    sources = {grid: config.grids[grid] for name in wanted for grid in config.clusters[name].grid}
+    sources = {grid: config.grids[grid] for name in references for grid in config.clusters[name].grid}
     maps = {grid: (source.mask_map(), source.noise_map()) for grid, source in sources.items()}
+    parts: dict[str, list[Closure]] = {name: [] for name in references}
+    start = 0
     for events in read_blocks(config, sources, dataset, max_events=max_events):
         try:
-            cells = {
-                grid: grid_columns(events, source, config.friends).cells(0, len(events))
-                for grid, source in sources.items()
-            }
-            for name, reference in wanted.items():
-                (grid,), settings = config.clusters[name].grid, config.clusters[name].settings
-                mask, noise = maps[grid]
-                ours = find_clusters(
-                    cells[grid],
-                    settings,
-                    sources[grid].grid,
-                    mask=mask,
-                    noise=noise,
-                    fields=["row", "col", "peak_sum"],
-                )
-                plane = config.grids_of(name)[0]
-                part = _compared(*_objects(reference, events, config, plane), ours, plane)
-                parts[name].append(part._replace(event=start + part.event))
+            cells = grid_cells(config, sources, events)
+            for name, reference in references.items():
+                (grid,), (plane, *_) = config.clusters[name].grid, config.grids_of(name)
+                clusters = _find_clusters(config, name, cells[grid], maps[grid])
+                parts[name].append(_match(_read_objects(reference, events, config, plane), clusters, plane))
         except EventError as error:
             msg = f"entry {start + error.event}: {error.problem}"
             raise ValueError(msg) from None
         start += len(events)
     if start == 0:
-        msg = f"there is nothing to look at: {dataset or 'the dataset'} has no entries"
+        msg = f"nothing to compare: {dataset or 'the dataset'} has no entries"
         raise ValueError(msg)
-    return {name: _joined(each) for name, each in parts.items()}
+    return {name: Closure.joined(each) for name, each in parts.items()}
 
 
-def _joined(parts: Sequence[Closure]) -> Closure:
-    """Return the comparison of all events of blocks that follow one another."""
-    columns = [np.concatenate(each) for each in zip(*(part[1:] for part in parts), strict=True)]
-    return Closure(sum(part.n_events for part in parts), *columns)
+def _find_clusters(
+    config: Config, collection: str, cells: Array, maps: tuple[Array | None, Array | None]
+) -> ak.Array:
+    """Return the clusters of a collection in the order of their cells, given the maps of mask and noise."""
+    (grid,), settings = config.clusters[collection].grid, config.clusters[collection].settings
+    settings = settings.model_copy(update={"order": "position"})
+    mask, noise = maps
+    fields = ["row", "col", "peak_sum"]
+    return find_clusters(cells, settings, config.grids[grid].grid, mask=mask, noise=noise, fields=fields)
 
 
 class _Objects(NamedTuple):
-    """Objects of some events, an entry of each column for each; `event` counts from the first of them."""
+    """Objects of the file in a block of events, events counted from the first: one array entry per object."""
 
-    event: Array
-    row: Array
-    col: Array
+    cells: CellIndices
     sum: Array
-
-    def cell(self, plane: Grid) -> Array:
-        """Return a number for every cell of every event, -1 outside the grid."""
-        number = (self.event * plane.rows.size + self.row) * plane.cols.size + self.col
-        return np.where((self.row >= 0) & (self.col >= 0), number, -1)
+    sum_expected: Array
 
 
-def _objects(
-    reference: ReferenceInput, events: ak.Array, config: Config, plane: Grid
-) -> tuple[_Objects, Array]:
-    """Return the objects of the file in some events, and which of their sums are meant to be ours."""
-    jagged = {branch: _jagged(column(events, branch, config.friends), branch) for branch in reference.branches}
-    _check_lengths(jagged)
-    n_each = ak.to_numpy(ak.num(jagged[reference.sum]))
+def _read_objects(reference: ReferenceInput, events: ak.Array, config: Config, plane: Grid) -> _Objects:
+    """Return the selected objects of a reference and whether their sums should be those of clusters."""
+    with one_line_errors(events.metadata["filename"]):
+        columns = {branch: column(events, branch, config.friends) for branch in reference.branches}
+        jagged = {branch: ak.materialize(values) for branch, values in columns.items()}
+    _check_objects(jagged)
+    n_objects = ak.to_numpy(ak.num(jagged[reference.sum]))
     columns = {branch: ak.to_numpy(ak.flatten(array)) for branch, array in jagged.items()}
-    is_kept, sum_expected = (
-        _holds(columns, which, n_each.sum()) for which in (reference.only, reference.sum_where)
+    is_selected = _all_equal(columns, reference.where, n_objects.sum())
+    sum_expected = _all_equal(columns, reference.sum_where, n_objects.sum())
+    cells = CellIndices(
+        event=np.repeat(np.arange(len(n_objects)), n_objects)[is_selected],
+        row=plane.rows.find(columns[reference.row])[is_selected],
+        col=plane.cols.find(columns[reference.col])[is_selected],
     )
-    theirs = _Objects(
-        event=np.repeat(np.arange(len(n_each)), n_each),
-        row=plane.rows.find(columns[reference.row]),
-        col=plane.cols.find(columns[reference.col]),
-        sum=columns[reference.sum],
-    )
-    return _Objects(*(each[is_kept] for each in theirs)), sum_expected[is_kept]
+    return _Objects(cells, columns[reference.sum][is_selected], sum_expected[is_selected])
 
 
-def _compared(theirs: _Objects, sum_expected: Array, found: ak.Array, plane: Grid) -> Closure:
-    """Match objects and clusters, cell by cell."""
-    event = np.repeat(np.arange(len(found)), ak.to_numpy(ak.num(found)))
-    ours = _Objects(event, *(ak.to_numpy(ak.flatten(found[word])) for word in ("row", "col", "peak_sum")))
-    cell, our_cell = theirs.cell(plane), ours.cell(plane)
-    order = np.argsort(our_cell)
-    place = np.searchsorted(our_cell[order], cell)
-    is_ours = np.append(our_cell[order], -2)[place] == cell
-    our_sum = np.where(is_ours, np.append(ours.sum[order], 0)[place], 0)
-    alone = order[~np.isin(our_cell[order], cell)]
-    extra = np.zeros(len(alone), bool)
+def _match(objects: _Objects, clusters: ak.Array, plane: Grid) -> Closure:
+    """Match the objects and the clusters of a block of events, cell by cell."""
+    cells = CellIndices.from_jagged(clusters)
+    sums = ak.to_numpy(ak.flatten(clusters["peak_sum"]))
+    pairs = with_unmatched(same_cell(objects.cells, cells, plane), len(objects.sum), len(sums))
+    has_reference = pairs.reference >= 0
+    event, row, col = (
+        np.where(has_reference, take_or_zero(theirs, pairs.reference), take_or_zero(ours, pairs.cluster))
+        for theirs, ours in zip(objects.cells, cells, strict=True)
+    )
     return Closure(
-        n_events=len(found),
-        event=np.concatenate([theirs.event, ours.event[alone]]),
-        row=np.concatenate([theirs.row, ours.row[alone]]),
-        col=np.concatenate([theirs.col, ours.col[alone]]),
-        is_theirs=np.concatenate([~np.zeros(len(cell), bool), extra]),
-        is_ours=np.concatenate([is_ours, ~extra]),
-        sum_expected=np.concatenate([sum_expected, extra]),
-        their_sum=np.concatenate([theirs.sum, np.zeros(len(alone), theirs.sum.dtype)]),
-        our_sum=np.concatenate([our_sum, ours.sum[alone]]),
+        n_events=len(clusters),
+        event=event,
+        row=row,
+        col=col,
+        has_reference=has_reference,
+        has_cluster=pairs.cluster >= 0,
+        sum_expected=take_or_zero(objects.sum_expected, pairs.reference),
+        reference_sum=take_or_zero(objects.sum, pairs.reference),
+        cluster_sum=take_or_zero(sums, pairs.cluster),
     )
 
 
-def _jagged(array: ak.Array, branch: str) -> ak.Array:
-    if array.ndim != 2:
-        msg = f"reference: the branch {branch!r} has {array.ndim - 1} axes in an event, expected a list"
-        raise ValueError(msg)
-    return array
-
-
-def _check_lengths(objects: Mapping[str, ak.Array]) -> None:
-    """Raise an EventError if the branches of a reference hold different numbers of objects."""
+def _check_objects(objects: Mapping[str, ak.Array]) -> None:
+    """Raise an error if a branch of a reference is no list, or if lists differ in length (an EventError)."""
+    for branch, array in objects.items():
+        if array.ndim != 2:
+            msg = f"reference: the branch {branch!r} has {array.ndim - 1} axes per event, expected a list"
+            raise ValueError(msg)
     (first, array), *others = objects.items()
     n_first = ak.to_numpy(ak.num(array))
     for branch, other in others:
         n_other = ak.to_numpy(ak.num(other))
         if not np.array_equal(n_first, n_other):
             event = int(np.argmax(n_first != n_other))
-            msg = f"reference: {n_first[event]} values of {first!r} and {n_other[event]} of {branch!r}"
+            msg = f"reference: {n_first[event]} values of {first!r} but {n_other[event]} of {branch!r}"
             raise EventError(event, msg)
 
 
-def _holds(columns: Mapping[str, Array], which: Mapping[str, float], n: int) -> Array:
-    """Return for which objects every branch holds what it is asked to."""
-    holds = np.ones(n, bool)
-    for branch, value in which.items():
-        holds &= columns[branch] == value
-    return holds
+def _all_equal(columns: Mapping[str, Array], expected: Mapping[str, float], n_objects: int) -> Array:
+    """Return for which objects every branch has its expected value."""
+    is_equal = np.ones(n_objects, bool)
+    for branch, value in expected.items():
+        is_equal &= columns[branch] == value
+    return is_equal

@@ -1,4 +1,4 @@
-"""One event of a config: its cells and its clusters, found as a job finds them."""
+"""One event of a config: its cells and its clusters, found in the same way as in a job."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from typing import NamedTuple
 
 import awkward as ak
 
-from hep_peaksum.clustering.discriminant import pooled, searched_plane
+from hep_peaksum.clustering.discriminant import pool_cells, search_grid
 from hep_peaksum.clustering.find import find_peaks
-from hep_peaksum.clustering.records import jagged, table
+from hep_peaksum.clustering.records import cluster_table, jagged_clusters
 from hep_peaksum.config.model import Config
 from hep_peaksum.geometry.grid import EventError, Grid
 from hep_peaksum.kernels import Array
-from hep_peaksum.reading.blocks import read_blocks
-from hep_peaksum.reading.columns import grid_columns
+from hep_peaksum.reading.blocks import grid_cells, read_blocks
 
 
 class Event(NamedTuple):
-    """One event: file and entry, the cells of every grid (row, col), the clusters of every collection."""
+    """One event: file and entry, the cells (row, col) of every grid, the clusters of every collection."""
 
     file: str
     entry: int
@@ -27,19 +26,16 @@ class Event(NamedTuple):
 
 
 def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
-    """Return one entry of a dataset, counted through its files; by default of the first dataset.
+    """Return one entry of a dataset (by default the first dataset), counted through its files.
 
     Raises
     ------
     ValueError
-        If there is no such dataset or entry, or the entry does not hold what a grid needs.
+        If there is no such dataset or entry, or the entry does not have the cells that a grid needs.
     """
     for events in read_blocks(config, config.grids, dataset, max_events=1, first=entry):
         try:
-            cells = {
-                name: grid_columns(events, source, config.friends).cells(0, 1)
-                for name, source in config.grids.items()
-            }
+            cells = grid_cells(config, config.grids, events)
             clusters = {name: _clusters(config, name, cells) for name in config.clusters}
         except EventError as error:
             msg = f"entry {entry}: {error.problem}"
@@ -49,25 +45,25 @@ def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
             for name, grids in cells.items()
         }
         return Event(events.metadata["filename"], events.metadata["entrystart"], planes, clusters)
-    msg = f"dataset {dataset or next(iter(config.datasets))!r} has no entries, there is no entry {entry}"
+    msg = f"dataset {dataset or next(iter(config.datasets))!r} has no entries, hence no entry {entry}"
     raise ValueError(msg)
 
 
 def searched_cells(config: Config, event: Event, collection: str, grid: str) -> tuple[Array, Grid]:
-    """Return what a collection is searched in, (row, col), and its plane: the cells, or towers of them."""
+    """Return the cells or towers that a collection is searched in, shape (row, col), and their grid."""
     settings = config.clusters[collection].settings
-    return pooled(event.cells[grid][None], settings)[0], searched_plane(settings, config.grids[grid].grid)
+    return pool_cells(event.cells[grid][None], settings)[0], search_grid(settings, config.grids[grid].grid)
 
 
 def _clusters(config: Config, collection: str, cells: Mapping[str, Array]) -> ak.Array:
-    """Return the clusters of one event, with the fields that are written and those that a picture needs."""
-    wanted = config.clusters[collection]
+    """Return the clusters of one event, with the fields that a job writes and those that a picture needs."""
+    section = config.clusters[collection]
     parts = []
-    for grid in wanted.grid:
+    for grid in section.grid:
         source = config.grids[grid]
         noise, mask = source.noise_map(), source.mask_map()
         parts.append(
-            find_peaks(cells[grid], wanted.settings, source.grid, mask=mask, noise=noise, layers=source.layers)
+            find_peaks(cells[grid], section.settings, source.grid, mask=mask, noise=noise, layers=source.layers)
         )
     fields = dict.fromkeys([*config.written_fields(collection), "peak_sum", "row", "col"])
-    return jagged([table(parts, tuple(fields))], wanted.settings)[0]
+    return jagged_clusters([cluster_table(parts, tuple(fields))], section.settings)[0]

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
-from typing import Any
 
 import awkward as ak
-from coffea.nanoevents import NanoEventsFactory
 
 from hep_peaksum import block_sizes
 from hep_peaksum.config.inputs import GridInput
 from hep_peaksum.config.model import Config
 from hep_peaksum.kernels import Array
-from hep_peaksum.reading.columns import GridColumns, _Branch, grid_columns
-from hep_peaksum.reading.files import find_files, open_file, open_tree, schema_class
-
-
-def ranges(columns: Iterable[GridColumns], n_events: int, step: int) -> list[tuple[int, int]]:
-    """Return the ranges of the events of a chunk that are read together: at most `step`, but whole baskets."""
-    branches = [column for grid in columns for column in grid.columns]
-    edges, last = [0], 0
-    if all(isinstance(branch, _Branch) for branch in branches):
-        pieces = sorted(set.intersection(*(branch.pieces for branch in branches)))
-        for entry in [*(entry - branches[0].first for entry in pieces), n_events]:
-            if last > edges[-1] and entry - edges[-1] > step:
-                edges.append(last)
-            if 0 < entry < n_events:
-                last = entry
-    return list(pairwise([*edges, n_events]))
+from hep_peaksum.reading.columns import GridColumns, LazyBranch, grid_columns
+from hep_peaksum.reading.files import (
+    count_entries,
+    find_files,
+    nano_events,
+    one_line_errors,
+    open_file,
+    open_tree,
+)
 
 
 def block_size(sources: Iterable[GridInput]) -> int:
@@ -37,29 +28,77 @@ def block_size(sources: Iterable[GridInput]) -> int:
     return max(1, block_sizes.READ_CELLS // n_cells)
 
 
+def ranges(columns: Iterable[GridColumns], n_events: int, step: int) -> list[tuple[int, int]]:
+    """Split the events of a chunk into ranges that are read at once: whole baskets, of at most `step` events.
+
+    A larger basket is a range of its own. If a column is not read from the file directly, there is one range.
+    """
+    branches = [column for grid in columns for column in grid.columns]
+    edges, last = [0], 0
+    if all(isinstance(branch, LazyBranch) for branch in branches):
+        boundaries = sorted(set.intersection(*(branch.boundaries for branch in branches)))
+        for entry in [*(entry - branches[0].first for entry in boundaries), n_events]:
+            if last > edges[-1] and entry - edges[-1] > step:
+                edges.append(last)
+            if 0 < entry < n_events:
+                last = entry
+    return list(pairwise([*edges, n_events]))
+
+
 def read_cells(
     config: Config, grid: str, dataset: str | None = None, *, max_events: int, first: int = 0
 ) -> Iterator[Array]:
-    """Yield the cells of one grid, (event, row, col) or with layers, block by block.
+    """Yield the cells of one grid block by block, shape (event, row, col) or (event, layer, row, col).
 
-    Those of `max_events` events from entry `first` on, counted through the files of a dataset; by default of
-    the first dataset.
+    Parameters and errors are those of `read_blocks`.
+    """
+    for events in read_blocks(config, [grid], dataset, max_events=max_events, first=first):
+        yield grid_cells(config, [grid], events)[grid]
+
+
+def grid_cells(config: Config, grids: Iterable[str], events: ak.Array) -> Mapping[str, Array]:
+    """Return the cells of some grids in a block of `read_blocks`.
 
     Raises
     ------
     ValueError
-        If there is no such dataset or entry.
+        If a branch is missing, or an event does not fit a grid (an EventError that counts within the block).
+    OSError
+        If the file cannot be read any further; the message is one line.
     """
-    for events in read_blocks(config, [grid], dataset, max_events=max_events, first=first):
-        yield grid_columns(events, config.grids[grid], config.friends).cells(0, len(events))
+    with one_line_errors(events.metadata["filename"]):
+        return {
+            name: grid_columns(events, config.grids[name], config.friends).cells(0, len(events))
+            for name in grids
+        }
 
 
 def read_blocks(
     config: Config, grids: Iterable[str], dataset: str | None = None, *, max_events: float, first: int = 0
 ) -> Iterator[ak.Array]:
-    """Yield events as coffea hands them to a processor, as many at a time as there is room for their grids.
+    """Yield the events of a dataset as coffea hands them to a processor, a few at a time.
 
-    Those of `max_events` events from entry `first` on, and errors, as for `read_cells`.
+    Their columns have to be used before the next block is requested, while the file is open.
+
+    Parameters
+    ----------
+    config
+        As from `hep_peaksum.config.load.load_config`.
+    grids
+        The grids that will be made of the events: their size limits the size of a block.
+    dataset
+        By default the first of the config.
+    max_events
+        Read at most this many events.
+    first
+        The entry to begin with, counted through the files of the dataset.
+
+    Raises
+    ------
+    ValueError
+        If there is no such dataset or entry.
+    OSError
+        If a file cannot be opened within ``run.timeout``; the message is one line.
     """
     name, files = _files(config, dataset)
     step = block_size([config.grids[grid] for grid in grids])
@@ -67,12 +106,17 @@ def read_blocks(
     for path, tree in files.items():
         if left <= 0:
             break
-        with open_file(path) as file:
-            n_entries = int(open_tree(file, path, tree).num_entries)
+        with open_file(path, config.run.timeout) as file:
+            with one_line_errors(path):
+                n_entries = count_entries(open_tree(file, path, tree))
             last = int(min(skip + left, n_entries))
             for start in range(skip, last, step):
-                where = {"dataset": name, "filename": path, "treename": tree}
-                yield _events(config, file, where, start, min(last, start + step))
+                stop = min(last, start + step)
+                with one_line_errors(path):
+                    events = nano_events(
+                        file, path, tree, start, stop, schema=config.events.schema_name, dataset=name
+                    )
+                yield events
         left -= max(0, last - skip)
         skip = max(0, skip - n_entries)
     if first and left == max_events > 0:
@@ -88,15 +132,3 @@ def _files(config: Config, dataset: str | None) -> tuple[str, dict[str, str]]:
         msg = f"no dataset {name!r}: there are {', '.join(files)}"
         raise ValueError(msg)
     return name, files[name]
-
-
-def _events(config: Config, file: Any, metadata: dict[str, Any], start: int, stop: int) -> ak.Array:
-    """Return entries of an open file as coffea hands them to a processor."""
-    return NanoEventsFactory.from_root(
-        file,
-        treepath=metadata["treename"],
-        schemaclass=schema_class(config.events.schema_name),
-        entry_start=start,
-        entry_stop=stop,
-        metadata={**metadata, "entrystart": start, "entrystop": stop},
-    ).events()

@@ -1,14 +1,14 @@
-"""ROOT files in, columns out: which branches are read, and how they become grids.
+"""Columns of events: which branches are read, and how they become the cells of a grid.
 
-Everything that knows what a file, a tree or a branch is stands here. Branches are read through the events that
-coffea hands over (virtual arrays: only what is touched is read), those of `friends` through the same open file.
+Branches are read through the events that coffea hands over (virtual arrays: a column is read when it is used);
+those of friends through the same open file; those of grids from the file directly, basket by basket.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import awkward as ak
 import numpy as np
@@ -22,106 +22,105 @@ from hep_peaksum.kernels import Array
 from hep_peaksum.reading.files import open_tree
 from hep_peaksum.suggestions import did_you_mean
 
+MAX_LISTED = 40  # names in an error message
+
 
 def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
-    """Return a branch of the events, or, named ``friend:branch``, of another tree of the same file.
+    """Return a branch of the events or, named ``friend:branch``, of another tree of the same file.
 
     Parameters
     ----------
     events
-        What coffea hands to a processor.
+        Events of coffea, shape (event,).
     name
         A field of the schema (``L1CaloTower/iet``, ``Tower.ET``), or ``friend:branch``.
     friends
-        The trees that friends stand for.
+        The tree of each friend.
 
     Raises
     ------
     ValueError
-        If there is no such branch; the message names the nearest, and those that exist.
+        If there is no such branch; the message suggests the nearest name and lists those that exist.
     """
     alias, colon, branch = name.partition(":")
     if colon and alias in friends:
         return _friend_column(events, branch, friends[alias])
     if name in events.fields:
         return events[name]
-    found, head = events, ""
+    values, path = events, ""
     for part in name.split("."):
-        if part not in found.fields:
-            words = events.fields if not head else [f"{head}.{field}" for field in found.fields]
-            msg = f"no branch {name!r}{did_you_mean(name, words)}; there are {_listed(words)}"
+        if part not in values.fields:
+            names = [f"{path}.{field}".lstrip(".") for field in values.fields]
+            msg = f"no branch {name!r}{did_you_mean(name, names)}; there are {_listed(names)}"
             raise ValueError(msg)
-        found, head = found[part], f"{head}.{part}".lstrip(".")
-    return found
+        values, path = values[part], f"{path}.{part}".lstrip(".")
+    return values
 
 
-def _listed(words: list[str], most: int = 40) -> str:
-    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
+def _listed(names: list[str]) -> str:
+    n_more = len(names) - MAX_LISTED
+    return ", ".join(names[:MAX_LISTED]) + (f" and {n_more} more" if n_more > 0 else "")
 
 
 def _friend_column(events: ak.Array, branch: str, tree_name: str) -> ak.Array:
-    metadata = events.metadata
-    tree = open_tree(events.attrs["@events_factory"].file_handle, metadata["filename"], tree_name)
-    if branch not in tree.keys():  # noqa: SIM118 -- a tree is no dict
-        words = tree.keys()
-        near = did_you_mean(branch, words)
-        msg = f"friend {tree_name!r} has no branch {branch!r}{near}; there are {_listed(words)}"
+    metadata, file = events.metadata, _open_file_of(events)
+    tree = open_tree(file, metadata["filename"], tree_name)
+    names = tree.keys()
+    if branch not in names:
+        near = did_you_mean(branch, names)
+        msg = f"friend {tree_name!r} has no branch {branch!r}{near}; there are {_listed(names)}"
         raise ValueError(msg)
-    n_friend, n_main = int(tree.num_entries), int(_main_entries(events))
+    n_friend, n_main = int(tree.num_entries), int(file[metadata["treename"]].num_entries)
     if n_friend != n_main:
         main = metadata["treename"]
-        msg = f"friend {tree_name!r} has {n_friend} entries, {main!r} has {n_main}: these must be equal"
+        msg = f"friend {tree_name!r} has {n_friend} entries, {main!r} has {n_main}: the numbers must be equal"
         raise ValueError(msg)
     return tree[branch].array(entry_start=metadata["entrystart"], entry_stop=metadata["entrystop"])
 
 
-def _main_entries(events: ak.Array) -> float:
-    file = events.attrs["@events_factory"].file_handle
-    return cast("float", file[events.metadata["treename"]].num_entries)
+def _open_file_of(events: ak.Array) -> Any:
+    """Return the open file behind events of coffea; None if they were not read from one."""
+    return getattr(events.attrs.get("@events_factory"), "file_handle", None)
 
 
 @dataclass(frozen=True)
-class _Branch:
-    """A branch of the file that is read piece by piece; a slice counts from the first event of the chunk."""
+class LazyBranch:
+    """A branch that is read from the file slice by slice; slices count from the entry `first` of its tree."""
 
     branch: Any
     first: int
 
-    def __getitem__(self, part: slice) -> ak.Array | Array:
-        dtype = getattr(self.interpretation, "to_dtype", None)
-        is_plain = isinstance(self.interpretation, uproot.AsDtype) and dtype is not None and dtype.names is None
+    def __getitem__(self, events: slice) -> ak.Array | Array:
+        interpretation = getattr(self.branch, "interpretation", None)  # an RNTuple's field has none
+        dtype = getattr(interpretation, "to_dtype", None)
+        is_plain = isinstance(interpretation, uproot.AsDtype) and dtype is not None and dtype.names is None
         return self.branch.array(
-            entry_start=self.first + part.start,
-            entry_stop=self.first + part.stop,
+            entry_start=self.first + events.start,
+            entry_stop=self.first + events.stop,
             library="np" if is_plain else "ak",
-            array_cache=None,  # what is read once need not be kept
+            array_cache=None,  # every slice is read once
         )
 
     @property
-    def interpretation(self) -> Any:
-        """What uproot takes the bytes for; an RNTuple's field has none."""
-        return getattr(self.branch, "interpretation", None)
-
-    @property
-    def pieces(self) -> set[int]:
-        """The entries, of the whole tree, at which something begins that is compressed as one."""
+    def boundaries(self) -> set[int]:
+        """The entries of the tree at which a basket (TTree) or a cluster (RNTuple) begins."""
         if isinstance(self.branch, uproot.behaviors.TBranch.TBranch):
             return set(self.branch.entry_offsets)
         return {int(cluster.num_first_entry) for cluster in self.branch.ntuple.cluster_summaries}
 
 
 class GridColumns(NamedTuple):
-    """The columns that fill one grid: those of a chunk, which are still to be read, or some of its events."""
+    """The columns that fill one grid, of a whole chunk (perhaps not read yet) or of some of its events."""
 
     source: GridInput
     columns: tuple[Any, ...]
 
     def read(self, start: int, stop: int) -> GridColumns:
-        """Return what the file holds of some events of the chunk."""
+        """Read the columns of some events of the chunk."""
         return GridColumns(self.source, tuple(column[start:stop] for column in self.columns))
 
     def cells(self, start: int, stop: int) -> Array:
-        """Return the cells of some events; errors are those of `sparse_cells`."""
+        """Return the cells of some events, (event, row, col) or with layers; errors as for `sparse_cells`."""
         cells = self.sparse_cells(start, stop)
         return cells.dense() if isinstance(cells, Hits) else cells
 
@@ -131,7 +130,7 @@ class GridColumns(NamedTuple):
         Raises
         ------
         EventError
-            If an event does not hold what the grid needs; it counts from the first event of the columns.
+            If an event does not fit the grid; it counts from the first event of the columns.
         """
         source, part = self.source, [column[start:stop] for column in self.columns]
         try:
@@ -148,47 +147,58 @@ class GridColumns(NamedTuple):
 
 
 def grid_columns(events: ak.Array, source: GridInput, friends: Mapping[str, str]) -> GridColumns:
-    """Return the columns of a grid; nothing is read yet but what a friend holds."""
-    return GridColumns(source, tuple(_readable(events, name, friends) for name in source.source.branches))
+    """Return the columns of a grid; only those of friends are read at once."""
+    return GridColumns(source, tuple(_lazy_column(events, name, friends) for name in source.source.branches))
 
 
-def _readable(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array | _Branch:
-    """Return a branch as it is in the file, if the field of that name is one, or else the field."""
-    found = column(events, name, friends)
-    factory = events.attrs.get("@events_factory")
-    file = getattr(factory, "file_handle", None)
+def _lazy_column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array | LazyBranch:
+    """Return a column as a branch of the file where the schema leaves it as it is, else as a virtual array."""
+    values = column(events, name, friends)
+    file = _open_file_of(events)
     if name not in events.fields or not isinstance(file, uproot.ReadOnlyDirectory):
-        return found
+        return values
     tree = file[events.metadata["treename"]]
     is_branch = name in tree.keys()  # noqa: SIM118 -- a tree is no dict
-    return _Branch(tree[name], events.metadata["entrystart"]) if is_branch else found
+    return LazyBranch(tree[name], events.metadata["entrystart"]) if is_branch else values
 
 
-def identity(
+def event_identity(
     events: ak.Array, branches: Mapping[Any, str], friends: Mapping[str, str], numbers: tuple[int, int]
 ) -> dict[str, Array]:
     """Return run, luminosityBlock and event of every event.
 
-    Where the file has none, these are the numbers of the dataset and of the file, and the entry.
+    Parameters
+    ----------
+    events, friends
+        As for `column`.
+    branches
+        The branch of each of the three. If empty, they are the dataset number, the file number and the entry.
+    numbers
+        The numbers of the dataset and of the file.
+
+    Raises
+    ------
+    EventError
+        If a value does not fit into NanoAOD's type for it.
     """
     if branches:
-        return {word: _identifier(word, column(events, name, friends), name) for word, name in branches.items()}
+        return {key: _identifier(key, column(events, name, friends), name) for key, name in branches.items()}
     entry = np.arange(events.metadata["entrystart"], events.metadata["entrystop"])
     values = (*(np.full(len(events), number) for number in numbers), entry)
-    return {word: value.astype(dtype) for (word, dtype), value in zip(IDENTITY.items(), values, strict=True)}
+    return {key: value.astype(dtype) for (key, dtype), value in zip(IDENTITY.items(), values, strict=True)}
 
 
-def _identifier(word: str, values: ak.Array, branch: str) -> Array:
-    """Return numbers that identify events, as NanoAOD has them; one that does not fit is an error."""
+def _identifier(key: str, values: ak.Array, branch: str) -> Array:
+    """Return one column of `event_identity` in NanoAOD's type."""
     if values.ndim != 1:
-        msg = f"identify {word}: the branch {branch!r} has several values an entry, expected one number"
+        msg = f"identify {key}: the branch {branch!r} has several values per entry, expected one number"
         raise ValueError(msg)
-    numbers, dtype = np.asarray(values), IDENTITY[word]
+    numbers, dtype = np.asarray(values), IDENTITY[key]
     with np.errstate(invalid="ignore"):
-        kept = numbers.astype(dtype)
-    wrong = (kept != numbers) | (numbers < 0)
-    if wrong.any():
-        event = int(np.argmax(wrong))
-        msg = f"identify {word}: {branch!r} holds {numbers[event]}, which is no {np.dtype(dtype)} number"
+        converted = numbers.astype(dtype)
+    has_changed = (converted != numbers) | (numbers < 0)
+    if has_changed.any():
+        event = int(np.argmax(has_changed))
+        msg = f"identify {key}: {branch!r} holds {numbers[event]}, which does not fit into {np.dtype(dtype)}"
         raise EventError(event, msg)
-    return kept
+    return converted

@@ -1,17 +1,22 @@
-"""The only place that opens ROOT files: trees, timeouts, and one-line errors."""
+"""The only place that opens ROOT files: with a timeout, errors of one line, and events as coffea makes them."""
 
 from __future__ import annotations
 
 import importlib
 import struct
 import traceback
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+import awkward as ak
 import uproot
 
 from hep_peaksum.config.inputs import SCHEMAS
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import REMOTE, expand_files
+from hep_peaksum.config.sections import RunOptions
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.reading.remote import check_protocol, reading_options
 from hep_peaksum.suggestions import did_you_mean
@@ -19,15 +24,57 @@ from hep_peaksum.suggestions import did_you_mean
 if TYPE_CHECKING:
     from coffea.nanoevents import BaseSchema
 
+# In seconds, where there is no config to set run.timeout.
+TIMEOUT = RunOptions().timeout
+# What uproot raises if a file does not contain what its header promises.
+DAMAGED = (OSError, uproot.DeserializationError, struct.error)
 
-def schema_class(name: str) -> type[BaseSchema]:
-    """Return the coffea schema of that name, or the class ``module:Class``."""
-    import coffea.nanoevents  # noqa: PLC0415 -- slow to import
 
-    if name in SCHEMAS:
-        return cast("type[BaseSchema]", getattr(coffea.nanoevents, SCHEMAS[name]))
-    module, _, attribute = name.partition(":")
-    return cast("type[BaseSchema]", getattr(importlib.import_module(module), attribute))
+def find_files(config: Config) -> dict[str, dict[str, str]]:
+    """Return dataset -> path of a file -> path of its tree, with all patterns expanded.
+
+    Raises
+    ------
+    ConfigError
+        With one line for every dataset whose files do not exist.
+    """
+    files, problems = {}, []
+    for name, dataset in config.datasets.items():
+        try:
+            files[name] = expand_files(dataset.files)
+            for path in files[name]:
+                check_protocol(path)
+        except (OSError, ValueError) as error:
+            problems.append(f"datasets.{name}.files: {error}")
+    if problems:
+        raise ConfigError(problems)
+    return files
+
+
+def open_file(path: str, timeout: int | None = None) -> Any:
+    """Open a ROOT file, local or remote.
+
+    Parameters
+    ----------
+    path
+        A path or a URL.
+    timeout
+        Seconds after which a request to a server is given up; by default `TIMEOUT`.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened in time, is not a ROOT file, or is cut short; the message is one line.
+    """
+    seconds = TIMEOUT if timeout is None else timeout
+    try:
+        return uproot.open({path: None}, timeout=seconds, **reading_options(path))
+    except Exception as error:
+        if REMOTE in path:
+            raise OSError(error_message(path, error)) from error
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        msg = f"{path}: cannot be read as a ROOT file ({reason})"
+        raise OSError(msg) from error
 
 
 def open_tree(file: Any, path: str, tree: str) -> Any:
@@ -36,102 +83,102 @@ def open_tree(file: Any, path: str, tree: str) -> Any:
     Raises
     ------
     ValueError
-        If it is not there; the message lists those that are.
+        If there is no such tree; the message lists those that exist.
     """
     try:
-        found = file[tree]
+        content = file[tree]
     except uproot.KeyInFileError:
-        found = None
-    if not isinstance(found, (uproot.TTree, uproot.behaviors.RNTuple.RNTuple)):
+        content = None
+    if not isinstance(content, (uproot.TTree, uproot.behaviors.RNTuple.RNTuple)):
         trees = [
             key
-            for key, kind in file.classnames(cycle=False).items()
-            if kind in ("TTree", "ROOT::RNTuple", "TNtuple")
+            for key, class_name in file.classnames(cycle=False).items()
+            if class_name in ("TTree", "ROOT::RNTuple", "TNtuple")
         ]
         msg = f"{path}: no tree {tree!r}{did_you_mean(tree, trees)}; there are {', '.join(trees) or 'none'}"
         raise ValueError(msg)
-    return found
+    return content
 
 
-def open_file(path: str) -> Any:
-    """Open a ROOT file.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be opened, or is not a ROOT file, or is cut short.
-    """
-    try:
-        return uproot.open(path)
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        msg = f"{path}: cannot be read as a ROOT file ({reason})"
-        raise OSError(msg) from error
-
-
-def find_files(config: Config) -> dict[str, dict[str, str]]:
-    """Return, per dataset, the path of every file and of its tree.
-
-    Raises
-    ------
-    ConfigError
-        With a line for every dataset whose files are not there.
-    """
-    found, problems = {}, []
-    for name, dataset in config.datasets.items():
-        try:
-            found[name] = expand_files(dataset.files)
-            for path in found[name]:
-                check_protocol(path)
-        except (OSError, ValueError) as error:
-            problems.append(f"datasets.{name}.files: {error}")
-    if problems:
-        raise ConfigError(problems)
-    return found
-
-
-# What uproot raises for a file that does not hold what its head promises.
-DAMAGED = (OSError, uproot.DeserializationError, struct.error)
-
-
-def open_input(path: str, timeout: int) -> Any:
-    """Open a ROOT file, wherever it is; one that cannot be read, or not in time, is an OSError of one line."""
-    options = reading_options(path)
-    if not options:
-        return open_file(path)
-    try:
-        return uproot.open({path: None}, timeout=timeout, **options)
-    except Exception as error:
-        raise OSError(error_message(path, error)) from error
-
-
-def _n_entries(tree: Any) -> int:
-    """Return the number of entries; one that no branch has is a sign of damage."""
-    n_entries = int(tree.num_entries)
+def count_entries(tree: Any) -> int:
+    """Return the number of entries of a tree; branches that disagree are a sign of damage, and an OSError."""
+    n_entries = int(tree.num_entries)  # Geant4 writes a float
     of_branches = {int(branch.num_entries) for branch in getattr(tree, "branches", ())}
     if n_entries < 0 or (of_branches and n_entries not in of_branches):
-        msg = f"the tree says {n_entries} entries, its branches {', '.join(map(str, sorted(of_branches)))}"
+        msg = f"the tree has {n_entries} entries, its branches {', '.join(map(str, sorted(of_branches)))}"
         raise OSError(msg)
     return n_entries
 
 
+def schema_class(name: str) -> type[BaseSchema]:
+    """Return the coffea schema of that name, or the class ``module:Class``."""
+    import coffea.nanoevents
+
+    if name in SCHEMAS:
+        return cast("type[BaseSchema]", getattr(coffea.nanoevents, SCHEMAS[name]))
+    module, _, attribute = name.partition(":")
+    return cast("type[BaseSchema]", getattr(importlib.import_module(module), attribute))
+
+
+def nano_events(
+    file: Any, path: str, tree: str, start: int, stop: int, *, schema: str, dataset: str = ""
+) -> ak.Array:
+    """Return entries `start` to `stop` of an open file as the events that coffea hands to a processor.
+
+    Columns are read when they are used; ``events.metadata`` holds the same keys as in a job.
+    """
+    from coffea.nanoevents import NanoEventsFactory
+
+    metadata = {
+        "dataset": dataset,
+        "filename": path,
+        "treename": tree,
+        "entrystart": start,
+        "entrystop": stop,
+        "fileuuid": str(uuid.UUID(bytes=file.file.fUUID)),
+    }
+    factory = NanoEventsFactory.from_root(
+        file,
+        treepath=tree,
+        schemaclass=schema_class(schema),
+        entry_start=start,
+        entry_stop=stop,
+        metadata=metadata,
+    )
+    return factory.events()
+
+
+@contextmanager
+def one_line_errors(path: str) -> Iterator[None]:
+    """Raise what uproot or a file system raises inside the block as an OSError of one line.
+
+    Other errors, such as a missing branch or an event that does not fit its grid, pass unchanged.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, DAMAGED) or _comes_from_uproot(error):
+            raise OSError(error_message(path, error)) from error
+        raise
+
+
 def error_message(path: str, error: BaseException) -> str:
-    """Return the cause that coffea wrapped, as one line that names the file."""
+    """Return one line that names the file and the cause of an error, without what coffea wrapped around it."""
     while error.__cause__ is not None and not isinstance(error, DAMAGED):
         error = error.__cause__
     text = " ".join(str(error).split()) or type(error).__name__
     if text.startswith(f"{path}: "):
         return text
-    found = text.partition(" from FSSpec")[0]  # what follows is the inside of uproot
+    reason = text.partition(" from FSSpec")[0]  # the rest describes uproot's own state
     if REMOTE in path and (isinstance(error, OSError) or not isinstance(error, ValueError)):
-        return f"{path}: cannot be read ({type(error).__name__}: {found})"
+        return f"{path}: cannot be read ({type(error).__name__}: {reason})"
     if isinstance(error, FileNotFoundError):
-        return f"{path}: is not there any more"
+        return f"{path}: the file no longer exists"
     if isinstance(error, DAMAGED):
-        return f"{path}: cannot be read as a ROOT file, it is cut short or damaged ({found})"
+        return f"{path}: cannot be read as a ROOT file, it is cut short or damaged ({reason})"
     if _comes_from_uproot(error):
-        damage = f"{type(error).__name__}: {found}"
-        return f"{path}: cannot be read as a ROOT file, it is damaged, or uproot cannot read it ({damage})"
+        reason = f"{type(error).__name__}: {reason}"
+        return f"{path}: cannot be read as a ROOT file, it is damaged, or uproot cannot read it ({reason})"
     return f"{path}: {text}" if isinstance(error, ValueError) else f"{path}: {type(error).__name__}: {text}"
 
 

@@ -1,8 +1,8 @@
-"""Files that are not on this machine: what their file systems need, and when they give up.
+"""Remote files: which package reads each protocol, and a timeout that every file system respects.
 
-Where a store is and who asks is told by the environment, as its library has it: ``AWS_ENDPOINT_URL`` and the
-other ``AWS_*`` of S3, ``X509_USER_PROXY`` and ``XRD_*`` of XRootD, and for all of them fsspec's own, as in
-``FSSPEC_S3='{"anon": true}'``. What is told there goes before what is decided here.
+Endpoints and credentials come from the environment variables of each library: ``AWS_ENDPOINT_URL`` and the
+other ``AWS_*`` of S3, ``X509_USER_PROXY`` and ``XRD_*`` of XRootD, and fsspec's own for any of them, as in
+``FSSPEC_S3='{"anon": true}'``. They take precedence over the timeouts set here.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from hep_peaksum.config.paths import REMOTE
 
 EXTRAS = {"http": "http", "https": "http", "s3": "s3", "s3a": "s3", "root": "xrootd"}
 
-# XRootD's own answer to a server that is away takes minutes, and for half an hour it does not ask again.
+# By default XRootD takes minutes to give up an absent server, and then does not retry it for half an hour.
 XROOTD_SECONDS = ("ConnectionWindow", "RequestTimeout", "StreamTimeout")
 XROOTD_COUNTS = {"ConnectionRetry": 1, "StreamErrorWindow": 0, "TimeoutResolution": 1}
 
 
 def reading_options(path: str) -> dict[str, Any]:
-    """Return what uproot is to be told to read a path, beside its `timeout`."""
+    """Return the options for `uproot.open` that a path needs, besides `timeout`."""
     return {"handler": RemoteSource} if REMOTE in path else {}
 
 
 def check_protocol(path: str) -> None:
-    """Raise a ValueError if the package that reads such a path is not installed."""
+    """Raise a ValueError if the package that reads the protocol of a path is not installed."""
     if REMOTE not in path:
         return
     protocol = path.partition("://")[0].partition("::")[0]
@@ -37,19 +37,22 @@ def check_protocol(path: str) -> None:
     except ImportError as error:
         extra = EXTRAS.get(protocol)
         remedy = f"pip install 'hep_peaksum[{extra}]'" if extra else " ".join(str(error).split())
-        msg = f"{path}: files of {protocol}:// need a package that is not installed: {remedy}"
+        msg = f"{path}: {protocol}:// needs a package that is not installed: {remedy}"
         raise ValueError(msg) from None
     except ValueError:
         known = ", ".join(f"{each}://" for each in ("https", "s3", "root"))
-        msg = f"{path}: fsspec knows no {protocol}://, expected {known} or another of its file systems"
+        msg = (
+            f"{path}: fsspec has no file system for {protocol}://, expected {known} or another of its protocols"
+        )
         raise ValueError(msg) from None
 
 
 class RemoteSource(FSSpecSource):  # type: ignore[misc]
-    """uproot's way to read by fsspec, with a `timeout` that acts.
+    """uproot's fsspec source with a `timeout` that works.
 
-    uproot hands it to every file system as it is: that of S3 cannot be made with it, that of HTTP takes no
-    notice, and XRootD goes on trying to connect. What fails is tried again where the chunk is, not here.
+    Why: uproot 5.7.7 passes `timeout` to every file system unchanged, but only HTTP's understands it: S3's
+    rejects it, and XRootD keeps trying to connect. Their own retries are off, since a job retries whole chunks.
+    Drop it when uproot translates the timeout itself; `tests/reading/test_uproot_patches.py` fails then.
     """
 
     def __init__(self, file_path: str, coalesce_config: Any = None, *, timeout: int, **options: Any) -> None:
@@ -59,27 +62,21 @@ class RemoteSource(FSSpecSource):  # type: ignore[misc]
     def _open(self) -> None:
         super()._open()
         if "s3" in self._fs.protocol:
-            self._fs.retries = 1  # no argument sets it
+            self._fs.retries = 1  # there is no argument for it
 
 
 def _limits(path: str, timeout: int) -> dict[str, Any]:
-    """Return the arguments of a file system that make a request end after so many seconds."""
+    """Return the arguments of a file system that end a request after `timeout` seconds."""
     protocol = path.partition("://")[0]
     if protocol in ("http", "https"):
-        total = importlib.import_module("aiohttp").ClientTimeout(total=timeout)
-        return _with_own(protocol, "client_kwargs", {"timeout": total})
+        return {"timeout": timeout}
     if protocol in ("s3", "s3a"):
-        seconds = {"connect_timeout": timeout, "read_timeout": timeout}
-        return _with_own(protocol, "config_kwargs", {**seconds, "retries": {"max_attempts": 0}})
+        limits = {"connect_timeout": timeout, "read_timeout": timeout, "retries": {"max_attempts": 0}}
+        # merged with the user's configuration of fsspec, which an argument would replace
+        return {"config_kwargs": {**limits, **fsspec.config.conf.get(protocol, {}).get("config_kwargs", {})}}
     if protocol == "root":
         client = importlib.import_module("XRootD.client")
         for key, value in {**dict.fromkeys(XROOTD_SECONDS, timeout), **XROOTD_COUNTS}.items():
-            client.EnvPutInt(key, value)  # XRD_* of the environment stay as they are
+            client.EnvPutInt(key, value)  # does not override XRD_* of the environment
         return {"timeout": timeout}
     return {}
-
-
-def _with_own(protocol: str, key: str, limits: dict[str, Any]) -> dict[str, Any]:
-    """Return the limits together with what the user told fsspec, which an argument would replace."""
-    own = fsspec.config.conf.get(protocol, {}).get(key, {})
-    return {key: {**limits, **own}}

@@ -1,7 +1,7 @@
-"""The commit of a chunk: its part (clusters) and its record (histograms, counts), written in this order.
+"""The commit of a chunk: its part (clusters), then its record (histograms, counts).
 
-The disk is the truth: a part without a record does not count, and whatever is merged in the end is merged from
-the records. Names follow from dataset, file number and entry range alone, so a chunk done twice is one chunk.
+The disk is the truth: a part without a record does not count, and final results are merged from the records.
+Names follow from dataset, file number and entry range alone, so that a chunk processed twice is one chunk.
 """
 
 from __future__ import annotations
@@ -16,9 +16,17 @@ import awkward as ak
 import hist
 import uhi.io.json
 
-from hep_peaksum.config.formats import PARTS, RECORDS
+from hep_peaksum.config.formats import (
+    PART,
+    PART_PATTERN,
+    PART_SUFFIX,
+    PARTS,
+    RECORD_SUFFIX,
+    RECORDS,
+    TEMPORARY_PATTERN,
+)
 from hep_peaksum.results import parquet
-from hep_peaksum.results.atomic_write import TEMPORARY, atomic_write
+from hep_peaksum.results.atomic_write import atomic_write
 
 
 @dataclass(frozen=True)
@@ -31,22 +39,27 @@ class Chunk:
     stop: int
 
     @property
+    def n_entries(self) -> int:
+        """The number of entries."""
+        return self.stop - self.start
+
+    @property
     def name(self) -> str:
-        """The name of the part; sorted by name, parts are in event order."""
-        return f"part-{self.file_number:06d}-{self.start:012d}-{self.stop:012d}"
+        """The name of part and record, without suffix; sorted by name, chunks are in event order."""
+        return PART.format(**vars(self))
 
     def part(self, directory: Path) -> Path:
-        """Return where the clusters of the chunk are."""
-        return directory / self.dataset / PARTS / f"{self.name}.parquet"
+        """Return the path of the clusters."""
+        return directory / self.dataset / PARTS / f"{self.name}{PART_SUFFIX}"
 
     def record(self, directory: Path) -> Path:
-        """Return where the record of the chunk is."""
-        return directory / self.dataset / RECORDS / f"{self.name}.json"
+        """Return the path of the record."""
+        return directory / self.dataset / RECORDS / f"{self.name}{RECORD_SUFFIX}"
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a finished chunk says of itself; `fingerprint` is of the job that made it."""
+    """What is known of a finished chunk; `fingerprint` is that of the job that made it."""
 
     file: str
     fingerprint: str
@@ -57,17 +70,19 @@ class Record:
     part_bytes: int = -1
 
 
-def commit(directory: Path, chunk: Chunk, blocks: Iterable[ak.Array], record: Callable[[], Record]) -> None:
-    """Write the part, events as they come, then the record; each appears under its name at once, whole."""
+def commit(
+    directory: Path, chunk: Chunk, blocks: Iterable[ak.Array], make_record: Callable[[], Record]
+) -> None:
+    """Write the part block by block, then the record; each appears under its name only when it is complete."""
     parquet.write_part(blocks, chunk.part(directory))
-    made = replace(record(), part_bytes=chunk.part(directory).stat().st_size)
-    write_json(chunk.record(directory), vars(made), default=uhi.io.json.default)
+    record = replace(make_record(), part_bytes=chunk.part(directory).stat().st_size)
+    write_json(chunk.record(directory), vars(record), default=uhi.io.json.default)
 
 
 def is_finished(directory: Path, chunk: Chunk, fingerprint: str) -> bool:
-    """Return whether a chunk has a whole record of this very job, and the part that the record means.
+    """Return whether a chunk has a record of this job, and the part that belongs to the record.
 
-    A worker that outlived its run may still have written a chunk of the job before.
+    A worker that outlived its run may still have written a chunk of an earlier job.
     """
     try:
         record = json.loads(chunk.record(directory).read_text(encoding="utf-8"))
@@ -84,17 +99,29 @@ def read_record(directory: Path, chunk: Chunk) -> Record:
     return Record(**{**content, "histograms": {k: hist.Hist(h) for k, h in content["histograms"].items()}})
 
 
+def part_paths(directory: Path, dataset: str) -> list[Path]:
+    """Return the parts of a dataset, in event order."""
+    return sorted((directory / dataset / PARTS).glob(f"{PART_PATTERN}{PART_SUFFIX}"))
+
+
+def finished_chunks(directory: Path, dataset: str) -> list[Chunk]:
+    """Return the chunks of a dataset that have a record, in event order."""
+    paths = sorted((directory / dataset / RECORDS).glob(f"{PART_PATTERN}{RECORD_SUFFIX}"))
+    return [Chunk(dataset, *map(int, path.stem.split("-")[1:])) for path in paths]
+
+
 def discard_others(directory: Path, chunks: Iterable[Chunk]) -> None:
-    """Remove parts and records that are not of these chunks, and what a killed run left half-written."""
-    kept = {path for chunk in chunks for path in (chunk.part(directory), chunk.record(directory))}
-    for path in [p for folder in (PARTS, RECORDS) for p in directory.glob(f"*/{folder}/*") if p.is_file()]:
-        if path not in kept:
-            path.unlink(missing_ok=True)  # a worker that outlived its run may be faster
-    for path in [*directory.glob(TEMPORARY), *directory.glob(f"*/{TEMPORARY}")]:
+    """Remove the parts and records of all other chunks, and the temporary files of a run that was killed."""
+    expected = {path for chunk in chunks for path in (chunk.part(directory), chunk.record(directory))}
+    for folder in (PARTS, RECORDS):
+        for path in directory.glob(f"*/{folder}/*"):
+            if path.is_file() and path not in expected:
+                path.unlink(missing_ok=True)  # a worker that outlived its run may have removed it
+    for path in [*directory.glob(TEMPORARY_PATTERN), *directory.glob(f"*/{TEMPORARY_PATTERN}")]:
         path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any, **options: Any) -> None:
-    """Write a JSON file that appears at once, whole."""
+    """Write a JSON file that appears under its name only when it is complete."""
     with atomic_write(path) as file:
         file.write(json.dumps(content, **options).encode())

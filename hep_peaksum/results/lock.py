@@ -1,4 +1,4 @@
-"""One run at a time in a results directory: a lock that the system gives back when its owner dies, however."""
+"""One run at a time in a results folder: a lock that the system releases even if its owner is killed."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-LOCK = ".lock"
-WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+from hep_peaksum.config.formats import LOCK
+
+NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 class InUseError(RuntimeError):
-    """Another run is at work in the directory."""
+    """Another run is at work in the folder."""
 
 
 @contextlib.contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Hold the lock of a results directory.
+    """Hold the lock of a results folder inside the block.
 
     Raises
     ------
     InUseError
-        If another run holds it; the message says which.
+        If another run holds it; the message names its process.
     OSError
-        If the directory cannot be written.
+        If the folder cannot be written.
     """
     path = directory / LOCK
     file = _acquire(path)
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # the lock is given back all the same
+        with contextlib.suppress(OSError):  # closing the file releases the lock anyway
             path.unlink(missing_ok=True)
         file.close()
 
@@ -47,9 +48,9 @@ def _acquire(path: Path) -> IO[str]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            if error.errno in WITHOUT_LOCKS:
+            if error.errno in NO_LOCKS_HERE:
                 warnings.warn(
-                    f"{path.parent}: the file system knows no locks: start no second run there", stacklevel=4
+                    f"{path.parent}: the file system has no locks: start no second run there", stacklevel=4
                 )
                 return file
             owner = _owner(file)
@@ -59,12 +60,12 @@ def _acquire(path: Path) -> IO[str]:
                 "output.directory"
             )
             raise InUseError(msg) from None
-        if _is_still(path, file):
+        if _is_same(path, file):
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
             file.flush()
             return file
-        file.close()  # its owner removed it while we took it
+        file.close()  # its owner removed it in between: try again
 
 
 def _owner(file: IO[str]) -> str:
@@ -72,7 +73,7 @@ def _owner(file: IO[str]) -> str:
     return file.read().strip() or "just started"
 
 
-def _is_still(path: Path, file: IO[str]) -> bool:
+def _is_same(path: Path, file: IO[str]) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:

@@ -1,8 +1,7 @@
-"""Results on disk: flat columns in parquet parts, ROOT files streamed from the parts, and histograms.
+"""Parquet parts: events with clusters as flat columns, written and read block by block.
 
-The columns have NanoAOD names (`run`, `nJet`, `Jet_pt`, ...), which coffea's NanoAODSchema, RDataFrame,
-pandas, polars and DuckDB read as they are. Everything is written beside its final name and then moved there,
-so that what has a final name is complete.
+The columns have NanoAOD names (`run`, `nJet`, `Jet_pt`, ...), which coffea's NanoAODSchema, RDataFrame, pandas,
+polars and DuckDB read as they are.
 """
 
 from __future__ import annotations
@@ -24,14 +23,15 @@ from hep_peaksum import block_sizes
 from hep_peaksum.config.formats import IDENTITY
 from hep_peaksum.results.atomic_write import atomic_write
 
-# The types that parquet, TTree and RNTuple have in common.
+# The types that parquet, TTree and RNTuple share.
 INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 PRIMITIVES = {"bool", "float32", "float64", *INTEGERS}
-Columns = dict[str, ak.Array]
-Layouts = dict[str, Content]
 COLUMN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-
-STEPWISE = {"event": "DELTA_BINARY_PACKED"}
+# Event numbers are nearly consecutive.
+ENCODINGS = {"event": "DELTA_BINARY_PACKED"}
+Columns = dict[str, ak.Array]
+# The same as awkward's layouts: every step on high-level arrays takes several times as long.
+Layouts = dict[str, Content]
 
 
 def flat_columns(events: ak.Array) -> Columns:
@@ -49,17 +49,17 @@ def flat_columns(events: ak.Array) -> Columns:
         Numbers stay as they are; a collection `Jet` gives `nJet` (int32) and a list `Jet_<field>` for every
         field; a list `x` of plain numbers gives `nx` and `x`.
 
-        No reader of flat columns understands a list in a list, so a field with a value for every layer is a
+        Readers of flat columns do not support nested lists, so a field with a value per layer becomes a
         collection of its own: `layer_sums` of `Jet` is `nJetLayer` and `JetLayer_sum`, all layers of the first
-        cluster first. ``ak.unflatten(events.JetLayer.sum, n_layers, axis=1)`` gives it back; without a single
-        cluster awkward wants the counts one by one, ``np.full(n_clusters, n_layers)``.
+        cluster first. ``ak.unflatten(events.JetLayer.sum, n_layers, axis=1)`` restores it; if there is no
+        cluster at all, awkward needs the counts as an array, ``np.full(n_clusters, n_layers)``.
 
     Raises
     ------
     TypeError
         If a field is none of the above.
     ValueError
-        If an identifier is missing, or names do not fit together: readers take `nX` for the length of every
+        If an identifier is missing, or names contradict each other: readers take `nX` as the length of every
         column `X_*`.
 
     >>> events = ak.Array([{"run": 1, "luminosityBlock": 2, "event": 3, "Jet": [{"pt": 30.0}, {"pt": 20.0}]}])
@@ -71,29 +71,29 @@ def flat_columns(events: ak.Array) -> Columns:
     nJet [2]
     Jet_pt [[30, 20]]
     """
-    return {name: ak.Array(column) for name, column in _flat(ak.materialize(events)).items()}
+    return {name: ak.Array(column) for name, column in _flat_layouts(ak.materialize(events)).items()}
 
 
-def _flat(events: ak.Array) -> Layouts:
-    """Return the columns as awkward's layouts: every step on whole arrays is several times as slow."""
+def _flat_layouts(events: ak.Array) -> Layouts:
+    """Return the columns of `flat_columns` as layouts."""
     layout = ak.to_layout(events)
     columns = {name: _identifier(name, layout) for name in IDENTITY}
     for field in layout.fields:
         if field in IDENTITY:
             continue
-        for name, values in _unzipped(field, layout[field].to_packed()):
+        for name, values in _flatten_collection(field, layout[field].to_packed()):
             if name in columns:
                 msg = f"two columns are called {name!r}: rename the collection or the branch {field!r}"
                 raise ValueError(msg)
-            columns[name] = _column(name, values)
-    return _with_counters(columns)
+            columns[name] = _plain_column(name, values)
+    return _add_counters(columns)
 
 
 def _identifier(name: str, events: Content) -> Content:
     if name not in events.fields:
         msg = f"events have no {name!r}: readers of NanoAOD need {', '.join(IDENTITY)}"
         raise ValueError(msg)
-    values = _column(name, events[name].to_packed())
+    values = _plain_column(name, events[name].to_packed())
     numbers = values.data if isinstance(values, NumpyArray) else np.empty(0)
     if numbers.dtype == IDENTITY[name]:
         return values
@@ -105,49 +105,50 @@ def _identifier(name: str, events: Content) -> Content:
     return NumpyArray(identifier)
 
 
-def _unzipped(name: str, values: Content) -> Iterator[tuple[str, Content]]:
-    """Yield the columns of a collection, those with a value for every layer as another collection."""
+def _flatten_collection(name: str, values: Content) -> Iterator[tuple[str, Content]]:
+    """Yield the columns of a collection; fields with a value per layer become another collection."""
     if not values.fields:
         yield name, values
         return
     if "_" in name:
-        msg = f"collection {name!r}: readers end the name of a collection at the first '_'; name it without"
+        msg = f"collection {name!r}: to readers its name ends at the first '_'; use a name without"
         raise ValueError(msg)
     for field in values.fields:
         inner = getattr(values[field].form.type, "content", None)
         if isinstance(inner, ak.types.RegularType):
-            what, _, quantity = field.rpartition("_")
-            suffix = "".join(word.capitalize() for word in what.split("_")) or "Item"
+            item, _, quantity = field.rpartition("_")
+            suffix = "".join(word.capitalize() for word in item.split("_")) or "Item"
             flat = ak.flatten(values[field], axis=2, highlevel=False)
             yield f"{name}{suffix}_{quantity.removesuffix('s')}", flat.to_packed()
         else:
             yield f"{name}_{field}", values[field]
 
 
-def _column(name: str, values: Content) -> Content:
-    """Return packed values without parameters, so that every part has the same schema."""
+def _plain_column(name: str, values: Content) -> Content:
+    """Return packed values without awkward's parameters, so that every part has the same schema."""
     if not COLUMN_NAME.fullmatch(name):
-        msg = f"{name!r} cannot name a column everywhere: use letters, digits and '_', a letter first"
+        msg = f"{name!r} is not a column name in every format: use letters, digits and '_', a letter first"
         raise ValueError(msg)
-    kind = values.form.type
-    if isinstance(kind, ak.types.RegularType):
+    column_type = values.form.type
+    if isinstance(column_type, ak.types.RegularType):
         values = ak.from_regular(values, axis=1, highlevel=False).to_packed()
-    item = kind.content if isinstance(kind, (ak.types.ListType, ak.types.RegularType)) else kind
-    text = "__array__" in item.parameters
-    if text or not isinstance(item, ak.types.NumpyType) or item.primitive not in PRIMITIVES:
-        msg = f"{name!r} is of type {kind}: a column holds one number, or one list of numbers, for every event"
+    is_list = isinstance(column_type, (ak.types.ListType, ak.types.RegularType))
+    item_type = column_type.content if is_list else column_type
+    is_text = "__array__" in item_type.parameters
+    if is_text or not isinstance(item_type, ak.types.NumpyType) or item_type.primitive not in PRIMITIVES:
+        msg = f"{name!r} is of type {column_type}: a column holds a number or a list of numbers per event"
         raise TypeError(msg)
-    has_parameters = kind.parameters or item.parameters
+    has_parameters = column_type.parameters or item_type.parameters
     return ak.without_parameters(values, highlevel=False) if has_parameters else values
 
 
-def _with_counters(columns: Layouts) -> Layouts:
-    """Return the columns with the counter of every collection before it."""
+def _add_counters(columns: Layouts) -> Layouts:
+    """Return the columns with the counter of every collection in front of it."""
     collections: dict[str, Layouts] = defaultdict(dict)
     for name, values in columns.items():
         collections[name.partition("_")[0]][name] = values
     counters = {
-        f"n{prefix}": _lengths(prefix, members, columns.get(f"n{prefix}"))
+        f"n{prefix}": _counter(prefix, members, columns.get(f"n{prefix}"))
         for prefix, members in collections.items()
         if f"n{prefix}" in columns or any(values.is_list for values in members.values())
     }
@@ -159,8 +160,8 @@ def _with_counters(columns: Layouts) -> Layouts:
     return result
 
 
-def _lengths(prefix: str, members: Layouts, given: Content | None) -> Content:
-    """Return the length that the lists of a collection have in common with the counter, if one is given."""
+def _counter(prefix: str, members: Layouts, given: Content | None) -> Content:
+    """Return the common length of the lists of a collection; a given counter must agree."""
     if all(values.is_list for values in members.values()) and (len(members) == 1 or prefix not in members):
         offsets = [np.asarray(values.offsets) for values in members.values()]
         lengths = np.diff(offsets[0])
@@ -170,43 +171,42 @@ def _lengths(prefix: str, members: Layouts, given: Content | None) -> Content:
         if are_equal:
             return NumpyArray(lengths.astype(np.int32))
     names = ", ".join(members if given is None else [f"n{prefix}", *members])
-    msg = f"{names}: readers take n{prefix} for the length of all {prefix}_*; leave one out, or rename it"
+    msg = f"{names}: readers take n{prefix} as the length of every {prefix}_*; leave one out, or rename it"
     raise ValueError(msg)
 
 
 def write_part(blocks: Iterable[ak.Array], path: Path) -> None:
-    """Write the flat columns of events, which come some at a time, to a parquet file.
+    """Write events, block by block, as flat columns to a parquet file.
 
-    The schema depends on the types only, also without a single event or cluster.
+    The schema depends on the types only, even if there is no event or no cluster.
 
     Raises
     ------
     ValueError
-        If nothing comes, not even a block without events: the columns are not known.
+        If there is no block, not even one without events: the columns are unknown.
     """
     writer: pq.ParquetWriter | None = None
     with atomic_write(path) as file, ExitStack() as open_writers:
         for events in blocks:
-            columns = _flat(events)
+            columns = _flat_layouts(events)
             records = RecordArray([*columns.values()], [*columns])
             table = ak.to_arrow_table(records, list_to32=True, extensionarray=False)
             if writer is None:
                 writer = open_writers.enter_context(_parquet_writer(file, table))
             writer.write_table(table)
         if writer is None:
-            msg = f"no events for {path}: without a block the columns are not known; write one without events"
+            msg = f"no blocks for {path}: its columns are unknown; pass at least a block without events"
             raise ValueError(msg)
-    pa.default_memory_pool().release_unused()  # or arrow keeps to itself what a part took
+    pa.default_memory_pool().release_unused()  # or arrow keeps the memory of the part
 
 
 def _parquet_writer(file: Any, table: pa.Table) -> pq.ParquetWriter:
     """Return a writer, with a dictionary for the columns whose values repeat in this first table.
 
-    Rows and columns do, and the positions of their cells; sums hardly ever. Of 100k events with 4 clusters
-    each: two thirds of the time of a dictionary for all at level 3, and smaller. Events are numbered one after
-    the other, so their steps are written. Floats split by bytes would be smaller still, but arrow up to 16
-    cannot read that where lists are empty.
-    Lists go without least and greatest values, an eighth of the time: readers skip events by these, not items.
+    Rows, columns and positions of cells repeat; sums hardly ever do. For 100k events with 4 clusters each this
+    takes two thirds of the time of a dictionary for every column at level 3, and the file is smaller. Splitting
+    floats into bytes would be smaller still, but arrow up to 16 cannot read that if a list is empty.
+    Lists have no minima and maxima, which saves an eighth of the time: readers skip events by these, not items.
     """
     repeating = []
     for name, column in zip(table.column_names, table.columns, strict=True):
@@ -215,7 +215,7 @@ def _parquet_writer(file: Any, table: pa.Table) -> pq.ParquetWriter:
             0, block_sizes.DICTIONARY_SAMPLE
         )
         repeats = pa.types.is_integer(values.type) or 2 * len(values.unique()) < len(values)
-        if repeats and name not in STEPWISE:
+        if repeats and name not in ENCODINGS:
             repeating.append(f"{name}.list.element" if is_list else name)
     return pq.ParquetWriter(
         file,
@@ -224,15 +224,15 @@ def _parquet_writer(file: Any, table: pa.Table) -> pq.ParquetWriter:
         compression_level=1,
         use_compliant_nested_type=True,
         use_dictionary=repeating,
-        column_encoding=STEPWISE,
+        column_encoding=ENCODINGS,
         write_statistics=[field.name for field in table.schema if not pa.types.is_list(field.type)],
     )
 
 
 def read_parts(paths: Iterable[Path]) -> Iterator[ak.Array]:
-    """Yield the events of the parts in order, a few thousand at a time, as records of flat columns.
+    """Yield the events of parts in their order, some thousand at a time, as records of flat columns.
 
-    A part without events gives one array of length 0, which has its types.
+    A part without events yields one array of length 0 with its types.
     """
     for path in paths:
         with path.open("rb") as file, pq.ParquetFile(file) as part:

@@ -1,4 +1,4 @@
-"""ROOT files streamed from the parquet parts, and histograms."""
+"""ROOT files: the clusters, streamed from the parquet parts, and the histograms."""
 
 from __future__ import annotations
 
@@ -15,49 +15,52 @@ from hep_peaksum import block_sizes
 from hep_peaksum.results.atomic_write import atomic_write
 from hep_peaksum.results.parquet import Columns, read_parts
 
-# Of 100k events: level 1 is no faster, and ROOT files 13 % larger; 5 takes half as long again for 2 %.
+# For 100k events, level 1 is no faster and the files are 13 % larger; level 5 takes 1.5 times as long for 2 %.
 ZSTD_LEVEL = 3
 
 
 def merge_ttree(parts: Iterable[Path], path: Path) -> None:
-    """Write the parts, in their order, as TTree `Events` with one counter for every collection.
+    """Write the parts, in their order, as TTree `Events` with one counter per collection.
 
-    No parts, or parts whose columns differ, are a ValueError, and leave an older file as it was.
+    Raises
+    ------
+    ValueError
+        If there are no parts, or their columns differ; an older file is left as it was.
     """
-    _merge(parts, path, "mktree", _branches)
+    _merge(parts, path, "mktree", _collections)
 
 
 def merge_rntuple(parts: Iterable[Path], path: Path) -> None:
     """Write the parts, in their order, as RNTuple `Events` with the flat columns as fields.
 
-    No parts, or parts whose columns differ, are a ValueError, and leave an older file as it was.
+    Errors are those of `merge_ttree`.
     """
     _merge(parts, path, "mkrntuple", dict)
 
 
 def _merge(parts: Iterable[Path], path: Path, make: str, layout: Callable[[Columns], Columns]) -> None:
     with atomic_write(path) as file, uproot.recreate(file, compression=uproot.ZSTD(ZSTD_LEVEL)) as root:
-        written = None
-        for events in _gathered(parts):
+        tree = None
+        for events in _rebatched(parts):
             arrays = layout(dict(zip(ak.fields(events), ak.unzip(events), strict=True)))
-            if written is None:  # the types are given, because arrays without entries would not tell them
+            if tree is None:  # from types, because uproot cannot infer them from arrays without entries
                 types = {name: array.type.content for name, array in arrays.items()}
-                written = getattr(root, make)("Events", types)
+                tree = getattr(root, make)("Events", types)
             if len(events):
-                written.extend(arrays)
-        if written is None:
-            msg = f"no parts for {path}: without one the columns are not known; write a part without events"
+                tree.extend(arrays)
+        if tree is None:
+            msg = f"no parts for {path}: its columns are unknown; write at least a part without events"
             raise ValueError(msg)
 
 
-def _branches(columns: Columns) -> Columns:
-    """Return collections as lists of records, to whose columns uproot gives one counter, and not one each."""
+def _collections(columns: Columns) -> Columns:
+    """Return each collection as one list of records: uproot then writes one counter for all of its columns."""
     prefixes = {name.partition("_")[0] for name, values in columns.items() if values.ndim > 1}
     branches: dict[str, Any] = {}
     for name, values in columns.items():
         prefix, _, field = name.partition("_")
         if name.startswith("n") and name[1:] in prefixes:
-            continue  # uproot makes the counters
+            continue  # uproot writes the counters
         if field and prefix in prefixes:
             branches.setdefault(prefix, {})[field] = values
         else:
@@ -65,22 +68,19 @@ def _branches(columns: Columns) -> Columns:
     return {name: ak.zip(branch) if isinstance(branch, dict) else branch for name, branch in branches.items()}
 
 
-def _gathered(parts: Iterable[Path]) -> Iterator[ak.Array]:
-    """Yield the events of all parts in steps worth writing."""
+def _rebatched(parts: Iterable[Path]) -> Iterator[ak.Array]:
+    """Yield the events of all parts in batches of the size to be written."""
     first: tuple[Path, Any] | None = None
     pending: list[ak.Array] = []
     for part in parts:
         for events in read_parts([part]):
             first = first or (part, events.type.content)
             if events.type.content != first[1]:
-                msg = f"{part} has the columns {events.type.content}, but {first[0]} has {first[1]}: run anew"
+                msg = f"{part} has the columns {events.type.content}, but {first[0]} has {first[1]}: start over"
                 raise ValueError(msg)
             pending.append(events)
-            n_bytes = sum(array.nbytes for array in pending)
-            if (
-                sum(map(len, pending)) >= block_sizes.MERGE_WRITE_EVENTS
-                or n_bytes >= block_sizes.MERGE_WRITE_BYTES
-            ):
+            n_events, n_bytes = sum(map(len, pending)), sum(array.nbytes for array in pending)
+            if n_events >= block_sizes.MERGE_WRITE_EVENTS or n_bytes >= block_sizes.MERGE_WRITE_BYTES:
                 yield ak.concatenate(pending)
                 pending = []
     if pending:
@@ -88,24 +88,24 @@ def _gathered(parts: Iterable[Path]) -> Iterator[ak.Array]:
 
 
 def write_histograms(histograms: Mapping[str, hist.Hist[Any]], path: Path) -> None:
-    """Write histograms to one ROOT file: as TH1D, TH2D or TH3D and, without loss, as UHI under `uhi/`.
+    """Write histograms to one ROOT file: as TH1D, TH2D or TH3D and, lossless, as UHI under `uhi/`.
 
     Parameters
     ----------
     histograms
-        By their key in the file; a '/' makes a folder. Those with categories, with more than three axes, or
-        with a storage other than `Double` and `Weight` are there as UHI only.
+        By their key in the file; a '/' makes a folder. Histograms with categories, with more than three axes,
+        or with a storage other than `Double` and `Weight` are written as UHI only.
     path
         The file; an older one is replaced.
 
     Raises
     ------
     ValueError
-        If something in a ROOT file cannot be called by a key.
+        If a key cannot name an object in a ROOT file.
     """
     for key in histograms:
         if set(key) & set(":;") or "" in key.split("/") or key.split("/")[0] == "uhi":
-            msg = f"histogram key {key!r}: a ROOT file cannot hold ':', ';', '//' or another folder 'uhi'"
+            msg = f"histogram key {key!r}: keys of a ROOT file have no ':', ';' or '//', and 'uhi' is taken"
             raise ValueError(msg)
     with atomic_write(path) as file, uproot.recreate(file, compression=uproot.ZSTD(ZSTD_LEVEL)) as root:
         for key, histogram in histograms.items():

@@ -1,120 +1,36 @@
-"""The physics knobs: windows, tie rules, thresholds, sharing, pile-up. One frozen object, the same in YAML.
+"""The physics settings: windows, tie rules, thresholds, sharing, pile-up. One frozen object, the same in YAML.
 
-It stands below arrays and detectors: it knows offsets and numbers only.
+Below arrays and detectors: it knows offsets and numbers only.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from hep_peaksum.kernels import (
-    HIGHER_INDEX_WINS,
-    LOWER_INDEX_WINS,
-    NEIGHBOUR_WINS,
-    SEED_WINS,
-    KernelName,
-    Offset,
-    SearchCell,
+from hep_peaksum.kernels import KernelName, Offset, SearchCell
+from hep_peaksum.settings.frozen_model import FrozenModel
+from hep_peaksum.settings.pileup import Pileup, PileupEstimate, pileup_problems
+from hep_peaksum.settings.thresholds import Count, Number, Threshold, in_sigmas
+from hep_peaksum.settings.tie_rules import TIE_RULES, TieRule
+from hep_peaksum.settings.windows import (
+    NOT_GATED,
+    SumCell,
+    TowerSize,
+    Window,
+    sum_window_cells,
+    window_marks,
+    window_problems,
 )
-from hep_peaksum.settings.thresholds import Number, Threshold, finite_number, in_sigmas
-from hep_peaksum.settings.windows import NOT_GATED, SumCell, Window, sum_window_cells, window_marks
 
-TieRule = Literal[
-    "all", "none", "first", "last", "diagonal", "lexicographic", "drawn", "greedy", "greedy-residual"
-]
 Comparison = Literal[">", ">="]
 Overlap = Literal["shared", "highest", "nearest", "proportional", "proportional-sum", "equal", "suppress"]
-PileupKind = Literal["chunky_donut", "donut", "phi_ring", "ring_median"]
-Count = Annotated[int, Field(strict=True, ge=1)]
-
-# What is usual for each kind: how deep, and what cells beyond an edge are, first what is usual.
-DEPTH: dict[str, int] = {"chunky_donut": 3, "donut": 1, "ring_median": 1}
-EDGES: dict[str, tuple[str, ...]] = {
-    "chunky_donut": ("zero", "strip"),
-    "donut": ("zero", "strip"),
-    "phi_ring": ("zero", "existing"),
-    "ring_median": ("existing", "zero"),
-}
 
 
-class Pileup(BaseModel):
-    """An estimate of the energy under a cluster, from the cells around it: a column beside the sum.
-
-    `chunky_donut` and `donut` look at four strips that flank the window, `phi_ring` at the full rings through
-    its rows, `ring_median` at the cells around it. Each is scaled to the area of the sum window.
-
-    >>> Pileup(kind="donut").depth
-    1
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: PileupKind
-    name: str = Field(
-        "", pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$", description="of the column; by default the kind"
-    )
-    depth: Count | None = Field(None, description="of the strips or of the ring, in cells")
-    length: Count | None = Field(None, description="of the strips; by default the side of the sum window")
-    edge: Literal["", "zero", "strip", "existing"] = Field(
-        "", description="cells beyond an edge count 0, make their whole strip 0, or are left out of the area"
-    )
-    includes_cluster: bool = Field(
-        True, strict=True, description="whether the phi ring runs through the cluster"
-    )
-    axis: Literal["rows", "cols"] | None = Field(None, description="along which a phi ring closes")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _usual(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or values.get("kind") not in EDGES:
-            return values
-        kind = values["kind"]
-        usual = {"name": kind, "depth": DEPTH.get(kind), "edge": EDGES[kind][0]}
-        return {**usual, **{key: value for key, value in values.items() if value not in (None, "")}}
-
-    @model_validator(mode="after")
-    def _of_its_kind(self) -> Pileup:
-        takes = {"chunky_donut": {"depth", "length"}, "donut": {"depth", "length"}, "ring_median": {"depth"}}
-        takes["phi_ring"] = {"axis", "includes_cluster"}
-        given = {key for key in ("depth", "length", "axis") if getattr(self, key) is not None}
-        given |= {"includes_cluster"} if not self.includes_cluster else set()
-        if wrong := sorted(given - takes[self.kind]):
-            msg = f"{self.kind} has no {wrong[0]}; it takes {', '.join(sorted(takes[self.kind]))}"
-            raise ValueError(msg)
-        if self.edge not in EDGES[self.kind]:
-            msg = f"edge of {self.kind} is {' or '.join(EDGES[self.kind])}, not {self.edge}"
-            raise ValueError(msg)
-        if self.length is not None and self.length % 2 == 0:
-            msg = f"length {self.length} is even: strips lie symmetrically about the seed, give an odd number"
-            raise ValueError(msg)
-        return self
-
-    @property
-    def has_strips(self) -> bool:
-        """Whether it looks at strips that flank the window."""
-        return self.kind in ("chunky_donut", "donut")
-
-
-def _pileup(value: object) -> object:
-    """Let a name stand for the published estimate of that kind."""
-    return {"kind": value} if isinstance(value, str) else value
-
-
-def _pool(value: object) -> object:
-    try:
-        k, m = (finite_number(n) for n in value)  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
-        k = m = None
-    if not (isinstance(k, int) and isinstance(m, int) and k >= 1 and m >= 1):
-        msg = f"{value!r} is not a number of cells: give [rows, cols], two integers from 1"
-        raise ValueError(msg)
-    return k, m
-
-
-class PeakSumSettings(BaseModel):
-    """Which cells are seeds, which cells are summed, what is kept. Frozen, hashable, the same in YAML.
+class PeakSumSettings(FrozenModel):
+    """Which cells are seeds, which cells are summed, which clusters stay. Frozen, hashable, the same in YAML.
 
     Thresholds are numbers in the units of the grid, or texts such as ``"4 GeV"`` or ``"5 sigma"``. Windows are
     ``(rows, cols)``, both odd, or drawn one character a cell, the top line being the lowest row offset and `o`
@@ -124,167 +40,242 @@ class PeakSumSettings(BaseModel):
     'first'
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    search_window: Window = Field((3, 3), description="where the seed must be the highest cell")
-    sum_window: Window = Field((3, 3), description="which cells are added")
-    seed_window: Window = Field((1, 1), description="whose sum about a cell is compared: by default the cell")
+    search_window: Window = Field(
+        (3, 3),
+        description="Cells that a seed is compared with: [rows, cols], both odd, or a drawing. Cells drawn as "
+        "x are compared by tie_rule. A drawing with > (the seed must exceed this cell) and = (it may equal "
+        "it) is a tie rule of its own.",
+        examples=["===\n=o>\n>>>"],
+    )
+    sum_window: Window = Field(
+        (3, 3),
+        description="Cells that are added: [rows, cols], both odd, or a drawing. Cells drawn as x are added, "
+        "cells drawn as g only if the cell one ring nearer to the seed was added.",
+        examples=[".x.\nxox\n.x."],
+    )
+    seed_window: Window = Field(
+        (1, 1),
+        description="Cells whose sum is compared in the search; by default the cell alone. [3, 3] compares "
+        "the sums of 3 x 3 cells. The field seed of a cluster is this sum.",
+    )
     partial_seed_windows: bool = Field(
-        True, strict=True, description="whether a seed window may reach beyond an edge"
+        True,
+        strict=True,
+        description="Whether a seed window may reach beyond an edge. If not, cells along the edge are no "
+        "candidates.",
     )
     quantity: Literal["energy", "significance"] = Field(
-        "energy", description="what is compared: the energy, or the energy over its noise"
+        "energy",
+        description="Quantity that is compared: energy, or significance (energy over noise). With "
+        "significance a bare seed_threshold is a number of sigma.",
     )
-    tie_rule: TieRule = Field("first", description="who wins between equal cells of one search window")
+    tie_rule: TieRule = Field("first", description="Rule that decides between equal cells of a search window.")
     greedy_ties: Literal["first", "last"] = Field(
-        "first", description="which of equal cells a greedy rule takes first: lowest or highest (row, col)"
+        "first",
+        description="Equal cell that a greedy tie rule takes first: the one with the lowest (first) or the "
+        "highest (last) (row, col).",
     )
-    seed_threshold: Threshold = Field(0, description="a seed must pass it")
-    seed_comparison: Comparison = Field(">", description="how a seed passes the seed threshold")
-    cell_threshold: Threshold | None = Field(None, description="cells below it are not added")
-    cell_comparison: Comparison = Field(">=", description="how a cell passes the cell threshold")
-    cell_threshold_abs: bool = Field(False, strict=True, description="whether the absolute value has to pass")
+    seed_threshold: Threshold = Field(
+        0,
+        description="Threshold on the seed. A bare number is in counts of the grid; '4 GeV' and '5 sigma' are "
+        "understood, sigma being the noise of the seed.",
+        examples=["4 GeV"],
+    )
+    seed_comparison: Comparison = Field(
+        ">", description="Whether a seed must exceed the seed threshold (>) or may equal it (>=)."
+    )
+    cell_threshold: Threshold | None = Field(
+        None,
+        description="Threshold on the cells that are added. Without one all are added, negative ones too. "
+        "Counts, an energy or a number of sigma.",
+        examples=["0.05 GeV"],
+    )
+    cell_comparison: Comparison = Field(
+        ">=", description="Whether a cell must exceed the cell threshold (>) or may equal it (>=)."
+    )
+    cell_threshold_abs: bool = Field(
+        False,
+        strict=True,
+        description="Whether the cell threshold applies to the absolute value of a cell. Large negative cells "
+        "are then added, too.",
+    )
     keep_stronger_side: Literal["rows", "cols"] | None = Field(
-        None, description="along this axis only the stronger side of the window is added"
+        None,
+        description="Axis along which only the stronger side of the sum window is added. Of two equal sides "
+        "the higher one is added.",
     )
-    overlap: Overlap = Field("shared", description="who gets a cell of two sum windows")
-    sum_threshold: Threshold | None = Field(None, description="clusters whose sum is below it are dropped")
-    sum_comparison: Comparison = Field(">=", description="how a sum passes the sum threshold")
-    sum_threshold_on: Literal["sum", "net"] = Field("sum", description="what the sum threshold cuts on")
-    min_seed_gap: Threshold | None = Field(None, description="least height of a seed above its neighbours")
-    min_prominence: Threshold | None = Field(None, description="least height of a seed above the saddle")
+    overlap: Overlap = Field(
+        "shared", description="Rule for cells that lie in the sum windows of several clusters."
+    )
+    sum_threshold: Threshold | None = Field(
+        None,
+        description="Threshold on the sum: clusters that do not pass it are dropped. Counts, an energy or a "
+        "number of sigma.",
+        examples=["10 GeV"],
+    )
+    sum_comparison: Comparison = Field(
+        ">=", description="Whether a sum must exceed the sum threshold (>) or may equal it (>=)."
+    )
+    sum_threshold_on: Literal["sum", "net"] = Field(
+        "sum", description="What the sum threshold is applied to: the sum, or net, the sum minus pile-up."
+    )
+    min_seed_gap: Threshold | None = Field(
+        None,
+        description="Smallest height of a seed above the highest other cell of its search window (the field "
+        "seed_gap). In the units of the seed, or an energy.",
+        examples=["30 MeV"],
+    )
+    min_prominence: Threshold | None = Field(
+        None,
+        description="Smallest height of a seed above the saddle to anything higher (the field prominence). In "
+        "the units of the seed, or an energy.",
+        examples=["0.1 GeV"],
+    )
     min_neighbours: Annotated[int, Field(strict=True, ge=0)] = Field(
-        0, description="so many cells of the search window must exceed the neighbour threshold"
+        0,
+        description="Smallest number of cells of the search window that exceed neighbour_threshold (the field "
+        "n_neighbours).",
     )
-    neighbour_threshold: Threshold = Field(0, description="what such a neighbour must exceed")
-    pileup: tuple[Annotated[Pileup, BeforeValidator(_pileup)], ...] = Field(
-        (), description="pile-up estimates, a column each"
+    neighbour_threshold: Threshold = Field(
+        0,
+        description="Threshold that a neighbour must exceed to be counted by min_neighbours. In the units of "
+        "the seed, or an energy.",
     )
-    subtract: str | None = Field(None, description="the estimate that `net` subtracts: by default the first")
-    max_clusters: Count | None = Field(None, description="keep so many of an event, those of the largest sums")
-    order: Literal["sum", "position"] = Field("sum", description="of the clusters of an event: falling sum")
+    pileup: tuple[PileupEstimate, ...] = Field(
+        (),
+        description="Pile-up estimates, each a column beside the sum. A name stands for the published "
+        "estimate of that kind; a map can change it. The field net is the sum minus one of them.",
+        examples=[["chunky_donut", {"kind": "ring_median", "depth": 2}]],
+    )
+    subtract: str | None = Field(
+        None, description="Name of the pile-up estimate that net subtracts; by default the first."
+    )
+    max_clusters: Count | None = Field(
+        None,
+        description="Largest number of clusters of an event: those with the largest sums stay. By default all "
+        "stay.",
+    )
+    order: Literal["sum", "position"] = Field(
+        "sum", description="Order within an event: sum (descending, then row, col) or position (row, col)."
+    )
     position: Literal["seed", "linear", "log"] = Field(
-        "seed", description="where a cluster is: the centre of its seed cell, or a barycentre"
+        "seed",
+        description="Position of a cluster: seed (the centre of its seed cell), or the barycentre with linear "
+        "or log weights. Only positive cells weigh, linear by their energy, log by max(0, w0 + ln(E / sum)).",
     )
-    w0: Annotated[Number, Field(gt=0)] = Field(4.5, description="of the logarithmic weights w0 + ln(E/sum)")
-    isolation_depth: Count = Field(1, description="how many cells deep the ring of `isolation` is")
-    coarsen: Annotated[tuple[int, int], BeforeValidator(_pool)] = Field(
-        (1, 1), description="cells, [rows, cols], that are pooled into one tower before the search"
+    w0: Annotated[Number, Field(gt=0)] = Field(
+        4.5, description="Constant of the logarithmic weights max(0, w0 + ln(E / sum))."
     )
-    pool_by: Literal["sum", "max"] = Field("sum", description="what a tower is of its cells")
+    isolation_depth: Count = Field(
+        1, description="Depth of the ring that the field isolation adds around the sum window, in cells."
+    )
+    coarsen: TowerSize = Field(
+        (1, 1),
+        description="Size of the towers that cells are pooled into before the search, [rows, cols]. Windows "
+        "then count towers.",
+        examples=[[3, 3]],
+    )
+    pool_by: Literal["sum", "max"] = Field(
+        "sum", description="What a tower is of its cells: their sum, or the highest of them (max)."
+    )
     allow_partial_towers: bool = Field(
-        False, strict=True, description="whether the last tower of an axis may be smaller"
+        False,
+        strict=True,
+        description="Whether the last tower of an axis may have fewer cells. If not, the size of a tower must "
+        "divide the number of cells; on a periodic axis it always must.",
     )
     sum_over: Literal["towers", "cells"] = Field(
-        "towers", description="whether towers are added or the cells that they were pooled from"
+        "towers", description="What the sum window adds: towers, or the cells that they were pooled from."
     )
-    masked: Literal["absent", "zero"] = Field("absent", description="what a masked cell is to the others")
-    nonfinite: Literal["error", "mask"] = Field("error", description="what to do with NaN and infinity")
-    kernel: KernelName = Field("numba", description="the fast one or the readable one: equal results")
+    masked: Literal["absent", "zero"] = Field(
+        "absent",
+        description="What a masked cell is to its neighbours: absent (it neither seeds, vetoes nor adds) or "
+        "zero (an energy of 0).",
+    )
+    nonfinite: Literal["error", "mask"] = Field(
+        "error",
+        description="Treatment of cells that are NaN or infinite: an error that names event and cell, or a "
+        "mask.",
+    )
+    kernel: KernelName = Field(
+        "numba",
+        description="Implementation of the search: numba (compiled) or scipy (readable and slow). The results "
+        "are equal bit by bit.",
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _drawn_tie_rule(cls, values: Any) -> Any:
-        """Let a window drawn with `>` and `=` be its own tie rule."""
+        """Set the tie rule of a window drawn with `>` and `=`, which is a rule of its own."""
         if not isinstance(values, dict):
             return values
         window = values.get("search_window", "")
-        own_rule = isinstance(window, str) and (">" in window or "=" in window)
-        given = values.get("tie_rule", "drawn" if own_rule else "first")
-        if own_rule != (given == "drawn"):
+        is_drawn = isinstance(window, str) and (">" in window or "=" in window)
+        tie_rule = values.get("tie_rule", "drawn" if is_drawn else "first")
+        if is_drawn != (tie_rule == "drawn"):
             msg = (
-                f"tie_rule {given!r} beside a search window drawn with '>' and '=': leave tie_rule out"
-                if own_rule
+                f"tie_rule {tie_rule!r} beside a search window drawn with '>' and '=': leave tie_rule out"
+                if is_drawn
                 else "tie_rule 'drawn' needs a search window drawn with '>' and '='"
             )
             raise ValueError(msg)
-        return {**values, "tie_rule": given}
+        return {**values, "tie_rule": tie_rule}
 
     @model_validator(mode="after")
     def _consistent(self) -> PeakSumSettings:
-        for problem in (*self._window_problems(), *self._pileup_problems(), *self._problems()):
+        for problem in self._problems():
             raise ValueError(problem)
         return self
 
-    def _window_problems(self) -> list[str]:
-        problems = [
-            f"{key} is drawn with 'x', 'o' and '.': nothing is compared in it"
-            for key in ("sum_window", "seed_window")
-            if set(getattr(self, key)) & set(">=")
-        ]
-        problems += [
-            f"{key} is drawn with a gated cell 'g': only into a sum window do cells join"
-            for key in ("search_window", "seed_window")
-            if "g" in getattr(self, key)
-        ]
-        if not problems:
-            try:
-                sum_window_cells(self.sum_window)
-            except ValueError as error:
-                problems.append(f"sum_window: {error}")
-        return problems
-
-    def _pileup_problems(self) -> list[str]:
-        names = [estimate.name for estimate in self.pileup]
-        is_square = isinstance(self.sum_window, tuple) and self.sum_window[0] == self.sum_window[1]
-        problems = [
-            f"{estimate.kind} is defined about a square sum window [n, n], not about {self.sum_window!r}: "
-            "give it a length"
-            for estimate in self.pileup
-            if estimate.has_strips and not is_square and estimate.length is None
-        ]
-        if len(set(names)) < len(names):
-            problems.append(f"two pile-up estimates are named {max(names, key=names.count)!r}: give them names")
-        if self.subtract is not None and self.subtract not in names:
-            problems.append(
-                f"subtract: no pile-up estimate is named {self.subtract!r}; there are {names or 'none'}"
-            )
-        if self.sum_threshold_on == "net" and not names:
-            problems.append("sum_threshold_on 'net' needs a pile-up estimate: ask for one with pileup")
-        return problems
-
-    def _problems(self) -> list[str]:
-        problems = []
-        if self.tie_rule == "greedy-residual" and self.overlap not in ("shared", "highest"):
-            problems.append(
-                f"overlap {self.overlap!r} beside greedy-residual: there a cell belongs to the first seed"
+    def _problems(self) -> Iterator[str]:
+        """Yield what is wrong between keys that are fine each on their own."""
+        yield from window_problems(self.search_window, self.sum_window, self.seed_window)
+        yield from pileup_problems(self.pileup, self.sum_window, self.subtract)
+        if self.sum_threshold_on == "net" and not self.pileup:
+            yield "sum_threshold_on 'net' needs a pile-up estimate: ask for one with pileup"
+        if self.removes_cells and self.overlap not in ("shared", "highest"):
+            yield (
+                f"overlap {self.overlap!r} beside greedy-residual: there a cell belongs to the first seed, "
+                "leave overlap out"
             )
         is_gated = isinstance(self.sum_window, str) and "g" in self.sum_window
         if self.sum_over == "cells" and is_gated:
-            problems.append("gated cells 'g' are towers: sum_over 'cells' does not go with them")
+            yield "sum_over 'cells' beside gated cells 'g': gates are towers, draw them as 'x'"
         is_energy = isinstance(self.seed_threshold, str) and in_sigmas(self.seed_threshold) is None
         if self.quantity == "significance" and is_energy:
-            problems.append(
+            yield (
                 f"seed_threshold {self.seed_threshold!r} is an energy, but quantity is significance: "
                 "give a number of sigma"
             )
-        problems += [
-            f"{key} is in units of the seed, it cannot be {getattr(self, key)!r}"
-            for key in ("min_seed_gap", "min_prominence", "neighbour_threshold")
-            if in_sigmas(getattr(self, key)) is not None
-        ]
-        return problems
+        for key in ("min_seed_gap", "min_prominence", "neighbour_threshold"):
+            if in_sigmas(getattr(self, key)) is not None:
+                yield f"{key} {getattr(self, key)!r} is in sigma: give counts of the seed, or an energy"
 
     @property
     def is_greedy(self) -> bool:
         """Whether seeds are accepted one after the other."""
-        return self.tie_rule in ("greedy", "greedy-residual")
+        return TIE_RULES[self.tie_rule].is_greedy
+
+    @property
+    def removes_cells(self) -> bool:
+        """Whether a seed removes the cells of its windows from search and sums, so that none are compared."""
+        return TIE_RULES[self.tie_rule].decides_by == "removal"
 
     @property
     def needs_noise(self) -> bool:
-        """Whether the noise of the cells plays a part."""
+        """Whether the noise of the cells is needed."""
         thresholds = (self.seed_threshold, self.cell_threshold, self.sum_threshold)
         return self.quantity == "significance" or any(in_sigmas(t) is not None for t in thresholds)
 
     @property
     def net_estimate(self) -> Pileup | None:
         """The pile-up estimate that `net` subtracts."""
-        wanted = self.subtract or (self.pileup[0].name if self.pileup else None)
-        return next((estimate for estimate in self.pileup if estimate.name == wanted), None)
+        name = self.subtract or (self.pileup[0].name if self.pileup else None)
+        return next((estimate for estimate in self.pileup if estimate.name == name), None)
 
     @property
     def seed_is_cell(self) -> bool:
-        """Whether what is compared is the energy of single cells."""
+        """Whether the search compares the energies of single cells."""
         return self.quantity == "energy" and self.seed_cells() == ((0, 0),)
 
     def search_cells(self) -> tuple[SearchCell, ...]:
@@ -293,8 +284,8 @@ class PeakSumSettings(BaseModel):
         >>> PeakSumSettings(search_window=(1, 3), tie_rule="none").search_cells()
         (SearchCell(row=0, col=-1, tie=1), SearchCell(row=0, col=1, tie=1))
         """
-        marks = window_marks(self.search_window)
-        return tuple(SearchCell(d, p, self._tie(d, p, mark)) for (d, p), mark in marks.items() if mark != "o")
+        marks, winner = window_marks(self.search_window), TIE_RULES[self.tie_rule].winner
+        return tuple(SearchCell(d, p, winner((d, p), mark)) for (d, p), mark in marks.items() if mark != "o")
 
     def sum_cells(self) -> tuple[Offset, ...]:
         """Return the offsets (row, col) of the cells that are added, in row-major order.
@@ -305,33 +296,17 @@ class PeakSumSettings(BaseModel):
         return tuple(window_marks(self.sum_window))
 
     def gated_sum_cells(self) -> tuple[SumCell, ...]:
-        """Return the cells that are added, each with the place of the cell that lets it in."""
+        """Return the cells that are added, each with the index of the cell that gates it."""
         return sum_window_cells(self.sum_window)
 
     @property
     def adds_whole_windows(self) -> bool:
-        """Whether every cell above one bound is added: no gate, side, noise or other cluster plays a part."""
+        """Whether every cell above one bound is added, whatever gates, sides, noise and other clusters are."""
         is_gated = any(cell.gate != NOT_GATED for cell in self.gated_sum_cells())
         has_one_bound = not self.cell_threshold_abs and in_sigmas(self.cell_threshold) is None
-        is_shared = self.overlap in ("shared", "suppress") and self.tie_rule != "greedy-residual"
+        is_shared = self.overlap in ("shared", "suppress") and not self.removes_cells
         return has_one_bound and is_shared and not is_gated and self.keep_stronger_side is None
 
     def seed_cells(self) -> tuple[Offset, ...]:
         """Return the offsets (row, col) of the cells whose sum is compared, in row-major order."""
         return tuple(window_marks(self.seed_window))
-
-    def _tie(self, d: int, p: int, mark: str) -> int:
-        """Return who wins a tie with the cell at offset (d, p)."""
-        if self.tie_rule in ("first", "last"):
-            return LOWER_INDEX_WINS if self.tie_rule == "first" else HIGHER_INDEX_WINS
-        strict = {
-            "all": False,
-            "none": True,
-            # cms-sw/cmssw L1Trigger/L1TCalorimeter/src/firmware/Stage2Layer2JetAlgorithmFirmwareImp1.cc
-            "diagonal": d + p > 0 or (d + p == 0 and d > 0),
-            "lexicographic": (d, p) > (0, 0),
-            "drawn": mark == ">",
-            "greedy": False,  # all maxima are candidates
-            "greedy-residual": False,
-        }[self.tie_rule]
-        return NEIGHBOUR_WINS if strict else SEED_WINS

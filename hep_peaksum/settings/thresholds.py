@@ -1,6 +1,7 @@
-"""Thresholds: numbers, energies such as "4 GeV", multiples of the noise such as "5 sigma"; and exact bounds.
+"""Numbers, energies such as "4 GeV", multiples of the noise such as "5 sigma"; and the exact bounds they mean.
 
-"Value > threshold" on float64 or int64 cells is always "value >= bound" for a bound that is one of them.
+The only place where energies are parsed. "Value > threshold" on float64 or int64 cells is always
+"value >= bound" for a bound that is one of them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from fractions import Fraction
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from hep_peaksum.kernels import Array
 
@@ -47,7 +48,7 @@ def energy_in_gev(text: str) -> Fraction:
 
 
 def in_sigmas(threshold: object) -> float | None:
-    """Return how many times the noise a threshold is, or None if it is none of that kind.
+    """Return the number of sigma in a threshold such as ``"5 sigma"``, or None for any other threshold.
 
     >>> in_sigmas("5 sigma"), in_sigmas("4 GeV"), in_sigmas(3)
     (5.0, None, None)
@@ -57,7 +58,7 @@ def in_sigmas(threshold: object) -> float | None:
 
 
 def finite_number(value: object) -> object:
-    """Return the value as a Python number; a bool, NaN or infinity is a ValueError, other things pass."""
+    """Return numpy scalars as Python numbers; raise a ValueError for a bool, NaN or infinity."""
     if hasattr(value, "item") and not getattr(value, "shape", ()):  # a numpy scalar
         value = value.item()
     if isinstance(value, bool):
@@ -69,8 +70,8 @@ def finite_number(value: object) -> object:
     return value
 
 
-def threshold(value: object) -> object:
-    """Return a threshold tidied up; what is none is a ValueError that says what is one."""
+def parse_threshold(value: object) -> object:
+    """Return a threshold in its normal form; anything else is a ValueError that shows what a threshold is."""
     value = finite_number(value)
     if isinstance(value, str):
         if in_sigmas(value) is None:
@@ -82,8 +83,38 @@ def threshold(value: object) -> object:
     return value
 
 
-Number = Annotated[int | float, BeforeValidator(finite_number)]
-Threshold = Annotated[int | float | str, BeforeValidator(threshold)]
+def _parse_energy_unit(value: object) -> object:
+    """Return an energy such as ``"0.5 GeV"`` as a number of GeV."""
+    return float(energy_in_gev(value)) if isinstance(value, str) else value
+
+
+# What a user may write, for editors: the validators below check it in full.
+_ENERGY = rf"^\s*{NUMBER}\s*({'|'.join(ENERGY_UNITS)})\s*$"
+_ENERGY_OR_SIGMA = rf"^\s*{NUMBER}\s*({'|'.join(ENERGY_UNITS)}|sigmas?)\s*$"
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Number = Annotated[int | float, BeforeValidator(finite_number), WithJsonSchema({"type": "number"})]
+Threshold = Annotated[
+    int | float | str,
+    BeforeValidator(parse_threshold),
+    WithJsonSchema(
+        {
+            "title": "number, energy or number of sigma",
+            "anyOf": [{"type": "number"}, {"type": "string", "pattern": _ENERGY_OR_SIGMA}],
+        }
+    ),
+]
+EnergyUnit = Annotated[
+    Number,
+    Field(gt=0),
+    BeforeValidator(_parse_energy_unit),
+    WithJsonSchema(
+        {
+            "title": "number of GeV, or energy",
+            "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": _ENERGY}],
+        }
+    ),
+]
 
 
 def inclusive_bound(threshold: Threshold, comparison: str, unit: float, *, integer: bool) -> float:
@@ -98,7 +129,7 @@ def inclusive_bound(threshold: Threshold, comparison: str, unit: float, *, integ
     unit
         GeV in one count of the grid.
     integer
-        Whether the cells are integers; then b is one.
+        Whether the cells are integers; b is then an integer, too.
 
     >>> inclusive_bound("4 GeV", ">=", 0.5, integer=True)
     8
@@ -117,7 +148,7 @@ def inclusive_bound(threshold: Threshold, comparison: str, unit: float, *, integ
     except OverflowError:
         msg = f"the threshold {threshold!r} is beyond what a float64 can hold"
         raise ValueError(msg) from None
-    if isinstance(threshold, str):  # an energy is meant as the nearest number of counts, not as a fraction
+    if isinstance(threshold, str):  # an energy stands for the nearest number of counts, not for a fraction
         count = Fraction(closest)
     passes = closest >= count if comparison == ">=" else closest > count
     return closest if passes else math.nextafter(closest, math.inf)
@@ -126,7 +157,7 @@ def inclusive_bound(threshold: Threshold, comparison: str, unit: float, *, integ
 def passes(
     values: Array, threshold: Threshold, comparison: str, unit: float, *, noise: Array | None = None
 ) -> Array:
-    """Return which values pass a threshold, each against its own noise where it is so many sigma.
+    """Return which values pass a threshold, each compared with its own noise if the threshold is in sigma.
 
     Parameters
     ----------
@@ -145,7 +176,7 @@ def passes(
     bound: Any = n_sigmas * np.asarray(noise, np.float64)
     if not integer:
         return np.asarray(values > bound if comparison == ">" else values >= bound)
-    # numpy would compare an integer with a float as two floats
+    # Compared as integers: numpy would convert both to floats.
     least = np.floor(bound) + 1 if comparison == ">" else np.ceil(bound)
     inside = np.abs(least) < 2.0**63
     whole = np.where(inside, least, 0).astype(np.int64)

@@ -1,33 +1,38 @@
 """Windows: how they are written or drawn, and the offsets from the seed that they name.
 
-Apart from `settings`, which says what a window is for. Here stand only shapes: neither arrays nor detectors.
+Only shapes; what a window is used for is the business of the settings.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 from hep_peaksum.kernels import Offset
 from hep_peaksum.settings.thresholds import finite_number
 
 NOT_GATED = -1
+MARKS = "oxg.>="
+_PAIR: dict[str, Any] = {"type": "array", "minItems": 2, "maxItems": 2}
+_COUNT: dict[str, Any] = {"type": "integer", "minimum": 1}
+_ODD: dict[str, Any] = {**_COUNT, "not": {"multipleOf": 2}}
+_DRAWING = {"type": "string", "pattern": rf"^[{MARKS}\s]*o[{MARKS}\s]*$"}
 
 
 class SumCell(NamedTuple):
-    """A cell of the sum window: its offset, and the place in the window of the cell that lets it in."""
+    """A cell of the sum window: its offset, and the index in the window of the cell that gates it."""
 
     row: int
     col: int
     gate: int = NOT_GATED
 
 
-def _window(value: object) -> object:
-    """Normalise a window to (rows, cols), or to a drawing without surrounding blank space."""
+def _parse_window(value: object) -> object:
+    """Return a window as (rows, cols), or as a drawing without surrounding blank space."""
     if isinstance(value, str):
         drawing = "\n".join(line.strip() for line in value.strip().splitlines())
         read_drawing(drawing)
@@ -43,18 +48,41 @@ def _window(value: object) -> object:
     return rows, cols
 
 
-Window = Annotated[tuple[int, int] | str, BeforeValidator(_window)]
+Window = Annotated[
+    tuple[int, int] | str,
+    BeforeValidator(_parse_window),
+    WithJsonSchema({"title": "[rows, cols] or a drawing", "anyOf": [{**_PAIR, "items": _ODD}, _DRAWING]}),
+]
+
+
+def _parse_tower_size(value: object) -> object:
+    """Return the size of a tower as (rows, cols)."""
+    try:
+        rows, cols = (finite_number(n) for n in value)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        rows = cols = None
+    if not (isinstance(rows, int) and isinstance(cols, int) and rows >= 1 and cols >= 1):
+        msg = f"{value!r} is not a number of cells: give [rows, cols], two whole numbers from 1"
+        raise ValueError(msg)
+    return rows, cols
+
+
+TowerSize = Annotated[
+    tuple[int, int],
+    BeforeValidator(_parse_tower_size),
+    WithJsonSchema({"title": "[rows, cols]", **_PAIR, "items": _COUNT}),
+]
 
 
 def read_drawing(drawing: str) -> dict[Offset, str]:
     """Return the characters of a drawn window by their offset (row, col) from the `o`."""
     lines = drawing.splitlines()
-    strange = sorted(set(drawing) - set("ox.>=g\n"))
-    if strange:
-        msg = f"a window is drawn with 'o', 'x', '.', '>' and '=', not with {strange[0]!r}"
+    unknown = sorted(set(drawing) - {*MARKS, "\n"})
+    if unknown:
+        msg = f"a window is drawn with 'o', 'x', 'g', '.', '>' and '=', not with {unknown[0]!r}"
         raise ValueError(msg)
     if len({len(line) for line in lines}) != 1:
-        msg = f"the lines of a drawn window must have one length, these have {[len(line) for line in lines]}"
+        msg = f"the lines of a drawn window must be of one length, these have {[len(line) for line in lines]}"
         raise ValueError(msg)
     if drawing.count("o") != 1:
         msg = f"a drawn window has exactly one 'o', the seed; this one has {drawing.count('o')}"
@@ -84,27 +112,27 @@ def window_marks(window: tuple[int, int] | str) -> dict[Offset, str]:
 
 
 def sum_window_cells(window: tuple[int, int] | str) -> tuple[SumCell, ...]:
-    """Return the cells of a sum window in row-major order, each with the place of the cell that gates it.
+    """Return the cells of a sum window in row-major order, each with the index of the cell that gates it.
 
     Raises
     ------
     ValueError
-        If the cell inside a gated one is no cell of the window.
+        If the cell one ring inside a gated cell is not in the window.
 
     >>> sum_window_cells("gxo")
     (SumCell(row=0, col=-2, gate=1), SumCell(row=0, col=-1, gate=-1), SumCell(row=0, col=0, gate=-1))
     """
     marks = window_marks(window)
-    place = {offset: n for n, offset in enumerate(marks)}
+    index = {offset: n for n, offset in enumerate(marks)}
     cells = []
     for (d, p), mark in marks.items():
         gate = NOT_GATED
         if mark == "g":
             inner = _inside(d, p)
-            if inner not in place:
+            if inner not in index:
                 msg = f"the cell 'g' at {(d, p)} is let in by the one at {inner}, which is not in the window"
                 raise ValueError(msg)
-            gate = place[inner]
+            gate = index[inner]
         cells.append(SumCell(d, p, gate))
     return tuple(cells)
 
@@ -116,8 +144,28 @@ def _inside(d: int, p: int) -> Offset:
     return inner_d, inner_p
 
 
+def window_problems(
+    search_window: tuple[int, int] | str, sum_window: tuple[int, int] | str, seed_window: tuple[int, int] | str
+) -> Iterator[str]:
+    """Yield what is wrong with marks in windows that do not have them, and with the gates of the sum window."""
+    has_wrong_marks = False
+    for key, window in (("sum_window", sum_window), ("seed_window", seed_window)):
+        if set(window) & set(">="):
+            has_wrong_marks = True
+            yield f"{key} is drawn with 'x', 'o' and '.': nothing is compared in it"
+    for key, window in (("search_window", search_window), ("seed_window", seed_window)):
+        if "g" in window:
+            has_wrong_marks = True
+            yield f"{key} is drawn with a gated cell 'g': only the cells of a sum window have gates"
+    if not has_wrong_marks:
+        try:
+            sum_window_cells(sum_window)
+        except ValueError as error:
+            yield f"sum_window: {error}"
+
+
 def draw(window: tuple[int, int] | str) -> str:
-    """Return a window as it is drawn, whichever way it was given.
+    """Return a window as a drawing, also one given as (rows, cols).
 
     >>> print(draw((1, 3)))
     xox
@@ -130,7 +178,7 @@ def draw(window: tuple[int, int] | str) -> str:
 
 
 class Box(NamedTuple):
-    """How far a window reaches from its seed: first and last offset in rows and in columns."""
+    """The extent of a window about its seed: first and last offset in rows and in columns."""
 
     top: int
     bottom: int

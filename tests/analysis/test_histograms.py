@@ -95,7 +95,7 @@ def fields(histograms):
         ),
     ],
 )
-def test_by_default_it_is_how_many_how_large_and_where(grid, expected):
+def test_default_histograms_are_number_energy_and_position(grid, expected):
     histograms = default_histograms("Jet", [grid])
     assert fields(histograms) == expected
     for histogram in histograms.values():
@@ -103,7 +103,7 @@ def test_by_default_it_is_how_many_how_large_and_where(grid, expected):
         book(histogram, {"Jet": grid})
 
 
-def test_where_is_left_out_if_there_are_several_grids():
+def test_several_grids_have_no_default_histogram_of_positions():
     histograms = default_histograms("Jet", [TOWERS, PLATES])
     assert fields(histograms) == {"nJet": ["nJet"], "Jet_energy": ["Jet.energy"]}
 
@@ -207,7 +207,7 @@ def test_one_entry_per_event_counts_the_clusters_of_an_event():
     assert booked.sum() == len(clusters)
 
 
-def test_what_lies_outside_is_kept_in_the_overflow():
+def test_values_outside_the_axis_are_kept_in_the_overflow():
     booked = filled(asked(("Jet.row", 2, 1.5, 3.5)), jets())
     rows = ak.flatten(jets().row)
     assert booked.values(flow=True).tolist() == [
@@ -288,18 +288,18 @@ def test_a_collection_may_begin_with_n():
         ),
         pytest.param("nTau", r"^'nTau' is of no collection: there are Jet", id="unknown_number"),
         pytest.param("pt", r"^'pt' is of no collection: there are Jet", id="a_field_alone"),
-        pytest.param("Jet.etaa", r"^no field is called 'etaa': did you mean 'eta'\?", id="unknown_field"),
+        pytest.param("Jet.etaa", r"^no field is called 'etaa' \(did you mean 'eta'\?\)", id="unknown_field"),
         pytest.param("Jet.grid", r"'grid'", id="the_grid_where_there_is_one"),
         pytest.param("Jet.layer_sums", r"^'Jet.layer_sums' has a value for every layer", id="many_values"),
         pytest.param("Jet.net", r"^field 'net' is .* pileup: \[chunky_donut\]$", id="pile_up_not_asked_for"),
     ],
 )
-def test_a_histogram_of_what_is_not_there_is_refused(field, message):
+def test_a_histogram_of_an_unknown_field_or_collection_is_refused(field, message):
     with pytest.raises(ValueError, match=message):
         check_histogram(asked((field, 4, 0, 9)), SETTINGS, {"Jet": [TOWERS]})
 
 
-def test_a_histogram_is_held_to_every_grid_of_its_collection():
+def test_a_histogram_is_checked_on_every_grid_of_its_collection():
     several = {"Jet": [TOWERS, PLATES]}
     check_histogram(asked(("Jet.energy", 4, 0, 9)), SETTINGS, several)
     check_histogram(asked(("Jet.grid", 4, 0, 9)), SETTINGS, several)

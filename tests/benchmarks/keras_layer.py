@@ -79,7 +79,7 @@ def main():
         warnings.simplefilter("ignore")
         import keras
 
-        from hep_peaksum.keras.layer import PeakSum2D
+        from hep_peaksum.keras import PeakSum2D
     cells = np.random.default_rng(1).integers(0, 9, (asked.events, *asked.shape, 1))
     x = keras.ops.convert_to_tensor(cells, "float32")
     layers = {

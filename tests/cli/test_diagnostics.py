@@ -39,22 +39,22 @@ def cli(capsys):
     def run(*arguments):
         with pytest.raises(SystemExit) as end:
             main(arguments)
-        said = capsys.readouterr()
-        return end.value.code, " ".join(said.out.split()), said.err
+        output = capsys.readouterr()
+        return end.value.code, " ".join(output.out.split()), output.err
 
     return run
 
 
 def test_explain_names_the_neighbour_and_the_comparison(cli, job):
-    status, said, _ = cli("explain", job, "--entry", "1", "--cell", "0", "1")
+    status, output, _ = cli("explain", job, "--entry", "1", "--cell", "0", "1")
     assert status == 0
-    assert said.startswith(
+    assert output.startswith(
         "First on calo, entry 1: cell (row 0, col 1) holds 3.0: no seed; cell (row 0, col 0) holds 3.0, "
-        "and the seed must be > it row 0; col 1 cells that beat it holds, in counts the seed must be"
+        "and the seed must be > it row 0; col 1 beaten by value [counts] the seed must be"
     )
-    assert said.endswith("row 0, col 0 3 > 3 decides")
-    status, said, _ = cli("explain", job, "--entry", "1", "--cell", "0", "1", "--collection", "All")
-    assert said.startswith("All on calo, entry 1: cell (row 0, col 1) holds 3.0: a seed")
+    assert output.endswith("row 0, col 0 3 > 3 decides")
+    status, output, _ = cli("explain", job, "--entry", "1", "--cell", "0", "1", "--collection", "All")
+    assert output.startswith("All on calo, entry 1: cell (row 0, col 1) holds 3.0: a seed")
 
 
 def test_explain_refuses_a_cell_that_is_not_there(cli, job):
@@ -62,16 +62,16 @@ def test_explain_refuses_a_cell_that_is_not_there(cli, job):
     assert (status, err) == (1, "error: there is no cell (row 2, col 0) in a grid of 2 x 4 cells\n")
 
 
-def test_ties_counts_the_seeds_of_every_rule_through_all_files(cli, job):
-    status, said, _ = cli("ties", job)
+def test_ties_counts_the_seeds_of_every_rule_over_all_files(cli, job):
+    status, output, _ = cli("ties", job)
     assert status == 0
-    assert dict(re.findall(r"(\w+) (\d+) \d+", said)) == {
+    assert dict(re.findall(r"(\w+) (\d+) \d+", output)) == {
         "all": "3", "none": "1", "first": "2", "last": "2", "diagonal": "2", "lexicographic": "2",
     }  # fmt: skip
-    assert said.endswith("First: the seeds of 1 of 3 events (33.3%) depend on the tie rule")
+    assert output.endswith("First: the seeds of 1 of 3 events (33.3%) depend on the tie rule")
 
 
-def test_ties_looks_at_no_more_events_than_it_is_told(cli, job):
+def test_ties_reads_at_most_max_events(cli, job):
     assert cli("ties", job, "--max-events", "1")[1].endswith("0 of 1 events (0.0%) depend on the tie rule")
 
 
@@ -82,16 +82,16 @@ def test_ties_looks_at_no_more_events_than_it_is_told(cli, job):
         ("kornia-nms", (1, 1, 1, 0), (-1, 1, -1), "First 1 0 0 6"),
     ],
 )
-def test_compare_says_what_is_only_in_one(cli, job, second, counts, differences, alone):
-    status, said, _ = cli("compare", job, "First", second)
+def test_compare_counts_what_only_one_has(cli, job, second, counts, differences, alone):
+    status, output, _ = cli("compare", job, "First", second)
     assert status == 0
     same, others, only_a, only_b = counts
     mean, rms, largest = differences
-    assert f"the same seed in both {same} of these with another sum {others} only in First {only_a}" in said
-    assert f"only in {second} {only_b} energy in {second} minus energy in First: mean {mean} counts" in said
-    assert f"root of its mean square {rms} counts largest {largest} counts" in said
-    assert "only in entry row col sum, in counts" in said
-    assert said.endswith(alone)
+    assert f"same seed in both {same} of these, different sum {others} only in First {only_a}" in output
+    assert f"only in {second} {only_b} energy in {second} minus energy in First: mean {mean} counts" in output
+    assert f"root mean square {rms} counts largest {largest} counts" in output
+    assert "only in entry row col sum [counts]" in output
+    assert output.endswith(alone)
 
 
 def is_picture(path):
@@ -113,14 +113,14 @@ def is_picture(path):
     ],
     ids=lambda words: "-".join(words[:1] + words[2:]),
 )
-def test_every_answer_is_drawn_where_it_is_asked(cli, job, arguments):
-    status, said, err = cli(*arguments, "-o", "it.png")
+def test_every_answer_can_be_drawn(cli, job, arguments):
+    status, output, err = cli(*arguments, "-o", "it.png")
     assert (status, err) == (0, "")
-    assert said.endswith("drawn in it.png")
+    assert output.endswith("picture saved to it.png")
     assert is_picture("it.png")
 
 
-def test_noise_and_mask_of_the_grid_play_their_part(cli, job):
+def test_noise_and_mask_of_the_grid_are_used(cli, job):
     np.save("mask.npy", np.array([[True, False, False, False], [False] * 4]))
     masked = "--set", "grids.calo.mask=mask.npy"
     assert (
@@ -131,8 +131,8 @@ def test_noise_and_mask_of_the_grid_play_their_part(cli, job):
     assert cli("ties", job, *masked)[1].endswith("the seeds of 0 of 3 events (0.0%) depend on the tie rule")
     assert "only in All 0" in cli("compare", job, "First", "All", *masked)[1]
     noisy = "--set", "clusters.First.seed_threshold=2 sigma", "--set", "grids.calo.noise=2"
-    said = cli("explain", job, "--entry", "1", "--cell", "0", "0", *noisy)[1]
-    assert "it does not pass the seed threshold > 2 sigma" in said
+    output = cli("explain", job, "--entry", "1", "--cell", "0", "0", *noisy)[1]
+    assert "it does not pass the seed threshold > 2 sigma" in output
     assert "only in All 2" in cli("compare", job, "First", "All", *noisy)[1]
     assert re.search(r"all 1 0", cli("ties", job, *noisy)[1])
 
@@ -158,7 +158,7 @@ def layered(tmp_path, monkeypatch):
     return "layers.yaml"
 
 
-def test_layers_that_are_searched_each_are_looked_at_each(cli, layered):
+def test_layers_searched_separately_are_explained_separately(cli, layered):
     first = cli("explain", layered, "--cell", "0", "2", "--layer", "0", "-o", "it.png")[1]
     assert "entry 0, layer 0: cell (row 0, col 2) holds 2: no seed; cell (row 0, col 1) holds 2" in first
     assert "(row 0, col 1) holds 9: a seed" in cli("explain", layered, "--cell", "0", "1", "--layer", "1")[1]
@@ -167,7 +167,7 @@ def test_layers_that_are_searched_each_are_looked_at_each(cli, layered):
     for more in ((), ("--layer", "2")):
         status, _, err = cli("explain", layered, "--cell", "0", "1", *more)
         assert (status, err.count("\n")) == (1, 1)
-        assert "grid 'calo' has 2 layers, each searched by itself" in err
+        assert "grid 'calo' has 2 layers, searched separately" in err
 
 
 def test_a_sum_of_layers_is_explained_with_the_noise_of_all(cli, layered):
@@ -175,8 +175,8 @@ def test_a_sum_of_layers_is_explained_with_the_noise_of_all(cli, layered):
     together = "--set", "grids.calo.layers=sum", "--set", "grids.calo.noise=noise.npy"
     for n, answer in ((2, "a seed"), (3, "no seed; it does not pass the seed threshold > 3 sigma")):  # of 4.2
         threshold = "--set", f"clusters.Hit.seed_threshold={n} sigma"
-        said = cli("explain", layered, "--cell", "0", "1", *together, *threshold)[1]
-        assert f"(row 0, col 1) holds 11: {answer}" in said
+        output = cli("explain", layered, "--cell", "0", "1", *together, *threshold)[1]
+        assert f"(row 0, col 1) holds 11: {answer}" in output
 
 
 def test_an_event_that_cannot_be_searched_is_named_by_its_entry(cli, job):
@@ -194,22 +194,22 @@ def test_closed_rings_are_counted_and_named(cli, job):
         cells = np.zeros((3, 2, 4), "f4")
         cells[1, 1] = 2
         file.mktree("Events", {"e": np.dtype(("f4", (2, 4)))}).extend({"e": cells})
-    said = cli("ties", job, "--set", "grids.calo.cols={n: 4, periodic: true}")[1]
-    assert re.search(r"diagonal 0 1 1 lexicographic 0 1 1 ", said)
-    assert "closed ring in entry 1: 4 cells of 2 around the cols, from (row 1, col 0) on; lost by" in said
+    output = cli("ties", job, "--set", "grids.calo.cols={n: 4, periodic: true}")[1]
+    assert re.search(r"diagonal 0 1 1 lexicographic 0 1 1 ", output)
+    assert "closed ring in entry 1: 4 cells of 2 along cols from (row 1, col 0) on; no seed with" in output
 
 
 def test_a_preset_is_drawn_in_the_terminal(cli):
-    status, said, _ = cli("presets", "cms-hgcal-tpg")
+    status, output, _ = cli("presets", "cms-hgcal-tpg")
     assert status == 0
-    assert "search window, 3 x 3 sum window, 1 x 1 > > = o > o = > = =" in said
-    assert "> the seed must exceed this cell = the seed may equal this cell" in said
-    assert "source cms-sw/cmssw L1Trigger/L1THGCal/src/backend/HGCalHistoSeedingImpl.cc" in said
-    assert "reproduces seeds: the seeds of the published algorithm, not its sums" in said
-    assert "What it does not do: The smoothing of the histogram" in said
+    assert "search window, 3 x 3 sum window, 1 x 1 > > = o > o = > = =" in output
+    assert "> the seed must exceed this cell = the seed may equal this cell" in output
+    assert "source cms-sw/cmssw L1Trigger/L1THGCal/src/backend/HGCalHistoSeedingImpl.cc" in output
+    assert "reproduces seeds: the seeds of the published algorithm, not its sums" in output
+    assert "Not reproduced: The smoothing of the histogram" in output
 
 
-def test_a_picture_of_no_preset_is_wrong_usage(cli):
+def test_a_picture_without_a_preset_is_wrong_usage(cli):
     status, _, err = cli("presets", "-o", "it.png")
     assert status == 2
     assert "give its name" in err
@@ -230,7 +230,7 @@ def test_a_picture_of_no_preset_is_wrong_usage(cli):
         ),
         (
             ("explain", "job.yaml", "--cell", "0", "0", "--layer", "1"),
-            "--layer 1: the layers of grid 'calo' are not searched each; leave it out",
+            "--layer 1: the layers of grid 'calo' are not searched separately; leave it out",
         ),
         (
             ("compare", "job.yaml", "First", "cms-l1-jet", "--set", "grids.calo.cols={n: 4, periodic: true}"),
@@ -238,12 +238,12 @@ def test_a_picture_of_no_preset_is_wrong_usage(cli):
         ),
         (
             ("compare", "job.yaml", "All", "First", "--set", "clusters.First.coarsen=[2, 2]"),
-            "one searches towers of 1 x 1 cells, the other of 2 x 2: give both one coarsen",
+            "one searches towers of 1 x 1 cells, the other of 2 x 2: give both the same coarsen",
         ),
         (("ties", "job.yaml", "--collection", "X"), "no collection 'X'; there are First, All"),
     ],
 )
-def test_a_name_that_is_not_there_is_one_line(cli, job, arguments, complaint):
+def test_an_unknown_name_is_one_line(cli, job, arguments, complaint):
     status, _, err = cli(*arguments)
     assert status == 1
     assert err.startswith(f"error: {complaint}")
@@ -252,22 +252,22 @@ def test_a_name_that_is_not_there_is_one_line(cli, job, arguments, complaint):
 
 def test_the_tie_rules_on_the_cms_file_are_those_of_the_reference(cli, data, monkeypatch):
     monkeypatch.setenv("HEP_PEAKSUM_DATA", str(Path(data("cms_L1Ntuple.root")).parent))
-    _, said, _ = cli("ties", str(CMS))
-    assert dict(re.findall(r"(\w+) (\d+) \d+", said)) == {
+    _, output, _ = cli("ties", str(CMS))
+    assert dict(re.findall(r"(\w+) (\d+) \d+", output)) == {
         "all": "452", "none": "407", "first": "429", "last": "430", "diagonal": "430", "lexicographic": "430",
     }  # fmt: skip
 
 
-def test_every_answer_on_the_cms_file_is_drawn(cli, data, monkeypatch, tmp_path):
+def test_every_answer_on_the_cms_file_can_be_drawn(cli, data, monkeypatch, tmp_path):
     monkeypatch.setenv("HEP_PEAKSUM_DATA", str(Path(data("cms_L1Ntuple.root")).parent))
     monkeypatch.chdir(tmp_path)
-    said = cli("explain", str(CMS), "--entry", "0", "--cell", "38", "10", "-o", "explain.png")[1]
-    assert "row 38: eta -0.1305, label -2; col 10: phi 0.9163, label 11" in said
-    assert "row 37, col 10 8 >= 8 decides row 38, col 14 6 > 6 beats it, too" in said
-    assert "drawn in ties.png" in cli("ties", str(CMS), "-o", "ties.png")[1]
+    output = cli("explain", str(CMS), "--entry", "0", "--cell", "38", "10", "-o", "explain.png")[1]
+    assert "row 38: eta -0.1305, label -2; col 10: phi 0.9163, label 11" in output
+    assert "row 37, col 10 8 >= 8 decides row 38, col 14 6 > 6 also beats it" in output
+    assert "picture saved to ties.png" in cli("ties", str(CMS), "-o", "ties.png")[1]
     same = cli("compare", str(CMS), "Jet", "cms-l1-jet", "-o", "compare.png")[1]
-    assert "the same seed in both 430 of these with another sum 0 only in Jet 0 only in cms-l1-jet 0" in same
-    said = cli("compare", str(CMS), "Jet", "cms-phase2-jet")[1]
-    assert "the same seed in both 257" in said
-    assert "mean -1.356 GeV root of its mean square 1.993 GeV largest -7.5 GeV" in said
+    assert "same seed in both 430 of these, different sum 0 only in Jet 0 only in cms-l1-jet 0" in same
+    output = cli("compare", str(CMS), "Jet", "cms-phase2-jet")[1]
+    assert "same seed in both 257" in output
+    assert "mean -1.356 GeV root mean square 1.993 GeV largest -7.5 GeV" in output
     assert all(is_picture(f"{name}.png") for name in ("explain", "ties", "compare"))

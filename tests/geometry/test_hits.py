@@ -3,7 +3,6 @@
 import itertools
 
 import awkward as ak
-import hep_peaksum.named_grid.hits
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,9 +12,11 @@ from strategies import bits
 from hep_peaksum import PeakSumSettings, block_sizes, find_clusters, from_hits, sparse
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import EventError, Grid, bare_grid
+from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Periodic, Rule, get_kernel
 
 often = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+sometimes = settings(often, max_examples=25)
 
 
 @st.composite
@@ -55,11 +56,27 @@ SETTINGS = [
 ]
 
 
-@often
-@given(hits=jagged_hits(), plane=st.sampled_from(PLANES), how=st.sampled_from(SETTINGS))
+HOW = {"hits": jagged_hits(), "plane": st.sampled_from(PLANES), "how": st.sampled_from(SETTINGS)}
+
+
+@sometimes
+@given(**HOW)
 @pytest.mark.filterwarnings("ignore:.* hits lie outside the grid")
 @pytest.mark.parametrize("kernel", ["numba", "scipy"])
-def test_clusters_of_hits_are_those_of_the_grids(kernel, hits, plane, how):
+def test_hits_give_the_same_clusters_as_their_dense_grids(kernel, hits, plane, how):
+    assert_same_clusters(kernel, hits, plane, how)
+
+
+@pytest.mark.slow
+@often
+@given(**HOW)
+@pytest.mark.filterwarnings("ignore:.* hits lie outside the grid")
+@pytest.mark.parametrize("kernel", ["numba", "scipy"])
+def test_many_hits_give_the_same_clusters_as_their_dense_grids(kernel, hits, plane, how):
+    assert_same_clusters(kernel, hits, plane, how)
+
+
+def assert_same_clusters(kernel, hits, plane, how):
     how = PeakSumSettings.model_validate({**how, "kernel": kernel})
     found, expected = (
         find_clusters(cells, how, plane) for cells in (sparse(*hits, plane), from_hits(*hits, plane))
@@ -70,9 +87,21 @@ def test_clusters_of_hits_are_those_of_the_grids(kernel, hits, plane, how):
 
 
 @pytest.mark.filterwarnings("ignore:.* hits lie outside the grid")
+@sometimes
+@given(hits=jagged_hits())
+def test_some_fields_are_the_same_for_hits_and_grids(hits):
+    assert_same_fields(hits)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.* hits lie outside the grid")
 @often
 @given(hits=jagged_hits())
-def test_a_field_that_looks_at_the_cells_finds_them(hits):
+def test_fields_that_need_cells_are_the_same_for_hits_and_grids(hits):
+    assert_same_fields(hits)
+
+
+def assert_same_fields(hits):
     fields = ("peak_sum", "seed_gap", "e1_e9", "shared_sum", "prominence", "barycentre_row")
     how, plane = PeakSumSettings(seed_threshold=1), bare_grid((6, 8))
     found, expected = (
@@ -99,7 +128,7 @@ def test_hits_of_every_type_are_added_as_the_widest(kernel, dtype):
     assert [type(found["peak_sum"]) for found in clusters] == [number, number]
 
 
-def test_hits_are_placed_some_at_a_time(monkeypatch):
+def test_hits_placed_in_blocks_are_the_same(monkeypatch):
     random = np.random.default_rng(4)
     plane = Grid(rows=Axis(labels="-3..-1, 1..3"), cols=Axis(bins=8, start=0, stop=4))
     counts = random.integers(0, 9, 20)
@@ -114,7 +143,7 @@ def test_hits_are_placed_some_at_a_time(monkeypatch):
     pieces = sparse(*jagged, plane)
 
     assert whole.n_outside == pieces.n_outside > 5
-    for name in ("first", "cell", "value"):
+    for name in ("event_offsets", "cell", "value"):
         assert getattr(whole, name).tolist() == getattr(pieces, name).tolist()
 
 
@@ -122,13 +151,13 @@ def test_no_dense_grid_is_made(monkeypatch):
     def dense(self):
         raise AssertionError
 
-    monkeypatch.setattr(hep_peaksum.geometry.hits.Hits, "dense", dense)
+    monkeypatch.setattr(Hits, "dense", dense)
     hits = sparse(ak.Array([[1, 1], []]), ak.Array([[1, 2], []]), ak.Array([[5, 3], []]), bare_grid((200, 300)))
     assert find_clusters(hits, PeakSumSettings(seed_threshold=1)).peak_sum.to_list() == [[8], []]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_hit_that_is_no_number_is_named_by_event_and_cell(value):
+def test_a_hit_that_is_not_finite_is_named_by_event_and_cell(value):
     hits = sparse(
         ak.Array([[0], [1, 0]]), ak.Array([[0], [2, 0]]), ak.Array([[1.0], [value, 2.0]]), bare_grid((2, 3))
     )
@@ -148,20 +177,18 @@ def test_seeds_of_a_large_plane_come_in_the_order_of_their_cells(n_hits):
         find_clusters(cells, how, plane) for cells in (sparse(*jagged, plane), from_hits(*jagged, plane))
     )
     assert of_hits.to_list() == of_grids.to_list()
-    assert 0 < ak.count(of_hits.sum) <= 20 * n_hits
+    assert 0 < ak.count(of_hits.peak_sum) <= 20 * n_hits
 
 
 @pytest.mark.parametrize("cell_threshold", [None, 3])
-@pytest.mark.parametrize(
-    "how_they_lie", ["rising", "rising, in pairs", "argsort_descending", "rising but the last"]
-)
+@pytest.mark.parametrize("how_they_lie", ["rising", "rising, in pairs", "falling", "rising but the last"])
 def test_the_order_of_hits_does_not_matter(how_they_lie, cell_threshold):
     random, plane = np.random.default_rng(7), bare_grid((40, 30))
     events = []
     for _ in range(30):
         cell = np.sort(random.choice(1200, 400, replace=False))
         cell = np.repeat(cell[::2], 2) if how_they_lie == "rising, in pairs" else cell
-        cell = cell[::-1] if how_they_lie == "argsort_descending" else cell
+        cell = cell[::-1] if how_they_lie == "falling" else cell
         events.append(np.roll(cell, 1) if how_they_lie == "rising but the last" else cell)
     cell, value = np.concatenate(events), random.integers(1, 9, 30 * 400)
     jagged = [ak.unflatten(column, [400] * 30) for column in (cell // 30, cell % 30, value)]
@@ -170,7 +197,7 @@ def test_the_order_of_hits_does_not_matter(how_they_lie, cell_threshold):
         find_clusters(cells, how, plane) for cells in (sparse(*jagged, plane), from_hits(*jagged, plane))
     )
     assert of_hits.to_list() == of_grids.to_list()
-    assert ak.count(of_hits.sum) > 30
+    assert ak.count(of_hits.peak_sum) > 30
 
 
 def test_many_events_with_more_hits_than_cells_leave_nothing_behind():
@@ -203,7 +230,7 @@ ROUND = tuple((d, p) for d in (-1, 0, 1) for p in (-1, 0, 1))
     order=st.sampled_from(["rising", "none", "some twice"]),
     dtype=st.sampled_from([np.float32, np.int64]),
 )
-def test_hits_that_are_alone_are_what_they_are_in_a_grid(
+def test_isolated_hits_give_the_same_peaks_in_both_kernels(
     seed, occupied, plane, search, window, cell_bound, periodic, order, dtype
 ):
     """Few hits on a plane, at its edges and seams too, next to others of zero and below."""
@@ -246,7 +273,7 @@ def test_two_hits_see_each_other_wherever_they_lie(search, periodic):
         ({"search_window": (3, 9)}, {}, "search_window is longer than the periodic axis"),
     ],
 )
-def test_what_grids_are_refused_for_hits_are_refused_for(how, more, problem):
+def test_hits_are_refused_for_the_same_reasons_as_grids(how, more, problem):
     plane = Grid(rows=Axis(n=6), cols=Axis(n=8, periodic=True))
     hits = sparse(ak.Array([[1]]), ak.Array([[2]]), ak.Array([[5]]), plane)
     for cells in (hits, hits.dense()):

@@ -1,4 +1,4 @@
-"""Every executor gives the same, and what cannot be started is told in one line."""
+"""Every executor gives the same results; workers that cannot be started are an error of one line."""
 
 import gc
 import importlib
@@ -8,26 +8,24 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import awkward as ak
 import numpy as np
 import pytest
 import uproot
 import yaml
-from places import SUPPORT
+from finished_jobs import run_job
+from places import ROOT
 
 from hep_peaksum.config.load import parse_config
+from hep_peaksum.config.sections import ExecutorName
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job import executors
 from hep_peaksum.job.coffea_runner import ChunkError
 from hep_peaksum.job.executors import ExecutorError, Workers
-from hep_peaksum.job.run import run
 
 SHAPE = (6, 8)
-
-
-def run_job(content, **keywords):
-    return run(parse_config(content), **keywords)
 
 
 def content_of(directory):
@@ -44,7 +42,7 @@ def content_of(directory):
 
 @pytest.fixture
 def many(write_events, job, tmp_path):
-    """Return a function that makes a job of a name, its chunks many and one of them bad."""
+    """Return a function that makes a job with many chunks, one of them bad, whose results have a given name."""
     files = [write_events("a.root", 33, 1), write_events("b.root", 18, 2)]
     bad = write_events("bad.root", 20, 3, cells=cells_with_a_nan(20))
 
@@ -63,18 +61,18 @@ def cells_with_a_nan(n_events):
 
 
 def execute(content, tmp_path):
-    """Run a job as a process of its own."""
+    """Run a job in another process."""
     path = tmp_path / "job.yaml"
     path.write_text(yaml.safe_dump(content))
     return subprocess.run(
         [sys.executable, "-m", "hep_peaksum", "run", str(path)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(SUPPORT.parent)])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
         capture_output=True, text=True, check=False, timeout=180,
     )  # fmt: skip
 
 
 def assert_same(many, tmp_path, **options):
-    """Run a job under an executor: content and losses are those of the plain one, and there is a bar."""
+    """Run a job with an executor: results and losses are those of the plain one, with a progress bar."""
     plain, content = run_job(many("plain")), many("other", **options)
     done = execute(content, tmp_path)
     assert (done.returncode, done.stderr) == (3, "")
@@ -93,12 +91,12 @@ def package(name):
     return pytest.importorskip(name, reason=f"{name} is not installed")
 
 
-# ------------------------------------------------------------------------------------------- the same content
+# ------------------------------------------------------------------------------------------- the same results
 
 
 @pytest.mark.parametrize("executor", ["iterative", "threads", "futures"])
-def test_workers_of_this_machine_have_a_bar(write_events, job, capsys, executor):
-    """That they give the same is seen in `test_run`."""
+def test_workers_on_this_machine_have_a_progress_bar(write_events, job, capsys, executor):
+    """That they give the same results is tested in `test_run`."""
     run_job(job(write_events("a.root", 13), run={"executor": executor, "workers": 2, "chunksize": 5}))
     assert "Processing 100%" in " ".join(capsys.readouterr().out.split())
 
@@ -111,7 +109,7 @@ def test_dask_gives_the_same(many, tmp_path):
 
 @pytest.mark.slow
 def test_a_job_queue_of_dask_gives_the_same(many, tmp_path):
-    """Jobs are submitted as to a batch system, each a worker; as many as `workers` says."""
+    """Jobs are submitted as to a batch system: one worker each, as many as `workers` says."""
     package("dask_jobqueue")
     (tmp_path / "mysite.py").write_text(
         "from dask_jobqueue.local import LocalCluster\n"
@@ -143,7 +141,7 @@ def test_a_parsl_config_of_the_user_gives_the_same(many, tmp_path):
 
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory):
-    """Start a Dask that is not ours, and return its address."""
+    """Start a Dask cluster outside the job, and return its address."""
     package("distributed")
     folder = tmp_path_factory.mktemp("dask")
     script, address = folder / "cluster.py", folder / "address"
@@ -155,14 +153,14 @@ def scheduler(tmp_path_factory):
         f"        os.rename({str(folder / 'new')!r}, {str(address)!r})\n"
         "        sys.stdin.read()\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(SUPPORT.parent)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     cluster = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, env=environment)
     try:
         while not address.exists():
             assert cluster.poll() is None
             time.sleep(0.05)
         yield address.read_text()
-        assert cluster.poll() is None, "it was stopped by who did not start it"
+        assert cluster.poll() is None, "a job must not stop a cluster that it did not start"
     finally:
         cluster.communicate(timeout=60)
 
@@ -196,7 +194,11 @@ def test_an_error_on_a_parsl_worker_is_one_line(many, tmp_path):
     assert "Traceback" not in done.stdout
 
 
-# ------------------------------------------------------------------------------------------- what is not there
+# ------------------------------------------------------------------------------------------- what cannot start
+
+
+def test_every_word_of_the_config_has_an_executor():
+    assert set(executors.START) == set(get_args(ExecutorName))
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ def test_an_error_on_a_parsl_worker_is_one_line(many, tmp_path):
         ("taskvine", "ndcctools.taskvine", "conda install -c conda-forge ndcctools"),
     ],
 )
-def test_a_package_that_is_missing_is_named(write_events, job, monkeypatch, executor, module, remedy):
+def test_a_missing_package_is_named(write_events, job, monkeypatch, executor, module, remedy):
     monkeypatch.setitem(sys.modules, module, None)
     content = job(write_events("a.root", 5), run={"executor": executor})
     with pytest.raises(ExecutorError, match=f"run.executor needs the package .*: {remedy}") as error:
@@ -218,20 +220,23 @@ def test_a_package_that_is_missing_is_named(write_events, job, monkeypatch, exec
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"executor": "threads", "scheduler": "tcp://host:8786"}, "is of dask, and the executor is threads"),
-        ({"executor": "futures", "cluster": "my:cluster"}, "is of dask or parsl, and the executor is futures"),
+        ({"executor": "threads", "scheduler": "tcp://host:8786"}, "needs the executor dask, not threads"),
+        ({"executor": "futures", "cluster": "my:cluster"}, "needs the executor dask or parsl, not futures"),
         (
             {"executor": "dask", "cluster": "my:cluster", "scheduler": "tcp://host:8786"},
             "both name the workers",
         ),
-        ({"executor": "dask", "cluster": "cluster"}, "run.cluster: 'cluster' does not do"),
-        ({"executor": "dask", "scheduler": "host"}, "run.scheduler: 'host' does not do"),
-        ({"executor": "condor"}, "run.executor: 'condor' does not do"),
-        ({"retries": -1}, "run.retries: -1 does not do"),
-        ({"timeout": 0}, "run.timeout: 0 does not do"),
+        (
+            {"executor": "dask", "cluster": "cluster"},
+            "run.cluster: 'cluster' is not a function",
+        ),
+        ({"executor": "dask", "scheduler": "host"}, "run.scheduler: 'host' is not an address"),
+        ({"executor": "condor"}, "run.executor: 'condor' is not one of"),
+        ({"retries": -1}, "run.retries: -1 is below 0"),
+        ({"timeout": 0}, "run.timeout: 0 is below 1"),
     ],
 )
-def test_options_that_do_not_fit_are_told(job, options, problem):
+def test_options_that_make_no_sense_are_errors(job, options, problem):
     with pytest.raises(ConfigError) as error:
         parse_config(job("a.root", run=options))
     assert len(error.value.problems) == 1
@@ -242,13 +247,13 @@ def test_options_that_do_not_fit_are_told(job, options, problem):
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("nowhere:cluster", r"is not to be had \(ModuleNotFoundError: No module named 'nowhere'\)"),
-        ("mysite:typo", r"is not to be had \(AttributeError: .*'typo'\)"),
-        ("mysite:failing", r"could not make it \(ValueError: queue and project\)"),
+        ("nowhere:cluster", r"cannot be imported \(ModuleNotFoundError: No module named 'nowhere'\)"),
+        ("mysite:typo", r"cannot be imported \(AttributeError: .*'typo'\)"),
+        ("mysite:failing", r"failed \(ValueError: queue and project\)"),
         ("mysite:other", r"returned int, expected a (Dask cluster|parsl config)"),
     ],
 )
-def test_a_cluster_that_cannot_be_had_is_told(job, tmp_path, monkeypatch, executor, name, problem):
+def test_a_cluster_that_cannot_be_created_is_one_line(job, tmp_path, monkeypatch, executor, name, problem):
     package({"dask": "distributed"}.get(executor, executor))
     text = "def failing():\n    raise ValueError('queue\\nand project')\ndef other():\n    return 1\n"
     (tmp_path / "mysite.py").write_text(text)
@@ -259,11 +264,11 @@ def test_a_cluster_that_cannot_be_had_is_told(job, tmp_path, monkeypatch, execut
         pytest.raises(ExecutorError, match=f"^run.cluster: '{name}' {problem}") as error,
         Workers(options) as workers,
     ):
-        workers.executor  # noqa: B018 -- it is started
+        workers.executor  # noqa: B018 -- this starts it
     assert "\n" not in str(error.value)
 
 
-def test_workers_that_nobody_needs_are_not_started(write_events, job, monkeypatch):
+def test_workers_that_are_not_needed_are_not_started(write_events, job, monkeypatch):
     content = job(write_events("a.root", 5))
     run_job(content)
     content["run"] = {"executor": "parsl"}
@@ -272,7 +277,7 @@ def test_workers_that_nobody_needs_are_not_started(write_events, job, monkeypatc
 
 
 @pytest.mark.parametrize("executor", ["futures", pytest.param("dask", marks=pytest.mark.slow)])
-def test_workers_have_all_modules_before_their_first_chunk_and_leave_them_alone(job, executor):
+def test_workers_import_everything_before_their_first_chunk(job, executor):
     if executor == "dask":
         package("distributed")
     options = parse_config(job("a.root", run={"executor": executor, "workers": 1})).run
@@ -288,7 +293,7 @@ def test_workers_have_all_modules_before_their_first_chunk_and_leave_them_alone(
 
 @pytest.mark.slow
 def test_two_jobs_have_dask_workers_of_their_own(job):
-    """Warnings are errors here: a second scheduler found the port of the first taken, and said so."""
+    """Warnings are errors here: Dask warns if the port of a scheduler is taken."""
     package("distributed")
     options = parse_config(job("a.root", run={"executor": "dask", "workers": 1})).run
     with Workers(options) as some, Workers(options) as others:

@@ -1,4 +1,4 @@
-"""The rule space from a YAML job: what the config says is what the array functions give, in every form."""
+"""Every rule in a YAML job gives what the array functions give, in every output format."""
 
 import awkward as ak
 import numpy as np
@@ -100,7 +100,7 @@ def read(folder, form):
         return file["Events"].arrays()
 
 
-def test_a_job_gives_what_the_array_functions_give_in_every_form(config_file, cells, noise, mask):
+def test_a_job_gives_what_the_array_functions_give_in_every_format(config_file, cells, noise, mask):
     config = load_config(config_file)
     directory = run(config).directory / "toy"
     for name, wanted in config.clusters.items():
@@ -122,7 +122,7 @@ def test_a_job_gives_what_the_array_functions_give_in_every_form(config_file, ce
                 assert events[f"{name}_{field}"].to_list() == expected[field].to_list(), (name, field, form)
 
 
-def test_clusters_of_single_layers_say_which_layer(config_file, cells):
+def test_clusters_of_single_layers_have_their_layer(config_file, cells):
     config = load_config(config_file)
     assert "layer" in config.written_fields("Depth")
     clusters = find_clusters(
@@ -145,9 +145,9 @@ def test_a_histogram_of_towers_has_the_bins_of_towers(config_file):
     assert len(phi.edges) - 1 == COLS // 2
 
 
-def test_thresholds_in_sigma_are_said_in_counts_and_gev(config_file):
-    said = thresholds(load_config(config_file))["Noisy"]
-    assert said["seed"] == "> 3 sigma, cell by cell 1.5 to 7.5 counts = 1.5 to 7.5 GeV"
+def test_thresholds_in_sigma_are_given_in_counts_and_gev(config_file):
+    message = thresholds(load_config(config_file))["Noisy"]
+    assert message["seed"] == "> 3 sigma, cell by cell 1.5 to 7.5 counts = 1.5 to 7.5 GeV"
     uniform = load_config(config_file, ["grids.calo.noise=0.5 GeV"])
     assert thresholds(uniform)["Noisy"]["cell"] == ">= 1 sigma = 0.5 counts = 0.5 GeV"
 
@@ -207,13 +207,13 @@ def test_another_map_of_dead_cells_is_another_job(config_file, mask, tmp_path):
         ),
     ],
 )
-def test_what_does_not_go_together_is_one_line_with_the_key(config_file, override, problem):
+def test_contradicting_keys_are_one_line_with_the_key(config_file, override, problem):
     with pytest.raises(ConfigError) as error:
         load_config(config_file, override.split("|"))
     assert any(problem in line for line in str(error.value).splitlines()), str(error.value)
 
 
-def test_the_map_of_another_shape_is_refused(config_file, tmp_path):
+def test_a_map_of_another_shape_is_refused(config_file, tmp_path):
     np.save(tmp_path / "dead.npy", np.zeros((ROWS, COLS + 1), bool))
     with pytest.raises(
         ConfigError, match=rf"mask: .* holds bool of shape \(6, 9\), expected bool of shape \({ROWS}, 8\)"
@@ -271,10 +271,10 @@ def test_show_draws_towers_where_a_collection_pools_cells(config_file, tmp_path,
     assert cells.shape == plane.shape == (ROWS // 2, COLS // 2)
 
 
-def test_check_says_every_rule_that_is_not_the_usual_one(config_file, capsys):
+def test_check_prints_every_rule_that_is_not_the_default(config_file, capsys):
     with pytest.raises(SystemExit) as end:
         main(["check", str(config_file)])
     assert end.value.code == 0
-    said = capsys.readouterr().out
+    message = capsys.readouterr().out
     for words in ("the sum of 2 x 2 cells", "proportional", "3 sigma, cell by cell", "median2", "phi_ring"):
-        assert words in said, words
+        assert words in message, words

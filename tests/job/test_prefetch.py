@@ -1,4 +1,4 @@
-"""One step of work ahead: the same items, errors in their turn, and no thread left behind."""
+"""Prefetching changes neither items nor errors nor their order, and leaves no thread behind."""
 
 import threading
 import time
@@ -16,19 +16,19 @@ def test_the_next_item_is_made_while_the_last_one_is_used():
         made.set()
         yield 2
 
-    found = prefetch(items())
-    assert next(found) == 1
+    result = prefetch(items())
+    assert next(result) == 1
     assert made.wait(10)
-    assert list(found) == [2]
+    assert list(result) == [2]
 
 
-def test_at_most_one_item_waits():
+def test_at_most_one_item_is_prefetched():
     made = []
-    found = prefetch(made.append(n) or n for n in range(10))
-    next(found)
+    result = prefetch(made.append(n) or n for n in range(10))
+    next(result)
     time.sleep(0.1)
     assert made == [0, 1]
-    found.close()
+    result.close()
 
 
 def test_an_error_comes_after_the_items_before_it():
@@ -38,18 +38,18 @@ def test_an_error_comes_after_the_items_before_it():
         msg = "no third"
         raise ValueError(msg)
 
-    found = prefetch(items())
-    assert [next(found), next(found)] == [1, 2]
+    result = prefetch(items())
+    assert [next(result), next(result)] == [1, 2]
     with pytest.raises(ValueError, match="no third"):
-        next(found)
-    assert list(found) == []
+        next(result)
+    assert list(result) == []
 
 
 @pytest.mark.parametrize("n_used", [0, 1, 3])
 def test_no_thread_outlives_its_items(n_used):
     before = set(threading.enumerate())
-    found = prefetch(prefetch(range(3)))
+    result = prefetch(prefetch(range(3)))
     for _ in range(n_used):
-        next(found)
-    found.close()
+        next(result)
+    result.close()
     assert set(threading.enumerate()) <= before

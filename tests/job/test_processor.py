@@ -1,4 +1,4 @@
-"""One coffea chunk after another: the processor under real executors, its results held in memory."""
+"""The processor under coffea's executors, chunk by chunk, its results in memory."""
 
 import pickle
 
@@ -15,7 +15,7 @@ from coffea.nanoevents import BaseSchema
 
 from hep_peaksum import Axis, Grid, PeakSumProcessor, PeakSumSettings, block_sizes, find_clusters
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.job.planning import Runner
+from hep_peaksum.job.coffea_runner import Runner
 from hep_peaksum.results.checkpoints import Chunk, read_record
 
 JOB = yaml.safe_load("""
@@ -42,20 +42,20 @@ EXECUTORS = {
 
 
 def run(files, job=JOB, chunksize=100_000, executor="iterative", **arguments):
-    """Run a processor over files of one dataset and return what it found there."""
+    """Run a processor over files of one dataset and return its result."""
     runner = processor.Runner(executor=EXECUTORS[executor](), schema=BaseSchema, chunksize=chunksize)
     fileset = {"toy": {"files": dict.fromkeys(files, "Events")}}
     return runner(fileset, PeakSumProcessor(**job, **arguments))["toy"]
 
 
 def expected_of(files, settings=None, fields=None):
-    """Return the clusters of all events of the files, found at once."""
+    """Return the clusters of all events of the files, found in one call."""
     cells = uproot.concatenate(dict.fromkeys(files, "Events"), ["cells"], library="np")["cells"]
     return find_clusters(cells, settings or PeakSumSettings(seed_threshold=3), PLANE, fields=fields)
 
 
 def equal(one, other):
-    """Return whether two arrays hold the same, types included, whatever their parameters."""
+    """Return whether two arrays have equal values and types, whatever their parameters."""
     return ak.array_equal(one, other, check_parameters=False, same_content_types=False)
 
 
@@ -67,8 +67,8 @@ def test_a_processor_survives_pickling(write_events, module):
     files = [write_events("a.root", 10)]
     copy = module.loads(module.dumps(PeakSumProcessor(**JOB)))
     runner = processor.Runner(executor=EXECUTORS["iterative"](), schema=BaseSchema)
-    found = runner({"toy": {"files": {files[0]: "Events"}}}, copy)["toy"]
-    assert equal(found["events"].Jet, expected_of(files))
+    result = runner({"toy": {"files": {files[0]: "Events"}}}, copy)["toy"]
+    assert equal(result["events"].Jet, expected_of(files))
 
 
 def test_a_processor_is_made_of_plain_yaml_values(write_events):
@@ -77,7 +77,7 @@ def test_a_processor_is_made_of_plain_yaml_values(write_events):
     assert equal(run(files, job)["events"].Jet, expected_of(files))
 
 
-def test_a_processor_that_makes_no_sense_says_every_problem():
+def test_every_problem_of_the_sections_is_reported():
     job = {**JOB, "clusters": {"Jet": {"grid": "kalo"}, "Wide": {"grid": "calo", "search_window": [3, 9]}}}
     with pytest.raises(ConfigError) as error:
         PeakSumProcessor(**job)
@@ -93,27 +93,27 @@ def test_a_processor_that_makes_no_sense_says_every_problem():
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize("chunksize", [1, 4, 100])
-def test_events_come_back_in_their_order_and_next_to_the_input(write_events, chunksize, executor):
+def test_events_come_back_in_the_order_of_the_input(write_events, chunksize, executor):
     files = [write_events(f"{name}.root", n, seed) for name, n, seed in (("a", 9, 1), ("b", 5, 2), ("c", 8, 3))]
-    found = run(files, chunksize=chunksize, executor=executor)
-    events, inputs = found["events"], uproot.concatenate(dict.fromkeys(files, "Events"))
-    assert found["n_events"] == len(events) == 22
+    result = run(files, chunksize=chunksize, executor=executor)
+    events, inputs = result["events"], uproot.concatenate(dict.fromkeys(files, "Events"))
+    assert result["n_events"] == len(events) == 22
     for word in ("run", "luminosityBlock", "event"):
         assert events[word].to_list() == inputs[word].to_list()
     assert equal(events.Jet, expected_of(files))
-    assert found["n_clusters"] == {"Jet": ak.count(events.Jet.peak_sum)}
+    assert result["n_clusters"] == {"Jet": ak.count(events.Jet.peak_sum)}
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_chunks_of_equal_shape_are_not_added_up(write_root, executor):
-    """coffea adds awkward arrays element by element, where their shapes allow it."""
+    """coffea adds awkward arrays of equal shape element by element."""
     cells = np.zeros((4, 6, 8), "f4")
     cells[:, 2, 2] = 5  # one cluster in every event: any two chunks of two events could be added
     words = {word: np.arange(4) for word in ("run", "luminosityBlock", "event")}
     file = write_root("a.root", {"Events": {"cells": cells, **words}})
-    found = run([file], chunksize=2, executor=executor)
-    assert found["events"].Jet.peak_sum.to_list() == [[5]] * 4
-    assert found["events"].event.to_list() == [0, 1, 2, 3]
+    result = run([file], chunksize=2, executor=executor)
+    assert result["events"].Jet.peak_sum.to_list() == [[5]] * 4
+    assert result["events"].event.to_list() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
@@ -153,13 +153,13 @@ def test_histograms_are_those_of_all_chunks(write_events):
     assert whole.values().tolist() == np.histogram(ak.flatten(pt), 20, (0, 60))[0].tolist()
 
 
-def test_several_datasets_are_kept_apart(write_events):
+def test_datasets_are_kept_separate(write_events):
     a, b = write_events("a.root", 5, 1), write_events("b.root", 5, 2)
     fileset = {"one": {"files": {a: "Events"}}, "two": {"files": {b: "Events"}}}
     runner = processor.Runner(executor=EXECUTORS["iterative"](), schema=BaseSchema, chunksize=2)
-    found = runner(fileset, PeakSumProcessor(**JOB))
-    assert equal(found["one"]["events"].Jet, expected_of([a]))
-    assert equal(found["two"]["events"].Jet, expected_of([b]))
+    result = runner(fileset, PeakSumProcessor(**JOB))
+    assert equal(result["one"]["events"].Jet, expected_of([a]))
+    assert equal(result["two"]["events"].Jet, expected_of([b]))
 
 
 # --------------------------------------------------------------------------------------- collections and grids
@@ -219,10 +219,10 @@ def test_layers_are_summed_for_the_search_and_kept_for_the_field(write_root, ran
     assert ak.all(ak.sum(jets.layer_sums, axis=-1) == jets["peak_sum"])
 
 
-# ------------------------------------------------------------------------------------------------ nothing there
+# ------------------------------------------------------------------------------------------------ no clusters
 
 
-TYPES = "{peak_sum: float64, seed: float64, row: int32, col: int32, n_cells: int32, pt: float64, eta: float64, phi: float64, energy: float64}"  # fmt: skip  # noqa: E501
+TYPES = "{peak_sum: float64, seed: float64, row: int32, col: int32, n_cells: int32, pt: float64, eta: float64, phi: float64, energy: float64}"  # fmt: skip  # noqa: E501 -- reads as one line
 HITS = {
     **JOB,
     "grids": {"calo": {**JOB["grids"]["calo"], "hits": {"row": "hit_row", "col": "hit_col", "value": "hit_e"}}},
@@ -244,23 +244,23 @@ def test_a_file_without_entries_gives_no_events_of_the_right_types(write_events)
 
 def test_a_file_without_entries_among_others_changes_nothing(write_events):
     files = [write_events(f"{name}.root", n, seed) for name, n, seed in (("a", 4, 1), ("b", 0, 2), ("c", 3, 3))]
-    found = run(files, chunksize=2)
-    assert found["n_events"] == 7
-    assert equal(found["events"].Jet, expected_of([files[0], files[2]]))
+    result = run(files, chunksize=2)
+    assert result["n_events"] == 7
+    assert equal(result["events"].Jet, expected_of([files[0], files[2]]))
 
 
-def test_events_without_a_single_cluster_are_there_with_empty_lists(write_events):
+def test_events_without_clusters_have_empty_lists(write_events):
     job = {**JOB, "clusters": {"Jet": {"grid": "calo", "seed_threshold": 1000}}}
-    found = run([write_events("a.root", 10)], job, chunksize=3)
-    assert found["events"].Jet.to_list() == [[]] * 10
-    assert type_of(found["events"].Jet) == TYPES
-    assert found["n_clusters"] == {"Jet": 0}
+    result = run([write_events("a.root", 10)], job, chunksize=3)
+    assert result["events"].Jet.to_list() == [[]] * 10
+    assert type_of(result["events"].Jet) == TYPES
+    assert result["n_clusters"] == {"Jet": 0}
 
 
 @pytest.mark.parametrize("n_events", [0, 5])
 def test_a_file_in_which_no_event_has_hits_gives_empty_lists(write_root, n_events):
     empty = ak.Array([[1.0]])[:, :0]
-    hits = ak.concatenate([ak.zip({"row": ak.values_astype(empty, "i4"), "col": ak.values_astype(empty, "i4"), "e": empty})] * 5)  # fmt: skip  # noqa: E501
+    hits = ak.concatenate([ak.zip({"row": ak.values_astype(empty, "i4"), "col": ak.values_astype(empty, "i4"), "e": empty})] * 5)  # fmt: skip  # noqa: E501 -- reads as one line
     words = {word: np.arange(n_events) for word in ("run", "luminosityBlock", "event")}
     file = write_root("a.root", {"Events": {"hit": hits[:n_events], **words}})
     events = run([file], HITS)["events"]
@@ -268,11 +268,11 @@ def test_a_file_in_which_no_event_has_hits_gives_empty_lists(write_root, n_event
     assert type_of(events.Jet) == TYPES
 
 
-# ------------------------------------------------------------------------------- in somebody else's processor
+# ------------------------------------------------------------------------------- in another processor
 
 
 class Analysis(processor.ProcessorABC):
-    """What a user writes: the clusters found in passing, an own selection and an own result."""
+    """A processor of a user: the clusters, a selection and a result of its own."""
 
     def __init__(self):
         self.peaksum = PeakSumProcessor(**JOB)
@@ -286,14 +286,14 @@ class Analysis(processor.ProcessorABC):
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_find_works_inside_the_processor_of_somebody_else(write_events, executor):
+def test_find_works_inside_another_processor(write_events, executor):
     file = write_events("a.root", 30)
     runner = processor.Runner(executor=EXECUTORS[executor](), schema=BaseSchema, chunksize=7)
-    found = runner({"toy": {"files": {file: "Events"}}}, Analysis())
+    result = runner({"toy": {"files": {file: "Events"}}}, Analysis())
     expected = expected_of([file])
-    assert found["n"] == 30
-    assert found["two_jets"] == int(ak.sum(ak.num(expected) >= 2))
-    assert found["pt"] == pytest.approx(ak.sum(expected.pt), rel=1e-12)
+    assert result["n"] == 30
+    assert result["two_jets"] == int(ak.sum(ak.num(expected) >= 2))
+    assert result["pt"] == pytest.approx(ak.sum(expected.pt), rel=1e-12)
 
 
 def test_find_clusters_works_on_a_branch_of_events(write_events):
@@ -307,15 +307,15 @@ def test_find_clusters_works_on_a_branch_of_events(write_events):
         }
 
     runner = processor.Runner(executor=EXECUTORS["iterative"](), schema=BaseSchema, chunksize=5)
-    found = runner({"toy": {"files": {file: "Events"}}}, process)
-    assert found["peak_sum"] == ak.sum(expected_of([file]).peak_sum)
+    result = runner({"toy": {"files": {file: "Events"}}}, process)
+    assert result["peak_sum"] == ak.sum(expected_of([file]).peak_sum)
 
 
 # ----------------------------------------------------------------------------------------------- bad events
 
 
 def error_of(file, job=JOB, chunksize=4):
-    """Return what is said when a chunk cannot be processed."""
+    """Return the error message when a chunk cannot be processed."""
     runner = Runner(executor=processor.IterativeExecutor(status=False), schema=BaseSchema, chunksize=chunksize)
     with pytest.raises(RuntimeError) as error:
         runner({"toy": {"files": {file: "Events"}}}, PeakSumProcessor(**job))
@@ -331,17 +331,15 @@ def block_cells(request, monkeypatch):
 @pytest.mark.usefixtures("block_cells")
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("chunksize", [3, 100])
-def test_a_cell_that_is_no_number_is_named_by_file_entry_and_place(
-    write_events, random_cells, value, chunksize
-):
+def test_a_nan_is_reported_with_file_entry_and_cell(write_events, random_cells, value, chunksize):
     cells = random_cells(10)
     cells[8, 4, 5] = value
     file = write_events("a.root", 10, cells=cells)
-    said = error_of(file, chunksize=chunksize)
-    assert said == f"{file}: entry 8: cell (row 4, col 5) is {value}: mask it, or set nonfinite to 'mask'"
+    message = error_of(file, chunksize=chunksize)
+    assert message == f"{file}: entry 8: cell (row 4, col 5) is {value}: mask it, or set nonfinite to 'mask'"
 
 
-def test_a_cell_that_is_no_number_can_be_masked(write_events, random_cells):
+def test_a_nan_can_be_masked(write_events, random_cells):
     cells = random_cells(10)
     cells[8, 4, 5] = np.nan
     file = write_events("a.root", 10, cells=cells)
@@ -353,7 +351,7 @@ def test_a_cell_that_is_no_number_can_be_masked(write_events, random_cells):
 
 
 @pytest.mark.usefixtures("block_cells")
-def test_a_ragged_event_is_named_by_file_and_entry(write_root):
+def test_a_ragged_event_is_reported_with_file_and_entry(write_root):
     lists = ak.values_astype(ak.Array([[1] * 48] * 7 + [[1] * 47] + [[1] * 48]), "f4")
     words = {word: np.arange(9) for word in ("run", "luminosityBlock", "event")}
     file = write_root("a.root", {"Events": {"cells": lists, **words}})
@@ -363,16 +361,14 @@ def test_a_ragged_event_is_named_by_file_and_entry(write_root):
 @pytest.mark.usefixtures("block_cells")
 def test_blocks_do_not_change_the_results(write_events):
     files = [write_events("a.root", 11, 1), write_events("b.root", 6, 2)]
-    found = run(files, chunksize=5)
-    assert equal(found["events"].Jet, expected_of(files))
-    assert found["n_clusters"] == {"Jet": ak.count(expected_of(files).peak_sum)}
+    result = run(files, chunksize=5)
+    assert equal(result["events"].Jet, expected_of(files))
+    assert result["n_clusters"] == {"Jet": ak.count(expected_of(files).peak_sum)}
 
 
 @pytest.mark.usefixtures("block_cells")
 @pytest.mark.parametrize("worth_a_step", [1, 20, 1 << 17], ids=["each_block", "some_blocks", "all_blocks"])
-def test_steps_of_several_blocks_do_not_change_what_is_written(
-    write_events, tmp_path, monkeypatch, worth_a_step
-):
+def test_batches_of_blocks_do_not_change_what_is_written(write_events, tmp_path, monkeypatch, worth_a_step):
     monkeypatch.setattr(block_sizes, "BATCH_ITEMS", worth_a_step)
     file, directory = write_events("a.root", 11, 1), tmp_path / "results"
     numbers = {"toy": {"number": 1, "files": {file: 1}}}
@@ -403,6 +399,6 @@ def test_hits_outside_are_counted_over_all_blocks_and_chunks(write_root):
         **HITS,
         "grids": {"calo": {"hits": HITS["grids"]["calo"]["hits"], "rows": {"n": 6}, "cols": {"n": 8}}},
     }
-    found = run([write_root("a.root", {"Events": {"hit": ak.zip(hits), **words}})], job, chunksize=3)
-    assert found["n_outside"] == {"calo": 7}
-    assert found["events"].Jet.peak_sum.to_list() == [[4]] * 7
+    result = run([write_root("a.root", {"Events": {"hit": ak.zip(hits), **words}})], job, chunksize=3)
+    assert result["n_outside"] == {"calo": 7}
+    assert result["events"].Jet.peak_sum.to_list() == [[4]] * 7

@@ -40,7 +40,7 @@ def name(request):
     return request.param
 
 
-def test_a_preset_is_settings_and_perhaps_a_grid(name):
+def test_a_preset_has_settings_and_may_have_a_grid(name):
     settings, grid = preset(name)
     assert isinstance(settings, PeakSumSettings)
     assert grid is None or isinstance(grid, Grid)
@@ -73,7 +73,7 @@ def test_presets_are_listed_in_the_order_of_their_names():
 
 
 @pytest.mark.parametrize("unknown", ["cms-l1-jets", "", "../settings", "cms-l1-jet.yaml"])
-def test_a_preset_that_is_not_there_is_answered_with_those_that_are(unknown):
+def test_an_unknown_preset_is_refused_and_the_known_ones_are_listed(unknown):
     with pytest.raises(
         ValueError, match=rf"^no preset is called {unknown!r}: there are alice-emcal-nxn, alice-tpc, atlas-"
     ):
@@ -98,7 +98,7 @@ def test_a_preset_that_is_not_there_is_answered_with_those_that_are(unknown):
         ("ak4", "nearest pair", "fastjet"),
     ],
 )
-def test_what_one_grid_cannot_give_is_answered_with_why_and_with_what_can(wanted, why, instead):
+def test_an_algorithm_that_one_grid_cannot_give_is_refused_with_an_alternative(wanted, why, instead):
     with pytest.raises(
         ValueError, match=rf"^'{wanted}' cannot be a preset: .*{why}.*; use .*{instead}"
     ) as raised:
@@ -106,9 +106,9 @@ def test_what_one_grid_cannot_give_is_answered_with_why_and_with_what_can(wanted
     assert "\n" not in str(raised.value)
 
 
-def test_what_is_named_instead_is_there():
+def test_presets_named_as_alternatives_exist():
     folder = resources.files("hep_peaksum.library") / "algorithms"
-    for algorithm in yaml.safe_load((folder / "_elsewhere.yaml").read_text(encoding="utf-8")):
+    for algorithm in yaml.safe_load((folder / "_not_presets.yaml").read_text(encoding="utf-8")):
         assert set(re.findall(r"the preset ([\w-]+)", algorithm["instead"])) <= set(presets())
         assert not set(algorithm["names"]) & set(presets())
 
@@ -225,7 +225,7 @@ def test_the_3x3_mask_of_the_cms_tau_is_lexicographic_and_the_middle_of_3_by_9()
 
 
 @pytest.mark.parametrize("name", ["cms-l1-tau", "cms-l1-egamma"])
-def test_a_cms_cluster_has_eight_neighbours_and_two_more_along_phi_if_the_nearer_is_in(name):
+def test_a_cms_cluster_has_eight_neighbours_and_two_gated_ones_along_phi(name):
     settings, grid = preset(name)
     assert (settings.keep_stronger_side, grid) == ("rows", named_grid("cms-l1-towers"))
     cells = settings.gated_sum_cells()

@@ -1,507 +1,30 @@
-"""Every preset against plain loops written from its published source, not from its YAML.
-
-An oracle is a function of one event's cells that returns its clusters, {(row, col): sum}, or {(row, col): None}
-where the preset claims the seeds alone. Beyond the edges of the plane there is 0, as in the sources. Masks and
-lists are theirs, letter by letter; the rows of a plane are eta (pads, R/z), its columns phi (time bins).
-"""
+"""Every preset against plain loops written from its published source, not from its YAML."""
 
 import functools
 import itertools
 from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
 import pytest
+from published_oracle import (
+    PUBLISHED,
+    Plane,
+    atlas_efex_egamma,
+    atlas_l1_jet_roi,
+    chunky_donut,
+    cms_phase2_gct_jet,
+    is_jfex_maximum,
+    jfex_seeds,
+    jfex_table,
+    lhcb_allen_sums,
+    square,
+)
 
 from hep_peaksum import Axis, Grid, find_clusters, preset, presets
 from hep_peaksum.library.presets import read_preset
 
 # 17 rows do not divide into towers of three; with 18 columns strips of pile-up have room on a closed axis.
 N_ROWS, N_COLS = 17, 18
-
-
-class Plane(NamedTuple):
-    """The cells of an event, lists of rows, the columns closed or not."""
-
-    cells: list
-    closed: bool
-
-    @property
-    def places(self):
-        return itertools.product(range(len(self.cells)), range(len(self.cells[0])))
-
-    def at(self, row, col):
-        """Return where a cell is, None beyond an edge."""
-        if self.closed:
-            col %= len(self.cells[0])
-        return (row, col) if 0 <= row < len(self.cells) and 0 <= col < len(self.cells[0]) else None
-
-    def __call__(self, row, col):
-        place = self.at(row, col)
-        return 0 if place is None else self.cells[place[0]][place[1]]
-
-    def total(self, row, col, offsets):
-        """Return the sum of cells about one, added one after the other."""
-        result = 0
-        for d, p in offsets:
-            result += self(row + d, col + p)
-        return result
-
-
-def square(half):
-    """Return the offsets (row, col) of a square about the seed, in row-major order."""
-    return list(itertools.product(range(-half, half + 1), repeat=2))
-
-
-def around(half):
-    return [offset for offset in square(half) if offset != (0, 0)]
-
-
-# ----------------------------------------------------------------------------------------------- CMS, Level 1
-
-# Stage2Layer2JetAlgorithmFirmwareImp1.cc: a line is an offset in phi, from +4 at the top to -4, a column one in
-# eta from -4. A neighbour vetoes a seed if it is >= (2) or > (1).
-JET_MASK = """
-    1 2 2 2 2 2 2 2 2
-    1 1 2 2 2 2 2 2 2
-    1 1 1 2 2 2 2 2 2
-    1 1 1 1 2 2 2 2 2
-    1 1 1 1 0 2 2 2 2
-    1 1 1 1 1 2 2 2 2
-    1 1 1 1 1 1 2 2 2
-    1 1 1 1 1 1 1 2 2
-    1 1 1 1 1 1 1 1 2
-"""
-# Stage2Layer2ClusterAlgorithmFirmwareImp1.cc, in the same way, eta from -1
-CLUSTER_MASK = """
-    2 2 2
-    2 2 2
-    2 2 2
-    1 2 2
-    1 0 2
-    1 1 2
-    1 1 1
-    1 1 1
-    1 1 1
-"""
-
-
-def is_vetoed(plane, row, col, mask, threshold):
-    """Return whether a seed vetoes another; what is below the threshold is no seed and counts 0."""
-    lines = [line.split() for line in mask.split("\n")[1:-1]]
-    for i, line in enumerate(lines):
-        for j, mark in enumerate(line):
-            dphi, deta = len(lines) // 2 - i, j - len(line) // 2
-            other = plane(row + deta, col + dphi)
-            other = other if other >= threshold else 0
-            own = plane(row, col)
-            if (mark == "2" and other >= own) or (mark == "1" and other > own):
-                return True
-    return False
-
-
-def chunky_donut(plane, row, col):
-    """Return the three smallest of the four strips, 3 x 9 towers from the fifth on to each side."""
-    far, near = range(5, 8), range(-4, 5)
-    strips = [
-        [(-d, p) for d in reversed(far) for p in near],
-        [(d, p) for d in far for p in near],
-        [(d, -p) for d in near for p in reversed(far)],
-        [(d, p) for d in near for p in far],
-    ]
-    first, second, third, _ = sorted(plane.total(row, col, strip) for strip in strips)
-    return first + second + third
-
-
-def cms_l1_jet(plane):
-    return {
-        (r, c): plane.total(r, c, square(4))
-        for r, c in plane.places
-        if plane(r, c) >= 8 and not is_vetoed(plane, r, c, JET_MASK, threshold=8)  # floor(4 GeV / 0.5 GeV)
-    }
-
-
-def cms_l1_cluster(plane):
-    """Stage2Layer2ClusterAlgorithmFirmwareImp1: N is the tower at phi - 1, W the one at eta - 1."""
-    seed_threshold, cluster_threshold = 4, 2  # floor(2 GeV / 0.5 GeV), floor(1 GeV / 0.5 GeV)
-    found = {}
-    for r, c in plane.places:
-        if plane(r, c) < seed_threshold or is_vetoed(plane, r, c, CLUSTER_MASK, seed_threshold):
-            continue
-        towers = {
-            "NW": (-1, -1),
-            "W": (-1, 0),
-            "SW": (-1, 1),
-            "NN": (0, -2),
-            "N": (0, -1),
-            "seed": (0, 0),
-            "S": (0, 1),
-            "SS": (0, 2),
-            "NE": (1, -1),
-            "E": (1, 0),
-            "SE": (1, 1),
-        }
-        include = {word: plane(r + d, c + p) >= cluster_threshold for word, (d, p) in towers.items()}
-        if not include["N"]:
-            include["NN"] = False
-        if not include["S"]:
-            include["SS"] = False
-        right = left = 0
-        for word in ("NE", "E", "SE"):
-            right += plane(r + towers[word][0], c + towers[word][1]) if include[word] else 0
-        for word in ("NW", "W", "SW"):
-            left += plane(r + towers[word][0], c + towers[word][1]) if include[word] else 0
-        for word in ("NW", "W", "SW") if right >= left else ("NE", "E", "SE"):
-            include[word] = False
-        found[r, c] = plane.total(r, c, [offset for word, offset in towers.items() if include[word]])
-    return found
-
-
-def is_histogram_seed(plane, row, col, offsets):
-    """Phase1L1TJetProducer::findSeeds, with its two branches."""
-    own = plane(row, col)
-    for deta, dphi in offsets:
-        other = plane(row + deta, col + dphi)
-        must_exceed = dphi > -deta if dphi > 0 else dphi >= -deta
-        if not (own > other if must_exceed else own >= other):
-            return False
-    return own >= 5
-
-
-def is_trimmed(deta, dphi, half=3):
-    """Phase1L1TJetProducer::trimTower."""
-    if deta in (-half, half):
-        return dphi <= -half + 1 or dphi >= half - 1
-    return deta in (-half + 1, half - 1) and dphi in (-half, half)
-
-
-def cms_phase2_jet(plane, half=3, *, trimmed=False):
-    window = [offset for offset in square(half) if not (trimmed and is_trimmed(*offset))]
-    search = [offset for offset in window if offset != (0, 0)]
-    return {
-        (r, c): plane.total(r, c, window) for r, c in plane.places if is_histogram_seed(plane, r, c, search)
-    }
-
-
-def cms_phase2_gct_jet(plane, n_jets=10):
-    """makeST, then getRegion so many times: of equal supertowers bestOf2 takes the latter."""
-    n_rows, n_cols = -(-len(plane.cells) // 3), -(-len(plane.cells[0]) // 3)
-    supertowers = Plane([[0] * n_cols for _ in range(n_rows)], plane.closed)
-    for r, c in plane.places:
-        supertowers.cells[r // 3][c // 3] += plane(r, c)
-    found = {}
-    for _ in range(n_jets):
-        seed, highest = None, 0
-        for r, c in supertowers.places:
-            if supertowers(r, c) > 0 and supertowers(r, c) >= highest:
-                seed, highest = (r, c), supertowers(r, c)
-        if seed is None:
-            break
-        found[seed] = supertowers.total(*seed, square(1))
-        for d, p in square(1):
-            if place := supertowers.at(seed[0] + d, seed[1] + p):
-                supertowers.cells[place[0]][place[1]] = 0
-    return found
-
-
-def cms_hgcal_tpg(plane):
-    """HistoMaxC3d: (R, phi)."""
-    strict = [(-1, 0), (0, -1), (1, -1), (-1, -1)]
-    not_strict = [(1, 0), (0, 1), (1, 1), (-1, 1)]
-    return {
-        (r, c): None
-        for r, c in plane.places
-        if plane(r, c) > 0
-        and all(plane(r, c) > plane(r + d, c + p) for d, p in strict)
-        and all(plane(r, c) >= plane(r + d, c + p) for d, p in not_strict)
-    }
-
-
-def cms_pf(plane):
-    """LocalMaximumSeedFinder: a heap of energies; of equal ones the first in place is on top."""
-    queue = sorted((-plane(r, c), r, c) for r, c in plane.places if plane(r, c) >= 230)
-    unusable, found = set(), {}
-    for _, r, c in queue:
-        if (r, c) in unusable:
-            continue
-        neighbours = [place for d, p in around(1) if (place := plane.at(r + d, c + p))]
-        if all(plane(*place) <= plane(r, c) for place in neighbours):
-            found[r, c] = None
-            unusable.update(neighbours)
-    return found
-
-
-# ------------------------------------------------------------------------------------------------------ ATLAS
-
-
-def atlas_efex_egamma(plane):
-    """eFEXegAlgo::setSeed: left is eta - 1, up is phi + 1."""
-    found = {}
-    for r, c in plane.places:
-        seed = plane(r, c)
-        left, left_up, left_down = plane(r - 1, c), plane(r - 1, c + 1), plane(r - 1, c - 1)
-        right, right_up, right_down = plane(r + 1, c), plane(r + 1, c + 1), plane(r + 1, c - 1)
-        up, down = plane(r, c + 1), plane(r, c - 1)
-        horizontally = seed >= left and seed > right
-        above = seed >= left_up and seed > up and seed > right_up
-        below = seed >= left_down and seed >= down and seed > right_down
-        if horizontally and above and below and seed > 0:
-            found[r, c] = None
-    return found
-
-
-def atlas_efex_tau(plane):
-    """eFEXtauAlgoBase::isCentralTowerSeed."""
-    found = {}
-    for r, c in plane.places:
-        is_seed = plane(r, c) > 0
-        for beta, bphi in itertools.product(range(3), repeat=2):
-            other = plane(r + beta - 1, c + bphi - 1)
-            if beta == 2 or (beta == 1 and bphi == 2):
-                is_seed &= plane(r, c) > other
-            elif beta == 0 or (beta == 1 and bphi == 0):
-                is_seed &= plane(r, c) >= other
-        if is_seed:
-            found[r, c] = None
-    return found
-
-
-def jfex_table(plane, row, col):
-    """Return the 7x7 towers about one as the jFEX has them, table[phi][eta] with phi flipped."""
-    table = [[plane(row + eta - 3, col + phi - 3) for eta in range(7)] for phi in range(7)]
-    return table[::-1]
-
-
-def jfex_seeds(plane, row, col):
-    """Return the 5x5 sums of 3x3 towers of that table, added eta by eta."""
-    table = jfex_table(plane, row, col)
-    sums = [[0] * 5 for _ in range(5)]
-    for a, b in itertools.product(range(5), repeat=2):
-        for eta, phi in itertools.product(range(3), reversed(range(3))):
-            sums[a][b] += table[a + phi][b + eta]
-    return sums
-
-
-def is_jfex_maximum(plane, row, col, *, within=True):
-    """jFEXSmallRJetAlgo::CalculateLM; `within`: what is centred beyond an edge is not compared."""
-    seeds = jfex_seeds(plane, row, col)
-    for iphi, ieta in itertools.product(range(5), repeat=2):
-        if within and plane.at(row + ieta - 2, col - (iphi - 2)) is None:
-            continue
-        if (iphi > ieta or (iphi, ieta) in ((0, 0), (1, 1))) and seeds[2][2] < seeds[iphi][ieta]:
-            return False
-        if (iphi < ieta or (iphi, ieta) in ((3, 3), (4, 4))) and seeds[2][2] <= seeds[iphi][ieta]:
-            return False
-    return seeds[2][2] > 0
-
-
-def atlas_jfex(plane, *, within=True):
-    window = [(d, p) for d, p in square(3) if d * d + p * p < 16]
-    return {
-        (r, c): plane.total(r, c, window)
-        for r, c in plane.places
-        if is_jfex_maximum(plane, r, c, within=within)
-    }
-
-
-def atlas_l1_jet_roi(plane, *, within=True):
-    """JetAlgorithm: nine cores of 2x2 elements, cores[iphi + 3 * ieta], number 4 that of the window."""
-    found = {}
-    for r, c in plane.places:
-        cores = [0] * 9
-        for ieta, iphi in itertools.product(range(3), repeat=2):
-            corner = (r + ieta - 1, c + iphi - 1)
-            if within and plane.at(*corner) is None:
-                cores[iphi + 3 * ieta] = -np.inf
-                continue
-            cores[iphi + 3 * ieta] = plane.total(*corner, itertools.product(range(2), repeat=2))
-        if cores[4] > 0 and cores[4] >= max(cores[:4]) and cores[4] > max(cores[5:]):
-            found[r, c] = plane.total(r, c, itertools.product(range(-1, 3), repeat=2))
-    return found
-
-
-# ----------------------------------------------------------------------------------------------- LHCb, ALICE
-
-
-def lhcb_calo(plane):
-    """CaloClusterizationTool: no neighbour is higher."""
-    return {
-        (r, c): None
-        for r, c in plane.places
-        if plane(r, c) > 0 and not any(plane(r + d, c + p) > plane(r, c) for d, p in around(1))
-    }
-
-
-def lhcb_allen_seeds(plane):
-    """CaloSeedClusters: higher than each neighbour that there is."""
-    return [
-        (r, c)
-        for r, c in plane.places
-        if plane(r, c) >= 50 and all(plane(r, c) > plane(r + d, c + p) for d, p in around(1))
-    ]
-
-
-def lhcb_allen(plane):
-    return dict.fromkeys(lhcb_allen_seeds(plane))
-
-
-def lhcb_allen_sums(plane):
-    """CaloFindClusters less CaloOverlapClusters: the sum of each seed, and whether others take a part of it."""
-    seeds, found = set(lhcb_allen_seeds(plane)), {}
-    for seed in seeds:
-        energy, own, overlaps = plane(*seed), plane.total(*seed, square(1)), False
-        for d, p in around(1):
-            cell = (seed[0] + d, seed[1] + p)
-            energy += plane(*cell) if plane(*cell) > 10 else 0
-            others = {plane.at(cell[0] + d, cell[1] + p) for d, p in around(1)} & seeds - {seed}
-            if plane(*cell) >= 10 and others:
-                theirs, overlaps = sum(plane.total(*other, square(1)) for other in others), True
-                energy -= theirs / (own + theirs) * plane(*cell)
-        found[seed] = (energy, overlaps)
-    return found
-
-
-def alice_emcal_nxn(plane):
-    """AliEMCALClusterizerNxN: the highest digit left takes the digits left about it."""
-    digits = {(r, c): plane(r, c) for r, c in plane.places if plane(r, c) > 50}
-    found = {}
-    while True:
-        seed = None
-        for place, energy in digits.items():
-            if energy > 100 and (seed is None or energy > digits[seed]):
-                seed = place
-        if seed is None:
-            return found
-        found[seed] = 0
-        for d, p in square(1):
-            found[seed] += digits.pop(plane.at(seed[0] + d, seed[1] + p), 0)
-
-
-def alice_tpc(plane):
-    """GPUTPCCFPeakFinder: (pad, time)."""
-    strict = [(0, 1), (1, -1), (1, 0), (1, 1)]
-    return {
-        (r, c): None
-        for r, c in plane.places
-        if plane(r, c) > 3
-        and all(plane(r, c) > plane(r + d, c + p) for d, p in strict)
-        and all(plane(r, c) >= plane(r - d, c - p) for d, p in strict)
-    }
-
-
-# ----------------------------------------------------------------------------------------------------- others
-
-
-def belle2_ecl(plane):
-    """ECLLocalMaximumFinder: a neighbour vetoes if it has more."""
-    found = {}
-    for r, c in plane.places:
-        if plane(r, c) >= 10 and max(plane(r + d, c + p) for d, p in around(1)) <= plane(r, c):
-            found[r, c] = None
-    return found
-
-
-def sphenix_bemc(plane):
-    """BEmcCluster::GetSubClusters: channels are iy * Nx + ix, x is phi."""
-    n_x, found = len(plane.cells[0]), {}
-    for iy, ix in plane.places:
-        is_peak = plane(iy, ix) > 200
-        for d, p in around(1):
-            place = plane.at(iy + d, ix + p)
-            if place is None:
-                continue
-            is_later = place[0] * n_x + place[1] > iy * n_x + ix
-            is_peak &= not (plane(*place) >= plane(iy, ix) if is_later else plane(*place) > plane(iy, ix))
-        if is_peak:
-            found[iy, ix] = None
-    return found
-
-
-def fcc_sliding_window(plane):
-    """CreateCaloClustersSlidingWindow: whole windows of 5 x 15, each against the four shifted by one."""
-    window = list(itertools.product(range(-2, 3), range(-7, 8)))
-
-    def is_whole(row, col):
-        return all(plane.at(row + d, col + p) is not None for d, p in window)
-
-    found = {}
-    for r, c in plane.places:
-        own = plane.total(r, c, window)
-        if is_whole(r, c) and own > 10:
-            shifted = [(r, c + 1), (r, c - 1), (r + 1, c), (r - 1, c)]
-            if all(plane.total(*other, window) <= own for other in shifted if is_whole(*other)):
-                found[r, c] = None
-    return found
-
-
-def heatmap_nms(plane):
-    """CenterNet: max_pool2d(heat, 3, stride=1, padding=1) == heat."""
-    return {
-        (r, c): None
-        for r, c in plane.places
-        if plane(r, c) > 0 and max(plane(r + d, c + p) for d, p in square(1)) == plane(r, c)
-    }
-
-
-def kornia_nms(plane):
-    return {
-        (r, c): None
-        for r, c in plane.places
-        if plane(r, c) > max(0, *(plane(r + d, c + p) for d, p in around(1)))
-    }
-
-
-def keras_3x3(plane):
-    """x == max_pool(x) and x > 0, times the convolution with ones."""
-    return {place: plane.total(*place, square(1)) for place in heatmap_nms(plane)}
-
-
-def crystals(plane, half):
-    """The highest of its window; of equal crystals the first."""
-    found = {}
-    for r, c in plane.places:
-        others = [place for d, p in around(half) if (place := plane.at(r + d, c + p))]
-        if plane(r, c) > 0 and all((-plane(r, c), r, c) < (-plane(*place), *place) for place in others):
-            found[r, c] = plane.total(r, c, square(half))
-    return found
-
-
-class Published(NamedTuple):
-    """An algorithm, the GeV in a count, and cells in counts that its thresholds make interesting."""
-
-    find: object
-    unit: float
-    levels: tuple = (0, 0, 1, 2)
-
-
-PUBLISHED = {
-    "alice-emcal-nxn": Published(alice_emcal_nxn, 0.001, (0, 49, 50, 51, 99, 100, 101, 180)),
-    "alice-tpc": Published(alice_tpc, 1, (0, 2, 3, 4, 9)),
-    "atlas-efex-egamma": Published(atlas_efex_egamma, 1),
-    "atlas-efex-tau": Published(atlas_efex_tau, 1),
-    "atlas-jfex": Published(atlas_jfex, 1),
-    "atlas-l1-jet-roi": Published(atlas_l1_jet_roi, 1),
-    "belle2-ecl": Published(belle2_ecl, 0.001, (0, 9, 10, 11)),
-    "cms-hgcal-tpg": Published(cms_hgcal_tpg, 1),
-    "cms-l1-egamma": Published(cms_l1_cluster, 0.5, (0, 1, 2, 3, 4, 5)),
-    "cms-l1-jet": Published(cms_l1_jet, 0.5, (0, 1, 7, 8, 9)),
-    "cms-l1-tau": Published(cms_l1_cluster, 0.5, (0, 1, 2, 3, 4, 5)),
-    "cms-pf": Published(cms_pf, 0.001, (0, 229, 230, 231)),
-    "cms-phase2-gct-jet": Published(cms_phase2_gct_jet, 1),
-    "cms-phase2-jet": Published(cms_phase2_jet, 1, (0, 4, 5, 6)),
-    "cms-phase2-jet-9x9": Published(functools.partial(cms_phase2_jet, half=4), 1, (0, 4, 5, 6)),
-    "cms-phase2-jet-trimmed": Published(functools.partial(cms_phase2_jet, trimmed=True), 1, (0, 4, 5, 6)),
-    "crystal-3x3": Published(functools.partial(crystals, half=1), 1),
-    "crystal-5x5": Published(functools.partial(crystals, half=2), 1),
-    "fcc-sliding-window": Published(fcc_sliding_window, 1, (0,) * 9 + (1,)),
-    "heatmap-nms": Published(heatmap_nms, 1),
-    "keras-3x3": Published(keras_3x3, 1),
-    "kornia-nms": Published(kornia_nms, 1),
-    "lhcb-allen": Published(lhcb_allen, 1, (0, 9, 10, 11, 49, 50, 51)),
-    "lhcb-calo": Published(lhcb_calo, 1),
-    "sphenix-bemc": Published(sphenix_bemc, 0.001, (0, 19, 20, 199, 200, 201)),
-}
-
 
 # ---------------------------------------------------------------------------------------------------- the grids
 
@@ -570,7 +93,7 @@ def expected(name, number, closed):
     )
 
 
-def found(name, cells, closed, fields, **more):
+def clusters_of(name, cells, closed, fields, **more):
     """Return the clusters of the preset, a list of records for each event, in the order of their places."""
     grid = Grid(
         rows=Axis(n=cells.shape[1]), cols=Axis(n=cells.shape[2], periodic=closed), unit=PUBLISHED[name].unit
@@ -579,9 +102,19 @@ def found(name, cells, closed, fields, **more):
     return find_clusters(cells, settings, grid, fields=fields).to_list()
 
 
-ALL = pytest.mark.parametrize("name", PUBLISHED)
+# Their plain loops add whole windows for every cell, which takes seconds.
+SLOW = {"atlas-jfex", "fcc-sliding-window"}
+
+
+def by_name(names):
+    """Return the parameter `name`; algorithms whose oracle is slow are marked."""
+    params = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in names]
+    return pytest.mark.parametrize("name", params)
+
+
+ALL = by_name(PUBLISHED)
 CLOSED = pytest.mark.parametrize("closed", [False, True], ids=["open", "closed_in_phi"])
-NUMBERS = pytest.mark.parametrize("number", ["integers", "floats"])
+NUMBERS = pytest.mark.parametrize("number", ["integers", pytest.param("floats", marks=pytest.mark.slow)])
 KERNELS = pytest.mark.parametrize("kernel", ["numba", "scipy"])
 
 
@@ -594,7 +127,7 @@ def test_every_preset_has_its_published_rule_here():
 @CLOSED
 @ALL
 def test_a_preset_finds_the_seeds_of_its_source(name, closed, number, kernel):
-    clusters = found(name, events(name, number), closed, ["row", "col"], kernel=kernel)
+    clusters = clusters_of(name, events(name, number), closed, ["row", "col"], kernel=kernel)
     for event, theirs in zip(clusters, expected(name, number, closed), strict=True):
         assert [(cluster["row"], cluster["col"]) for cluster in event] == sorted(theirs)
 
@@ -602,9 +135,9 @@ def test_a_preset_finds_the_seeds_of_its_source(name, closed, number, kernel):
 @KERNELS
 @NUMBERS
 @CLOSED
-@pytest.mark.parametrize("name", [name for name in PUBLISHED if read_preset(name).reproduces != "seeds"])
-def test_a_preset_that_says_so_has_the_sums_of_its_source(name, closed, number, kernel):
-    clusters = found(name, events(name, number), closed, ["row", "col", "peak_sum"], kernel=kernel)
+@by_name([name for name in PUBLISHED if read_preset(name).reproduces != "seeds"])
+def test_a_preset_that_reproduces_sums_has_the_sums_of_its_source(name, closed, number, kernel):
+    clusters = clusters_of(name, events(name, number), closed, ["row", "col", "peak_sum"], kernel=kernel)
     for event, theirs in zip(clusters, expected(name, number, closed), strict=True):
         assert {(cluster["row"], cluster["col"]): cluster["peak_sum"] for cluster in event} == theirs
 
@@ -612,8 +145,10 @@ def test_a_preset_that_says_so_has_the_sums_of_its_source(name, closed, number, 
 @KERNELS
 @NUMBERS
 @pytest.mark.parametrize("name", ["cms-l1-jet", "cms-phase2-jet-9x9"])
-def test_a_preset_that_is_full_has_the_pile_up_of_its_source(name, number, kernel):
-    clusters = found(name, events(name, number), True, ["row", "col", "chunky_donut", "net"], kernel=kernel)
+def test_a_preset_that_reproduces_all_has_the_pile_up_of_its_source(name, number, kernel):
+    clusters = clusters_of(
+        name, events(name, number), True, ["row", "col", "chunky_donut", "net"], kernel=kernel
+    )
     for event, cells, theirs in zip(
         clusters, events(name, number).tolist(), expected(name, number, True), strict=True
     ):
@@ -626,7 +161,7 @@ def test_a_preset_that_is_full_has_the_pile_up_of_its_source(name, number, kerne
 @CLOSED
 @NUMBERS
 @ALL
-def test_the_grids_have_clusters_of_every_algorithm(name, number, closed):
+def test_every_algorithm_has_clusters_in_the_test_grids(name, number, closed):
     """Lest equal answers are empty ones."""
     clusters = expected(name, number, closed)
     assert sum(len(event) > 1 for event in clusters) > 10
@@ -647,10 +182,10 @@ CORNERS = {
 
 @KERNELS
 @pytest.mark.parametrize(("name", "corner"), CORNERS.items())
-def test_masks_with_a_direction_leave_one_corner_of_a_constant_and_nothing_of_a_ring(name, corner, kernel):
+def test_directional_masks_keep_one_corner_of_a_constant_and_none_of_a_ring(name, corner, kernel):
     grids = golden(name)
     for closed, word, seeds in ((False, "constant", [corner]), (True, "constant", []), (True, "hot_ring", [])):
-        clusters = found(name, grids[word][None], closed, ["row", "col"], kernel=kernel)
+        clusters = clusters_of(name, grids[word][None], closed, ["row", "col"], kernel=kernel)
         assert [(cluster["row"], cluster["col"]) for cluster in clusters[0]] == seeds
 
 
@@ -665,10 +200,11 @@ def test_masks_with_a_direction_leave_one_corner_of_a_constant_and_nothing_of_a_
         ("lhcb-allen", [[], [], []]),
     ],
 )
-def test_the_others_keep_all_of_a_plateau_or_none(name, pairs, kernel):
+def test_rules_without_direction_keep_all_of_a_plateau_or_none(name, pairs, kernel):
     grids = golden(name)
     n_seeds = [
-        len(found(name, grids[word][None], False, ["row"], kernel=kernel)[0]) for word in ("1x2", "2x1", "2x2")
+        len(clusters_of(name, grids[word][None], False, ["row"], kernel=kernel)[0])
+        for word in ("1x2", "2x1", "2x2")
     ]
     assert n_seeds == [len(pair) for pair in pairs]
 
@@ -684,10 +220,12 @@ def framed(name):
 
 
 @CLOSED
-@pytest.mark.parametrize("name", ["atlas-jfex", "atlas-l1-jet-roi"])
+@by_name(["atlas-jfex", "atlas-l1-jet-roi"])
 def test_sums_beyond_an_edge_matter_only_along_it(name, closed):
     cells = framed(name)
-    for event, ours in zip(cells.tolist(), found(name, cells, closed, ["row", "col", "peak_sum"]), strict=True):
+    for event, ours in zip(
+        cells.tolist(), clusters_of(name, cells, closed, ["row", "col", "peak_sum"]), strict=True
+    ):
         theirs = PUBLISHED[name].find(Plane(event, closed), within=False)
         assert {(cluster["row"], cluster["col"]): cluster["peak_sum"] for cluster in ours} == theirs
 
@@ -696,16 +234,17 @@ def test_sums_beyond_an_edge_matter_only_along_it(name, closed):
 def test_an_roi_at_an_edge_is_that_of_its_source(closed):
     """The core reaches beyond the last edge as the published one does; there is no energy of its own."""
     cells = np.maximum(events("atlas-l1-jet-roi", "integers"), 0)
-    ours = found("atlas-l1-jet-roi", cells, closed, ["row", "col"])
+    ours = clusters_of("atlas-l1-jet-roi", cells, closed, ["row", "col"])
     for event, clusters in zip(cells.tolist(), ours, strict=True):
         theirs = atlas_l1_jet_roi(Plane(event, closed), within=False)
         assert [(cluster["row"], cluster["col"]) for cluster in clusters] == list(theirs)
 
 
-def test_of_two_equal_neighbours_on_a_diagonal_the_jfex_takes_the_one_with_the_higher_tower():
+@pytest.mark.slow
+def test_the_jfex_takes_the_higher_tower_of_two_equal_diagonal_neighbours():
     """jFEXSmallRJetAlgo::isSeedLocalMaxima; the displaced table is centred at (+1, +1)."""
     n_moved, cells = 0, framed("atlas-jfex")
-    for event, ours in zip(cells.tolist(), found("atlas-jfex", cells, True, ["row", "col"]), strict=True):
+    for event, ours in zip(cells.tolist(), clusters_of("atlas-jfex", cells, True, ["row", "col"]), strict=True):
         plane = Plane(event, True)
         theirs = set()
         for r, c in plane.places:
@@ -734,7 +273,7 @@ def test_the_efex_keeps_the_highest_seed_of_a_tower():
     cells = events("atlas-efex-egamma", "integers")[:, :16]
     n_dropped = 0
     for event, ours in zip(
-        cells.tolist(), found("atlas-efex-egamma", cells, True, ["row", "col"]), strict=True
+        cells.tolist(), clusters_of("atlas-efex-egamma", cells, True, ["row", "col"]), strict=True
     ):
         plane, theirs = Plane(event, True), set()
         maxima = atlas_efex_egamma(plane)
@@ -763,7 +302,7 @@ def test_an_allen_cluster_has_its_published_sum_alone_or_without_small_cells(clo
     above = random.integers(11, 200, (30, N_ROWS, N_COLS)) * (random.uniform(size=(30, N_ROWS, N_COLS)) < 0.4)
     n_alone = n_overlaps = 0
     for grids in (cells, above):
-        clusters = found("lhcb-allen", grids, closed, ["row", "col", "peak_sum"], kernel=kernel)
+        clusters = clusters_of("lhcb-allen", grids, closed, ["row", "col", "peak_sum"], kernel=kernel)
         for event, ours in zip(grids.tolist(), clusters, strict=True):
             theirs = lhcb_allen_sums(Plane(event, closed))
             for cluster in ours:
@@ -780,8 +319,8 @@ def test_of_more_than_ten_gct_jets_those_of_the_largest_sums_stay():
     cells = np.random.default_rng(5).exponential(size=(20, 17, 72))
     for event, unlimited, ten in zip(
         cells.tolist(),
-        found("cms-phase2-gct-jet", cells, False, ["row", "col", "peak_sum"], max_clusters=None),
-        found("cms-phase2-gct-jet", cells, False, ["row", "col", "peak_sum"]),
+        clusters_of("cms-phase2-gct-jet", cells, False, ["row", "col", "peak_sum"], max_clusters=None),
+        clusters_of("cms-phase2-gct-jet", cells, False, ["row", "col", "peak_sum"]),
         strict=True,
     ):
         jets = cms_phase2_gct_jet(Plane(event, False), n_jets=1000)
@@ -797,7 +336,7 @@ def test_an_alice_cluster_stands_at_the_logarithmic_barycentre_of_its_digits():
     cells = events("alice-emcal-nxn", "integers")
     fields = ["row", "col", "peak_sum", "barycentre_row", "barycentre_col"]
     n_clusters = 0
-    for event, ours in zip(cells.tolist(), found("alice-emcal-nxn", cells, False, fields), strict=True):
+    for event, ours in zip(cells.tolist(), clusters_of("alice-emcal-nxn", cells, False, fields), strict=True):
         plane = Plane(event, False)
         for cluster in ours:
             at = [(cluster["row"] + d, cluster["col"] + p) for d, p in square(1)]

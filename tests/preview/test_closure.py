@@ -1,13 +1,13 @@
-"""`closure` on a toy file: what is found, what is not, and what can be wrong with a reference."""
+"""`closure` on a small file: objects with and without clusters, and errors of a reference."""
 
 import awkward as ak
 import numpy as np
 import pytest
 
 from hep_peaksum.config.load import parse_config
-from hep_peaksum.config.model import ConfigError
+from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.planning import check_inputs
-from hep_peaksum.preview.closure import Compared, closure
+from hep_peaksum.preview.closure import Mismatch, closure
 from hep_peaksum.results.manifest import fingerprint
 
 CELLS = np.array([[[0, 0, 0], [0, 5, 1], [0, 0, 0]], [[4, 0, 0], [0, 0, 0], [0, 0, 0]], np.zeros((3, 3))], "f4")
@@ -16,7 +16,7 @@ REFERENCE = {"row": "irow", "col": "icol", "sum": "total"}
 
 @pytest.fixture
 def toy(write_root):
-    """Return the config of files with three events each: 3 x 3 cells, and objects at `irow`, `icol`."""
+    """Return a function that writes files of three events (3 x 3 cells, objects) and returns their config."""
 
     def config(reference=REFERENCE, n_files=1, **branches):
         objects = {
@@ -43,60 +43,60 @@ def toy(write_root):
     return config
 
 
-def counts(found):
-    return found.n_references, found.n_found, found.n_sum_expected, found.n_equal, found.n_extra
+def counts(result):
+    return result.n_references, result.n_matched, result.n_sum_expected, result.n_equal_sums, result.n_extra
 
 
-def test_objects_are_found_in_their_cell(toy):
-    (name, found), *others = closure(toy()).items()
+def test_objects_are_matched_in_their_cell(toy):
+    (name, result), *others = closure(toy()).items()
     assert (name, others) == ("Mine", [])
-    assert counts(found) == (3, 1, 3, 1, 1)
-    assert found.missed == [Compared(0, 0, -1, 1.0, None), Compared(2, 2, 2, 3.0, None)]
-    assert found.extra == [Compared(1, 0, 0, None, 4.0)]
-    assert found.different == []
+    assert counts(result) == (3, 1, 3, 1, 1)
+    assert result.missed == [Mismatch(0, 0, -1, 1.0, None), Mismatch(2, 2, 2, 3.0, None)]
+    assert result.extra == [Mismatch(1, 0, 0, None, 4.0)]
+    assert result.different_sums == []
 
 
-def test_the_same_cell_is_another_one_in_another_event(toy):
-    found = closure(toy(irow=[[], [1], []], icol=[[], [1], []], total=[[], [6.0], []], bx=[[], [0], []]))[
+def test_events_are_not_mixed(toy):
+    result = closure(toy(irow=[[], [1], []], icol=[[], [1], []], total=[[], [6.0], []], bx=[[], [0], []]))[
         "Mine"
     ]
-    assert counts(found) == (1, 0, 1, 0, 2)
+    assert counts(result) == (1, 0, 1, 0, 2)
 
 
-def test_another_sum_is_named(toy):
-    found = closure(toy(total=[[6.5, 1.0], [], [3.0]]))["Mine"]
-    assert counts(found) == (3, 1, 3, 0, 1)
-    assert found.different == [Compared(0, 1, 1, 6.5, 6.0)]
+def test_different_sums_are_listed(toy):
+    result = closure(toy(total=[[6.5, 1.0], [], [3.0]]))["Mine"]
+    assert counts(result) == (3, 1, 3, 0, 1)
+    assert result.different_sums == [Mismatch(0, 1, 1, 6.5, 6.0)]
 
 
 def test_entries_are_counted_through_the_files(toy):
-    found = closure(toy(n_files=2))["Mine"]
-    assert counts(found) == (6, 2, 6, 2, 2)
-    assert found.n_events == 6
-    assert [each.event for each in found.missed] == [0, 2, 3, 5]
+    result = closure(toy(n_files=2))["Mine"]
+    assert counts(result) == (6, 2, 6, 2, 2)
+    assert result.n_events == 6
+    assert [each.event for each in result.missed] == [0, 2, 3, 5]
     assert closure(toy(n_files=2), max_events=4)["Mine"].n_events == 4
 
 
-def test_objects_and_sums_can_be_chosen(toy):
-    assert counts(closure(toy({**REFERENCE, "only": {"bx": 0}}))["Mine"]) == (2, 1, 2, 1, 1)
+def test_objects_and_sums_are_selected_by_branches(toy):
+    assert counts(closure(toy({**REFERENCE, "where": {"bx": 0}}))["Mine"]) == (2, 1, 2, 1, 1)
     assert counts(closure(toy({**REFERENCE, "sum_where": {"bx": 1}}))["Mine"]) == (3, 1, 1, 0, 1)
-    both = {**REFERENCE, "only": {"bx": 0}, "sum_where": {"total": 6}}
+    both = {**REFERENCE, "where": {"bx": 0}, "sum_where": {"total": 6}}
     assert counts(closure(toy(both))["Mine"]) == (2, 1, 1, 1, 1)
 
 
 def test_events_without_objects_or_clusters(toy):
     none = [[], [], []]
     empty = {"irow": ak.values_astype(none, "i4"), "icol": ak.values_astype(none, "i4")}
-    found = closure(toy(**empty, total=ak.values_astype(none, "f4")))["Mine"]
-    assert counts(found) == (0, 0, 0, 0, 2)
+    result = closure(toy(**empty, total=ak.values_astype(none, "f4")))["Mine"]
+    assert counts(result) == (0, 0, 0, 0, 2)
 
 
-def test_what_is_wrong_with_a_reference_is_said(toy):
+def test_errors_of_a_reference_name_the_branch(toy):
     with pytest.raises(ValueError, match="nothing to compare with: none of Mine, Other has a reference"):
         closure(toy(None))
-    with pytest.raises(ValueError, match="entry 2: reference: 2 values of 'irow' and 1 of 'icol'"):
+    with pytest.raises(ValueError, match="entry 2: reference: 2 values of 'irow' but 1 of 'icol'"):
         closure(toy(irow=[[1, 0], [], [2, 2]]))
-    with pytest.raises(ValueError, match="the branch 'cells' has 2 axes in an event, expected a list"):
+    with pytest.raises(ValueError, match="the branch 'cells' has 2 axes per event, expected a list"):
         closure(toy({**REFERENCE, "sum": "cells"}))
     with pytest.raises(ConfigError, match=r"no branch 'totl' \(did you mean 'total'\?\)"):
         check_inputs(toy({**REFERENCE, "sum": "totl"}))
@@ -104,8 +104,8 @@ def test_what_is_wrong_with_a_reference_is_said(toy):
         ConfigError, match=r"clusters.Mine.reference.summ: unknown key \(did you mean 'sum'\?\)"
     ):
         toy({**REFERENCE, "summ": "total"})
-    with pytest.raises(ConfigError, match=r"clusters\.Mine\.reference\.only\.bx"):
-        toy({**REFERENCE, "only": {"bx": True}})
+    with pytest.raises(ConfigError, match=r"clusters\.Mine\.reference\.where\.bx"):
+        toy({**REFERENCE, "where": {"bx": True}})
 
 
 def test_a_reference_does_not_change_the_job(toy):
@@ -113,7 +113,7 @@ def test_a_reference_does_not_change_the_job(toy):
     assert "reference" not in str(toy().job())
 
 
-def test_a_reference_is_of_one_grid(toy):
+def test_a_collection_with_a_reference_needs_a_single_grid(toy):
     content = toy().model_dump(mode="json", by_alias=True, exclude_none=True)
     content["grids"]["again"] = content["grids"]["calo"]
     content["clusters"]["Mine"]["grid"] = ["calo", "again"]

@@ -1,4 +1,4 @@
-"""What is proposed for a file: every kind of calorimeter found in the wild, and none where there is none."""
+"""Proposals for ROOT files: every kind of calorimeter that is common, and nothing for other files."""
 
 import awkward as ak
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 import uproot
 
 from hep_peaksum.config.load import parse_config
-from hep_peaksum.reading.inspect import proposed_config, survey
+from hep_peaksum.reading.inspect import inspect_file, proposed_config
 
 RANDOM = np.random.default_rng(11)
 N = 30
@@ -65,37 +65,37 @@ def types(value):
     return value.type.content if isinstance(value, ak.Array) else np.dtype((value.dtype, value.shape[1:]))
 
 
-def found(path):
-    trees, candidates = survey(path)
+def inspected(path):
+    trees, candidates = inspect_file(path)
     for candidate in candidates:
         parse_config(proposed_config(path, candidate))
     return trees, candidates
 
 
 def test_a_branch_of_fixed_shape_is_a_grid(write):
-    trees, (candidate,) = found(write(Events=FIXED))
+    trees, (candidate,) = inspected(write(Events=FIXED))
     assert trees == {"Events": N}
     assert candidate == (
-        *("Events", N, ("calo_e",), "6 x 4 cells an entry"),
+        *("Events", N, ("calo_e",), "6 x 4 cells per entry"),
         {"dense": {"branch": "calo_e", "shape": [6, 4], "axes": ["row", "col"]}},
         N * 6 * 4,
     )
 
 
 def test_a_branch_of_fixed_shape_may_have_layers(write):
-    _, (candidate,) = found(write(B4=LAYERS))
-    assert candidate.looks_like == "3 x 6 x 4 cells an entry"
+    _, (candidate,) = inspected(write(B4=LAYERS))
+    assert candidate.looks_like == "3 x 6 x 4 cells per entry"
     assert candidate.grid == {"dense": {"branch": "Eabs", "shape": [3, 6, 4], "axes": ["layer", "row", "col"]}}
 
 
-def test_as_many_values_in_every_entry_are_folded_as_square_as_they_can(write):
-    _, (candidate,) = found(write(B5=FLAT))
-    assert candidate.looks_like == "80 values an entry"
+def test_flat_cells_are_folded_as_nearly_square_as_possible(write):
+    _, (candidate,) = inspected(write(B5=FLAT))
+    assert candidate.looks_like == "80 values per entry"
     assert candidate.grid == {"dense": {"branch": "ECEnergyVector", "shape": [10, 8], "axes": ["row", "col"]}}
 
 
 def test_hits_with_integer_labels_have_those_labels(write):
-    _, (candidate,) = found(write(Events=hits()))
+    _, (candidate,) = inspected(write(Events=hits()))
     assert set(candidate.branches) == {"hit_ieta", "hit_iphi", "hit_iet"}
     assert candidate.looks_like == "hits"
     assert candidate.grid == {
@@ -106,16 +106,16 @@ def test_hits_with_integer_labels_have_those_labels(write):
     }
 
 
-def test_hits_are_found_although_the_file_begins_with_empty_events(write):
+def test_hits_are_found_after_leading_empty_events(write):
     branches = hits()
     quiet = {key: ak.concatenate([value[:0], [[]] * 25, value]) for key, value in branches.items()}
     quiet = {key: ak.values_astype(value, "int16") for key, value in quiet.items()}
-    _, candidates = found(write(Events=quiet))
+    _, candidates = inspected(write(Events=quiet))
     assert [candidate.looks_like for candidate in candidates] == ["hits"]
 
 
 def test_hits_with_coordinates_have_bins(write):
-    _, (candidate,) = found(write(Delphes=towers()))
+    _, (candidate,) = inspected(write(Delphes=towers()))
     assert candidate.grid == {
         "hits": {"row": "tower_eta", "col": "tower_phi", "value": "tower_energy"},
         "rows": {"name": "eta", "bins": 60, "start": -3.0, "stop": 3.0},
@@ -123,20 +123,20 @@ def test_hits_with_coordinates_have_bins(write):
     }
 
 
-def test_every_hit_of_a_survey_lies_on_the_proposed_axis(write):
+def test_every_hit_lies_on_the_proposed_axis(write):
     branches = towers()
     path = write(Delphes=branches)
-    _, (candidate,) = found(path)
+    _, (candidate,) = inspected(path)
     config = parse_config(proposed_config(path, candidate))
     rows = config.grids["calo"].grid.rows
     assert (rows.find(ak.to_numpy(ak.flatten(branches["tower_eta"]))) >= 0).all()
 
 
-def test_hits_that_lie_in_a_line_have_an_axis(write):
+def test_hits_in_a_line_have_an_axis(write):
     """All at coordinate zero: there is still an axis to put them on."""
     branches = towers()
     branches["tower_eta"] = branches["tower_eta"] * np.float32(0)
-    _, (candidate,) = found(write(Delphes=branches))
+    _, (candidate,) = inspected(write(Delphes=branches))
     assert candidate.grid["rows"] == {"name": "eta", "bins": 60, "start": -1.0, "stop": 1.0}
 
 
@@ -153,59 +153,59 @@ def test_hits_that_lie_in_a_line_have_an_axis(write):
         pytest.param({"channels": RANDOM.normal(size=(N, 7))}, id="a_prime_number_of_values"),
     ],
 )
-def test_what_is_no_calorimeter_is_not_proposed(write, branches):
-    trees, candidates = found(write(Events=branches))
+def test_other_branches_are_not_proposed(write, branches):
+    trees, candidates = inspected(write(Events=branches))
     assert trees == {"Events": N}
     assert candidates == []
 
 
 def test_a_tree_without_entries_is_not_proposed(write):
     nothing = {"calo_e": FIXED["calo_e"][:0]}
-    trees, candidates = found(write(Events=nothing, Hits={key: value[:0] for key, value in hits().items()}))
+    trees, candidates = inspected(write(Events=nothing, Hits={key: value[:0] for key, value in hits().items()}))
     assert trees == {"Events": 0, "Hits": 0}
     assert candidates == []
 
 
 def test_every_candidate_of_every_tree_is_proposed(write):
     path = write(Events={**FIXED, **towers()}, Other=FLAT)
-    trees, candidates = found(path)
+    trees, candidates = inspected(path)
     assert trees == {"Events": N, "Other": N}
     assert {(c.tree, c.branches[0]) for c in candidates} == {
         *(("Events", "calo_e"), ("Events", "tower_eta"), ("Other", "ECEnergyVector")),
     }
 
 
-def test_what_is_called_a_calorimeter_comes_first(write):
-    _, candidates = found(write(Monitor={"matrix": FIXED["calo_e"]}, Events={"calo_e": FIXED["calo_e"]}))
+def test_names_of_calorimeters_come_first(write):
+    _, candidates = inspected(write(Monitor={"matrix": FIXED["calo_e"]}, Events={"calo_e": FIXED["calo_e"]}))
     assert [candidate.branches for candidate in candidates] == [("calo_e",), ("matrix",)]
 
 
-def test_a_file_without_trees_has_nothing_to_propose(tmp_path):
+def test_a_file_without_trees_has_no_candidates(tmp_path):
     path = tmp_path / "histograms.root"
     with uproot.recreate(path) as file:
         file["h"] = np.histogram(RANDOM.normal(size=9))
-    assert found(str(path)) == ({}, [])
+    assert inspected(str(path)) == ({}, [])
 
 
-def test_a_tree_in_a_folder_is_named_with_its_folder(write):
+def test_a_tree_in_a_directory_is_named_with_its_path(write):
     path = write(**{"emulator/CaloTowers": hits()})
-    trees, (candidate,) = found(path)
+    trees, (candidate,) = inspected(path)
     assert trees == {"emulator/CaloTowers": N}
     assert proposed_config(path, candidate)["datasets"]["data"]["files"] == {path: "emulator/CaloTowers"}
 
 
-def test_a_file_that_is_no_root_file_is_an_error(tmp_path):
+def test_a_file_of_another_format_is_an_error(tmp_path):
     path = tmp_path / "text.root"
     path.write_text("not a ROOT file")
     with pytest.raises(OSError, match=r"text\.root: cannot be read as a ROOT file"):
-        survey(str(path))
+        inspect_file(str(path))
     with pytest.raises(OSError, match=r"no\.root: cannot be read as a ROOT file"):
-        survey(str(tmp_path / "no.root"))
+        inspect_file(str(tmp_path / "no.root"))
 
 
 def test_the_proposed_config_searches_3x3(write):
     path = write(Events=FIXED)
-    _, (candidate,) = found(path)
+    _, (candidate,) = inspected(path)
     assert proposed_config(path, candidate) == {
         "datasets": {"data": {"files": {path: "Events"}}},
         "grids": {"calo": candidate.grid},

@@ -1,7 +1,6 @@
-"""Files of web servers, S3 and XRootD are read like local ones; a server in trouble is one line, in time."""
+"""Files of web servers, S3 and XRootD are read like local ones; a failing server is one line, in time."""
 
 import contextlib
-import http.server
 import importlib
 import json
 import os
@@ -10,7 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -19,18 +17,14 @@ import awkward as ak
 import fsspec.config
 import pytest
 import yaml
+from finished_jobs import run_job
 from places import ROOT
 
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.coffea_runner import ChunkError
 from hep_peaksum.job.planning import check_inputs
-from hep_peaksum.job.run import run
 from hep_peaksum.reading.remote import check_protocol
-
-
-def run_job(content, **keywords):
-    return run(parse_config(content), **keywords)
 
 
 def package(name):
@@ -46,63 +40,7 @@ def clusters_of(result):
 # ------------------------------------------------------------------------------------------------ a web server
 
 
-class Server(http.server.BaseHTTPRequestHandler):
-    """Files of a folder, by ranges; with troubles on demand."""
-
-    protocol_version = "HTTP/1.1"
-    n_refused, delay, n_ranges = 0, 0.0, 0
-
-    def do_HEAD(self):
-        self.answer(body=False)
-
-    def do_GET(self):
-        self.answer(body=True)
-
-    def answer(self, *, body):
-        cls, path = type(self), Path(self.server.folder) / self.path.lstrip("/")
-        time.sleep(cls.delay)
-        if cls.n_refused > 0:
-            cls.n_refused -= 1
-            return self.reply(503, b"")
-        if not path.is_file():
-            return self.reply(404, b"")
-        content, asked = path.read_bytes(), self.headers.get("Range")
-        if asked is None:
-            return self.reply(200, content if body else b"", n_bytes=len(content))
-        cls.n_ranges += 1
-        first, _, last = asked.removeprefix("bytes=").partition("-")
-        stop = min(int(last) + 1 if last else len(content), len(content))
-        told = {"Content-Range": f"bytes {first}-{stop - 1}/{len(content)}"}
-        return self.reply(206, content[int(first) : stop] if body else b"", stop - int(first), **told)
-
-    def reply(self, status, content, n_bytes=None, **headers):
-        self.send_response(status)
-        for key, value in {"Accept-Ranges": "bytes", **headers}.items():
-            self.send_header(key, value)
-        self.send_header("Content-Length", str(len(content) if n_bytes is None else n_bytes))
-        self.end_headers()
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.wfile.write(content)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def served(tmp_path):
-    """Serve the folder of the test; return the class of the server and its address."""
-    package("aiohttp")
-    handler = type("Handler", (Server,), {})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.folder, server.daemon_threads = tmp_path, True
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield handler, f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.mark.parametrize("executor", ["iterative", "threads", "futures"])
+@pytest.mark.parametrize("executor", ["iterative", "threads", pytest.param("futures", marks=pytest.mark.slow)])
 def test_files_of_a_server_are_read_like_local_ones(write_events, job, served, tmp_path, executor):
     server, address = served
     files = [write_events("a.root", 13, 1), write_events("b.root", 8, 2)]
@@ -128,7 +66,7 @@ def test_a_file_of_a_server_that_has_changed_is_refused(write_events, job, serve
         run_job(content)
 
 
-def test_a_server_that_refuses_once_is_asked_again(write_events, job, served, monkeypatch):
+def test_a_server_that_refuses_once_is_tried_again(write_events, job, served, monkeypatch):
     server, address = served
     monkeypatch.setattr(time, "sleep", lambda _: None)
     write_events("a.root", 13)
@@ -138,7 +76,7 @@ def test_a_server_that_refuses_once_is_asked_again(write_events, job, served, mo
 
 @pytest.mark.parametrize("on_bad_file", ["stop", "skip"])
 @pytest.mark.parametrize("trouble", ["missing", "slow", "refuses", "not_there"])
-def test_a_server_in_trouble_is_one_line_in_time(write_events, job, served, trouble, on_bad_file):
+def test_a_failing_server_is_one_line_in_time(write_events, job, served, trouble, on_bad_file):
     server, address = served
     good = write_events("good.root", 13)
     write_events("a.root", 13)
@@ -147,21 +85,21 @@ def test_a_server_in_trouble_is_one_line_in_time(write_events, job, served, trou
     if trouble == "refuses":
         server.n_refused = 10_000
     if trouble == "not_there":
-        address = f"http://{NOBODY}"
+        address = f"http://{NO_SERVER}"
     url = f"{address}/{'gone' if trouble == 'missing' else 'a'}.root"
     assert_lost_in_time(job, good, url, on_bad_file)
 
 
-def test_what_the_user_told_fsspec_is_said_to_the_server(write_events, job, served, monkeypatch):
+def test_the_users_configuration_of_fsspec_is_used(write_events, job, served, monkeypatch):
     server, address = served
     write_events("a.root", 13)
-    asked = []
+    requests, answer = [], server.answer
     monkeypatch.setattr(
-        server, "answer", lambda self, body: asked.append(self.headers) or Server.answer(self, body=body)
+        server, "answer", lambda self, body: requests.append(self.headers) or answer(self, body=body)
     )
     monkeypatch.setitem(fsspec.config.conf, "http", {"headers": {"Authorization": "Bearer me"}})
     run_job(job(f"{address}/a.root"))
-    assert {headers["Authorization"] for headers in asked} == {"Bearer me"}
+    assert {headers["Authorization"] for headers in requests} == {"Bearer me"}
 
 
 # ---------------------------------------------------------------------------------------------------------- S3
@@ -169,7 +107,7 @@ def test_what_the_user_told_fsspec_is_said_to_the_server(write_events, job, serv
 
 @pytest.fixture
 def bucket(monkeypatch):
-    """Start an S3; return a function that puts a file into it and says its URL, and the address."""
+    """Start an S3 server; return a function that uploads a file and returns its URL, and its address."""
     s3fs = package("s3fs")
     server = package("moto.server").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
@@ -211,7 +149,7 @@ def test_files_of_s3_are_read_like_local_ones(write_events, job, bucket, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("who", "executor"), [("anonymous", "futures"), ("nobody", "iterative")])
-def test_where_s3_is_and_who_asks_is_told_by_the_environment(
+def test_endpoint_and_credentials_of_s3_come_from_the_environment(
     write_events, job, bucket, tmp_path, monkeypatch, who, executor
 ):
     upload, address = bucket
@@ -236,22 +174,20 @@ def test_where_s3_is_and_who_asks_is_told_by_the_environment(
 
 @pytest.mark.parametrize("on_bad_file", ["stop", "skip"])
 @pytest.mark.parametrize("trouble", ["no_key", "no_bucket", "silent", "not_there"])
-def test_s3_in_trouble_is_one_line_in_time(
-    write_events, job, bucket, monkeypatch, silent, trouble, on_bad_file
-):
+def test_a_failing_s3_is_one_line_in_time(write_events, job, bucket, monkeypatch, silent, trouble, on_bad_file):
     upload, _ = bucket
     url = upload(write_events("a.root", 13))
     if trouble in ("silent", "not_there"):
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{silent if trouble == 'silent' else NOBODY}")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{silent if trouble == 'silent' else NO_SERVER}")
     else:
         url = url.replace("a.root", "gone.root") if trouble == "no_key" else url.replace("calo", "other")
     assert_lost_in_time(job, write_events("good.root", 13), url, on_bad_file)
 
 
-def test_s3_that_fails_once_is_asked_again(write_events, job, bucket, monkeypatch, silent):
+def test_s3_that_fails_once_is_tried_again(write_events, job, bucket, monkeypatch, silent):
     upload, address = bucket
     url = upload(write_events("a.root", 13))
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{NOBODY}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{NO_SERVER}")
     s3fs = package("s3fs")
 
     def wait(_):
@@ -277,7 +213,7 @@ def xrootd():
         places = "".join(f"all.{key} {folder}\n" for key in ("export", "adminpath", "pidpath"))
         config.write_text(f"xrd.port {address.rpartition(':')[2]}\n{places}")
         command = ["xrootd", "-I", "v4", "-c", str(config)]
-        if os.getuid() == 0:  # it does not serve as root
+        if os.getuid() == 0:  # it refuses to run as root
             shutil.chown(folder, "nobody")
             command += ["-R", "nobody"]
         with (Path(folder) / "log").open("w") as log:
@@ -336,21 +272,21 @@ def test_a_file_of_xrootd_that_has_changed_is_refused(write_events, job, xrootd)
 
 
 @pytest.mark.parametrize("on_bad_file", ["stop", "skip"])
-def test_a_file_that_xrootd_does_not_have_is_one_line(write_events, job, xrootd, on_bad_file):
+def test_a_file_that_is_missing_on_xrootd_is_one_line(write_events, job, xrootd, on_bad_file):
     _, url = xrootd
-    said = assert_lost_in_time(job, write_events("good.root", 13), f"{url}/gone.root", on_bad_file)
-    assert "no such file" in said
+    message = assert_lost_in_time(job, write_events("good.root", 13), f"{url}/gone.root", on_bad_file)
+    assert "no such file" in message
 
 
 @pytest.mark.parametrize("on_bad_file", ["stop", "skip"])
 @pytest.mark.parametrize("trouble", ["silent", "not_there"])
-def test_an_xrootd_server_in_trouble_is_one_line_in_time(write_events, job, silent, trouble, on_bad_file):
+def test_a_failing_xrootd_server_is_one_line_in_time(write_events, job, silent, trouble, on_bad_file):
     package("fsspec_xrootd")
-    url = f"root://{silent if trouble == 'silent' else NOBODY}//calo/a.root"
+    url = f"root://{silent if trouble == 'silent' else NO_SERVER}//calo/a.root"
     assert_lost_in_time(job, write_events("good.root", 13), url, on_bad_file)
 
 
-def test_an_xrootd_server_that_comes_back_is_asked_again(write_events, job, xrootd, monkeypatch):
+def test_an_xrootd_server_that_comes_back_is_tried_again(write_events, job, xrootd, monkeypatch):
     folder, url = xrootd
     name = moved(write_events("a.root", 13), folder)
     hidden, slept = folder / "hidden.root", []
@@ -365,35 +301,28 @@ def test_an_xrootd_server_that_comes_back_is_asked_again(write_events, job, xroo
     assert len(slept) == 1
 
 
-# ------------------------------------------------------------------------------------------------- any of them
+# ------------------------------------------------------------------------------------------------- all of them
 
-NOBODY = "127.0.0.1:1"
-
-
-@pytest.fixture
-def silent():
-    """Return the address of a server that takes calls and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"127.0.0.1:{server.getsockname()[1]}"
+NO_SERVER = "127.0.0.1:1"
 
 
 def assert_lost_in_time(job, good, url, on_bad_file):
-    """Run a job of a good file and one that cannot be read; return the one line that is soon said."""
+    """Run a job of a good file and one that cannot be read; return the one line of the reason."""
     content = job(good, url, run={"timeout": 1, "retries": 0, "on_bad_file": on_bad_file})
     began = time.monotonic()
     if on_bad_file == "stop":
         with pytest.raises(ChunkError) as error:
             run_job(content)
-        said = str(error.value)
+        message = str(error.value)
     else:
         result = run_job(content)
         assert [loss["file"] for loss in result.losses] == [url]
         assert result.summary["datasets"]["toy"]["n_events"] == 13
-        said = result.losses[0]["reason"]
+        message = result.losses[0]["reason"]
     assert time.monotonic() - began < 10
-    assert said.startswith(f"{url}: cannot be read (")
-    assert "\n" not in said
-    return said
+    assert message.startswith(f"{url}: cannot be read (")
+    assert "\n" not in message
+    return message
 
 
 @pytest.mark.parametrize(
@@ -404,9 +333,7 @@ def assert_lost_in_time(job, good, url, on_bad_file):
         ("root://127.0.0.1//calo/a.root", "fsspec_xrootd", r"pip install 'hep_peaksum\[xrootd\]'"),
     ],
 )
-def test_a_package_that_is_missing_is_named_before_anything_is_read(
-    job, monkeypatch, url, module, remedy, tmp_path
-):
+def test_a_missing_package_is_named_before_anything_is_read(job, monkeypatch, url, module, remedy, tmp_path):
     without(monkeypatch, module)
     with pytest.raises(ConfigError, match=rf"datasets.toy.files: {url}: .* not installed: {remedy}") as error:
         run_job(job(url, run={"on_bad_file": "skip"}))
@@ -415,7 +342,7 @@ def test_a_package_that_is_missing_is_named_before_anything_is_read(
 
 
 def without(monkeypatch, module):
-    """Let a package be missing, also for fsspec, which remembers what it has found."""
+    """Make a package missing, also for fsspec, which caches what it has imported."""
     registry = importlib.import_module("fsspec.registry")._registry
     for protocol in ("https", "s3", "root"):
         monkeypatch.delitem(registry, protocol, raising=False)
@@ -426,19 +353,21 @@ def without(monkeypatch, module):
 @pytest.mark.parametrize(
     "url", ["http://{}/a.root", "s3://calo/a.root", "root://{}//calo/a.root"], ids=["http", "s3", "xrootd"]
 )
-def test_check_tells_a_server_in_trouble_in_one_line(job, monkeypatch, url):
+def test_check_reports_a_failing_server_in_one_line(job, monkeypatch, url):
     package({"s": "s3fs", "r": "fsspec_xrootd"}.get(url[0], "aiohttp"))
-    settings = {"anon": True, "endpoint_url": f"http://{NOBODY}"}
+    settings = {"anon": True, "endpoint_url": f"http://{NO_SERVER}"}
     monkeypatch.setitem(fsspec.config.conf, "s3", settings)
-    url = url.format(NOBODY)
+    url = url.format(NO_SERVER)
     with pytest.raises(ConfigError, match=f"{url}: cannot be read ") as error:
         check_inputs(parse_config(job(url, run={"timeout": 1})))
     assert len(error.value.problems) == 1
     assert "\n" not in str(error.value)
 
 
-def test_a_protocol_that_nobody_knows_is_told(job):
-    with pytest.raises(ConfigError, match=r"gopher://a/b.root: fsspec knows no gopher://, expected https://"):
+def test_an_unknown_protocol_is_an_error(job):
+    with pytest.raises(
+        ConfigError, match=r"gopher://a/b.root: fsspec has no file system for gopher://, expected https://"
+    ):
         run_job(job("gopher://a/b.root"))
 
 

@@ -41,7 +41,7 @@ def test_the_seed_is_summed_and_not_searched():
     assert (0, 0) not in [(cell.row, cell.col) for cell in nine.search_cells()]
 
 
-def test_a_window_is_drawn_as_it_looks():
+def test_a_drawn_window_has_the_cells_of_the_drawing():
     cross = """
         .x.
         xox
@@ -135,7 +135,7 @@ def test_nothing_is_compared_in_a_sum_window():
 
 
 @pytest.mark.parametrize("rule", ["first", "all", "diagonal"])
-def test_a_drawing_with_marks_leaves_no_room_for_a_tie_rule(rule):
+def test_a_drawing_with_marks_excludes_a_tie_rule(rule):
     with pytest.raises(ValidationError, match=f"tie_rule '{rule}'.*leave tie_rule out"):
         PeakSumSettings(search_window="=o>", tie_rule=rule)
 
@@ -146,7 +146,7 @@ def test_a_drawn_tie_rule_has_to_be_drawn(window):
         PeakSumSettings(search_window=window, tie_rule="drawn")
 
 
-def test_an_unknown_tie_rule_is_refused_with_those_there_are():
+def test_an_unknown_tie_rule_is_refused_and_the_known_ones_are_listed():
     with pytest.raises(ValidationError, match=r"(?s)tie_rule.*'all', 'none', 'first'"):
         PeakSumSettings(tie_rule="highest")
 
@@ -198,7 +198,7 @@ def test_the_strips_of_cms_have_27_towers_each_and_none_twice():
         pytest.param("seed_treshold", 1, "[Ee]xtra", id="misspelt_knob"),
     ],
 )
-def test_a_wrong_value_is_refused_by_the_name_of_its_knob(knob, value, message):
+def test_a_wrong_value_is_refused_and_its_key_is_named(knob, value, message):
     with pytest.raises(ValidationError, match=f"(?s){knob}.*({message})"):
         PeakSumSettings(**{knob: value})
 
@@ -221,7 +221,7 @@ def test_equal_settings_are_one_key_of_a_dictionary():
     assert one != PeakSumSettings()
 
 
-def test_a_text_keeps_its_meaning_however_it_is_spaced():
+def test_blanks_in_a_threshold_do_not_matter():
     assert PeakSumSettings(seed_threshold="  4   GeV ") == PeakSumSettings(seed_threshold="4 GeV")
 
 
@@ -276,7 +276,7 @@ def test_an_energy_is_read_exactly(text, gev):
     assert energy_in_gev(text) == gev
 
 
-def test_a_number_is_what_is_written():
+def test_a_number_has_exactly_the_value_that_is_written():
     assert exact(0.3) == exact("0.3") == Fraction(3, 10)
 
 
@@ -306,7 +306,7 @@ def test_a_threshold_on_an_integer_grid_is_an_exact_integer(threshold, compariso
 
 
 @pytest.mark.parametrize("threshold", [2**63, 1e30, "1e10 TeV"])
-def test_a_threshold_that_no_64_bit_integer_reaches_is_refused(threshold):
+def test_a_threshold_beyond_64_bit_integers_is_refused(threshold):
     with pytest.raises(ValueError, match="64-bit integer"):
         inclusive_bound(threshold, ">=", 1e-9, integer=True)
 
@@ -346,6 +346,6 @@ def test_the_bound_is_the_threshold_for_every_integer(value, threshold):
 
 @pytest.mark.parametrize("threshold", [2**53 + 1, 2**53 + 3, -(2**53) - 1])
 @pytest.mark.parametrize("cell", [2.0**53, 2.0**53 + 2, 2.0**53 + 4, -(2.0**53), -(2.0**53) - 2])
-def test_an_integer_threshold_that_is_no_float_is_met_exactly_by_floating_cells(threshold, cell):
+def test_an_integer_threshold_between_two_floats_is_exact_on_floating_cells(threshold, cell):
     assert (cell >= inclusive_bound(threshold, ">", 1.0, integer=False)) == (cell > threshold)
     assert (cell >= inclusive_bound(threshold, ">=", 1.0, integer=False)) == (cell >= threshold)

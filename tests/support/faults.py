@@ -1,8 +1,8 @@
-"""Faults for a real run: this module is named as its schema, so every worker imports it, wherever it runs.
+"""Faults in a real run: a job that names this module as its schema imports it in every worker.
 
-HEP_PEAKSUM_FAULT holds JSON: `point`, the places where it happens; `action`, kill, fail or interrupt; `after`,
-how many times the point is passed before; `once`, a path: a fault that left its mark there does not come again
-at this point, and with `each` every chunk has a mark of its own.
+HEP_PEAKSUM_FAULT holds JSON: `point`, the places of the fault; `action`, kill, fail or interrupt; `after`, how
+many times a place is passed before; `once`, a path: where a fault has left its mark there, it does not happen
+again at this place, and with `each` every chunk has a mark of its own.
 """
 
 import errno
@@ -16,11 +16,11 @@ from pathlib import Path
 
 from coffea.nanoevents import BaseSchema
 
-from hep_peaksum.config.formats import RECORDS
+from hep_peaksum.config.formats import RECORDS, SUMMARY
 from hep_peaksum.results import parquet, root_files
 
 FAULT = json.loads(os.environ.get("HEP_PEAKSUM_FAULT", "{}"))
-passed = Counter()
+n_passed = Counter()
 
 
 class Schema(BaseSchema):
@@ -28,12 +28,12 @@ class Schema(BaseSchema):
 
 
 def reach(point, name=""):
-    """Kill, fail or press Ctrl-C here, if it is the point and the time."""
+    """Kill, fail or press Ctrl-C, if this is the place and the time."""
     if point not in FAULT.get("point", ()):
         return
-    passed[point] += 1
+    n_passed[point] += 1
     mark = f"{FAULT['once']}-{point}" + (f"-{name}" if FAULT.get("each") else "")
-    if passed[point] <= FAULT.get("after", 0):
+    if n_passed[point] <= FAULT.get("after", 0):
         return
     try:
         os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
@@ -43,13 +43,15 @@ def reach(point, name=""):
         os.kill(os.getpid(), signal.SIGKILL)
     if FAULT["action"] == "interrupt":
         os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.3)  # the main thread hears of it
+        time.sleep(0.3)  # the main thread gets the signal
         return
     raise OSError(errno.EIO, "an injected fault")
 
 
 def inject():
-    write_part, replace, gathered = parquet.write_part, Path.replace, root_files._gathered
+    """Put the places in the way of a job."""
+    write_part, replace, rebatched = parquet.write_part, Path.replace, root_files._rebatched
+    acquire = futures._AcquireFutures.__enter__
 
     def faulty_write_part(events, path):
         write_part(events, path)
@@ -59,29 +61,28 @@ def inject():
         is_record = Path(target).parent.name == RECORDS
         if is_record:
             reach("move", Path(target).name)
-        if Path(target).name == "summary.json":
+        if Path(target).name == SUMMARY:
             reach("summary")
         replace(self, target)
         if is_record:
             reach("record", Path(target).name)
 
-    def faulty_gathered(parts):
-        for events in gathered(parts):
+    def faulty_rebatched(parts):
+        for events in rebatched(parts):
             yield events
             reach("merge")
 
-    acquire = futures._AcquireFutures.__enter__
-
     def faulty_acquire(self):
-        held = self.futures[::2]
-        for future in held:
+        locked = self.futures[::2]
+        for future in locked:
             future._condition.acquire()
         reach("wait")
-        for future in held:
+        for future in locked:
             future._condition.release()
         acquire(self)
 
-    parquet.write_part, Path.replace, root_files._gathered = faulty_write_part, faulty_replace, faulty_gathered
+    parquet.write_part, Path.replace = faulty_write_part, faulty_replace
+    root_files._rebatched = faulty_rebatched
     futures._AcquireFutures.__enter__ = faulty_acquire
 
 

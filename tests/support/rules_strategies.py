@@ -7,7 +7,8 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from oracle import read_window
-from rules_oracle import bounding_box, one_step_inside, pileup_settings, ring_around, square, strips
+from rules_pileup import pileup_settings
+from rules_plane import bounding_box, one_step_inside, ring_around, square, strips
 from strategies import DIRECTIONAL, DIRECTIONLESS, INDEX_ORDERED, windows
 
 INDEX_FREE_TIES = (*DIRECTIONLESS, *DIRECTIONAL, "drawn")
@@ -22,7 +23,7 @@ FRACTIONS = (0.0, 0.1, 0.2, 0.3, 0.1 + 0.2, 1 / 3, 0.7, -0.1, -1 / 3, 1000.001)
 
 
 class Question(NamedTuple):
-    """Some events and what is asked about them."""
+    """Some events, and the rules by which to find which fields of their clusters."""
 
     grids: np.ndarray  # (event, row, col): int64, float32 or float64
     mask: np.ndarray | None  # of one event or of all
@@ -48,14 +49,13 @@ class Question(NamedTuple):
 
     def times(self, factor):
         """Return the same question in a smaller unit of energy."""
-        kept = {
+        scaled_rules = {
             word: scaled(self.rules[word], factor)
             for word in ("cell_threshold", "sum_threshold", *["seed_threshold"] * (not self.is_significance))
         }
         heights = ("min_seed_gap", "min_prominence", "neighbour_threshold")
-        kept |= {word: scaled(self.rules[word], factor) for word in heights if not self.is_significance}
-        asked = self.given(**kept)
-        return asked._replace(
+        scaled_rules |= {word: scaled(self.rules[word], factor) for word in heights if not self.is_significance}
+        return self.given(**scaled_rules)._replace(
             grids=self.grids * self.grids.dtype.type(factor),
             noise=None if self.noise is None else self.noise * factor,
             saturated=tuple(code * factor for code in self.saturated),
@@ -76,7 +76,7 @@ class Question(NamedTuple):
 
     @property
     def pileup_names(self):
-        return [wanted["name"] for wanted in self.rules["pileup"]]
+        return [estimate["name"] for estimate in self.rules["pileup"]]
 
     @property
     def lengths(self):
@@ -169,7 +169,7 @@ def sum_windows(draw, n_towers, periodic, *, gates=True):
 def pileups(draw, rules, n_towers, periodic, *, phi_rings=True):
     """Any estimates that fit into the plane."""
     kinds = ("chunky_donut", "donut", "ring_median", *["phi_ring"] * phi_rings)
-    wanted = []
+    estimates = []
     for n, kind in enumerate(draw(st.lists(st.sampled_from(kinds), max_size=2))):
         one = {"kind": kind, "name": f"under_{n}"}
         one["edge"] = draw(st.sampled_from(("existing", "zero") if "ring" in kind else ("zero", "strip")))
@@ -181,20 +181,20 @@ def pileups(draw, rules, n_towers, periodic, *, phi_rings=True):
         if "donut" in kind:
             one["length"] = draw(st.sampled_from((1, 3)))
         if fits(one, rules, n_towers, periodic):
-            wanted.append(one)
-    return tuple(wanted)
+            estimates.append(one)
+    return tuple(estimates)
 
 
-def fits(wanted, rules, n_towers, periodic):
+def fits(estimate, rules, n_towers, periodic):
     """Return whether an estimate looks at no cell twice, and a ring without its cluster still has cells."""
-    how = type("How", (), rules)
-    box, wanted = bounding_box(how), pileup_settings(wanted, how)
-    if wanted.kind == "phi_ring":
-        length = n_towers[1] if wanted.axis == "cols" else n_towers[0]
+    settings = type("How", (), rules)
+    box, estimate = bounding_box(settings), pileup_settings(estimate, settings)
+    if estimate.kind == "phi_ring":
+        length = n_towers[1] if estimate.axis == "cols" else n_towers[0]
         return length > box.area
-    if wanted.kind == "ring_median":
-        return not meets_twice(ring_around(box, wanted.depth), n_towers, periodic)
-    reached = [offset for strip in strips(box, wanted.depth, wanted.length) for offset in strip]
+    if estimate.kind == "ring_median":
+        return not meets_twice(ring_around(box, estimate.depth), n_towers, periodic)
+    reached = [offset for strip in strips(box, estimate.depth, estimate.length) for offset in strip]
     return not meets_twice(reached, n_towers, periodic)
 
 
@@ -218,9 +218,9 @@ def questions(
     phi_rings=True,
     most_events=3,
 ):
-    """Everything that may be asked, each time something else.
+    """Draw any combination of the rules, with cells, mask and noise.
 
-    With `whole` no sum depends on the order in which it is made.
+    With `whole` no sum depends on the order of addition.
     """
     n_towers = draw(st.integers(1, 6)), draw(st.integers(1, 5))
     periodic = draw(st.tuples(st.booleans(), st.booleans()))
@@ -281,7 +281,7 @@ def questions(
     rules |= {} if tie_rule == "drawn" else {"tie_rule": tie_rule}
     rules["pileup"] = draw(pileups(rules, n_towers, periodic, phi_rings=phi_rings))
     if rules["pileup"]:
-        rules["subtract"] = draw(perhaps(st.sampled_from([wanted["name"] for wanted in rules["pileup"]])))
+        rules["subtract"] = draw(perhaps(st.sampled_from([estimate["name"] for estimate in rules["pileup"]])))
         rules["sum_threshold_on"] = draw(st.sampled_from(("sum", "net")))
     axes = draw(axes_of(shape[1:], periodic)) if coarsen == (1, 1) else (None, None)
     numbers = st.integers(1, 3).map(float) if whole else st.sampled_from((0.1, 0.5, 1.0, 1.7, 2.0))
@@ -316,7 +316,7 @@ def fields_that_fit(rules, n_towers, periodic, axes, *, has_noise):
         fields += [name] * (not meets_twice(offsets, n_towers, periodic))
     places = ["row", "col", *(axis[0] for axis in axes if axis is not None)]
     fields += [f"{word}_{place}" for word in ("barycentre", "width") for place in places]
-    fields += [*(wanted["name"] for wanted in rules["pileup"]), *["net"] * bool(rules["pileup"])]
+    fields += [*(estimate["name"] for estimate in rules["pileup"]), *["net"] * bool(rules["pileup"])]
     return tuple(fields)
 
 
@@ -341,8 +341,7 @@ def sharing_questions(draw):
         "pileup": (),
         "subtract": None,
     }
-    asked = question.given(**rules)
-    corner = asked.arrays(lambda array: array[..., : shape[0], : shape[1]])
+    corner = question.given(**rules).arrays(lambda array: array[..., : shape[0], : shape[1]])
     return corner._replace(mask=None, axes=(None, None), fields=("row", "col", "peak_sum"))
 
 

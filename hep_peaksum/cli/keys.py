@@ -1,0 +1,123 @@
+"""The command `keys`: what every key of a config means, and the JSON schema for editors."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from hep_peaksum.config.reference import Key
+
+LONGEST_LINE = 100
+
+
+@click.command()
+@click.argument("key", required=False)
+@click.option("--schema", is_flag=True, help="Print the JSON schema of a config, for editors.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Write the schema to a file."
+)
+def keys(key: str | None, schema: bool, output: str | None) -> None:
+    """Explain the keys of a config.
+
+    Without KEY the sections are listed. KEY is a section (clusters), a key (overlap), or a path
+    (clusters.Jet.overlap).
+    """
+    from hep_peaksum.config import reference
+
+    if output is not None and not schema:
+        msg = "-o writes the schema: add --schema"
+        raise click.UsageError(msg)
+    if schema:
+        _write_schema(output)
+    elif key is None:
+        _print_sections(reference.config_keys())
+    else:
+        _print_matches(reference.find_keys(key), key)
+
+
+def _write_schema(output: str | None) -> None:
+    from hep_peaksum.config.schema import SCHEMA
+
+    text = SCHEMA.read_text(encoding="utf-8")
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    Path(output).write_text(text, encoding="utf-8")
+    click.echo(f"{output} is written; begin a config beside it with")
+    click.echo(f"# yaml-language-server: $schema={Path(output).name}")
+
+
+def _print_sections(sections: Sequence[Key]) -> None:
+    click.echo("The sections of a config; hep-peaksum keys SECTION lists the keys of one.")
+    _print_table((key.path[-1], _summary(key)) for key in sections)
+
+
+def _print_matches(matches: Sequence[Key], word: str) -> None:
+    """Print everything about some keys; those that differ only in their place are printed once."""
+    from hep_peaksum.config.reference import every_key
+    from hep_peaksum.suggestions import did_you_mean
+
+    if not matches:
+        near = did_you_mean(word.rpartition(".")[2], (key.path[-1] for key in every_key()))
+        msg = f"no key {word!r}{near}; hep-peaksum keys lists the sections"
+        raise click.UsageError(msg)
+    sections = [key for key in matches if key.path == (word,)]
+    others = [key.name for key in matches if key not in sections]
+    alike: dict[object, list[Key]] = {}
+    for key in sections or matches:
+        inner = tuple(each.path[-1] for each in key.keys)
+        alike.setdefault((key.type, key.description, inner), []).append(key)
+    for number, group in enumerate(alike.values()):
+        if number:
+            click.echo()
+        _print_key(group)
+    if sections and others:
+        click.echo(f"\nSee also {', '.join(others)}.")
+
+
+def _print_key(alike: Sequence[Key]) -> None:
+    """Print everything about a key that exists in one or more places."""
+    key = alike[0]
+    click.echo(click.style(", ".join(each.name for each in alike), bold=True))
+    click.echo("\n" + "\n".join(_wrapped(key.description, "  ")))
+    has_list_of_options = any(key.options.values())
+    rows = [] if key.keys or has_list_of_options else [("type", key.type)]
+    if key.is_required or key.default:
+        rows.append(("default", key.default or "none: this key is required"))
+    _print_table(rows)
+    if has_list_of_options:
+        _print_table(key.options.items())
+    if key.example:
+        click.echo("\n" + textwrap.indent(f"Example:\n{textwrap.indent(key.example, '  ')}", "  "))
+    _print_table((each.path[-1], _summary(each)) for each in key.keys)
+
+
+def _summary(key: Key) -> str:
+    """Return the first sentence about a key, and what holds if it is left out."""
+    if key.is_required:
+        return f"{key.summary} Required."
+    return f"{key.summary} Default: {key.default}." if key.default else key.summary
+
+
+def _print_table(rows: Iterable[tuple[str, str]]) -> None:
+    """Print words with wrapped texts beside them, below an empty line."""
+    rows = list(rows)
+    width = max((len(word) for word, _ in rows), default=0)
+    lines = []
+    for word, text in rows:
+        first, *others = _wrapped(text, " " * (width + 4))
+        lines += [f"  {word:<{width}}  {first.lstrip()}", *others]
+    if lines:
+        click.echo("\n" + "\n".join(lines))
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    width = min(shutil.get_terminal_size().columns, LONGEST_LINE)
+    lines = textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    return lines or [""]

@@ -1,0 +1,105 @@
+"""Help, version and the demo: what a newcomer runs first, in an empty folder."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import uproot
+from cli_output import PNG, complaints, counts_of, python_m
+
+
+def test_help_and_version_work_in_a_shell(tmp_path):
+    shown = python_m("--help", cwd=tmp_path)
+    assert shown.returncode == 0
+    commands = ["demo", "run", "check", "inspect", "show", "init", "status", "presets"]
+    assert all(f"\n  {name} " in shown.stdout for name in commands)
+    assert python_m("--version", cwd=tmp_path).stdout.startswith("hep_peaksum ")
+
+
+def test_help_loads_nothing_heavy(tmp_path):
+    code = (
+        "import sys\nfrom hep_peaksum.cli.main import main\n"
+        "try: main(['run', '--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'coffea', 'uproot', 'awkward', 'numba', 'matplotlib', 'scipy', 'pydantic'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.slow
+def test_the_first_run_on_a_machine_reports_the_compilation(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    first, second = (python_m("demo", "--events", "20", cwd=tmp_path) for _ in range(2))
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert " ".join(first.stdout.split()).count("compiling the search for cells of this type, once") == 1
+    assert "compiling" not in second.stdout
+
+
+@pytest.mark.slow
+def test_the_demo_runs_in_an_empty_folder_and_again(tmp_path, cli):
+    first = python_m("demo", "--events", "150", cwd=tmp_path / "here")
+    assert first.returncode == 0, first.stderr
+    assert not first.stderr
+    for words in ("true showers", "found within one cell", "fake clusters", "energy resolution"):
+        assert words in first.stdout
+    folder = tmp_path / "here" / "hep-peaksum-demo"
+    plots = list((folder / "results/plots").iterdir())
+    assert len(plots) >= 4
+    assert all(path.read_bytes().startswith(PNG) for path in plots)
+    assert sum(uproot.open(path)["Events"].num_entries for path in folder.glob("toy-*.root")) == 150
+
+    status, out, err = cli("demo", "--events", "150")
+    assert (status, err) == (0, "")
+    assert "2 of 2 chunks were already finished" in out
+    status, out, err = cli(
+        "run", "hep-peaksum-demo/quickstart.yaml", "--set", "output.directory=hep-peaksum-demo/mine"
+    )
+    assert (status, err) == (0, "")
+
+
+def test_a_demo_of_another_size_replaces_the_first(cli):
+    assert cli("demo", "--events", "40")[0] == 0
+    status, out, err = cli("demo", "--events", "60", "--seed", "2")
+    assert (status, err) == (0, "")
+    assert "60 events" in out
+    assert sum(uproot.open(p)["Events"].num_entries for p in Path("hep-peaksum-demo").glob("toy-*.root")) == 60
+    assert uproot.open("hep-peaksum-demo/results/toy/clusters.root")["Events"].num_entries == 60
+
+
+def test_a_demo_runs_again_after_its_files_were_replaced(cli):
+    for n_events in (40, 60, 40):
+        status, out, err = cli("demo", "--events", n_events)
+        assert (status, err) == (0, "")
+        assert counts_of(out, "toy") == ("2", str(n_events), "0")
+
+
+def test_a_demo_of_one_event_runs(cli):
+    status, _, err = cli("demo", "--events", "1")
+    assert (status, err) == (0, "")
+
+
+def test_a_demo_with_an_edited_config_says_what_to_do(cli):
+    cli("demo", "--events", "20")
+    config = Path("hep-peaksum-demo/quickstart.yaml")
+    config.write_text(config.read_text().replace("seed_threshold: 1 GeV", "seed_threshold: 2 GeV"))
+    status, _, err = cli("demo", "--events", "20")
+    assert status == 2
+    assert "holds the results of another config" in complaints(err)[0]
+
+
+def test_garbage_collection_resumes_after_the_imports():
+    code = """
+import gc
+from hep_peaksum.job.worker_startup import importing
+with importing():
+    assert not gc.isenabled()
+    import numpy
+assert gc.isenabled() and gc.get_freeze_count() > 10_000
+n_frozen = gc.get_freeze_count()
+with importing():
+    numpy.things = [[] for _ in range(1000)]
+assert gc.isenabled() and gc.get_freeze_count() <= n_frozen  # what came since then is not kept for ever
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,226 @@
+"""Everything a user can get wrong gives one clear line per problem and an exit status."""
+
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+from cli_output import complaints
+
+
+def unknown_key(content, write):
+    content["clusters"]["Jet"]["seed_treshold"] = content["clusters"]["Jet"].pop("seed_threshold")
+    return 2, ["clusters.Jet.seed_treshold: unknown key (did you mean 'seed_threshold'?)"]
+
+
+def unknown_section(content, write):
+    content["cluster"] = content.pop("clusters")
+    return 2, ["clusters: missing, the config needs it", "cluster: unknown key (did you mean 'clusters'?)"]
+
+
+def missing_branch(content, write):
+    content["grids"]["calo"]["dense"]["branch"] = "cels"
+    return 1, ["{file}: no branch 'cels' (did you mean 'cells'?); there are run, luminosityBlock, event, cells"]
+
+
+def missing_tree(content, write):
+    content["datasets"]["toy"]["files"] = dict.fromkeys(content["datasets"]["toy"]["files"], "Evnts")
+    return 1, ["{file}: no tree 'Evnts' (did you mean 'Events'?); there are Events"]
+
+
+def missing_friend(content, write):
+    content["events"]["keep"] = ["ev:nPV"]
+    return 2, ["branch 'ev:nPV': no friend 'ev': name its tree in the section friends"]
+
+
+def wrong_shape(content, write):
+    content["grids"]["calo"]["dense"]["shape"] = [8, 6]
+    content["grids"]["calo"]["rows"]["bins"] = 8
+    content["grids"]["calo"]["cols"]["bins"] = 6
+    return 1, ["{file}: cells: the array has (6, 8) cells an event, the grid needs (8, 6) (row, col)"]
+
+
+def shape_against_axes(content, write):
+    content["grids"]["calo"]["dense"]["shape"] = [8, 6]
+    return 2, ["grids.calo: shape [8, 6] does not fit the axes ['row', 'col'] of a grid of (6, 8) cells"]
+
+
+def ragged_rows(content, write):
+    lists = ak.values_astype(ak.Array([[1] * 48] * 5 + [[1] * 47] + [[1] * 48]), "f4")
+    content["datasets"]["toy"]["files"] = {write("bad.root", 7, cells=lists): "Events"}
+    return 1, ["{file}: entry 5: cells: 47 values where the grid needs 48"]
+
+
+def _strange(value, content, write):
+    cells = np.zeros((9, 6, 8), "f4")
+    cells[7, 1, 2] = value
+    content["datasets"]["toy"]["files"] = {write("bad.root", 9, cells=cells): "Events"}
+    content["run"] = {"chunksize": 5}
+    return 1, [f"{{file}}: entry 7: cell (row 1, col 2) is {value}: mask it, or set nonfinite to 'mask'"]
+
+
+def not_a_number(content, write):
+    return _strange(np.nan, content, write)
+
+
+def infinity(content, write):
+    return _strange(np.inf, content, write)
+
+
+def window_longer_than_the_circle(content, write):
+    content["clusters"]["Jet"]["search_window"] = [3, 9]
+    content["clusters"]["Jet"]["sum_window"] = [3, 5]
+    output = (
+        "clusters.Jet: search_window is longer than the periodic axis phi (8 cells) and would meet a cell twice"
+    )
+    return 2, [f"{output}: make the window shorter, or the axis not periodic"]
+
+
+def four_vector_without_positions(content, write):
+    content["grids"]["calo"]["rows"] = {"name": "eta", "n": 6}
+    content["clusters"]["Jet"]["fields"] = ["peak_sum", "pt"]
+    output = "clusters.Jet: field 'pt' needs positions on an axis named eta"
+    return 2, [f"{output}: add name and edges, or bins, start and stop, to rows or cols"]
+
+
+def missing_file(content, write):
+    content["datasets"]["toy"]["files"] = {"gone.root": "Events"}
+    return 2, ["datasets.toy.files: there is no file 'gone.root' (seen from {here})"]
+
+
+def empty_glob(content, write):
+    content["datasets"]["toy"]["files"] = {"gone/*.root": "Events"}
+    return 2, ["datasets.toy.files: no file matches 'gone/*.root' (seen from {here})"]
+
+
+def no_root_file(content, write):
+    Path("bad.root").write_text("this is no ROOT file" * 50)
+    content["datasets"]["toy"]["files"] = {"bad.root": "Events"}
+    return 1, ["bad.root: cannot be read as a ROOT file"]
+
+
+def empty_file(content, write):
+    Path("bad.root").touch()
+    content["datasets"]["toy"]["files"] = {"bad.root": "Events"}
+    return 1, ["bad.root: cannot be read as a ROOT file"]
+
+
+def _cut(part, content, write):
+    whole = Path(write("large.root", 2000)).read_bytes()
+    Path("bad.root").write_bytes(whole[: int(len(whole) * part)])
+    content["datasets"]["toy"]["files"] = {"bad.root": "Events"}
+    return 1, ["bad.root: "]
+
+
+def truncated_to_a_half(content, write):
+    return _cut(0.5, content, write)
+
+
+def truncated_to_a_thousandth(content, write):
+    return _cut(0.001, content, write)
+
+
+def directory_of_another_config(content, write):
+    output = Path(content["output"]["directory"])
+    output.mkdir()
+    (output / "manifest.json").write_text('{"fingerprint": "other", "job": {}, "datasets": {}}')
+    return 2, ["output.directory: {output} holds the results of another config ("]
+
+
+def unwritable_directory(content, write):
+    Path("file").touch()
+    content["output"]["directory"] = "file/results"
+    return 2, ["output.directory: file/results cannot be written (Not a directory)"]
+
+
+BAD = [
+    unknown_key,
+    unknown_section,
+    missing_branch,
+    missing_tree,
+    missing_friend,
+    wrong_shape,
+    shape_against_axes,
+    ragged_rows,
+    not_a_number,
+    infinity,
+    window_longer_than_the_circle,
+    four_vector_without_positions,
+    missing_file,
+    empty_glob,
+    no_root_file,
+    empty_file,
+    truncated_to_a_half,
+    truncated_to_a_thousandth,
+    directory_of_another_config,
+    unwritable_directory,
+]
+
+
+@pytest.mark.parametrize("spoil", BAD, ids=lambda spoil: spoil.__name__)
+def test_a_mistake_is_one_clear_line_and_an_exit_status(cli, write_events, job, write_config, spoil):
+    content = job(write_events("a.root", 5))
+    status, expected = spoil(content, write_events)
+    places = {
+        "file": next(iter(content["datasets"]["toy"]["files"])),
+        "here": Path.cwd(),
+        "output": content["output"]["directory"],
+    }
+    found = cli("run", write_config(content))
+    assert found[0] == status
+    output = complaints(found[2])
+    assert len(output) == len(expected)
+    for line, words in zip(sorted(output), sorted(expected), strict=True):
+        assert line.startswith(words.format(**places))
+
+
+def test_a_truncated_file_is_reported_without_uproot_internals(cli, write_events, job, write_config):
+    content = job(write_events("a.root", 5))
+    _cut(0.5, content, write_events)
+    _, _, err = cli("run", write_config(content))
+    assert "FSSpecSource" not in err
+    assert "cannot be read as a ROOT file" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param("clusters: [", "job.yaml: not YAML (", id="not_yaml"),
+        pytest.param("", "job.yaml: a config is a map of sections, this file holds nothing", id="empty"),
+        pytest.param("a: 1\na: 2\n", "the key 'a' occurs twice", id="key_twice"),
+    ],
+)
+def test_a_file_that_is_not_a_config_is_one_line(cli, write_config, text, problem):
+    status, _, err = cli("run", write_config(text))
+    assert status == 2
+    assert len(complaints(err)) == 1
+    assert problem in err
+
+
+def test_a_missing_config_is_one_line(cli):
+    status, _, err = cli("run", "gone.yaml")
+    assert status == 2
+    assert complaints(err) == ["gone.yaml: cannot be read (No such file or directory)"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("clusters.Jet.seed_threshold", "write key.path=value"),
+        ("clusters.Jet.grid.0.x=1", "the config has no place 'clusters.Jet.grid.0.x'"),
+        ("run.chunksize=[", "the value is not YAML"),
+        ("run.chunksise=4", "run.chunksise: unknown key (did you mean 'chunksize'?)"),
+    ],
+)
+def test_a_wrong_override_is_one_line(cli, good, setting, problem):
+    status, _, err = cli("run", good, "--set", setting)
+    assert status == 2
+    assert len(complaints(err)) == 1
+    assert problem in err
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["rnu"], ["run", "--fast"], ["demo", "--events", "0"]])
+def test_wrong_usage_shows_how_and_exits_with_2(cli, arguments):
+    status, _, err = cli(*arguments)
+    assert status == 2
+    assert "Error: " in err

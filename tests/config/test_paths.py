@@ -1,0 +1,74 @@
+"""Paths of a config: patterns, variables, and files that do not exist."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hep_peaksum.config.paths import expand_files
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return a folder of four files, the working directory of the test."""
+    for name in ("b.root", "a.root", "deep/c.root", "other.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [
+        pytest.param(["b.root", "a.root"], ["b.root", "a.root"], id="as_they_are_listed"),
+        pytest.param(["*.root"], ["a.root", "b.root"], id="glob_is_sorted"),
+        pytest.param(["b.root", "*.root"], ["b.root", "a.root"], id="none_twice"),
+        pytest.param(["**/*.root"], ["a.root", "b.root", "deep/c.root"], id="recursive"),
+        pytest.param(["[ab].root"], ["a.root", "b.root"], id="brackets"),
+        pytest.param(["$FOLDER/a.root"], ["{folder}/a.root"], id="environment"),
+        pytest.param(["${FOLDER}/*.root"], ["{folder}/a.root", "{folder}/b.root"], id="environment_in_braces"),
+        pytest.param(["~/a.root"], ["{folder}/a.root"], id="home"),
+        pytest.param(
+            ["root://eos.cern.ch//store/*.root", "https://x.org/a.root"],
+            ["root://eos.cern.ch//store/*.root", "https://x.org/a.root"],
+            id="remote_urls_are_left_alone",
+        ),
+    ],
+)
+def test_patterns_are_expanded_sorted_and_without_duplicates(folder, monkeypatch, patterns, expected):
+    monkeypatch.setenv("FOLDER", str(folder))
+    monkeypatch.setenv("HOME", str(folder))
+    result = expand_files(dict.fromkeys(patterns, "Events"))
+    assert list(result) == [path.format(folder=folder) for path in expected]
+    assert set(result.values()) == {"Events"}
+
+
+@pytest.mark.parametrize("second", ["./a.root", "deep/../a.root", "{folder}/a.root"])
+def test_a_file_with_two_names_is_listed_once(folder, second):
+    assert list(expand_files({"a.root": "Events", second.format(folder=folder): "Events"})) == ["a.root"]
+
+
+@pytest.mark.parametrize("name", ["a[1].root", "a b.root", "a:b.root", "a#b.root"])
+def test_special_characters_are_only_part_of_a_name(folder, name):
+    (folder / name).touch()
+    assert expand_files({name: "Events"}) == {name: "Events"}
+
+
+def test_a_tree_belongs_to_its_pattern(folder):
+    assert expand_files({"a.root": "A", "deep/*": "C"}) == {"a.root": "A", str(Path("deep/c.root")): "C"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "error", "problem"),
+    [
+        pytest.param("gone.root", FileNotFoundError, "there is no file 'gone.root' .seen from ", id="missing"),
+        pytest.param("*.gone", FileNotFoundError, "no file matches '\\*.gone' .seen from ", id="empty_glob"),
+        pytest.param("deep", FileNotFoundError, "there is no file 'deep'", id="a_folder"),
+        pytest.param("$NOT_SET/a.root", ValueError, "environment variable that is not set", id="not_set"),
+    ],
+)
+def test_missing_files_are_errors(folder, pattern, error, problem):
+    os.environ.pop("NOT_SET", None)
+    with pytest.raises(error, match=problem):
+        expand_files({pattern: "Events"})

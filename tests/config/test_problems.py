@@ -1,0 +1,368 @@
+"""What can be wrong in a config: all of it is reported at once, a line each."""
+
+import pytest
+from small_config import problems, small
+
+from hep_peaksum.config.load import parse_config
+
+WRONG = {
+    # unknown keys, at every level
+    "unknown_section": ("dataset={}", "dataset: unknown key (did you mean 'datasets'?)"),
+    "unknown_section_far": ("colour=red", "colour: unknown key"),
+    "unknown_key_of_a_dataset": (
+        "datasets.data.meta_data={}",
+        "datasets.data.meta_data: unknown key (did you mean 'metadata'?)",
+    ),
+    "unknown_key_of_events": ("events={shema: base}", "events.shema: unknown key (did you mean 'schema'?)"),
+    "unknown_identity": ("events.identify={run: r, lumi: r, event: e}", "events.identify.lumi: "),
+    "unknown_key_of_a_grid": ("grids.calo.row={n: 24}", "grids.calo.row: unknown key (did you mean 'rows'?)"),
+    "unknown_unit_of_a_grid": (
+        "grids.calo.units=1 GeV",
+        "grids.calo.units: unknown key (did you mean 'unit'?)",
+    ),
+    "unknown_geometry_word": (
+        "grids.calo.geometri=x",
+        "grids.calo.geometri: unknown key (did you mean 'geometry'?)",
+    ),
+    "unknown_key_of_an_axis": (
+        "grids.calo.rows={n: 24, periodik: true}",
+        "grids.calo.rows.periodik: unknown key (did you mean 'periodic'?)",
+    ),
+    "unknown_key_of_dense": (
+        "grids.calo.dense.brunch=e",
+        "grids.calo.dense.brunch: unknown key (did you mean 'branch'?)",
+    ),
+    "unknown_key_of_clusters": (
+        "clusters.Jet.seed_treshold=1",
+        "clusters.Jet.seed_treshold: unknown key (did you mean 'seed_threshold'?)",
+    ),
+    "unknown_field_word": (
+        "clusters.Jet.field=[sum]",
+        "clusters.Jet.field: unknown key (did you mean 'fields'?)",
+    ),
+    "unknown_key_of_output": ("output.plot=false", "output.plot: unknown key (did you mean 'plots'?)"),
+    "unknown_key_of_run": ("run.worker=2", "run.worker: unknown key (did you mean 'workers'?)"),
+    "a_key_that_is_a_number": ("run={3: 4}", "run.3: "),
+    # wrong types and values
+    "true_for_one_worker": ("run.workers=true", "run.workers: True "),
+    "true_for_a_threshold": (
+        "clusters.Jet.seed_threshold=true",
+        "clusters.Jet.seed_threshold: True is not a number",
+    ),
+    "true_for_a_number_of_cells": ("grids.calo.rows={n: true}", "grids.calo.rows.n: True "),
+    "one_for_true": ("output.plots=1", "output.plots: 1 "),
+    "one_for_periodic": ("grids.calo.rows={n: 24, periodic: 1}", "grids.calo.rows.periodic: 1 "),
+    "a_float_of_workers": ("run.workers=1.5", "run.workers: 1.5 "),
+    "a_word_of_workers": ("run.workers=two", "run.workers: 'two' "),
+    "no_workers": ("run.workers=0", "run.workers: 0 "),
+    "no_directory": ("output.directory=", "output.directory: has no value, expected text"),
+    "an_empty_directory": ("output.directory=''", "output.directory: '' "),
+    "a_list_of_sections": ("clusters=[Jet]", "clusters: ['Jet'] "),
+    "a_list_of_clusters": ("clusters=[{Jet: {grid: calo}}]", "clusters: [{'Jet': {'grid': 'calo'}}] "),
+    "a_list_of_grids": ("grids=[{calo: {}}]", "grids: [{'calo': {}}] "),
+    "grids_that_are_a_number": ("grids=3", "grids: 3 "),
+    "a_list_of_events": ("events=[{a: 1}]", "events: [{'a': 1}] "),
+    "a_list_of_histograms": ("histograms=[{a: 1}]", "histograms: [{'a': 1}] "),
+    "a_collection_that_is_a_word": ("clusters.Jet=calo", "clusters.Jet: 'calo' "),
+    "a_grid_that_is_a_number": ("clusters.Jet.grid=3", "clusters.Jet.grid: 3 "),
+    "a_grid_that_is_a_map": ("clusters.Jet.grid=[{a: 1}]", "clusters.Jet.grid.0: "),
+    "a_preset_that_is_a_number": ("clusters.Jet.preset=3", "clusters.Jet.preset: 3 "),
+    "no_clusters": ("clusters={}", "clusters: "),
+    "an_empty_section": ("run=", "run: has no value, expected a map of keys"),
+    "a_list_for_a_threshold": ("clusters.Jet.seed_threshold=[1]", "clusters.Jet.seed_threshold: [1] "),
+    "a_list_for_a_cell_threshold": ("clusters.Jet.cell_threshold=[1]", "clusters.Jet.cell_threshold: [1] "),
+    "an_even_window": (
+        "clusters.Jet.search_window=[2, 3]",
+        "clusters.Jet.search_window: [2, 3] is not a window",
+    ),
+    "a_unit_of_thresholds": (
+        "clusters.Jet.seed_threshold=4 Gev",
+        "clusters.Jet.seed_threshold: '4 Gev' is not an e",
+    ),
+    "not_a_number": (
+        "clusters.Jet.seed_threshold=.nan",
+        "clusters.Jet.seed_threshold: nan is not a finite number",
+    ),
+    "unknown_tie_rule": ("clusters.Jet.tie_rule=firts", "clusters.Jet.tie_rule: 'firts' "),
+    "unknown_format": ("output.clusters=[parquet, csv]", "output.clusters.1: 'csv' "),
+    "unknown_executor": ("run.executor=dsk", "run.executor: 'dsk' "),
+    "unknown_schema": (
+        "events.schema=nano",
+        "events: schema 'nano' is none of base, nanoaod, delphes, edm4hep",
+    ),
+    "half_an_identity": (
+        "events.identify={run: r}",
+        "events: identify needs all of run, luminosityBlock and event;",
+    ),
+    "one_name_for_both_axes": (
+        "grids.calo.rows={n: 24, name: x}|grids.calo.cols={n: 16, name: x}",
+        "grids.calo: rows and cols are both named 'x'",
+    ),
+    "a_sum_window_with_marks": (
+        "clusters.Jet.sum_window='=o='",
+        "clusters.Jet: sum_window is drawn with",
+    ),
+    "hits_and_dense": (
+        "grids.calo.hits={row: a, col: b, value: c}",
+        "grids.calo: a grid is filled either from hits",
+    ),
+    "another_shape": ("grids.calo.rows={n: 23}", "grids.calo: shape [24, 16] does not fit"),
+    "a_wrong_axis_of_dense": (
+        "grids.calo.rows={n: 24}|grids.calo.cols={n: 16}|grids.calo.dense.axes=[row, colum]",
+        "grids.calo.dense.axes.1: 'colum' ",
+    ),
+    # what is not there
+    "unknown_preset": (
+        "clusters.Jet.preset=cms-jet",
+        "clusters.Jet.preset: no preset is called 'cms-jet': there are alice-emcal-nxn, alice-tpc",
+    ),
+    "unknown_geometry": (
+        "grids.calo.geometry=cms",
+        "grids.calo: no geometry is called 'cms': there are cms-l1-towers",
+    ),
+    "unknown_grid": (
+        "clusters.Jet.grid=cal",
+        "clusters.Jet.grid: no grid 'cal' (did you mean 'calo'?); there are calo",
+    ),
+    "unknown_friend": (
+        "events.keep=['ev:Event/nPV']",
+        "branch 'ev:Event/nPV': no friend 'ev': name its tree in the section friends",
+    ),
+    "unknown_field": (
+        "clusters.Jet.fields=[peak_summ]",
+        "clusters.Jet: no field is called 'peak_summ' (did you mean 'peak_sum'?)",
+    ),
+    "positions_that_are_not_there": (
+        "clusters.Jet.fields=[pt]",
+        "clusters.Jet: field 'pt' needs positions on an axis",
+    ),
+    "layers_that_are_not_there": (
+        "clusters.Jet.fields=[layer_sums]",
+        "clusters.Jet: field 'layer_sums' needs layers",
+    ),
+    "a_window_that_meets_itself": (
+        "grids.calo.cols={n: 16, periodic: true}|clusters.Jet.search_window=[3, 17]",
+        "clusters.Jet: search_window is longer than the periodic axis cols (16 cells)",
+    ),
+    "a_histogram_of_no_collection": (
+        "histograms={h: {axes: [{field: Tau.sum, edges: [0, 1]}]}}",
+        "histograms.h: 'Tau.sum' is of no collection: there are Jet",
+    ),
+    "a_histogram_of_no_field": (
+        "histograms={h: {axes: [{field: Jet.summ, edges: [0, 1]}]}}",
+        "histograms.h: no field is called 'summ'",
+    ),
+    "a_histogram_of_layers_that_are_not_there": (
+        "histograms={h: {axes: [{field: Jet.layer_sums, edges: [0, 1]}]}}",
+        "histograms.h: ",
+    ),
+    "a_histogram_of_the_grid_where_there_is_one_only": (
+        "histograms={h: {axes: [{field: Jet.grid, edges: [0, 1]}]}}",
+        "histograms.h: ",
+    ),
+    "a_histogram_without_bins": (
+        "histograms={h: {axes: [{field: Jet.peak_sum}]}}",
+        "histograms.h.axes.0: an axis is given by one of",
+    ),
+    "a_histogram_with_a_wrong_key": (
+        "histograms={h: {axes: [{field: Jet.peak_sum, edges: [0, 1], bin: 3}]}}",
+        "histograms.h.axes.0.bin: unknown key (did you mean 'bins'?)",
+    ),
+    "a_histogram_of_two_kinds": (
+        "histograms={h: {axes: [{field: Jet.peak_sum, edges: [0, 1]}, {field: nJet, edges: [0, 1]}]}}",
+        "histograms.h: the axes Jet.peak_sum, nJet are not of one collection",
+    ),
+    # names become folders, branches and columns
+    "a_collection_with_an_underscore": ("clusters={Cal_Jet: {grid: calo}}", "clusters.Cal_Jet: 'Cal_Jet' "),
+    "a_collection_that_begins_with_a_number": ("clusters={4Jet: {grid: calo}}", "clusters.4Jet: '4Jet' "),
+    "a_grid_with_a_blank": (
+        "grids={calo: {dense: {branch: e, shape: [24, 16]}}, b c: {}}",
+        "grids.b c: 'b c' ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("setting", "problem"), WRONG.values(), ids=WRONG)
+def test_a_problem_is_one_line_that_begins_with_the_key(setting, problem):
+    found = problems(small(*setting.split("|")))
+    if "b c" not in problem:
+        assert len(found) == 1
+    assert found[0].startswith(problem)
+
+
+@pytest.mark.parametrize("section", ["datasets", "grids", "clusters", "output"])
+def test_a_section_that_is_missing_is_named(section):
+    content = small()
+    del content[section]
+    assert problems(content) == [f"{section}: missing, the config needs it"]
+
+
+@pytest.mark.parametrize("path", ["datasets.data.files", "grids.calo.dense.branch", "output.directory"])
+def test_a_key_that_is_missing_is_named(path):
+    content = place = small()
+    *above, last = path.split(".")
+    for key in above:
+        place = place[key]
+    del place[last]
+    assert problems(content) == [f"{path}: missing, the config needs it"]
+
+
+def test_a_collection_without_a_grid_is_refused():
+    (problem,) = problems(small("clusters.Jet={}"))
+    assert problem.startswith("clusters.Jet.grid: ")
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "a/b", "..", ".", "/tmp", "", "a b", "a\nb", "a\\b", "~", ".hidden", "x" * 201]
+)
+def test_the_name_of_a_dataset_stays_in_its_folder(name):
+    content = small()
+    content["datasets"][name] = content["datasets"].pop("data")
+    (problem,) = problems(content)
+    assert problem.startswith("datasets.")
+
+
+@pytest.mark.parametrize("name", ["zerobias", "Run2018A", "ttbar-2018.v1", "2018", "a_b+c"])
+def test_usual_names_of_datasets_are_accepted(name):
+    content = small()
+    content["datasets"][name] = content["datasets"].pop("data")
+    assert list(parse_config(content).datasets) == [name]
+
+
+def test_all_problems_are_reported_at_once():
+    content = small(
+        "run.workers=true",
+        "run.chunksise=3",
+        "output.clusters=[csv]",
+        "clusters.Jet.tie_rule=al",
+        "clusters.Jet.seed_treshold=3",
+        "clusters.Tau={grid: calo, preset: tau}",
+        "grids.calo.rows={n: 0}",
+        "datasets.data.file=3",
+    )
+    del content["output"]["directory"]
+    starts = sorted(problem.partition(": ")[0] for problem in problems(content))
+    assert starts == [
+        "clusters.Jet.seed_treshold",
+        "clusters.Jet.tie_rule",
+        "clusters.Tau.preset",
+        "datasets.data.file",
+        "grids.calo.rows.n",
+        "output.clusters.0",
+        "output.directory",
+        "run.chunksise",
+        "run.workers",
+    ]
+
+
+def test_all_problems_between_sections_are_reported_at_once():
+    content = small(
+        "clusters.Jet.grid=[cal, cala]",
+        "clusters.Tau={grid: calo, fields: [pt]}",
+        "histograms={h: {axes: [{field: Muon.pt, edges: [0, 1]}]}}",
+        "events.keep=['ev:x']",
+    )
+    assert [problem.partition(": ")[0] for problem in problems(content)] == [
+        *("clusters.Jet.grid", "clusters.Jet.grid", "clusters.Tau", "histograms.h", "branch 'ev:x'"),
+    ]
+
+
+def test_problems_within_and_between_sections_are_reported_together():
+    found = problems(small("run.worker=2", "clusters.Jet.grid=cal"))
+    assert sorted(problem.partition(": ")[0] for problem in found) == ["clusters.Jet.grid", "run.worker"]
+
+
+def test_an_unknown_preset_does_not_hide_an_unknown_key():
+    found = problems(small("clusters.Jet={grid: calo, preset: tau, tie_rul: all}"))
+    assert len(found) == 2
+
+
+def test_a_histogram_needs_its_field_on_every_grid_of_the_collection():
+    content = small("clusters.Jet.grid=[calo, towers]")
+    towers = {"geometry": "cms-l1-towers", "hits": {"row": "a", "col": "b", "value": "c"}}
+    content["grids"] = {"towers": towers, **content["grids"]}
+    content["histograms"] = {"h": {"axes": [{"field": "Jet.pt", "edges": [0, 1]}]}}
+    (problem,) = problems(content)
+    assert "'pt'" in problem
+    content["clusters"]["Jet"]["grid"] = ["towers", "calo"]
+    (problem,) = problems(content)
+    assert "'pt'" in problem
+
+
+def test_fields_must_exist_on_every_grid_of_the_collection():
+    content = small("clusters.Jet={grid: [towers, calo], fields: [peak_sum, pt]}")
+    content["grids"]["towers"] = {"geometry": "cms-l1-towers", "hits": {"row": "a", "col": "b", "value": "c"}}
+    (problem,) = problems(content)
+    assert problem.startswith("clusters.Jet: field 'pt' needs positions")
+
+
+def test_by_default_a_collection_of_several_grids_has_the_fields_of_all():
+    content = small("clusters.Jet={grid: [calo, towers]}")
+    content["grids"]["towers"] = {"geometry": "cms-l1-towers", "hits": {"row": "a", "col": "b", "value": "c"}}
+    config = parse_config(content)
+    assert config.written_fields("Jet") == ("peak_sum", "seed", "row", "col", "n_cells", "energy")
+    assert list(config.booked) == ["nJet", "Jet_energy"]
+
+
+def test_layer_sums_need_a_single_grid():
+    content = small("clusters.Jet={grid: [deep, deeper], fields: [layer_sums]}")
+    for name in ("deep", "deeper"):
+        content["grids"][name] = {"dense": {"branch": "e", "shape": [3, 4, 5], "axes": ["layer", "row", "col"]}}
+    (problem,) = problems(content)
+    assert problem == "clusters.Jet: field 'layer_sums' exists for one grid only, not for several: drop it"
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("run.workers=two", "run.workers: 'two' is not a whole number"),
+        ("run.workers=1.5", "run.workers: 1.5 is not a whole number"),
+        ("run.workers=true", "run.workers: True is not a whole number"),
+        ("run.workers=0", "run.workers: 0 is below 1, the smallest value allowed"),
+        ("run.workers=", "run.workers: has no value, expected a whole number"),
+        ("clusters.Jet.w0=big", "clusters.Jet.w0: 'big' is not a number"),
+        ("clusters.Jet.w0=0", "clusters.Jet.w0: 0 is not above 0"),
+        ("clusters.Jet.subtract=3", "clusters.Jet.subtract: 3 is not text"),
+        ("clusters.Jet.grid=3", "clusters.Jet.grid: 3 is not a list"),
+        ("clusters.Jet=calo", "clusters.Jet: 'calo' is not a map of keys"),
+        ("clusters=[Jet]", "clusters: ['Jet'] is not a map of names"),
+        ("clusters={}", "clusters: empty, it needs 1 or more entries"),
+        ("output.plots=1", "output.plots: 1 is not true or false"),
+        ("output.directory=''", "output.directory: '' is empty, expected text"),
+        (
+            "run.on_bad_file=stopp",
+            "run.on_bad_file: 'stopp' is not one of 'stop' or 'skip' (did you mean 'stop'?)",
+        ),
+        ("clusters.Jet.order=size", "clusters.Jet.order: 'size' is not one of 'sum' or 'position'"),
+        ("run.scheduler=host", "run.scheduler: 'host' is not an address such as tcp://host:8786"),
+        ("run.cluster=mine", "run.cluster: 'mine' is not a function written as module:function"),
+        (
+            "clusters={Cal_Jet: {grid: calo}}",
+            "clusters.Cal_Jet: 'Cal_Jet' is not a name of letters and digits that begins with a letter",
+        ),
+        (
+            "friends={a b: tree}",
+            "friends.a b: 'a b' is not a name of letters, digits and _ that begins with a letter",
+        ),
+        (
+            "histograms={h: {axes: [{field: Jet.pt*2, edges: [0, 1]}]}}",
+            "histograms.h.axes.0.field: 'Jet.pt*2' is not a field such as Jet.pt, or nJet",
+        ),
+        ("grids.calo.saturated=[high]", "grids.calo.saturated.0: 'high' is not a number"),
+        ("clusters.Jet.fields=[sum]", "clusters.Jet: no field is called 'sum'"),
+        (
+            "clusters.Jet.stronger=rows",
+            "clusters.Jet.stronger: unknown key (did you mean 'keep_stronger_side'?)",
+        ),
+    ],
+)
+def test_a_problem_is_a_plain_sentence(setting, problem):
+    (found,) = problems(small(setting))
+    assert found.startswith(problem) if "no field" in problem else found == problem
+
+
+def test_a_long_value_is_cut_short():
+    (problem,) = problems(small(f"run.workers={list(range(100))}"))
+    assert problem.startswith("run.workers: [0, 1, 2, ")
+    assert problem.endswith(" ... is not a whole number")
+    assert len(problem) < 110

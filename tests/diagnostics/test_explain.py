@@ -1,0 +1,158 @@
+"""Why a cell is a seed: pictures, then the definition."""
+
+import numpy as np
+import oracle
+import pytest
+from clustering_problems import grid_of, index_grid, settings_of, sums_at_seeds
+from hypothesis import HealthCheck, given
+from hypothesis import settings as runs
+from strategies import TIE_RULES, problems
+
+from hep_peaksum import Axis, Grid, PeakSumSettings
+from hep_peaksum.diagnostics.explain import explain
+from hep_peaksum.geometry.grid import EventError
+
+some = runs(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+
+
+TWO_TOWERS = [
+    [0, 0, 0, 0, 0],
+    [0, 1, 2, 1, 0],
+    [0, 0, 7, 7, 1],
+    [0, 0, 0, 3, 0],
+    [4, 0, 0, 0, 0],
+]
+
+
+SOFT = "no seed; it does not pass the seed threshold > 3"
+PASSED = "a seed; it passes the seed threshold > 3 and beats all other cells of its search window"
+BEATEN = "cell (row 2, col {}) holds 7, and the seed must be > it"
+
+
+@pytest.mark.parametrize(
+    ("row", "col", "why"),
+    [
+        pytest.param(2, 2, f"holds 7: {PASSED}", id="the_shower"),
+        pytest.param(4, 0, f"holds 4: {PASSED}", id="a_shower_in_the_corner"),
+        pytest.param(2, 3, f"holds 7: no seed; {BEATEN.format(2)}", id="its_equal_neighbour"),
+        pytest.param(2, 4, f"holds 1: {SOFT}; {BEATEN.format(3)} (it is beaten by 2 more)", id="its_tail"),
+    ],
+)
+def test_the_reasons_in_words(row, col, why):
+    text = str(explain(TWO_TOWERS, PeakSumSettings(seed_threshold=3), row=row, col=col))
+    assert text == f"cell (row {row}, col {col}) {why}"
+
+
+@pytest.mark.parametrize("rule", TIE_RULES)
+def test_the_rule_decides_between_two_towers_that_share_a_shower(rule):
+    left_wins, right_wins = rule in ("all", "first"), rule in ("all", "last", "diagonal", "lexicographic")
+    left, right = (explain(TWO_TOWERS, PeakSumSettings(tie_rule=rule), row=2, col=col) for col in (2, 3))
+    assert (left.is_seed, right.is_seed) == (left_wins, right_wins)
+    assert left.beaten_by == (() if left_wins else ((2, 3, 7, ">"),))
+    assert right.beaten_by == (() if right_wins else ((2, 2, 7, ">"),))
+
+
+def test_a_neighbour_across_the_seam_is_named_by_its_own_index():
+    closed = explain([[5, 0, 0, 0, 6]], None, index_grid((1, 5), (False, True)), row=0, col=0)
+    assert closed.beaten_by == ((0, 4, 6, ">="),)
+    assert explain([[5, 0, 0, 0, 6]], row=0, col=0).is_seed
+
+
+def test_all_neighbours_and_the_deciding_one_are_reported():
+    why = explain(TWO_TOWERS, row=2, col=4)
+    assert why.neighbours == ((1, 3, 1, ">"), (1, 4, 0, ">"), (2, 3, 7, ">"), (3, 3, 3, ">="), (3, 4, 0, ">="))
+    assert why.deciding == (2, 3, 7, ">")
+    assert explain(TWO_TOWERS, row=2, col=2).deciding is None
+
+
+def test_a_drawn_comparison_is_reported():
+    why = explain([[3, 2, 2]], PeakSumSettings(search_window="=o>"), row=0, col=1)
+    assert why.beaten_by == ((0, 0, 3, ">="), (0, 2, 2, ">"))
+
+
+def test_a_threshold_with_a_unit_is_printed_as_it_was_given():
+    settings = PeakSumSettings(seed_threshold="4 GeV", seed_comparison=">=")
+    grid = Grid(rows=Axis(n=1), cols=Axis(n=3), quantity="et", unit="0.5 GeV")
+    soft, hard = (explain([[7, 0, 8]], settings, grid, row=0, col=col) for col in (0, 2))
+    assert str(soft).endswith("holds 7: no seed; it does not pass the seed threshold >= 4 GeV")
+    assert hard.is_seed
+
+
+def test_the_layers_of_an_event_are_added_first():
+    why = explain([[[0, 4, 1]], [[0, 1, 4]]], row=0, col=2)
+    assert (why.value, why.beaten_by) == (5, ((0, 1, 5, ">"),))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [[[1234567, 1234568]], [[0.3, 0.1 + 0.2]], [[2**53, 2**53 + 1]]],
+    ids=["counts_of_an_adc", "rounded_energies", "beyond_double_precision"],
+)
+def test_different_values_are_printed_differently(cells):
+    why = explain(cells, row=0, col=0)
+    first, second = (part.split(" holds ")[1].split(",")[0] for part in str(why).split(": no seed; "))
+    assert not why.is_seed
+    assert first != second
+
+
+@pytest.mark.parametrize(("row", "col"), [(5, 0), (0, 5), (-1, 0), (0, -1)])
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
+def test_a_cell_outside_the_grid_is_refused(row, col, closed):
+    message = rf"^there is no cell \(row {row}, col {col}\) in a grid of 5 x 5 cells$"
+    with pytest.raises(ValueError, match=message):
+        explain(TWO_TOWERS, None, index_grid((5, 5), (closed, closed)), row=row, col=col)
+
+
+def test_explain_raises_the_errors_of_find_clusters():
+    with pytest.raises(EventError, match=r"cell \(row 0, col 1\) is nan: mask it"):
+        explain([[1, np.nan]], row=0, col=0)
+
+
+def explained_seeds(grids, settings, grid):
+    return {
+        (n, row, col)
+        for n, event in enumerate(grids)
+        for row, col in np.ndindex(event.shape)
+        if explain(event, settings, grid, row=row, col=col).is_seed
+    }
+
+
+@some
+@given(problem=problems())
+def test_explain_has_exactly_the_seeds_of_find_clusters(problem):
+    arguments = problem.grids, settings_of(problem), grid_of(problem)
+    assert explained_seeds(*arguments) == set(sums_at_seeds(*arguments))
+
+
+@pytest.mark.parametrize("masked", ["absent", "zero"])
+@some
+@given(problem=problems(thresholds=(-10, -0.1, 0, 1)))
+def test_a_masked_cell_never_seeds(masked, problem):
+    cells = np.where(problem.mask, np.nan, problem.grids)
+    arguments = (
+        cells,
+        settings_of(problem, nonfinite="mask", masked=masked),
+        index_grid(cells.shape, problem.periodic),
+    )
+    assert explained_seeds(*arguments) == set(sums_at_seeds(*arguments))
+
+
+@some
+@given(problem=problems(most_events=1))
+def test_the_cells_that_beat_a_cell_are_those_of_the_definition(problem):
+    settings, grid = settings_of(problem), grid_of(problem)
+    marks = oracle.read_window(problem.search_window)
+    for event in problem.grids:
+        cells = event.tolist()
+        for row, col in np.ndindex(event.shape):
+            expected = []
+            for offset, mark in marks.items():
+                place = oracle.neighbour(cells, row, col, offset, problem.periodic)
+                if mark != "o" and place is not None:
+                    strict = oracle.is_strict(problem.tie_rule, mark, (row, col), place, offset)
+                    seed, other = cells[row][col], cells[place[0]][place[1]]
+                    if other > seed or (other == seed and strict):
+                        expected.append((*place, other, ">" if strict else ">="))
+            why = explain(event, settings, grid, row=row, col=col)
+            assert (why.row, why.col, why.value) == (row, col, cells[row][col])
+            assert list(why.beaten_by) == expected

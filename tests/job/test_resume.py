@@ -1,0 +1,236 @@
+"""A second run in the same folder: it reuses what is finished, and refuses what is not its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+from finished_jobs import clusters_of, files_below, records_of, run_job
+
+from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.job.coffea_runner import ChunkError
+from hep_peaksum.results.lock import InUseError, locked
+from hep_peaksum.results.manifest import read_status
+
+
+def test_a_second_run_repeats_nothing(two_files, job):
+    content = job(*two_files, run={"chunksize": 5})
+    first = run_job(content)
+    before = clusters_of(first.directory).to_list()
+    times = {path: path.stat().st_mtime_ns for path in (first.directory / "toy").rglob("part-*")}
+    second = run_job(content)
+    assert second.summary["n_chunks"] == {"total": 5, "reused": 5}
+    assert clusters_of(second.directory).to_list() == before
+    assert second.histograms == first.histograms
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+
+
+@pytest.mark.parametrize("which", ["_chunks", "clusters.parquet"])
+def test_only_an_unfinished_chunk_is_processed_again(two_files, job, which):
+    content = job(*two_files, run={"chunksize": 5})
+    first = run_job(content)
+    before, histograms = clusters_of(first.directory).to_list(), first.histograms
+    gone = sorted((first.directory / "toy" / which).glob("part-*"))[1]
+    gone.unlink()
+    kept = {
+        path: path.stat().st_mtime_ns
+        for path in (first.directory / "toy").rglob("part-*")
+        if path.stem != gone.stem
+    }
+    second = run_job(content)
+    assert second.summary["n_chunks"] == {"total": 5, "reused": 4}
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert clusters_of(second.directory).to_list() == before
+    assert second.histograms == histograms
+
+
+def test_chunks_of_another_size_replace_the_old_ones(two_files, job):
+    first = run_job(job(*two_files, run={"chunksize": 5}))
+    before = clusters_of(first.directory).to_list()
+    second = run_job(job(*two_files, run={"chunksize": 100}))
+    assert second.summary["n_chunks"] == {"total": 2, "reused": 0}
+    assert len(list((second.directory / "toy/clusters.parquet").iterdir())) == 2
+    assert len(list((second.directory / "toy/_chunks").iterdir())) == 2
+    assert clusters_of(second.directory).to_list() == before
+    assert second.histograms == first.histograms
+
+
+def test_temporary_files_of_a_killed_run_are_removed(two_files, job):
+    first = run_job(job(*two_files))
+    for folder in ("clusters.parquet", "_chunks"):
+        (first.directory / "toy" / folder / ".part-000001-x.tmp").write_bytes(b"half")
+    run_job(job(*two_files))
+    assert not [name for name in files_below(first.directory) if name.endswith(".tmp")]
+
+
+def test_a_failed_run_keeps_its_finished_chunks(two_files, job, write_events, random_cells):
+    cells = random_cells(8, 2)
+    cells[6, 0, 0] = np.nan
+    bad = write_events("bad.root", 8, 2, cells=cells)
+    content = job(two_files[0], bad, run={"chunksize": 5})
+    directory = Path(content["output"]["directory"])
+    with pytest.raises(ChunkError):
+        run_job(content)
+    assert not (directory / "summary.json").exists()
+    assert read_status(directory).unfinished == {"toy": (2, 4, 17)}
+    masking = {**content, "run": {"chunksize": 5, "on_bad_file": "skip"}}
+    assert run_job(masking).summary["n_chunks"] == {"total": 5, "reused": 4}
+
+
+def test_a_larger_number_of_events_reuses_complete_chunks(two_files, job):
+    content = job(*two_files, run={"chunksize": 5})
+    run_job(content, max_events=5)
+    full = run_job(content)
+    assert full.summary["n_chunks"] == {"total": 5, "reused": 1}
+    assert full.summary["datasets"]["toy"]["n_events"] == 21
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "key"),
+    [
+        ("clusters", {"Jet": {"grid": "calo", "seed_threshold": 4}}, "seed_threshold"),
+        ("clusters", {"Jet": {"grid": "calo", "seed_threshold": 3, "tie_rule": "all"}}, "tie_rule"),
+        ("clusters", {"Cluster": {"grid": "calo", "seed_threshold": 3}}, "clusters.Cluster"),
+        ("histograms", {}, "histograms"),
+        ("events", {"keep": ["weight"]}, "events"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_the_directory_of_another_config_is_refused_and_the_key_named(two_files, job, section, value, key):
+    first = run_job(job(*two_files))
+    before = files_below(first.directory)
+    with pytest.raises(
+        ConfigError, match=r"output\.directory: .* holds the results of another config"
+    ) as error:
+        run_job(job(*two_files, **{section: value}))
+    assert key in str(error.value)
+    assert len(error.value.problems) == 1
+    assert files_below(first.directory) == before
+
+
+def test_the_key_that_differs_is_named_as_in_the_file(two_files, job):
+    run_job(job(*two_files))
+    with pytest.raises(ConfigError, match=r"\(clusters\.Jet\.seed_threshold differs\)"):
+        run_job(job(*two_files, clusters={"Jet": {"grid": "calo", "seed_threshold": 4}}))
+
+
+def test_results_of_an_input_file_that_has_changed_are_refused(two_files, job, write_events):
+    run_job(job(*two_files))
+    write_events("b.root", 9, 2)
+    with pytest.raises(ConfigError, match=r"b\.root as it was before it changed: choose another directory"):
+        run_job(job(*two_files))
+
+
+def test_a_folder_with_foreign_parts_is_refused(two_files, job):
+    content = job(*two_files)
+    (Path(content["output"]["directory"]) / "toy/clusters.parquet").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="holds parts without a manifest"):
+        run_job(content)
+
+
+def test_a_directory_below_a_file_cannot_be_written(two_files, job, tmp_path):
+    (tmp_path / "file").touch()
+    content = job(*two_files, output={"directory": str(tmp_path / "file" / "results")})
+    with pytest.raises(ConfigError, match=r"output\.directory: .*file/results cannot be written") as error:
+        run_job(content)
+    assert len(error.value.problems) == 1
+
+
+def test_restart_removes_the_results_of_another_job(write_events, job):
+    file = write_events("a.root", 13)
+    plain = {"chunksize": 5}
+    run_job(job(file, run=plain))
+    other = job(file, run=plain, clusters={"Jet": {"grid": "calo", "seed_threshold": 6}})
+    with pytest.raises(ConfigError, match="hep-peaksum run --restart"):
+        run_job(other)
+    result = run_job(other, restart=True)
+    assert result.summary["n_chunks"] == {"total": 3, "reused": 0}
+    assert run_job(other).summary["n_chunks"] == {"total": 3, "reused": 3}
+
+
+def test_restart_takes_a_file_that_has_changed_and_keeps_foreign_files(write_events, job, tmp_path):
+    file = write_events("a.root", 13)
+    run_job(job(file))
+    (tmp_path / "results/toy/mine.txt").write_text("mine")
+    write_events("a.root", 9)
+    with pytest.raises(ConfigError, match="as it was before it changed"):
+        run_job(job(file))
+    assert run_job(job(file), restart=True).summary["datasets"]["toy"]["n_events"] == 9
+    assert (tmp_path / "results/toy/mine.txt").exists()
+
+
+def test_another_tree_of_the_same_file_is_another_job(write_root, random_cells, job):
+    words = {word: np.arange(6) for word in ("run", "luminosityBlock", "event")}
+    trees = {name: {**words, "cells": random_cells(6, seed)} for seed, name in enumerate(("Events", "Other"))}
+    content = job(write_root("a.root", trees))
+    run_job(content)
+    content["datasets"]["toy"]["files"] = dict.fromkeys(content["datasets"]["toy"]["files"], "Other")
+    with pytest.raises(ConfigError, match=r"another tree of .*a\.root \(Events\)"):
+        run_job(content)
+
+
+def test_finished_files_are_not_opened_again(write_events, job, monkeypatch):
+    content = job(write_events("a.root", 13), write_events("b.root", 8))
+    run_job(content)
+    monkeypatch.setattr(uproot, "open", lambda *_, **__: pytest.fail("opened"))
+    monkeypatch.setattr(uproot, "recreate", uproot.recreate)
+    assert run_job(content).summary["n_chunks"] == {"total": 2, "reused": 2}
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "of_another_job", "part_cut"])
+def test_a_record_that_cannot_be_trusted_does_not_count(write_events, job, damage):
+    content = job(write_events("a.root", 13), run={"chunksize": 5})
+    first = run_job(content)
+    before = [ak.from_parquet(p).to_list() for p in sorted(first.directory.glob("toy/*.parquet/*"))]
+    record = records_of(content)[1]
+    part = first.directory / "toy/clusters.parquet" / f"{record.stem}.parquet"
+    text = record.read_text()
+    if damage == "part_cut":
+        part.write_bytes(part.read_bytes()[:-100])
+    else:
+        other = text.replace(json.loads(text)["fingerprint"], "0" * 16)
+        record.write_text({"empty": "", "cut": text[: len(text) // 2], "of_another_job": other}[damage])
+    again = run_job(content)
+    assert again.summary["n_chunks"] == {"total": 3, "reused": 2}
+    assert [ak.from_parquet(p).to_list() for p in sorted(again.directory.glob("toy/*.parquet/*"))] == before
+
+
+def test_a_remote_directory_is_refused(write_events, job):
+    for name in ("s3://bucket/results", "root://eos/results", "file:///tmp/results"):
+        content = job(write_events("a.root", 5), output={"directory": name})
+        with pytest.raises(ConfigError, match=r"is remote.*name a local directory") as error:
+            run_job(content)
+        assert len(error.value.problems) == 1
+
+
+def test_a_second_run_in_the_same_directory_is_refused(write_events, job, tmp_path):
+    content = job(write_events("a.root", 5))
+    (tmp_path / "results").mkdir()
+    with (
+        locked(tmp_path / "results"),
+        pytest.raises(InUseError, match=rf"another run is at work there \(process {os.getpid()} on ") as error,
+    ):
+        run_job(content)
+    assert "\n" not in str(error.value)
+    assert run_job(content).summary["n_chunks"]["total"] == 1
+
+
+def test_the_lock_of_a_killed_run_is_taken_over(write_events, job, tmp_path):
+    script = f"""
+import os, signal
+from pathlib import Path
+from hep_peaksum.results.lock import locked
+with locked(Path({str(tmp_path / "results")!r})):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    (tmp_path / "results").mkdir()
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
+    assert (tmp_path / "results/.lock").exists()
+    run_job(job(write_events("a.root", 5)))
+    assert not (tmp_path / "results/.lock").exists()

@@ -1,0 +1,54 @@
+"""Errors of the Keras layer: one line that names the key."""
+
+import numpy as np
+import pytest
+from keras_backend import PeakSum2D, keras
+
+from hep_peaksum import PeakSumSettings
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tie_rule": "greedy"}, "tie_rule 'greedy' is not possible in a layer: it accepts seeds one after"),
+        ({"tie_rule": "greedy-residual"}, "tie_rule 'greedy-residual' is not possible"),
+        ({"overlap": "highest"}, "overlap 'highest' is not possible in a layer: every cluster sums"),
+        ({"pileup": ["donut"]}, "pileup .* is not possible in a layer"),
+        ({"coarsen": (2, 2)}, r"coarsen \(2, 2\) is not possible in a layer: pool before"),
+        ({"sum_window": "gxo"}, "sum_window with gated cells 'g' is not possible"),
+        (
+            {"keep_stronger_side": "rows"},
+            "keep_stronger_side 'rows' is not possible in a layer: use find_clusters",
+        ),
+        ({"quantity": "significance"}, "quantity 'significance' is not possible in a layer: .* no noise"),
+        ({"cell_threshold": "5 sigma"}, "cell_threshold '5 sigma' is not possible in a layer"),
+        ({"min_prominence": 1}, "min_prominence 1 is not possible"),
+        ({"position": "log"}, "position 'log' is not possible"),
+        ({"seed_threshold": "4 GeV"}, "seed_threshold '4 GeV' is an energy: give unit"),
+        ({"returns": "leading"}, "returns 'leading' needs max_clusters"),
+        ({"max_clusters": 3, "gradient": "soft"}, "max_clusters with gradient 'soft'"),
+        ({"temperature": 0}, r"temperature is 0\.0: give a number above 0"),
+        ({"returns": "maps"}, "returns is 'maps', expected 'map' or 'mask' or 'both' or 'leading'"),
+        ({"gradient": "none"}, "gradient is 'none', expected"),
+        ({"layers": "all"}, "layers is 'all', expected"),
+        ({"data_format": "NCHW"}, "data_format is 'NCHW', expected"),
+        ({"periodic": True}, "periodic is True, expected a bool each for rows and columns"),
+        ({"mask": [1, 0]}, r"mask is int64 of shape \(2,\), expected bool"),
+        ({"settings": PeakSumSettings(), "tie_rule": "all"}, "settings and tie_rule are both given"),
+        ({"dtype": "int32"}, "dtype is int32: the layer computes in floating point"),
+        ({"search_windw": (3, 3)}, "search_windw"),
+    ],
+    ids=str,
+)
+def test_an_error_names_the_key_that_is_wrong_or_not_possible(options, message):
+    with pytest.raises(ValueError, match=message):
+        PeakSum2D(**options)
+
+
+def test_images_must_fit_the_mask_and_the_windows():
+    with pytest.raises(ValueError, match=r"mask has shape \(3, 3\), the images have 4 x 4 cells"):
+        PeakSum2D(mask=np.eye(3, dtype=bool))(np.zeros((1, 4, 4, 1)))
+    with pytest.raises(ValueError, match="search_window is longer than the periodic axis"):
+        PeakSum2D(periodic=(False, True))(keras.Input((4, 2, 1)))
+    with pytest.raises(ValueError, match="expected ndim=4"):
+        PeakSum2D()(np.zeros((1, 4, 4)))

@@ -1,0 +1,114 @@
+"""What all pictures share: outlines of windows, colours, and files that are written completely or not."""
+
+from collections import Counter
+
+import hist
+import numpy as np
+import pytest
+
+from hep_peaksum.clustering.find import find_clusters
+from hep_peaksum.diagnostics.ties import audit_ties
+from hep_peaksum.geometry.axis import Axis
+from hep_peaksum.geometry.grid import Grid, bare_grid
+from hep_peaksum.plotting.canvas import FILL, ORANGE, save, window_outline
+from hep_peaksum.plotting.comparisons import draw_ties
+from hep_peaksum.plotting.events import draw_event
+from hep_peaksum.plotting.histograms import draw_histogram
+from hep_peaksum.plotting.rules import draw_windows
+from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.toy import TOY_GRID
+
+PLUS = PeakSumSettings(sum_window=".x.\nxox\n.x.")
+TORUS = Grid(rows=Axis(n=5, periodic=True), cols=Axis(n=6, periodic=True))
+CYLINDER = Grid(rows=Axis(n=5), cols=Axis(n=6, periodic=True))
+REGULAR = hist.axis.Regular(10, 0, 100, name="pt", label=r"$p_T$ [GeV]")
+
+
+def perimeter(row, col, settings, grid):
+    """Return the outline as a set of pairs of corners; every side must be there only once."""
+    sides = [tuple(map(tuple, side)) for side in window_outline(row, col, settings.sum_cells(), grid).tolist()]
+    assert max(Counter(sides).values(), default=1) == 1
+    return set(sides)
+
+
+def rectangle(rows, cols, sides="tblr"):
+    """Return the unit sides of a rectangle of corners: top, bottom, left, right."""
+    (top, bottom), (left, right) = rows, cols
+    return {
+        *(((top, j), (top, j + 1)) for j in range(left, right) if "t" in sides),
+        *(((bottom, j), (bottom, j + 1)) for j in range(left, right) if "b" in sides),
+        *(((i, left), (i + 1, left)) for i in range(top, bottom) if "l" in sides),
+        *(((i, right), (i + 1, right)) for i in range(top, bottom) if "r" in sides),
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "col", "grid", "expected"),
+    [
+        pytest.param(2, 2, CYLINDER, rectangle((1, 4), (1, 4)), id="inside"),
+        pytest.param(
+            2,
+            0,
+            CYLINDER,
+            rectangle((1, 4), (0, 2), "tbr") | rectangle((1, 4), (5, 6), "tbl"),
+            id="open-at-the-seam",
+        ),
+        pytest.param(0, 2, CYLINDER, rectangle((0, 2), (1, 4)), id="cut-at-the-edge"),
+        pytest.param(4, 5, bare_grid((5, 6)), rectangle((3, 5), (4, 6)), id="cut-in-the-corner"),
+        pytest.param(
+            4,
+            2,
+            TORUS,
+            rectangle((3, 5), (1, 4), "tlr") | rectangle((0, 1), (1, 4), "blr"),
+            id="periodic-rows",
+        ),
+    ],
+)
+def test_outline_of_a_square_window(row, col, grid, expected):
+    assert perimeter(row, col, PeakSumSettings(), grid) == expected
+
+
+def test_outline_of_a_drawn_window():
+    expected = rectangle((1, 4), (2, 3), "tb") | rectangle((2, 3), (1, 4), "lr")
+    expected |= {((1, 2), (2, 2)), ((3, 2), (4, 2)), ((1, 3), (2, 3)), ((3, 3), (4, 3))}
+    expected |= {((2, 1), (2, 2)), ((2, 3), (2, 4)), ((3, 1), (3, 2)), ((3, 3), (3, 4))}
+    assert perimeter(2, 2, PLUS, CYLINDER) == expected
+
+
+def test_outline_of_a_window_all_around_a_ring_has_no_ends():
+    band = PeakSumSettings(sum_window="xxxoxx")
+    assert perimeter(2, 3, band, CYLINDER) == rectangle((2, 3), (0, 6), "tb")
+
+
+def test_blue_and_orange_differ_in_greyscale():
+    from matplotlib.colors import to_rgb
+
+    grey = [np.dot(to_rgb(colour), (0.2126, 0.7152, 0.0722)) for colour in (FILL, ORANGE)]
+    assert abs(grey[0] - grey[1]) > 0.2
+
+
+def test_no_picture_is_registered_with_pyplot():
+    import matplotlib.pyplot as plt
+
+    draw_ties(audit_ties(np.ones((1, 3, 3))))
+    draw_windows(PeakSumSettings())
+    draw_histogram(hist.Hist(REGULAR, hist.axis.Variable([-3, -1, 0, 5], name="eta")).fill([1], [1]))
+    draw_event(np.ones((24, 16)), TOY_GRID, find_clusters(np.zeros((1, 24, 16)), PLUS, TOY_GRID)[0], PLUS)
+    assert plt.get_fignums() == []
+
+
+def test_a_failed_write_keeps_the_old_picture(tmp_path):
+    figure = draw_histogram(hist.Hist(REGULAR))
+    path = tmp_path / "h.png"
+    path.write_text("old")
+    figure.set_size_inches(1e6, 1e6)
+    with pytest.raises(ValueError, match="too large"):
+        save(figure, path)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["h.png"]
+
+
+def test_formats_other_than_png_are_an_error(tmp_path):
+    with pytest.raises(ValueError, match=r"h\.pdf: pictures are PNG, not \.pdf: name it h\.png"):
+        save(draw_histogram(hist.Hist(REGULAR)), tmp_path / "h.pdf")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,42 @@
+"""Pictures of histograms: every kind of axis, filled, empty and with negative weights."""
+
+import hist
+import pytest
+from figures import assert_drawable
+
+from hep_peaksum.plotting.histograms import draw_histogram
+
+REGULAR = hist.axis.Regular(10, 0, 100, name="pt", label=r"$p_T$ [GeV]")
+VARIABLE = hist.axis.Variable([-3, -1, 0, 5], name="eta", label=r"$\eta$")
+INTEGER = hist.axis.Integer(0, 5, name="n", label="number of clusters")
+CATEGORY = hist.axis.StrCategory(["jet", "tau"], name="kind", label="kind")
+
+
+@pytest.mark.parametrize("filled", [True, False], ids=["filled", "empty"])
+@pytest.mark.parametrize(
+    "axes",
+    [[REGULAR], [VARIABLE], [INTEGER], [CATEGORY], [REGULAR, VARIABLE], [INTEGER, CATEGORY]],
+    ids=lambda axes: "-".join(axis.name for axis in axes),
+)
+def test_every_histogram_is_drawn(axes, filled, tmp_path):
+    h = hist.Hist(*axes, storage=hist.storage.Int64())
+    if filled:
+        values = {"pt": [20, 30, 300], "eta": [0, 1, -2], "n": [1, 1, 2], "kind": ["jet", "jet", "tau"]}
+        h.fill(**{axis.name: values[axis.name] for axis in axes})
+    figure = draw_histogram(h, title="a title")
+    assert figure.axes[0].get_xlabel() == axes[0].label
+    assert figure.axes[0].get_ylabel() == (axes[1].label if len(axes) == 2 else "entries")
+    assert_drawable(figure, tmp_path / "h.png")
+
+
+def test_negative_bins_are_in_view(tmp_path):
+    h = hist.Hist(REGULAR, storage=hist.storage.Weight(), label="clusters").fill([20, 30], weight=-2)
+    figure = draw_histogram(h)
+    assert figure.axes[0].get_ylabel() == "clusters"
+    assert figure.axes[0].get_ylim()[0] < -2
+    assert_drawable(figure, tmp_path / "h.png")
+
+
+def test_a_histogram_with_three_axes_is_an_error():
+    with pytest.raises(ValueError, match="3 axes"):
+        draw_histogram(hist.Hist(REGULAR, VARIABLE, INTEGER))

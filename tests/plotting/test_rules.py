@@ -1,0 +1,59 @@
+"""Pictures of windows: the marks in the cells, and the settings in words."""
+
+import pytest
+from figures import assert_drawable, overlapping_texts, texts_by_place
+
+from hep_peaksum import PeakSumSettings, preset, presets
+from hep_peaksum.plotting.rules import draw_windows
+
+
+def drawn_marks(axes):
+    """Return the marks of a window as drawn, {(row offset, col offset): mark}."""
+    return {(y, x): mark for (x, y), mark in texts_by_place(axes).items()}
+
+
+def test_the_search_window_shows_the_comparisons():
+    search, total = draw_windows(PeakSumSettings(tie_rule="diagonal", sum_window=".x.\nxox\n.x.")).axes
+    assert drawn_marks(search) == {
+        (-1, -1): "=", (-1, 0): "=", (-1, 1): "=",
+        (0, -1): "=", (0, 0): "o", (0, 1): ">",
+        (1, -1): ">", (1, 0): ">", (1, 1): ">",
+    }  # fmt: skip
+    assert set(drawn_marks(total)) == {(-1, 0), (0, -1), (0, 0), (0, 1), (1, 0)}
+    assert search.get_ylim() == (1.5, -1.5)  # the lowest row on top, as in a drawn window
+
+
+def test_seed_window_gates_and_donuts_are_drawn():
+    settings = PeakSumSettings(
+        seed_window="ox", sum_window="gxo", pileup=[{"kind": "ring_median"}, {"kind": "donut", "length": 3}]
+    )
+    figure = draw_windows(settings)
+    assert [axes.get_title("left") for axes in figure.axes] == [
+        "search window",
+        "seed window",
+        "sum window",
+        "pile-up ring_median",
+        "pile-up donut",
+    ]
+    assert drawn_marks(figure.axes[1]) == {(0, 0): "o", (0, 1): "x"}
+    assert drawn_marks(figure.axes[2]) == {(0, -2): "g", (0, -1): "x", (0, 0): "o"}
+    ring = drawn_marks(figure.axes[3])
+    assert sum(mark == "s" for mark in ring.values()) == 3 * 5 - 3
+    assert ring[0, -2] == "x"
+    texts = [text.get_text() for text in figure.texts]
+    assert "gated: added only if the cell one step nearer to the seed is added" in texts
+
+
+@pytest.mark.parametrize("rule", ["first", "last", "greedy", "greedy-residual"])
+def test_rules_without_marks_are_described_in_words(rule):
+    text = " ".join(text.get_text() for text in draw_windows(PeakSumSettings(tie_rule=rule)).texts)
+    assert {"first": "the lower (row, col)", "last": "the higher (row, col)"}.get(
+        rule, "from the highest"
+    ) in text or (rule == "greedy-residual" and "the highest remaining cell is a seed" in text)
+
+
+@pytest.mark.parametrize("name", sorted(presets()))
+def test_the_windows_of_every_preset_are_drawn(name, tmp_path):
+    figure = draw_windows(preset(name)[0], title=name, notes=[("source", presets()[name])])
+    assert_drawable(figure, tmp_path / "windows.png")
+    assert overlapping_texts(figure) == []

@@ -1,0 +1,52 @@
+"""Opening files and trees: what is wrong with them is one line."""
+
+from pathlib import Path
+
+import pytest
+from event_files import CELLS, N
+
+from hep_peaksum.reading.files import open_file, open_tree
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"this is no ROOT file, but it is long enough to be looked at" * 9, id="garbage"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"ro", id="two_bytes"),
+    ],
+)
+def test_a_file_that_is_not_a_root_file_is_named(tmp_path, content):
+    path = tmp_path / "a.root"
+    path.write_bytes(content)
+    with pytest.raises(OSError, match=r"a\.root: cannot be read as a ROOT file"):
+        open_file(str(path))
+
+
+def test_a_file_cut_short_is_named(write_root, tmp_path):
+    whole = Path(write_root("a.root", {"Events": {"x": CELLS.astype("f4")}})).read_bytes()
+    (tmp_path / "cut.root").write_bytes(whole[:100])
+    with pytest.raises(OSError, match=r"cut\.root: cannot be read as a ROOT file"):
+        open_file(str(tmp_path / "cut.root"))
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        pytest.param(
+            "Evnts", r"no tree 'Evnts' \(did you mean 'Events'\?\); there are Events, aux/Event", id="missing"
+        ),
+        pytest.param("aux", "no tree 'aux'.*; there are Events, aux/Event, Short", id="a_folder"),
+        pytest.param("aux/Event/run", "no tree 'aux/Event/run'", id="below_a_tree"),
+    ],
+)
+def test_a_missing_tree_lists_those_that_exist(two_trees, name, problem):
+    with pytest.raises(ValueError, match=problem):
+        open_tree(open_file(two_trees), two_trees, name)
+
+
+def test_an_rntuple_is_a_tree(write_root):
+    path = write_root("a.root", {"Events": {"x": CELLS.astype("f4")}}, rntuple=True)
+    assert open_tree(open_file(path), path, "Events").num_entries == N
+    with pytest.raises(ValueError, match="there are Events"):
+        open_tree(open_file(path), path, "Runs")

@@ -1,0 +1,72 @@
+"""Histograms in a ROOT file: in ROOT's own form where it has one, and always without loss."""
+
+import hist
+import numpy as np
+import pytest
+import uhi.io.uproot
+import uproot
+
+from hep_peaksum.results import root_files
+
+
+def dense_grids(*axes, storage="double", seed=1):
+    random = np.random.default_rng(seed)
+    histogram = hist.Hist(*axes, storage=storage, name="h", label="title")
+    weight = {"weight": random.uniform(0, 2, 500)} if storage == "weight" else {}
+    return histogram.fill(*random.integers(-1, 6, (len(axes), 500)), **weight)
+
+
+PT = hist.axis.Regular(5, 0, 5, name="pt", label="$p_T$ [GeV]")
+PHI = hist.axis.Regular(4, 0, 6, name="phi", circular=True)
+N = hist.axis.Variable([0, 1, 4, 5], name="n")
+HISTOGRAMS = {
+    "data/pt": dense_grids(PT),
+    "data/weighted": dense_grids(PT, storage="weight"),
+    "data/two": dense_grids(PT, PHI),
+    "mc/three": dense_grids(PT, PHI, N, storage="weight"),
+    "index": dense_grids(hist.axis.Integer(0, 4, name="row")),
+}
+
+
+def test_histograms_are_written_in_roots_form_and_lossless(tmp_path):
+    root_files.write_histograms(HISTOGRAMS, tmp_path / "histograms.root")
+    with uproot.open(tmp_path / "histograms.root") as root:
+        for key, histogram in HISTOGRAMS.items():
+            assert root[key].classname == f"TH{histogram.ndim}D"
+            result = root[key].to_hist()
+            assert np.array_equal(result.values(), histogram.values())
+            assert np.array_equal(result.variances(), histogram.variances())
+            assert result.axes[0].label == histogram.axes[0].label
+            assert hist.Hist(uhi.io.uproot.read(root, f"uhi/{key}")) == histogram
+    assert [path.name for path in tmp_path.iterdir()] == ["histograms.root"]
+
+
+@pytest.mark.parametrize(
+    "histogram",
+    [
+        hist.Hist(hist.axis.StrCategory(["a", "b"], name="c")).fill(["a"]),
+        hist.Hist(PT, storage="int64").fill([1.0]),
+        dense_grids(PT, PHI, N, hist.axis.Integer(0, 4, name="row")),
+    ],
+    ids=["categories", "integer storage", "four axes"],
+)
+def test_histograms_without_a_root_form_are_written_as_uhi(tmp_path, histogram):
+    root_files.write_histograms({"h": histogram}, tmp_path / "histograms.root")
+    with uproot.open(tmp_path / "histograms.root") as root:
+        assert root.keys(recursive=False, cycle=False) == ["uhi"]
+        assert hist.Hist(uhi.io.uproot.read(root, "uhi/h")) == histogram
+
+
+@pytest.mark.parametrize("key", ["a:b", "a;1", "a//b", "/a", "uhi/a", ""])
+def test_invalid_keys_are_errors(tmp_path, key):
+    with pytest.raises(ValueError, match="histogram key"):
+        root_files.write_histograms({key: HISTOGRAMS["index"]}, tmp_path / "histograms.root")
+
+
+def test_histograms_that_cannot_be_written_leave_the_older_file(tmp_path):
+    path = tmp_path / "histograms.root"
+    path.write_bytes(b"as it was")
+    with pytest.raises(TypeError, match="cannot make a directory named 'index'"):
+        root_files.write_histograms({**HISTOGRAMS, "index/row": HISTOGRAMS["index"]}, path)
+    assert path.read_bytes() == b"as it was"
+    assert [path.name for path in tmp_path.iterdir()] == ["histograms.root"]

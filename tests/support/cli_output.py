@@ -1,0 +1,34 @@
+"""Reading what the commands print, and running the package in a separate process."""
+
+import re
+import subprocess
+import sys
+
+PNG = b"\x89PNG"
+
+
+def python_m(*arguments, cwd):
+    """Run `python -m hep_peaksum` in a separate process."""
+    return subprocess.run(
+        [sys.executable, "-m", "hep_peaksum", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def complaints(err):
+    """Return the problems on stderr, one per line."""
+    lines = err.splitlines()
+    assert all(line.startswith("error: ") for line in lines), err
+    return [line.removeprefix("error: ") for line in lines]
+
+
+def row_of(out, first, corner="dataset"):
+    """Return a row of a printed table by column title: the row that begins with `first`, below `corner`."""
+    lines = [re.split(r"\s{2,}", line.strip()) for line in out.splitlines()]
+    titles = next(line for line in lines if line[0] == corner)
+    return dict(zip(titles, next(line for line in lines if line[0] == first and len(line) > 1), strict=True))
+
+
+def counts_of(out, dataset):
+    """Return files, entries and lost entries of a dataset in a printed summary."""
+    row = row_of(out, dataset)
+    return row["files"], row["entries"], row["lost"]

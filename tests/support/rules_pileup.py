@@ -1,0 +1,93 @@
+"""The definition of the pile-up estimates: one cluster at a time, no arrays.
+
+Part of the definition in `rules_oracle`; it must not import the package.
+"""
+
+from types import SimpleNamespace
+
+from oracle import read_window
+from rules_plane import add, bounding_box, ring_around, strips
+
+
+def pileup_settings(given, settings):
+    """Return the settings of an estimate, with the defaults of its kind."""
+    given = {"kind": given} if isinstance(given, str) else given
+    kind = given["kind"]
+    defaults = {
+        "name": kind,
+        "depth": {"chunky_donut": 3}.get(kind, 1),
+        "length": bounding_box(settings).n_rows,
+        "edge": {"ring_median": "existing"}.get(kind, "zero"),
+        "includes_cluster": True,
+        "axis": None,
+    }
+    return SimpleNamespace(**{**defaults, **given})
+
+
+def pileup_estimate(estimate, seed, total, coarse, settings):
+    """Return the estimate, from all cells that exist, in clusters or not."""
+    if estimate.kind == "phi_ring":
+        return phi_ring(estimate, seed, total, coarse, settings)
+    if estimate.kind == "ring_median":
+        return ring_median(estimate, seed, coarse, settings)
+    return donut(estimate, seed, coarse, settings)
+
+
+def donut(estimate, seed, coarse, settings):
+    """Return the three smallest of the strips, or four times the middle two, scaled to the window."""
+    box, sums = bounding_box(settings), []
+    for strip in strips(box, estimate.depth, estimate.length):
+        is_cut = any(coarse.plane.at(seed, offset) is None for offset in strip)
+        sums.append(0 if estimate.edge == "strip" and is_cut else coarse.total(seed, strip))
+    first, second, third, _ = sorted(sums)
+    n_cells = estimate.depth * estimate.length
+    if estimate.kind == "chunky_donut":
+        return scaled(first + second + third, box.area, 3 * n_cells)
+    return scaled(4 * (second + third), box.area * 9, 81 * n_cells)
+
+
+def scaled(total, numerator, denominator):
+    """Return total * numerator / denominator, as an integer if the factor is one."""
+    factor, rest = divmod(numerator, denominator)
+    return total * factor if rest == 0 else total * (numerator / denominator)
+
+
+def phi_ring(estimate, seed, total, coarse, settings):
+    """Return the mean cell of the rings through the window times its area, truncated for integers."""
+    n_rows, n_cols, periodic = coarse.plane
+    box = bounding_box(settings)
+    axis = estimate.axis or {(True, False): "rows", (False, True): "cols"}[periodic]
+    if axis == "cols":
+        offsets, length = [(d, 0) for d in range(box.top, box.bottom + 1)], n_cols
+    else:
+        offsets, length = [(0, p) for p in range(box.left, box.right + 1)], n_rows
+    rings = [coarse.plane.at(seed, offset) for offset in offsets]
+    k = 0 if axis == "cols" else 1
+    ring = add(
+        value
+        for there in rings
+        if there is not None
+        for place, value in coarse.cells.items()
+        if place[k] == there[k]
+    )
+    n_rings = len(rings) if estimate.edge == "zero" else len([there for there in rings if there is not None])
+    ring_cells = n_rings * length
+    if not estimate.includes_cluster:
+        across = box.area // len(rings)  # cells of the window in one ring
+        ring, ring_cells = ring - total, n_rings * (length - across)
+    if isinstance(ring, float):
+        return ring * box.area / ring_cells
+    whole = abs(ring) * box.area // ring_cells
+    return whole if ring > 0 else -whole
+
+
+def ring_median(estimate, seed, coarse, settings):
+    """Return the median of the cells around the window, times the number of cells of the window."""
+    offsets = ring_around(bounding_box(settings), estimate.depth)
+    cells = sorted(coarse.cells[place] for place in coarse.around(seed, offsets).values())
+    if estimate.edge == "zero":
+        cells = sorted([*cells, *[0] * (len(offsets) - len(cells))])
+    if not cells:
+        return 0.0
+    median = (cells[(len(cells) - 1) // 2] + cells[len(cells) // 2]) / 2
+    return median * len(read_window(settings.sum_window))
