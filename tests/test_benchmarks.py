@@ -1,4 +1,4 @@
-"""The benchmarks run: the smallest sizes of the search, with every answer compared. Times are not looked at."""
+"""The benchmarks of the search run, in the smallest size, and every answer is compared; times are ignored."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from places import ROOT
 
 @pytest.fixture(scope="module")
 def output():
-    """Return what the kernels print, in a process of its own: it is one that sets the number of threads."""
+    """Return the output of the benchmark, run as a process because it sets the number of threads."""
     options = ["--cells", "100000", "--rounds", "1", "--no-write"]
     command = [sys.executable, "-m", "tests.benchmarks", "kernels", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -25,11 +25,38 @@ def test_every_case_has_a_row_for_everybody(output, name):
 
 def test_others_find_what_we_find(output):
     lines = [line for line in output.splitlines() if "differ" in line]
-    # scikit-image keeps one of two equal peaks, by an order of its own
+    # of two equal peaks scikit-image keeps one, in its own order
     assert [line for line in lines if "scikit-image" not in line] == []
 
 
-def test_kept_results_say_where_they_were_made():
-    for path in (ROOT / "tests" / "benchmarks" / "results").glob("*.json"):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        assert {"date", "git", "machine", "versions", "options", "tables"} <= set(content)
+def test_results_say_where_they_were_made(tmp_path):
+    code = f"""
+from pathlib import Path
+from tests.benchmarks.results import Table, write
+write("toy", [Table("toy", "Toy showers", ["contender"])], {{"rounds": 1}}, Path({str(tmp_path)!r}))
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+    content = json.loads((tmp_path / "toy.json").read_text(encoding="utf-8"))
+    assert {"date", "git", "machine", "versions", "options", "tables"} <= set(content)
+    assert f"commit {content['git']}" in (tmp_path / "toy.md").read_text(encoding="utf-8")
+
+
+def test_only_pages_of_results_are_committed():
+    command = ["git", "check-ignore", "tests/benchmarks/results/toy.json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    if done.returncode == 128:
+        pytest.skip("not a git repository")
+    assert done.returncode == 0
+
+
+def test_every_step_of_a_job_that_is_timed_exists():
+    code = """
+import functools, importlib
+from tests.benchmarks.shares import STEPS
+for place in sum(STEPS.values(), []):
+    module, _, path = place.partition(":")
+    assert callable(functools.reduce(getattr, path.split("."), importlib.import_module(module))), place
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

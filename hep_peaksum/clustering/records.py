@@ -11,7 +11,7 @@ import numpy as np
 from hep_peaksum.clustering import shapes
 from hep_peaksum.clustering.fields import FOUR_VECTOR, fields_of, net_sum, sum_in_gev
 from hep_peaksum.clustering.sharing import PeakContext
-from hep_peaksum.kernels import Array, event_offsets, get_kernel, offsets_of_kept
+from hep_peaksum.kernels import Array, event_offsets, get_kernel, offsets_after_mask
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import in_sigmas, passes
 
@@ -68,7 +68,7 @@ def order_clusters(offsets: Array, key: Array, settings: PeakSumSettings) -> Arr
 
 def _offsets_of(is_passing: Array | slice, offsets: Array) -> Array:
     """Return where each event begins among the clusters that pass the cuts."""
-    return offsets if isinstance(is_passing, slice) else offsets_of_kept(offsets, is_passing)
+    return offsets if isinstance(is_passing, slice) else offsets_after_mask(offsets, is_passing)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ import numpy as np
 
 from hep_peaksum import block_sizes
 from hep_peaksum.geometry.grid import EventError, Grid
-from hep_peaksum.kernels import Array, accumulator, dense_grids, offsets_of_kept
+from hep_peaksum.kernels import Array, accumulator, dense_grids, offsets_after_mask
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -81,7 +81,7 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
     if cell.min(initial=0) < 0:
         inside = cell >= 0
         n_outside = len(inside) - int(np.count_nonzero(inside))
-        event_offsets = offsets_of_kept(event_offsets, inside)
+        event_offsets = offsets_after_mask(event_offsets, inside)
         cell, value = cell[inside], value[inside]
     return Hits(event_offsets, cell, value, grid.shape, n_outside)
 

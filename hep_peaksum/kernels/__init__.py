@@ -1,8 +1,8 @@
 """The contract of a kernel: which cells are seeds, and what the cells around them add up to.
 
-A kernel is a module with the functions of `Kernel`. It knows array words only (event, row, col), checks nothing
-and raises nothing: whoever calls it has checked. `numba_kernel` is the fast one, `scipy_kernel` the readable
-one; on the same input they give the same bits.
+A kernel is a module with the functions of `Kernel`. It knows array words only (event, row, col), and neither
+checks its input nor raises: that is up to its callers. `numba_kernel` is the fast one, `scipy_kernel` the
+readable one; on the same input they give the same bits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ KernelName = Literal["numba", "scipy"]
 Array = npt.NDArray[Any]
 Offset = tuple[int, int]
 
-# What a tie with a cell of the search window means for the candidate.
+# Who wins a tie between the seed and a cell of its search window.
 SEED_WINS, NEIGHBOUR_WINS, LOWER_INDEX_WINS, HIGHER_INDEX_WINS = range(4)
 
 
@@ -45,7 +45,7 @@ class SearchCell(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What a kernel is asked to find and to add.
+    """Which cells are seeds, and which cells are added.
 
     `bound` and `cell_bound` are inclusive, in the units of the grid; `cell_bound=None` adds every cell.
     """
@@ -57,7 +57,7 @@ class Rule(NamedTuple):
 
 
 class Periodic(NamedTuple):
-    """Which axes close on themselves. Beyond the edge of any other axis there are no cells."""
+    """Which axes are periodic. Beyond the edge of any other axis there are no cells."""
 
     rows: bool
     cols: bool
@@ -68,9 +68,9 @@ class Peaks:
     """Seeds and the sums of their windows: flat arrays of one length, sorted by (event, row, col).
 
     Those of event i lie at ``event_offsets[i]`` to ``event_offsets[i + 1]``, in cell number `cell` of a plane
-    of `n_cols` columns, row after row. `first` is int64; `cell` and `n_cells` are int32, `seed` and `sum` of
-    the type of an `accumulator`. What peaks need in memory takes as long to get as the search: `event` (int64),
-    `row` and `col` (int32) are made when somebody asks.
+    of `n_cols` columns, row after row. `event_offsets` is int64, `cell` and `n_cells` are int32, `seed` and
+    `sum` have the type of the `accumulator`. Allocating columns costs as much as the search; `event` (int64),
+    `row` and `col` (int32) are derived on first use.
     """
 
     n_cols: int
@@ -82,7 +82,7 @@ class Peaks:
 
     @classmethod
     def at(cls, place: tuple[Array, Array, Array], shape: tuple[int, ...], *columns: Array) -> Peaks:
-        """Return peaks by (event, row, col) in grids of that shape, with `seed`, `sum` and `n_cells`."""
+        """Return peaks at (event, row, col) of grids of that shape, given `seed`, `sum` and `n_cells`."""
         event, row, col = place
         return cls(shape[2], event_offsets(event, shape[0]), (row * shape[2] + col).astype(np.int32), *columns)
 
@@ -107,13 +107,13 @@ class Peaks:
 
     def take(self, index: Array) -> Peaks:
         """Return the peaks at `index` (a mask, or positions event by event), in that order."""
-        first = event_offsets(self.event[index], len(self.event_offsets) - 1)
+        offsets = event_offsets(self.event[index], len(self.event_offsets) - 1)
         columns = (column[index] for column in (self.cell, self.seed, self.sum, self.n_cells))
-        return Peaks(self.n_cols, first, *columns)
+        return Peaks(self.n_cols, offsets, *columns)
 
 
 class Search(NamedTuple):
-    """What a search gives: the peaks, and whether every cell is finite; otherwise the peaks may be anything."""
+    """The peaks, and whether every cell is finite; where one is not, the peaks are undefined."""
 
     peaks: Peaks
     is_finite: bool
@@ -122,22 +122,28 @@ class Search(NamedTuple):
 class Kernel(Protocol):
     """Functions over `grids`, shape (event, row, col): float32, float64 or int64, C-contiguous.
 
-    `find_peaks` takes any other signed integers, too. A cell equal to `absent(grids.dtype)` does not exist: it
-    neither beats a candidate, nor seeds, nor adds.
-    Comparisons and additions are those of float64 (floating grids) or int64; a window is added in the order
-    in which it is given. No window meets a cell twice on a periodic axis.
+    `find_peaks` also takes other signed integers. A cell equal to `absent(grids.dtype)` does not exist: it
+    neither beats a candidate, nor is a seed, nor is added.
+    Comparisons and additions are those of float64 (floating grids) or int64; a window is added in the order in
+    which it is given. No window meets a cell twice on a periodic axis.
     """
 
     def find_peaks(self, grids: Array, rule: Rule, periodic: Periodic) -> Search:
         """Return every seed with the sum of its window, and whether every cell is finite."""
 
     def find_peaks_in_hits(
-        self, first: Array, cell: Array, value: Array, plane: tuple[int, int], rule: Rule, periodic: Periodic
+        self,
+        event_offsets: Array,
+        cell: Array,
+        value: Array,
+        plane: tuple[int, int],
+        rule: Rule,
+        periodic: Periodic,
     ) -> Search:
-        """Do the same with hits in place of grids; no cell without a hit reaches the bound.
+        """Do the same for hits instead of grids; the bound is such that no cell without a hit reaches it.
 
         Those of event i lie at ``event_offsets[i]`` to ``event_offsets[i + 1]``, in cell number `cell` of the
-        plane, row after row. Several in one cell add, as float64 or int64. `value` is float32, float64 or
+        plane, row after row. Hits in the same cell add, as float64 or int64. `value` is float32, float64 or
         int64.
         """
 
@@ -152,37 +158,37 @@ class Kernel(Protocol):
         """Return the sum of `window` about every peak, and how many cells were added."""
 
     def saddles(self, grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
-        """Return the highest level at which every peak is joined to anything higher, over 8 neighbours.
+        """Return the highest level at which every peak is connected to a higher cell, over 8 neighbours.
 
-        Where nothing higher can be reached it is the lowest cell that can.
+        If no higher cell can be reached, it is the lowest cell that can.
         """
 
-    def argsort_descending(self, first: Array, key: Array) -> Array:
+    def argsort_descending(self, event_offsets: Array, key: Array) -> Array:
         """Return the order in which, event by event, the keys fall; equal ones stay in their order.
 
-        Those of event i lie at ``event_offsets[i]`` to ``event_offsets[i + 1]``.
+        Those of event i lie at ``event_offsets[i]`` to ``event_offsets[i + 1]``; they are float64 or int64.
         """
 
 
 def get_kernel(name: KernelName) -> Kernel:
-    """Return the kernel of that name; imported now, because numba is slow to import."""
+    """Return the kernel of that name, imported on first use because numba is slow to import."""
     return cast("Kernel", importlib.import_module(f"hep_peaksum.kernels.{name}_kernel"))
 
 
-def dense_grids(first: Array, cell: Array, value: Array, plane: tuple[int, int]) -> Array:
-    """Return the grids that hits fill, shape (event, row, col): float64 or int64 (see `find_peaks_in_hits`).
+def dense_grids(event_offsets: Array, cell: Array, value: Array, plane: tuple[int, int]) -> Array:
+    """Return the grids that hits fill, shape (event, row, col), float64 or int64 (see `find_peaks_in_hits`).
 
     >>> dense_grids(np.array([0, 2, 3]), np.array([1, 1, 0]), np.array([2, 3, 1]), (1, 2)).tolist()
     [[[0, 5]], [[1, 0]]]
     """
-    grids = np.zeros((len(first) - 1, *plane), accumulator(value.dtype))
-    place = event_index(first) * plane[0] * plane[1] + cell
+    grids = np.zeros((len(event_offsets) - 1, *plane), accumulator(value.dtype))
+    place = event_index(event_offsets) * plane[0] * plane[1] + cell
     np.add.at(grids.reshape(-1), place, value.astype(grids.dtype, copy=False))
     return grids
 
 
 def event_offsets(event: Array, n_events: int) -> Array:
-    """Return where in a list sorted by event those of each begin; the end of the list is the last.
+    """Return where the items of each event begin in a list sorted by event; the last offset is its length.
 
     >>> event_offsets(np.array([0, 2, 2]), 4).tolist()
     [0, 1, 1, 3, 3]
@@ -190,26 +196,26 @@ def event_offsets(event: Array, n_events: int) -> Array:
     return np.concatenate([[0], np.cumsum(np.bincount(event, minlength=n_events))])
 
 
-def event_index(first: Array) -> Array:
-    """Return the event of every item of a flat list, given where each event begins (see `event_offsets`).
+def event_index(event_offsets: Array) -> Array:
+    """Return the event of every item of a list sorted by event, the inverse of `event_offsets`.
 
     >>> event_index(np.array([0, 1, 1, 3, 3])).tolist()
     [0, 2, 2]
     """
-    return np.repeat(np.arange(len(first) - 1), np.diff(first))
+    return np.repeat(np.arange(len(event_offsets) - 1), np.diff(event_offsets))
 
 
-def offsets_of_kept(first: Array, kept: Array) -> Array:
-    """Return where those of each event begin in a list of which only what a mask keeps is left.
+def offsets_after_mask(event_offsets: Array, mask: Array) -> Array:
+    """Return the offsets of a list after a mask has selected items of it.
 
-    >>> offsets_of_kept(np.array([0, 1, 1, 3]), np.array([True, False, True])).tolist()
+    >>> offsets_after_mask(np.array([0, 1, 1, 3]), np.array([True, False, True])).tolist()
     [0, 1, 1, 2]
     """
-    return np.concatenate([[0], np.cumsum(kept)])[first]
+    return np.concatenate([[0], np.cumsum(mask)])[event_offsets]
 
 
 def absent(dtype: npt.DTypeLike) -> float:
-    """Return the value that marks a cell as not there: -inf, or the lowest int64.
+    """Return the value that marks a cell as absent: -inf, or the lowest int64.
 
     >>> absent("float32")
     -inf

@@ -1,20 +1,98 @@
-"""Compiled loops about peaks that are known: sums of windows, saddles, the order of keys."""
+"""Single peaks: the loops that compare, sum and sort them, and the columns that they are written to."""
 
 from __future__ import annotations
 
 import heapq
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from hep_peaksum.kernels import Array, Offset, Peaks, Periodic, absent, accumulator
-from hep_peaksum.kernels.numba_compile import jit, least_cell, read_only
+from hep_peaksum.kernels import Array, Offset, Peaks, Periodic, Rule, absent, accumulator
+from hep_peaksum.kernels.numba_compile import cached_jit, jit, lowest_summed, read_only
+from hep_peaksum.kernels.numba_vectors import load
 
-# Up to so many keys are faster counted than sorted; a few are counted one by one, more of them in vectors.
-FEW, MANY = 8, 256
+FIRST_ROOM = 1024
+
+# Keys of an event that are ranked by comparing all with all; more are sorted byte by byte. With numpy's stable
+# sort instead, a whole job with 500 clusters per event takes 1.2 times as long.
+MAX_RANKED = np.uint64(128)
 SIGN, BYTE, NOTHING, ONE = np.uint64(1 << 63), np.uint64(255), np.uint64(0), np.uint64(1)
-WORD, BITS = np.uint64(64), np.uint64(8)
-LARGEST_OF_TWO_BYTES, HIGHEST_TWO_BYTES = np.uint64((1 << 16) - 1), np.uint64(48)
+
+
+class PeakColumns(NamedTuple):
+    """Where peaks are written: the columns of `Peaks` from `event_offsets` on."""
+
+    event_offsets: Array
+    cell: Array
+    seed: Array
+    sum: Array
+    n_cells: Array
+
+
+class Bounds(NamedTuple):
+    """The bounds of a rule: `seed` in the type in which seeds are compared with it, `cell` in that of sums.
+
+    Without a cell bound, `cell` is the lowest value that is not `absent`. `zero` is 0 in the type of sums.
+    """
+
+    seed: Any
+    cell: Any
+    has_cell: bool
+    zero: Any
+
+    @classmethod
+    def of(cls, rule: Rule, seed: Any, number: type[np.float64 | np.int64]) -> Bounds:
+        """Return the bounds of a rule, given that of seeds."""
+        has_cell = rule.cell_bound is not None
+        return cls(seed, lowest_summed(rule.cell_bound, number), has_cell, number(0))
+
+
+class PeakBuffers:
+    """Columns that a search fills, and that grow when they are full.
+
+    They are allocated by numpy, which requests huge pages for large arrays: faulting in small pages would take
+    longer than the search.
+    """
+
+    def __init__(self, n_events: int, n_cols: int, spare: int, number: type[np.float64 | np.int64]) -> None:
+        self.n_events, self.n_cols, self.spare, self.number = n_events, n_cols, spare, number
+        self.columns = self._columns(np.zeros(n_events + 1, np.int64), FIRST_ROOM + spare)
+        self.n_peaks = 0
+
+    def fill(self, search: Callable[..., Any], *arguments: Any) -> bool:
+        """Call `search` until all events are searched, and return whether all cells are finite.
+
+        After its arguments it is given the columns, the number of peaks in them, and the event to begin with.
+        It returns once fewer than `spare` places are left: the new number of peaks, the event to go on with,
+        and whether all cells before that are finite.
+        """
+        event, is_finite = 0, True
+        while event < self.n_events:
+            self.n_peaks, event, all_finite = search(*arguments, self.columns, self.n_peaks, event)
+            is_finite &= bool(all_finite)
+            if event < self.n_events:
+                self._grow(event)
+        return is_finite
+
+    @property
+    def peaks(self) -> Peaks:
+        """The peaks, without the room behind them."""
+        event_offsets, *columns = self.columns
+        return Peaks(self.n_cols, event_offsets, *(column[: self.n_peaks] for column in columns))
+
+    def _grow(self, n_done: int) -> None:
+        """Double the room, or more if the events that are done suggest so."""
+        expected = self.n_peaks * self.n_events // n_done * 9 // 8
+        room = max(2 * len(self.columns.cell), expected) + self.spare
+        larger = self._columns(self.columns.event_offsets, room)
+        for column, new in zip(self.columns[1:], larger[1:], strict=True):
+            new[: self.n_peaks] = column[: self.n_peaks]
+        self.columns = larger
+
+    def _columns(self, event_offsets: Array, room: int) -> PeakColumns:
+        types = np.int32, self.number, self.number, np.int32
+        return PeakColumns(event_offsets, *(np.empty(room, dtype) for dtype in types))
 
 
 def sum_cells(
@@ -24,12 +102,12 @@ def sum_cells(
     number = accumulator(grids.dtype)
     total = np.zeros(len(peaks), number)
     n_cells = np.zeros(len(peaks), np.int32)
-    _sum(
+    _sum_cells(
         read_only(grids),
-        *_places(peaks),
+        _places(peaks),
         np.array(window, np.int64).reshape(-1, 2),
-        least_cell(cell_bound, number),
-        tuple(periodic),
+        lowest_summed(cell_bound, number),
+        periodic,
         number(absent(grids.dtype)),
         total,
         n_cells,
@@ -38,18 +116,19 @@ def sum_cells(
 
 
 def saddles(grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
-    """Return the highest level at which every peak is joined to anything higher, over 8 neighbours."""
+    """Return the highest level at which every peak is connected to a higher cell, over 8 neighbours."""
     number = accumulator(grids.dtype)
     level = np.empty(len(peaks), number)
-    _flood(read_only(grids), *_places(peaks), tuple(periodic), number(absent(grids.dtype)), level)
+    _flood(read_only(grids), _places(peaks), periodic, number(absent(grids.dtype)), level)
     return level
 
 
-def argsort_descending(first: Array, key: Array) -> Array:
+def argsort_descending(event_offsets: Array, key: Array) -> Array:
     """Return the order in which, event by event, the keys fall; equal ones stay in their order."""
-    order = np.empty(len(key), np.int64)
-    key = read_only(key)
-    _sort_falling(read_only(first), key, key.view(np.uint64), key.dtype.kind == "f", order)
+    order, key = np.empty(len(key), np.int64), read_only(key)
+    # An unsigned index cannot count from the end, which lets LLVM use vectors.
+    offsets = read_only(event_offsets).view(np.uint64)
+    _argsort(offsets, key, key.view(np.uint64), key.dtype.kind == "f", order.view(np.uint64))
     return order
 
 
@@ -61,26 +140,50 @@ def _places(peaks: Peaks) -> tuple[Array, Array, Array]:
 
 
 @jit
-def _sum(
-    grids: Any,
-    event: Any,
-    row: Any,
-    col: Any,
-    window: Any,
-    cell_bound: Any,
-    periodic: Any,
-    low: Any,
-    total: Any,
-    n_cells: Any,
+def beats_window(cells: Any, place: int, edge_class: int, tables: Any) -> bool:
+    """Return whether a cell beats the cells of its search window that are in the tables."""
+    value = load(cells, place)
+    first, stop = load(tables.search_offsets, edge_class), load(tables.search_offsets, edge_class + 1)
+    for k in range(stop - first):
+        other = load(cells, place + load(tables.search, first + k))
+        if other >= value and (other > value or not load(tables.wins_tie, first + k)):
+            return False
+    return True
+
+
+@jit
+def sum_window(cells: Any, place: int, edge_class: int, tables: Any, bounds: Any, adds_all: bool) -> Any:
+    """Return the sum of the window about a cell, and how many cells were added.
+
+    `adds_all` says that no cell is below the cell bound or absent.
+    """
+    first, stop = load(tables.window_offsets, edge_class), load(tables.window_offsets, edge_class + 1)
+    total, n_cells = bounds.zero, 0
+    if adds_all:
+        for k in range(stop - first):
+            total += type(bounds.zero)(load(cells, place + load(tables.window, first + k)))
+        return total, stop - first
+    for k in range(stop - first):
+        cell = type(bounds.zero)(load(cells, place + load(tables.window, first + k)))
+        passes = cell >= bounds.cell
+        total += cell if passes else bounds.zero
+        n_cells += passes
+    return total, n_cells
+
+
+@cached_jit
+def _sum_cells(
+    grids: Any, places: Any, window: Any, cell_bound: Any, periodic: Any, low: Any, total: Any, n_cells: Any
 ) -> None:
-    """Add the window about every given cell into `total` and count into `n_cells`."""
+    """Add the window about every place into `total` and count into `n_cells`."""
+    event, row, col = places
     _, n_rows, n_cols = grids.shape
     for n in range(len(event)):
         for k in range(window.shape[0]):
             r, c = row[n] + window[k, 0], col[n] + window[k, 1]
-            if periodic[0]:
+            if periodic.rows:
                 r = r % n_rows
-            if periodic[1]:
+            if periodic.cols:
                 c = c % n_cols
             if r < 0 or r >= n_rows or c < 0 or c >= n_cols:
                 continue
@@ -90,133 +193,67 @@ def _sum(
                 n_cells[n] += 1
 
 
-@jit
-def _count_falling(key: Any, start: int, order: Any) -> None:
-    """Write down the order of one event, whose first key is number `start`: one comparison more than needed."""
-    n_keys = np.uint64(len(key))  # a number that counts from the end would keep numba from making vectors
-    for n in range(n_keys):
-        here, place = key[n], 0
-        for m in range(n):
-            place += key[m] >= here
-        for m in range(n, n_keys):
-            place += key[m] > here
-        order[np.uint64(place)] = start + np.int64(n)
+@cached_jit
+def _argsort(event_offsets: Any, key: Any, bits: Any, is_float: bool, order: Any) -> None:
+    """Write down the order in which the keys of every event fall; `bits` are those of the keys."""
+    for event in range(len(event_offsets) - 1):
+        start, stop = event_offsets[event], event_offsets[event + 1]
+        if stop - start > MAX_RANKED:
+            _sort_bytes(bits, is_float, start, stop, order)
+            continue
+        for n in range(start, stop):
+            rank = 0
+            for m in range(start, n):
+                rank += key[m] >= key[n]
+            for m in range(n, stop):
+                rank += key[m] > key[n]
+            order[start + np.uint64(rank)] = n
 
 
 @jit
-def _falling_words(bits: Any, is_float: bool) -> Any:
-    """Return words that rise as the keys of these bits, float64 or int64, fall; equal ones of equal keys."""
-    words = np.empty(len(bits), np.uint64)
-    for n in range(len(bits)):
-        word = NOTHING if is_float and bits[n] == SIGN else bits[n]  # of -0.0 as of 0.0
-        if word & SIGN:
-            words[n] = word if is_float else ~word | SIGN
-        else:
-            words[n] = ~word & ~SIGN
-    return words
-
-
-@jit
-def _sort_by_byte(
-    words: Any, places: Any, shift: Any, n_before: Any, sorted_words: Any, sorted_places: Any
-) -> None:
-    """Write down words and their places in the order of one byte; equal bytes stay in their order."""
-    n_before[:] = NOTHING
-    for n in range(np.uint64(len(words))):
-        n_before[words[n] >> shift & BYTE] += ONE
-    total = NOTHING
-    for byte in range(np.uint64(len(n_before))):
-        total, n_before[byte] = total + n_before[byte], total
-    for n in range(np.uint64(len(words))):
-        byte = words[n] >> shift & BYTE
-        place = n_before[byte]
-        sorted_words[place], sorted_places[place] = words[n], places[n]
-        n_before[byte] = place + ONE
-
-
-@jit
-def _insert(words: Any, places: Any) -> None:
-    """Bring words, and their places with them, into the order that they nearly have; equal ones stay."""
-    for n in range(1, len(words)):
-        word, place, m = words[n], places[n], n
-        while m > 0 and words[m - 1] > word:
-            words[m], places[m] = words[m - 1], places[m - 1]
-            m -= 1
-        words[m], places[m] = word, place
-
-
-@jit
-def _n_alike(words: Any, shift: Any) -> int:
-    """Return how many words are like the one before them but for so many bits."""
-    n_alike = 0
-    for n in range(1, len(words)):
-        n_alike += words[n] >> shift == words[n - 1] >> shift
-    return n_alike
-
-
-@jit
-def _sort_words(words: Any, start: int, order: Any) -> None:
-    """Write down the order of the words of one event, whose first is number `start`, two bytes after two.
-
-    The bytes are those of what the words differ by: sums of a few numbers use little of 64 bits. Where there
-    are more than a few the two highest come first, which mostly leave next to nothing to do.
-    """
-    places, n_before = np.empty(len(words), np.int64), np.empty(256, np.uint64)
-    others, their_places = np.empty(len(words), np.uint64), np.empty(len(words), np.int64)
-    least, differing = words[0], NOTHING
-    for n in range(len(words)):
-        places[n] = start + n
-        least = min(least, words[n])
-    for n in range(len(words)):
+def _sort_bytes(bits: Any, is_float: bool, start: Any, stop: Any, order: Any) -> None:
+    """Write down the order of one event: a radix sort, byte by byte from the lowest, without constant bytes."""
+    words, spare = np.empty(stop - start, np.uint64), np.empty(stop - start, np.uint64)
+    counts, differing, least = np.empty(256, np.uint64), NOTHING, ~NOTHING
+    for n in range(start, stop):
+        order[n], words[n - start] = n, _rising_word(bits[n], is_float)
+        least = min(least, words[n - start])
+    for n in range(stop - start):
         words[n] -= least
         differing |= words[n]
-    shift = NOTHING
-    while shift < WORD and differing >> shift & ONE == NOTHING:
-        shift += ONE
-    high = shift
-    while differing >> high > LARGEST_OF_TWO_BYTES:
-        high += ONE
-    for lowest in (high if high > shift + BITS else shift, shift):
-        here = lowest
-        while here < WORD and differing >> here:
-            low = min(here, HIGHEST_TWO_BYTES)
-            _sort_by_byte(words, places, low, n_before, others, their_places)
-            _sort_by_byte(others, their_places, low + BITS, n_before, words, places)
-            here += BITS + BITS
-        if lowest == shift:
-            break
-        if FEW * _n_alike(words, lowest) < len(words):
-            _insert(words, places)
-            break
-    for n in range(len(places)):
-        order[n] = places[n]
+    for shift in range(NOTHING, np.uint64(64), np.uint64(8)):
+        if differing >> shift & BYTE == NOTHING:
+            continue
+        for byte in range(np.uint64(256)):  # slices set at once would take seconds to compile
+            counts[byte] = NOTHING
+        for n in range(stop - start):
+            counts[words[n] >> shift & BYTE] += ONE
+        n_before = NOTHING
+        for byte in range(np.uint64(256)):
+            counts[byte], n_before = n_before, n_before + counts[byte]
+        for n in range(start, stop):
+            byte = words[order[n] - start] >> shift & BYTE
+            spare[counts[byte]] = order[n]
+            counts[byte] += ONE
+        for n in range(start, stop):
+            order[n] = spare[n - start]
 
 
 @jit
-def _sort_falling(first: Any, key: Any, bits: Any, is_float: bool, order: Any) -> None:
-    """Write down the order of the keys of every event, which fall; equal ones stay in their order.
+def _rising_word(bits: Any, is_float: bool) -> Any:
+    """Return a word that rises as the key, float64 or int64, falls, given its bits."""
+    if is_float and bits == SIGN:  # -0.0 equals 0.0
+        return ~SIGN
+    return bits if is_float and bits > SIGN else ~bits ^ SIGN
 
-    They are given as bits, too: to see them so here would take a third of the time to compile this.
+
+@cached_jit
+def _flood(grids: Any, places: Any, periodic: Any, low: Any, level: Any) -> None:
+    """Flood from every peak, always to the highest cell at the shore, until one is higher than the peak.
+
+    Write down the lowest cell that was flooded.
     """
-    for event in range(len(first) - 1):
-        start, stop = first[event], first[event + 1]
-        if stop - start > MANY:
-            _sort_words(_falling_words(bits[start:stop], is_float), start, order[start:stop])
-        elif stop - start > FEW:
-            _count_falling(key[start:stop], start, order[start:stop])
-        else:
-            for n in range(start, stop):
-                place = start
-                for m in range(start, n):
-                    place += key[m] >= key[n]
-                for m in range(n + 1, stop):
-                    place += key[m] > key[n]
-                order[place] = n
-
-
-@jit
-def _flood(grids: Any, event: Any, row: Any, col: Any, periodic: Any, low: Any, level: Any) -> None:
-    """Flood from every peak to the highest cell at the shore, until one is higher; note how low that went."""
+    event, row, col = places
     _, n_rows, n_cols = grids.shape
     seen = np.full((n_rows, n_cols), -1, np.int64)
     for n in range(len(event)):
@@ -232,8 +269,8 @@ def _flood(grids: Any, event: Any, row: Any, col: Any, periodic: Any, low: Any, 
             level[n] = min(level[n], -depth)
             for i in range(r - 1, r + 2):
                 for j in range(c - 1, c + 2):
-                    k = i % n_rows if periodic[0] else i
-                    m = j % n_cols if periodic[1] else j
+                    k = i % n_rows if periodic.rows else i
+                    m = j % n_cols if periodic.cols else j
                     if k < 0 or k >= n_rows or m < 0 or m >= n_cols or seen[k, m] == n:
                         continue
                     seen[k, m] = n

@@ -1,6 +1,6 @@
-"""The readable kernel: a maximum filter proposes, the ties are settled cell by cell, sums go offset by offset.
+"""The readable kernel: a maximum filter proposes candidates, ties are settled cell by cell.
 
-It is the one to read, and the one to compare with: `numba_kernel` gives the same bits.
+It is the specification of `numba_kernel`, which gives the same bits.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
 
 
 def find_peaks_in_hits(
-    first: Array, cell: Array, value: Array, plane: tuple[int, int], rule: Rule, periodic: Periodic
+    event_offsets: Array, cell: Array, value: Array, plane: tuple[int, int], rule: Rule, periodic: Periodic
 ) -> Search:
-    """Return the seeds among hits, by way of the dense grids."""
-    return find_peaks(dense_grids(first, cell, value, plane), rule, periodic)
+    """Return every seed among hits, by way of dense grids."""
+    return find_peaks(dense_grids(event_offsets, cell, value, plane), rule, periodic)
 
 
 def sum_cells(
@@ -67,19 +67,22 @@ def sum_cells(
 
 
 def saddles(grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
-    """Return the highest level at which every peak is joined to anything higher, over 8 neighbours."""
+    """Return the highest level at which every peak is connected to a higher cell, over 8 neighbours."""
     number = accumulator(grids.dtype)
     places = zip(peaks.event.tolist(), peaks.row.tolist(), peaks.col.tolist(), strict=True)
     return np.array([_saddle(grids[event].tolist(), row, col, periodic) for event, row, col in places], number)
 
 
-def argsort_descending(first: Array, key: Array) -> Array:
+def argsort_descending(event_offsets: Array, key: Array) -> Array:
     """Return the order in which, event by event, the keys fall; equal ones stay in their order."""
-    return np.lexsort((-key, event_index(first)))
+    return np.lexsort((-key, event_index(event_offsets)))
 
 
 def _saddle(cells: list[list[float]], row: int, col: int, periodic: Periodic) -> float:
-    """Flood from a cell, always to the highest cell at the shore; return how low the water had to fall."""
+    """Flood from a cell, always to the highest cell at the shore, until one is higher than the start.
+
+    Return the lowest cell that was flooded.
+    """
     low, seed = absent(type(cells[row][col])), cells[row][col]
     level, shore, seen = seed, [(-seed, row, col)], {(row, col)}
     while shore:
@@ -88,8 +91,8 @@ def _saddle(cells: list[list[float]], row: int, col: int, periodic: Periodic) ->
             break
         level = min(level, -depth)
         for i, j in itertools.product((r - 1, r, r + 1), (c - 1, c, c + 1)):
-            i = i % len(cells) if periodic.rows else i  # noqa: PLW2901 -- closed
-            j = j % len(cells[0]) if periodic.cols else j  # noqa: PLW2901 -- closed
+            i = i % len(cells) if periodic.rows else i  # noqa: PLW2901
+            j = j % len(cells[0]) if periodic.cols else j  # noqa: PLW2901
             if 0 <= i < len(cells) and 0 <= j < len(cells[0]) and (i, j) not in seen and cells[i][j] != low:
                 seen.add((i, j))
                 heapq.heappush(shore, (-cells[i][j], i, j))
@@ -97,6 +100,7 @@ def _saddle(cells: list[list[float]], row: int, col: int, periodic: Periodic) ->
 
 
 def _find_seeds(grids: Array, rule: Rule, periodic: Periodic) -> tuple[Array, Array, Array]:
+    """Return event, row and column of every seed."""
     event, row, col = np.nonzero(
         (grids >= accumulator(grids.dtype)(rule.bound))
         & (grids.astype(np.float64) >= _window_maximum(grids, rule, periodic))
@@ -112,17 +116,18 @@ def _find_seeds(grids: Array, rule: Rule, periodic: Periodic) -> tuple[Array, Ar
 
 
 def _window_maximum(grids: Array, rule: Rule, periodic: Periodic) -> Array:
-    """Return the largest cell of the search window around each cell, the cell itself included, as float64.
+    """Return the highest cell of the search window about each cell, the cell itself included, as float64.
 
-    scipy compares in float64, where integers above 2^53 may become equal: the ties are settled afterwards.
+    scipy compares as float64, in which integers above 2^53 may be equal: ties are settled afterwards.
     """
     reach_row = max((abs(cell.row) for cell in rule.search), default=0)
     reach_col = max((abs(cell.col) for cell in rule.search), default=0)
     padded = grids.astype(np.float64)
-    for axis, (reach, closed) in enumerate(((reach_row, periodic.rows), (reach_col, periodic.cols)), start=1):
+    reaches = (reach_row, periodic.rows), (reach_col, periodic.cols)
+    for axis, (reach, is_periodic) in enumerate(reaches, start=1):
         width = [(0, 0)] * 3
         width[axis] = (reach, reach)
-        if closed:
+        if is_periodic:
             padded = np.pad(padded, width, mode="wrap")
         else:
             padded = np.pad(padded, width, constant_values=-np.inf)
@@ -138,7 +143,7 @@ def _window_maximum(grids: Array, rule: Rule, periodic: Periodic) -> Array:
 def _neighbours(
     grids: Array, event: Array, row: Array, col: Array, offset: Offset, periodic: Periodic
 ) -> tuple[Array, Array, Array]:
-    """Return value, row and column of the cell at `offset` from each given cell; absent beyond an edge."""
+    """Return value, row and column of the cell at an offset from each cell; beyond an edge it is absent."""
     _, n_rows, n_cols = grids.shape
     row, col = row + offset[0], col + offset[1]
     if periodic.rows:

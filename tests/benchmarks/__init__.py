@@ -1,4 +1,4 @@
 """Benchmarks that anyone can run: ``python -m tests.benchmarks all`` (see docs/speed.md).
 
-Not collected by pytest. Times are ratios to a floor measured beside them, never alone.
+They are not collected by pytest. Times are given as ratios to something measured in the same rounds.
 """

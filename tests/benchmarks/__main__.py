@@ -1,6 +1,6 @@
 """The command line of the benchmarks: ``python -m tests.benchmarks --help``.
 
-What is slow to import is imported inside the commands, after the number of threads is set.
+Slow imports are inside the commands, after the number of threads has been set.
 """
 
 from __future__ import annotations
@@ -22,15 +22,20 @@ NAMES = ("kernels", "threads", "end-to-end", "scaling", "rdataframe", "memory", 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("names", nargs=-1, type=click.Choice([*NAMES, "all"]))
-@click.option("--quick", is_flag=True, help="Smaller samples and fewer rounds: to see that it works.")
-@click.option("--case", "cases", multiple=True, help="Of kernels: only this case (several times for several).")
-@click.option("--executor", "executors", multiple=True, help="Of end-to-end: only this one, as futures-2.")
-@click.option("--events", "n_events", type=click.IntRange(min=1000), help="Not of kernels, threads, startup.")
-@click.option("--cells", "n_cells", type=click.IntRange(min=100_000), help="Of every case of kernels.")
-@click.option("--rounds", type=click.IntRange(min=1), help="How often every contender is called.")
+@click.option("--quick", is_flag=True, help="Smaller samples and fewer rounds, as a test.")
+@click.option("--case", "cases", multiple=True, help="kernels: only this case; may be repeated.")
+@click.option("--executor", "executors", multiple=True, help="end-to-end: only this executor, e.g. futures-2.")
+@click.option(
+    "--events",
+    "n_events",
+    type=click.IntRange(min=1000),
+    help="Number of events (not for kernels, threads, startup).",
+)
+@click.option("--cells", "n_cells", type=click.IntRange(min=100_000), help="kernels, threads: cells per case.")
+@click.option("--rounds", type=click.IntRange(min=1), help="How often each contender is called.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True)
 @click.option("--write/--no-write", default=True, help="Write the tables to tests/benchmarks/results.")
-@click.option("--write-docs", is_flag=True, help="Put the tables of the results into docs/speed.md, and stop.")
+@click.option("--write-docs", is_flag=True, help="Copy the written tables to docs/speed.md and exit.")
 def main(names: Sequence[str], *, write: bool, write_docs: bool, **options: Any) -> None:
     """Measure NAMES (kernels, threads, end-to-end, scaling, rdataframe, memory, startup, commands), or all."""
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
@@ -41,23 +46,23 @@ def main(names: Sequence[str], *, write: bool, write_docs: bool, **options: Any)
         console.print(f"docs/speed.md: {', '.join(results.write_docs()) or 'no results yet'}")
         return
     if not names:
-        raise click.UsageError("name what to measure, or all: " + ", ".join(NAMES))
-    if "all" in names:  # each in a process of its own: ROOT, for one, links what others have left behind
-        given = [argument for argument in sys.argv[1:] if argument not in (*NAMES, "all")]
+        raise click.UsageError("name a benchmark, or all: " + ", ".join(NAMES))
+    if "all" in names:  # one process each: ROOT links against libraries that others have loaded
+        arguments = [argument for argument in sys.argv[1:] if argument not in (*NAMES, "all")]
         for name in NAMES:
-            subprocess.run([sys.executable, "-m", "tests.benchmarks", name, *given], check=True)
+            subprocess.run([sys.executable, "-m", "tests.benchmarks", name, *arguments], check=True)
         return
     for name in sorted(set(names), key=NAMES.index):
         tables = []
-        for table in made(name, **options):
+        for table in run_benchmark(name, **options):
             table.show(console)
             tables.append(table)
         if write:
-            given = {key: value for key, value in options.items() if value}
-            console.print(f"written: {results.write(name, tables, given)}", highlight=False)
+            chosen = {key: value for key, value in options.items() if value}
+            console.print(f"written: {results.write(name, tables, chosen)}", highlight=False)
 
 
-def made(
+def run_benchmark(
     name: str,
     *,
     quick: bool,

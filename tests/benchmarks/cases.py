@@ -1,4 +1,4 @@
-"""The grids that are searched: made here, seeded, without ties where cells are floats."""
+"""The grids that are searched, from seeded random numbers; float cells have no ties."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from hep_peaksum.kernels import Array
 from hep_peaksum.library.presets import preset
 from hep_peaksum.settings.model import PeakSumSettings
 
-CELLS = 100_000 * 24 * 16  # of a full-sized case, whatever the shape of its events: far more than a cache holds
+CELLS = 100_000 * 24 * 16  # per full-sized case, for any shape of events: far more than a cache holds
 
 
 @dataclass(frozen=True)
 class Case:
-    """Some events and how they are searched. `layers`: what is done with layers, where there are any."""
+    """Some events and how they are searched; layers, if there are any, are added or searched one by one."""
 
     title: str
     grids: Array
@@ -32,32 +32,32 @@ class Case:
 
     @property
     def reach(self) -> int:
-        """How many cells the windows reach from their centre; all of them are squares."""
+        """How many cells the windows, all of them squares, reach from their centre."""
         return max(abs(cell.row) for cell in self.settings.search_cells())
 
     @cached_property
     def hits(self) -> tuple[ak.Array, ak.Array, ak.Array]:
-        """The cells that are not zero, jagged: row and column as the axes call them, and the value."""
+        """The non-zero cells as jagged hits: the labels of row and column, and the value."""
         event, row, col = np.nonzero(self.grids)
         counts = np.bincount(event, minlength=len(self.grids))
         columns = (labels(self.grid.rows)[row], labels(self.grid.cols)[col], self.grids[event, row, col])
         return tuple(ak.unflatten(column, counts) for column in columns)  # type: ignore[return-value]
 
     def describe(self) -> str:
-        """Return the title with shape, type, how much is occupied and how many events there are."""
+        """Return the title with shape, type, occupancy and number of events."""
         shape = " x ".join(str(n) for n in self.grids.shape[1:])
         occupied = np.count_nonzero(self.grids) / max(1, self.grids.size)
         return f"{self.title}: {shape} {self.grids.dtype}, {occupied:.0%} occupied, {len(self.grids):,} events"
 
 
 def labels(axis: Any) -> Array:
-    """Return what hits call the cells along an axis, as small integers."""
+    """Return the labels of the cells along an axis, as small integers."""
     names = range(axis.size) if axis.label_values is None else axis.label_values
     return np.asarray(names, np.int16)
 
 
 def random_grids(n_events: int, shape: tuple[int, ...], occupancy: float, seed: int) -> Array:
-    """Return float32 cells that are zero or spread evenly between 0.1 and 100."""
+    """Return float32 cells that are zero or uniform between 0.1 and 100."""
     random = np.random.default_rng(seed)
     grids = np.zeros((n_events, *shape), np.float32)
     for start in range(0, n_events, 10_000):
@@ -68,7 +68,7 @@ def random_grids(n_events: int, shape: tuple[int, ...], occupancy: float, seed: 
 
 
 def cms_towers(n_events: int, seed: int) -> Array:
-    """Return int16 towers, 80 x 72: a soft background in a fifth of them, and on average two jets."""
+    """Return int16 towers, 80 x 72: a soft background in a fifth of them, and two jets on average."""
     random = np.random.default_rng(seed)
     grids = np.zeros((n_events, 80, 72), np.int16)
     for start in range(0, n_events, 1000):
@@ -83,24 +83,24 @@ def cms_towers(n_events: int, seed: int) -> Array:
     return grids
 
 
-def occupancy_case(part: float) -> Callable[[int], Case]:
-    """Return what makes a case with so many of the cells occupied, on a plane with edges only."""
+def occupancy_case(occupancy: float) -> Callable[[int], Case]:
+    """Return a function that makes a case of random cells, without periodic axes."""
 
-    def made(n_cells: int) -> Case:
-        grids = random_grids(n_cells // 384, (24, 16), part, seed=1)
+    def make(n_cells: int) -> Case:
+        grids = random_grids(n_cells // 384, (24, 16), occupancy, seed=1)
         return Case("random cells", grids, PeakSumSettings(), bare_grid((24, 16)))
 
-    return made
+    return make
 
 
 def toy_case(n_cells: int) -> Case:
-    """Return showers of the toy calorimeter, seeds above 1 GeV."""
+    """Return showers in the toy calorimeter, with seeds above 1 GeV."""
     grids = toy.make_events(n_cells // 384, seed=1).grids
     return Case("toy showers", grids, PeakSumSettings(seed_threshold=1.0), toy.TOY_GRID)
 
 
 def cms_case(n_cells: int) -> Case:
-    """Return trigger towers, and the jets of CMS (9 x 9, 4 GeV) without their pile-up estimate."""
+    """Return trigger towers with the jets of CMS (9 x 9, 4 GeV), without their pile-up estimate."""
     settings, grid = preset("cms-l1-jet")
     assert grid is not None
     grids = cms_towers(n_cells // (80 * 72), seed=1)
@@ -108,19 +108,19 @@ def cms_case(n_cells: int) -> Case:
 
 
 def cms_hits_case(n_cells: int) -> Case:
-    """Return the same as jagged hits."""
+    """Return the same towers as jagged hits."""
     case = cms_case(n_cells)
     return Case(f"{case.title}, as hits", case.grids, case.settings, case.grid, from_hits=True)
 
 
 def sparse_case(n_cells: int) -> Case:
-    """Return a large plane of which 2 % are hit, as jagged hits."""
+    """Return a large plane with random hits in 2 % of the cells: nearly every hit is a peak."""
     grids = random_grids(n_cells // (240 * 128), (240, 128), 0.02, seed=1)
     return Case("large plane, as hits", grids, PeakSumSettings(), bare_grid((240, 128)), from_hits=True)
 
 
 def showers_case(n_cells: int) -> Case:
-    """Return the same plane with 2 % in 30 showers an event, and not scattered so that every hit is a peak."""
+    """Return the same plane with its hits, about 2 % of the cells, in 30 showers per event."""
     n_events, random = n_cells // (240 * 128), np.random.default_rng(1)
     grids = np.zeros((n_events, 240, 128), np.float32)
     event = np.repeat(np.arange(n_events), 30)
@@ -135,14 +135,14 @@ def showers_case(n_cells: int) -> Case:
 
 
 def layers_case(layers: Literal["sum", "each"]) -> Callable[[int], Case]:
-    """Return what makes a case of 67 layers, of which the sum or each by itself is searched."""
+    """Return a function that makes a case of 67 layers, added or searched one by one."""
 
-    def made(n_cells: int) -> Case:
+    def make(n_cells: int) -> Case:
         grids = random_grids(n_cells // 6700, (67, 10, 10), 0.1, seed=1)
-        title = "67 layers, their sum" if layers == "sum" else "67 layers, each by itself"
+        title = "67 layers, their sum" if layers == "sum" else "67 layers, one by one"
         return Case(title, grids, PeakSumSettings(), bare_grid((10, 10)), layers=layers)
 
-    return made
+    return make
 
 
 CASES: dict[str, Callable[[int], Case]] = {

@@ -1,6 +1,6 @@
-"""Whole jobs as one starts them: a process and its workers, from their start to their end.
+"""Whole commands, from the start to the end of the process and its workers.
 
-`hep-peaksum run`, with its defaults, against a program that lets coffea read the same branch, with coffea's.
+`hep-peaksum run` with its defaults, against a program in which coffea reads the same branch with its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EXECUTORS = {"iterative": {}, "futures": {"workers": 2}, "dask": {"workers": 2}}
 
 
 def commands(n_events: int, rounds: int) -> Table:
-    """Return the table of whole commands, for every executor that is installed."""
+    """Return the table for every executor that is installed."""
     files = toy_files(n_events)
     names = [name for name in EXECUTORS if name != "dask" or importlib.util.find_spec("distributed")]
     with scratch_folder() as folder:
@@ -32,7 +32,7 @@ def commands(n_events: int, rounds: int) -> Table:
         contenders = [contender for both in pairs.values() for contender in both]
         times = interleaved(contenders, rounds, "commands")
     table = Table("commands", f"Whole commands: {n_events:,} events, 24 x 16 float32, zstd", COLUMNS)
-    table.notes.append(f"Two workers but for iterative. Median (least..greatest) of {rounds} rounds.")
+    table.notes.append(f"Two workers, except for iterative. Median (minimum..maximum) of {rounds} rounds.")
     for ours, coffea in pairs.values():
         for one in (ours, coffea):
             time = times[one.name]
@@ -45,7 +45,7 @@ def commands(n_events: int, rounds: int) -> Table:
 
 
 def pair(name: str, files: Sequence[Path], folder: Path) -> tuple[Contender, Contender]:
-    """Return the command of ours and the program of coffea, both with an executor of that name."""
+    """Return our command and the coffea program, both with an executor of that name."""
     config, cache = folder / f"{name}.yaml", folder / "cache"
     content = job_content(files, folder / name, executor=name, **EXECUTORS[name])
     config.write_text(yaml.safe_dump(content), encoding="utf-8")

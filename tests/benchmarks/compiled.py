@@ -1,4 +1,4 @@
-"""The plain C++ loop (`loops.cpp`), compiled on the spot where there is a compiler."""
+"""The plain C++ loop (`loops.cpp`), compiled if there is a compiler."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ C_TYPES = {"float32": "float", "float64": "double", "int16": "std::int16_t", "in
 
 
 def compiler() -> str | None:
-    """Return the path of a C++ compiler, if there is one."""
+    """Return the path of a C++ compiler, or None."""
     return shutil.which("g++") or shutil.which("clang++")
 
 
 def definitions(case: Case) -> dict[str, str | int]:
-    """Return what the loop is compiled for: sizes and types are constants, as one would write them."""
+    """Return the macros of the loop: sizes and types are constants, as one would write them."""
     assert not case.grid.rows.periodic
     return {
         "CELL": C_TYPES[case.grids.dtype.name],
@@ -38,10 +38,10 @@ def definitions(case: Case) -> dict[str, str | int]:
 
 
 def compile_loops(case: Case, folder: Path) -> Path:
-    """Compile the loop for a case and return the library."""
+    """Compile the loop for a case and return the path of the library."""
     library = folder / "loops.so"
-    defined = [f"-D{name}={value}" for name, value in definitions(case).items()]
-    command = [str(compiler()), *FLAGS, *defined, "-o", str(library), str(SOURCE)]
+    macros = [f"-D{name}={value}" for name, value in definitions(case).items()]
+    command = [str(compiler()), *FLAGS, *macros, "-o", str(library), str(SOURCE)]
     subprocess.run(command, check=True, capture_output=True)
     return library
 
@@ -58,12 +58,12 @@ class Loops:
         self._bound = number.type(bound).item()
         self._types = (np.int64,) * 3 + (number, number, np.int64)
 
-    def room(self, capacity: int) -> list[Array]:
-        """Return new columns for so many clusters; the system gives memory only to those that come."""
+    def allocate(self, capacity: int) -> list[Array]:
+        """Return new columns for that many clusters; the system assigns memory only where they are written."""
         return [np.empty(capacity, dtype) for dtype in self._types]
 
     def __call__(self, grids: Array, columns: list[Array]) -> list[Array]:
-        """Return event, row, column, seed, sum and number of cells of every cluster, written into `columns`."""
+        """Return event, row, column, seed, sum and number of cells of every cluster, written to `columns`."""
         pointers = [column.ctypes.data for column in columns]
-        n_found = self._find(grids.ctypes.data, len(grids), self._bound, *pointers)
-        return [column[:n_found] for column in columns]
+        n_clusters = self._find(grids.ctypes.data, len(grids), self._bound, *pointers)
+        return [column[:n_clusters] for column in columns]

@@ -1,3 +1,3 @@
-"""Keeps pytest, which looks for doctests, from importing these; tests/test_benchmarks.py runs them."""
+"""Keeps pytest from importing the benchmarks in search of doctests; tests/test_benchmarks.py runs them."""
 
 collect_ignore_glob = ["*"]

@@ -1,7 +1,7 @@
-"""`python -m tests.benchmarks.keras_layer`: the layer beside the usual recipe, on the backend of KERAS_BACKEND.
+"""`python -m tests.benchmarks.keras_layer`: the layer and the usual recipe, on the backend of KERAS_BACKEND.
 
-The recipe is `max_pool(x) == x`, times a convolution with ones. Both are called in turn, many times, so that
-whatever else the machine does meets both; a time is the median of the calls.
+The recipe is `max_pool(x) == x`, times a convolution with ones. Both are called in turns, many times, so that
+other load on the machine affects both; times are medians.
 """
 
 import argparse
@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def recipe(size=3):
-    """Return the recipe as a layer, for images (batch, row, col, 1)."""
+    """Return the recipe as a layer for images (batch, row, col, 1)."""
     import keras
     from keras import ops
 
@@ -34,7 +34,7 @@ def recipe(size=3):
 
 
 def callers(layer):
-    """Return the ways in which a layer is called on this backend, each of which waits for the answer."""
+    """Return the ways to call a layer on this backend, each of which waits for the result."""
     import keras
 
     backend = keras.backend.backend()
@@ -60,13 +60,13 @@ def callers(layer):
 
 
 def measure(functions, x, rounds):
-    """Return the median of the times of every function in milliseconds."""
+    """Return the median time of every function in milliseconds."""
     times = {name: [] for name in functions}
     for name in [*functions] * (rounds + 2):
         start = time.perf_counter()
         functions[name](x)
         times[name].append(time.perf_counter() - start)
-    return {name: 1000 * statistics.median(taken[2:]) for name, taken in times.items()}  # two to warm up
+    return {name: 1000 * statistics.median(seconds[2:]) for name, seconds in times.items()}  # two warm up
 
 
 def main():
@@ -74,13 +74,13 @@ def main():
     parser.add_argument("--events", type=int, default=2048)
     parser.add_argument("--shape", type=int, nargs=2, default=(24, 16))
     parser.add_argument("--rounds", type=int, default=31)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import keras
 
         from hep_peaksum.keras import PeakSum2D
-    cells = np.random.default_rng(1).integers(0, 9, (asked.events, *asked.shape, 1))
+    cells = np.random.default_rng(1).integers(0, 9, (options.events, *options.shape, 1))
     x = keras.ops.convert_to_tensor(cells, "float32")
     layers = {
         "recipe": recipe(),
@@ -89,9 +89,9 @@ def main():
         "PeakSum2D 9x9": PeakSum2D(search_window=(9, 9), sum_window=(9, 9), data_format="channels_last"),
     }
     functions = {(way, name): call for name, layer in layers.items() for way, call in callers(layer).items()}
-    taken = measure(functions, x, asked.rounds)
-    for (way, name), ms in taken.items():
-        base = taken[way, "recipe" if name.endswith("D") else "recipe 9x9"]
+    times = measure(functions, x, options.rounds)
+    for (way, name), ms in times.items():
+        base = times[way, "recipe" if name.endswith("D") else "recipe 9x9"]
         ratio = f"  {ms / base:5.2f} x the recipe" if name.startswith("Peak") else ""
         print(f"{keras.backend.backend():10s} {way:12s} {name:14s} {ms:8.2f} ms{ratio}")
 

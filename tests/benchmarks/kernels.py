@@ -1,7 +1,7 @@
-"""The search alone, on one thread: our kernels and the whole `find_clusters` against what others would write.
+"""The search alone, on one thread: our kernels and `find_clusters` against what others would write.
 
-The floor is `np.sum` of the same array: nobody who reads every cell is faster. Each answer is compared with
-ours before the clock runs. Slow contenders are given the first events only; everything is counted per event.
+The floor is `np.sum` of the same array, which reads every cell and does little else. Every answer is compared
+with ours before the timing. Slow contenders get the first events only; times are per event.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.benchmarks.results import Table
 
 FLOOR, OURS = "np.sum of the array", "kernel numba"
 COLUMNS = ["contender", "speed to np.sum", "ours is faster by", "events/s", "events", "its answer", "target"]
-# What is aimed at: of a row of ours the least speed to np.sum, of another by how much ours is faster at least.
+# Of our own rows the least speed relative to np.sum, of the others the least factor by which ours is faster.
 TARGETS = {
     "toy": {OURS: 0.40, "find_clusters": 0.25, "scipy idiom": 40, "plain C++ loop": 2},
     "cms": {"scipy idiom": 100},
@@ -26,24 +26,24 @@ TARGETS = {
     "sparse-hits": {"densify, then search": 5},
 }
 NOTES = [
-    "Ratios within a round, the median (least..greatest) of all rounds; one thread. Events/s are medians.",
-    "`ours is faster by`: the time of the contender to that of our own row in bold.",
-    "`events`: so many were given to it; slow ones get fewer, and everything is counted per event.",
+    "Ratios within a round, the median (minimum..maximum) of all rounds; one thread. Events/s are medians.",
+    "`ours is faster by`: the time of the contender divided by that of our row, the one in bold.",
+    "`events`: slow contenders get fewer events; times are per event.",
 ]
 
 
 def kernels(names: Sequence[str], rounds: int, n_cells: int = CELLS) -> Iterator[Table]:
-    """Yield a table for every case."""
+    """Yield one table per case."""
     for name in names:
         case = CASES[name](n_cells)
         with TemporaryDirectory() as folder:
-            table = measured(name, case, [rival for rival in rivals(case, Path(folder)) if rival], rounds)
+            table = measure(name, case, [rival for rival in rivals_of(case, Path(folder)) if rival], rounds)
         table.notes += NOTES if name == names[-1] else []
         yield table
 
 
-def rivals(case: Case, folder: Path) -> Iterable[Rival | None]:
-    """Yield who takes part in a case; None are those whose package or compiler is not here."""
+def rivals_of(case: Case, folder: Path) -> Iterable[Rival | None]:
+    """Yield the contenders of a case; None if the package or compiler of one is missing."""
     yield contenders.floor(case)
     if case.from_hits:
         yield contenders.straight_from_hits(case)
@@ -59,13 +59,13 @@ def rivals(case: Case, folder: Path) -> Iterable[Rival | None]:
     yield contenders.naive_numba(case)
 
 
-def measured(name: str, case: Case, found: Sequence[Rival], rounds: int) -> Table:
+def measure(name: str, case: Case, rivals: Sequence[Rival], rounds: int) -> Table:
     """Return the table of one case."""
-    answers = {rival.name: contenders.compared(case, rival) for rival in found}
-    times = interleaved([Contender(r.name, r.call, r.n, r.note) for r in found], rounds, case.title)
+    answers = {rival.name: contenders.compare_with_ours(case, rival) for rival in rivals}
+    times = interleaved([Contender(r.name, r.call, r.n, r.note) for r in rivals], rounds, case.title)
     own = times["find_clusters from hits" if case.from_hits else OURS]
-    table = Table(name, case.describe(), COLUMNS, notes=[f"{r.name}: {r.note}." for r in found if r.note])
-    for rival in found:
+    table = Table(name, case.describe(), COLUMNS, notes=[f"{r.name}: {r.note}." for r in rivals if r.note])
+    for rival in rivals:
         time = times[rival.name]
         target = TARGETS.get(name, {}).get(rival.name)
         table.add(row(time, times[FLOOR], own, answers[rival.name], target), raw=time.as_dict())
@@ -73,7 +73,7 @@ def measured(name: str, case: Case, found: Sequence[Rival], rounds: int) -> Tabl
 
 
 def row(time: Timing, floor: Timing, own: Timing, answer: str, target: float | None) -> dict[str, str]:
-    """Return the cells of a contender."""
+    """Return the row of a contender."""
     is_ours = time.name in (OURS, "find_clusters")
     reached = (time.speed_to(floor) if is_ours else time.time_to(own)).median
     cells = (

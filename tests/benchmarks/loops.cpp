@@ -1,7 +1,7 @@
-// The loop that anyone would write: every cell, its neighbours until one is higher, the sum about a seed.
+// The plain loop: every cell, its neighbours until one is higher, and the sum around a seed.
 //
-// Compiled by contenders.py and rdataframe.py with CELL, NUMBER (what is compared and added), ROWS, COLS, REACH,
-// PERIODIC_COLS and LOSES_TIE, an expression of d, p (the offset), other and here (the places of both cells).
+// Compiled by compiled.py, and included by rdataframe.cpp, with CELL, NUMBER (the type of comparisons and sums), ROWS,
+// COLS, REACH, PERIODIC_COLS and LOSES_TIE, an expression of d, p (the offset), other and here (the places of both cells).
 
 #include <cstdint>
 

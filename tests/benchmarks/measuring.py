@@ -1,7 +1,7 @@
-"""How everything here is timed: in turns, so that a slow minute of the machine hits all alike.
+"""How contenders are timed: in turns, so that a slow minute of the machine affects all of them.
 
-One round calls every contender once (A B C A B C ...). Within a round each time is divided by that of the
-floor, and what is reported is the median of these ratios over the rounds, with the least and the greatest.
+One round calls every contender once (A B C A B C ...). Within a round each time is divided by that of a
+reference; the results are the median, minimum and maximum of these ratios over the rounds.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ progress_console = Console(stderr=True)
 
 @dataclass(frozen=True)
 class Contender:
-    """Something to time. `n` is what one call works on (events, say); times are divided by it.
+    """Something to time. `n` is the number of things, such as events, in one call; times are divided by it.
 
-    `before` is called ahead of every call, and is not timed. `note` is printed beside the figures.
+    `before` is called before every call and is not timed. `note` is printed below the table.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Spread:
-    """A median with the least and the greatest value."""
+    """A median with the minimum and the maximum."""
 
     median: float
     low: float
@@ -46,18 +46,18 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Return the spread of some values."""
+        """Return the spread of values."""
         return cls(statistics.median(values), min(values), max(values))
 
     def __format__(self, spec: str) -> str:
-        """Return ``2.10 (1.98..2.25)``; as `spec` says, or with three digits that count."""
+        """Return ``2.10 (1.98..2.25)``, formatted by `spec` or to three significant digits."""
         median, low, high = (format(x, spec) if spec else digits(x) for x in (self.median, self.low, self.high))
         return f"{median} ({low}..{high})"
 
 
 @dataclass(frozen=True)
 class Timing:
-    """The times of one contender, in seconds for each of its `n` things; one value a round."""
+    """The times of one contender, in seconds for each of its `n` things, one value per round."""
 
     name: str
     n: int
@@ -66,55 +66,55 @@ class Timing:
 
     @property
     def rate(self) -> float:
-        """How many things a second, the median."""
+        """The median number of things per second."""
         return 1 / statistics.median(self.seconds)
 
     def speed_to(self, other: Timing) -> Spread:
-        """Return how many times the speed of the other this is, round by round."""
+        """Return the speed relative to another contender, over the rounds."""
         return Spread.of([theirs / mine for mine, theirs in zip(self.seconds, other.seconds, strict=True)])
 
     def time_to(self, other: Timing) -> Spread:
-        """Return how many times the time of the other this takes, round by round."""
+        """Return the time relative to another contender, over the rounds."""
         return Spread.of([mine / theirs for mine, theirs in zip(self.seconds, other.seconds, strict=True)])
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what is written to the results."""
+        """Return the fields for the results."""
         return {**asdict(self), "rate": self.rate}
 
 
 def interleaved(contenders: Sequence[Contender], rounds: int, title: str) -> dict[str, Timing]:
-    """Return the times of all contenders, called in turns after a first round that does not count."""
+    """Return the times of all contenders, called in turns after a round that does not count."""
     seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     gc.collect()
-    gc.freeze()  # so that to collect before every call is quick
+    gc.freeze()  # makes collecting before every call fast
     with Progress(console=progress_console, transient=True) as progress:
         bar = progress.add_task(title, total=(rounds + 1) * len(contenders))
         for number in range(rounds + 1):
             for contender in contenders:
                 progress.update(bar, description=f"{title}: {contender.name}")
-                taken = timed(contender)
+                elapsed = timed(contender)
                 if number:
-                    seconds[contender.name].append(taken / contender.n)
+                    seconds[contender.name].append(elapsed / contender.n)
                 progress.advance(bar)
     gc.unfreeze()
     return {c.name: Timing(c.name, c.n, tuple(seconds[c.name]), c.note) for c in contenders}
 
 
 def timed(contender: Contender) -> float:
-    """Return how long one call takes; the collector of garbage waits until it is over."""
+    """Return the time of one call, during which no garbage is collected."""
     contender.before()
     gc.collect()
     gc.disable()
     try:
-        began = time.perf_counter()
+        start = time.perf_counter()
         contender.call()
-        return time.perf_counter() - began
+        return time.perf_counter() - start
     finally:
         gc.enable()
 
 
-def hold_on(cores: Sequence[int]) -> None:
-    """Let all threads of this process run on these cores only, where the system can do that."""
+def pin_to(cores: Sequence[int]) -> None:
+    """Restrict all threads of this process to some cores, if the system supports it."""
     if not hasattr(os, "sched_setaffinity"):
         return
     for thread in Path("/proc/self/task").iterdir():
@@ -122,7 +122,7 @@ def hold_on(cores: Sequence[int]) -> None:
 
 
 def digits(value: float) -> str:
-    """Return a number with three digits that count.
+    """Return a number with three significant digits.
 
     >>> digits(0.01234), digits(3.14159), digits(1234.5)
     ('0.0123', '3.14', '1234')

@@ -1,11 +1,11 @@
-"""Peak memory against events: does a job of ten times the events need more?
+"""Peak memory: does a job with ten times the events need more?
 
-A whole ``hep-peaksum run`` is a process of its own, with the merge of the ROOT file where one is asked for, and
-so are its workers. Linux keeps the greatest memory that each ever held (VmHWM); it is looked up until they end.
-The larger file set is the smaller one under ten names each (hard links): to a job these are other files.
+A whole ``hep-peaksum run`` is a process, including the merge of a ROOT file, and so is each of its workers.
+Linux records the peak memory of each (VmHWM), which is polled until they end. The larger file set is the
+smaller one under ten names each (hard links), which a job takes for other files.
 
-What a single run reaches at its peak depends on how the allocator of the system happens to fall, by tens of MB.
-Hence several runs of each, in turns, and medians.
+The peak of a single run varies by tens of MB with the system's allocator. Hence several runs of each, in turns,
+and medians.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CASES = {
 
 
 class Peak(NamedTuple):
-    """The greatest memory of the main process and of its largest worker, in MB, and how long it all took."""
+    """The peak memory of the main process and of its largest worker, in MB, and the time of the run."""
 
     main: float
     worker: float
@@ -49,8 +49,8 @@ def memory(n_events: int, rounds: int, factor: int = 10, chunksize: int = 100_00
         ["job", "events", "main process [MB]", "largest worker [MB]", "more than the small job [MB]", "target"],
     )
     table.notes.append(
-        f"Median (least..greatest) of {rounds} runs of each, in turns. The larger file set is the smaller one "
-        f"under {factor} names each (hard links). A warm numba cache; no pictures."
+        f"Median (minimum..maximum) of {rounds} runs of each, in turns. The larger file set is the smaller one "
+        f"under {factor} names each (hard links). Warm numba cache, no plots."
     )
     with scratch_folder() as folder:
         small = toy_files(n_events, chunksize)
@@ -70,12 +70,12 @@ def memory(n_events: int, rounds: int, factor: int = 10, chunksize: int = 100_00
 
 
 def peak_of_a_run(paths: list[Path], folder: Path, **options: object) -> Peak:
-    """Run a job on these files as a process of its own, and return what it and its workers held at most."""
+    """Run a job on these files as a process, and return its peak memory and that of its workers."""
     content = job_content(paths, folder / "results", **options)
     config = folder / "job.yaml"
     config.write_text(yaml.safe_dump(content), encoding="utf-8")
     command = [sys.executable, "-m", "hep_peaksum", "run", "--restart", str(config)]
-    began = time.perf_counter()
+    start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         peaks: dict[int, float] = {}
         while process.poll() is None:
@@ -87,21 +87,21 @@ def peak_of_a_run(paths: list[Path], folder: Path, **options: object) -> Peak:
         msg = f"{' '.join(command)} ended with {process.returncode}: {errors[-2000:]}"
         raise RuntimeError(msg)
     main = peaks.pop(process.pid)
-    return Peak(main, max(peaks.values(), default=0), time.perf_counter() - began)
+    return Peak(main, max(peaks.values(), default=0), time.perf_counter() - start)
 
 
 def descendants(pid: int) -> list[int]:
-    """Return the processes that a process started, and those that these did."""
+    """Return the child processes of a process, and theirs."""
     try:
         threads = list(Path(f"/proc/{pid}/task").iterdir())
         children = [int(word) for thread in threads for word in (thread / "children").read_text().split()]
-    except OSError:  # it is gone
+    except OSError:  # it has ended
         return []
     return [*children, *(one for child in children for one in descendants(child))]
 
 
 def high_water_mark(pid: int) -> float:
-    """Return the greatest resident memory that a process ever held, in MB; 0 if it is gone."""
+    """Return the peak resident memory of a process in MB; 0 if it has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -110,17 +110,17 @@ def high_water_mark(pid: int) -> float:
 
 
 def _add_rows(table: Table, name: str, peaks: dict[int, list[Peak]]) -> None:
-    few, many = (statistics.median(max(peak.main, peak.worker) for peak in found) for found in peaks.values())
+    few, many = (statistics.median(max(peak.main, peak.worker) for peak in runs) for runs in peaks.values())
     more = many - few
-    for n, found in peaks.items():
+    for n, runs in peaks.items():
         row = {
             "job": name,
             "events": f"{n:,}",
-            "main process [MB]": f"{Spread.of([p.main for p in found]):.0f}",
+            "main process [MB]": f"{Spread.of([p.main for p in runs]):.0f}",
         }
-        if any(peak.worker for peak in found):
-            row["largest worker [MB]"] = f"{Spread.of([p.worker for p in found]):.0f}"
+        if any(peak.worker for peak in runs):
+            row["largest worker [MB]"] = f"{Spread.of([p.worker for p in runs]):.0f}"
         if n == max(peaks):
             row["more than the small job [MB]"] = f"{more:+.0f}"
             row["target"] = f"<= {TARGET_MB}: {'met' if more <= TARGET_MB else 'missed'}"
-        table.add(row, raw={"peaks": [peak._asdict() for peak in found]})
+        table.add(row, raw={"peaks": [peak._asdict() for peak in runs]})

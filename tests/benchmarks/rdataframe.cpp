@@ -1,5 +1,5 @@
-// The job of end_to_end.py as ROOT's RDataFrame does it, all of it compiled before the clock runs: the clusters of every
-// event by the plain loop, the same columns, the four histograms that every job has, and a Snapshot in zstd.
+// The job of end_to_end.py in ROOT's RDataFrame, compiled before the timing: the clusters of every event by the plain
+// loop, the same columns, the four default histograms, and a Snapshot in zstd.
 
 #include <ROOT/RDataFrame.hxx>
 #include <ROOT/RVec.hxx>

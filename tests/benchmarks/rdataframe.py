@@ -1,8 +1,8 @@
-"""The same job in ROOT's RDataFrame, where the package `ROOT` is installed: on one core and on two.
+"""The same job in ROOT's RDataFrame, if the package `ROOT` is installed, on one core and on two.
 
-`rdataframe.cpp` is compiled once, by ROOT with the compiler of the system, before the clock runs. Both read the
-same files, write the same columns with zstd and fill the same four histograms; the clusters are compared event
-by event. On one core both are held there, whatever threads they have.
+ROOT compiles `rdataframe.cpp` with the system's compiler before the timing. Both read the same files, write the
+same columns with zstd and fill the same four histograms; the clusters are compared event by event. On one core
+all threads of both are pinned to it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 import uproot
 
 from tests.benchmarks.compiled import compiler
-from tests.benchmarks.end_to_end import our_run, quiet, ready, remove_results
-from tests.benchmarks.measuring import Contender, digits, hold_on, interleaved
+from tests.benchmarks.end_to_end import our_run, prepare, quiet, remove_results
+from tests.benchmarks.measuring import Contender, digits, interleaved, pin_to
 from tests.benchmarks.results import Table
 from tests.benchmarks.samples import scratch_folder, toy_files
 
@@ -36,30 +36,30 @@ COLUMNS = ["", "speed of run to RDataFrame", "events/s of run", "events/s of RDa
 
 
 def rdataframe(n_events: int, rounds: int, chunksize: int) -> Table:
-    """Return the table of the job here and there."""
+    """Return the table."""
     table = Table("rdataframe", f"The whole job against RDataFrame: {n_events:,} events", COLUMNS)
     if importlib.util.find_spec("ROOT") is None or compiler() is None:
-        table.notes.append("Not measured: the package ROOT (pip install ROOT), or a C++ compiler, is not here.")
+        table.notes.append("Not measured: the package ROOT (pip install ROOT) or a C++ compiler is missing.")
         return table
     files = toy_files(n_events, min(chunksize, max(1, n_events // 2)))
     with scratch_folder() as folder:
-        theirs = compiled_job(files, folder)
-        here = {"identify": True, "chunksize": chunksize}
+        run_root = compile_job(files, folder)
+        common = {"identify": True, "chunksize": chunksize}
         both = range(os.cpu_count() or 1)
         contenders = [
-            Contender("RDataFrame, one core", lambda: theirs(1), len(files), before=lambda: hold_on([0])),
-            Contender("RDataFrame, two threads", lambda: theirs(2), len(files), before=lambda: hold_on(both)),
+            Contender("RDataFrame, one core", lambda: run_root(1), len(files), before=lambda: pin_to([0])),
+            Contender("RDataFrame, two threads", lambda: run_root(2), len(files), before=lambda: pin_to(both)),
         ]
         for name, options, cores in (
             ("one core", {"executor": "iterative"}, [0]),
             ("threads-2", {"executor": "threads", "workers": 2}, both),
             ("futures-2", {"executor": "futures", "workers": 2}, both),
         ):
-            call = our_run(files, folder, **here, **options)
-            contenders.append(Contender(f"run, {name}", call, len(files), before=ready(folder, cores)))
+            call = our_run(files, folder, **common, **options)
+            contenders.append(Contender(f"run, {name}", call, len(files), before=prepare(folder, cores)))
         with quiet():
             times = interleaved(contenders, rounds, "RDataFrame")
-        hold_on(both)
+        pin_to(both)
         per_file = n_events / len(files)
         for name, (root, run) in PAIRS.items():
             speed = times[run].speed_to(times[root])
@@ -67,14 +67,14 @@ def rdataframe(n_events: int, rounds: int, chunksize: int) -> Table:
             met = f">= {TARGET}: {'met' if speed.median >= TARGET else 'missed'}"
             row = dict(zip(COLUMNS, (name, f"{speed}", *rates, met), strict=True))
             table.add(row, raw={who: times[who].as_dict() for who in (root, run)})
-        table.notes += told(files, folder, theirs, here)
+        table.notes += compare_outputs(files, folder, run_root, common)
     return table
 
 
-def compiled_job(files: Sequence[Path], folder: Path) -> Callable[[int], float]:
-    """Compile the job and return what runs it on so many threads."""
+def compile_job(files: Sequence[Path], folder: Path) -> Callable[[int], float]:
+    """Compile the job and return a function that runs it on a number of threads."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that this ROOT is an alpha version
+        warnings.simplefilter("ignore")  # this ROOT is an alpha version
         root: Any = importlib.import_module("ROOT")
     root.gErrorIgnoreLevel = root.kError
     root.gSystem.SetFlagsOpt("-O3 -march=native")
@@ -85,22 +85,22 @@ def compiled_job(files: Sequence[Path], folder: Path) -> Callable[[int], float]:
     return lambda n_threads: root.peaksum_job(paths, str(folder / "rdataframe.root"), n_threads)
 
 
-def told(
-    files: Sequence[Path], folder: Path, theirs: Callable[[int], float], here: dict[str, Any]
+def compare_outputs(
+    files: Sequence[Path], folder: Path, run_root: Callable[[int], float], options: dict[str, Any]
 ) -> list[str]:
-    """Return what the outputs say: whether the clusters are the same, and how large they are."""
+    """Return notes on the outputs: whether the clusters are the same, and their sizes."""
     remove_results(folder)()
     with quiet():
-        theirs(1)
-        our_run(files, folder, executor="iterative", **here)()
+        run_root(1)
+        our_run(files, folder, executor="iterative", **options)()
     (parts,) = folder.glob("results-*/toy/clusters.parquet")
     paths = sorted(parts.glob("part-*.parquet"))
-    said = "the same clusters" if all_equal(paths, folder / "rdataframe.root") else "THE CLUSTERS DIFFER"
+    answer = "the same clusters" if all_equal(paths, folder / "rdataframe.root") else "THE CLUSTERS DIFFER"
     sizes = [sum(path.stat().st_size for path in paths), (folder / "rdataframe.root").stat().st_size]
     return [
-        f"Event by event: {said} ({', '.join(COMPARED)}, to the last bit).",
+        f"Event by event: {answer} ({', '.join(COMPARED)}, to the last bit).",
         f"Output: our parquet {sizes[0] / 1e6:.1f} MB, the Snapshot {sizes[1] / 1e6:.1f} MB (zstd 3).",
-        "RDataFrame's code is compiled beforehand (-O3 -march=native). Median (least..greatest) of the rounds.",
+        "RDataFrame's code is compiled beforehand (-O3 -march=native). Median (minimum..maximum) of rounds.",
     ]
 
 
@@ -111,10 +111,10 @@ def all_equal(parts: Sequence[Path], snapshot: Path) -> bool:
         theirs, start = file["Events"], 0
         for part in parts:
             ours = ak.from_parquet(part, columns=names)
-            found = theirs.arrays(names, entry_start=start, entry_stop=start + len(ours))
+            expected = theirs.arrays(names, entry_start=start, entry_stop=start + len(ours))
             start += len(ours)
-            if len(found) != len(ours) or not np.array_equal(found["event"], ours["event"]):
+            if len(expected) != len(ours) or not np.array_equal(expected["event"], ours["event"]):
                 return False
-            if not all(ak.array_equal(found[name], ours[name], dtype_exact=False) for name in names[1:]):
+            if not all(ak.array_equal(expected[name], ours[name], dtype_exact=False) for name in names[1:]):
                 return False
         return start == theirs.num_entries

@@ -1,6 +1,6 @@
-"""A coffea analysis that only reads a branch, as a program: ``-m tests.benchmarks.reader EXECUTOR FILE...``.
+"""A coffea analysis that only reads a branch: ``python -m tests.benchmarks.reader EXECUTOR FILE...``.
 
-Executors are as coffea makes them. It imports nothing of hep_peaksum, for which nobody would wait.
+Executors are coffea's own. It imports nothing of hep_peaksum, whose import would be timed, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BRANCH, TREE = "calo_e", "Events"
 
 
 class Reader(processor.ProcessorABC):
-    """Reads the branch and counts: the least that any coffea analysis of it does."""
+    """Reads the branch and counts events: the least that any coffea analysis of it does."""
 
     def process(self, events: Any) -> dict[str, int]:
         return {"n": len(ak.to_numpy(events[BRANCH]))}
@@ -29,7 +29,7 @@ class Reader(processor.ProcessorABC):
 
 @contextmanager
 def executor(name: str) -> Iterator[Any]:
-    """Yield coffea's executor of that name, with two workers where it has several."""
+    """Yield coffea's executor of that name, with two workers unless it is iterative."""
     if name == "iterative":
         yield processor.IterativeExecutor()
     elif name == "futures":
@@ -43,8 +43,8 @@ def executor(name: str) -> Iterator[Any]:
 
 def main(name: str, files: Sequence[str]) -> None:
     """Read the branch of all files."""
-    with executor(name) as chosen:
-        runner = processor.Runner(executor=chosen, schema=BaseSchema)
+    with executor(name) as coffea_executor:
+        runner = processor.Runner(executor=coffea_executor, schema=BaseSchema)
         runner({"toy": {"files": dict.fromkeys(files, TREE)}}, Reader())
 
 

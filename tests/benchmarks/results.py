@@ -1,6 +1,7 @@
-"""What is left of a benchmark: a table on the screen, one to read and one for programs in `results/`.
+"""The results of a benchmark: a table on the screen, and in `results/` a page and a JSON file.
 
-Every file says on what machine, with what versions, of what state of the repository and when it was made.
+Both files name the machine, the versions, the commit and the date. The JSON files, which have the times of
+every round, are not committed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ PACKAGES = (
 
 @dataclass
 class Table:
-    """A table as it is built, row by row; `raw` figures of a row go to the JSON file only."""
+    """A table that is built row by row; the `raw` figures of a row go to the JSON file only."""
 
     name: str
     title: str
@@ -41,7 +42,7 @@ class Table:
     raw: list[Mapping[str, Any]] = field(default_factory=list)
 
     def add(self, row: Mapping[str, str], raw: Mapping[str, Any] | None = None) -> None:
-        """Add a row; a column that it has not stays empty."""
+        """Add a row; columns that it lacks stay empty."""
         self.rows.append(row)
         self.raw.append({**row, **(raw or {})})
 
@@ -57,7 +58,7 @@ class Table:
             console.print(f"  {note}", style="dim", highlight=False)
 
     def markdown(self) -> str:
-        """Return the table as it stands in a page."""
+        """Return the table in Markdown."""
         lines = [
             f"**{self.title}**",
             "",
@@ -73,30 +74,30 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def write(name: str, tables: Sequence[Table], options: Mapping[str, Any], folder: Path = FOLDER) -> Path:
-    """Write the tables of one benchmark as JSON and as a page, and return the page."""
+    """Write the tables of one benchmark as a page and as JSON, and return the path of the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = {**circumstances(), "options": options}
-    content = {**made, "tables": [vars(table) for table in tables]}
+    context = {**run_context(), "options": options}
+    content = {**context, "tables": [vars(table) for table in tables]}
     (folder / f"{name}.json").write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
     page = folder / f"{name}.md"
-    page.write_text("\n".join([*(table.markdown() for table in tables), _said(made)]), encoding="utf-8")
+    page.write_text("\n".join([*(table.markdown() for table in tables), _footer(context)]), encoding="utf-8")
     return page
 
 
 def write_docs() -> list[str]:
-    """Put the pages of results into docs/speed.md, between the marks that name them; return their names."""
+    """Copy the pages of results to docs/speed.md, between their marks; return the names of those copied."""
     text = PAGE.read_text(encoding="utf-8")
     names = []
     for page in sorted(FOLDER.glob("*.md")):
         marks = re.compile(rf"(<!-- begin {page.stem} -->\n).*?(<!-- end {page.stem} -->)", re.DOTALL)
-        text, n_found = marks.subn(lambda found, page=page: found[1] + page.read_text("utf-8") + found[2], text)
-        names += [page.stem] * n_found
+        text, n_marks = marks.subn(lambda mark, page=page: mark[1] + page.read_text("utf-8") + mark[2], text)
+        names += [page.stem] * n_marks
     PAGE.write_text(text, encoding="utf-8")
     return names
 
 
-def circumstances() -> dict[str, Any]:
-    """Return machine, versions, state of the repository and date."""
+def run_context() -> dict[str, Any]:
+    """Return date, commit, machine and versions."""
     return {
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         "git": _git(),
@@ -113,11 +114,11 @@ def circumstances() -> dict[str, Any]:
     }
 
 
-def _said(made: Mapping[str, Any]) -> str:
-    machine, versions = made["machine"], ", ".join(f"{name} {v}" for name, v in made["versions"].items())
-    options = ", ".join(f"{key} {value}" for key, value in made["options"].items())
+def _footer(context: Mapping[str, Any]) -> str:
+    machine, versions = context["machine"], ", ".join(f"{name} {v}" for name, v in context["versions"].items())
+    options = ", ".join(f"{key} {value}" for key, value in context["options"].items())
     return (
-        f"{made['date']}, commit {made['git']}: {machine['cpu']}, {machine['cores']} cores, "
+        f"{context['date']}, commit {context['git']}: {machine['cpu']}, {machine['cores']} cores, "
         f"{machine['memory_gb']} GB, {machine['system']}; {versions}; {options}.\n"
     )
 
@@ -125,10 +126,10 @@ def _said(made: Mapping[str, Any]) -> str:
 def _git() -> str:
     command = ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
     try:
-        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return found.stdout.strip()
+    return done.stdout.strip()
 
 
 def _cpu() -> str:
@@ -136,12 +137,12 @@ def _cpu() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for line in lines:
         key, _, value = line.partition(":")
-        found.setdefault(key.strip(), value.strip())
-    family = f" (family {found['cpu family']} model {found['model']})" if "cpu family" in found else ""
-    return found.get("model name", platform.machine()) + family
+        fields.setdefault(key.strip(), value.strip())
+    family = f" (family {fields['cpu family']} model {fields['model']})" if "cpu family" in fields else ""
+    return fields.get("model name", platform.machine()) + family
 
 
 def _memory_gb() -> int:

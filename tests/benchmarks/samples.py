@@ -1,4 +1,4 @@
-"""What is worked on: the toy files, made once and kept in a cache folder, and the job that reads them."""
+"""The toy files, made once and kept in a cache folder, and the job that reads them."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ SHAPE = (24, 16)
 
 
 def cache_folder() -> Path:
-    """Return where files are kept between runs: $HEP_PEAKSUM_BENCHMARKS, or the cache of the user."""
-    own = os.environ.get("HEP_PEAKSUM_BENCHMARKS")
+    """Return the folder of files that are kept: $HEP_PEAKSUM_BENCHMARKS, or one in the user's cache."""
+    override = os.environ.get("HEP_PEAKSUM_BENCHMARKS")
     base = os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")
-    folder = Path(own) if own else Path(base) / "hep_peaksum-benchmarks"
+    folder = Path(override) if override else Path(base) / "hep_peaksum-benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def toy_files(n_events: int, per_file: int = EVENTS_PER_FILE) -> list[Path]:
-    """Return files with so many toy events in all (24 x 16 float32, zstd); those that are not there are made.
+    """Return files with `n_events` toy events in total (24 x 16 float32, zstd); missing files are made.
 
-    Every file is of another seed. One file is made at a time: that is what bounds the memory.
+    Every file has a seed of its own. Making one file at a time bounds the memory.
     """
     per_file = min(per_file, n_events)
     paths = [cache_folder() / f"toy-{per_file}-{number:03d}.root" for number in range(-(-n_events // per_file))]
@@ -45,7 +45,7 @@ def toy_files(n_events: int, per_file: int = EVENTS_PER_FILE) -> list[Path]:
 
 
 def linked_copies(paths: Sequence[Path], n_copies: int, folder: Path) -> list[Path]:
-    """Return the files under so many names each: hard links, which are files of their own to every reader."""
+    """Return hard links under new names, which every reader takes for separate files."""
     links = [folder / f"{path.stem}-{copy}.root" for copy in range(n_copies) for path in paths]
     for link, path in zip(links, [*paths] * n_copies, strict=True):
         try:
@@ -63,7 +63,7 @@ def job(
     identify: bool = False,
     **run: Any,
 ) -> Config:
-    """Return the job on toy files: 3x3 clusters of seeds above 1 GeV, the usual histograms, no pictures."""
+    """Return a job on toy files: 3x3 clusters with seeds above 1 GeV, the default histograms, no plots."""
     return parse_config(job_content(paths, directory, forms=forms, identify=identify, **run))
 
 
@@ -75,7 +75,7 @@ def job_content(
     identify: bool = False,
     **run: Any,
 ) -> dict[str, Any]:
-    """Return the same as plain values, to be written as YAML."""
+    """Return the same job as plain values, to be written as YAML."""
     grid = {
         "dense": {"branch": BRANCH, "shape": list(SHAPE), "axes": ["row", "col"]},
         "rows": {"name": "eta", "bins": SHAPE[0], "start": -3, "stop": 3},
@@ -96,6 +96,6 @@ def job_content(
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Yield a folder in the cache, removed in the end: on a disk, where one of the system may be memory."""
+    """Yield a temporary folder in the cache: on disk, where the system's own may be in memory."""
     with TemporaryDirectory(prefix="scratch-", dir=cache_folder()) as folder:
         yield Path(folder)

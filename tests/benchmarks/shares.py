@@ -1,7 +1,7 @@
-"""Where the time of a job goes: processor time of every step, whatever thread it is done in.
+"""The shares of a job's steps in its processor time, over all threads.
 
-Steps may overlap, so their share of the clock would mean little. Functions of the package are replaced by ones
-that look at the clock of their thread before and after; a step within a step counts for itself only.
+Steps overlap, so shares of the elapsed time would mean little. Functions of the package are wrapped to read the
+clock of their thread before and after; a step within a step is not counted twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from unittest import mock
 
 from tests.benchmarks.results import Table
 
-# The functions where they are looked up, as module:name or module:class.name.
+# The functions of each step, where they are looked up: module:name or module:class.name.
 STEPS = {
     "reading (uproot: decompress, interpret)": [
         "uproot.behaviors.TBranch:TBranch.array",
@@ -27,8 +27,11 @@ STEPS = {
     ],
     "grids from columns": ["hep_peaksum.reading.columns:GridColumns.sparse_cells"],
     "search: the kernel": ["hep_peaksum.kernels.numba_kernel:find_peaks"],
-    "search: all around it": ["hep_peaksum.job.processor:find_peaks"],
-    "records of clusters": ["hep_peaksum.job.processor:table", "hep_peaksum.job.processor:jagged"],
+    "search: the rest": ["hep_peaksum.job.processor:find_peaks"],
+    "records of clusters": [
+        "hep_peaksum.job.processor:cluster_table",
+        "hep_peaksum.job.processor:jagged_clusters",
+    ],
     "histograms": ["hep_peaksum.analysis.histograms:fill", "hep_peaksum.analysis.histograms:book"],
     "writing (columns, parquet)": ["hep_peaksum.results.parquet:write_part"],
     "merge, results": ["hep_peaksum.job.run:_merge", "hep_peaksum.job.run:_write_results"],
@@ -37,57 +40,57 @@ COLUMNS = ["step", "share of the processor time"]
 
 
 class Clock:
-    """Adds up the processor time of steps."""
+    """Adds up the processor time of each step."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
         self._lock, self._running = threading.Lock(), threading.local()
 
-    def watched(self, step: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function, which counts what it takes without the steps that it calls."""
+    def timed(self, step: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that counts its own time, without that of the steps that it calls."""
 
         @functools.wraps(function)
         def call(*arguments: Any, **keywords: Any) -> Any:
             outer: list[float] = self._running.__dict__.setdefault("within", [])
             outer.append(0.0)
-            began = time.thread_time()
+            start = time.thread_time()
             try:
                 return function(*arguments, **keywords)
             finally:
-                taken = time.thread_time() - began
+                elapsed = time.thread_time() - start
                 with self._lock:
-                    self.seconds[step] += taken - outer.pop()
+                    self.seconds[step] += elapsed - outer.pop()
                 if outer:
-                    outer[-1] += taken
+                    outer[-1] += elapsed
 
         return call
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Watch all steps."""
+    def timing(self) -> Iterator[None]:
+        """Time all steps."""
         with ExitStack() as stack:
             for step, places in STEPS.items():
                 for place in places:
                     module, _, path = place.partition(":")
                     *owners, name = path.split(".")
                     owner = functools.reduce(getattr, owners, importlib.import_module(module))
-                    wrapped = self.watched(step, getattr(owner, name))
+                    wrapped = self.timed(step, getattr(owner, name))
                     stack.enter_context(mock.patch.object(owner, name, wrapped))
             yield
 
 
 def shares(call: Callable[[], None], before: Callable[[], None], files: Sequence[Path]) -> Table:
-    """Return in what a job in this process spends its time: the second of two runs."""
+    """Return the shares of the steps of a job in this process, in the second of two runs."""
     call()
     before()
     clock = Clock()
-    with clock.watching():
-        began, on_the_clock = time.process_time(), time.perf_counter()
+    with clock.timing():
+        cpu_start, start = time.process_time(), time.perf_counter()
         call()
-        total, passed = time.process_time() - began, time.perf_counter() - on_the_clock
-    table = Table("shares", f"Where the processor time of `run`, iterative, goes ({len(files)} files)", COLUMNS)
-    for step in (*STEPS, "all else"):
+        total, elapsed = time.process_time() - cpu_start, time.perf_counter() - start
+    table = Table("shares", f"Shares of the processor time of `run`, iterative ({len(files)} files)", COLUMNS)
+    for step in (*STEPS, "everything else"):
         seconds = clock.seconds[step] if step in STEPS else total - sum(clock.seconds.values())
         table.add(dict(zip(COLUMNS, (step, f"{seconds / total:.0%}"), strict=True)), raw={"seconds": seconds})
-    table.notes.append(f"Of one run, in a pass of its own; it kept {total / passed:.2f} cores busy.")
+    table.notes.append(f"One run, in a separate pass, which kept {total / elapsed:.2f} cores busy.")
     return table

@@ -1,8 +1,8 @@
-"""How long one waits: whole processes, from their start to their end.
+"""Start-up: whole processes, from start to end.
 
-Bare coffea and a run of this package read the same file of one small chunk, so that little but the start is
-left. The cold run has a folder of its own for numba's cache, new every time. The floor is a process that
-imports coffea, and with it numba, awkward and uproot, and ends.
+Plain coffea and a run of this package read the same file with one small chunk, so that the start dominates. The
+cold run begins with an empty numba cache. The reference is a process that only imports coffea, and with it
+numba, awkward and uproot.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.benchmarks.results import Table
 from tests.benchmarks.samples import job_content, scratch_folder, toy_files
 
 N_EVENTS = 1000
-# A whole command, up to the moment at which the first chunk is handed to a processor.
+# A whole command, up to the moment when the processor gets the first chunk.
 END = "__import__('os')._exit(0)"
 READ_FIRST = f"""
 import sys
@@ -34,7 +34,7 @@ reader.main("iterative", sys.argv[1:])
 RUN_FIRST = f"""
 import hep_peaksum.job.processor
 hep_peaksum.job.processor.PeakSumProcessor.process = lambda *_: {END}
-from hep_peaksum.cli import main
+from hep_peaksum.cli.main import main
 main()
 """
 NOTHING, HELP, IMPORT, COFFEA, READER, READER_FIRST, WARM_FIRST, WARM, COLD = (
@@ -47,7 +47,7 @@ COLUMNS = ["process", "time to import coffea.processor", "seconds", "target"]
 
 
 def startup(rounds: int) -> Table:
-    """Return the table of whole processes."""
+    """Return the table."""
     (file,) = toy_files(N_EVENTS)
     with scratch_folder() as folder:
         config, cold = folder / "job.yaml", folder / "cold"
@@ -67,13 +67,13 @@ def startup(rounds: int) -> Table:
             COLD: (command, cold),
         }
         contenders = [
-            Contender(name, partial(process, arguments, cache), before=emptied(cold))
+            Contender(name, partial(process, arguments, cache), before=remover(cold))
             for name, (arguments, cache) in calls.items()
         ]
         times = interleaved(contenders, rounds, "start-up")
     table = Table("startup", f"Start-up: whole processes, a file of {N_EVENTS:,} events", COLUMNS)
-    table.notes.append(f"Median (least..greatest) of {rounds} rounds.")
-    targets = reached(times)
+    table.notes.append(f"Median (minimum..maximum) of {rounds} rounds.")
+    targets = compare_with_targets(times)
     for name, time in times.items():
         seconds = f"{statistics.median(time.seconds):.2f}"
         cells = (name, f"{time.time_to(times[COFFEA])}", seconds, targets.get(name, ""))
@@ -81,19 +81,19 @@ def startup(rounds: int) -> Table:
     return table
 
 
-def reached(times: Mapping[str, Timing]) -> dict[str, str]:
-    """Return which targets are met; differences are taken round by round."""
+def compare_with_targets(times: Mapping[str, Timing]) -> dict[str, str]:
+    """Return whether targets are met; differences are taken round by round."""
     seconds = {name: time.seconds for name, time in times.items()}
 
-    def middle(name: str, other: str | None = None) -> float:
+    def median(name: str, other: str | None = None) -> float:
         subtracted = [0.0] * len(seconds[name]) if other is None else seconds[other]
         return statistics.median(mine - other for mine, other in zip(seconds[name], subtracted, strict=True))
 
     measured = {
-        HELP: ("", middle(HELP), 0.3),
-        WARM_FIRST: ("bare coffea ", middle(WARM_FIRST, READER_FIRST), 0.5),
-        WARM: ("bare coffea ", middle(WARM, READER), 0.5),
-        COLD: ("warm ", middle(COLD, WARM), 10.0),
+        HELP: ("", median(HELP), 0.3),
+        WARM_FIRST: ("bare coffea ", median(WARM_FIRST, READER_FIRST), 0.5),
+        WARM: ("bare coffea ", median(WARM, READER), 0.5),
+        COLD: ("warm ", median(COLD, WARM), 10.0),
     }
     return {
         name: f"{more}{'+' if more else ''}{value:.2f} s (<= {most} s: {'met' if value <= most else 'missed'})"
@@ -102,11 +102,11 @@ def reached(times: Mapping[str, Timing]) -> dict[str, str]:
 
 
 def process(arguments: Sequence[str], cache: Path) -> None:
-    """Run Python with this cache of numba, to its end."""
+    """Run Python with a folder for numba's cache."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
     subprocess.run([sys.executable, *arguments], env=environment, check=True, capture_output=True)
 
 
-def emptied(cold: Path) -> Callable[[], None]:
-    """Return what makes the cold cache cold again."""
+def remover(cold: Path) -> Callable[[], None]:
+    """Return a function that removes the cold cache."""
     return lambda: shutil.rmtree(cold, ignore_errors=True)

@@ -1,8 +1,7 @@
-"""Two threads of chunks against two processes: does the search let go of Python's lock?
+"""Two threads against two processes: does the search release the GIL?
 
-Each of two workers, threads of one process or processes of their own, searches a block of events of its own a
-few times. Both kinds do the same work in turns; the processes are started, and their blocks made, before the
-clock runs.
+Each of two workers, threads or processes, searches its own block of events a few times. Both kinds take turns;
+processes are started, and blocks made, before the timing.
 """
 
 from __future__ import annotations
@@ -21,18 +20,20 @@ from tests.benchmarks.results import Table
 TARGET = 0.9
 PASSES = 5
 WORK = ("kernel numba", "find_clusters")
-cases: dict[int, Case] = {}  # of a worker
+cases: dict[int, Case] = {}  # of this worker
 
 
 def threads(rounds: int, n_cells: int) -> Table:
-    """Return the table of two threads to two processes."""
+    """Return the table."""
     table = Table(
         "threads",
-        "Two threads of chunks against two processes",
+        "Two threads against two processes",
         ["work", "speed of threads to processes", "speed of one thread to them", "events/s of two threads"],
-        notes=[f"Target: >= {TARGET}. Median (least..greatest) of the rounds; toy showers, a block a worker."],
+        notes=[
+            f"Target: >= {TARGET}. Median (minimum..maximum) of the rounds; toy showers, one block per worker."
+        ],
     )
-    work(n_cells, WORK[1])  # compiled here, so that the processes find it in the cache
+    work(n_cells, WORK[1])  # compiles, so that the processes load kernels from the cache
     context = multiprocessing.get_context("spawn")
     with ThreadPoolExecutor(2) as thread_pool, ProcessPoolExecutor(2, context) as processes:
         for name in WORK:
@@ -43,11 +44,11 @@ def threads(rounds: int, n_cells: int) -> Table:
                 Contender("one thread", partial(work, n_cells, name), n // 2),
             ]
             times = interleaved(rivals, rounds, f"threads: {name}")
-            two, alone, apart = times["two threads"], times["one thread"], times["two processes"]
+            two, one, processes_time = times["two threads"], times["one thread"], times["two processes"]
             cells = {
                 "work": name,
-                "speed of threads to processes": f"{two.speed_to(apart)}",
-                "speed of one thread to them": f"{alone.speed_to(apart)}",
+                "speed of threads to processes": f"{two.speed_to(processes_time)}",
+                "speed of one thread to them": f"{one.speed_to(processes_time)}",
                 "events/s of two threads": f"{digits(two.rate / 1e6)} M",
             }
             table.add(cells, raw={key: time.as_dict() for key, time in times.items()})
@@ -55,7 +56,7 @@ def threads(rounds: int, n_cells: int) -> Table:
 
 
 def both(pool: Executor, n_cells: int, name: str) -> None:
-    """Let two workers do the work at the same time."""
+    """Run the work in two workers at the same time."""
     for future in [pool.submit(work, n_cells, name) for _ in range(2)]:
         future.result()
 
@@ -71,7 +72,7 @@ def work(n_cells: int, name: str) -> None:
 
 
 def case_of(n_cells: int) -> Case:
-    """Return the block of events, which is made once in a process."""
+    """Return the block of events, made once per process."""
     if n_cells not in cases:
         cases[n_cells] = toy_case(n_cells)
     return cases[n_cells]

@@ -1,15 +1,15 @@
-"""The definition of a peak, as plain as it can be written: one cell at a time, no arrays, no kernels.
+"""The definition of a peak, as plainly as possible: one cell at a time, no arrays, no kernels.
 
-It is the specification that every kernel is held to, and must not import the package. Numbers are Python's own:
-ints add exactly, floats add as float64 in the order written here. A grid is one event, a list of rows.
+It is the specification of every kernel, and must not import the package. Numbers are Python's own: ints add
+exactly, floats add as float64 in the order written here. A grid is one event, a list of rows.
 """
 
 
 def read_window(window):
-    """Return {(row offset, col offset): mark}, row by row; ``(rows, cols)`` is all ``x`` about the seed ``o``.
+    """Return {(row offset, col offset): mark}, row by row; ``(rows, cols)`` is all ``x`` around the seed ``o``.
 
-    In a drawing the top line is the lowest row offset, the leftmost character the lowest column offset, offsets
-    count from the ``o``, and ``.`` is not part of the window.
+    In a drawing the top line is the lowest row offset and the leftmost character the lowest column offset,
+    counted from the ``o``; ``.`` is not part of the window.
 
     >>> read_window("x.o")
     {(0, -2): 'x', (0, 0): 'o'}
@@ -26,7 +26,7 @@ def read_window(window):
 
 
 def neighbour(grid, row, col, offset, periodic):
-    """Return (row, col) of the cell at the offset, or None: beyond a non-periodic axis there are no cells."""
+    """Return (row, col) of the cell at an offset, or None beyond the edge of a non-periodic axis."""
     place = [row + offset[0], col + offset[1]]
     for axis, size in enumerate((len(grid), len(grid[0]))):
         if periodic[axis]:
@@ -37,7 +37,7 @@ def neighbour(grid, row, col, offset, periodic):
 
 
 def is_strict(tie_rule, mark, cell, other, offset):
-    """Return whether the cell must exceed the other (which then wins a tie), rather than equal it."""
+    """Return whether the cell must exceed the other, which then wins a tie, or may equal it."""
     d, p = offset
     return {
         "all": False,
@@ -66,13 +66,13 @@ def find_peaks(
     """Return every seed of one event as (row, col, seed, sum, n_cells), in the order of (row, col).
 
     A cell is a seed if it passes the threshold and beats every other cell of its search window: it is higher,
-    or equal where the tie rule lets it be equal. A masked cell is never a seed; to the others it does not exist
-    (None below), or holds 0.
+    or equal if the tie rule allows it. A masked cell is never a seed; for other cells it does not exist (None
+    below) or holds 0.
     """
     is_masked = [[mask is not None and mask[r][c] for c in range(len(grid[0]))] for r in range(len(grid))]
-    stand_in = {"absent": None, "zero": 0}[masked]
+    masked_value = {"absent": None, "zero": 0}[masked]
     cells = [
-        [stand_in if is_masked[r][c] else grid[r][c] for c in range(len(grid[0]))] for r in range(len(grid))
+        [masked_value if is_masked[r][c] else grid[r][c] for c in range(len(grid[0]))] for r in range(len(grid))
     ]
     search = {offset: mark for offset, mark in read_window(search_window).items() if mark != "o"}
     peaks = []
@@ -98,7 +98,7 @@ def find_peaks(
 def sum_around(cells, row, col, offsets, periodic, cell_threshold=None):
     """Return (sum, n_cells) of the cells at the offsets that exist and are not below the cell threshold.
 
-    They are added to 0 in the order of the offsets; the seed's own cell has to pass the cell threshold too.
+    They are added to 0 in the order of the offsets; the seed has to pass the cell threshold too.
     """
     total, n_cells = 0, 0
     for offset in offsets:
@@ -111,9 +111,9 @@ def sum_around(cells, row, col, offsets, periodic, cell_threshold=None):
 
 
 def chunky_donut(cells, row, col, half, depth=3, periodic=(False, False)):
-    """Return the sum of the three smallest of the four strips that flank the square window about (row, col).
+    """Return the sum of the three lowest of the four strips beside the square window around (row, col).
 
-    The window reaches `half` cells from its middle. Each strip lies along one of its sides, as long as the side
+    The window reaches `half` cells from its centre. Each strip lies along one of its sides, as long as the side
     and `depth` cells deep. Cells that do not exist add nothing.
     """
     along, before, after = (

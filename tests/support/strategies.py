@@ -1,4 +1,4 @@
-"""Hypothesis strategies: small grids on which ties, edges and seams are common, and what is asked of them."""
+"""Hypothesis strategies: small grids with many ties, edges and seams, and searches in them."""
 
 from typing import Any, NamedTuple
 
@@ -12,16 +12,16 @@ INDEX_ORDERED = ("first", "last")
 TIE_RULES = (*DIRECTIONLESS, *DIRECTIONAL, *INDEX_ORDERED)
 
 FLOAT_TYPES = (np.float32, np.float64)
-# Most of these are not numbers of float32, and 0.1 + 0.2 is not 0.3.
+# Most of these are not float32 numbers, and 0.1 + 0.2 is not 0.3.
 FRACTIONS = (0.0, 0.1, 0.2, 0.3, 0.1 + 0.2, 1 / 3, 0.7, -0.1, -1 / 3, 16777217.0, 1e-7)
-# Beyond 2^53 neighbouring integers are one float64.
+# Beyond 2^53 neighbouring integers are the same float64.
 HUGE = (0, 2**53, 2**53 + 1, 2**53 + 2, 2**53 + 3, 2**56 + 1, 2**56 + 5, -(2**53) - 1)
 THRESHOLDS = (0, 0.1, float(np.float32(0.1)), 0.3, 0.5, 1, 1.0, 1.5, 2, -1, -0.1, -10)
 HUGE_THRESHOLDS = (0, 2**53, 2**53 + 1, 2**53 + 3, -(2**60))
 
 
 class Problem(NamedTuple):
-    """Some events and what is asked about them."""
+    """Some events and a search in them."""
 
     grids: np.ndarray  # (event, row, col): int64, float32 or float64
     mask: np.ndarray  # True where a cell does not exist
@@ -34,7 +34,7 @@ class Problem(NamedTuple):
     cell_threshold: float | None
 
     def given(self, **changes: Any) -> "Problem":
-        """Return the same problem with something changed."""
+        """Return the same problem with some fields changed."""
         return self._replace(**changes)
 
 
@@ -44,7 +44,7 @@ def shapes(most_events=3):
 
 @st.composite
 def small_counts(draw, shape):
-    """Integers from 0 to 3, or from -2 to 2, in every type of cell: plateaus everywhere."""
+    """Draw small integers in every type of cell: plateaus everywhere."""
     dtype = draw(st.sampled_from((np.int64, *FLOAT_TYPES)))
     low, high = draw(st.sampled_from(((0, 3), (0, 1), (-2, 2))))
     return draw(hnp.arrays(np.int64, shape, elements=st.integers(low, high))).astype(dtype)
@@ -52,25 +52,25 @@ def small_counts(draw, shape):
 
 @st.composite
 def fractions(draw, shape):
-    """Floating cells that tie and that round when they are added."""
+    """Draw floating cells that tie and that round when they are added."""
     dtype = draw(st.sampled_from(FLOAT_TYPES))
     few = st.sampled_from([float(dtype(value)) for value in FRACTIONS])
-    any_at_all = st.floats(-1000, 1000, width=np.dtype(dtype).itemsize * 8)
-    return draw(hnp.arrays(dtype, shape, elements=draw(st.sampled_from((few, any_at_all)))))
+    any_value = st.floats(-1000, 1000, width=np.dtype(dtype).itemsize * 8)
+    return draw(hnp.arrays(dtype, shape, elements=draw(st.sampled_from((few, any_value)))))
 
 
 def huge_counts(shape):
-    """Integers that float64 cannot tell apart."""
+    """Return integers that float64 cannot tell apart."""
     return hnp.arrays(np.int64, shape, elements=st.sampled_from(HUGE))
 
 
 @st.composite
 def windows(draw, shape, periodic, marks="x"):
-    """A window that meets no cell twice: [rows, cols], or drawn with `marks`, with gaps, even, off-centre."""
+    """Draw a window that meets no cell twice: [rows, cols], or a drawing with gaps, even or off-centre."""
     if marks == "x" and draw(st.booleans()):
         rows, cols = (
-            draw(st.sampled_from([n for n in (1, 3, 5) if not closed or n <= size]))
-            for size, closed in zip(shape, periodic, strict=True)
+            draw(st.sampled_from([n for n in (1, 3, 5) if not is_periodic or n <= size]))
+            for size, is_periodic in zip(shape, periodic, strict=True)
         )
         return rows, cols
     n_rows, n_cols = draw(st.integers(1, 4)), draw(st.integers(1, 4))
@@ -92,7 +92,7 @@ def windows(draw, shape, periodic, marks="x"):
 
 @st.composite
 def problems(draw, *, tie_rules=(*TIE_RULES, "drawn"), cells=None, thresholds=THRESHOLDS, most_events=3):
-    """Everything a kernel may be asked, each time something else."""
+    """Draw any search that a kernel may be given."""
     shape = draw(shapes(most_events))
     periodic = draw(st.tuples(st.booleans(), st.booleans()))
     tie_rule = draw(st.sampled_from(tie_rules))
@@ -114,10 +114,10 @@ def problems(draw, *, tie_rules=(*TIE_RULES, "drawn"), cells=None, thresholds=TH
 
 
 def columns(peaks):
-    """Return what a kernel found, column by column."""
+    """Return the columns of peaks."""
     return peaks.event, peaks.row, peaks.col, peaks.seed, peaks.sum, peaks.n_cells
 
 
 def bits(peaks):
-    """Return the types and the bytes of what a kernel found."""
+    """Return the types and the bytes of the columns of peaks."""
     return [(column.dtype, column.tobytes()) for column in columns(peaks)]

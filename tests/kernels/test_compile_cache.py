@@ -1,0 +1,112 @@
+"""Compiled kernels are taken from the cache on disk, and compiled anew after an edit of any kernel file."""
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hep_peaksum
+from hep_peaksum.kernels import numba_compile, numba_hits, numba_kernel, numba_peaks
+
+PACKAGE = Path(hep_peaksum.__file__).parent
+CACHED = [
+    numba_kernel._search,
+    numba_hits._search,
+    numba_peaks._argsort,
+    numba_peaks._sum_cells,
+    numba_peaks._flood,
+]
+
+# Searches a plane in which two cells reach the bound, one of them exactly.
+SEARCH = """
+import json
+import numpy as np
+from hep_peaksum.kernels import LOWER_INDEX_WINS, Periodic, Rule, SearchCell, numba_hits, numba_kernel
+around = [(d, p) for d in (-1, 0, 1) for p in (-1, 0, 1)]
+search = tuple(SearchCell(d, p, LOWER_INDEX_WINS) for d, p in around if (d, p) != (0, 0))
+rule, periodic = Rule(search, 3, tuple(around), None), Periodic(False, False)
+grids = np.zeros((1, 4, 8), np.float32)
+grids[0, 1, 1], grids[0, 1, 5], grids[0, 2, 5] = 3, 5, 2
+hits = np.array([0, 3]), np.array([9, 13, 21], np.int32), np.array([3, 5, 2], np.float32)
+peaks = {
+    "grids": numba_kernel.find_peaks(grids, rule, periodic).peaks,
+    "hits": numba_hits.find_peaks_in_hits(*hits, (4, 8), rule, periodic).peaks,
+}
+n_compiled = sum(sum(m._search.stats.cache_misses.values()) for m in (numba_kernel, numba_hits))
+sums = {name: dict(zip(p.cell.tolist(), p.sum.tolist())) for name, p in peaks.items()}
+print(json.dumps({"n_compiled": n_compiled, **sums}))
+"""
+
+UNEDITED = {"grids": {"9": 3, "13": 7}, "hits": {"9": 3, "13": 7}}
+EDITS = {  # file: (text, replacement, which of these results changes)
+    "numba_vectors": ('vectors.load(place), ">=",', 'vectors.load(place), ">",', {"grids": {"13": 7}}),
+    "numba_peaks": ("bounds.zero, 0", "bounds.zero + 1, 0", {"hits": {"9": 4, "13": 8}}),
+    "numba_hits": ("n_candidates += level >= bound", "n_candidates += level > bound", {"hits": {"13": 7}}),
+    "numba_kernel": ("sum_a += type(zero)", "sum_a -= type(zero)", {"grids": {"9": -3, "13": 7}}),
+    "offset_tables": ("OffsetTables", "Tables", {}),  # cached signatures name this class
+    "numba_compile": ("forceinline=True", "forceinline=False", {}),
+    "scipy_kernel": ('"""The readable', '"""A readable', {}),
+    "__init__": ('"""The contract', '"""A contract', {}),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder with a copy of the package and a cache of what it compiled."""
+    folder = tmp_path_factory.mktemp("edited")
+    without = shutil.ignore_patterns("__pycache__", "library", "configs")
+    shutil.copytree(PACKAGE, folder / "hep_peaksum", ignore=without)
+    assert search(folder) == (UNEDITED, 2)
+    return folder
+
+
+def search(folder):
+    """Return the sums by cell, and how many functions were compiled."""
+    environment = {**os.environ, "PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(folder / "cache")}
+    command = [sys.executable, "-B", "-c", SEARCH]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    sums = json.loads(done.stdout)
+    return sums, sums.pop("n_compiled")
+
+
+@pytest.mark.slow
+def test_nothing_is_compiled_twice(folder):
+    assert search(folder) == (UNEDITED, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", EDITS)
+def test_an_edit_of_any_kernel_file_is_noticed(folder, file):
+    path, (text, replacement, changed) = folder / "hep_peaksum" / "kernels" / f"{file}.py", EDITS[file]
+    source = path.read_text(encoding="utf-8")
+    assert text in source
+    path.write_text(source.replace(text, replacement), encoding="utf-8")
+    try:
+        assert search(folder) == ({**UNEDITED, **changed}, 2)
+    finally:
+        path.write_text(source, encoding="utf-8")
+
+
+def test_every_kernel_file_is_part_of_the_names_of_cached_files():
+    assert {path.name for path in numba_compile.SOURCES} == {p.name for p in (PACKAGE / "kernels").glob("*.py")}
+    for dispatcher in CACHED:
+        assert numba_compile.SOURCE_DIGEST[:16] in dispatcher._cache._cache_file._index_name
+
+
+def test_without_a_writable_cache_kernels_are_compiled_and_a_warning_says_so(monkeypatch, caplog):
+    def no_locator(function):
+        raise RuntimeError(f"cannot cache function {function.__name__!r}: no locator available")
+
+    monkeypatch.setattr(numba_compile, "_SourceCache", no_locator)
+    with caplog.at_level(logging.WARNING):
+        double = numba_compile.cached_jit(lambda x: 2 * x)
+
+    assert double(np.float64(4)) == 8
+    assert "numba finds no writable cache" in caplog.text
