@@ -131,10 +131,10 @@ def _range_and_types(layer: Any, inputs: Sequence[Range]) -> tuple[Range, dict[s
     if kind in ("Conv2D", "DepthwiseConv2D"):
         kernel, bias = layer.get_weights()
         factor, term = range_of_weights(kernel), range_of_weights(bias)
-        # a Conv2D adds cells
-        result = (
-            _convolution(inputs[0], kernel, bias) if kind == "Conv2D" else inputs[0].times(factor).plus(term)
-        )
+        if kind == "Conv2D":  # it adds cells
+            result = _convolution(inputs[0], kernel, bias)
+        else:
+            result = inputs[0].times(factor).plus(term)
         types = {"accum": result, "result": result, "weight": factor, "bias": term}
     else:
         result = reduce(OPERATIONS[kind], inputs) if kind in OPERATIONS else inputs[0]
