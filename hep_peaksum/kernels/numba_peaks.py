@@ -201,13 +201,14 @@ def _argsort(event_offsets: Any, key: Any, bits: Any, is_float: bool, order: Any
         if stop - start > MAX_RANKED:
             _sort_bytes(bits, is_float, start, stop, order)
             continue
-        for n in range(start, stop):
-            rank = 0
-            for m in range(start, n):
-                rank += key[m] >= key[n]
-            for m in range(n, stop):
-                rank += key[m] > key[n]
-            order[start + np.uint64(rank)] = n
+        n_keys = stop - start
+        for n in range(n_keys):
+            rank, here = 0, key[start + n]
+            for m in range(n):
+                rank += key[start + m] >= here
+            for m in range(n, n_keys):
+                rank += key[start + m] > here
+            order[start + np.uint64(rank)] = start + n
 
 
 @jit
