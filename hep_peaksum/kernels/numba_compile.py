@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,32 @@ class _SourceCacheFiles(CompileResultCacheImpl):  # type: ignore[misc]
 
 
 class _SourceCache(FunctionCache):  # type: ignore[misc]
+    """A cache that a damaged file or a full disk makes useless, not fatal: the function is compiled instead."""
+
     _impl_class = _SourceCacheFiles
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        """Return the compiled function of a signature, None if it has to be compiled."""
+        try:
+            return super().load_overload(signature, target_context)
+        except Exception:  # noqa: BLE001 -- unpickling a damaged file raises errors of any type
+            _warn_once("numba's cache in %s is damaged, and made anew", self.cache_path)
+            with suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        """Save a compiled function if possible."""
+        try:
+            super().save_overload(signature, data)
+        except Exception:  # noqa: BLE001 -- it reads the index first, which may be damaged
+            _warn_once("numba's cache in %s cannot be written: every process compiles", self.cache_path)
+
+
+@cache
+def _warn_once(message: str, folder: str) -> None:
+    """Log what is wrong with the cache, not again for every function in it."""
+    log.warning(message, folder)
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
