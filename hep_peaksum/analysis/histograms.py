@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from hep_peaksum.geometry.axis import Axis, Coordinate
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
-from hep_peaksum.settings.thresholds import Count
+from hep_peaksum.settings.thresholds import Size
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # Wide enough for any detector: 10 MeV to 10 TeV, 20 bins per decade.
 ENERGY_EDGES = tuple(float(edge) for edge in np.logspace(-2, 4, 121))
 MOST_CLUSTERS = 50
+MAX_BINS = 10_000_000
 FIELD_NAME = r"^[A-Za-z]\w*(\.[A-Za-z]\w*)?$"
 
 
@@ -36,7 +38,7 @@ class HistogramAxis(FrozenModel):
         description="Field of the clusters, Collection.field, or their number in an event, nCollection.",
         examples=["Jet.pt", "nJet"],
     )
-    bins: Count | None = Field(
+    bins: Size | None = Field(
         None, description="Number of bins of equal width between start and stop; give all three."
     )
     start: Coordinate | None = Field(
@@ -80,6 +82,10 @@ class HistogramInput(FrozenModel):
         kinds = {(axis.collection, axis.cluster_field is None) for axis in self.axes}
         if len(kinds) > 1:
             msg = f"the axes {', '.join(axis.field for axis in self.axes)} are not of one collection"
+            raise ValueError(msg)
+        n_bins = math.prod(axis.bins or len(axis.edges or ()) for axis in self.axes)
+        if n_bins > MAX_BINS:
+            msg = f"a histogram of {n_bins:.3g} bins is too large: at most {MAX_BINS:.3g} are possible"
             raise ValueError(msg)
         return self
 

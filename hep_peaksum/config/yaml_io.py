@@ -9,44 +9,101 @@ from typing import Any
 
 import yaml
 
+MAX_LINE = 480
+
+
+def shorten(text: str) -> str:
+    """Return a text without its middle if it is too long for a line of a terminal, or of many.
+
+    >>> len(shorten("x" * 10_000))
+    480
+    """
+    half = (MAX_LINE - 4) // 2
+    return text if len(text) <= MAX_LINE else f"{text[:half]} .. {text[-half:]}"
+
 
 class ConfigError(ValueError):
     """A config that cannot be run. `problems` holds one line for each problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+        self.problems = tuple(shorten(problem) for problem in problems)
+        super().__init__("\n".join(self.problems))
 
 
 class _Loader(yaml.SafeLoader):
     """Safe YAML in which a key may occur once, and 1e-3 is a number (YAML 1.1 requires 1.0e-3)."""
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
+class _FastLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """The same by libyaml, where PyYAML has it: ten times as fast, with shorter error messages."""
+
+
 MERGE = "tag:yaml.org,2002:merge"
+# Far more than any config needs; an input that is larger is an accident, or an attack.
+MAX_NODES, MAX_DEPTH = 5_000_000, 100
 
 
-def _unique_keys(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value if key.tag != MERGE]
-    for key in keys:
-        if keys.count(key) > 1:
+def _unique_keys(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen = set()
+    for key_node, _ in node.value:
+        if key_node.tag == MERGE:
+            continue
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
             msg = f"the key {key!r} occurs twice (from line {node.start_mark.line + 1} on): keep one"
             raise ConfigError([msg])
-    return loader.construct_mapping(node, deep=True)
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)  # type: ignore[no-any-return]
 
 
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_keys)
+for _class in (_Loader, _FastLoader):
+    _class.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
+    )
+    _class.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_keys)
+
+
+def _check_size(text: str) -> None:
+    """Raise a ConfigError if a text is nested too deeply, or its aliases stand for too many values."""
+    sizes, anchors, open_anchors = [0], dict[str, int](), list[str | None]()
+    for event in yaml.parse(text, _FastLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            sizes.append(1)
+            open_anchors.append(event.anchor)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            size, anchor = sizes.pop(), open_anchors.pop()
+            sizes[-1] += size
+            if anchor:
+                anchors[anchor] = size
+        elif isinstance(event, yaml.AliasEvent):
+            sizes[-1] += anchors.get(event.anchor or "", 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            sizes[-1] += 1
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if len(sizes) > MAX_DEPTH:
+            raise ConfigError([f"line {line} is nested more than {MAX_DEPTH} levels deep"])
+        if sizes[-1] > MAX_NODES:
+            raise ConfigError([f"line {line}: aliases and values stand for more than {MAX_NODES} values"])
+
+
+def _load(text: str) -> Any:
+    """Return the content of a YAML text; errors are those of the slower loader, which shows the place."""
+    try:
+        _check_size(text)
+        return yaml.load(text, _FastLoader)  # noqa: S506 -- a SafeLoader
+    except yaml.YAMLError:
+        return yaml.load(text, _Loader)  # noqa: S506 -- a SafeLoader
 
 
 def _parse(text: str, where: str, *, subject: str = "") -> Any:
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 -- a SafeLoader
+        return _load(text)
     except ConfigError as error:
         raise ConfigError([f"{where}: {problem}" for problem in error.problems]) from None
     except (yaml.YAMLError, ValueError, TypeError) as error:  # such as a month 13, or a list for a key
         raise ConfigError([f"{where}: {subject}not YAML ({' '.join(str(error).split())})"]) from error
+    except RecursionError:
+        raise ConfigError([f"{where}: {subject}not YAML (nested too deeply)"]) from None
 
 
 def read_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
-from hep_peaksum.settings.thresholds import NUMBER, Count, finite_number
+from hep_peaksum.settings.thresholds import NUMBER, Size, finite_number
 
 TWO_PI = 2 * math.pi
+MAX_LABELS = 1_000_000
 
 
 _MULTIPLE_OF_PI = rf"\s*({NUMBER}|[+-]?)\s*\*?\s*pi\s*(?:/\s*({NUMBER}))?\s*"
@@ -54,6 +55,9 @@ def _read_labels(text: str) -> tuple[int, ...]:
         low, high = int(match[1]), int(match[2] or match[1])
         if high < low:
             msg = f"the range {part.strip()!r} runs backwards: labels are listed in the order of the cells"
+            raise ValueError(msg)
+        if len(labels) + high - low >= MAX_LABELS:
+            msg = f"{part.strip()!r} makes more than {MAX_LABELS} labels, one for every cell along an axis"
             raise ValueError(msg)
         labels.extend(range(low, high + 1))
     if len(set(labels)) < len(labels):
@@ -108,10 +112,10 @@ class Axis(FrozenModel):
         "four-vectors where the axes are named eta and phi.",
         examples=["eta"],
     )
-    n: Count | None = Field(
+    n: Size | None = Field(
         None, description="Number of cells, for an axis without positions: hits name cells by index, from 0."
     )
-    bins: Count | None = Field(
+    bins: Size | None = Field(
         None, description="Number of cells of equal width between start and stop; give all three."
     )
     start: Coordinate | None = Field(

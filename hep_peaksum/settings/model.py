@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from hep_peaksum.kernels import KernelName, Offset, SearchCell
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.pileup import Pileup, PileupEstimate, pileup_problems
-from hep_peaksum.settings.thresholds import Count, Number, Threshold, in_sigmas
+from hep_peaksum.settings.thresholds import Count, Depth, Number, Threshold, in_sigmas
 from hep_peaksum.settings.tie_rules import TIE_RULES, TieRule
 from hep_peaksum.settings.windows import (
     NOT_GATED,
@@ -166,7 +166,7 @@ class PeakSumSettings(FrozenModel):
     w0: Annotated[Number, Field(gt=0)] = Field(
         4.5, description="Constant of the logarithmic weights max(0, w0 + ln(E / sum))."
     )
-    isolation_depth: Count = Field(
+    isolation_depth: Depth = Field(
         1, description="Depth of the ring that the field isolation adds around the sum window, in cells."
     )
     coarsen: TowerSize = Field(

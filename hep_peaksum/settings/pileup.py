@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from hep_peaksum.settings.frozen_model import FrozenModel
-from hep_peaksum.settings.thresholds import Count
+from hep_peaksum.settings.thresholds import Depth
 
 PileupKind = Literal["chunky_donut", "donut", "phi_ring", "ring_median"]
 COLUMN_NAME = r"^([A-Za-z][A-Za-z0-9_]*)?$"
@@ -45,12 +45,12 @@ class Pileup(FrozenModel):
         "window; ring_median: the median of the cells around it. Each is scaled to the area of the window."
     )
     name: str = Field("", pattern=COLUMN_NAME, description="Name of the column; by default the kind.")
-    depth: Count | None = Field(
+    depth: Depth | None = Field(
         None,
         description="Depth of the strips or of the ring, in cells; by default 3 for chunky_donut, 1 for donut "
         "and ring_median.",
     )
-    length: Count | None = Field(
+    length: Depth | None = Field(
         None,
         description="Length of the strips, in cells, an odd number; by default the side of the sum window.",
     )

@@ -57,6 +57,10 @@ def in_sigmas(threshold: object) -> float | None:
     return float(match[1]) if match else None
 
 
+# The largest number that float64 can hold.
+LARGEST = int(np.finfo(np.float64).max)
+
+
 def finite_number(value: object) -> object:
     """Return numpy scalars as Python numbers; raise a ValueError for a bool, NaN or infinity."""
     if hasattr(value, "item") and not getattr(value, "shape", ()):  # a numpy scalar
@@ -64,6 +68,9 @@ def finite_number(value: object) -> object:
     if isinstance(value, bool):
         msg = f"{value} is not a number"
         raise ValueError(msg)  # pydantic reports a ValueError, not a TypeError
+    if isinstance(value, int) and abs(value) > LARGEST:
+        msg = f"a number of {len(str(abs(value)))} digits is too large: at most 1.8e308 is possible"
+        raise ValueError(msg)
     if isinstance(value, float) and not math.isfinite(value):
         msg = f"{value} is not a finite number"
         raise ValueError(msg)
@@ -93,6 +100,9 @@ _ENERGY = rf"^\s*{NUMBER}\s*({'|'.join(ENERGY_UNITS)})\s*$"
 _ENERGY_OR_SIGMA = rf"^\s*{NUMBER}\s*({'|'.join(ENERGY_UNITS)}|sigmas?)\s*$"
 
 Count = Annotated[int, Field(strict=True, ge=1)]
+# Cells along an axis or around a window: more are a mistake, and would fill the memory.
+Size = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+Depth = Annotated[int, Field(strict=True, ge=1, le=100)]
 Number = Annotated[int | float, BeforeValidator(finite_number), WithJsonSchema({"type": "number"})]
 Threshold = Annotated[
     int | float | str,

@@ -16,6 +16,7 @@ from hep_peaksum.kernels import Offset
 from hep_peaksum.settings.thresholds import finite_number
 
 NOT_GATED = -1
+MAX_CELLS = 10_000  # of a window; the largest in use, ALICE's and CMS's, have some hundreds
 MARKS = "oxg.>="
 _PAIR: dict[str, Any] = {"type": "array", "minItems": 2, "maxItems": 2}
 _COUNT: dict[str, Any] = {"type": "integer", "minimum": 1}
@@ -35,6 +36,7 @@ def _parse_window(value: object) -> object:
     """Return a window as (rows, cols), or as a drawing without surrounding blank space."""
     if isinstance(value, str):
         drawing = "\n".join(line.strip() for line in value.strip().splitlines())
+        _check_cells(len(drawing))
         read_drawing(drawing)
         return drawing
     try:
@@ -45,7 +47,14 @@ def _parse_window(value: object) -> object:
     if min(rows, cols) < 1 or not (rows % 2 and cols % 2):
         msg = f"[{rows}, {cols}] is not a window: rows and columns must be odd; an even window has to be drawn"
         raise ValueError(msg)
+    _check_cells(rows * cols)
     return rows, cols
+
+
+def _check_cells(n_cells: int) -> None:
+    if n_cells > MAX_CELLS:
+        msg = f"a window of {n_cells:.6g} cells is too large: at most {MAX_CELLS} are possible"
+        raise ValueError(msg)
 
 
 Window = Annotated[
