@@ -69,7 +69,8 @@ def demo(n_events: int = 10_000, seed: int = 1) -> Demo:
     if not path.exists():
         path.write_text(quickstart(), encoding="utf-8")
     config = load_config(path)
-    result = run(config)
+    # a demo of another size has other files
+    result = run(config, redo_changed=True, discard_unused=True)
     score = _score(files, result.directory)
     return Demo(path, result, score, _draw_event(config, result.directory))
 

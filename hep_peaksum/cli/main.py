@@ -93,7 +93,9 @@ def demo(n_events: int, seed: int) -> None:
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be processed, and stop.")
 @click.option("--restart", is_flag=True, help="Delete the results in the output directory and start over.")
-def run(file: str, overrides: Sequence[str], max_events: int | None, dry_run: bool, restart: bool) -> int:
+@click.option("--redo-changed", is_flag=True, help="Process input files again that have changed since.")
+@click.option("--discard-unused", is_flag=True, help="Delete finished chunks that this job does not use.")
+def run(file: str, overrides: Sequence[str], *, dry_run: bool, **choices: Any) -> int:
     """Run the job of a config file.
 
     The same command again continues from the chunks that are finished.
@@ -108,12 +110,12 @@ def run(file: str, overrides: Sequence[str], max_events: int | None, dry_run: bo
     if dry_run:
         from hep_peaksum.job.planning import plan_job
 
-        tables.print_plan(console, plan_job(config, max_events=max_events))
+        tables.print_plan(console, plan_job(config, max_events=choices["max_events"]))
         formats = ", ".join(config.output.clusters)
         console.print(f"dry run: would write {formats} and histograms to {config.output.directory}")
         return DONE
     tables.show_messages(console)
-    result = run_(config, max_events=max_events, restart=restart)
+    result = run_(config, **choices)
     tables.print_result(console, result)
     return DONE_WITH_LOSSES if result.losses else DONE
 
@@ -249,18 +251,26 @@ def init(root: str | None, output: str) -> None:
 
 @cli.command()
 @click.argument("directory", type=click.Path(file_okay=False), metavar="DIR")
-def status(directory: str) -> None:
+@click.option("--verify", is_flag=True, help="Read every part and compare it with its checksum.")
+def status(directory: str, *, verify: bool) -> int:
     """Show what a results directory holds: finished, missing, lost."""
-    from hep_peaksum.cli import tables
-    from hep_peaksum.results.manifest import read_status
+    from rich.markup import escape
 
-    state = read_status(Path(directory))
+    from hep_peaksum.cli import tables
+    from hep_peaksum.results.folder import read_status
+
+    state = read_status(Path(directory), verify=verify)
     console = tables.open_console()
     if state.summary is not None:
         tables.print_summary(console, state.summary)
-        return
-    tables.print_unfinished(console, state.unfinished)
-    console.print(f"{directory}: incomplete; the same run command continues from the finished chunks")
+    else:
+        tables.print_unfinished(console, state.unfinished)
+        console.print(f"{directory}: incomplete; the same run command continues from the finished chunks")
+    for line in state.damaged:
+        console.print(f"[red]damaged:[/red] {escape(line)}; the same run command processes its chunk again")
+    if verify:
+        console.print(f"{state.n_chunks} chunks are what was written, {len(state.damaged)} are not")
+    return FAILED if state.damaged else DONE
 
 
 for command in (explain, ties, compare, closure, presets, keys):

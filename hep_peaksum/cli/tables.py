@@ -132,8 +132,8 @@ def print_score(console: Console, score: Score) -> None:
 def print_plan(console: Console, plan: Plan) -> None:
     """Print what a job would process."""
     rows = table("dataset", "files", "entries", "chunks")
-    for name in dict.fromkeys(item.dataset for item in plan.items):
-        items = [item for item in plan.items if item.dataset == name]
+    for name in dict.fromkeys(chunk.dataset for chunk in plan.items):
+        items = [item for chunk, item in plan.items.items() if chunk.dataset == name]
         n_files = len({item.filename for item in items})
         rows.add_row(name, str(n_files), str(sum(len(item) for item in items)), str(len(items)))
     console.print(rows)

@@ -40,9 +40,14 @@ MANIFEST, SUMMARY, HISTOGRAMS, PLOTS, LOCK = (
 # In the folder of a dataset: what chunks commit. Sorted by name, parts are in event order.
 PARTS, RECORDS = FORMATS["parquet"].file, "_chunks"
 PART = "part-{file_number:06d}-{start:012d}-{stop:012d}"
-PART_PATTERN, PART_SUFFIX, RECORD_SUFFIX = "part-*", ".parquet", ".json"
+PART_SUFFIX, RECORD_SUFFIX = ".parquet", ".json"
 # In any of them: a file that is being written, before it is moved to its name.
 TEMPORARY, TEMPORARY_PATTERN = ".{name}.{unique}.tmp", ".*.tmp"
 
+# What every picture of ours names as the software that made it.
+SOFTWARE = "hep_peaksum"
 # The columns that name an event, with NanoAOD's types; readers of NanoAOD need all three.
 IDENTITY = {"run": "uint32", "luminosityBlock": "uint32", "event": "uint64"}
+# Names of folders and files of the results folder, which a dataset cannot have (`uhi` is one of
+# histograms.root).
+RESERVED = {MANIFEST, SUMMARY, HISTOGRAMS, PLOTS, LOCK, RECORDS, "report.html", "uhi"}

@@ -38,6 +38,16 @@ SCHEMA_NAME = {
 BranchName = Annotated[str, WithJsonSchema({"title": "name of a branch", "type": "string"})]
 
 
+def split_branch(name: str) -> tuple[str, str]:
+    """Return the friend and the branch of ``friend:branch``; the friend of a branch of the main tree is ``""``.
+
+    >>> split_branch("ev:nPV"), split_branch("cells"), split_branch(":a:b")
+    (('ev', 'nPV'), ('', 'cells'), ('', 'a:b'))
+    """
+    friend, colon, branch = name.partition(":")
+    return (friend, branch) if colon else ("", name)
+
+
 class HitBranches(FrozenModel):
     """Branches of jagged hits: the place of each hit on the two axes, and its value."""
 
@@ -261,6 +271,11 @@ class GridInput(FrozenModel):
     def source(self) -> HitBranches | DenseBranch:
         """Where the cells come from."""
         return self.hits or cast("DenseBranch", self.dense)
+
+    @property
+    def value_branch(self) -> str:
+        """The branch that holds the values of the cells."""
+        return self.hits.value if self.hits is not None else self.source.branches[0]
 
     @property
     def n_cells(self) -> int:

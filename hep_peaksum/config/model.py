@@ -16,8 +16,8 @@ from hep_peaksum.clustering import fields
 from hep_peaksum.clustering.discriminant import search_grid
 from hep_peaksum.clustering.fields import check_fields
 from hep_peaksum.clustering.validation import check_windows
-from hep_peaksum.config.formats import IDENTITY
-from hep_peaksum.config.inputs import EventsInput, GridInput
+from hep_peaksum.config.formats import IDENTITY, RESERVED
+from hep_peaksum.config.inputs import EventsInput, GridInput, split_branch
 from hep_peaksum.config.sections import (
     ClusterInput,
     CollectionName,
@@ -90,6 +90,11 @@ class Job(FrozenModel):
             dict.fromkeys([*of_grids, *self.events.identify.values(), *self.events.keep, *of_references])
         )
 
+    def typed_branches(self) -> list[str]:
+        """Return the branches whose types decide those of the results: values of cells, and what is kept."""
+        values = [source.value_branch for source in self.grids.values()]
+        return list(dict.fromkeys([*values, *self.events.keep]))
+
     @cached_property
     def booked(self) -> dict[str, HistogramInput]:
         """The histograms of the config, or the default ones of every collection."""
@@ -113,8 +118,8 @@ class Job(FrozenModel):
                 yield f"histograms.{key}: {error}"
         yield from _name_problems(self.events.kept_names(), self.clusters)
         for branch in self.branches():
-            alias, colon, _ = branch.partition(":")
-            if colon and alias not in self.friends:
+            alias, _ = split_branch(branch)
+            if alias and alias not in self.friends:
                 near = did_you_mean(alias, self.friends)
                 yield f"branch {branch!r}: no friend {alias!r}{near}: name its tree in the section friends"
 
@@ -129,6 +134,17 @@ class Config(Job):
     run: RunOptions = Field(
         default_factory=RunOptions, description="How the job is run; nothing here changes the results."
     )
+
+    def problems(self) -> Iterator[str]:
+        """Yield the problems between the sections."""
+        yield from super().problems()
+        by_folder: dict[str, str] = {}
+        for name in self.datasets:
+            if name in RESERVED:
+                yield f"datasets.{name}: {name!r} is a name of the results folder itself: choose another name"
+            first = by_folder.setdefault(name.casefold(), name)
+            if first != name:
+                yield f"datasets.{name}: {first!r} and {name!r} would be one folder on many systems: rename one"
 
     def job(self) -> dict[str, Any]:
         """Return the part of the config that decides the results of a chunk, as plain values."""

@@ -35,9 +35,10 @@ ExecutorName = Literal["iterative", "futures", "threads", "dask", "parsl", "task
 class Dataset(FrozenModel):
     """Files of one sample, and what their user wants to remember about them."""
 
-    files: Annotated[dict[str, str], Field(min_length=1)] = Field(
+    files: Annotated[dict[str, str] | tuple[dict[str, str], ...], Field(min_length=1)] = Field(
         description="Paths of the files, each with the path of its tree. A path may be a glob, a URL (https, "
-        "s3, root), and may hold ~ and environment variables.",
+        "s3, root), and may hold ~ and environment variables ($$ is a plain $). A list of such maps may name a "
+        "file with several trees.",
         examples=[{"data/*.root": "Events"}],
     )
     metadata: dict[str, Any] = Field(
@@ -45,6 +46,19 @@ class Dataset(FrozenModel):
         description="Anything to remember about the dataset; it is copied to the summary.",
         examples=[{"year": 2018}],
     )
+
+    allow_duplicates: bool = Field(
+        False,
+        strict=True,
+        description="Whether the same content may be in the dataset twice (a copy, a link, another URL of a "
+        "file), so that its events count twice. Otherwise it is an error.",
+    )
+
+    @property
+    def patterns(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of a path or glob and the path of a tree."""
+        maps = (self.files,) if isinstance(self.files, dict) else self.files
+        return tuple(pair for each in maps for pair in each.items())
 
 
 class ClusterInput(FrozenModel):

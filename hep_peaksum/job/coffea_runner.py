@@ -7,23 +7,26 @@ reason. A chunk is committed only if its file is still the one that was planned.
 from __future__ import annotations
 
 import errno
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from coffea import processor
 from coffea.processor.executor import FileMeta, WorkItem
 
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import REMOTE, file_state
+from hep_peaksum.config.paths import REMOTE, Files, file_state, public_path
 from hep_peaksum.job.processor import PeakSumProcessor, Tally
+from hep_peaksum.reading.columns import branch_types
 from hep_peaksum.reading.files import count_entries, error_message, open_file, open_tree, schema_class
 from hep_peaksum.reading.remote import reading_options
 from hep_peaksum.results.atomic_write import WriteError
 from hep_peaksum.results.checkpoints import Record
-from hep_peaksum.results.manifest import LOSSES, Loss
+from hep_peaksum.results.manifest import LOSSES, InputMeta, Loss
 
 # Errors of a local file that waiting does not cure.
 PERMANENT_ERRNOS = {None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EINVAL}
@@ -34,6 +37,14 @@ class ChunkError(RuntimeError):
     """A chunk that cannot be processed: one line that names the file and the reason."""
 
 
+class TypedBranches(NamedTuple):
+    """The branches whose types decide those of the results, and how they are found in a file."""
+
+    branches: tuple[str, ...]
+    friends: Mapping[str, str]
+    schema: str
+
+
 class Runner(processor.Runner):  # type: ignore[misc]
     """coffea's Runner with whole numbers of entries, errors of one line, and losses that are reported.
 
@@ -42,6 +53,7 @@ class Runner(processor.Runner):  # type: ignore[misc]
     """
 
     n_retries = 0
+    typed = TypedBranches((), {}, "base")
 
     @property
     def automatic_retries(self) -> Callable[..., Any]:
@@ -54,18 +66,26 @@ class Runner(processor.Runner):  # type: ignore[misc]
         return partial(_attempt, self.n_retries)
 
     @staticmethod
-    def metadata_fetcher_root(timeout: int, _align: Any, _options: Any, item: FileMeta) -> Any:
-        """Return the number of entries of a file, its UUID, and its state on disk.
+    def _normalize_fileset(fileset: Files, _treename: Any) -> Iterator[FileMeta]:
+        """Yield the files of a job.
 
-        Why: Geant4 writes trees whose number of entries is a float, of which coffea cannot make chunks; and
-        coffea does not note the state of a file, by which a later change is noticed.
-        Drop it when coffea converts the number, and lets one add to the metadata of a file.
+        Why: coffea's FileMeta has no hash for a name that is not ASCII, and its filesets have no place for two
+        trees of one file.
+        Drop it when coffea's hash takes any name, and a fileset may name a file twice.
         """
-        state = file_state(item.filename)
-        with open_file(item.filename, timeout) as file:
-            tree = open_tree(file, item.filename, item.treename)
-            metadata = {"numentries": count_entries(tree), "uuid": file.file.fUUID, "state": state}
-        return _with_metadata(item, {**(item.metadata or {}), **metadata})
+        for dataset, inputs in fileset.items():
+            for path, tree in inputs:
+                yield InputMeta(dataset, path, tree)
+
+    @property
+    def metadata_fetcher_root(self) -> Callable[..., Any]:
+        """The function that reads the number of entries of a file, its UUID, its types and its state on disk.
+
+        Why: Geant4 writes trees whose number of entries is a float, for which coffea makes chunks of floats
+        that it cannot read; and only here the state of the file is known before it is read. Drop it when coffea
+        converts the number, and lets one add to the metadata of a file.
+        """
+        return partial(_read_metadata, self.typed)
 
     @staticmethod
     def _work_function(form: str, timeout: int, *more: Any, uproot_options: Any, **keywords: Any) -> Any:
@@ -92,6 +112,12 @@ class CheckedProcessor(PeakSumProcessor):
             raise ValueError(CHANGED)
         yield from super().blocks(events, tally)
 
+    def write_chunk(self, events: Any, directory: Path) -> dict[str, Any]:
+        """Write a chunk into the results folder, which is not made again if someone removed it meanwhile."""
+        if not directory.is_dir():
+            raise WriteError(errno.ENOENT, os.strerror(errno.ENOENT), str(directory))
+        return super().write_chunk(events, directory)
+
     def record(self, metadata: Mapping[str, Any], tally: Tally) -> Record:
         """Return the record of a chunk, without which its part does not count."""
         if metadata["state"] != file_state(metadata["filename"]):
@@ -110,11 +136,25 @@ def make_runner(config: Config, executor: Any, cache: MutableMapping[Any, Any] |
         metadata_cache=cache,
     )
     runner.n_retries = config.run.retries
+    runner.typed = TypedBranches(tuple(config.typed_branches()), config.friends, config.events.schema_name)
     return runner
 
 
+def _read_metadata(typed: TypedBranches, timeout: int, _align: Any, _options: Any, item: FileMeta) -> Any:
+    """Return the metadata of a file (see `Runner.metadata_fetcher_root`)."""
+    state = file_state(item.filename)
+    with open_file(item.filename, timeout) as file:
+        tree = open_tree(file, item.filename, item.treename)
+        metadata = {"numentries": count_entries(tree), "uuid": file.file.fUUID, "state": state}
+        metadata["n_bytes"] = file.file.source.num_bytes
+        metadata["types"] = branch_types(
+            file, item.filename, item.treename, typed.branches, typed.friends, schema=typed.schema
+        )
+    return _with_metadata(item, {**(item.metadata or {}), **metadata})
+
+
 def _with_metadata(item: FileMeta, metadata: dict[str, Any]) -> Any:
-    return processor.set_accumulator([FileMeta(item.dataset, item.filename, item.treename, metadata)])
+    return processor.set_accumulator([InputMeta(item.dataset, item.filename, item.treename, metadata)])
 
 
 def _without_processor(item: Any) -> Any:
@@ -137,9 +177,11 @@ def _attempt(n_retries: int, _retries: int, skips: bool, function: Any, argument
             if not skips or write_error is not None:
                 raise ChunkError(reason) from error
             if isinstance(item, WorkItem):
-                loss = Loss(item.dataset, item.filename, item.entrystart, len(item), reason)
+                loss = Loss(item.dataset, public_path(item.filename), item.entrystart, len(item), reason)
                 return {"out": {LOSSES: [loss]}, "processed": {item}}
-            return _with_metadata(item, {LOSSES: Loss(item.dataset, item.filename, 0, None, reason)})
+            return _with_metadata(
+                item, {LOSSES: Loss(item.dataset, public_path(item.filename), 0, None, reason)}
+            )
     return None
 
 

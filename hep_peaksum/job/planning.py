@@ -1,32 +1,157 @@
-"""Before a job runs: its files and chunks, and whether the files have the branches that the config reads."""
+"""Before a job runs: its files, and the chunks that are finished or still to be processed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping, Sequence
-from dataclasses import replace
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from coffea import processor
 from coffea.processor.executor import FileMeta, WorkItem
 
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import Files, expand_files
+from hep_peaksum.config.paths import Files, expand_files, public_path
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.job.coffea_runner import make_runner
+from hep_peaksum.job.coffea_runner import Runner, make_runner
 from hep_peaksum.job.executors import Workers
 from hep_peaksum.reading.columns import column
-from hep_peaksum.reading.files import find_files, nano_events, one_line_errors, open_file, open_tree
-from hep_peaksum.results.manifest import LOSSES, Loss
+from hep_peaksum.reading.files import (
+    content_digest,
+    find_files,
+    nano_events,
+    one_line_errors,
+    open_file,
+    open_tree,
+)
+from hep_peaksum.results.checkpoints import Chunk
+from hep_peaksum.results.manifest import LOSSES, InputMeta, Loss, Manifest
 
-# Up to this number, opening the files takes less time than starting workers for it.
+# Starting workers costs more than opening so many files.
 FEW_FILES = 50
 
 
 class Plan(NamedTuple):
-    """The work items for coffea, in event order, and the losses of files that cannot be read."""
+    """The chunks of a job in event order, each with its work item of coffea, and unreadable files."""
 
-    items: Sequence[WorkItem]
+    items: dict[Chunk, WorkItem]
     lost: Sequence[Loss]
+
+
+def read_metadata(
+    config: Config, files: Files, cache: MutableMapping[FileMeta, Any], workers: Workers
+) -> MutableMapping[FileMeta, Any]:
+    """Open the files that are not in the cache, add their metadata (or the loss of them) to it, and return it.
+
+    Raises
+    ------
+    hep_peaksum.job.coffea_runner.ChunkError
+        If a file cannot be read, unless ``on_bad_file`` is ``skip``.
+    """
+    n_unknown = sum(len(inputs) for inputs in files.values()) - len(cache)
+    opening = workers.executor if n_unknown > FEW_FILES else processor.IterativeExecutor()
+    planner: Runner = make_runner(config, opening, cache=cache)
+    planner.preprocess(files)
+    return cache
+
+
+def check_duplicates(config: Config, files: Files, metadata: Mapping[FileMeta, Any]) -> None:
+    """Raise a ConfigError if a dataset holds the same content twice, unless it says ``allow_duplicates``.
+
+    Files are the same if UUID, size and number of entries are; those without a UUID if their content is.
+    """
+    problems = []
+    for name, inputs in files.items():
+        first_of: dict[tuple[Any, ...], str] = {}
+        for path, tree in [] if config.datasets[name].allow_duplicates else inputs:
+            known = metadata[InputMeta(name, path, tree)]
+            if LOSSES in known:
+                continue
+            key: tuple[Any, ...] = (tree, known["uuid"], known["numentries"], known["n_bytes"])
+            if not any(known["uuid"]):
+                key = (*key, content_digest(path, known["n_bytes"], config.run.timeout))
+            first = first_of.setdefault(key, path)
+            if first != path:
+                both = f"{public_path(first)} and {public_path(path)}"
+                remedy = "remove one of them, or set allow_duplicates to true"
+                problems.append(f"datasets.{name}.files: {both} have the same content: {remedy}")
+    if problems:
+        raise ConfigError(problems)
+
+
+Types = Mapping[str, tuple[int, str]]
+
+
+def decide_types(
+    config: Config, files: Files, metadata: Mapping[FileMeta, Any], known: Mapping[str, Types]
+) -> Mapping[str, Types]:
+    """Return the types of the branches of every dataset: those that all its files can be read as.
+
+    Integers and floating numbers in one grid are read as float64; branches that are kept are promoted as numpy
+    does. `known` are the types of parts that are finished already.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such type, or finished parts have another one; it names both files.
+    """
+    decided: dict[str, dict[str, tuple[int, str]]] = {}
+    problems = []
+    for name, inputs in files.items():
+        types: dict[str, tuple[int, str]] = dict(known.get(name, {}))
+        first_of: dict[str, str] = {}
+        for path, tree in inputs:
+            for branch, found in metadata[InputMeta(name, path, tree)].get("types", {}).items():
+                first = first_of.setdefault(branch, path)
+                old = types.setdefault(branch, found)
+                merged = _merge_types(old, found, is_kept=branch in config.events.keep)
+                where, here = public_path(first), public_path(path)
+                if merged is None:
+                    both = f"{_in_words(old)} in {where}, and {_in_words(found)} in {here}"
+                    problem = f"holds {both}: leave out one of the files, or the branch"
+                elif branch in known.get(name, {}) and merged != old:
+                    both = f"{found[1]} in {here}, and the finished parts have it as {old[1]}"
+                    problem = f"holds {both}: choose another output.directory, or add --restart"
+                else:
+                    types[branch] = merged
+                    continue
+                problems.append(f"datasets.{name}.files: branch {branch!r} {problem}")
+        decided[name] = types
+    if problems:
+        raise ConfigError(problems)
+    return decided
+
+
+def _merge_types(one: tuple[int, str], other: tuple[int, str], *, is_kept: bool) -> tuple[int, str] | None:
+    """Return the type as which both can be read, None if there is none.
+
+    Of cells only whether they are floating numbers matters: sums are int64 or float64 in any case.
+    """
+    if not is_kept:
+        return (one[0], "float64") if _is_float(other[1]) and not _is_float(one[1]) else one
+    return (one[0], str(np.promote_types(one[1], other[1]))) if one[0] == other[0] else None
+
+
+def _is_float(primitive: str) -> bool:
+    return np.dtype(primitive).kind == "f"
+
+
+def _in_words(kind: tuple[int, str]) -> str:
+    depth, primitive = kind
+    return f"{'lists of ' * depth}{primitive} numbers"
+
+
+def _casts(config: Config, decided: Types, own: Types) -> dict[str, str]:
+    """Return the types to which branches of a file are cast, where they differ from the dataset."""
+    casts = {}
+    for branch, (_, primitive) in own.items():
+        target = decided[branch][1]
+        if branch in config.events.keep and primitive != target:
+            casts[branch] = target
+        elif branch not in config.events.keep and _is_float(primitive) != _is_float(target):
+            casts[branch] = "float64"
+    return casts
 
 
 def plan_job(
@@ -34,51 +159,96 @@ def plan_job(
     files: Files | None = None,
     *,
     max_events: int | None = None,
-    cache: MutableMapping[FileMeta, Any] | None = None,
-    workers: Workers | None = None,
+    metadata: MutableMapping[FileMeta, Any] | None = None,
+    manifest: Manifest | None = None,
+    finished: Collection[Chunk] = (),
+    types: Mapping[str, Types] | None = None,
 ) -> Plan:
-    """Return the chunks of a job.
+    """Return the chunks of a job: finished ones as they are, and chunks of `run.chunksize` between them.
 
     Parameters
     ----------
     config
         As from `hep_peaksum.config.load.load_config`.
     files
-        As from `find_files`, which is the default.
+        As from `find_files`, which is called by default.
     max_events
-        Plan at most this many entries per dataset.
-    cache
-        Metadata of files, which are then not opened; that of opened files is added.
-    workers
-        To open a large number of files; by default they are started here.
-
-    Raises
-    ------
-    hep_peaksum.job.coffea_runner.ChunkError
-        If a file cannot be read, unless ``on_bad_file`` is ``skip``.
+        Plan at most this many entries of every dataset.
+    metadata
+        As from `read_metadata`, which is called by default.
+    manifest
+        Where the numbers of datasets and files stand; without it they are counted.
+    finished
+        The chunks that an earlier run has finished, whatever its chunk size was.
+    types
+        As from `decide_types`, which is called by default.
     """
-    if workers is None:
-        with Workers(config.run) as started:
-            return plan_job(config, files, max_events=max_events, cache=cache, workers=started)
     files = find_files(config) if files is None else files
-    cache = {} if cache is None else cache
-    n_unknown = sum(len(paths) for paths in files.values()) - len(cache)
-    executor = workers.executor if n_unknown > FEW_FILES else processor.IterativeExecutor()
-    n_left = dict.fromkeys(files, max_events)
-    items = []
-    runner = make_runner(config, executor, cache)
-    for item in runner.preprocess({name: {"files": dict(paths)} for name, paths in files.items()}):
-        n = n_left[item.dataset]
-        if n is None:
-            items.append(item)
-        elif n > 0 or len(item) == 0:
-            items.append(replace(item, entrystop=min(item.entrystop, item.entrystart + n)))
-            n_left[item.dataset] = n - len(items[-1])
-    return Plan(items, [metadata[LOSSES] for metadata in cache.values() if LOSSES in metadata])
+    if metadata is None:
+        with Workers(config.run) as workers:
+            metadata = read_metadata(config, files, {}, workers)
+    types = decide_types(config, files, metadata, {}) if types is None else types
+    ranges: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+    for chunk in finished:
+        ranges[chunk.dataset, chunk.file_number].append((chunk.start, chunk.stop))
+    items, lost = {}, []
+    for dataset_number, (name, inputs) in enumerate(files.items(), start=1):
+        left = math.inf if max_events is None else max_events
+        for file_number, (path, tree) in enumerate(inputs, start=1):
+            known = metadata[InputMeta(name, path, tree)]
+            if LOSSES in known:
+                lost.append(known[LOSSES])
+                continue
+            numbers = manifest.numbers(name, path, tree) if manifest else (dataset_number, file_number)
+            n_entries = known["numentries"]
+            n_planned = int(min(n_entries, left))
+            left -= n_planned
+            usermeta = {"state": known["state"], "numbers": numbers}
+            if casts := _casts(config, types[name], known.get("types", {})):
+                usermeta["casts"] = casts
+            for start, stop in entry_ranges(
+                n_planned, ranges[name, numbers[1]], config.run.chunksize, is_empty=n_entries == 0
+            ):
+                item = WorkItem(name, path, tree, start, stop, known["uuid"], usermeta)
+                items[Chunk(name, numbers[1], start, stop)] = item
+    return Plan(items, lost)
+
+
+def entry_ranges(
+    n_entries: int, finished: Iterable[tuple[int, int]], chunksize: int, *, is_empty: bool = False
+) -> Iterator[tuple[int, int]]:
+    """Yield ranges of entries that cover a file: the finished ones, and chunks in the gaps between them.
+
+    What is finished beyond `n_entries`, or overlaps what comes before it, is left out. A file without entries
+    has one chunk.
+
+    >>> list(entry_ranges(10, [(4, 6)], 2))
+    [(0, 2), (2, 4), (4, 6), (6, 8), (8, 10)]
+    """
+    if is_empty:
+        yield 0, 0
+        return
+    done = 0
+    for start, stop in sorted(finished):
+        if done <= start < stop <= n_entries:
+            yield from _split(done, start, chunksize)
+            yield start, stop
+            done = stop
+    yield from _split(done, n_entries, chunksize)
+
+
+def _split(start: int, stop: int, chunksize: int) -> Iterator[tuple[int, int]]:
+    """Yield chunks of equal size, as near to the one asked for as coffea makes them."""
+    n_entries = stop - start
+    if n_entries <= 0:
+        return
+    step = math.ceil(n_entries / max(round(n_entries / chunksize), 1))
+    for first in range(start, stop, step):
+        yield first, min(first + step, stop)
 
 
 def check_inputs(config: Config) -> list[str]:
-    """Look up trees and branches in the first file of every dataset; return a line for each missing file.
+    """Look up what the config reads in the first file of every dataset; return which files do not exist.
 
     Raises
     ------
@@ -89,14 +259,16 @@ def check_inputs(config: Config) -> list[str]:
     problems: list[str] = []
     for name, dataset in config.datasets.items():
         try:
-            path, tree = next(iter(expand_files(dataset.files).items()))
+            path, tree = expand_files(dataset.patterns)[0]
         except (OSError, ValueError) as error:
             missing.append(f"datasets.{name}: {error}")
             continue
         try:
             with open_file(path, config.run.timeout) as file, one_line_errors(path):
                 open_tree(file, path, tree)
-                problems.extend(f"{path}: {problem}" for problem in _missing_branches(config, file, path, tree))
+                problems.extend(
+                    f"{public_path(path)}: {problem}" for problem in _missing_branches(config, file, path, tree)
+                )
         except (OSError, ValueError) as error:
             problems.append(str(error))
     if problems:
@@ -105,7 +277,7 @@ def check_inputs(config: Config) -> list[str]:
 
 
 def _missing_branches(config: Config, file: Any, path: str, tree: str) -> Iterator[str]:
-    """Yield an error message for each branch that the config reads and the file does not have."""
+    """Yield what is wrong with each branch that the config reads and a file does not have."""
     events = nano_events(file, path, tree, 0, 0, schema=config.events.schema_name)
     for branch in config.branches():
         try:

@@ -23,14 +23,15 @@ from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import ClusterTable, cluster_table, jagged_clusters
 from hep_peaksum.config.load import parse_job
 from hep_peaksum.config.model import Job
-from hep_peaksum.config.paths import expand_files
+from hep_peaksum.config.paths import expand_files, public_path
+from hep_peaksum.config.sections import Dataset
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.job.prefetch import prefetch
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.blocks import block_size, ranges
-from hep_peaksum.reading.columns import column, event_identity, grid_columns
-from hep_peaksum.results.checkpoints import Chunk, Record, commit
+from hep_peaksum.reading.columns import cast_values, column, event_identity, grid_columns
+from hep_peaksum.results.checkpoints import Chunk, Record, commit, filled_bins
 
 
 class ChunkResult(NamedTuple):
@@ -59,9 +60,18 @@ class _Chunk:
     events: ak.Array
 
 
+def empty_tally(job: Job) -> Tally:
+    """Return the empty histograms of a job, and counts of 0."""
+    planes = {name: job.grids_of(name)[0] for name in job.clusters}
+    settings = {name: collection.settings for name, collection in job.clusters.items()}
+    booked = {name: histograms.book(each, planes, settings) for name, each in job.booked.items()}
+    return Tally(booked, dict.fromkeys(job.clusters, 0), dict.fromkeys(job.grids, 0))
+
+
 def _number_datasets(datasets: Mapping[str, Any]) -> dict[str, Any]:
     """Return the numbers of datasets and of their files, from 1 and in the order given."""
-    paths = {name: expand_files(dataset["files"]) for name, dataset in datasets.items()}
+    parsed = {name: Dataset.model_validate(dataset) for name, dataset in datasets.items()}
+    paths = {name: [path for path, _ in expand_files(dataset.patterns)] for name, dataset in parsed.items()}
     return {
         name: {"number": number, "files": {path: i for i, path in enumerate(paths[name], start=1)}}
         for number, name in enumerate(datasets, start=1)
@@ -126,7 +136,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         """Return the counts of one chunk; its clusters are committed to disk, or kept for `postprocess`."""
         dataset, path = events.metadata["dataset"], events.metadata["filename"]
         if self.directory is not None:
-            return {dataset: self._commit(events, Path(self.directory))}
+            return {dataset: self.write_chunk(events, Path(self.directory))}
         result = self.find(events)
         chunk = {(path, events.metadata["entrystart"]): _Chunk(result.events)}
         counts = _counts(len(result.events), result)
@@ -148,17 +158,10 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         ValueError
             If a branch is missing, or an event does not fit a grid; the message names the entry.
         """
-        tally = self.tally()
+        tally = empty_tally(self.job)
         blocks = list(self.blocks(events, tally))
         whole = blocks[0] if len(blocks) == 1 else ak.concatenate(blocks)
         return ChunkResult(whole, tally.histograms, tally.n_clusters, tally.n_outside)
-
-    def tally(self) -> Tally:
-        """Return empty histograms, and counts of 0."""
-        planes = {name: self.job.grids_of(name)[0] for name in self.job.clusters}
-        settings = {name: collection.settings for name, collection in self.job.clusters.items()}
-        booked = {name: histograms.book(each, planes, settings) for name, each in self.job.booked.items()}
-        return Tally(booked, dict.fromkeys(self.job.clusters, 0), dict.fromkeys(self.job.grids, 0))
 
     def blocks(self, events: ak.Array, tally: Tally) -> Iterator[ak.Array]:
         """Yield the events of a chunk with their clusters, a batch at a time, and add them to the tally.
@@ -223,13 +226,20 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         return cluster_table(parts, self._computed[name])
 
     def _identity(self, events: ak.Array) -> dict[str, Array]:
-        dataset = self.numbers.get(events.metadata["dataset"], {})
-        numbers = (dataset.get("number", 0), dataset.get("files", {}).get(events.metadata["filename"], 0))
+        numbers = self._numbers(events.metadata)
         return event_identity(events, self.job.events.identify, self.job.friends, numbers)
 
+    def _numbers(self, metadata: Mapping[str, Any]) -> tuple[int, int]:
+        """Return the numbers of dataset and file: those that travel with the chunk, else the known ones."""
+        if "numbers" in metadata:
+            return metadata["numbers"]  # type: ignore[no-any-return]
+        dataset = self.numbers.get(metadata["dataset"], {})
+        return dataset.get("number", 0), dataset.get("files", {}).get(metadata["filename"], 0)
+
     def _kept_columns(self, events: ak.Array) -> dict[str, ak.Array]:
+        casts = events.metadata.get("casts", {})
         return {
-            name: ak.materialize(column(events, branch, self.job.friends))
+            name: cast_values(ak.materialize(column(events, branch, self.job.friends)), casts.get(branch))
             for branch, name in self.job.events.kept_names().items()
         }
 
@@ -238,17 +248,19 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         numbers = self.numbers.get(dataset, {}).get("files", {})
         return lambda item: (numbers.get(item[0][0], len(numbers)), *item[0])
 
-    def _commit(self, events: ak.Array, directory: Path) -> dict[str, Any]:
+    def write_chunk(self, events: ak.Array, directory: Path) -> dict[str, Any]:
         """Write the part of a chunk while its clusters are found, then its record; return the counts."""
-        metadata, tally = events.metadata, self.tally()
-        number = self.numbers[metadata["dataset"]]["files"][metadata["filename"]]
-        chunk = Chunk(metadata["dataset"], number, metadata["entrystart"], metadata["entrystop"])
+        metadata, tally = events.metadata, empty_tally(self.job)
+        _, file_number = self._numbers(metadata)
+        chunk = Chunk(metadata["dataset"], file_number, metadata["entrystart"], metadata["entrystop"])
         commit(directory, chunk, prefetch(self.blocks(events, tally)), lambda: self.record(metadata, tally))
         return _counts(tally.n_events, tally)
 
     def record(self, metadata: Mapping[str, Any], tally: Tally) -> Record:
         """Return the record of a chunk whose part has been written."""
-        return Record(file=metadata["filename"], fingerprint=self.fingerprint, **vars(tally))
+        bins = {name: filled_bins(histogram) for name, histogram in tally.histograms.items()}
+        counts = {**vars(tally), "histograms": bins}
+        return Record(file=public_path(metadata["filename"]), fingerprint=self.fingerprint, **counts)
 
 
 def _batched(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import platform
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from pkgutil import resolve_name
@@ -17,16 +16,33 @@ import hist
 from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, PLOTS, SUMMARY
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import Files
+from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.coffea_patches import no_printed_tracebacks
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.executors import Workers
-from hep_peaksum.job.planning import Plan, plan_job
-from hep_peaksum.job.summary import NO_IDENTITY, VERSIONED, Merged, account, thresholds
+from hep_peaksum.job.planning import Plan, check_duplicates, decide_types, plan_job, read_metadata
+from hep_peaksum.job.summary import (
+    NO_IDENTITY,
+    VERSIONED,
+    DatasetTotal,
+    account,
+    check_account,
+    public_config,
+    thresholds,
+)
 from hep_peaksum.plotting import canvas, histograms
 from hep_peaksum.reading.files import find_files
 from hep_peaksum.results import root_files
-from hep_peaksum.results.checkpoints import Chunk, discard_others, is_finished, read_record, write_json
-from hep_peaksum.results.manifest import LOSSES, Loss, Numbers, fingerprint, locked_directory, open_directory
+from hep_peaksum.results.checkpoints import (
+    Chunk,
+    dataset_folders,
+    finished_record,
+    recorded_chunks,
+    remove_leftovers,
+    write_json,
+)
+from hep_peaksum.results.folder import changed_files, check_unused, locked_directory, open_directory
+from hep_peaksum.results.manifest import LOSSES, Loss, Manifest, fingerprint
 
 
 @dataclass(frozen=True)
@@ -43,7 +59,29 @@ class RunResult:
         return list(self.summary["losses"])
 
 
-def run(config: Config, *, max_events: int | None = None, restart: bool = False) -> RunResult:
+@dataclass(frozen=True)
+class RunChoices:
+    """What a run may do with what it finds in the folder, and how much it processes.
+
+    `restart` removes all results of earlier runs. `redo_changed` removes the chunks of input files that have
+    changed since; `discard_unused` the finished chunks that the job does not use. At most `max_events` entries
+    of every dataset are processed.
+    """
+
+    max_events: int | None = None
+    restart: bool = False
+    redo_changed: bool = False
+    discard_unused: bool = False
+
+
+def run(
+    config: Config,
+    *,
+    max_events: int | None = None,
+    restart: bool = False,
+    redo_changed: bool = False,
+    discard_unused: bool = False,
+) -> RunResult:
     """Run the whole job of a config and return its results.
 
     Chunks that an earlier run of the same job finished in the same folder are not processed again.
@@ -56,6 +94,11 @@ def run(config: Config, *, max_events: int | None = None, restart: bool = False)
         Process at most this many entries per dataset.
     restart
         Remove the results of earlier runs, of whatever config, from the folder, and start over.
+    redo_changed
+        Process the chunks of input files again that have changed since; the others stay.
+    discard_unused
+        Remove finished chunks that this job does not use: of datasets or files that are no longer in the
+        config, or beyond `max_events`. Without it they are an error.
 
     Raises
     ------
@@ -70,94 +113,96 @@ def run(config: Config, *, max_events: int | None = None, restart: bool = False)
     """
     files = find_files(config)
     with locked_directory(config) as directory:
-        return _run(config, directory, files, max_events=max_events, restart=restart)
+        return _run(config, directory, files, RunChoices(max_events, restart, redo_changed, discard_unused))
 
 
-def _run(config: Config, directory: Path, files: Files, *, max_events: int | None, restart: bool) -> RunResult:
+def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> RunResult:
     """Run the job in a folder to which no other run writes."""
     started = time.perf_counter()
-    manifest = open_directory(directory, config, files, restart=restart)
+    manifest = open_directory(
+        directory, config, files, restart=choices.restart, redo_changed=choices.redo_changed
+    )
     with Workers(config.run) as workers:
-        metadata = manifest.file_metadata(files)
-        plan = plan_job(config, files, max_events=max_events, cache=metadata, workers=workers)
-        manifest.add_metadata(metadata)
-        numbers = manifest.numbers
-        chunks = {numbers.chunk(item): item for item in plan.items}
+        plan = _plan(config, manifest, files, choices, workers)
         (directory / SUMMARY).unlink(missing_ok=True)  # it exists only for complete results
-        discard_others(directory, chunks)
-        job = fingerprint(config)
-        pending = [item for chunk, item in chunks.items() if not is_finished(directory, chunk, job)]
-        losses = [*plan.lost, *_process(config, pending, numbers, workers)]
+        remove_leftovers(directory)
+        totals = {name: DatasetTotal.empty(config) for name in files}
+        pending = _add_finished(totals, directory, plan.items, fingerprint(config))
+        losses = [*plan.lost, *_process(config, [plan.items[chunk] for chunk in pending], workers)]
     processed = time.perf_counter()
-    merged = _merge(directory, files, chunks, job)
-    _check_account(plan, merged, losses)
-    _write_results(config, directory, merged)
+    _add_finished(totals, directory, pending, fingerprint(config))
+    check_account(plan, totals, losses)
+    _write_results(config, directory, totals)
     summary = {
-        "config": config.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "config": public_config(config),
         "thresholds": thresholds(config),
         "identity": "as in the files" if config.events.identify else NO_IDENTITY,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}},
-        "datasets": {name: account(name, files[name], each, plan, losses) for name, each in merged.items()},
+        "datasets": {name: account(name, files[name], each, plan, losses) for name, each in totals.items()},
         "losses": [asdict(loss) for loss in losses],
-        "n_chunks": {"total": len(chunks), "reused": len(chunks) - len(pending)},
+        "n_chunks": {"total": len(plan.items), "reused": len(plan.items) - len(pending)},
         "seconds": {"processing": processed - started, "total": time.perf_counter() - started},
     }
     write_json(directory / SUMMARY, summary, indent=2)
-    return RunResult(directory, summary, {name: each.histograms for name, each in merged.items()})
+    return RunResult(directory, summary, {name: each.histograms for name, each in totals.items()})
 
 
-def _process(config: Config, items: Sequence[Any], numbers: Numbers, workers: Workers) -> list[Loss]:
+def _plan(config: Config, manifest: Manifest, files: Files, choices: RunChoices, workers: Workers) -> Plan:
+    """Return the chunks of the job; finished ones that are not among them are refused or removed."""
+    directory = manifest.directory
+    metadata = read_metadata(config, files, manifest.file_metadata(files), workers)
+    check_duplicates(config, files, metadata)
+    if changed := manifest.add_metadata(metadata):
+        raise ConfigError([f"output.directory: {directory} {changed_files(changed)}"])
+    has_parts = {name for name in dataset_folders(directory) if recorded_chunks(directory, name)}
+    known_types = {name: entry.types for name, entry in manifest.datasets.items() if name in has_parts}
+    types = decide_types(config, files, metadata, known_types)
+    manifest.set_types(types, metadata)
+    manifest.write()
+    finished = [chunk for name in dataset_folders(directory) for chunk in recorded_chunks(directory, name)]
+    plan = plan_job(
+        config,
+        files,
+        max_events=choices.max_events,
+        metadata=metadata,
+        manifest=manifest,
+        finished=finished,
+        types=types,
+    )
+    check_unused(manifest, files, plan.items, discard=choices.discard_unused, max_events=choices.max_events)
+    return plan
+
+
+def _process(config: Config, items: Sequence[Any], workers: Workers) -> list[Loss]:
     """Process chunks, which commit their results to disk, and return the losses."""
     if not items:
         return []
     # workers may have another working directory
     directory = str(Path(config.output.directory).absolute())
-    peaksum = CheckedProcessor(
-        **config.job(), directory=directory, numbers=numbers, fingerprint=fingerprint(config)
-    )
+    peaksum = CheckedProcessor(**config.job(), directory=directory, fingerprint=fingerprint(config))
     with no_printed_tracebacks():
         output = make_runner(config, workers.executor).run(list(items), peaksum)
     return list(output["out"].get(LOSSES, []))
 
 
-def _merge(directory: Path, files: Files, chunks: Iterable[Chunk], job: str) -> dict[str, Merged]:
-    """Add up the records of a job, given by its fingerprint, per dataset and in event order."""
-    merged = {name: Merged() for name in files}
+def _add_finished(
+    totals: Mapping[str, DatasetTotal], directory: Path, chunks: Collection[Chunk], job: str
+) -> list[Chunk]:
+    """Add the chunks that this job, given by its fingerprint, has finished; return the others."""
+    pending = []
     for chunk in chunks:
-        if not is_finished(directory, chunk, job):
-            continue
-        record, dataset = read_record(directory, chunk), merged[chunk.dataset]
-        # without its histograms: those of all chunks may not fit into memory
-        dataset.records[chunk] = replace(record, histograms={})
-        for name, histogram in record.histograms.items():
-            total = dataset.histograms.get(name)
-            dataset.histograms[name] = histogram if total is None else total + histogram
-    return merged
+        record = finished_record(directory, chunk, job)
+        if record is None:
+            pending.append(chunk)
+        else:
+            totals[chunk.dataset].add(chunk, record)
+    return pending
 
 
-def _check_account(plan: Plan, merged: Mapping[str, Merged], losses: Sequence[Loss]) -> None:
-    """Raise a RuntimeError unless every planned entry of every file was processed or is a reported loss."""
-    balance: Counter[tuple[str, str]] = Counter()
-    for item in plan.items:
-        balance[item.dataset, item.filename] += len(item)
-    for dataset, each in merged.items():
-        for record in each.records.values():
-            balance[dataset, record.file] -= record.n_events
-    for loss in losses:
-        balance[loss.dataset, loss.file] -= loss.n_entries or 0
-    for (dataset, path), missing in balance.items():
-        if missing:
-            msg = (
-                f"{dataset}: of {path}, {missing} of the planned entries are neither processed nor lost: "
-                "run the same command again"
-            )
-            raise RuntimeError(msg)
-
-
-def _write_results(config: Config, directory: Path, merged: Mapping[str, Merged]) -> None:
+def _write_results(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:
     """Write the clusters in the formats of the config, the histograms and their plots."""
-    for name, dataset in merged.items():
-        parts = [chunk.part(directory) for chunk in dataset.records]
+    for name, total in totals.items():
+        parts = [chunk.part(directory) for chunk in sorted(total.chunks)]
         for word, (file, writer) in FORMATS.items():
             if writer is None:
                 continue
@@ -165,7 +210,7 @@ def _write_results(config: Config, directory: Path, merged: Mapping[str, Merged]
                 resolve_name(writer)(parts, directory / name / file)
             else:
                 (directory / name / file).unlink(missing_ok=True)
-    every = {f"{name}/{key}": h for name, dataset in merged.items() for key, h in dataset.histograms.items()}
+    every = {f"{name}/{key}": h for name, total in totals.items() for key, h in total.histograms.items()}
     root_files.write_histograms(every, directory / HISTOGRAMS)
     if not config.output.plots:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,19 +12,39 @@ import numpy as np
 
 from hep_peaksum.config.formats import MANIFEST
 from hep_peaksum.config.inputs import GridInput
-from hep_peaksum.config.model import Config
+from hep_peaksum.config.model import Config, Job
+from hep_peaksum.config.paths import InputFile, public_path
 from hep_peaksum.job.planning import Plan
-from hep_peaksum.results.checkpoints import Chunk, Record
+from hep_peaksum.job.processor import empty_tally
+from hep_peaksum.results.checkpoints import Chunk, Record, add_filled_bins
 from hep_peaksum.results.manifest import Loss
 from hep_peaksum.settings.thresholds import in_sigmas, inclusive_bound
 
 
-@dataclass(frozen=True)
-class Merged:
-    """The records of one dataset, in event order, and the sums of their histograms."""
+@dataclass
+class DatasetTotal:
+    """What the finished chunks of a dataset add up to, whatever the order in which they are added."""
 
-    records: dict[Chunk, Record] = field(default_factory=dict)
-    histograms: dict[str, hist.Hist[Any]] = field(default_factory=dict)
+    histograms: dict[str, hist.Hist[Any]]
+    n_clusters: Counter[str]
+    n_outside: Counter[str]
+    processed: Counter[str] = field(default_factory=Counter)
+    chunks: list[Chunk] = field(default_factory=list)
+
+    @classmethod
+    def empty(cls, job: Job) -> DatasetTotal:
+        """Return empty histograms, and counts of 0."""
+        tally = empty_tally(job)
+        return cls(tally.histograms, Counter(tally.n_clusters), Counter(tally.n_outside))
+
+    def add(self, chunk: Chunk, record: Record) -> None:
+        """Add the record of a chunk."""
+        self.chunks.append(chunk)
+        self.processed[record.file] += record.n_events
+        self.n_clusters.update(record.n_clusters)
+        self.n_outside.update(record.n_outside)
+        for name, bins in record.histograms.items():
+            add_filled_bins(self.histograms[name], bins)
 
 
 def thresholds(config: Config) -> dict[str, dict[str, str]]:
@@ -64,32 +85,52 @@ VERSIONED = ("hep_peaksum", "awkward", "coffea", "numba", "numpy", "scipy", "upr
 NO_IDENTITY = f"run = dataset number, luminosityBlock = file number, event = entry (see {MANIFEST})"
 
 
+def public_config(config: Config) -> dict[str, Any]:
+    """Return a config as plain values, without what may be secret in its URLs."""
+    content = config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    for dataset in content["datasets"].values():
+        maps = [dataset["files"]] if isinstance(dataset["files"], dict) else dataset["files"]
+        public = [{public_path(path): tree for path, tree in each.items()} for each in maps]
+        dataset["files"] = public[0] if isinstance(dataset["files"], dict) else public
+    return content
+
+
+def check_account(plan: Plan, totals: Mapping[str, DatasetTotal], losses: Sequence[Loss]) -> None:
+    """Raise a RuntimeError unless every planned entry of every file was processed or is a reported loss."""
+    balance: Counter[tuple[str, str]] = Counter()
+    for item in plan.items.values():
+        balance[item.dataset, public_path(item.filename)] += len(item)
+    for dataset, total in totals.items():
+        for path, n_events in total.processed.items():
+            balance[dataset, path] -= n_events
+    for loss in losses:
+        balance[loss.dataset, loss.file] -= loss.n_entries or 0
+    for (dataset, path), missing in balance.items():
+        if missing:
+            msg = (
+                f"{dataset}: of {path}, {missing} of the planned entries are neither processed nor lost: "
+                "run the same command again"
+            )
+            raise RuntimeError(msg)
+
+
 def account(
-    dataset: str, paths: Iterable[str], merged: Merged, plan: Plan, losses: Sequence[Loss]
+    dataset: str, inputs: Iterable[InputFile], total: DatasetTotal, plan: Plan, losses: Sequence[Loss]
 ) -> dict[str, Any]:
     """Return the entries of a dataset: expected, processed and lost per file, and the counts of all files."""
-    records = merged.records.values()
-    files: dict[str, dict[str, Any]] = {path: {"expected": 0, "processed": 0, "lost": []} for path in paths}
-    for item in plan.items:
-        if item.dataset == dataset:
-            files[item.filename]["expected"] += len(item)
-    for record in records:
-        files[record.file]["processed"] += record.n_events
+    files: dict[str, dict[str, Any]] = {
+        path: {"expected": 0, "processed": total.processed[path], "lost": []}
+        for path in (public_path(path) for path, _ in inputs)
+    }
+    for chunk, item in plan.items.items():
+        if chunk.dataset == dataset:
+            files[public_path(item.filename)]["expected"] += len(item)
     for loss in losses:
         if loss.dataset == dataset:
             files[loss.file]["lost"].append(loss.reason)
     return {
-        "n_events": sum(record.n_events for record in records),
-        "n_clusters": _total(record.n_clusters for record in records),
-        "n_outside": _total(record.n_outside for record in records),
+        "n_events": total.processed.total(),
+        "n_clusters": dict(total.n_clusters),
+        "n_outside": dict(total.n_outside),
         "files": files,
     }
-
-
-def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """Return the sums by key; unlike a Counter's, with those that are 0."""
-    total: dict[str, int] = {}
-    for count in counts:
-        for key, n in count.items():
-            total[key] = total.get(key, 0) + n
-    return total

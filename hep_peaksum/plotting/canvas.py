@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hep_peaksum.clustering.fields import fields_of
+from hep_peaksum.config.formats import SOFTWARE
 from hep_peaksum.diagnostics import wording
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
@@ -253,4 +254,4 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         raise ValueError(msg)
     # fonts are looked up at drawing time, so the style is needed here, too
     with atomic_write(Path(path)) as file, style():
-        figure.savefig(file, format="png", dpi=DOTS_PER_INCH)
+        figure.savefig(file, format="png", dpi=DOTS_PER_INCH, metadata={"Software": SOFTWARE})

@@ -10,6 +10,7 @@ import awkward as ak
 from hep_peaksum import block_sizes
 from hep_peaksum.config.inputs import GridInput
 from hep_peaksum.config.model import Config
+from hep_peaksum.config.paths import InputFile
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.columns import GridColumns, LazyBranch, grid_columns
 from hep_peaksum.reading.files import (
@@ -103,7 +104,7 @@ def read_blocks(
     name, files = _files(config, dataset)
     step = block_size([config.grids[grid] for grid in grids])
     skip, left = first, max_events
-    for path, tree in files.items():
+    for path, tree in files:
         if left <= 0:
             break
         with open_file(path, config.run.timeout) as file:
@@ -124,7 +125,7 @@ def read_blocks(
         raise ValueError(msg)
 
 
-def _files(config: Config, dataset: str | None) -> tuple[str, dict[str, str]]:
+def _files(config: Config, dataset: str | None) -> tuple[str, list[InputFile]]:
     """Return a dataset's name and its files, by default those of the first."""
     files = find_files(config)
     name = dataset or next(iter(files))

@@ -6,7 +6,7 @@ those of friends through the same open file; those of grids from the file direct
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,11 +15,11 @@ import numpy as np
 import uproot
 
 from hep_peaksum.config.formats import IDENTITY
-from hep_peaksum.config.inputs import GridInput
+from hep_peaksum.config.inputs import GridInput, split_branch
 from hep_peaksum.geometry.grid import EventError, from_dense
 from hep_peaksum.geometry.hits import Hits, sparse
 from hep_peaksum.kernels import Array
-from hep_peaksum.reading.files import open_tree
+from hep_peaksum.reading.files import nano_events, open_tree
 from hep_peaksum.suggestions import did_you_mean
 
 MAX_LISTED = 40  # names in an error message
@@ -42,9 +42,10 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
     ValueError
         If there is no such branch; the message suggests the nearest name and lists those that exist.
     """
-    alias, colon, branch = name.partition(":")
-    if colon and alias in friends:
+    alias, branch = split_branch(name)
+    if alias in friends:
         return _friend_column(events, branch, friends[alias])
+    name = name if alias else branch
     if name in events.fields:
         return events[name]
     values, path = events, ""
@@ -114,10 +115,11 @@ class GridColumns(NamedTuple):
 
     source: GridInput
     columns: tuple[Any, ...]
+    value_type: str | None = None  # of the values, where the files of a dataset differ
 
     def read(self, start: int, stop: int) -> GridColumns:
         """Read the columns of some events of the chunk."""
-        return GridColumns(self.source, tuple(column[start:stop] for column in self.columns))
+        return self._replace(columns=tuple(column[start:stop] for column in self.columns))
 
     def cells(self, start: int, stop: int) -> Array:
         """Return the cells of some events, (event, row, col) or with layers; errors as for `sparse_cells`."""
@@ -136,8 +138,9 @@ class GridColumns(NamedTuple):
         try:
             if source.dense is None:
                 row, col, value = part
-                return sparse(row, col, value, source.grid)
-            return from_dense(part[0], source.grid, axes=source.dense.axes, shape=source.dense.shape)
+                return sparse(row, col, cast_values(value, self.value_type), source.grid)
+            cells = from_dense(part[0], source.grid, axes=source.dense.axes, shape=source.dense.shape)
+            return cells.astype(self.value_type or cells.dtype, copy=False)
         except EventError as error:
             problem = f"{', '.join(source.source.branches)}: {error.problem}"
             raise EventError(start + error.event, problem) from None
@@ -148,12 +151,73 @@ class GridColumns(NamedTuple):
 
 def grid_columns(events: ak.Array, source: GridInput, friends: Mapping[str, str]) -> GridColumns:
     """Return the columns of a grid; only those of friends are read at once."""
-    return GridColumns(source, tuple(_lazy_column(events, name, friends) for name in source.source.branches))
+    columns = tuple(_lazy_column(events, name, friends) for name in source.source.branches)
+    return GridColumns(source, columns, events.metadata.get("casts", {}).get(source.value_branch))
+
+
+def cast_values(values: ak.Array, primitive: str | None) -> ak.Array:
+    """Return the numbers of an array in another type, or as they are."""
+    return values if primitive is None else ak.values_astype(values, primitive)
+
+
+class BranchType(NamedTuple):
+    """The type of a branch: how many lists its numbers lie in, and what the numbers are (``"float32"``)."""
+
+    depth: int
+    primitive: str
+
+
+def branch_types(
+    file: Any, path: str, tree: str, branches: Iterable[str], friends: Mapping[str, str], *, schema: str
+) -> dict[str, BranchType]:
+    """Return the types of branches in an open file; those that are missing, or no numbers, are left out.
+
+    Raises
+    ------
+    ValueError
+        If the tree of a friend does not have as many entries as the main tree.
+    """
+    main, events, types = open_tree(file, path, tree), None, {}
+    for name in branches:
+        alias, branch = split_branch(name)
+        is_friend = alias in friends
+        source = open_tree(file, path, friends[alias]) if is_friend else main
+        if is_friend and int(source.num_entries) != int(main.num_entries):
+            msg = f"friend {friends[alias]!r} has {int(source.num_entries)} entries, {tree!r} has "
+            msg += f"{int(main.num_entries)}: these must be equal"
+            raise ValueError(msg)
+        key = branch if is_friend or not alias else name
+        if schema == "base" and key in source.keys():  # noqa: SIM118 -- a tree is no dict
+            kind = _branch_type(source[key])
+        else:
+            events = nano_events(file, path, tree, 0, 0, schema=schema) if events is None else events
+            try:
+                kind = column(events, name, friends).type.content
+            except ValueError:
+                continue
+        depth = 0
+        while hasattr(kind, "content"):
+            kind, depth = kind.content, depth + 1
+        if isinstance(kind, ak.types.NumpyType):
+            types[name] = BranchType(depth, kind.primitive)
+    return types
+
+
+def _branch_type(branch: Any) -> Any:
+    """Return the awkward type of an entry of a branch, or of a field of an RNTuple."""
+    interpretation = getattr(branch, "interpretation", None)
+    if interpretation is None:
+        return branch.array(entry_start=0, entry_stop=0).type.content
+    try:
+        return interpretation.awkward_form(None).type
+    except uproot.interpretation.objects.CannotBeAwkward:
+        return None
 
 
 def _lazy_column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array | LazyBranch:
     """Return a column as a branch of the file where the schema leaves it as it is, else as a virtual array."""
     values = column(events, name, friends)
+    name = name.removeprefix(":")
     file = _open_file_of(events)
     if name not in events.fields or not isinstance(file, uproot.ReadOnlyDirectory):
         return values

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import awkward as ak
 import uproot
+import xxhash
 
 from hep_peaksum.config.inputs import SCHEMAS
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import REMOTE, expand_files
+from hep_peaksum.config.paths import REMOTE, InputFile, expand_files, public_path, without_secrets
 from hep_peaksum.config.sections import RunOptions
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.reading.remote import check_protocol, reading_options
@@ -29,9 +30,11 @@ TIMEOUT = RunOptions().timeout
 # What uproot raises if a file does not contain what its header promises.
 DAMAGED = (OSError, uproot.DeserializationError, struct.error)
 
+END_BYTES = 1 << 16
 
-def find_files(config: Config) -> dict[str, dict[str, str]]:
-    """Return dataset -> path of a file -> path of its tree, with all patterns expanded.
+
+def find_files(config: Config) -> dict[str, list[InputFile]]:
+    """Return the input files of every dataset, with all patterns expanded.
 
     Raises
     ------
@@ -41,9 +44,13 @@ def find_files(config: Config) -> dict[str, dict[str, str]]:
     files, problems = {}, []
     for name, dataset in config.datasets.items():
         try:
-            files[name] = expand_files(dataset.files)
-            for path in files[name]:
+            files[name] = expand_files(dataset.patterns)
+            by_name: dict[InputFile, str] = {}
+            for path, tree in files[name]:
                 check_protocol(path)
+                if by_name.setdefault(InputFile(public_path(path), tree), path) != path:
+                    msg = f"two URLs of {public_path(path)} differ only in user or query, which are not stored"
+                    problems.append(f"datasets.{name}.files: {msg}: keep one of them")
         except (OSError, ValueError) as error:
             problems.append(f"datasets.{name}.files: {error}")
     if problems:
@@ -75,6 +82,19 @@ def open_file(path: str, timeout: int | None = None) -> Any:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         msg = f"{path}: cannot be read as a ROOT file ({reason})"
         raise OSError(msg) from error
+
+
+def content_digest(path: str, n_bytes: int, timeout: int | None = None) -> str:
+    """Return the xxh3 of the content of a file; of a remote one, of its first and last 64 kB."""
+    if REMOTE not in path:
+        digest = xxhash.xxh3_64()
+        with open(path, "rb") as file:  # noqa: PTH123 -- names that are no text, too
+            while block := file.read(1 << 20):
+                digest.update(block)
+        return digest.hexdigest()
+    with open_file(path, timeout) as root:
+        ends = [(0, min(END_BYTES, n_bytes)), (max(0, n_bytes - END_BYTES), n_bytes)]
+        return xxhash.xxh3_64_hexdigest(b"".join(bytes(root.file.source.chunk(*end).raw_data) for end in ends))
 
 
 def open_tree(file: Any, path: str, tree: str) -> Any:
@@ -166,11 +186,12 @@ def error_message(path: str, error: BaseException) -> str:
     """Return one line that names the file and the cause of an error, without what coffea wrapped around it."""
     while error.__cause__ is not None and not isinstance(error, DAMAGED):
         error = error.__cause__
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = without_secrets(" ".join(str(error).split()), path) or type(error).__name__
+    is_remote, path = REMOTE in path, public_path(path)
     if text.startswith(f"{path}: "):
         return text
     reason = text.partition(" from FSSpec")[0]  # the rest describes uproot's own state
-    if REMOTE in path and (isinstance(error, OSError) or not isinstance(error, ValueError)):
+    if is_remote and (isinstance(error, OSError) or not isinstance(error, ValueError)):
         return f"{path}: cannot be read ({type(error).__name__}: {reason})"
     if isinstance(error, FileNotFoundError):
         return f"{path}: the file no longer exists"

@@ -11,9 +11,10 @@ import importlib
 from typing import Any
 
 import fsspec
+import uproot
 from uproot.source.fsspec import FSSpecSource
 
-from hep_peaksum.config.paths import REMOTE
+from hep_peaksum.config.paths import REMOTE, public_path
 
 EXTRAS = {"http": "http", "https": "http", "s3": "s3", "s3a": "s3", "root": "xrootd"}
 
@@ -24,7 +25,8 @@ XROOTD_COUNTS = {"ConnectionRetry": 1, "StreamErrorWindow": 0, "TimeoutResolutio
 
 def reading_options(path: str) -> dict[str, Any]:
     """Return the options for `uproot.open` that a path needs, besides `timeout`."""
-    return {"handler": RemoteSource} if REMOTE in path else {}
+    # uproot's choice for a local file would take 'a::b.root' for a chain of file systems
+    return {"handler": RemoteSource if REMOTE in path else uproot.MultithreadedFileSource}
 
 
 def check_protocol(path: str) -> None:
@@ -37,13 +39,12 @@ def check_protocol(path: str) -> None:
     except ImportError as error:
         extra = EXTRAS.get(protocol)
         remedy = f"pip install 'hep_peaksum[{extra}]'" if extra else " ".join(str(error).split())
-        msg = f"{path}: {protocol}:// needs a package that is not installed: {remedy}"
+        msg = f"{public_path(path)}: {protocol}:// needs a package that is not installed: {remedy}"
         raise ValueError(msg) from None
     except ValueError:
         known = ", ".join(f"{each}://" for each in ("https", "s3", "root"))
-        msg = (
-            f"{path}: fsspec has no file system for {protocol}://, expected {known} or another of its protocols"
-        )
+        reason = f"fsspec has no file system for {protocol}://, expected {known} or another of its protocols"
+        msg = f"{public_path(path)}: {reason}"
         raise ValueError(msg) from None
 
 

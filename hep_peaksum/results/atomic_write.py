@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import errno
+import io
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from hep_peaksum.config.formats import TEMPORARY
 
-# Errors of the place, whatever is written there.
-PLACE_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 class WriteError(OSError):
@@ -21,7 +22,38 @@ class WriteError(OSError):
 
     def __str__(self) -> str:
         reason = f"{self.filename}: cannot be written ({self.strerror})"
-        return f"{reason}: free some space or grant the permission, then run the same command again"
+        return f"{reason}: free the space or the name, or grant the permission, then run the same command again"
+
+
+@contextmanager
+def _write_errors(path: Path) -> Iterator[None]:
+    """Raise an error of the system as a `WriteError` of a path."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, WriteError) or error.errno is None:
+            raise
+        raise WriteError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
+class _Output(io.FileIO):
+    """A new file whose failed writes are a `WriteError`, so that they are told apart from failed reads.
+
+    Whoever writes a part may read its input at the same time: both raise an OSError in the same block.
+    """
+
+    def __init__(self, temporary: Path, path: Path) -> None:
+        # exclusive: a link that somebody has put there is not followed
+        super().__init__(temporary, "x+")
+        self._path = path
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        with _write_errors(self._path):
+            return super().write(data) or 0
+
+    def truncate(self, size: int | None = None, /) -> int:
+        with _write_errors(self._path):
+            return super().truncate(size)
 
 
 @contextmanager
@@ -31,21 +63,30 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     Raises
     ------
     WriteError
-        If there is no space for it, or no permission.
+        If it cannot be written there. Errors of the block that have nothing to do with the file pass unchanged.
     """
     temporary = path.with_name(TEMPORARY.format(name=path.name, unique=uuid.uuid4().hex))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with _write_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            raw = _Output(temporary, path)
         # Writers get the open file: in a name they would interpret 'a::b' or 'a#b'.
-        with temporary.open("w+b") as file:
+        with io.BufferedRandom(raw) as file:
             yield file
-        with temporary.open("rb") as file:  # uproot has closed the other
-            os.fsync(file.fileno())  # or after a power cut the name may exist without its content
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno not in PLACE_ERRNOS or isinstance(error, WriteError):
-            raise
-        raise WriteError(error.errno, os.strerror(error.errno), str(path)) from error
+        with _write_errors(path):
+            _flush_to_disk(temporary)  # or after a power cut the name may exist without its content
+            temporary.replace(path)
     finally:
         with suppress(OSError):  # the folder may have become read-only; the next run removes the file
             temporary.unlink(missing_ok=True)
+
+
+def _flush_to_disk(path: Path) -> None:
+    """Have the system write a closed file to the drive (uproot closes what it is given to write)."""
+    with path.open("r+b") as file:  # Windows flushes only what is open for writing
+        if sys.platform == "darwin":  # fsync alone leaves the data in the cache of the drive
+            import fcntl  # noqa: PLC0415 -- not on Windows
+
+            fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+        else:
+            os.fsync(file.fileno())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import socket
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,10 @@ from typing import IO
 
 from hep_peaksum.config.formats import LOCK
 
-NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+# Somebody else holds the lock; anything else says that the file system has none (macOS: ENOTSUP is not
+# EOPNOTSUPP).
+TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK}
+NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 
 
 class InUseError(RuntimeError):
@@ -30,7 +33,7 @@ def locked(directory: Path) -> Iterator[None]:
     InUseError
         If another run holds it; the message names its process.
     OSError
-        If the folder cannot be written.
+        If the folder cannot be written, or the lock is a link to somewhere else.
     """
     path = directory / LOCK
     file = _acquire(path)
@@ -44,9 +47,10 @@ def locked(directory: Path) -> Iterator[None]:
 
 def _acquire(path: Path) -> IO[str]:
     while True:
-        file = path.open("a+", encoding="utf-8")
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        file = open(os.open(path, flags, 0o666), "a+", encoding="utf-8")  # noqa: PTH123, SIM115 -- a descriptor
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         except OSError as error:
             if error.errno in NO_LOCKS_HERE:
                 warnings.warn(
@@ -55,6 +59,8 @@ def _acquire(path: Path) -> IO[str]:
                 return file
             owner = _owner(file)
             file.close()
+            if error.errno not in TAKEN:
+                raise
             msg = (
                 f"{path.parent}: another run is at work there ({owner}): wait for it, or choose another "
                 "output.directory"
@@ -66,6 +72,19 @@ def _acquire(path: Path) -> IO[str]:
             file.flush()
             return file
         file.close()  # its owner removed it in between: try again
+
+
+def _lock(file: IO[str]) -> None:
+    """Take the lock of a file, or raise an OSError at once."""
+    if sys.platform == "win32":
+        import msvcrt  # noqa: PLC0415 -- only on Windows
+
+        file.seek(1 << 30)  # behind the text, which others may read
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl  # noqa: PLC0415 -- not on Windows
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _owner(file: IO[str]) -> str:

@@ -225,6 +225,7 @@ def _parquet_writer(file: Any, table: pa.Table) -> pq.ParquetWriter:
         use_compliant_nested_type=True,
         use_dictionary=repeating,
         column_encoding=ENCODINGS,
+        write_page_checksum=True,  # for other readers; our own is that of the whole file
         write_statistics=[field.name for field in table.schema if not pa.types.is_list(field.type)],
     )
 

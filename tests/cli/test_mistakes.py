@@ -124,6 +124,8 @@ def directory_of_another_config(content, write):
     output = Path(content["output"]["directory"])
     output.mkdir()
     (output / "manifest.json").write_text('{"fingerprint": "other", "job": {}, "datasets": {}}')
+    (output / "toy/_chunks").mkdir(parents=True)
+    (output / "toy/_chunks/part-000001-000000000000-000000000005.json").touch()
     return 2, ["output.directory: {output} holds the results of another config ("]
 
 

@@ -39,24 +39,26 @@ def folder(tmp_path, monkeypatch):
 def test_patterns_are_expanded_sorted_and_without_duplicates(folder, monkeypatch, patterns, expected):
     monkeypatch.setenv("FOLDER", str(folder))
     monkeypatch.setenv("HOME", str(folder))
-    result = expand_files(dict.fromkeys(patterns, "Events"))
-    assert list(result) == [path.format(folder=folder) for path in expected]
-    assert set(result.values()) == {"Events"}
+    result = expand_files((pattern, "Events") for pattern in patterns)
+    assert result == [(path.format(folder=folder), "Events") for path in expected]
 
 
 @pytest.mark.parametrize("second", ["./a.root", "deep/../a.root", "{folder}/a.root"])
 def test_a_file_with_two_names_is_listed_once(folder, second):
-    assert list(expand_files({"a.root": "Events", second.format(folder=folder): "Events"})) == ["a.root"]
+    assert expand_files([("a.root", "Events"), (second.format(folder=folder), "Events")]) == [
+        ("a.root", "Events")
+    ]
 
 
 @pytest.mark.parametrize("name", ["a[1].root", "a b.root", "a:b.root", "a#b.root"])
 def test_special_characters_are_only_part_of_a_name(folder, name):
     (folder / name).touch()
-    assert expand_files({name: "Events"}) == {name: "Events"}
+    assert expand_files([(name, "Events")]) == [(name, "Events")]
 
 
 def test_a_tree_belongs_to_its_pattern(folder):
-    assert expand_files({"a.root": "A", "deep/*": "C"}) == {"a.root": "A", str(Path("deep/c.root")): "C"}
+    patterns = [("a.root", "A"), ("deep/*", "C"), ("a.root", "B")]
+    assert expand_files(patterns) == [("a.root", "A"), (str(Path("deep/c.root")), "C"), ("a.root", "B")]
 
 
 @pytest.mark.parametrize(
@@ -71,4 +73,14 @@ def test_a_tree_belongs_to_its_pattern(folder):
 def test_missing_files_are_errors(folder, pattern, error, problem):
     os.environ.pop("NOT_SET", None)
     with pytest.raises(error, match=problem):
-        expand_files({pattern: "Events"})
+        expand_files([(pattern, "Events")])
+
+
+def test_urls_that_could_not_be_told_apart_in_the_results_are_refused():
+    urls = [(f"https://me@host/get?file={name}", "Events") for name in "ab"]
+    with pytest.raises(ValueError, match="2 URLs of https://host/get differ in user or query only"):
+        expand_files(urls)
+    assert (
+        len(expand_files([(path, tree) for (path, _), tree in zip(urls, ("Events", "Other"), strict=True)]))
+        == 2
+    )

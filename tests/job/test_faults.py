@@ -11,9 +11,8 @@ from finished_jobs import command, content_of, environment, has_no_temporary_fil
 
 from hep_peaksum.job import coffea_runner
 from hep_peaksum.job.coffea_runner import ChunkError
-from hep_peaksum.results import parquet
-from hep_peaksum.results.atomic_write import WriteError, atomic_write
-from hep_peaksum.results.checkpoints import Chunk, is_finished
+from hep_peaksum.results.atomic_write import WriteError, _Output
+from hep_peaksum.results.checkpoints import Chunk, finished_record
 
 N_CHUNKS = 8
 
@@ -27,7 +26,7 @@ LONG = pytest.mark.skipif(
 @pytest.mark.parametrize("executor", ["iterative", "threads"])
 def test_every_chunk_may_fail_once_after_it_was_written(write_events, job, monkeypatch, executor):
     content = job(write_events("a.root", 20), run={"chunksize": 5, "executor": executor, "workers": 2})
-    failed, commit = set(), coffea_runner.CheckedProcessor._commit
+    failed, commit = set(), coffea_runner.CheckedProcessor.write_chunk
 
     def faulty(self, events, directory):
         counts = commit(self, events, directory)
@@ -36,7 +35,7 @@ def test_every_chunk_may_fail_once_after_it_was_written(write_events, job, monke
             raise OSError(errno.EIO, "an injected fault")
         return counts
 
-    monkeypatch.setattr(coffea_runner.CheckedProcessor, "_commit", faulty)
+    monkeypatch.setattr(coffea_runner.CheckedProcessor, "write_chunk", faulty)
     result = run_job(content)
     assert len(failed) == 4
     events = ak.concatenate([ak.from_parquet(p) for p in sorted(result.directory.glob("toy/*.parquet/*"))])
@@ -111,13 +110,15 @@ def test_a_file_that_changes_while_a_job_runs_is_reported(
 def test_a_full_disk_is_not_a_bad_file(write_events, job, monkeypatch, on_bad_file):
     content = job(write_events("a.root", 20), run={"chunksize": 5, "on_bad_file": on_bad_file})
 
-    def full(events, path):
-        with atomic_write(path) as file:
-            file.write(b"half")
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    write = _Output.write
+
+    def full(self, data):
+        if self._path.suffix == ".parquet":
+            raise WriteError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+        return write(self, data)
 
     with monkeypatch.context() as patched:
-        patched.setattr(parquet, "write_part", full)
+        patched.setattr(_Output, "write", full)
         with pytest.raises(ChunkError, match=r"part-.*parquet: cannot be written \(No space left on device\)"):
             run_job(content)
     directory = Path(content["output"]["directory"])
@@ -131,7 +132,7 @@ def test_a_full_disk_is_not_a_bad_file(write_events, job, monkeypatch, on_bad_fi
 def test_a_disk_that_fills_up_leaves_only_complete_chunks(write_events, job, tmp_path, on_bad_file):
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", disk], check=False).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", disk], check=False).returncode:
         pytest.skip("only root mounts a small file system")
     try:
         file = write_events("a.root", 4000)
@@ -155,15 +156,15 @@ def test_a_directory_that_becomes_read_only_is_an_error(write_events, job, monke
     content = job(write_events("a.root", 20), run={"chunksize": 5, "on_bad_file": "skip"})
     content["output"]["clusters"] = ["parquet", "ttree"]
     folder = Path(content["output"]["directory"]) / place
-    opened = Path.open
+    opened = _Output.__init__
 
-    def refusing(self, mode="r", *more, **keywords):
-        if self.parent == folder and "w" in mode:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
-        return opened(self, mode, *more, **keywords)
+    def refusing(self, temporary, path):
+        if path.parent == folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        opened(self, temporary, path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "open", refusing)
+        patched.setattr(_Output, "__init__", refusing)
         with pytest.raises((ChunkError, OSError), match=r"cannot be written \(Permission denied\)"):
             run_job(content)
     assert run_job(content).summary["datasets"]["toy"]["n_events"] == 20
@@ -185,11 +186,10 @@ def test_a_duplicated_task_changes_nothing(write_events, job, monkeypatch):
 
 def test_entries_that_vanish_are_an_error(write_events, job, monkeypatch):
     content = job(write_events("a.root", 20), run={"chunksize": 5})
-    finished = is_finished
 
     def forgetting(directory, chunk, fingerprint):
-        return chunk != Chunk("toy", 1, 5, 10) and finished(directory, chunk, fingerprint)
+        return None if chunk == Chunk("toy", 1, 5, 10) else finished_record(directory, chunk, fingerprint)
 
-    monkeypatch.setattr("hep_peaksum.job.run.is_finished", forgetting)
+    monkeypatch.setattr("hep_peaksum.job.run.finished_record", forgetting)
     with pytest.raises(RuntimeError, match=r"a\.root, 5 of the planned entries are neither processed nor lost"):
         run_job(content)

@@ -214,7 +214,7 @@ def test_two_geant4_files_of_one_dataset_give_the_sum_of_both(data, job, tmp_pat
     copies = [str(shutil.copy(real, tmp_path / f"{name}.root")) for name in "ab"]
     grid = {"dense": {"branch": "ECEnergyVector", "shape": [20, 4]}, "unit": "1 MeV"}
     content = job(grids={"calo": grid}, events={}, run={"chunksize": 300})
-    content["datasets"]["toy"]["files"] = dict.fromkeys(copies, "B5")
+    content["datasets"]["toy"] |= {"files": dict.fromkeys(copies, "B5"), "allow_duplicates": True}
     content["clusters"]["Jet"]["seed_threshold"] = "100 MeV"
     result = run_job(content)
     cells = uproot.open(real)["B5"]["ECEnergyVector"].array().to_numpy().reshape(-1, 20, 4)
@@ -244,6 +244,6 @@ def test_two_files_with_the_same_uuid_are_not_confused(two_files, job, executor)
 
 def test_a_plan_lists_the_chunks(two_files, job):
     plan = plan_job(parse_config(job(*two_files, run={"chunksize": 5})), max_events=15)
-    ranges = [(item.filename, item.entrystart, item.entrystop) for item in plan.items]
+    ranges = [(item.filename, item.entrystart, item.entrystop) for item in plan.items.values()]
     assert sum(stop - start for _, start, stop in ranges) == 15
     assert [name for name, *_ in ranges] == [two_files[0]] * 3 + [two_files[1]]

@@ -9,7 +9,7 @@ import uproot
 from hep_peaksum.results import root_files
 
 
-def dense_grids(*axes, storage="double", seed=1):
+def filled(*axes, storage="double", seed=1):
     random = np.random.default_rng(seed)
     histogram = hist.Hist(*axes, storage=storage, name="h", label="title")
     weight = {"weight": random.uniform(0, 2, 500)} if storage == "weight" else {}
@@ -20,11 +20,11 @@ PT = hist.axis.Regular(5, 0, 5, name="pt", label="$p_T$ [GeV]")
 PHI = hist.axis.Regular(4, 0, 6, name="phi", circular=True)
 N = hist.axis.Variable([0, 1, 4, 5], name="n")
 HISTOGRAMS = {
-    "data/pt": dense_grids(PT),
-    "data/weighted": dense_grids(PT, storage="weight"),
-    "data/two": dense_grids(PT, PHI),
-    "mc/three": dense_grids(PT, PHI, N, storage="weight"),
-    "index": dense_grids(hist.axis.Integer(0, 4, name="row")),
+    "data/pt": filled(PT),
+    "data/weighted": filled(PT, storage="weight"),
+    "data/two": filled(PT, PHI),
+    "mc/three": filled(PT, PHI, N, storage="weight"),
+    "index": filled(hist.axis.Integer(0, 4, name="row")),
 }
 
 
@@ -46,7 +46,7 @@ def test_histograms_are_written_in_roots_form_and_lossless(tmp_path):
     [
         hist.Hist(hist.axis.StrCategory(["a", "b"], name="c")).fill(["a"]),
         hist.Hist(PT, storage="int64").fill([1.0]),
-        dense_grids(PT, PHI, N, hist.axis.Integer(0, 4, name="row")),
+        filled(PT, PHI, N, hist.axis.Integer(0, 4, name="row")),
     ],
     ids=["categories", "integer storage", "four axes"],
 )

@@ -1,0 +1,289 @@
+"""The results folder as a run finds it and leaves it: locked, checked for its owner, and rid of what is stale.
+
+Nothing finished is removed unless it is asked for, and nothing that this program did not write. What is removed
+is found by its name and its place on disk; no content of a file decides it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, MANIFEST, PARTS, PLOTS, RECORDS, SOFTWARE, SUMMARY
+from hep_peaksum.config.load import file_key
+from hep_peaksum.config.model import Config
+from hep_peaksum.config.paths import Files, file_state, public_path
+from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.results.checkpoints import (
+    Chunk,
+    DamagedError,
+    chunk_files,
+    dataset_folders,
+    read_record,
+    recorded_chunks,
+    remove_chunks,
+    remove_leftovers,
+)
+from hep_peaksum.results.lock import locked
+from hep_peaksum.results.manifest import Content, Manifest, ManifestError, fingerprint, read_manifest
+
+REMEDY = "choose another directory, or start over with hep-peaksum run --restart, which removes its results"
+MANY_CHANGED = 5
+HEAD_BYTES = 1024  # a picture of ours names this program in its head
+
+
+@contextmanager
+def locked_directory(config: Config) -> Iterator[Path]:
+    """Create the results folder if necessary, and keep other runs out of it inside the block.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be written.
+    hep_peaksum.results.lock.InUseError
+        If another run is at work in it.
+    """
+    directory = Path(config.output.directory)
+    with ExitStack() as stack:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(directory))
+        except OSError as error:
+            raise _unwritable(directory, error) from None
+        yield directory
+
+
+def open_directory(
+    directory: Path, config: Config, files: Files, *, restart: bool = False, redo_changed: bool = False
+) -> Manifest:
+    """Return the manifest of a results folder, with numbers for new datasets and files.
+
+    Parameters
+    ----------
+    directory
+        As from `locked_directory`.
+    config, files
+        The job whose results are to be written there.
+    restart
+        Remove the results that are there.
+    redo_changed
+        Remove the chunks of input files that have changed since.
+
+    Raises
+    ------
+    ConfigError
+        If the folder cannot be written, or holds the results of another job or of files that have changed.
+    """
+    try:
+        if restart:
+            remove_results(directory)
+        content = None if restart else _own_manifest(directory, config)
+        manifest = Manifest(directory, config, content.datasets if content else {})
+        _take_changes(manifest, files, redo_changed=redo_changed)
+        manifest.write()
+    except OSError as error:
+        raise _unwritable(directory, error) from None
+    except ValueError as error:
+        raise ConfigError([f"output.directory: {directory} {error}"]) from None
+    return manifest
+
+
+def _unwritable(directory: Path, error: OSError) -> ConfigError:
+    return ConfigError([f"output.directory: {directory} cannot be written ({error.strerror or error})"])
+
+
+def _own_manifest(directory: Path, config: Config) -> Content | None:
+    """Return the manifest if the folder is free for this job, or holds its results; else raise a ValueError."""
+    has_work = any(recorded_chunks(directory, name) for name in dataset_folders(directory))
+    try:
+        content = read_manifest(directory)
+    except ManifestError as error:
+        if not has_work:
+            return None
+        msg = f"holds finished work, and {error}: {REMEDY}"
+        raise ValueError(msg) from None
+    if content is None:
+        if has_work:
+            msg = f"holds parts without a manifest: {REMEDY}"
+            raise ValueError(msg)
+        return None
+    if content.fingerprint != fingerprint(config):
+        if not has_work and not (directory / SUMMARY).is_file():
+            return None  # a first run that finished nothing binds nobody
+        key = ".".join(file_key(_first_difference(content.job, config.job())))
+        msg = f"holds the results of another config ({key or 'the version of hep_peaksum'} differs): {REMEDY}"
+        raise ValueError(msg)
+    return content
+
+
+def _first_difference(one: Any, other: Any, path: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the path of the first key in which two jobs differ, () if there is none."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = sorted({*one, *other})
+        paths = (_first_difference(one.get(key), other.get(key), (*path, key)) for key in keys)
+        return next((each for each in paths if each), ())
+    return () if one == other else path
+
+
+def _take_changes(manifest: Manifest, files: Files, *, redo_changed: bool) -> None:
+    """Update the state of changed input files; if chunks of one are finished, refuse or remove them."""
+    finished = {name: _chunks_by_file(manifest.directory, name) for name in files}
+    changed: list[tuple[str, list[Chunk]]] = []
+    for name, path, entry in manifest.entries(files):
+        chunks = finished[name].get(entry.number, [])
+        if not entry.is_of(path, check_uuid=bool(chunks)):
+            entry.forget(file_state(path))
+            if chunks:
+                changed.append((public_path(path), chunks))
+    if changed and not redo_changed:
+        raise ValueError(changed_files([path for path, _ in changed]))
+    for _, chunks in changed:
+        remove_chunks(manifest.directory, chunks)
+
+
+def changed_files(paths: Collection[str]) -> str:
+    """Return what to say of input files that have changed since their chunks were finished."""
+    names = ", ".join(list(paths)[:MANY_CHANGED])
+    more = f" and {len(paths) - MANY_CHANGED} more" if len(paths) > MANY_CHANGED else ""
+    redo = "add --redo-changed to process what has changed again"
+    return f"holds results of {names}{more} as it was before it changed: {redo}, or {REMEDY}"
+
+
+def _chunks_by_file(directory: Path, dataset: str) -> Mapping[int, list[Chunk]]:
+    chunks: dict[int, list[Chunk]] = defaultdict(list)
+    for chunk in recorded_chunks(directory, dataset):
+        chunks[chunk.file_number].append(chunk)
+    return chunks
+
+
+def remove_results(directory: Path) -> None:
+    """Remove what an earlier run has left, whatever became of its manifest, which is kept to the end.
+
+    So a restart that is interrupted can be started again. Files of others are left alone.
+    """
+    (directory / SUMMARY).unlink(missing_ok=True)
+    for dataset in dataset_folders(directory):
+        for _, path in list(chunk_files(directory, dataset)):
+            path.unlink(missing_ok=True)
+        for form in FORMATS.values():
+            path = directory / dataset / form.file
+            if path.is_file():
+                path.unlink()
+    remove_leftovers(directory)
+    for dataset in dataset_folders(directory):
+        for path in (directory / dataset / RECORDS, directory / dataset / PARTS, directory / dataset):
+            with suppress(OSError):  # it holds files of others
+                path.rmdir()
+    (directory / HISTOGRAMS).unlink(missing_ok=True)
+    for path in (directory / PLOTS).glob("*"):
+        if path.is_file() and SOFTWARE.encode() in path.read_bytes()[:HEAD_BYTES]:
+            path.unlink()
+    (directory / MANIFEST).unlink(missing_ok=True)
+
+
+def check_unused(
+    manifest: Manifest, files: Files, used: Collection[Chunk], *, discard: bool, max_events: int | None
+) -> None:
+    """Refuse to go on if finished chunks would not be part of the results, or remove them if asked to.
+
+    Raises
+    ------
+    ConfigError
+        With one line that says which they are, and why they are not used.
+    """
+    directory, used = manifest.directory, set(used)
+    recorded = [chunk for name in dataset_folders(directory) for chunk in recorded_chunks(directory, name)]
+    unused = [chunk for chunk in recorded if chunk not in used]
+    if not unused:
+        return
+    if discard:
+        remove_chunks(directory, unused)
+        return
+    reasons: dict[str, int] = defaultdict(int)
+    for chunk in unused:
+        reasons[_why_unused(manifest, files, chunk, max_events)] += 1
+    (reason, n_chunks), *others = sorted(reasons.items(), key=lambda each: -each[1])
+    more = f", and {sum(n for _, n in others)} more" if others else ""
+    n_events = sum(chunk.n_entries for chunk in unused)
+    chunks = "chunk" if len(unused) == 1 else "chunks"
+    held = f"{directory} holds {len(unused)} finished {chunks} ({n_events} events) that this run would not use"
+    choice = "choose another directory, or add --discard-unused to remove them"
+    msg = f"output.directory: {held}: {n_chunks} {reason}{more}; {choice}"
+    raise ConfigError([msg])
+
+
+def _why_unused(manifest: Manifest, files: Files, chunk: Chunk, max_events: int | None) -> str:
+    """Return why a finished chunk is not part of a job."""
+    if chunk.dataset not in files:
+        return f"of dataset {chunk.dataset!r}, which is not in the config"
+    dataset = manifest.datasets[chunk.dataset]
+    numbers = {manifest.numbers(chunk.dataset, path, tree)[1] for path, tree in files[chunk.dataset]}
+    if chunk.file_number not in numbers:
+        path = next(
+            (key for key, entry in dataset.files.items() if entry.number == chunk.file_number), "a file"
+        )
+        return f"of {path}, which is not in the config"
+    return (
+        f"beyond --max-events {max_events}"
+        if max_events is not None
+        else "of entries that the files do not have"
+    )
+
+
+class Status(NamedTuple):
+    """What a results folder holds.
+
+    `summary` is None as long as the job is not complete; then `unfinished` holds, per dataset, the numbers of
+    files, of finished chunks and of the entries in these. `damaged` holds a line for every chunk that is not
+    what was written, if this was to be verified.
+    """
+
+    summary: Mapping[str, Any] | None
+    unfinished: Mapping[str, tuple[int, int, int]]
+    n_chunks: int = 0
+    damaged: tuple[str, ...] = ()
+
+
+def read_status(directory: Path, *, verify: bool = False) -> Status:
+    """Return what a results folder really holds; with `verify`, every part is compared with its checksum.
+
+    Raises
+    ------
+    ValueError
+        If it is no results folder, or its manifest or summary is damaged.
+    """
+    content = read_manifest(directory)
+    if content is None:
+        msg = f"{directory}: not a results directory (it has no {MANIFEST})"
+        raise ValueError(msg)
+    unfinished, damaged, n_chunks = {}, [], 0
+    for name, dataset in content.datasets.items():
+        sound = []
+        for chunk in recorded_chunks(directory, name) if (directory / name).is_dir() else []:
+            try:
+                record = read_record(directory, chunk, verify=verify)
+            except DamagedError as error:
+                damaged.append(str(error))
+            else:
+                sound += [chunk] * (record.fingerprint == content.fingerprint)
+        unfinished[name] = (len(dataset.files), len(sound), sum(chunk.n_entries for chunk in sound))
+        n_chunks += len(sound)
+    return Status(_read_summary(directory), unfinished, n_chunks, tuple(damaged))
+
+
+def _read_summary(directory: Path) -> Mapping[str, Any] | None:
+    path = directory / SUMMARY
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict) and isinstance(content["datasets"], dict):
+            return content
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError):
+        pass
+    msg = f"{path} is damaged: run the same command again, which writes it anew"
+    raise ValueError(msg)

@@ -1,0 +1,142 @@
+"""What is wrong with the output is told as that: never as a damaged input, never as a loss of input."""
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from plain_count import count, written
+
+from hep_peaksum.config.load import parse_config
+from hep_peaksum.job import processor
+from hep_peaksum.job.run import run
+from hep_peaksum.results.atomic_write import WriteError, atomic_write
+
+
+def run_job(content, **options):
+    return run(parse_config(content), **options)
+
+
+def folder(content):
+    return Path(content["output"]["directory"])
+
+
+@pytest.fixture
+def small(write_events, job):
+    return job(write_events("a.root", 12), run={"chunksize": 4, "on_bad_file": "skip"})
+
+
+def test_a_directory_in_the_place_of_a_part_is_an_output_error(small):
+    part = folder(small) / "toy/clusters.parquet/part-000001-000000000004-000000000008.parquet"
+    part.mkdir(parents=True)
+    (part / "mine").write_text("of the user")
+    with pytest.raises(
+        RuntimeError, match=r"part-000001-000000000004.*cannot be written \(.*directory"
+    ) as error:
+        run_job(small)
+    assert "\n" not in str(error.value)
+    assert (part / "mine").is_file()
+    shutil.rmtree(part)
+    assert run_job(small).losses == []
+    assert written(folder(small)) == count(*small["datasets"]["toy"]["files"])
+
+
+def test_a_results_folder_that_vanishes_is_an_output_error(small, monkeypatch):
+    find, seen = processor.PeakSumProcessor.process, []
+
+    def vanish(self, events):
+        seen.append(1)
+        if len(seen) == 2:
+            shutil.rmtree(folder(small))
+        return find(self, events)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(processor.PeakSumProcessor, "process", vanish)
+        with pytest.raises(RuntimeError, match="cannot be written") as error:
+            run_job(small)
+    assert "\n" not in str(error.value)
+    assert "damaged" not in str(error.value)
+    run_job(small)
+    assert written(folder(small)) == count(*small["datasets"]["toy"]["files"])
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EROFS, errno.ENOSPC, errno.ESTALE, errno.EINVAL])
+def test_any_error_of_the_system_while_writing_is_a_write_error(tmp_path, monkeypatch, number):
+    replace = Path.replace
+
+    def fail(self, target):
+        raise OSError(number, os.strerror(number), str(self))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", fail)
+        with pytest.raises(WriteError, match=os.strerror(number)), atomic_write(tmp_path / "x") as file:
+            file.write(b"1")
+    assert list(tmp_path.iterdir()) == []
+    assert replace is Path.replace
+
+
+def test_an_error_of_what_is_read_is_not_a_write_error(tmp_path):
+    with pytest.raises(OSError, match="the input is damaged") as error, atomic_write(tmp_path / "x"):
+        raise OSError(errno.EIO, "the input is damaged")
+    assert not isinstance(error.value, WriteError)
+
+
+# ------------------------------------------------------------------------------------------------ numba's cache
+
+SEARCH = "import hep_peaksum as ps; print(ps.find_clusters([[[1, 5, 2]]]).peak_sum.to_list())"
+
+
+def search(cache, code=SEARCH, **environment):
+    variables = {**os.environ, "NUMBA_CACHE_DIR": str(cache), **environment}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"], ids=["index", "data"])
+@pytest.mark.parametrize("damage", ["empty", "truncated", "garbage"])
+def test_a_broken_numba_cache_does_not_stop_a_search(tmp_path, suffix, damage):
+    assert search(tmp_path).stdout.strip() == "[[8]]"
+    files = list(tmp_path.rglob(f"*.{suffix}"))
+    assert files
+    for file in files:
+        data = file.read_bytes()
+        file.write_bytes(
+            {"empty": b"", "truncated": data[: len(data) // 2], "garbage": b"x" * len(data)}[damage]
+        )
+    done = search(tmp_path)
+    assert (done.returncode, done.stdout.strip()) == (0, "[[8]]"), done.stderr
+    assert len(done.stderr.splitlines()) <= 1, done.stderr
+
+
+@pytest.mark.slow
+def test_a_broken_numba_cache_does_not_lose_a_file(tmp_path, write_events, job):
+    content = job(write_events("a.root", 12), run={"chunksize": 4, "on_bad_file": "skip"})
+    config = tmp_path / "job.yaml"
+    config.write_text(yaml.safe_dump(content))
+    search(tmp_path / "cache")
+    code = f"from hep_peaksum.cli.main import main; main(['run', {str(config)!r}])"
+    assert search(tmp_path / "cache", code).returncode == 0
+    for file in (tmp_path / "cache").rglob("*.nb*"):
+        file.write_bytes(b"")
+    shutil.rmtree(folder(content))
+    done = search(tmp_path / "cache", code)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert written(folder(content)) == count(*content["datasets"]["toy"]["files"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_cache_that_cannot_be_saved_does_not_stop_a_search(tmp_path):
+    code = (
+        "import numba.core.caching as c, errno, os\n"
+        "def full(self, *a, **k): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))\n"
+        "c.IndexDataCacheFile.save = full\n" + SEARCH
+    )
+    done = search(tmp_path, code)
+    assert (done.returncode, done.stdout.strip()) == (0, "[[8]]"), done.stderr
