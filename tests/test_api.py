@@ -69,6 +69,7 @@ def test_an_unknown_name_is_an_attribute_error():
         exec("from hep_peaksum import find_cluster")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "before",
     [
@@ -123,6 +124,7 @@ def test_grids_and_settings_load_no_reader_and_no_kernel(code):
     assert not loaded & {*HEAVY}
 
 
+@pytest.mark.slow
 def test_peak_sum_map_loads_neither_coffea_nor_uproot():
     loaded, _ = loaded_by("import hep_peaksum as ps; ps.peak_sum_map([[[1]]])")
     assert "numba" in loaded  # which loads awkward and vector itself, where they are installed
@@ -136,6 +138,7 @@ def test_the_scipy_kernel_does_not_load_numba():
     assert not loaded & {"numba", "awkward", "coffea", "uproot", "matplotlib"}
 
 
+@pytest.mark.slow
 def test_find_clusters_loads_neither_coffea_nor_uproot():
     loaded, _ = loaded_by("import hep_peaksum as ps; ps.find_clusters([[[1]]])")
     assert {"awkward", "numba"} <= loaded

@@ -18,11 +18,13 @@ def output():
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["np.sum of the array", "kernel numba", "find_clusters", "scipy idiom"])
 def test_every_case_has_a_row_for_everybody(output, name):
     assert output.count(f"  {name} ") + output.count(f"**{name}**") >= 7
 
 
+@pytest.mark.slow
 def test_others_find_what_we_find(output):
     lines = [line for line in output.splitlines() if "differ" in line]
     # of two equal peaks scikit-image keeps one, in its own order

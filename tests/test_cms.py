@@ -139,6 +139,7 @@ def read(folder, form):
         return file["Events"].arrays()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["parquet", "ttree", "rntuple"])
 @pytest.mark.parametrize(
     ("chunksize", "executor"),

@@ -73,6 +73,7 @@ def test_every_branch_of_an_example_config_is_there(config):
     assert check_inputs(load_config(config)) == []
 
 
+@pytest.mark.slow
 def test_an_example_config_runs_and_every_format_agrees(config, tmp_path):
     result = run(load_config(config, [f"output.directory={tmp_path / 'results'}"]))
     n_events, n_clusters = FOUND[config.stem]

@@ -13,6 +13,7 @@ from places import ROOT
 EXAMPLES = [p for p in sorted(FOLDER.glob("*.py")) if not p.stem.startswith("keras_")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs_in_an_empty_folder(example, tmp_path):
     done = subprocess.run(
@@ -22,6 +23,7 @@ def test_an_example_runs_in_an_empty_folder(example, tmp_path):
     assert done.stdout
 
 
+@pytest.mark.slow
 def test_the_original_question_saves_its_picture_and_counts_ties(tmp_path):
     done = subprocess.run(
         [sys.executable, ROOT / "examples" / "original_question.py"],

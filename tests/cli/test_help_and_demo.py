@@ -59,6 +59,7 @@ def test_the_demo_runs_in_an_empty_folder_and_again(tmp_path, cli):
     assert (status, err) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_demo_of_another_size_replaces_the_first(cli):
     assert cli("demo", "--events", "40")[0] == 0
     status, out, err = cli("demo", "--events", "60", "--seed", "2")
@@ -68,6 +69,7 @@ def test_a_demo_of_another_size_replaces_the_first(cli):
     assert uproot.open("hep-peaksum-demo/results/toy/clusters.root")["Events"].num_entries == 60
 
 
+@pytest.mark.slow
 def test_a_demo_runs_again_after_its_files_were_replaced(cli):
     for n_events in (40, 60, 40):
         status, out, err = cli("demo", "--events", n_events)

@@ -69,6 +69,7 @@ def bad_file(request, write_events, tmp_path):
     return str(path), request.param(good, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_bad_file_stops_the_job_with_one_line_that_names_it(two_files, bad_file, job, capfd, executor):
     path, reason = bad_file
@@ -103,6 +104,7 @@ def test_a_bad_file_can_be_skipped_and_is_reported(two_files, bad_file, job, cap
     assert not capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_dataset_with_only_bad_files_is_reported(job, tmp_path, two_files):
     path = tmp_path / "bad.root"
     garbage(None, path)

@@ -260,6 +260,7 @@ def test_a_mask_of_single_layers_is_for_layers_that_are_searched_each(config_fil
     assert events["Depth_peak_sum"].to_list() == expected["peak_sum"].to_list()
 
 
+@pytest.mark.slow
 def test_show_draws_towers_where_a_collection_pools_cells(config_file, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as end:

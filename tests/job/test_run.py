@@ -65,6 +65,7 @@ def test_clusters_on_disk_are_those_of_the_input_events(two_files, job, every_fo
             assert events[f"Jet_{field}"].to_list() == expected[field].to_list(), (form, field)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Missing cross-reference:RuntimeWarning")
 @pytest.mark.parametrize("file", ["clusters.root", "clusters.rntuple.root"])
 def test_coffea_reads_the_results_as_nanoaod(two_files, job, every_format, file):
@@ -126,6 +127,7 @@ def test_a_field_that_only_a_histogram_needs_is_not_written(two_files, job):
     assert result.histograms["toy"]["seed"].sum(flow=True) > 0
 
 
+@pytest.mark.slow
 def test_formats_that_are_no_longer_in_the_config_are_removed(two_files, job, every_format):
     run_job(job(*two_files, output=every_format))
     again = run_job(job(*two_files, output={**every_format, "clusters": ["parquet"]}))
@@ -162,6 +164,7 @@ def test_a_file_may_be_in_two_datasets(two_files, job):
     assert clusters_of(result.directory, "x").to_list() == clusters_of(result.directory, "y").to_list()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("executor", "chunksize"),
     [("iterative", 1), ("iterative", 5), ("threads", 5), ("futures", 5), ("futures", 100)],

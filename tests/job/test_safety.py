@@ -78,6 +78,7 @@ SECRETS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", SECRETS)
 def test_tokens_in_urls_reach_neither_disk_nor_screen(write_events, job, tmp_path, url):
     content = job(write_events("a.root", 3), url, run={"on_bad_file": "skip", "timeout": 2, "retries": 0})
@@ -155,6 +156,7 @@ def load_limited(path):
     return int(problems.split()[0]), *map(float, costs.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_yaml_ends_in_one_short_line_quickly(tmp_path, text):
     (tmp_path / "job.yaml").write_text(text)
@@ -163,6 +165,7 @@ def test_hostile_yaml_ends_in_one_short_line_quickly(tmp_path, text):
     assert (seconds < 2, megabytes < 200) == (True, True), (seconds, megabytes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", [*KEYS, *BINS])
 def test_hostile_settings_end_in_one_short_line_quickly(write_events, job, tmp_path, key):
     content = job(write_events("a.root", 3))

@@ -74,9 +74,7 @@ def test_kept_branches_of_other_types_are_promoted(write_root, random_cells, job
     assert ak.concatenate([ak.from_parquet(p) for p in parts]).npv.to_list() == 2 * list(range(6))
 
 
-def test_kept_branches_that_cannot_be_joined_are_refused_before_processing(
-    write_root, random_cells, job
-):
+def test_kept_branches_that_cannot_be_joined_are_refused_before_processing(write_root, random_cells, job):
     lists = ak.values_astype(ak.Array([[1, 2]] * 6), np.float32)
     files = [
         with_cells(write_root, random_cells, "a.root", "f4", 1, npv=np.arange(6)),

@@ -59,6 +59,7 @@ print("inside")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="pages are protected with the mprotect of Linux")
 def test_nothing_before_or_behind_the_grids_is_read():
     """The grids fill whole pages between two protected ones, where any read ends the process."""
@@ -80,6 +81,7 @@ def test_a_cell_that_is_not_finite_is_reported(kernel, value, dtype, place):
     assert not kernel.find_peaks(cells, rule, Periodic(False, True)).is_finite
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_cell_that_is_not_finite_is_reported_wherever_it_lies(kernel, dtype):
     """Events end within a vector, whose other cells are those of the next event, or lie behind the end."""

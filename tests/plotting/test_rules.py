@@ -52,6 +52,7 @@ def test_rules_without_marks_are_described_in_words(rule):
     ) in text or (rule == "greedy-residual" and "the highest remaining cell is a seed" in text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(presets()))
 def test_the_windows_of_every_preset_are_drawn(name, tmp_path):
     figure = draw_windows(preset(name)[0], title=name, notes=[("source", presets()[name])])

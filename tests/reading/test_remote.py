@@ -74,6 +74,7 @@ def test_a_server_that_refuses_once_is_tried_again(write_events, job, served, mo
     assert run_job(job(f"{address}/a.root")).summary["datasets"]["toy"]["n_events"] == 13
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_bad_file", ["stop", "skip"])
 @pytest.mark.parametrize("trouble", ["missing", "slow", "refuses", "not_there"])
 def test_a_failing_server_is_one_line_in_time(write_events, job, served, trouble, on_bad_file):
