@@ -16,6 +16,8 @@ from hep_peaksum.cli.main import main
 from hep_peaksum.config.load import load_config
 from hep_peaksum.preview.closure import closure
 
+pytestmark = pytest.mark.slow  # together they take many seconds
+
 FILE = "cms_L1Ntuple.root"
 CONFIG = CONFIGS / "cms-l1-closure.yaml"
 TOWERS, UPGRADE = "l1CaloTowerEmuTree/L1CaloTowerTree", "l1UpgradeEmuTree/L1UpgradeTree"

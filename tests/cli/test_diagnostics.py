@@ -11,6 +11,8 @@ from places import CONFIGS
 
 from hep_peaksum.cli.main import main
 
+pytestmark = pytest.mark.slow  # together they take many seconds
+
 CMS = CONFIGS / "cms-l1-jets.yaml"
 
 

@@ -10,6 +10,8 @@ from places import CONFIGS
 
 from hep_peaksum.config.load import load_config
 
+pytestmark = pytest.mark.slow  # together they take many seconds
+
 
 def proposal(out):
     """Return the config that inspect has printed."""

@@ -12,6 +12,8 @@ from rules_checks import clusters_by_definition, find_with
 from rules_plane import Plane
 from rules_strategies import INDEX_FREE_TIES, mirrored, questions, sharing_questions
 
+pytestmark = pytest.mark.slow  # together they take many seconds
+
 some = runs(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 
 

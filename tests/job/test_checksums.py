@@ -12,6 +12,8 @@ from hep_peaksum.cli.main import cli
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.job.run import run
 
+pytestmark = pytest.mark.slow  # together they take many seconds
+
 
 def run_job(content, **options):
     return run(parse_config(content), **options)

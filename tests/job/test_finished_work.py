@@ -11,6 +11,8 @@ from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.run import run
 
+pytestmark = pytest.mark.slow  # together they take many seconds
+
 # What a manifest may hold after an accident.
 BROKEN_MANIFESTS = {
     "missing": None,

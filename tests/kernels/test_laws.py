@@ -2,10 +2,13 @@
 
 import numpy as np
 import oracle
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from kernel_problems import find_peaks, run_kernel, seeds, some_examples
 from strategies import DIRECTIONAL, DIRECTIONLESS, INDEX_ORDERED, TIE_RULES, problems
+
+pytestmark = pytest.mark.slow  # together they take many seconds
 
 
 @some_examples

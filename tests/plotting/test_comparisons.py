@@ -9,6 +9,8 @@ from hep_peaksum.geometry.grid import bare_grid
 from hep_peaksum.geometry.hits import from_hits
 from hep_peaksum.plotting.comparisons import draw_comparison, draw_ties
 
+pytestmark = pytest.mark.slow  # together they take many seconds
+
 RING = Grid(
     rows=Axis(name="eta", bins=6, start=-3, stop=3),
     cols=Axis(name="phi", bins=16, start="-pi", stop="pi", periodic=True),

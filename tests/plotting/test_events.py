@@ -16,6 +16,8 @@ from hep_peaksum.plotting.events import draw_event, draw_peak_sum
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.toy import TOY_GRID, make_events
 
+pytestmark = pytest.mark.slow  # together they take many seconds
+
 PLUS = PeakSumSettings(sum_window=".x.\nxox\n.x.")
 
 

@@ -1,12 +1,15 @@
 """Pictures of why a cell is a seed or not: frames, numbers and legend, for every rule and for unusual cells."""
 
 import numpy as np
+import pytest
 from figures import assert_drawable, framed_cells, legend_labels, overlapping_texts, texts_by_place
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, explain, preset
 from hep_peaksum.geometry.hits import from_hits
 from hep_peaksum.plotting.canvas import MARK, ORANGE
 from hep_peaksum.plotting.explanations import draw_explanation
+
+pytestmark = pytest.mark.slow  # together they take many seconds
 
 RING = Grid(
     rows=Axis(name="eta", bins=6, start=-3, stop=3),

@@ -6,6 +6,8 @@ from figures import assert_drawable
 
 from hep_peaksum.plotting.histograms import draw_histogram
 
+pytestmark = pytest.mark.slow  # together they take many seconds
+
 REGULAR = hist.axis.Regular(10, 0, 100, name="pt", label=r"$p_T$ [GeV]")
 VARIABLE = hist.axis.Variable([-3, -1, 0, 5], name="eta", label=r"$\eta$")
 INTEGER = hist.axis.Integer(0, 5, name="n", label="number of clusters")

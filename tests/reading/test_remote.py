@@ -26,6 +26,8 @@ from hep_peaksum.job.coffea_runner import ChunkError
 from hep_peaksum.job.planning import check_inputs
 from hep_peaksum.reading.remote import check_protocol
 
+pytestmark = pytest.mark.slow  # together they take many seconds
+
 
 def package(name):
     return pytest.importorskip(name, reason=f"{name} is not installed")

@@ -8,6 +8,8 @@ import yaml
 from hep_peaksum.cli.main import main
 from hep_peaksum.reading import files
 
+pytestmark = pytest.mark.slow  # together they take many seconds
+
 # With a collection to compare with, for `closure`.
 REFERENCE = {"row": "row", "col": "col", "sum": "sum"}
 COMMANDS = {
