@@ -6,10 +6,12 @@ the algorithm (`explain`, `ties`, `compare`, `closure`, `presets`) are in `cli/d
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -25,11 +27,38 @@ DONE, FAILED, WRONG_USAGE, DONE_WITH_LOSSES = range(4)
 INTERRUPTED = 130  # as shells report Ctrl-C
 
 
+class _Unread:
+    """An output stream that drops what nobody reads: ``hep-peaksum run job.yaml | head -1`` ends no job."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with self._dropping():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._dropping():
+            self._stream.flush()
+
+    @contextmanager
+    def _dropping(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status; every expected error is one line on stderr."""
     end_quickly()
     try:
-        status = cli.main(arguments, prog_name="hep-peaksum", standalone_mode=False)
+        with redirect_stdout(_Unread(sys.stdout)):
+            status = cli.main(arguments, prog_name="hep-peaksum", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(WRONG_USAGE)

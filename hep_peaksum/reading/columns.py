@@ -14,7 +14,7 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from hep_peaksum.config.formats import IDENTITY
+from hep_peaksum.config.formats import IDENTITY, is_in_range
 from hep_peaksum.config.inputs import GridInput, split_branch
 from hep_peaksum.geometry.grid import EventError, from_dense
 from hep_peaksum.geometry.hits import Hits, sparse
@@ -260,9 +260,9 @@ def _identifier(key: str, values: ak.Array, branch: str) -> Array:
     numbers, dtype = np.asarray(values), IDENTITY[key]
     with np.errstate(invalid="ignore"):
         converted = numbers.astype(dtype)
-    has_changed = (converted != numbers) | (numbers < 0)
-    if has_changed.any():
-        event = int(np.argmax(has_changed))
+    is_same = is_in_range(key, numbers) & (converted == numbers)
+    if not is_same.all():
+        event = int(np.argmin(is_same))
         msg = f"identify {key}: {branch!r} holds {numbers[event]}, which does not fit into {np.dtype(dtype)}"
         raise EventError(event, msg)
     return converted

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from awkward.contents import Content, NumpyArray, RecordArray
 
 from hep_peaksum import block_sizes
-from hep_peaksum.config.formats import IDENTITY
+from hep_peaksum.config.formats import IDENTITY, is_in_range
 from hep_peaksum.results.atomic_write import atomic_write
 
 # The types that parquet, TTree and RNTuple share.
@@ -99,7 +99,8 @@ def _identifier(name: str, events: Content) -> Content:
         return values
     with np.errstate(invalid="ignore"):
         identifier = numbers.astype(IDENTITY[name])
-    if not isinstance(values, NumpyArray) or not np.array_equal(identifier, numbers):
+    is_same = is_in_range(name, numbers) & (identifier == numbers)
+    if not isinstance(values, NumpyArray) or not is_same.all():
         msg = f"{name!r} of type {values.form.type} does not fit into {IDENTITY[name]}: {ak.Array(values)}"
         raise ValueError(msg)
     return NumpyArray(identifier)

@@ -1,6 +1,9 @@
 """`run`: the printed summary, remarks, losses, exit status."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import awkward as ak
@@ -118,3 +121,15 @@ def test_many_losses_are_listed_by_file_up_to_a_limit(
     (line,) = [line for line in out.splitlines() if line.startswith("lost ")]
     assert line.startswith(f"lost 6 entries of toy: {files[0]}: entry 2: cell (row 3, col 4) is nan")
     assert line.endswith("(and 2 more chunks of this file)")
+
+
+@pytest.mark.slow
+def test_a_job_goes_on_when_nobody_reads_its_output(good, tmp_path):
+    """As in ``hep-peaksum run job.yaml | head -0``."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "hep_peaksum", "run", str(good)]
+    with os.fdopen(writing, "wb") as unread:
+        done = subprocess.run(command, stdout=unread, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((tmp_path / "results/summary.json").read_text())["datasets"]["toy"]["n_events"] == 21

@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 
 import hep_peaksum
 from hep_peaksum.config import formats
-from hep_peaksum.config.formats import FORMATS, Format
+from hep_peaksum.config.formats import FORMATS, Format, is_in_range
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.sections import Output
 from hep_peaksum.job.run import run
@@ -77,3 +78,22 @@ def test_no_other_module_spells_the_name_of_a_file():
         strings = [str(n.value) for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in docs]
         spelled = {n for n in NAMES for text in strings if re.search(rf"(?<!\w){re.escape(n)}(?!\w)", text)}
         assert not spelled or path == Path(formats.__file__), f"{path} spells {spelled}"
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "expected"),
+    [
+        ("event", np.float64(2.0**64), False),
+        ("event", np.float64(2.0**63), True),
+        ("event", np.uint64(2**64 - 1), True),
+        ("event", np.int64(-1), False),
+        ("run", np.float32(2.0**32), False),
+        ("run", np.float64(2**32 - 1), True),
+        ("run", np.float64(np.nan), False),
+        ("run", np.float64(-1), False),
+        ("run", np.bool_(True), True),
+    ],
+)
+def test_what_a_cast_would_hide_is_out_of_range(name, number, expected):
+    """On ARM the cast of 2.0**64 saturates, and equals what it was cast from: the cast cannot be asked."""
+    assert is_in_range(name, np.array([number])).tolist() == [expected]

@@ -132,6 +132,7 @@ def test_types_that_cannot_be_a_column_are_errors(events, problem):
     [
         (with_field("x", [1, 2])[["run", "luminosityBlock"]], "events have no 'event'"),
         (with_field("run", [1, -1]), "'run' of type int64 does not fit into uint32"),
+        (with_field("event", [1.0, 2.0**64]), "'event' of type float64 does not fit into uint64"),
         (with_field("luminosityBlock", [1, 1.5]), "'luminosityBlock' of type float64 does not fit"),
         (with_field("my_jet", [[{"pt": 1.0}], []]), "collection 'my_jet': .* at the first '_'"),
         (with_field("ev/nPV", [1, 2]), "'ev/nPV' is not a column name in every format"),
@@ -141,7 +142,14 @@ def test_types_that_cannot_be_a_column_are_errors(events, problem):
         (with_field("nJet", [1, 1]), "nJet, Jet_pt: readers take nJet as the length"),
     ],
     ids=[
-        *("no event number", "negative run", "fractional lumi", "collection with _", "path as name"),
+        *(
+            "no event number",
+            "negative run",
+            "float event",
+            "fractional lumi",
+            "collection with _",
+            "path as name",
+        ),
         *("twice", "other length", "number in a collection", "wrong counter"),
     ],
 )
