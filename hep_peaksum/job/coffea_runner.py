@@ -30,6 +30,11 @@ from hep_peaksum.results.manifest import LOSSES, InputMeta, Loss
 
 # Errors of a local file that waiting does not cure.
 PERMANENT_ERRNOS = {None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EINVAL}
+# Errors that stop a job even where it skips bad files: with more space or memory no entry need be lost.
+NOT_OF_THE_FILE = (WriteError, MemoryError)
+TOO_LITTLE_MEMORY = (
+    "too little memory for a chunk of it: lower run.chunksize or run.workers, or use a larger machine"
+)
 CHANGED = "the file changed while the job ran: leave it as it is, or start over with hep-peaksum run --restart"
 
 
@@ -172,9 +177,12 @@ def _attempt(n_retries: int, _retries: int, skips: bool, function: Any, argument
             if n_failed < n_retries and is_transient(item.filename, error):
                 time.sleep(2**n_failed if REMOTE in item.filename else 0.1)
                 continue
-            write_error = next((cause for cause in _causes(error) if isinstance(cause, WriteError)), None)
-            reason = error_message(item.filename, error) if write_error is None else str(write_error)
-            if not skips or write_error is not None:
+            blameless = next((cause for cause in _causes(error) if isinstance(cause, NOT_OF_THE_FILE)), None)
+            if isinstance(blameless, MemoryError):
+                msg = f"{public_path(item.filename)}: {TOO_LITTLE_MEMORY}"
+                raise ChunkError(msg) from error
+            reason = error_message(item.filename, error) if blameless is None else str(blameless)
+            if not skips or blameless is not None:
                 raise ChunkError(reason) from error
             if isinstance(item, WorkItem):
                 loss = Loss(item.dataset, public_path(item.filename), item.entrystart, len(item), reason)
@@ -194,7 +202,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def is_transient(path: str, error: BaseException) -> bool:
     """Return whether an error may pass: one of a network or a file system, but not of content."""
     causes = list(_causes(error))
-    if any(isinstance(cause, (WriteError, FileNotFoundError)) for cause in causes):
+    if any(isinstance(cause, (*NOT_OF_THE_FILE, FileNotFoundError)) for cause in causes):
         return False
     if REMOTE in path:
         return not isinstance(causes[-1], ValueError)

@@ -2,11 +2,15 @@
 
 import errno
 import os
+import re
 import subprocess
+import sys
 from pathlib import Path
 
 import awkward as ak
+import numpy as np
 import pytest
+import yaml
 from finished_jobs import command, content_of, environment, has_no_temporary_files, records_of, run_job
 
 from hep_peaksum.job import coffea_runner
@@ -193,3 +197,33 @@ def test_entries_that_vanish_are_an_error(write_events, job, monkeypatch):
     monkeypatch.setattr("hep_peaksum.job.run.finished_record", forgetting)
     with pytest.raises(RuntimeError, match=r"a\.root, 5 of the planned entries are neither processed nor lost"):
         run_job(content)
+
+
+TWO_JOBS = """
+import resource, sys
+from pathlib import Path
+from hep_peaksum.cli.main import cli, main
+small, large = sys.argv[1:]
+cli.main(["run", small], standalone_mode=False)
+n_pages = int(Path("/proc/self/statm").read_text().split()[0])
+limit = n_pages * resource.getpagesize() + (40 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+main(["run", large])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory")
+@pytest.mark.parametrize("on_bad_file", ["stop", "skip"])
+def test_too_little_memory_is_one_line_and_no_loss(write_events, job, tmp_path, on_bad_file):
+    large = np.zeros((250_000, 6, 8))  # in one chunk: less than it takes
+    files = {"small": write_events("a.root", 5), "large": write_events("b.root", len(large), cells=large)}
+    for name, file in files.items():
+        content = job(file, run={"on_bad_file": on_bad_file})
+        content["output"] = {"directory": str(tmp_path / name), "plots": False}
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    command = [sys.executable, "-c", TWO_JOBS, *(str(tmp_path / f"{name}.yaml") for name in files)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1, done.stdout
+    assert re.fullmatch(r"error: .*b\.root: too little memory for a chunk of it: .*\n", done.stderr)
+    assert not (tmp_path / "large/summary.json").exists()
