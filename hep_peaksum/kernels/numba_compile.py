@@ -79,13 +79,16 @@ def cached_jit(function: Callable[..., Any]) -> Callable[..., Any]:
     dispatcher = numba.njit(nogil=True)(function)
     try:
         dispatcher._cache = _SourceCache(function)
-    except RuntimeError as error:  # "no locator available for file ..."
-        log.warning("numba finds no writable cache, kernels are compiled in every process: %s", error)
+    except RuntimeError:  # "no locator available for file ..."
+        _warn_once("numba finds no writable cache for %s: set NUMBA_CACHE_DIR to a folder", __package__)
     return dispatcher  # type: ignore[no-any-return]
 
 
 class _Announcement(event.Listener):  # type: ignore[misc]
-    """Logs once per process that kernels are being compiled, which explains a wait of some seconds."""
+    """Logs once per process that kernels are being compiled, which explains a wait of some seconds.
+
+    Without a cache this happens in every process.
+    """
 
     is_made = False
 
@@ -94,7 +97,9 @@ class _Announcement(event.Listener):  # type: ignore[misc]
         function = event.data["dispatcher"].py_func
         if not self.is_made and function.__module__.startswith(f"{__package__}."):
             self.is_made = True
-            log.info("compiling the search for cells of this type, once on this machine: some seconds")
+            is_cached = isinstance(event.data["dispatcher"]._cache, FunctionCache)
+            how_often = "once on this machine" if is_cached else "in every process, as there is no cache"
+            log.info("compiling the search for cells of this type, %s: some seconds", how_often)
 
     def on_end(self, event: Any) -> None:
         """Log nothing."""
