@@ -92,7 +92,7 @@ def parse_threshold(value: object) -> object:
 
 def _parse_energy_unit(value: object) -> object:
     """Return an energy such as ``"0.5 GeV"`` as a number of GeV."""
-    return float(energy_in_gev(value)) if isinstance(value, str) else value
+    return float(energy_in_gev(value)) if isinstance(value, str) else finite_number(value)
 
 
 # What a user may write, for editors: the validators below check it in full.
@@ -115,7 +115,7 @@ Threshold = Annotated[
     ),
 ]
 EnergyUnit = Annotated[
-    Number,
+    int | float,
     Field(gt=0),
     BeforeValidator(_parse_energy_unit),
     WithJsonSchema(

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from typing import get_args
+from typing import get_args, get_origin
 
 import jsonschema
 import pydantic
@@ -32,7 +32,7 @@ def errors(content):
 
 def models_of(annotation):
     """Yield the models that a type is made of."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for each in get_args(annotation):
         yield from models_of(each)
