@@ -188,7 +188,7 @@ def branch_types(
             raise ValueError(msg)
         key = branch if is_friend or not alias else name
         if schema == "base" and key in source.keys():  # noqa: SIM118 -- a tree is no dict
-            kind = _branch_type(source[key])
+            kind = _branch_type(source[key], key)
         else:
             events = nano_events(file, path, tree, 0, 0, schema=schema) if events is None else events
             try:
@@ -203,13 +203,14 @@ def branch_types(
     return types
 
 
-def _branch_type(branch: Any) -> Any:
+def _branch_type(branch: Any, key: str) -> Any:
     """Return the awkward type of an entry of a branch, or of a field of an RNTuple."""
-    interpretation = getattr(branch, "interpretation", None)
-    if interpretation is None:
-        return branch.array(entry_start=0, entry_stop=0).type.content
+    if not hasattr(branch, "interpretation"):
+        if "." in key:  # the form of an inner field includes the fields around it
+            return branch.array(entry_start=0, entry_stop=0).type.content
+        return branch.to_akform()[0].contents[0].type  # the first read of an RNTuple would take 50 ms
     try:
-        return interpretation.awkward_form(None).type
+        return branch.interpretation.awkward_form(None).type
     except uproot.interpretation.objects.CannotBeAwkward:
         return None
 
