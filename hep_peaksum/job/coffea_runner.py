@@ -1,14 +1,13 @@
-"""coffea's Runner as this package uses it: how files and chunks are processed, and their errors reported.
+"""coffea's Runner as this package uses it: how files are opened, and chunks processed.
 
-Errors become one line on the worker, where their cause is known. What may be lost comes back as a loss with its
-reason. A chunk is committed only if its file is still the one that was planned.
+What fails is tried again, reported or lost, see `retries.py`. A chunk is committed only if its file is still
+the one that was planned.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from functools import partial
@@ -16,30 +15,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from coffea import processor
-from coffea.processor.executor import FileMeta, WorkItem
+from coffea.processor.executor import FileMeta
 
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import REMOTE, Files, file_state, public_path
+from hep_peaksum.config.paths import Files, file_state
 from hep_peaksum.job.processor import PeakSumProcessor, Tally
+from hep_peaksum.job.retries import attempt, with_metadata, without_processor
 from hep_peaksum.reading.columns import branch_types
-from hep_peaksum.reading.files import count_entries, error_message, open_file, open_tree, schema_class
+from hep_peaksum.reading.files import count_entries, open_file, open_tree, schema_class
 from hep_peaksum.reading.remote import reading_options
 from hep_peaksum.results.atomic_write import WriteError
 from hep_peaksum.results.checkpoints import Record
-from hep_peaksum.results.manifest import LOSSES, InputMeta, Loss
+from hep_peaksum.results.manifest import InputMeta
 
-# Errors of a local file that waiting does not cure.
-PERMANENT_ERRNOS = {None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EINVAL}
-# Errors that stop a job even where it skips bad files: with more space or memory no entry need be lost.
-NOT_OF_THE_FILE = (WriteError, MemoryError)
-TOO_LITTLE_MEMORY = (
-    "too little memory for a chunk of it: lower run.chunksize or run.workers, or use a larger machine"
-)
 CHANGED = "the file changed while the job ran: leave it as it is, or start over with hep-peaksum run --restart"
-
-
-class ChunkError(RuntimeError):
-    """A chunk that cannot be processed: one line that names the file and the reason."""
 
 
 class TypedBranches(NamedTuple):
@@ -68,7 +57,7 @@ class Runner(processor.Runner):  # type: ignore[misc]
         skips is missing from the result without a record.
         Drop it when coffea lets one choose the errors and the delay, and returns what it skipped and why.
         """
-        return partial(_attempt, self.n_retries)
+        return partial(attempt, self.n_retries)
 
     @staticmethod
     def _normalize_fileset(fileset: Files, _treename: Any) -> Iterator[FileMeta]:
@@ -99,7 +88,7 @@ class Runner(processor.Runner):  # type: ignore[misc]
         Why: coffea opens the files of a job, local and remote, with the same options.
         Drop it when coffea takes options per file, or uproot's own sources respect `timeout`.
         """
-        options = reading_options(_without_processor(more[-1]).filename)
+        options = reading_options(without_processor(more[-1]).filename)
         return processor.Runner._work_function(
             form, timeout, *more, uproot_options={**uproot_options, **options}, **keywords
         )
@@ -155,55 +144,4 @@ def _read_metadata(typed: TypedBranches, timeout: int, _align: Any, _options: An
         metadata["types"] = branch_types(
             file, item.filename, item.treename, typed.branches, typed.friends, schema=typed.schema
         )
-    return _with_metadata(item, {**(item.metadata or {}), **metadata})
-
-
-def _with_metadata(item: FileMeta, metadata: dict[str, Any]) -> Any:
-    return processor.set_accumulator([InputMeta(item.dataset, item.filename, item.treename, metadata)])
-
-
-def _without_processor(item: Any) -> Any:
-    """Return the file or the chunk; Dask sends the processor along with it."""
-    return item[0] if isinstance(item, tuple) else item
-
-
-def _attempt(n_retries: int, _retries: int, skips: bool, function: Any, argument: Any, **_options: Any) -> Any:
-    """Return the result of `function` for a file or a chunk, or the loss of it."""
-    item = _without_processor(argument)
-    for n_failed in range(n_retries + 1):
-        try:
-            return function(argument)
-        except Exception as error:
-            if n_failed < n_retries and is_transient(item.filename, error):
-                time.sleep(2**n_failed if REMOTE in item.filename else 0.1)
-                continue
-            blameless = next((cause for cause in _causes(error) if isinstance(cause, NOT_OF_THE_FILE)), None)
-            if isinstance(blameless, MemoryError):
-                msg = f"{public_path(item.filename)}: {TOO_LITTLE_MEMORY}"
-                raise ChunkError(msg) from error
-            reason = error_message(item.filename, error) if blameless is None else str(blameless)
-            if not skips or blameless is not None:
-                raise ChunkError(reason) from error
-            if isinstance(item, WorkItem):
-                loss = Loss(item.dataset, public_path(item.filename), item.entrystart, len(item), reason)
-                return {"out": {LOSSES: [loss]}, "processed": {item}}
-            return _with_metadata(
-                item, {LOSSES: Loss(item.dataset, public_path(item.filename), 0, None, reason)}
-            )
-    return None
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__
-
-
-def is_transient(path: str, error: BaseException) -> bool:
-    """Return whether an error may pass: one of a network or a file system, but not of content."""
-    causes = list(_causes(error))
-    if any(isinstance(cause, (*NOT_OF_THE_FILE, FileNotFoundError)) for cause in causes):
-        return False
-    if REMOTE in path:
-        return not isinstance(causes[-1], ValueError)
-    return any(isinstance(cause, OSError) and cause.errno not in PERMANENT_ERRNOS for cause in causes)
+    return with_metadata(item, {**(item.metadata or {}), **metadata})

@@ -46,7 +46,7 @@ def read_metadata(
 
     Raises
     ------
-    hep_peaksum.job.coffea_runner.ChunkError
+    hep_peaksum.job.retries.ChunkError
         If a file cannot be read, unless ``on_bad_file`` is ``skip``.
     """
     n_unknown = sum(len(inputs) for inputs in files.values()) - len(cache)

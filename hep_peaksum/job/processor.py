@@ -27,10 +27,10 @@ from hep_peaksum.config.paths import expand_files, public_path
 from hep_peaksum.config.sections import Dataset
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits
-from hep_peaksum.job.prefetch import prefetch
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.blocks import block_size, ranges
 from hep_peaksum.reading.columns import cast_values, column, event_identity, grid_columns
+from hep_peaksum.reading.prefetch import prefetch
 from hep_peaksum.results.checkpoints import Chunk, Record, commit, filled_bins
 
 

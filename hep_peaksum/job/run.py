@@ -108,7 +108,7 @@ def run(
         If another run is at work in the folder.
     hep_peaksum.job.executors.ExecutorError
         If the workers cannot be started, or one died.
-    hep_peaksum.job.coffea_runner.ChunkError
+    hep_peaksum.job.retries.ChunkError
         If a file cannot be read or an event does not fit its grid, and ``on_bad_file`` is ``stop``.
     """
     files = find_files(config)

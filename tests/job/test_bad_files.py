@@ -14,7 +14,7 @@ import yaml
 from finished_jobs import clusters_of, run_job
 
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.job.coffea_runner import ChunkError
+from hep_peaksum.job.retries import ChunkError
 
 EXECUTORS = ["iterative", "threads", "futures"]
 

@@ -22,8 +22,8 @@ from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.sections import ExecutorName
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job import executors
-from hep_peaksum.job.coffea_runner import ChunkError
 from hep_peaksum.job.executors import ExecutorError, Workers
+from hep_peaksum.job.retries import ChunkError
 
 SHAPE = (6, 8)
 

@@ -14,7 +14,7 @@ import yaml
 from finished_jobs import command, content_of, environment, has_no_temporary_files, records_of, run_job
 
 from hep_peaksum.job import coffea_runner
-from hep_peaksum.job.coffea_runner import ChunkError
+from hep_peaksum.job.retries import ChunkError
 from hep_peaksum.results.atomic_write import WriteError, _Output
 from hep_peaksum.results.checkpoints import Chunk, finished_record
 

@@ -8,7 +8,7 @@ import pytest
 from finished_jobs import clusters_of, run_job
 
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.job.coffea_runner import ChunkError
+from hep_peaksum.job.retries import ChunkError
 
 
 def test_numbers_of_files_are_stable_when_files_are_added(write_events, job, tmp_path):

@@ -15,7 +15,7 @@ from finished_jobs import clusters_of, files_below, records_of, run_job
 
 from hep_peaksum.config.formats import TEMPORARY
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.job.coffea_runner import ChunkError
+from hep_peaksum.job.retries import ChunkError
 from hep_peaksum.results.folder import read_status
 from hep_peaksum.results.lock import InUseError, locked
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from hep_peaksum.job.prefetch import prefetch
+from hep_peaksum.reading.prefetch import prefetch
 
 
 def test_the_next_item_is_made_while_the_last_one_is_used():
