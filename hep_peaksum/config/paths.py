@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import struct
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 # A path that contains this is a URL.
 REMOTE = "://"
+URL = re.compile(r"[A-Za-z][\w+.-]*://[^\s'\"<>|,]+")
 
 
 class InputFile(NamedTuple):
@@ -34,6 +37,15 @@ def public_path(path: str) -> str:
     return f"{scheme}{REMOTE}{host.rpartition('@')[2]}{slash}{name}"
 
 
+def redacted(text: str) -> str:
+    """Return a text in which URLs stand as `public_path` gives them.
+
+    >>> redacted("files: 'https://me:secret@host/a.root?token=secret' is no file")
+    "files: 'https://host/a.root' is no file"
+    """
+    return URL.sub(lambda match: public_path(match[0]), text)
+
+
 def without_secrets(text: str, path: str) -> str:
     """Return a text in which the secret parts of a path do not occur (see `public_path`)."""
     if public_path(path) == path:
@@ -41,7 +53,7 @@ def without_secrets(text: str, path: str) -> str:
     user, at, _ = path.partition(REMOTE)[2].partition("/")[0].rpartition("@")
     query = path.partition("?")[2]
     values = [value.partition("=")[2] for value in query.split("&")]
-    for secret in [path, f"{user}{at}", query, *user.split(":"), *values]:
+    for secret in [path, f"{user}{at}", query, *user.split(":"), *values, *map(unquote, values)]:
         if secret:
             text = text.replace(secret, public_path(secret) if secret == path else "...")
     return text
@@ -57,7 +69,7 @@ def expand_variables(path: str) -> str:
     texts = [os.path.expandvars(text) for text in path.split("$$")]
     expanded = os.path.expanduser("$".join(texts))  # noqa: PTH111 -- a glob or a URL is no path
     if any("$" in text for text in texts):
-        msg = f"{path!r} names an environment variable that is not set: export it, or write $$ for a plain $"
+        msg = f"{public_path(path)!r} names an environment variable that is not set: set it, or write $$ for $"
         raise ValueError(msg)
     return expanded
 

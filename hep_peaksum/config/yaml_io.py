@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from hep_peaksum.config.paths import redacted
+
 MAX_LINE = 480
 
 
@@ -26,7 +28,7 @@ class ConfigError(ValueError):
     """A config that cannot be run. `problems` holds one line for each problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(shorten(problem) for problem in problems)
+        self.problems = tuple(shorten(redacted(problem)) for problem in problems)
         super().__init__("\n".join(self.problems))
 
 

@@ -260,7 +260,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         """Return the record of a chunk whose part has been written."""
         bins = {name: filled_bins(histogram) for name, histogram in tally.histograms.items()}
         counts = {**vars(tally), "histograms": bins}
-        return Record(file=public_path(metadata["filename"]), fingerprint=self.fingerprint, **counts)
+        path, uuid = public_path(metadata["filename"]), metadata["fileuuid"]
+        return Record(file=path, uuid=uuid, fingerprint=self.fingerprint, **counts)
 
 
 def _batched(

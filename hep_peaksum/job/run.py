@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Collection, Mapping, Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,11 +13,11 @@ from pkgutil import resolve_name
 from typing import Any
 
 import hist
+from coffea.processor.executor import WorkItem
 
 from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, PLOTS, SUMMARY
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import Files
-from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.coffea_patches import no_printed_tracebacks
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.executors import Workers
@@ -41,7 +42,7 @@ from hep_peaksum.results.checkpoints import (
     remove_leftovers,
     write_json,
 )
-from hep_peaksum.results.folder import changed_files, check_unused, locked_directory, open_directory
+from hep_peaksum.results.folder import check_unused, locked_directory, open_directory, take_changed
 from hep_peaksum.results.manifest import LOSSES, Loss, Manifest, fingerprint
 
 
@@ -128,7 +129,7 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
         remove_leftovers(directory)
         totals = {name: DatasetTotal.empty(config) for name in files}
         pending = _add_finished(totals, directory, plan.items, fingerprint(config))
-        losses = [*plan.lost, *_process(config, [plan.items[chunk] for chunk in pending], workers)]
+        losses = [*plan.lost, *_process(config, list(pending.values()), workers)]
     processed = time.perf_counter()
     _add_finished(totals, directory, pending, fingerprint(config))
     check_account(plan, totals, losses)
@@ -153,7 +154,7 @@ def _plan(config: Config, manifest: Manifest, files: Files, choices: RunChoices,
     metadata = read_metadata(config, files, manifest.file_metadata(files), workers)
     check_duplicates(config, files, metadata)
     if changed := manifest.add_metadata(metadata):
-        raise ConfigError([f"output.directory: {directory} {changed_files(changed)}"])
+        take_changed(manifest, changed, redo=choices.redo_changed)
     has_parts = {name for name in dataset_folders(directory) if recorded_chunks(directory, name)}
     known_types = {name: entry.types for name, entry in manifest.datasets.items() if name in has_parts}
     types = decide_types(config, files, metadata, known_types)
@@ -169,7 +170,9 @@ def _plan(config: Config, manifest: Manifest, files: Files, choices: RunChoices,
         finished=finished,
         types=types,
     )
-    check_unused(manifest, files, plan.items, discard=choices.discard_unused, max_events=choices.max_events)
+    check_unused(
+        manifest, files, plan.items, plan.lost, discard=choices.discard_unused, max_events=choices.max_events
+    )
     return plan
 
 
@@ -186,14 +189,14 @@ def _process(config: Config, items: Sequence[Any], workers: Workers) -> list[Los
 
 
 def _add_finished(
-    totals: Mapping[str, DatasetTotal], directory: Path, chunks: Collection[Chunk], job: str
-) -> list[Chunk]:
+    totals: Mapping[str, DatasetTotal], directory: Path, items: Mapping[Chunk, WorkItem], job: str
+) -> dict[Chunk, WorkItem]:
     """Add the chunks that this job, given by its fingerprint, has finished; return the others."""
-    pending = []
-    for chunk in chunks:
+    pending = {}
+    for chunk, item in items.items():
         record = finished_record(directory, chunk, job)
-        if record is None:
-            pending.append(chunk)
+        if record is None or record.uuid != str(uuid.UUID(bytes=item.fileuuid)):
+            pending[chunk] = item
         else:
             totals[chunk.dataset].add(chunk, record)
     return pending

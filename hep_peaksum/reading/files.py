@@ -16,7 +16,7 @@ import xxhash
 
 from hep_peaksum.config.inputs import SCHEMAS
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import REMOTE, InputFile, expand_files, public_path, without_secrets
+from hep_peaksum.config.paths import REMOTE, InputFile, expand_files, public_path, redacted, without_secrets
 from hep_peaksum.config.sections import RunOptions
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.reading.remote import check_protocol, reading_options
@@ -186,7 +186,7 @@ def error_message(path: str, error: BaseException) -> str:
     """Return one line that names the file and the cause of an error, without what coffea wrapped around it."""
     while error.__cause__ is not None and not isinstance(error, DAMAGED):
         error = error.__cause__
-    text = without_secrets(" ".join(str(error).split()), path) or type(error).__name__
+    text = redacted(without_secrets(" ".join(str(error).split()), path)) or type(error).__name__
     is_remote, path = REMOTE in path, public_path(path)
     if text.startswith(f"{path}: "):
         return text

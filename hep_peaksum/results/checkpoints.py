@@ -63,6 +63,11 @@ class Chunk:
         """The name of part and record, without suffix; sorted by name, chunks are in event order."""
         return PART.format(file_number=self.file_number, start=self.start, stop=self.stop)
 
+    @property
+    def full_name(self) -> str:
+        """The dataset and the name."""
+        return f"{self.dataset}/{self.name}"
+
     def part(self, directory: Path) -> Path:
         """Return the path of the clusters."""
         return directory / self.dataset / PARTS / f"{self.name}{PART_SUFFIX}"
@@ -77,12 +82,13 @@ FilledBins = tuple[list[int], list[float]]
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a finished chunk; `fingerprint` is that of the job that made it.
+    """What is known of a finished chunk, `uuid` of the file it was read from, `fingerprint` of the job.
 
     Of every histogram only the bins that are filled: their flat indices, overflow included, and their contents.
     """
 
     file: str
+    uuid: str
     fingerprint: str
     n_events: int
     n_clusters: Mapping[str, int]
@@ -105,7 +111,7 @@ def commit(
     part = chunk.part(directory)
     parquet.write_part(blocks, part)
     record = replace(make_record(), part_bytes=part.stat().st_size, part_xxh3=checksum(part))
-    body = json.dumps({"chunk": chunk.name, **vars(record)}, separators=(",", ":")).encode()
+    body = json.dumps({"chunk": chunk.full_name, **vars(record)}, separators=(",", ":")).encode()
     with atomic_write(chunk.record(directory)) as file:
         file.write(b'{"xxh3":"%s","record":%s}' % (xxhash.xxh3_64_hexdigest(body).encode(), body))
 
@@ -132,7 +138,7 @@ def read_record(directory: Path, chunk: Chunk, *, verify: bool = True) -> Record
         match = SEALED.fullmatch(path.read_bytes())
         is_whole = match is not None and xxhash.xxh3_64_hexdigest(match[2]).encode() == match[1]
         content = json.loads(match[2]) if match and is_whole else {}
-        is_whole &= content.pop("chunk", None) == chunk.name
+        is_whole &= content.pop("chunk", None) == chunk.full_name
         record = Record(**content)
     except (OSError, TypeError) as error:
         reason = "missing" if isinstance(error, FileNotFoundError) else "damaged"

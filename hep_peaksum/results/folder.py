@@ -7,8 +7,9 @@ is found by its name and its place on disk; no content of a file decides it.
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, MANIFEST, PARTS, PLOTS, RECORDS, SOFTWARE, SUMMARY
 from hep_peaksum.config.load import file_key
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import Files, file_state, public_path
+from hep_peaksum.config.paths import REMOTE, Files, file_state, public_path
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.results.checkpoints import (
     Chunk,
@@ -29,10 +30,14 @@ from hep_peaksum.results.checkpoints import (
     remove_leftovers,
 )
 from hep_peaksum.results.lock import locked
-from hep_peaksum.results.manifest import Content, Manifest, ManifestError, fingerprint, read_manifest
+from hep_peaksum.results.manifest import Content, Loss, Manifest, ManifestError, fingerprint, read_manifest
 
 REMEDY = "choose another directory, or start over with hep-peaksum run --restart, which removes its results"
 MANY_CHANGED = 5
+# What a summary, and the account of a dataset in it, hold at least.
+SUMMARY_KEYS = {"config", "thresholds", "identity", "datasets", "losses", "n_chunks"}
+ACCOUNT = {"n_events", "n_clusters", "n_outside", "files"}
+PNG = b"\x89PNG"
 HEAD_BYTES = 1024  # a picture of ours names this program in its head
 
 
@@ -79,6 +84,7 @@ def open_directory(
         If the folder cannot be written, or holds the results of another job or of files that have changed.
     """
     try:
+        _check_places(directory, files)
         if restart:
             remove_results(directory)
         content = None if restart else _own_manifest(directory, config)
@@ -90,6 +96,19 @@ def open_directory(
     except ValueError as error:
         raise ConfigError([f"output.directory: {directory} {error}"]) from None
     return manifest
+
+
+def _check_places(directory: Path, files: Files) -> None:
+    """Raise a ValueError if what would be written is an input file, or lies behind a link."""
+    for name, inputs in files.items():
+        for folder in (directory / name, directory / name / PARTS, directory / name / RECORDS):
+            if folder.is_symlink():
+                msg = f"holds a link, {folder}: replace it with a folder, or choose another directory"
+                raise ValueError(msg)
+        for path in {path for path, _ in inputs if REMOTE not in path}:
+            if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory)):
+                msg = f"holds an input file, {path}: choose another directory"
+                raise ValueError(msg)
 
 
 def _unwritable(directory: Path, error: OSError) -> ConfigError:
@@ -109,6 +128,10 @@ def _own_manifest(directory: Path, config: Config) -> Content | None:
     if content is None:
         if has_work:
             msg = f"holds parts without a manifest: {REMEDY}"
+            raise ValueError(msg)
+        foreign = [name for name in (SUMMARY, HISTOGRAMS) if (directory / name).exists()]
+        if foreign:
+            msg = f"holds {foreign[0]} without a manifest: {REMEDY}"
             raise ValueError(msg)
         return None
     if content.fingerprint != fingerprint(config):
@@ -145,6 +168,26 @@ def _take_changes(manifest: Manifest, files: Files, *, redo_changed: bool) -> No
         remove_chunks(manifest.directory, chunks)
 
 
+def take_changed(manifest: Manifest, changed: Iterable[tuple[str, str]], *, redo: bool) -> None:
+    """Remove the chunks of files, given by dataset and path, of which only reading showed that they changed.
+
+    Raises
+    ------
+    ConfigError
+        Unless they are to be processed again, and if chunks of them are finished.
+    """
+    finished: dict[str, list[Chunk]] = {}
+    for dataset, path in changed:
+        numbers = manifest.file_numbers(dataset, path)
+        chunks = [c for c in recorded_chunks(manifest.directory, dataset) if c.file_number in numbers]
+        finished.setdefault(public_path(path), []).extend(chunks)
+    paths = [path for path, chunks in finished.items() if chunks]
+    if paths and not redo:
+        raise ConfigError([f"output.directory: {manifest.directory} {changed_files(paths)}"])
+    for chunks in finished.values():
+        remove_chunks(manifest.directory, chunks)
+
+
 def changed_files(paths: Collection[str]) -> str:
     """Return what to say of input files that have changed since their chunks were finished."""
     names = ", ".join(list(paths)[:MANY_CHANGED])
@@ -169,26 +212,40 @@ def remove_results(directory: Path) -> None:
     for dataset in dataset_folders(directory):
         for _, path in list(chunk_files(directory, dataset)):
             path.unlink(missing_ok=True)
-        for form in FORMATS.values():
-            path = directory / dataset / form.file
-            if path.is_file():
-                path.unlink()
+        _remove_merged(directory / dataset)
     remove_leftovers(directory)
     for dataset in dataset_folders(directory):
         for path in (directory / dataset / RECORDS, directory / dataset / PARTS, directory / dataset):
             with suppress(OSError):  # it holds files of others
                 path.rmdir()
     (directory / HISTOGRAMS).unlink(missing_ok=True)
-    for path in (directory / PLOTS).glob("*"):
-        if path.is_file() and SOFTWARE.encode() in path.read_bytes()[:HEAD_BYTES]:
+    plots = [] if (directory / PLOTS).is_symlink() else (directory / PLOTS).glob("*.png")
+    for path in plots:
+        head = path.read_bytes()[:HEAD_BYTES] if path.is_file() else b""
+        if head.startswith(PNG) and SOFTWARE.encode() in head:
             path.unlink()
     (directory / MANIFEST).unlink(missing_ok=True)
 
 
+def _remove_merged(folder: Path) -> None:
+    """Remove the files of a dataset that are merged from its parts."""
+    for form in FORMATS.values():
+        if (folder / form.file).is_file():
+            (folder / form.file).unlink()
+
+
 def check_unused(
-    manifest: Manifest, files: Files, used: Collection[Chunk], *, discard: bool, max_events: int | None
+    manifest: Manifest,
+    files: Files,
+    used: Collection[Chunk],
+    lost: Iterable[Loss],
+    *,
+    discard: bool,
+    max_events: int | None,
 ) -> None:
     """Refuse to go on if finished chunks would not be part of the results, or remove them if asked to.
+
+    Those of files that are lost, because they cannot be read now, are kept.
 
     Raises
     ------
@@ -197,11 +254,15 @@ def check_unused(
     """
     directory, used = manifest.directory, set(used)
     recorded = [chunk for name in dataset_folders(directory) for chunk in recorded_chunks(directory, name)]
-    unused = [chunk for chunk in recorded if chunk not in used]
+    numbers = ((loss.dataset, manifest.file_numbers(loss.dataset, loss.file)) for loss in lost)
+    kept = {(dataset, number) for dataset, several in numbers for number in several}
+    unused = [each for each in recorded if each not in used and (each.dataset, each.file_number) not in kept]
     if not unused:
         return
     if discard:
         remove_chunks(directory, unused)
+        for name in {chunk.dataset for chunk in unused} - set(files):
+            _remove_merged(directory / name)
         return
     reasons: dict[str, int] = defaultdict(int)
     for chunk in unused:
@@ -279,11 +340,12 @@ def _read_summary(directory: Path) -> Mapping[str, Any] | None:
     path = directory / SUMMARY
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(content, dict) and isinstance(content["datasets"], dict):
-            return content
+        accounts = content["datasets"].values()
+        if content.keys() >= SUMMARY_KEYS and all(each.keys() >= ACCOUNT for each in accounts):
+            return dict(content)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     msg = f"{path} is damaged: run the same command again, which writes it anew"
     raise ValueError(msg)

@@ -78,7 +78,7 @@ class DatasetEntry(_Section):
     """A dataset: its number, its files by path (``path:tree`` where a file has more than one tree in use).
 
     `types` are those of the branches that decide on the columns of the results: how many lists the numbers lie
-    in, and what they are. The entry of a file holds those of its own that differ.
+    in, and what they are. The entry of a file holds those of its own.
     """
 
     number: int
@@ -163,6 +163,11 @@ class Manifest:
         entry = self.datasets[dataset].entry(path, tree)
         return self.datasets[dataset].number, entry.number if entry else 0
 
+    def file_numbers(self, dataset: str, path: str) -> set[int]:
+        """Return the numbers of a file, one for each of its trees."""
+        name, entries = public_path(path), self.datasets[dataset].files
+        return {entry.number for key, entry in entries.items() if key in (name, f"{name}:{entry.tree}")}
+
     def file_metadata(self, files: Files) -> dict[FileMeta, Any]:
         """Return the metadata of local files that an earlier run opened: they need not be opened again."""
         return {
@@ -171,36 +176,33 @@ class Manifest:
                 "uuid": bytes.fromhex(entry.uuid),
                 "state": (entry.size, entry.mtime),
                 "n_bytes": entry.size,
-                "types": {**self.datasets[name].types, **entry.types},
+                "types": entry.types,
             }
             for name, path, entry in self.entries(files)
             if entry.uuid is not None and entry.n_entries is not None and entry.size is not None
         }
 
-    def add_metadata(self, metadata: Mapping[FileMeta, Any]) -> list[str]:
-        """Store UUIDs and numbers of entries; return the paths of files that are different ones now."""
-        changed = []
+    def add_metadata(self, metadata: Mapping[FileMeta, Any]) -> list[tuple[str, str]]:
+        """Store UUIDs and numbers of entries; return dataset and path of files that are different ones now."""
+        changed: list[tuple[str, str]] = []
         for item, content in metadata.items():
             entry = self.datasets[item.dataset].entry(item.filename, item.treename)
             if LOSSES in content or entry is None:
                 continue
             found = (content["uuid"].hex(), content["numentries"])
             if entry.uuid is not None and (entry.uuid, entry.n_entries) != found:
-                changed.append(public_path(item.filename))
+                changed.append((item.dataset, item.filename))
             entry.uuid, entry.n_entries = found
         return changed
 
     def set_types(self, types: Mapping[str, Mapping[str, Any]], metadata: Mapping[FileMeta, Any]) -> None:
-        """Store the types of every dataset, and of every file those that differ."""
+        """Store the types of every dataset and of every file."""
         for name, decided in types.items():
             self.datasets[name].types = dict(decided)
         for item, content in metadata.items():
             entry = self.datasets[item.dataset].entry(item.filename, item.treename)
             if entry is not None and "types" in content:
-                decided = types.get(item.dataset, {})
-                entry.types = {
-                    b: tuple(t) for b, t in content["types"].items() if tuple(t) != tuple(decided[b])
-                }
+                entry.types = dict(content["types"])
 
     def write(self) -> None:
         """Write the manifest to its folder."""
