@@ -13,7 +13,8 @@ from hep_peaksum.clustering.fields import FOUR_VECTOR, fields_of, net_sum, sum_i
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.kernels import Array, event_offsets, get_kernel, offsets_after_mask
 from hep_peaksum.settings.model import PeakSumSettings
-from hep_peaksum.settings.thresholds import in_sigmas, passes
+from hep_peaksum.settings.thresholds import passes
+from hep_peaksum.settings.units import in_sigmas
 
 if TYPE_CHECKING:
     import awkward as ak

@@ -16,7 +16,8 @@ from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, Peaks, Rule, Search, absent, accumulator, get_kernel
 from hep_peaksum.settings.model import PeakSumSettings
-from hep_peaksum.settings.thresholds import in_sigmas, inclusive_bound, passes
+from hep_peaksum.settings.thresholds import inclusive_bound, passes
+from hep_peaksum.settings.units import in_sigmas
 
 
 class SearchPlan(NamedTuple):

@@ -21,7 +21,8 @@ from hep_peaksum.geometry.grid import AxisWord, Grid, from_dense
 from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.settings.frozen_model import FrozenModel
-from hep_peaksum.settings.thresholds import Count, Number, in_sigmas, inclusive_bound, parse_threshold
+from hep_peaksum.settings.thresholds import Count, Number, inclusive_bound, parse_threshold
+from hep_peaksum.settings.units import in_sigmas
 
 SCHEMAS = {
     "base": "BaseSchema",

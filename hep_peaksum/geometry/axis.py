@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
-from hep_peaksum.settings.thresholds import NUMBER, Size, finite_number
+from hep_peaksum.settings.thresholds import Size, finite_number
+from hep_peaksum.settings.units import NUMBER
 
 TWO_PI = 2 * math.pi
 MAX_LABELS = 1_000_000

@@ -18,7 +18,8 @@ from hep_peaksum.job.planning import Plan
 from hep_peaksum.job.processor import empty_tally
 from hep_peaksum.results.checkpoints import Chunk, Record, add_filled_bins
 from hep_peaksum.results.manifest import Loss
-from hep_peaksum.settings.thresholds import in_sigmas, inclusive_bound
+from hep_peaksum.settings.thresholds import inclusive_bound
+from hep_peaksum.settings.units import in_sigmas
 
 
 @dataclass

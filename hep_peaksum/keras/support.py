@@ -18,7 +18,8 @@ from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Offset, Periodic, SearchCell
 from hep_peaksum.settings.model import PeakSumSettings
-from hep_peaksum.settings.thresholds import Threshold, in_sigmas, inclusive_bound
+from hep_peaksum.settings.thresholds import Threshold, inclusive_bound
+from hep_peaksum.settings.units import in_sigmas
 
 Layers = Literal["each", "sum"]
 Returns = Literal["map", "mask", "both", "leading"]

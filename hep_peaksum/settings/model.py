@@ -13,8 +13,9 @@ from pydantic import Field, model_validator
 from hep_peaksum.kernels import KernelName, Offset, SearchCell
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.pileup import Pileup, PileupEstimate, pileup_problems
-from hep_peaksum.settings.thresholds import Count, Depth, Number, Threshold, in_sigmas
+from hep_peaksum.settings.thresholds import Count, Depth, Number, Threshold
 from hep_peaksum.settings.tie_rules import TIE_RULES, TieRule
+from hep_peaksum.settings.units import in_sigmas
 from hep_peaksum.settings.windows import (
     NOT_GATED,
     SumCell,

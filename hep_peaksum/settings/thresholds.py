@@ -1,13 +1,11 @@
-"""Numbers, energies such as "4 GeV", multiples of the noise such as "5 sigma"; and the exact bounds they mean.
+"""Numbers and thresholds as users give them, and the exact bounds they mean.
 
-The only place where energies are parsed. "Value > threshold" on float64 or int64 cells is always
-"value >= bound" for a bound that is one of them.
+"Value > threshold" on float64 or int64 cells is always "value >= bound" for a bound that is one of them.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -15,47 +13,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from hep_peaksum.kernels import Array
-
-ENERGY_UNITS = {"eV": "1e-9", "keV": "1e-6", "MeV": "1e-3", "GeV": "1", "TeV": "1e3"}
-NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-
-
-def exact(number: float | str) -> Fraction:
-    """Return the number as it is written: 0.1 is one tenth, not the nearest float.
-
-    >>> exact(0.1)
-    Fraction(1, 10)
-    """
-    return Fraction(str(number))
-
-
-def energy_in_gev(text: str) -> Fraction:
-    """Return an energy such as ``"0.5 GeV"`` in GeV, exactly.
-
-    Raises
-    ------
-    ValueError
-        If the text is not a number and one of eV, keV, MeV, GeV, TeV.
-
-    >>> energy_in_gev("500 MeV")
-    Fraction(1, 2)
-    """
-    match = re.fullmatch(rf"\s*({NUMBER})\s*({'|'.join(ENERGY_UNITS)})\s*", text)
-    if not match:
-        msg = f"{text!r} is not an energy: write a number and one of {', '.join(ENERGY_UNITS)}, as in '4 GeV'"
-        raise ValueError(msg)
-    return exact(match[1]) * Fraction(ENERGY_UNITS[match[2]])
-
-
-def in_sigmas(threshold: object) -> float | None:
-    """Return the number of sigma in a threshold such as ``"5 sigma"``, or None for any other threshold.
-
-    >>> in_sigmas("5 sigma"), in_sigmas("4 GeV"), in_sigmas(3)
-    (5.0, None, None)
-    """
-    match = re.fullmatch(rf"\s*({NUMBER})\s*sigmas?\s*", threshold) if isinstance(threshold, str) else None
-    return float(match[1]) if match else None
-
+from hep_peaksum.settings.units import ENERGY_UNITS, NUMBER, energy_in_gev, exact, in_sigmas
 
 # The largest number that float64 can hold.
 LARGEST = int(np.finfo(np.float64).max)

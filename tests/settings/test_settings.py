@@ -14,7 +14,8 @@ from strategies import windows
 
 from hep_peaksum.kernels import NEIGHBOUR_WINS, SEED_WINS
 from hep_peaksum.settings.model import PeakSumSettings
-from hep_peaksum.settings.thresholds import energy_in_gev, exact, inclusive_bound
+from hep_peaksum.settings.thresholds import inclusive_bound
+from hep_peaksum.settings.units import energy_in_gev, exact
 from hep_peaksum.settings.windows import Box
 
 TAU_WINDOW = """
