@@ -100,13 +100,14 @@ def open_directory(
 
 def _check_places(directory: Path, files: Files) -> None:
     """Raise a ValueError if what would be written is an input file, or lies behind a link."""
+    inside = os.path.join(os.path.realpath(directory), "")  # noqa: PTH118 -- with a separator at its end
     for name, inputs in files.items():
         for folder in (directory / name, directory / name / PARTS, directory / name / RECORDS):
             if folder.is_symlink():
                 msg = f"holds a link, {folder}: replace it with a folder, or choose another directory"
                 raise ValueError(msg)
-        for path in {path for path, _ in inputs if REMOTE not in path}:
-            if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory)):
+        for path, _ in inputs:
+            if REMOTE not in path and os.path.realpath(path).startswith(inside):
                 msg = f"holds an input file, {path}: choose another directory"
                 raise ValueError(msg)
 
