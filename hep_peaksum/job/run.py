@@ -36,9 +36,8 @@ from hep_peaksum.reading.files import find_files
 from hep_peaksum.results import root_files
 from hep_peaksum.results.checkpoints import (
     Chunk,
-    dataset_folders,
+    all_recorded_chunks,
     finished_record,
-    recorded_chunks,
     remove_leftovers,
     write_json,
 )
@@ -150,17 +149,17 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
 
 def _plan(config: Config, manifest: Manifest, files: Files, choices: RunChoices, workers: Workers) -> Plan:
     """Return the chunks of the job; finished ones that are not among them are refused or removed."""
-    directory = manifest.directory
     metadata = read_metadata(config, files, manifest.file_metadata(files), workers)
     check_duplicates(config, files, metadata)
     if changed := manifest.add_metadata(metadata):
         take_changed(manifest, changed, redo=choices.redo_changed)
-    has_parts = {name for name in dataset_folders(directory) if recorded_chunks(directory, name)}
-    known_types = {name: entry.types for name, entry in manifest.datasets.items() if name in has_parts}
+    finished = all_recorded_chunks(manifest.directory)
+    known_types = {
+        name: manifest.datasets[name].types for name in {chunk.dataset for chunk in finished} & files.keys()
+    }
     types = decide_types(config, files, metadata, known_types)
     manifest.set_types(types, metadata)
     manifest.write()
-    finished = [chunk for name in dataset_folders(directory) for chunk in recorded_chunks(directory, name)]
     plan = plan_job(
         config,
         files,
@@ -170,8 +169,9 @@ def _plan(config: Config, manifest: Manifest, files: Files, choices: RunChoices,
         finished=finished,
         types=types,
     )
+    unused = [chunk for chunk in finished if chunk not in plan.items]
     check_unused(
-        manifest, files, plan.items, plan.lost, discard=choices.discard_unused, max_events=choices.max_events
+        manifest, files, unused, plan.lost, discard=choices.discard_unused, max_events=choices.max_events
     )
     return plan
 

@@ -179,6 +179,11 @@ def recorded_chunks(directory: Path, dataset: str) -> list[Chunk]:
     return sorted(chunk for chunk in chunks if chunk is not None)
 
 
+def all_recorded_chunks(directory: Path) -> list[Chunk]:
+    """Return the chunks of all datasets that have a record."""
+    return [chunk for name in dataset_folders(directory) for chunk in recorded_chunks(directory, name)]
+
+
 def part_paths(directory: Path, dataset: str) -> list[Path]:
     """Return the parts of a dataset, in event order."""
     paths = (directory / dataset / PARTS).glob(f"*{PART_SUFFIX}")

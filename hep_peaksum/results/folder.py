@@ -22,6 +22,7 @@ from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.results.checkpoints import (
     Chunk,
     DamagedError,
+    all_recorded_chunks,
     chunk_files,
     dataset_folders,
     read_record,
@@ -118,7 +119,7 @@ def _unwritable(directory: Path, error: OSError) -> ConfigError:
 
 def _own_manifest(directory: Path, config: Config) -> Content | None:
     """Return the manifest if the folder is free for this job, or holds its results; else raise a ValueError."""
-    has_work = any(recorded_chunks(directory, name) for name in dataset_folders(directory))
+    has_work = bool(all_recorded_chunks(directory))
     try:
         content = read_manifest(directory)
     except ManifestError as error:
@@ -238,7 +239,7 @@ def _remove_merged(folder: Path) -> None:
 def check_unused(
     manifest: Manifest,
     files: Files,
-    used: Collection[Chunk],
+    unused: Collection[Chunk],
     lost: Iterable[Loss],
     *,
     discard: bool,
@@ -253,11 +254,10 @@ def check_unused(
     ConfigError
         With one line that says which they are, and why they are not used.
     """
-    directory, used = manifest.directory, set(used)
-    recorded = [chunk for name in dataset_folders(directory) for chunk in recorded_chunks(directory, name)]
+    directory = manifest.directory
     numbers = ((loss.dataset, manifest.file_numbers(loss.dataset, loss.file)) for loss in lost)
     kept = {(dataset, number) for dataset, several in numbers for number in several}
-    unused = [each for each in recorded if each not in used and (each.dataset, each.file_number) not in kept]
+    unused = [chunk for chunk in unused if (chunk.dataset, chunk.file_number) not in kept]
     if not unused:
         return
     if discard:
