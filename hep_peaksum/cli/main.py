@@ -286,7 +286,7 @@ def status(directory: str, *, verify: bool) -> int:
     from rich.markup import escape
 
     from hep_peaksum.cli import tables
-    from hep_peaksum.results.folder import read_status
+    from hep_peaksum.results.status import read_status
 
     state = read_status(Path(directory), verify=verify)
     console = tables.open_console()

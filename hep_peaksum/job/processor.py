@@ -23,7 +23,7 @@ from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import ClusterTable, cluster_table, jagged_clusters
 from hep_peaksum.config.load import parse_job
 from hep_peaksum.config.model import Job
-from hep_peaksum.config.paths import expand_files, public_path
+from hep_peaksum.config.paths import expand_files
 from hep_peaksum.config.sections import Dataset
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits
@@ -260,8 +260,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         """Return the record of a chunk whose part has been written."""
         bins = {name: filled_bins(histogram) for name, histogram in tally.histograms.items()}
         counts = {**vars(tally), "histograms": bins}
-        path, uuid = public_path(metadata["filename"]), metadata["fileuuid"]
-        return Record(file=path, uuid=uuid, fingerprint=self.fingerprint, **counts)
+        origin = {"uuid": metadata["fileuuid"], "numbers": self._numbers(metadata)}
+        return Record(fingerprint=self.fingerprint, **origin, **counts)
 
 
 def _batched(

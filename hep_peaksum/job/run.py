@@ -17,7 +17,7 @@ from coffea.processor.executor import WorkItem
 
 from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, PLOTS, SUMMARY
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import Files
+from hep_peaksum.config.paths import Files, public_path
 from hep_peaksum.job.coffea_patches import no_printed_tracebacks
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.executors import Workers
@@ -34,12 +34,14 @@ from hep_peaksum.job.summary import (
 from hep_peaksum.plotting import canvas, histograms
 from hep_peaksum.reading.files import find_files
 from hep_peaksum.results import root_files
-from hep_peaksum.results.checkpoints import (
-    Chunk,
+from hep_peaksum.results.atomic_write import write_json
+from hep_peaksum.results.checkpoints import Chunk, Record
+from hep_peaksum.results.chunk_files import (
     all_recorded_chunks,
-    finished_record,
+    bring_together,
+    finished_records,
+    read_record,
     remove_leftovers,
-    write_json,
 )
 from hep_peaksum.results.folder import check_unused, locked_directory, open_directory, take_changed
 from hep_peaksum.results.manifest import LOSSES, Loss, Manifest, fingerprint
@@ -127,12 +129,14 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
         (directory / SUMMARY).unlink(missing_ok=True)  # it exists only for complete results
         remove_leftovers(directory)
         totals = {name: DatasetTotal.empty(config) for name in files}
-        pending = _add_finished(totals, directory, plan.items, fingerprint(config))
+        pending = _add_stored(totals, directory, plan.items, fingerprint(config))
         losses = [*plan.lost, *_process(config, list(pending.values()), workers)]
     processed = time.perf_counter()
-    _add_finished(totals, directory, pending, fingerprint(config))
+    _add_processed(totals, directory, pending, fingerprint(config))
     check_account(plan, totals, losses)
     _write_results(config, directory, totals)
+    for name in totals:
+        bring_together(directory, name)
     summary = {
         "config": public_config(config),
         "thresholds": thresholds(config),
@@ -188,18 +192,34 @@ def _process(config: Config, items: Sequence[Any], workers: Workers) -> list[Los
     return list(output["out"].get(LOSSES, []))
 
 
-def _add_finished(
+def _add_stored(
     totals: Mapping[str, DatasetTotal], directory: Path, items: Mapping[Chunk, WorkItem], job: str
 ) -> dict[Chunk, WorkItem]:
-    """Add the chunks that this job, given by its fingerprint, has finished; return the others."""
-    pending = {}
-    for chunk, item in items.items():
-        record = finished_record(directory, chunk, job)
-        if record is None or record.uuid != str(uuid.UUID(bytes=item.fileuuid)):
-            pending[chunk] = item
-        else:
-            totals[chunk.dataset].add(chunk, record)
+    """Add all chunks that earlier runs of this job, given by its fingerprint, finished; return the others."""
+    pending = dict(items)
+    for name in totals:
+        for chunk, record in finished_records(directory, name):
+            if chunk in pending and _add(totals, chunk, pending[chunk], record, job):
+                del pending[chunk]
     return pending
+
+
+def _add_processed(
+    totals: Mapping[str, DatasetTotal], directory: Path, items: Mapping[Chunk, WorkItem], job: str
+) -> None:
+    """Add the chunks that this run has processed."""
+    for chunk, item in items.items():
+        record = read_record(directory, chunk)
+        if record is not None:
+            _add(totals, chunk, item, record, job)
+
+
+def _add(totals: Mapping[str, DatasetTotal], chunk: Chunk, item: WorkItem, record: Record, job: str) -> bool:
+    """Add the record of a chunk if it is of this job; return whether it is."""
+    is_ours = record.is_of(job, str(uuid.UUID(bytes=item.fileuuid)), tuple(item.usermeta["numbers"]))
+    if is_ours:
+        totals[chunk.dataset].add(chunk, public_path(item.filename), record)
+    return is_ours
 
 
 def _write_results(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:

@@ -38,10 +38,10 @@ class DatasetTotal:
         tally = empty_tally(job)
         return cls(tally.histograms, Counter(tally.n_clusters), Counter(tally.n_outside))
 
-    def add(self, chunk: Chunk, record: Record) -> None:
-        """Add the record of a chunk."""
+    def add(self, chunk: Chunk, path: str, record: Record) -> None:
+        """Add the record of a chunk of a file."""
         self.chunks.append(chunk)
-        self.processed[record.file] += record.n_events
+        self.processed[path] += record.n_events
         self.n_clusters.update(record.n_clusters)
         self.n_outside.update(record.n_outside)
         for name, bins in record.histograms.items():

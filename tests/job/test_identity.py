@@ -27,7 +27,7 @@ def test_numbers_of_files_are_stable_when_files_are_added(write_events, job, tmp
     assert second.summary["n_chunks"] == {"total": 8, "reused": 4}
     assert "luminosityBlock = file number" in second.summary["identity"]
     manifest = json.loads((second.directory / "manifest.json").read_text())["datasets"]["toy"]["files"]
-    assert {Path(path).stem: file["number"] for path, file in manifest.items()} == {
+    assert {Path(path).stem: trees["Events"]["number"] for path, trees in manifest.items()} == {
         "b": 1,
         "d": 2,
         "a": 3,

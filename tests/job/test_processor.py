@@ -16,7 +16,8 @@ from coffea.nanoevents import BaseSchema
 from hep_peaksum import Axis, Grid, PeakSumProcessor, PeakSumSettings, block_sizes, find_clusters
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.coffea_runner import Runner
-from hep_peaksum.results.checkpoints import Chunk, read_record
+from hep_peaksum.results.checkpoints import Chunk
+from hep_peaksum.results.chunk_files import read_record
 
 JOB = yaml.safe_load("""
 grids:

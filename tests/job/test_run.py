@@ -104,8 +104,9 @@ def test_the_manifest_numbers_datasets_and_files(two_files, job):
     manifest = json.loads((result.directory / "manifest.json").read_text())
     toy = manifest["datasets"]["toy"]
     assert toy["number"] == 1
-    assert {path: file["number"] for path, file in toy["files"].items()} == {two_files[0]: 1, two_files[1]: 2}
-    assert [file["size"] for file in toy["files"].values()] == [Path(path).stat().st_size for path in two_files]
+    files = {path: trees["Events"] for path, trees in toy["files"].items()}
+    assert {path: file["number"] for path, file in files.items()} == {two_files[0]: 1, two_files[1]: 2}
+    assert [file["size"] for file in files.values()] == [Path(path).stat().st_size for path in two_files]
     assert manifest["job"] == parse_config(job(*two_files)).job()
 
 
