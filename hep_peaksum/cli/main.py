@@ -133,13 +133,12 @@ def run(file: str, overrides: Sequence[str], *, dry_run: bool, **choices: Any) -
         from hep_peaksum.cli import tables
 
         config = load(file, overrides)
+        from hep_peaksum.job.run import dry_run as dry_run_
         from hep_peaksum.job.run import run as run_
 
     console = tables.open_console()
     if dry_run:
-        from hep_peaksum.job.planning import plan_job
-
-        tables.print_plan(console, plan_job(config, max_events=choices["max_events"]))
+        tables.print_plan(console, dry_run_(config, **choices))
         formats = ", ".join(config.output.clusters)
         console.print(f"dry run: would write {formats} and histograms to {config.output.directory}")
         return DONE

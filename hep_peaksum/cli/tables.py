@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -130,13 +131,16 @@ def print_score(console: Console, score: Score) -> None:
 
 
 def print_plan(console: Console, plan: Plan) -> None:
-    """Print what a job would process."""
-    rows = table("dataset", "files", "entries", "chunks")
+    """Print what a job would process, what of it is finished, and which files cannot be read."""
+    rows, finished = table("dataset", "files", "entries", "chunks", "finished"), {*plan.finished}
     for name in dict.fromkeys(chunk.dataset for chunk in plan.items):
-        items = [item for chunk, item in plan.items.items() if chunk.dataset == name]
-        n_files = len({item.filename for item in items})
-        rows.add_row(name, str(n_files), str(sum(len(item) for item in items)), str(len(items)))
+        items = {chunk: item for chunk, item in plan.items.items() if chunk.dataset == name}
+        n_files, n_entries = len({each.filename for each in items.values()}), sum(map(len, items.values()))
+        counts = (n_files, n_entries, len(items), len(finished & items.keys()))
+        rows.add_row(name, *map(str, counts))
     console.print(rows)
+    for line in _losses([asdict(loss) for loss in plan.lost]):
+        console.print(line, soft_wrap=True)
 
 
 def print_unfinished(console: Console, datasets: Mapping[str, Iterable[int]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,6 @@ from hep_peaksum.job.executors import Workers
 from hep_peaksum.reading.columns import column
 from hep_peaksum.reading.files import (
     content_digest,
-    find_files,
     nano_events,
     one_line_errors,
     open_file,
@@ -33,10 +32,14 @@ FEW_FILES = 50
 
 
 class Plan(NamedTuple):
-    """The chunks of a job in event order, each with its work item of coffea, and unreadable files."""
+    """The chunks of a job in event order, each with its work item of coffea, and unreadable files.
+
+    `finished` are the chunks that lie in the results folder, whether or not the job uses them.
+    """
 
     items: dict[Chunk, WorkItem]
     lost: Sequence[Loss]
+    finished: Sequence[Chunk]
 
 
 def read_metadata(
@@ -156,13 +159,11 @@ def _casts(config: Config, decided: Types, own: Types) -> dict[str, str]:
 
 def plan_job(
     config: Config,
-    files: Files | None = None,
-    *,
+    files: Files,
+    metadata: Mapping[FileMeta, Any],
+    manifest: Manifest,
+    finished: Sequence[Chunk],
     max_events: int | None = None,
-    metadata: MutableMapping[FileMeta, Any] | None = None,
-    manifest: Manifest | None = None,
-    finished: Collection[Chunk] = (),
-    types: Mapping[str, Types] | None = None,
 ) -> Plan:
     """Return the chunks of a job: finished ones as they are, and chunks of `run.chunksize` between them.
 
@@ -170,36 +171,37 @@ def plan_job(
     ----------
     config
         As from `hep_peaksum.config.load.load_config`.
-    files
-        As from `find_files`, which is called by default.
-    max_events
-        Plan at most this many entries of every dataset.
-    metadata
-        As from `read_metadata`, which is called by default.
+    files, metadata
+        As from `find_files` and `read_metadata`.
     manifest
-        Where the numbers of datasets and files stand; without it they are counted.
+        Where the numbers of datasets and files stand; it is given the types of their branches.
     finished
         The chunks that an earlier run has finished, whatever its chunk size was.
-    types
-        As from `decide_types`, which is called by default.
+    max_events
+        Plan at most this many entries of every dataset.
+
+    Raises
+    ------
+    ConfigError
+        If the files of a dataset cannot be read as the same types (see `decide_types`).
     """
-    files = find_files(config) if files is None else files
-    if metadata is None:
-        with Workers(config.run) as workers:
-            metadata = read_metadata(config, files, {}, workers)
-    types = decide_types(config, files, metadata, {}) if types is None else types
+    known_types = {
+        name: manifest.datasets[name].types for name in {chunk.dataset for chunk in finished} & {*files}
+    }
+    types = decide_types(config, files, metadata, known_types)
+    manifest.set_types(types, metadata)
     ranges: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
     for chunk in finished:
         ranges[chunk.dataset, chunk.file_number].append((chunk.start, chunk.stop))
     items, lost = {}, []
-    for dataset_number, (name, inputs) in enumerate(files.items(), start=1):
+    for name, inputs in files.items():
         left = math.inf if max_events is None else max_events
-        for file_number, (path, tree) in enumerate(inputs, start=1):
+        for path, tree in inputs:
             known = metadata[InputMeta(name, path, tree)]
             if LOSSES in known:
                 lost.append(known[LOSSES])
                 continue
-            numbers = manifest.numbers(name, path, tree) if manifest else (dataset_number, file_number)
+            numbers = manifest.numbers(name, path, tree)
             n_entries = known["numentries"]
             n_planned = int(min(n_entries, left))
             left -= n_planned
@@ -211,7 +213,7 @@ def plan_job(
             ):
                 item = WorkItem(name, path, tree, start, stop, known["uuid"], usermeta)
                 items[Chunk(name, numbers[1], start, stop)] = item
-    return Plan(items, lost)
+    return Plan(items, lost, finished)
 
 
 def entry_ranges(

@@ -21,7 +21,7 @@ from hep_peaksum.config.paths import Files, public_path
 from hep_peaksum.job.coffea_patches import no_printed_tracebacks
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.executors import Workers
-from hep_peaksum.job.planning import Plan, check_duplicates, decide_types, plan_job, read_metadata
+from hep_peaksum.job.planning import Plan, check_duplicates, plan_job, read_metadata
 from hep_peaksum.job.summary import (
     NO_IDENTITY,
     VERSIONED,
@@ -43,7 +43,13 @@ from hep_peaksum.results.chunk_files import (
     read_record,
     remove_leftovers,
 )
-from hep_peaksum.results.folder import check_unused, locked_directory, open_directory, take_changed
+from hep_peaksum.results.folder import (
+    check_unused,
+    locked_directory,
+    look_into_directory,
+    open_directory,
+    take_changed,
+)
 from hep_peaksum.results.manifest import LOSSES, Loss, Manifest, fingerprint
 
 
@@ -151,6 +157,26 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
     return RunResult(directory, summary, {name: each.histograms for name, each in totals.items()})
 
 
+def dry_run(config: Config, **choices: Any) -> Plan:
+    """Return what `run` with the same choices would process, and write nothing.
+
+    Files are opened only if the manifest of the folder does not know them. Errors are those of `run`, except
+    for finished chunks that would not be used: these are among `Plan.finished`.
+    """
+    chosen, files = RunChoices(**choices), find_files(config)
+    manifest, finished = look_into_directory(
+        Path(config.output.directory),
+        config,
+        files,
+        restart=chosen.restart,
+        redo_changed=chosen.redo_changed,
+    )
+    with Workers(config.run) as workers:
+        metadata = read_metadata(config, files, manifest.file_metadata(files), workers)
+    check_duplicates(config, files, metadata)
+    return plan_job(config, files, metadata, manifest, finished, chosen.max_events)
+
+
 def _plan(config: Config, manifest: Manifest, files: Files, choices: RunChoices, workers: Workers) -> Plan:
     """Return the chunks of the job; finished ones that are not among them are refused or removed."""
     metadata = read_metadata(config, files, manifest.file_metadata(files), workers)
@@ -158,21 +184,8 @@ def _plan(config: Config, manifest: Manifest, files: Files, choices: RunChoices,
     if changed := manifest.add_metadata(metadata):
         take_changed(manifest, changed, redo=choices.redo_changed)
     finished = all_recorded_chunks(manifest.directory)
-    known_types = {
-        name: manifest.datasets[name].types for name in {chunk.dataset for chunk in finished} & files.keys()
-    }
-    types = decide_types(config, files, metadata, known_types)
-    manifest.set_types(types, metadata)
+    plan = plan_job(config, files, metadata, manifest, finished, choices.max_events)
     manifest.write()
-    plan = plan_job(
-        config,
-        files,
-        max_events=choices.max_events,
-        metadata=metadata,
-        manifest=manifest,
-        finished=finished,
-        types=types,
-    )
     unused = [chunk for chunk in finished if chunk not in plan.items]
     check_unused(
         manifest, files, unused, plan.lost, discard=choices.discard_unused, max_events=choices.max_events

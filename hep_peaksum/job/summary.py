@@ -16,7 +16,7 @@ from hep_peaksum.config.model import Config, Job
 from hep_peaksum.config.paths import InputFile, public_path
 from hep_peaksum.job.planning import Plan
 from hep_peaksum.job.processor import empty_tally
-from hep_peaksum.results.checkpoints import Chunk, Record, add_filled_bins
+from hep_peaksum.results.checkpoints import Chunk, Record, flat_contents
 from hep_peaksum.results.manifest import Loss
 from hep_peaksum.settings.thresholds import inclusive_bound
 from hep_peaksum.settings.units import in_sigmas
@@ -32,6 +32,9 @@ class DatasetTotal:
     processed: Counter[str] = field(default_factory=Counter)
     chunks: list[Chunk] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._contents = {name: flat_contents(histogram) for name, histogram in self.histograms.items()}
+
     @classmethod
     def empty(cls, job: Job) -> DatasetTotal:
         """Return empty histograms, and counts of 0."""
@@ -44,8 +47,8 @@ class DatasetTotal:
         self.processed[path] += record.n_events
         self.n_clusters.update(record.n_clusters)
         self.n_outside.update(record.n_outside)
-        for name, bins in record.histograms.items():
-            add_filled_bins(self.histograms[name], bins)
+        for name, (indices, values) in record.histograms.items():
+            self._contents[name][indices] += values
 
 
 def thresholds(config: Config) -> dict[str, dict[str, str]]:

@@ -62,11 +62,11 @@ class Chunk(NamedTuple):
 
     def part(self, directory: Path) -> Path:
         """Return the path of the clusters."""
-        return directory / self.dataset / PARTS / f"{self.name}{PART_SUFFIX}"
+        return Path(directory, self.dataset, PARTS, f"{self.name}{PART_SUFFIX}")
 
     def record(self, directory: Path) -> Path:
         """Return the path of the record."""
-        return directory / self.dataset / RECORDS / f"{self.name}{RECORD_SUFFIX}"
+        return Path(directory, self.dataset, RECORDS, f"{self.name}{RECORD_SUFFIX}")
 
 
 FilledBins = tuple[list[int], list[float]]
@@ -157,17 +157,11 @@ def check_part(part: Path, record: Record, *, verify: bool = True) -> None:
 
 def filled_bins(histogram: hist.Hist[Any]) -> FilledBins:
     """Return the bins of a histogram that are not 0, under- and overflow included."""
-    content = _flat(histogram)
+    content = flat_contents(histogram)
     filled = np.flatnonzero(content)
     return filled.tolist(), content[filled].tolist()
 
 
-def add_filled_bins(histogram: hist.Hist[Any], bins: FilledBins) -> None:
-    """Add filled bins (see `filled_bins`) to a histogram with the same axes."""
-    indices, values = bins
-    _flat(histogram)[indices] += values
-
-
-def _flat(histogram: hist.Hist[Any]) -> Any:
-    """Return the contents of a histogram in one dimension, as a view."""
+def flat_contents(histogram: hist.Hist[Any]) -> Any:
+    """Return the contents of a histogram, overflow included, as a view in one dimension."""
     return histogram.view(flow=True).reshape(-1, order="A")

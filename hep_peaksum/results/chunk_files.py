@@ -31,7 +31,7 @@ def dataset_folders(directory: Path) -> list[str]:
     """Return the names of the folders that hold chunks of a dataset; links are not followed."""
     return sorted(
         path.name
-        for path in directory.iterdir()
+        for path in directory.glob("*")
         if not path.is_symlink()
         and any((path / folder).is_dir() and not (path / folder).is_symlink() for folder in (PARTS, RECORDS))
     )

@@ -78,28 +78,58 @@ def open_directory(
     ConfigError
         If the folder cannot be written, or holds the results of another job or of files that have changed.
     """
-    try:
-        _check_places(directory, files)
+    with _one_line_errors(directory):
+        manifest, changed = _look_into(directory, config, files, restart=restart, redo_changed=redo_changed)
         if restart:
             remove_results(directory)
-        content = None if restart else _own_manifest(directory, config)
-        manifest = Manifest(directory, config, content.datasets if content else {})
-        _take_changes(manifest, files, redo_changed=redo_changed)
+        remove_chunks(directory, changed)
         manifest.write()
+    return manifest
+
+
+def look_into_directory(
+    directory: Path, config: Config, files: Files, *, restart: bool = False, redo_changed: bool = False
+) -> tuple[Manifest, list[Chunk]]:
+    """Return the manifest that `open_directory` would, and the chunks that are finished; nothing is written.
+
+    Errors are those of `open_directory`.
+    """
+    with _one_line_errors(directory):
+        manifest, changed = _look_into(directory, config, files, restart=restart, redo_changed=redo_changed)
+    return manifest, [] if restart else sorted({*all_recorded_chunks(directory)} - {*changed})
+
+
+def _look_into(
+    directory: Path, config: Config, files: Files, *, restart: bool, redo_changed: bool
+) -> tuple[Manifest, list[Chunk]]:
+    """Return the manifest, with numbers for new files, and the finished chunks of files that have changed."""
+    _check_places(directory, files)
+    content = None if restart else _own_manifest(directory, config)
+    manifest = Manifest(directory, config, content.datasets if content else {})
+    changed = _changed_chunks(manifest, files)
+    if changed and not redo_changed:
+        raise ValueError(changed_files([*changed]))
+    return manifest, [chunk for chunks in changed.values() for chunk in chunks]
+
+
+@contextmanager
+def _one_line_errors(directory: Path) -> Iterator[None]:
+    """Raise what is wrong with a folder as a ConfigError."""
+    try:
+        yield
     except OSError as error:
         raise _unwritable(directory, error) from None
     except ValueError as error:
         raise ConfigError([f"output.directory: {directory} {error}"]) from None
-    return manifest
 
 
 def _check_places(directory: Path, files: Files) -> None:
     """Raise a ValueError if what would be written is an input file or a folder, or lies behind a link."""
     inside = os.path.join(os.path.realpath(directory), "")  # noqa: PTH118 -- with a separator at its end
     merged = [directory / name / each.file for name in files for each in FORMATS.values() if each.writer]
-    for path in (directory / MANIFEST, directory / SUMMARY, directory / HISTOGRAMS, *merged):
-        if path.is_dir():
-            msg = f"holds a folder where a file belongs, {path}: rename it, or choose another directory"
+    for file in (directory / MANIFEST, directory / SUMMARY, directory / HISTOGRAMS, *merged):
+        if file.is_dir():
+            msg = f"holds a folder where a file belongs, {file}: rename it, or choose another directory"
             raise ValueError(msg)
     for name, inputs in files.items():
         for folder in (directory / name, directory / name / PARTS, directory / name / RECORDS):
@@ -153,20 +183,18 @@ def _first_difference(one: Any, other: Any, path: tuple[str, ...] = ()) -> tuple
     return () if one == other else path
 
 
-def _take_changes(manifest: Manifest, files: Files, *, redo_changed: bool) -> None:
-    """Update the state of changed input files; if chunks of one are finished, refuse or remove them."""
-    finished = {name: _chunks_by_file(manifest.directory, name) for name in files}
-    changed: list[tuple[str, list[Chunk]]] = []
-    for name, path, _, entry in manifest.entries(files):
-        chunks = finished[name].get(entry.number, [])
-        if not entry.is_of(path, check_uuid=bool(chunks)):
-            entry.forget(file_state(path))
-            if chunks:
-                changed.append((public_path(path), chunks))
-    if changed and not redo_changed:
-        raise ValueError(changed_files([path for path, _ in changed]))
-    for _, chunks in changed:
-        remove_chunks(manifest.directory, chunks)
+def _changed_chunks(manifest: Manifest, files: Files) -> dict[str, list[Chunk]]:
+    """Update the state of input files that have changed; return their finished chunks, by their paths."""
+    changed: dict[str, list[Chunk]] = defaultdict(list)
+    for name, inputs in files.items():
+        finished = _chunks_by_file(manifest.directory, name)
+        for _, path, _, entry in manifest.entries({name: inputs}):
+            chunks = finished.get(entry.number, [])
+            if not entry.is_of(path, check_uuid=bool(chunks)):
+                entry.forget(file_state(path))
+                if chunks:
+                    changed[public_path(path)] += chunks
+    return changed
 
 
 def take_changed(manifest: Manifest, changed: Iterable[tuple[str, str]], *, redo: bool) -> None:

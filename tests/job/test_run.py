@@ -14,7 +14,7 @@ from finished_jobs import clusters_of, files_below, run_job
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters
 from hep_peaksum.config.load import parse_config
-from hep_peaksum.job.planning import plan_job
+from hep_peaksum.job.run import dry_run
 
 PLANE = Grid(
     rows=Axis(name="eta", bins=6, start=-3, stop=3),
@@ -247,7 +247,7 @@ def test_two_files_with_the_same_uuid_are_not_confused(two_files, job, executor)
 
 
 def test_a_plan_lists_the_chunks(two_files, job):
-    plan = plan_job(parse_config(job(*two_files, run={"chunksize": 5})), max_events=15)
+    plan = dry_run(parse_config(job(*two_files, run={"chunksize": 5})), max_events=15)
     ranges = [(item.filename, item.entrystart, item.entrystop) for item in plan.items.values()]
     assert sum(stop - start for _, start, stop in ranges) == 15
     assert [name for name, *_ in ranges] == [two_files[0]] * 3 + [two_files[1]]
