@@ -1,6 +1,7 @@
 """The benchmarks of the search run, in the smallest size, and every answer is compared; times are ignored."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -62,3 +63,18 @@ for place in sum(STEPS.values(), []):
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_every_step_of_many_chunks_is_measured(tmp_path):
+    code = """
+from tests.benchmarks.scale import scale
+table = scale(256)
+print(*(row["step"] for row in table.rows), sep="\\n")
+"""
+    environment = {**os.environ, "HEP_PEAKSUM_BENCHMARKS": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    steps = done.stdout.splitlines()[-9:]
+    assert steps[:3] == ["read the config", "plan, no file known", "run"]
+    assert steps[-2:] == ["merge to RNTuple", "memory of resuming"]
