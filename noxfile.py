@@ -52,6 +52,13 @@ def executors(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "tests/job", "tests/reading")
 
 
+@nox.session(python="3.12", default=False)
+def rdataframe(session: nox.Session) -> None:
+    """Test what is for RDataFrame with the ROOT of PyPI."""
+    session.install(".[test]", "ROOT", "cffi")
+    session.run("python", "-m", "pytest", "tests/integrations/test_rdataframe.py")
+
+
 @nox.session(python="3.11", default=False)
 def benchmarks(session: nox.Session) -> None:
     """Run the benchmarks against other implementations; takes about an hour on a quiet machine."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hep_peaksum.geometry.axis import Axis
     from hep_peaksum.geometry.grid import Grid, from_dense
     from hep_peaksum.geometry.hits import from_hits, sparse
+    from hep_peaksum.integrations.cpp_header import cpp_header
+    from hep_peaksum.integrations.event_function import event_function
     from hep_peaksum.job.processor import PeakSumProcessor
     from hep_peaksum.library.geometries import named_grid, named_grids
     from hep_peaksum.library.presets import preset, presets
@@ -31,6 +33,8 @@ _MODULES = {
     "PeakSumSettings": "settings.model",
     "audit_ties": "diagnostics.ties",
     "compare": "diagnostics.compare",
+    "cpp_header": "integrations.cpp_header",
+    "event_function": "integrations.event_function",
     "explain": "diagnostics.explain",
     "find_clusters": "clustering.find",
     "from_dense": "geometry.grid",
@@ -51,6 +55,8 @@ __all__ = [
     "__version__",
     "audit_ties",
     "compare",
+    "cpp_header",
+    "event_function",
     "explain",
     "find_clusters",
     "from_dense",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from hep_peaksum.cli.diagnostics import closure, compare, explain, presets, ties
+from hep_peaksum.cli.export import export
 from hep_peaksum.cli.keys import keys
 from hep_peaksum.cli.options import config_file, dataset_option, entry_option, load, set_option
 from hep_peaksum.job.worker_startup import end_quickly, importing
@@ -301,5 +302,5 @@ def status(directory: str, *, verify: bool) -> int:
     return FAILED if state.damaged else DONE
 
 
-for command in (explain, ties, compare, closure, presets, keys):
+for command in (explain, ties, compare, closure, presets, keys, export):
     cli.add_command(command)
