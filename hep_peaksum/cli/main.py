@@ -17,7 +17,7 @@ import click
 
 from hep_peaksum.cli.diagnostics import closure, compare, explain, presets, ties
 from hep_peaksum.cli.keys import keys
-from hep_peaksum.cli.options import config_file, dataset_option, entry_option, load, set_option
+from hep_peaksum.cli.options import SOURCE, config_file, dataset_option, entry_option, load, set_option
 from hep_peaksum.job.worker_startup import end_quickly, importing
 
 if TYPE_CHECKING:
@@ -73,10 +73,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _print_error(line: str) -> None:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", err=True)
+    """Print a line of an error; indented ones belong to the line before, and show a place in a file."""
+    word = "      " if line.startswith(" ") else click.style("error:", fg="red", bold=True)
+    click.echo(f"{word} {line}", err=True)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands whose errors name the file and the line of the key that is wrong."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            if SOURCE in ctx.meta and hasattr(error, "at"):
+                raise error.at(ctx.meta[SOURCE]) from None
+            raise
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hep_peaksum", message="hep_peaksum %(version)s")
 def cli() -> None:
     """Find local maxima of calorimeter grids and sum the cells around them.

@@ -42,11 +42,18 @@ max_events_option = click.option(
 )
 
 
+SOURCE = "hep_peaksum.source"  # in the context of click: the config file, which knows where its keys stand
+
+
 def load(file: str, overrides: Sequence[str]) -> Config:
     """Return the config of a file with the overrides of the command line applied."""
-    from hep_peaksum.config.load import load_config
+    from hep_peaksum.config.load import read_config
+    from hep_peaksum.config.yaml_io import Source
 
-    return load_config(file, overrides)
+    source = Source.read(file, overrides)
+    config = read_config(source)
+    click.get_current_context().meta[SOURCE] = source
+    return config
 
 
 def pick_collection(config: Config, name: str | None) -> str:

@@ -9,6 +9,7 @@ import hashlib
 import io
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -39,6 +40,19 @@ SCHEMA_NAME = {
 BranchName = Annotated[str, WithJsonSchema({"title": "name of a branch", "type": "string"})]
 
 
+def _one_or_more(value: object) -> object:
+    """Return a word that stands for a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+_WORDS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+Words = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_one_or_more),
+    WithJsonSchema({"title": "word, or list of words", "anyOf": [{"type": "string"}, _WORDS]}),
+]
+
+
 def split_branch(name: str) -> tuple[str, str]:
     """Return the friend and the branch of ``friend:branch``; the friend of a branch of the main tree is ``""``.
 
@@ -67,6 +81,10 @@ class HitBranches(FrozenModel):
         """The branches that are read."""
         return self.row, self.col, self.value
 
+    def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
+        """Yield the keys that name a branch, each with the branch; `key` is that of these."""
+        yield from ((f"{key}.{word}", getattr(self, word)) for word in ("row", "col", "value"))
+
 
 class DenseBranch(FrozenModel):
     """A branch that holds every cell: fixed 2-D or 3-D, or flat, its axes named slowest first."""
@@ -90,6 +108,10 @@ class DenseBranch(FrozenModel):
     def branches(self) -> tuple[str, ...]:
         """The branches that are read."""
         return (self.branch,)
+
+    def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
+        """Yield the key that names the branch, with the branch; `key` is that of these."""
+        yield f"{key}.branch", self.branch
 
 
 class ReferenceInput(FrozenModel):
@@ -115,6 +137,12 @@ class ReferenceInput(FrozenModel):
     def branches(self) -> tuple[str, ...]:
         """The branches that are read."""
         return self.row, self.col, self.sum, *self.where, *self.sum_where
+
+    def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
+        """Yield the keys that name a branch, each with the branch; `key` is that of these."""
+        yield from ((f"{key}.{word}", getattr(self, word)) for word in ("row", "col", "sum"))
+        yield from ((f"{key}.where.{branch}", branch) for branch in self.where)
+        yield from ((f"{key}.sum_where.{branch}", branch) for branch in self.sum_where)
 
 
 def _gather_grid(values: Any) -> Any:
@@ -273,6 +301,10 @@ class GridInput(FrozenModel):
         """Where the cells come from."""
         return self.hits or cast("DenseBranch", self.dense)
 
+    def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
+        """Yield the keys that name a branch, each with the branch; `key` is that of the grid."""
+        yield from self.source.branch_keys(f"{key}.dense" if self.hits is None else f"{key}.hits")
+
     @property
     def value_branch(self) -> str:
         """The branch that holds the values of the cells."""
@@ -304,9 +336,9 @@ class EventsInput(FrozenModel):
         "Left out, numbers of dataset, file and entry are used.",
         examples=[{"run": "run", "luminosityBlock": "luminosityBlock", "event": "event"}],
     )
-    keep: tuple[BranchName, ...] = Field(
+    keep: Words = Field(
         (),
-        description="Branches that are copied to the results, one value or list per event.",
+        description="Branches that are copied to the results, one value or list per event; or one branch.",
         examples=[["ev:Event/nPV"]],
     )
 

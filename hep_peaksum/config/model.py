@@ -83,12 +83,19 @@ class Job(FrozenModel):
 
     def branches(self) -> list[str]:
         """Return every branch that is read."""
-        of_grids = [branch for source in self.grids.values() for branch in source.source.branches]
-        references = [each.reference for each in self.clusters.values() if each.reference is not None]
-        of_references = [branch for reference in references for branch in reference.branches]
-        return list(
-            dict.fromkeys([*of_grids, *self.events.identify.values(), *self.events.keep, *of_references])
-        )
+        return list(dict.fromkeys(branch for _, branch in self.branch_keys()))
+
+    def branch_keys(self) -> Iterator[tuple[str, str]]:
+        """Yield the keys that name a branch, each with the branch."""
+        for name, source in self.grids.items():
+            yield from source.branch_keys(f"grids.{name}")
+        for word, branch in self.events.identify.items():
+            yield f"events.identify.{word}", branch
+        for branch in self.events.keep:
+            yield "events.keep", branch
+        for name, clusters in self.clusters.items():
+            if clusters.reference is not None:
+                yield from clusters.reference.branch_keys(f"clusters.{name}.reference")
 
     def typed_branches(self) -> list[str]:
         """Return the branches whose types decide those of the results: values of cells, and what is kept."""
@@ -117,11 +124,11 @@ class Job(FrozenModel):
             except ValueError as error:
                 yield f"histograms.{key}: {error}"
         yield from _name_problems(self.events.kept_names(), self.clusters)
-        for branch in self.branches():
+        for key, branch in self.branch_keys():
             alias, _ = split_branch(branch)
             if alias and alias not in self.friends:
                 near = did_you_mean(alias, self.friends)
-                yield f"branch {branch!r}: no friend {alias!r}{near}: name its tree in the section friends"
+                yield f"{key}: {branch!r}: no friend {alias!r}{near}: name its tree in the section friends"
 
 
 class Config(Job):

@@ -20,6 +20,7 @@ from hep_peaksum.reading.columns import column
 from hep_peaksum.reading.files import (
     content_digest,
     find_files,
+    name_trees,
     nano_events,
     one_line_errors,
     open_file,
@@ -259,9 +260,12 @@ def check_inputs(config: Config) -> list[str]:
     problems: list[str] = []
     for name, dataset in config.datasets.items():
         try:
-            path, tree = expand_files(dataset.patterns)[0]
+            path, tree = name_trees(expand_files(dataset.patterns)[:1], config.run.timeout)[0]
+        except FileNotFoundError as error:
+            missing.append(f"datasets.{name}.files: {error}")
+            continue
         except (OSError, ValueError) as error:
-            missing.append(f"datasets.{name}: {error}")
+            problems.append(f"datasets.{name}.files: {error}")
             continue
         try:
             with open_file(path, config.run.timeout) as file, one_line_errors(path):

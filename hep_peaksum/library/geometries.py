@@ -7,6 +7,7 @@ from importlib import resources
 import yaml
 
 from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.suggestions import did_you_mean
 
 
 def named_grids() -> list[str]:
@@ -27,7 +28,8 @@ def named_grid(name: str) -> Grid:
     (80, 72)
     """
     if name not in named_grids():
-        msg = f"no geometry is called {name!r}: there are {', '.join(named_grids())}"
+        near = did_you_mean(str(name), named_grids())
+        msg = f"no geometry is called {name!r}{near}: there are {', '.join(named_grids())}"
         raise ValueError(msg)
     text = (resources.files("hep_peaksum.library") / "detectors" / f"{name}.yaml").read_text(encoding="utf-8")
     content = yaml.safe_load(text)

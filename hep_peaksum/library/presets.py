@@ -16,6 +16,7 @@ from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.suggestions import did_you_mean
 
 NOT_PRESETS = "_not_presets"
 
@@ -63,7 +64,8 @@ def preset(name: str) -> tuple[PeakSumSettings, Grid | None]:
 def read_preset(name: str) -> Preset:
     """Return a preset with its source and its differences from it; errors as in `preset`."""
     if name not in _names():
-        msg = _not_a_preset(name) or f"no preset is called {name!r}: there are {', '.join(_names())}"
+        near = did_you_mean(str(name), _names())
+        msg = _not_a_preset(name) or f"no preset is called {name!r}{near}: there are {', '.join(_names())}"
         raise ValueError(msg)
     return Preset(**_read(name))
 

@@ -6,6 +6,7 @@ Only shapes; what a window is used for is the business of the settings.
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, NamedTuple
 
@@ -35,6 +36,9 @@ class SumCell(NamedTuple):
 def _parse_window(value: object) -> object:
     """Return a window as (rows, cols), or as a drawing without surrounding blank space."""
     if isinstance(value, str):
+        if numbers := re.findall(r"\d+", value):
+            msg = f"{value!r} is not a window: write the list [{', '.join(numbers)}], or draw the window"
+            raise ValueError(msg)
         drawing = "\n".join(line.strip() for line in value.strip().splitlines())
         _check_cells(len(drawing))
         read_drawing(drawing)

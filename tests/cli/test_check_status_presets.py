@@ -31,7 +31,7 @@ def test_check_finds_every_problem_at_once(cli, job, write_config):
 def test_check_warns_of_missing_files_and_succeeds(cli, job, write_config):
     status, out, err = cli("check", write_config(job("gone.root")))
     assert (status, err) == (0, "")
-    assert "warning: datasets.toy: there is no file 'gone.root'" in out
+    assert "warning: datasets.toy.files: there is no file 'gone.root'" in out
     assert "the config is valid\n" in out
 
 
@@ -88,4 +88,5 @@ def test_presets_are_listed_and_shown(cli):
 def test_an_unknown_preset_is_one_line(cli):
     status, _, err = cli("presets", "atlas")
     assert status == 1
-    assert complaints(err)[0].startswith("no preset is called 'atlas': there are alice-emcal-nxn, alice-tpc, ")
+    near = "did you mean 'atlas-jfex'?"
+    assert complaints(err)[0].startswith(f"no preset is called 'atlas' ({near}): there are alice-emcal-nxn, ")

@@ -4,6 +4,7 @@ import pytest
 from small_config import problems, small
 
 from hep_peaksum.config.load import parse_config
+from hep_peaksum.config.sections import RunOptions
 
 WRONG = {
     # unknown keys, at every level
@@ -114,11 +115,11 @@ WRONG = {
     # what is not there
     "unknown_preset": (
         "clusters.Jet.preset=cms-jet",
-        "clusters.Jet.preset: no preset is called 'cms-jet': there are alice-emcal-nxn, alice-tpc",
+        "clusters.Jet.preset: no preset is called 'cms-jet' (did you mean 'cms-l1-jet'?): there are alice",
     ),
     "unknown_geometry": (
         "grids.calo.geometry=cms",
-        "grids.calo: no geometry is called 'cms': there are cms-l1-towers",
+        "grids.calo: no geometry is called 'cms' (did you mean 'cms-l1-towers'?): there are cms-l1-towers",
     ),
     "unknown_grid": (
         "clusters.Jet.grid=cal",
@@ -126,7 +127,7 @@ WRONG = {
     ),
     "unknown_friend": (
         "events.keep=['ev:Event/nPV']",
-        "branch 'ev:Event/nPV': no friend 'ev': name its tree in the section friends",
+        "events.keep: 'ev:Event/nPV': no friend 'ev': name its tree in the section friends",
     ),
     "unknown_field": (
         "clusters.Jet.fields=[peak_summ]",
@@ -194,17 +195,25 @@ def test_a_problem_is_one_line_that_begins_with_the_key(setting, problem):
 def test_a_section_that_is_missing_is_named(section):
     content = small()
     del content[section]
-    assert problems(content) == [f"{section}: missing, the config needs it"]
+    remedy = f"`hep-peaksum keys {section}` explains it"
+    assert problems(content) == [f"{section}: missing, the config needs it: {remedy}"]
 
 
-@pytest.mark.parametrize("path", ["datasets.data.files", "grids.calo.dense.branch", "output.directory"])
-def test_a_key_that_is_missing_is_named(path):
+@pytest.mark.parametrize(
+    ("path", "remedy"),
+    [
+        ("datasets.data.files", "add it, as in `files: {data/*.root: Events}`"),
+        ("grids.calo.dense.branch", "`hep-peaksum keys grids.NAME.dense.branch` explains it"),
+        ("output.directory", "add it, as in `directory: results/zerobias`"),
+    ],
+)
+def test_a_key_that_is_missing_is_named(path, remedy):
     content = place = small()
     *above, last = path.split(".")
     for key in above:
         place = place[key]
     del place[last]
-    assert problems(content) == [f"{path}: missing, the config needs it"]
+    assert problems(content) == [f"{path}: missing, the config needs it: {remedy}"]
 
 
 def test_a_collection_without_a_grid_is_refused():
@@ -263,7 +272,7 @@ def test_all_problems_between_sections_are_reported_at_once():
         "events.keep=['ev:x']",
     )
     assert [problem.partition(": ")[0] for problem in problems(content)] == [
-        *("clusters.Jet.grid", "clusters.Jet.grid", "clusters.Tau", "histograms.h", "branch 'ev:x'"),
+        *("clusters.Jet.grid", "clusters.Jet.grid", "clusters.Tau", "histograms.h", "events.keep"),
     ]
 
 
@@ -319,13 +328,19 @@ def test_layer_sums_need_a_single_grid():
         ("run.workers=1.5", "run.workers: 1.5 is not a whole number"),
         ("run.workers=true", "run.workers: True is not a whole number"),
         ("run.workers=0", "run.workers: 0 is below 1, the smallest value allowed"),
-        ("run.workers=", "run.workers: has no value, expected a whole number"),
+        (
+            "run.workers=",
+            "run.workers: has no value, expected a whole number: give it one, or leave the key out",
+        ),
         ("clusters.Jet.w0=big", "clusters.Jet.w0: 'big' is not a number"),
         ("clusters.Jet.w0=0", "clusters.Jet.w0: 0 is not above 0"),
-        ("clusters.Jet.subtract=3", "clusters.Jet.subtract: 3 is not text"),
-        ("clusters.Jet.grid=3", "clusters.Jet.grid: 3 is not a list"),
-        ("clusters.Jet=calo", "clusters.Jet: 'calo' is not a map of keys"),
-        ("clusters=[Jet]", "clusters: ['Jet'] is not a map of names"),
+        ("clusters.Jet.subtract=3", "clusters.Jet.subtract: 3 is not text: put it in quotes, '3'"),
+        ("clusters.Jet.grid=3", "clusters.Jet.grid: 3 is not a list: write [3]"),
+        ("run=4", "run: 4 is not a map of keys; its keys are " + ", ".join(RunOptions.model_fields)),
+        (
+            "clusters=[Jet]",
+            "clusters: ['Jet'] is not a map of names: write name: {...} for each, without hyphens",
+        ),
         ("clusters={}", "clusters: empty, it needs 1 or more entries"),
         ("output.plots=1", "output.plots: 1 is not true or false"),
         ("output.directory=''", "output.directory: '' is empty, expected text"),
@@ -338,7 +353,11 @@ def test_layer_sums_need_a_single_grid():
         ("run.cluster=mine", "run.cluster: 'mine' is not a function written as module:function"),
         (
             "clusters={Cal_Jet: {grid: calo}}",
-            "clusters.Cal_Jet: 'Cal_Jet' is not a name of letters and digits that begins with a letter",
+            (
+                "clusters.Cal_Jet: 'Cal_Jet' is not a name of letters and digits that begins with a letter "
+                "(columns are Jet_pt, and readers take what is before the first _ for the collection): "
+                "write CalJet"
+            ),
         ),
         (
             "friends={a b: tree}",
