@@ -20,6 +20,8 @@ def did_you_mean(word: str, words: Iterable[str], *, likeness: float = 0.6) -> s
     >>> did_you_mean("sum", ["seed", "peak_sum"])
     " (did you mean 'peak_sum'?)"
     """
+    if not re.search(r"\w", word):  # `=>` is no nearer to `>` than to `>=`
+        return ""
     known = {each.lower(): each for each in words}
     near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=likeness)
     if not near and len(word) >= SHORTEST_PART:

@@ -24,6 +24,7 @@ from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.thresholds import Count, Number, inclusive_bound, parse_threshold
 from hep_peaksum.settings.units import in_sigmas
+from hep_peaksum.suggestions import did_you_mean
 
 SCHEMAS = {
     "base": "BaseSchema",
@@ -152,7 +153,12 @@ def _gather_grid(values: Any) -> Any:
     own = {key: values[key] for key in values if key in Grid.model_fields}
     rest = {key: value for key, value in values.items() if key not in own and key != "geometry"}
     if "geometry" in values:
-        return {**rest, "grid": {**named_grid(values["geometry"]).model_dump(exclude_defaults=True), **own}}
+        try:
+            named = named_grid(values["geometry"])
+        except ValueError as error:
+            msg = f"geometry: {error}"
+            raise ValueError(msg) from None
+        return {**rest, "grid": {**named.model_dump(exclude_defaults=True), **own}}
     dense = values.get("dense")
     if isinstance(dense, dict) and isinstance(dense.get("shape"), (list, tuple)):
         axes = dense.get("axes", ("row", "col"))
@@ -168,6 +174,9 @@ def _parse_noise(value: object) -> object:
     """Return the noise as a threshold, or as the path of a map."""
     if isinstance(value, str) and value.endswith(".npy"):
         return value
+    if not isinstance(value, (int, float, str)):
+        msg = f"{value!r} is not a noise: give counts, an energy, or the path of a .npy file"
+        raise ValueError(msg)
     value = parse_threshold(value)
     if in_sigmas(value) is not None:
         msg = f"{value!r} is not a noise: give counts, an energy, or the path of a .npy file"
@@ -250,7 +259,8 @@ class GridInput(FrozenModel):
         try:
             content, digest = _read_map(path)
         except (OSError, ValueError) as error:
-            msg = f"{key}: {path!r} cannot be read as a .npy file ({error})"
+            reason = error.strerror if isinstance(error, OSError) else error
+            msg = f"{key}: {path!r} cannot be read as a .npy file ({reason})"
             raise ValueError(msg) from None
         kinds, word = ("b", "bool") if key == "mask" else ("fiu", "numbers")
         by_layer = self.has_layers and (key == "noise" or self.layers == "each")
@@ -346,10 +356,11 @@ class EventsInput(FrozenModel):
     def _check_complete(self) -> EventsInput:
         if self.identify and set(self.identify) != set(IDENTITY):
             missing = ", ".join(sorted(set(IDENTITY) - set(self.identify)))
-            msg = f"identify needs all of run, luminosityBlock and event; {missing} is missing"
+            msg = f"identify: run, luminosityBlock and event belong together, {missing} is missing: add it"
             raise ValueError(msg)
         if self.schema_name not in SCHEMAS and ":" not in self.schema_name:
-            msg = f"schema {self.schema_name!r} is none of {', '.join(SCHEMAS)}, nor module:Class"
+            near = did_you_mean(self.schema_name, SCHEMAS)
+            msg = f"schema: {self.schema_name!r} is none of {', '.join(SCHEMAS)}, nor module:Class{near}"
             raise ValueError(msg)
         return self
 

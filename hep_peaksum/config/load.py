@@ -120,19 +120,42 @@ def _problem(detail: Any, content: Any) -> str:
         return f"{key}: {_not_a_name(detail['input'])}"
     if detail.get("ctx", {}).get("pattern") == COLLECTION_NAME and "_" in detail["input"]:
         return f"{key}: {_with_underscore(detail['input'])}"
-    return f"{key}: {messages.in_words(detail, PATTERNS, keys_at(path))}"
+    problem = messages.in_words(detail, PATTERNS, keys_at(path))
+    inner, colon, _ = problem.partition(": ")
+    if colon and inner in keys_at(path):  # what is wrong with a map as a whole may lie in one of its keys
+        return f"{key}.{problem}"
+    if detail["type"] == "tuple_type" and ": write" not in problem and (known := find_keys(key)):
+        problem += f": write it as in `{known[0].example}`" if known[0].example else ""
+    return f"{key}: {problem}"
 
 
 def _known_key(path: Sequence[str]) -> str:
     """Return where an unknown key belongs, or the key that is meant, or the keys that there are."""
     *above, name = path
     known = keys_at(above)
-    if near := did_you_mean(name, known):
+    if near := did_you_mean(name, known, likeness=0.8):
         return near
-    places = [key.name for key in every_key() if key.path[-1] == name]
-    if places:
-        return f" here: it is a key of {places[0].rpartition('.')[0] or 'the config itself'}"
-    return f"; there are {', '.join(known)}" if known else ""
+    if SYNONYMS.get(name) in known:
+        return f" (did you mean {SYNONYMS[name]!r}?)"
+    if places := sorted((len(key.path), key.path) for key in every_key() if key.path[-1] == name):
+        return f" (it is a key of {'.'.join(places[0][1][:-1]) or 'the config itself'})"
+    return did_you_mean(name, known) or (f"; there are {', '.join(known)}" if known else "")
+
+
+# What others call a key of ours.
+SYNONYMS = {
+    **dict.fromkeys(("min", "low", "lower", "from"), "start"),
+    **dict.fromkeys(("max", "high", "upper", "to", "range"), "stop"),
+    **dict.fromkeys(("wrap", "circular", "cyclic"), "periodic"),
+    **dict.fromkeys(("energy", "et", "e", "edep"), "value"),
+    **dict.fromkeys(("eta", "y"), "row"),
+    **dict.fromkeys(("phi", "x"), "col"),
+    **dict.fromkeys(("threshold", "min_pt"), "seed_threshold"),
+    **dict.fromkeys(("window", "neighbourhood"), "search_window"),
+    **dict.fromkeys(("path", "paths", "file", "input"), "files"),
+    **dict.fromkeys(("cores", "jobs", "processes", "n_workers"), "workers"),
+    **dict.fromkeys(("size", "length"), "n"),
+}
 
 
 def _how_to_write(path: Sequence[str]) -> str:
@@ -148,7 +171,8 @@ def _not_a_name(value: object) -> str:
     """Return why a key that is no text is no name."""
     if isinstance(value, bool):
         return f"YAML reads this name as {value}: put it in quotes, as in 'no' or 'on'"
-    return f"YAML reads the name {value!r} as a {type(value).__name__}: put it in quotes, '{value}'"
+    kind = "a number" if isinstance(value, (int, float)) else f"{type(value).__name__}"
+    return f"YAML reads the name {value!r} as {kind}: put it in quotes, '{value}'"
 
 
 def _with_underscore(name: str) -> str:

@@ -187,21 +187,25 @@ def _cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, Gri
             near = did_you_mean(grid_name, grids)
             yield f"clusters.{name}.grid: no grid {grid_name!r}{near}; there are {', '.join(grids)}"
             continue
+        key = f"clusters.{name}"
         try:
             check_windows(clusters.settings, grids[grid_name].grid)
-            _check_source(clusters, grid_name, grids[grid_name])
+            key += ".fields"
+            _check_fields(clusters, grid_name, grids[grid_name])
+            key = f"clusters.{name}"
+            _check_noise(clusters, grid_name, grids[grid_name])
         except ValueError as error:
-            yield f"clusters.{name}: {error}"
+            yield f"{key}: {error}"
     has_separate_layers = any(grids[grid].layers == "each" for grid in clusters.grid if grid in grids)
     if clusters.reference is not None and (len(clusters.grid) > 1 or has_separate_layers):
         several = "layers that are searched each" if has_separate_layers else "several grids"
         yield f"clusters.{name}.reference: row and col do not say which of {several}: compare one at a time"
     if len(clusters.grid) > 1 and "layer_sums" in (clusters.fields or ()):
-        yield f"clusters.{name}: field 'layer_sums' exists for one grid only, not for several: drop it"
+        yield f"clusters.{name}.fields: field 'layer_sums' exists for one grid only, not for several: drop it"
 
 
-def _check_source(clusters: ClusterInput, name: str, source: GridInput) -> None:
-    """Raise a ValueError if a collection needs what its grid does not give: fields, layers, noise."""
+def _check_fields(clusters: ClusterInput, name: str, source: GridInput) -> None:
+    """Raise a ValueError if a collection has fields that its grid does not give."""
     fields = clusters.fields or ()
     if clusters.fields is not None:
         check_fields(clusters.fields, clusters.settings, search_grid(clusters.settings, source.grid))
@@ -211,6 +215,11 @@ def _check_source(clusters: ClusterInput, name: str, source: GridInput) -> None:
     if "layer_sums" in fields and source.layers == "each":
         msg = f"field 'layer_sums' is of layers that are summed, and grid {name!r} has layers: each: drop one"
         raise ValueError(msg)
+
+
+def _check_noise(clusters: ClusterInput, name: str, source: GridInput) -> None:
+    """Raise a ValueError if a collection needs the noise of a grid that has none."""
+    fields = clusters.fields or ()
     if source.noise is None and (clusters.settings.needs_noise or "noise" in fields):
         msg = f"thresholds in sigma, significance and noise need the noise of grid {name!r}: add noise to it"
         raise ValueError(msg)

@@ -133,7 +133,9 @@ def _parse(text: str, where: str, *, subject: str = "", has_lines: bool = True) 
         place = f"{where}:{flaw.line}" if has_lines else where
         raise ConfigError([f"{place}: {flaw.problem}"]) from None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        # where a key lacks its colon, the problem lies before the place where YAML notices it
+        starts = [error.context_mark] if "expected ':'" in str(error.problem) else []
+        mark = next(filter(None, [*starts, error.problem_mark, error.context_mark]), None)
         place = f"{where}:{mark.line + 1}" if has_lines and mark else where
         snippet = mark.get_snippet() if mark and mark.buffer and has_lines else None
         shown = f"\n{snippet}" if snippet else ""
@@ -158,6 +160,7 @@ REMEDIES = {
     "while parsing a flow node": "close the bracket",
     "<block end>": "mend the indentation: keys of one map begin in one column",
     "unexpected end of stream": "close the quotes",
+    "chomping": "put text that begins with > or | in quotes",
     "could not determine a constructor": "remove the tag: a config has text, numbers, lists and maps",
     "expected a single document": "remove the line ---, a config is a single document",
     "unhashable key": "write a word for a key, and put text that begins with [ or { in quotes",
@@ -220,9 +223,11 @@ class Source(NamedTuple):
                 return f"--set {shorten(setting)}: {problem}"
         root = yaml.compose(self.text, _FastLoader)
         line, is_known = _line(root, key) if root else (1, False)
+        inside = [s for s in self.overrides if s.startswith(f"{key}.")]
+        if not is_known and inside:
+            return f"--set {shorten(inside[-1])}: {problem}"
         if not is_known and key.partition(".")[0] not in SECTIONS:
             return problem
-        inside = [s for s in self.overrides if s.startswith(f"{key}.")]
         also = f" with --set {shorten(inside[-1])}" if inside else ""
         return f"{self.file}:{line}{also}: {problem}"
 

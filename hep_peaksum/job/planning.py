@@ -270,21 +270,20 @@ def check_inputs(config: Config) -> list[str]:
         try:
             with open_file(path, config.run.timeout) as file, one_line_errors(path):
                 open_tree(file, path, tree)
-                problems.extend(
-                    f"{public_path(path)}: {problem}" for problem in _missing_branches(config, file, path, tree)
-                )
+                problems.extend(_missing_branches(config, file, path, tree))
         except (OSError, ValueError) as error:
-            problems.append(str(error))
+            problems.append(f"datasets.{name}.files: {error}")
     if problems:
         raise ConfigError(problems)
     return missing
 
 
 def _missing_branches(config: Config, file: Any, path: str, tree: str) -> Iterator[str]:
-    """Yield what is wrong with each branch that the config reads and a file does not have."""
+    """Yield what is wrong with each branch that the config reads and a file does not have, after its key."""
     events = nano_events(file, path, tree, 0, 0, schema=config.events.schema_name)
+    keys = {branch: key for key, branch in reversed(list(config.branch_keys()))}
     for branch in config.branches():
         try:
             column(events, branch, config.friends)
         except ValueError as error:
-            yield str(error)
+            yield f"{keys[branch]}: {public_path(path)}: {error}"

@@ -8,6 +8,7 @@ import traceback
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import awkward as ak
@@ -108,8 +109,18 @@ def open_file(path: str, timeout: int | None = None) -> Any:
         if REMOTE in path:
             raise OSError(error_message(path, error)) from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        msg = f"{path}: cannot be read as a ROOT file ({reason})"
+        msg = f"{path}: cannot be read as a ROOT file ({reason}){_other_kind(Path(path))}"
         raise OSError(msg) from error
+
+
+def _other_kind(path: Path) -> str:
+    """Return what to do with a path that is no ROOT file but something else."""
+    if path.is_dir():
+        return f": a folder, name a file in it, as in {path / 'NAME.root'}"
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        return f": a config, see `hep-peaksum check {path}`"
+    beside = (each.name for each in path.parent.iterdir()) if path.parent.is_dir() else ()
+    return "" if path.exists() else did_you_mean(path.name, beside, likeness=0.85)
 
 
 def content_digest(path: str, n_bytes: int, timeout: int | None = None) -> str:

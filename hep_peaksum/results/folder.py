@@ -114,7 +114,9 @@ def _check_places(directory: Path, files: Files) -> None:
 
 
 def _unwritable(directory: Path, error: OSError) -> ConfigError:
-    return ConfigError([f"output.directory: {directory} cannot be written ({error.strerror or error})"])
+    what = "is a file, where a folder is expected" if directory.is_file() else "cannot be written"
+    why = "" if directory.is_file() else f" ({error.strerror or error})"
+    return ConfigError([f"output.directory: {directory} {what}{why}: name another directory"])
 
 
 def _own_manifest(directory: Path, config: Config) -> Content | None:
@@ -320,7 +322,7 @@ def read_status(directory: Path, *, verify: bool = False) -> Status:
     """
     content = read_manifest(directory)
     if content is None:
-        msg = f"{directory}: not a results directory (it has no {MANIFEST})"
+        msg = f"{directory}: not a results directory (it has no {MANIFEST}): name the output.directory of a job"
         raise ValueError(msg)
     unfinished, damaged, n_chunks = {}, [], 0
     for name, dataset in content.datasets.items():

@@ -29,8 +29,8 @@ class _InPlainWords(ModelMetaclass):
         def __call__(cls, *args: Any, **kwargs: Any) -> Any:
             names = [each.alias or name for name, each in cls.model_fields.items()]
             if args:
-                wanted = ", ".join(f"{name}={value!r}" for name, value in zip(names, args, strict=False))
-                msg = f"{cls.__name__} takes its arguments by name: write {cls.__name__}({wanted})"
+                wanted = ", ".join(f"{name}=..." for name in names[:4])
+                msg = f"{cls.__name__} takes its arguments by name: {cls.__name__}({wanted}, ...)"
                 raise TypeError(msg)
             for name in kwargs:
                 if name not in names:

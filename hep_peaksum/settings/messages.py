@@ -30,21 +30,27 @@ LIMITS = {
     "too_short": "empty, it needs {min_length} or more entries",
     "too_long": "{value} has more than {max_length} entries: leave some out",
 }
-BARE = {"missing": "missing", "extra_forbidden": "unknown key", "unexpected_keyword_argument": "unknown key"}
+BARE = {
+    "missing": "missing: give it",
+    "extra_forbidden": "unknown key",
+    "unexpected_keyword_argument": "unknown key",
+}
 PATTERNS = {
     r"^[A-Za-z][A-Za-z0-9_]*$": "a name of letters, digits and _ that begins with a letter",
     r"^([A-Za-z][A-Za-z0-9_]*)?$": "a name of letters, digits and _ that begins with a letter",
 }
 LONGEST_VALUE = 60
+MOST_KEYS = 10  # in an error message
 
 
 def problems_of(error: Any) -> list[str]:
     """Return one line for every error in a `ValidationError` of pydantic."""
-    return [
-        ": ".join([*filter(None, [".".join(map(str, _public(detail["loc"])))]), in_words(detail)])
-        for detail in error.errors()
-        if not is_repeated(detail)
-    ]
+    problems: dict[str, str] = {}  # of several types that a value may have, the first is told
+    for detail in error.errors():
+        key = ".".join(map(str, _public(detail["loc"])))
+        if not is_repeated(detail):
+            problems.setdefault(key, in_words(detail))
+    return [f"{key}: {problem}" if key else problem for key, problem in problems.items()]
 
 
 def _public(loc: Sequence[str | int]) -> list[str | int]:
@@ -76,7 +82,10 @@ def in_words(detail: Any, patterns: Mapping[str, str] = PATTERNS, keys: Sequence
     if kind in LIMITS:
         return LIMITS[kind].format(value=shown(value), **context)
     if kind == "literal_error":
-        near = did_you_mean(str(value), str(context["expected"]).split("'")[1::2])
+        words = str(context["expected"]).split("'")[1::2]
+        near = did_you_mean(str(value), words)
+        if value == "" and ">" in words:  # YAML takes a bare > for the beginning of a text
+            near = ": put '>' in quotes"
         return f"{shown(value)} is not one of {context['expected']}{near}"
     if kind in BARE:
         return BARE[kind]
@@ -97,14 +106,15 @@ def _remedies(expected: str, value: Any, keys: Sequence[str]) -> Iterator[str]:
         yield " (YAML makes that of yes, no, on and off): put it in quotes"
     elif expected == "text" and isinstance(value, (int, float)):
         yield f": put it in quotes, '{value}'"
-    elif expected == "a list" and isinstance(value, str):
-        yield f": write [{value.strip('()[] ')}]"
-    elif expected == "a list" and isinstance(value, (int, float)):
-        yield f": write [{value}]"
+    elif expected == "a list" and isinstance(value, str) and "," in value:
+        yield f": write [{', '.join(part.strip() for part in value.strip('()[] ').split(','))}]"
     elif expected == "a map of names" and isinstance(value, (list, tuple)):
         yield ": write name: {...} for each, without hyphens"
+    elif expected == "a map of names" and value is None:
+        yield ": write a name, and its keys below it"
     elif expected == "a map of keys" and keys:
-        yield f"; its keys are {', '.join(keys)}"
+        more = ", ..." if len(keys) > MOST_KEYS else ""
+        yield f"; its keys are {', '.join(keys[:MOST_KEYS])}{more}"
     elif expected == "a whole number" and isinstance(value, float) and value.is_integer():
         yield f": write {value:.0f}"
     elif expected in ("a number", "a whole number") and isinstance(value, str) and _is_number(value):

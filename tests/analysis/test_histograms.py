@@ -282,7 +282,7 @@ def test_a_collection_may_begin_with_n():
     [
         pytest.param(
             "Tau.pt",
-            r"^'Tau.pt' is of no collection: there are Jet \(write 'Jet.pt' or 'nJet'\)$",
+            r"^'Tau.pt' is of no collection: there are Jet \(write Jet.pt or nJet\)$",
             id="unknown_collection",
         ),
         pytest.param("nTau", r"^'nTau' is of no collection: there are Jet", id="unknown_number"),

@@ -32,7 +32,7 @@ def test_check_warns_of_missing_files_and_succeeds(cli, job, write_config):
     status, out, err = cli("check", write_config(job("gone.root")))
     assert (status, err) == (0, "")
     assert "warning: datasets.toy.files: there is no file 'gone.root'" in out
-    assert "the config is valid\n" in out
+    assert "the config is valid, but not all of its files are here\n" in out
 
 
 def test_check_names_every_missing_branch(cli, write_root, job, write_config):
@@ -42,7 +42,10 @@ def test_check_names_every_missing_branch(cli, write_root, job, write_config):
     status, out, err = cli("check", write_config(job(file)))
     assert (status, "valid" in out) == (2, False)
     cells, lumi = complaints(err)
-    assert cells == f"{file}: no branch 'cells' (did you mean 'cell'?); there are cell, run, event"
+    assert (
+        cells
+        == f"grids.calo.dense.branch: {file}: no branch 'cells' (did you mean 'cell'?); there are cell, run, event"
+    )
     assert "no branch 'luminosityBlock'" in lumi
 
 
@@ -70,7 +73,9 @@ def test_status_of_an_unfinished_job_counts_finished_chunks(
 def test_status_of_another_folder_is_one_line(cli, name):
     status, _, err = cli("status", name)
     assert status == 1
-    assert complaints(err) == [f"{name}: not a results directory (it has no manifest.json)"]
+    assert complaints(err) == [
+        f"{name}: not a results directory (it has no manifest.json): name the output.directory of a job"
+    ]
 
 
 def test_presets_are_listed_and_shown(cli):

@@ -83,7 +83,7 @@ def window_longer_than_the_circle(content, write):
 def four_vector_without_positions(content, write):
     content["grids"]["calo"]["rows"] = {"name": "eta", "n": 6}
     content["clusters"]["Jet"]["fields"] = ["peak_sum", "pt"]
-    output = "clusters.Jet: field 'pt' needs positions on an axis named eta"
+    output = "clusters.Jet.fields: field 'pt' needs positions on an axis named eta"
     return 2, [f"{output}: add name and edges, or bins, start and stop, to rows or cols"]
 
 

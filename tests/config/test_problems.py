@@ -89,11 +89,11 @@ WRONG = {
     "unknown_executor": ("run.executor=dsk", "run.executor: 'dsk' "),
     "unknown_schema": (
         "events.schema=nano",
-        "events: schema 'nano' is none of base, nanoaod, delphes, edm4hep",
+        "events.schema: 'nano' is none of base, nanoaod, delphes, edm4hep",
     ),
     "half_an_identity": (
         "events.identify={run: r}",
-        "events: identify needs all of run, luminosityBlock and event;",
+        "events.identify: run, luminosityBlock and event belong together, event, luminosityBlock is missing",
     ),
     "one_name_for_both_axes": (
         "grids.calo.rows={n: 24, name: x}|grids.calo.cols={n: 16, name: x}",
@@ -119,7 +119,7 @@ WRONG = {
     ),
     "unknown_geometry": (
         "grids.calo.geometry=cms",
-        "grids.calo: no geometry is called 'cms' (did you mean 'cms-l1-towers'?): there are cms-l1-towers",
+        "grids.calo.geometry: no geometry is called 'cms' (did you mean 'cms-l1-towers'?): there are cms-l1-towers",
     ),
     "unknown_grid": (
         "clusters.Jet.grid=cal",
@@ -131,15 +131,15 @@ WRONG = {
     ),
     "unknown_field": (
         "clusters.Jet.fields=[peak_summ]",
-        "clusters.Jet: no field is called 'peak_summ' (did you mean 'peak_sum'?)",
+        "clusters.Jet.fields: no field is called 'peak_summ' (did you mean 'peak_sum'?)",
     ),
     "positions_that_are_not_there": (
         "clusters.Jet.fields=[pt]",
-        "clusters.Jet: field 'pt' needs positions on an axis",
+        "clusters.Jet.fields: field 'pt' needs positions on an axis",
     ),
     "layers_that_are_not_there": (
         "clusters.Jet.fields=[layer_sums]",
-        "clusters.Jet: field 'layer_sums' needs layers",
+        "clusters.Jet.fields: field 'layer_sums' needs layers",
     ),
     "a_window_that_meets_itself": (
         "grids.calo.cols={n: 16, periodic: true}|clusters.Jet.search_window=[3, 17]",
@@ -272,7 +272,7 @@ def test_all_problems_between_sections_are_reported_at_once():
         "events.keep=['ev:x']",
     )
     assert [problem.partition(": ")[0] for problem in problems(content)] == [
-        *("clusters.Jet.grid", "clusters.Jet.grid", "clusters.Tau", "histograms.h", "events.keep"),
+        *("clusters.Jet.grid", "clusters.Jet.grid", "clusters.Tau.fields", "histograms.h", "events.keep"),
     ]
 
 
@@ -302,7 +302,7 @@ def test_fields_must_exist_on_every_grid_of_the_collection():
     content = small("clusters.Jet={grid: [towers, calo], fields: [peak_sum, pt]}")
     content["grids"]["towers"] = {"geometry": "cms-l1-towers", "hits": {"row": "a", "col": "b", "value": "c"}}
     (problem,) = problems(content)
-    assert problem.startswith("clusters.Jet: field 'pt' needs positions")
+    assert problem.startswith("clusters.Jet.fields: field 'pt' needs positions")
 
 
 def test_by_default_a_collection_of_several_grids_has_the_fields_of_all():
@@ -318,7 +318,9 @@ def test_layer_sums_need_a_single_grid():
     for name in ("deep", "deeper"):
         content["grids"][name] = {"dense": {"branch": "e", "shape": [3, 4, 5], "axes": ["layer", "row", "col"]}}
     (problem,) = problems(content)
-    assert problem == "clusters.Jet: field 'layer_sums' exists for one grid only, not for several: drop it"
+    assert (
+        problem == "clusters.Jet.fields: field 'layer_sums' exists for one grid only, not for several: drop it"
+    )
 
 
 @pytest.mark.parametrize(
@@ -335,7 +337,7 @@ def test_layer_sums_need_a_single_grid():
         ("clusters.Jet.w0=big", "clusters.Jet.w0: 'big' is not a number"),
         ("clusters.Jet.w0=0", "clusters.Jet.w0: 0 is not above 0"),
         ("clusters.Jet.subtract=3", "clusters.Jet.subtract: 3 is not text: put it in quotes, '3'"),
-        ("clusters.Jet.grid=3", "clusters.Jet.grid: 3 is not a list: write [3]"),
+        ("clusters.Jet.grid=3", "clusters.Jet.grid: 3 is not a list: write it as in `grid: towers`"),
         ("run=4", "run: 4 is not a map of keys; its keys are " + ", ".join(RunOptions.model_fields)),
         (
             "clusters=[Jet]",
@@ -368,7 +370,7 @@ def test_layer_sums_need_a_single_grid():
             "histograms.h.axes.0.field: 'Jet.pt*2' is not a field such as Jet.pt, or nJet",
         ),
         ("grids.calo.saturated=[high]", "grids.calo.saturated.0: 'high' is not a number"),
-        ("clusters.Jet.fields=[sum]", "clusters.Jet: no field is called 'sum'"),
+        ("clusters.Jet.fields=[sum]", "clusters.Jet.fields: no field is called 'sum'"),
         (
             "clusters.Jet.stronger=rows",
             "clusters.Jet.stronger: unknown key (did you mean 'keep_stronger_side'?)",

@@ -98,8 +98,8 @@ def test_blank_space_around_a_drawing_does_not_matter():
 @pytest.mark.parametrize(
     ("window", "message"),
     [
-        pytest.param((2, 3), "must be odd.*has to be drawn", id="even_rows"),
-        pytest.param((3, 4), "must be odd.*has to be drawn", id="even_columns"),
+        pytest.param((2, 3), "two odd numbers from 1; .*has to be drawn", id="even_rows"),
+        pytest.param((3, 4), "two odd numbers from 1; .*has to be drawn", id="even_columns"),
         pytest.param((0, 3), r"\[0, 3\] is not a window", id="no_rows"),
         pytest.param((3, -1), r"\[3, -1\] is not a window", id="negative"),
         pytest.param((3,), r"two odd integers", id="one_number"),
@@ -177,7 +177,7 @@ def test_the_strips_of_cms_have_27_towers_each_and_none_twice():
         pytest.param("seed_threshold", True, "True is not a number", id="true_is_no_1"),
         pytest.param("seed_threshold", np.True_, "True is not a number", id="numpy_true_is_no_1"),
         pytest.param("cell_threshold", False, "False is not a number", id="false_is_no_0"),
-        pytest.param("seed_threshold", None, "seed_threshold", id="no_threshold"),
+        pytest.param("seed_threshold", None, "has no value", id="no_threshold"),
         pytest.param("seed_threshold", math.nan, "nan is not a finite number", id="nan"),
         pytest.param("seed_threshold", -math.inf, "-inf is not a finite number", id="infinity"),
         pytest.param("seed_threshold", np.float32("nan"), "nan is not a finite number", id="numpy_nan"),
