@@ -1,8 +1,10 @@
 """`check`, `status` and `presets`."""
 
+import os
+
 import numpy as np
 import pytest
-from cli_output import complaints, row_of
+from cli_output import complaints, python_m, row_of
 
 
 def test_check_shows_what_a_config_means(cli, good):
@@ -42,10 +44,8 @@ def test_check_names_every_missing_branch(cli, write_root, job, write_config):
     status, out, err = cli("check", write_config(job(file)))
     assert (status, "valid" in out) == (2, False)
     cells, lumi = complaints(err)
-    assert (
-        cells
-        == f"grids.calo.dense.branch: {file}: no branch 'cells' (did you mean 'cell'?); there are cell, run, event"
-    )
+    missing = "no branch 'cells' (did you mean 'cell'?); there are cell, run, event"
+    assert cells == f"grids.calo.dense.branch: {file}: {missing}"
     assert "no branch 'luminosityBlock'" in lumi
 
 
@@ -95,3 +95,11 @@ def test_an_unknown_preset_is_one_line(cli):
     assert status == 1
     near = "did you mean 'atlas-jfex'?"
     assert complaints(err)[0].startswith(f"no preset is called 'atlas' ({near}): there are alice-emcal-nxn, ")
+
+
+def test_check_takes_less_than_two_seconds_of_a_processor(good, tmp_path):
+    python_m("check", str(good), cwd=tmp_path)  # compiles the modules to bytecode
+    before = os.times()
+    assert python_m("check", str(good), cwd=tmp_path).returncode == 0
+    after = os.times()
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 2

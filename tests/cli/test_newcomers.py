@@ -55,6 +55,16 @@ def test_check_answers_a_mistake_with_place_value_expectation_and_remedy(cli, fo
     assert all(answer.startswith("job.yaml:") for answer in answers)
 
 
+def test_run_names_the_line_of_what_it_finds_wrong_later(cli, folder):
+    (folder / "job.yaml").write_text(JOB)
+    (folder / "toy.root").rename(folder / "toys.root")
+    status, _, err = cli("run", "job.yaml")
+    assert status == 2
+    (said,) = placed_complaints(err)
+    missing = "there is no file 'toy.root' (did you mean 'toys.root'?)"
+    assert said.startswith(f"job.yaml:3: datasets.toy.files: {missing}")
+
+
 def test_the_config_without_a_mistake_is_valid(cli, folder):
     (folder / "job.yaml").write_text(JOB)
     assert cli("check", "job.yaml")[::2] == (0, "")

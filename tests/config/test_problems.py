@@ -119,7 +119,7 @@ WRONG = {
     ),
     "unknown_geometry": (
         "grids.calo.geometry=cms",
-        "grids.calo.geometry: no geometry is called 'cms' (did you mean 'cms-l1-towers'?): there are cms-l1-towers",
+        "grids.calo.geometry: no geometry is called 'cms' (did you mean 'cms-l1-towers'?): there are",
     ),
     "unknown_grid": (
         "clusters.Jet.grid=cal",

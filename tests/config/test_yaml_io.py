@@ -1,5 +1,6 @@
 """The file as YAML: nothing is lost silently; and the overrides of the command line."""
 
+import pickle
 import re
 
 import pytest
@@ -149,6 +150,38 @@ def test_a_key_can_be_overridden(setting, path, value):
 def test_keys_in_lists_of_maps_can_be_overridden():
     content = override({"axes": [{"bins": 1}, {"bins": 2}]}, ["axes.1.bins=5", "axes.0.stop=2pi"])
     assert content == {"axes": [{"bins": 1, "stop": "2pi"}, {"bins": 5}]}
+
+
+def test_names_with_dots_can_be_overridden():
+    content = {"datasets": {"ttbar-2018.v1": {"files": "a.root"}, "ttbar-2018": {}}}
+    changed = override(content, ["datasets.ttbar-2018.v1.files=b.root"])
+    assert changed == {"datasets": {"ttbar-2018.v1": {"files": "b.root"}, "ttbar-2018": {}}}
+
+
+def test_an_override_changes_one_of_two_maps_that_an_alias_made_one(tmp_path):
+    path = write(tmp_path / "a.yaml", "clusters: {Jet: &jet {w0: 1}, Tau: *jet}")
+    assert read_yaml(path, ["clusters.Tau.w0=2"]) == {"clusters": {"Jet": {"w0": 1}, "Tau": {"w0": 2}}}
+
+
+def test_an_override_leaves_the_content_alone():
+    content = {"run": {"workers": 1}}
+    assert override(content, ["run.workers=2"]) == {"run": {"workers": 2}}
+    assert content == {"run": {"workers": 1}}
+
+
+@pytest.mark.parametrize("section", ["datasets", "grids", "clusters", "histograms"])
+def test_an_override_creates_no_entry_by_mistake(section):
+    content = {section: {"Jet": {}}}
+    with pytest.raises(ConfigError) as caught:
+        override(content, [f"{section}.Jett.x=1"])
+    near = f"{section} has no 'Jett' (did you mean 'Jet'?); there are Jet; to add one, write {section}.Jett={{...}}"
+    assert in_plain_words(caught) == [f"--set '{section}.Jett.x=1': {near}"]
+    assert override(content, [f"{section}.Jett={{x: 1}}"])[section]["Jett"] == {"x": 1}
+
+
+def test_an_error_can_be_pickled():
+    error = pickle.loads(pickle.dumps(ConfigError(["a: b", "c: d"])))
+    assert error.problems == ("a: b", "c: d")
 
 
 def test_the_last_override_counts():
