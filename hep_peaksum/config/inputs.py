@@ -260,6 +260,7 @@ class GridInput(FrozenModel):
             content, digest = _read_map(path)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
+            reason = "it holds no array of numbers" if "pickle" in str(reason) else reason
             msg = f"{key}: {path!r} cannot be read as a .npy file ({reason})"
             raise ValueError(msg) from None
         kinds, word = ("b", "bool") if key == "mask" else ("fiu", "numbers")

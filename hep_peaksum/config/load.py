@@ -124,8 +124,9 @@ def _problem(detail: Any, content: Any) -> str:
     inner, colon, _ = problem.partition(": ")
     if colon and inner in keys_at(path):  # what is wrong with a map as a whole may lie in one of its keys
         return f"{key}.{problem}"
-    if detail["type"] == "tuple_type" and ": write" not in problem and (known := find_keys(key)):
-        problem += f": write it as in `{known[0].example}`" if known[0].example else ""
+    if detail["type"] in ("tuple_type", "dict_type") and ": " not in problem.partition(" is not ")[2]:
+        example = next((known.example for known in find_keys(key)), "") or "[{...}]"
+        problem += f": write it as in `{example}`" if isinstance(detail["input"], (str, dict, int)) else ""
     return f"{key}: {problem}"
 
 
@@ -137,8 +138,11 @@ def _known_key(path: Sequence[str]) -> str:
         return near
     if SYNONYMS.get(name) in known:
         return f" (did you mean {SYNONYMS[name]!r}?)"
-    if places := sorted((len(key.path), key.path) for key in every_key() if key.path[-1] == name):
-        return f" (it is a key of {'.'.join(places[0][1][:-1]) or 'the config itself'})"
+    if name in ("tree", "treename"):
+        return ": a tree stands beside its file, as in `files: {run.root: Events}`"
+    others = (key.path for key in every_key() if key.path[-1] == name)
+    if places := sorted((other[0] != path[0], len(other), other) for other in others):
+        return f" (it is a key of {'.'.join(places[0][2][:-1]) or 'the config itself'})"
     return did_you_mean(name, known) or (f"; there are {', '.join(known)}" if known else "")
 
 

@@ -160,6 +160,8 @@ REMEDIES = {
     "while parsing a flow node": "close the bracket",
     "<block end>": "mend the indentation: keys of one map begin in one column",
     "unexpected end of stream": "close the quotes",
+    "unknown escape": "put the text in single quotes",
+    "for merging": "write <<: *name, with &name where the map is written first",
     "chomping": "put text that begins with > or | in quotes",
     "could not determine a constructor": "remove the tag: a config has text, numbers, lists and maps",
     "expected a single document": "remove the line ---, a config is a single document",

@@ -73,7 +73,7 @@ class Grid(FrozenModel):
     @model_validator(mode="after")
     def _check_names(self) -> Grid:
         if self.rows.name is not None and self.rows.name == self.cols.name:
-            msg = f"rows and cols are both named {self.rows.name!r}"
+            msg = f"rows and cols are both named {self.rows.name!r}: give each a name of its own"
             raise ValueError(msg)
         return self
 

@@ -286,4 +286,5 @@ def _missing_branches(config: Config, file: Any, path: str, tree: str) -> Iterat
         try:
             column(events, branch, config.friends)
         except ValueError as error:
-            yield f"{keys[branch]}: {public_path(path)}: {error}"
+            where = public_path(path)
+            yield f"{keys[branch]}: {where}: {str(error).removeprefix(f'{where}: ')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -39,6 +40,7 @@ PATTERNS = {
     r"^[A-Za-z][A-Za-z0-9_]*$": "a name of letters, digits and _ that begins with a letter",
     r"^([A-Za-z][A-Za-z0-9_]*)?$": "a name of letters, digits and _ that begins with a letter",
 }
+YAML_BOOL = " (YAML makes that of yes, no, on and off): put it in quotes"
 LONGEST_VALUE = 60
 MOST_KEYS = 10  # in an error message
 
@@ -86,6 +88,8 @@ def in_words(detail: Any, patterns: Mapping[str, str] = PATTERNS, keys: Sequence
         near = did_you_mean(str(value), words)
         if value == "" and ">" in words:  # YAML takes a bare > for the beginning of a text
             near = ": put '>' in quotes"
+        elif isinstance(value, bool):
+            near = YAML_BOOL
         return f"{shown(value)} is not one of {context['expected']}{near}"
     if kind in BARE:
         return BARE[kind]
@@ -103,11 +107,13 @@ def in_words(detail: Any, patterns: Mapping[str, str] = PATTERNS, keys: Sequence
 def _remedies(expected: str, value: Any, keys: Sequence[str]) -> Iterator[str]:
     """Yield what to do about a value that is not what was expected, where that is plain to see."""
     if expected == "text" and isinstance(value, bool):
-        yield " (YAML makes that of yes, no, on and off): put it in quotes"
+        yield YAML_BOOL
     elif expected == "text" and isinstance(value, (int, float)):
         yield f": put it in quotes, '{value}'"
     elif expected == "a list" and isinstance(value, str) and "," in value:
         yield f": write [{', '.join(part.strip() for part in value.strip('()[] ').split(','))}]"
+    elif expected == "a whole number" and (number := re.fullmatch(r"(\d+) ?[A-Za-z]+", str(value))):
+        yield f": write {number[1]}, without a unit"
     elif expected == "a map of names" and isinstance(value, (list, tuple)):
         yield ": write name: {...} for each, without hyphens"
     elif expected == "a map of names" and value is None:

@@ -174,8 +174,9 @@ def test_an_override_creates_no_entry_by_mistake(section):
     content = {section: {"Jet": {}}}
     with pytest.raises(ConfigError) as caught:
         override(content, [f"{section}.Jett.x=1"])
-    near = f"{section} has no 'Jett' (did you mean 'Jet'?); there are Jet; to add one, write {section}.Jett={{...}}"
-    assert in_plain_words(caught) == [f"--set '{section}.Jett.x=1': {near}"]
+    near = f"{section} has no 'Jett' (did you mean 'Jet'?); there are Jet"
+    remedy = f"to add one, write {section}.Jett={{...}}"
+    assert in_plain_words(caught) == [f"--set '{section}.Jett.x=1': {near}; {remedy}"]
     assert override(content, [f"{section}.Jett={{x: 1}}"])[section]["Jett"] == {"x": 1}
 
 
