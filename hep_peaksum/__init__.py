@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from hep_peaksum.library.presets import preset, presets
     from hep_peaksum.settings.model import PeakSumSettings
 
+from hep_peaksum.suggestions import did_you_mean
+
 __version__ = version("hep_peaksum")
 
 _MODULES = {
@@ -72,7 +74,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
-        msg = f"module {__name__!r} has no attribute {name!r}"
+        msg = f"module {__name__!r} has no attribute {name!r}{did_you_mean(name, __all__)}"
         raise AttributeError(msg)
     return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
 

@@ -59,7 +59,7 @@ def test_an_example_config_passes_check_without_its_data(path, capsys, monkeypat
         main(["check", str(path)])
     said = capsys.readouterr()
     assert end.value.code == 0
-    assert f"{path}: the config is valid\n" in said.out
+    assert f"{path}: the config is valid, but not all of its files are here\n" in said.out
     assert "warning: " in said.out
     assert not said.err
 

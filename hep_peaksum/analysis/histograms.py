@@ -18,6 +18,7 @@ from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import Size
+from hep_peaksum.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -138,7 +139,10 @@ def check_histogram(
     for axis in histogram.axes:
         name, field = axis.collection, axis.cluster_field
         if name not in grids:
-            msg = f"{axis.field!r} is of no collection: there are {', '.join(grids)} (write 'Jet.pt' or 'nJet')"
+            example = next(iter(grids))
+            ways = f"write {example}.{axis.cluster_field or 'pt'} or n{example}"
+            near = did_you_mean(name, grids)
+            msg = f"{axis.field!r} is of no collection{near}: there are {', '.join(grids)} ({ways})"
             raise ValueError(msg)
         if field == "grid" and len(grids[name]) > 1:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -30,6 +31,8 @@ MANY_CLUSTERS = 100  # per event; more are met with a hint at the threshold
 MAX_FILES_WITH_LOSSES = 20
 MAX_CANDIDATES = 8
 MAX_CLUSTERS = 10
+MARGIN = 3  # characters between columns
+NUMBER = re.compile(r"[-+]?\d[\d.]*(?:e[-+]?\d+)?%?")
 
 
 def open_console() -> Console:
@@ -46,9 +49,19 @@ def show_messages(console: Console) -> None:
     logger.setLevel(logging.INFO)
 
 
+class _WholeNumbers(Table):
+    """A table in which columns become narrower by folding text, and no number is broken."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        super().add_row(*cells, **options)
+        for column, cell in zip(self.columns, cells, strict=False):
+            if NUMBER.fullmatch(str(cell)):
+                column.min_width = max(column.min_width or 0, len(cell))
+
+
 def table(*columns: str) -> Table:
     """Return an empty table whose columns fold long text instead of cutting it."""
-    empty = Table(box=SIMPLE_HEAD)
+    empty = _WholeNumbers(box=SIMPLE_HEAD)
     for column in columns:
         empty.add_column(escape(column), overflow="fold")
     return empty
@@ -110,12 +123,28 @@ def print_clusters(console: Console, event: Event) -> None:
         fields = [field for field in getattr(clusters, "fields", []) if clusters[field].ndim == 1]
         if not fields:
             continue
-        rows = table(name, *fields)
-        for number, cluster in enumerate(clusters[:MAX_CLUSTERS]):
-            rows.add_row(str(number), *(brief(cluster[field]) for field in fields))
-        console.print(rows)
+        texts = {field: [brief(value) for value in clusters[field][:MAX_CLUSTERS].tolist()] for field in fields}
+        for part in _side_by_side(texts, console.width - len(name)):
+            rows = table(name, *part)
+            for number, values in enumerate(zip(*(texts[field] for field in part), strict=True)):
+                rows.add_row(str(number), *values)
+            console.print(rows)
         if len(clusters) > MAX_CLUSTERS:
             console.print(f"and {len(clusters) - MAX_CLUSTERS} more")
+
+
+def _side_by_side(columns: Mapping[str, Sequence[str]], width: int) -> list[list[str]]:
+    """Return the names of columns in groups that are not wider than a screen, whatever they hold."""
+    groups: list[list[str]] = [[]]
+    left = width - MARGIN
+    for name, texts in columns.items():
+        needed = max(map(len, [name, *texts])) + MARGIN
+        if groups[-1] and needed > left:
+            groups.append([])
+            left = width - MARGIN
+        groups[-1].append(name)
+        left -= needed
+    return groups
 
 
 def print_score(console: Console, score: Score) -> None:

@@ -270,7 +270,7 @@ def check_fields(names: Iterable[str], settings: PeakSumSettings, grid: Grid) ->
         If a name is unknown, or needs a pile-up estimate that the settings do not have, or positions that the
         grid does not have.
     """
-    table, names = fields_of(grid, settings), tuple(names)
+    table, names = fields_of(grid, settings), (names,) if isinstance(names, str) else tuple(names)
     if not names:
         msg = f"fields is empty: name one or more of {', '.join(table)}"
         raise ValueError(msg)

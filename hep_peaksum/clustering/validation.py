@@ -42,7 +42,14 @@ def normalise_input(
             check_windows(settings, grid)
             return Cells(grids, grid)
         grids = grids.dense()
-    cells, by_layer = _as_cells(_as_array(grids), settings, grid, layers), layers == "each"
+    try:
+        array = _as_array(grids)
+    except ValueError as error:
+        if "inhomogeneous" not in str(error) and "not regular" not in str(error):
+            raise
+        msg = "the events differ in their numbers of cells: make grids of hits with from_hits or sparse"
+        raise ValueError(msg) from None
+    cells, by_layer = _as_cells(array, settings, grid, layers), layers == "each"
     if mask is not None:
         cells = replace(cells, mask=_checked_mask(mask, cells, by_layer=by_layer))
     if not plan.checks_cells:
@@ -57,7 +64,9 @@ def _as_cells(array: Array, settings: PeakSumSettings, grid: Grid | None, layers
     _check_axes(array)
     grid = grid or bare_grid(array.shape)
     if array.shape[-2:] != grid.shape:
-        msg = f"grids have shape {array.shape}, the grid has {grid.shape[0]} x {grid.shape[1]} cells"
+        is_swapped = array.shape[:-3:-1] == grid.shape
+        remedy = "swap rows and cols of the grid" if is_swapped else "give the grid of these cells"
+        msg = f"grids have shape {array.shape}, the grid has {grid.shape[0]} x {grid.shape[1]} cells: {remedy}"
         raise ValueError(msg)
     _check_layers(array, layers)
     if array.dtype.kind != "f":

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from hep_peaksum.suggestions import did_you_mean
+
 # A path that contains this is a URL.
 REMOTE = "://"
 URL = re.compile(r"[A-Za-z][\w+.-]*://[^\s'\"<>|,]+")
@@ -102,8 +104,7 @@ def expand_files(patterns: Iterable[tuple[str, str]]) -> list[InputFile]:
             raise FileNotFoundError(msg)
         for name in matches:
             if not os.path.isfile(name):  # noqa: PTH113 -- of 20 000 files
-                msg = f"there is no file {name!r} (seen from {Path.cwd()})"
-                raise FileNotFoundError(msg)
+                raise FileNotFoundError(_why_no_file(name))
             # one file may have several names
             files.setdefault((os.path.realpath(name), tree), InputFile(name, tree))
     stored = Counter((public_path(path), tree) for path, tree in files.values() if REMOTE in path)
@@ -112,6 +113,15 @@ def expand_files(patterns: Iterable[tuple[str, str]]) -> list[InputFile]:
             msg = f"{n_files} URLs of {path} differ in user or query only, and neither is stored: rename them"
             raise ValueError(msg)
     return list(files.values())
+
+
+def _why_no_file(name: str) -> str:
+    """Return why a path is no file, and what was meant perhaps."""
+    path = Path(name)
+    if path.is_dir():
+        return f"{name!r} is a folder, where a file is expected: write {str(path / '*.root')!r} for those in it"
+    beside = (each.name for each in path.parent.iterdir()) if path.parent.is_dir() else ()
+    return f"there is no file {name!r}{did_you_mean(path.name, beside, likeness=0.85)} (seen from {Path.cwd()})"
 
 
 def file_state(path: str) -> tuple[int, int] | None:

@@ -159,11 +159,25 @@ def keys_at(path: Sequence[str]) -> list[str]:
     >>> keys_at(["clusters", "Jet", "pileup", "0"])[:3]
     ['kind', 'name', 'depth']
     """
+    return list(_node_at(path).get("properties", ()))
+
+
+def holds_names(path: Sequence[str]) -> bool:
+    """Return whether the keys of the map at a place of the file are names of the user's choice.
+
+    >>> holds_names(["clusters"]), holds_names(["clusters", "Jet"])
+    (True, False)
+    """
+    return isinstance(_node_at(path).get("additionalProperties"), dict)
+
+
+def _node_at(path: Sequence[str]) -> Node:
+    """Return the schema of a place of the file; it is empty for a place that no config has."""
     node = read_schema()
     for part in path:
         entries = _entries(node)
         node = entries[1] if entries else node.get("properties", {}).get(part, {})
-    return list(node.get("properties", ()))
+    return node
 
 
 # ------------------------------------------------------------------------------------------------ pages of docs

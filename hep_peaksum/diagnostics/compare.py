@@ -12,9 +12,9 @@ from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import selected
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.evaluation.matching import CellIndices, same_cell, take_or_zero, with_unmatched
-from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array
-from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.library.geometries import GridLike, as_grid
+from hep_peaksum.library.presets import SettingsLike, as_settings
 
 
 class Comparison(NamedTuple):
@@ -101,9 +101,9 @@ class Comparison(NamedTuple):
 
 def compare(
     grids: npt.ArrayLike,
-    settings_a: PeakSumSettings,
-    settings_b: PeakSumSettings,
-    grid: Grid | None = None,
+    settings_a: SettingsLike,
+    settings_b: SettingsLike,
+    grid: GridLike | None = None,
     *,
     mask: npt.ArrayLike | None = None,
     noise: npt.ArrayLike | None = None,
@@ -128,10 +128,11 @@ def compare(
     ValueError
         If the two pool cells into towers of different sizes, or for any input that `find_clusters` rejects.
 
-    >>> both = compare([[[0, 2, 2, 0]]], PeakSumSettings(tie_rule="all"), PeakSumSettings())
+    >>> both = compare([[[0, 2, 2, 0]]], {"tie_rule": "all"}, {"tie_rule": "first"})
     >>> both.n_matched, both.n_only_a, both.n_only_b
     (1, 1, 0)
     """
+    settings_a, settings_b, grid = as_settings(settings_a), as_settings(settings_b), as_grid(grid)
     contexts = [
         find_peaks(grids, each, grid, mask=mask, noise=noise if each.needs_noise else None, layers=layers)
         for each in (settings_a, settings_b)

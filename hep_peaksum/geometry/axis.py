@@ -161,7 +161,9 @@ class Axis(FrozenModel):
             raise ValueError(msg)
         if (positions := self.edge_positions) is not None:
             if len(positions) < 2 or not (np.isfinite(positions).all() and (np.diff(positions) > 0).all()):
-                msg = "edges must be two or more finite numbers, each larger than the one before (start < stop)"
+                msg = "edges must be two or more finite numbers, each larger than the one before"
+                if self.edges is None:
+                    msg = f"start {self.start:g} is not below stop {self.stop:g}: cells run from start to stop"
                 raise ValueError(msg)
             if len(positions) - 1 != self.size:
                 msg = (
@@ -169,7 +171,8 @@ class Axis(FrozenModel):
                 )
                 raise ValueError(msg)
             if self.name == "phi" and self.periodic and abs(positions[-1] - positions[0] - TWO_PI) > 1e-3:
-                msg = f"a periodic phi axis spans 2pi, this one {positions[-1] - positions[0]:.6g}"
+                span = positions[-1] - positions[0]
+                msg = f"a periodic phi axis spans 2pi, this one {span:.6g}: write radians, start: 0, stop: 2pi"
                 raise ValueError(msg)
         return self
 

@@ -73,7 +73,7 @@ class Grid(FrozenModel):
     @model_validator(mode="after")
     def _check_names(self) -> Grid:
         if self.rows.name is not None and self.rows.name == self.cols.name:
-            msg = f"rows and cols are both named {self.rows.name!r}"
+            msg = f"rows and cols are both named {self.rows.name!r}: give each a name of its own"
             raise ValueError(msg)
         return self
 
@@ -170,6 +170,7 @@ def from_dense(
         expected = _with_layers(expected, cells.shape[1:])
     if cells.shape[1:] not in (expected, (math.prod(expected),)):
         msg = f"the array has {cells.shape[1:]} cells an event, the grid needs {expected} ({', '.join(axes)})"
+        msg += _swapped(cells.shape[1:], expected, axes, "swap rows and cols")
         raise ValueError(msg)
     order = [axes.index(word) + 1 for word in ("layer", "row", "col") if word in axes]
     cells = np.transpose(cells.reshape(len(cells), *expected), (0, *order))
@@ -187,8 +188,19 @@ def _dense_shape(grid: Grid, axes: Sequence[AxisWord], shape: Sequence[int] | No
         return expected
     if len(shape) != len(axes) or any(n not in (m, n * (m == 0)) for n, m in zip(shape, expected, strict=True)):
         msg = f"shape {list(shape)} does not fit the axes {list(axes)} of a grid of {grid.shape} cells"
+        msg += _swapped(tuple(shape), expected, axes, "write shape: " + str([n for n in expected if n]))
         raise ValueError(msg)
     return tuple(shape)
+
+
+def _swapped(shape: tuple[int, ...], expected: tuple[int, ...], axes: Sequence[AxisWord], remedy: str) -> str:
+    """Return what to do if rows and columns are in the other order; nothing if they are not."""
+    words: dict[str, AxisWord] = {"row": "col", "col": "row"}
+    other = [words.get(word, word) for word in axes]
+    sizes = [expected[axes.index(word)] for word in other]
+    if len(shape) != len(axes) or any(n not in (m, n * (m == 0)) for n, m in zip(shape, sizes, strict=True)):
+        return ""
+    return f": {remedy}, or axes: [{', '.join(other)}]"
 
 
 def _with_layers(expected: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -59,6 +59,8 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
     """
     import awkward as ak
 
+    for word, column in (("row", row), ("col", col), ("energy", energy)):
+        _check_column(word, column)
     if len({len(column) for column in (row, col, energy)}) > 1:
         msg = f"row, col and energy have {len(row)} events, {len(col)} events and {len(energy)} events"
         raise ValueError(msg)
@@ -84,6 +86,17 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
         event_offsets = offsets_after_mask(event_offsets, inside)
         cell, value = cell[inside], value[inside]
     return Hits(event_offsets, cell, value, grid.shape, n_outside)
+
+
+def _check_column(word: str, column: ak.Array) -> None:
+    """Raise a ValueError unless a column has a list of values for every event."""
+    import awkward as ak
+
+    n_axes = ak.Array(column).ndim
+    if n_axes != 2 or "string" in str(ak.type(column)):
+        held = "is text" if n_axes == 2 else f"has {n_axes} axes"
+        msg = f"{word} {held}, expected numbers of shape (event, hit): for a single event pass [{word}]"
+        raise ValueError(msg)
 
 
 def _cells(row: Array, col: Array, grid: Grid) -> Array:

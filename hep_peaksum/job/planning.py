@@ -19,6 +19,7 @@ from hep_peaksum.job.executors import Workers
 from hep_peaksum.reading.columns import column
 from hep_peaksum.reading.files import (
     content_digest,
+    name_trees,
     nano_events,
     one_line_errors,
     open_file,
@@ -261,28 +262,31 @@ def check_inputs(config: Config) -> list[str]:
     problems: list[str] = []
     for name, dataset in config.datasets.items():
         try:
-            path, tree = expand_files(dataset.patterns)[0]
+            path, tree = name_trees(expand_files(dataset.patterns)[:1], config.run.timeout)[0]
+        except FileNotFoundError as error:
+            missing.append(f"datasets.{name}.files: {error}")
+            continue
         except (OSError, ValueError) as error:
-            missing.append(f"datasets.{name}: {error}")
+            problems.append(f"datasets.{name}.files: {error}")
             continue
         try:
             with open_file(path, config.run.timeout) as file, one_line_errors(path):
                 open_tree(file, path, tree)
-                problems.extend(
-                    f"{public_path(path)}: {problem}" for problem in _missing_branches(config, file, path, tree)
-                )
+                problems.extend(_missing_branches(config, file, path, tree))
         except (OSError, ValueError) as error:
-            problems.append(str(error))
+            problems.append(f"datasets.{name}.files: {error}")
     if problems:
         raise ConfigError(problems)
     return missing
 
 
 def _missing_branches(config: Config, file: Any, path: str, tree: str) -> Iterator[str]:
-    """Yield what is wrong with each branch that the config reads and a file does not have."""
+    """Yield what is wrong with each branch that the config reads and a file does not have, after its key."""
     events = nano_events(file, path, tree, 0, 0, schema=config.events.schema_name)
+    keys = {branch: key for key, branch in reversed(list(config.branch_keys()))}
     for branch in config.branches():
         try:
             column(events, branch, config.friends)
         except ValueError as error:
-            yield str(error)
+            where = public_path(path)
+            yield f"{keys[branch]}: {where}: {str(error).removeprefix(f'{where}: ')}"

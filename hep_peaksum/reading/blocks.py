@@ -21,6 +21,7 @@ from hep_peaksum.reading.files import (
     open_file,
     open_tree,
 )
+from hep_peaksum.suggestions import did_you_mean
 
 
 def block_size(sources: Iterable[GridInput]) -> int:
@@ -121,7 +122,8 @@ def read_blocks(
         left -= max(0, last - skip)
         skip = max(0, skip - n_entries)
     if first and left == max_events > 0:
-        msg = f"dataset {name!r} has {first - skip} entries, there is no entry {first}"
+        n_entries = first - skip
+        msg = f"dataset {name!r} has {n_entries} entries, there is no entry {first}: they count from 0"
         raise ValueError(msg)
 
 
@@ -130,6 +132,6 @@ def _files(config: Config, dataset: str | None) -> tuple[str, list[InputFile]]:
     files = find_files(config)
     name = dataset or next(iter(files))
     if name not in files:
-        msg = f"no dataset {name!r}: there are {', '.join(files)}"
+        msg = f"no dataset {name!r}{did_you_mean(name, files)}: there are {', '.join(files)}"
         raise ValueError(msg)
     return name, files[name]

@@ -6,8 +6,9 @@ import importlib
 import struct
 import traceback
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import awkward as ak
@@ -44,7 +45,7 @@ def find_files(config: Config) -> dict[str, list[InputFile]]:
     files, problems = {}, []
     for name, dataset in config.datasets.items():
         try:
-            files[name] = expand_files(dataset.patterns)
+            files[name] = name_trees(expand_files(dataset.patterns), config.run.timeout)
             by_name: dict[InputFile, str] = {}
             for path, tree in files[name]:
                 check_protocol(path)
@@ -56,6 +57,34 @@ def find_files(config: Config) -> dict[str, list[InputFile]]:
     if problems:
         raise ConfigError(problems)
     return files
+
+
+def name_trees(files: Sequence[InputFile], timeout: int | None = None) -> list[InputFile]:
+    """Return files with the tree of those that name none: the only one of the first of them.
+
+    Raises
+    ------
+    ValueError
+        If that file has several trees, or none.
+    OSError
+        If it cannot be read; the message is one line.
+    """
+    path = next((path for path, tree in files if not tree), None)
+    if path is None:
+        return list(files)
+    with open_file(path, timeout) as file, one_line_errors(path):
+        trees = _trees(file)
+    if len(trees) != 1:
+        held = f"the trees {', '.join(trees)}: name one, as in {path}:{trees[0]}" if trees else "no tree"
+        msg = f"{public_path(path)} has {held}"
+        raise ValueError(msg)
+    return list(dict.fromkeys(InputFile(path, tree or trees[0]) for path, tree in files))
+
+
+def _trees(file: Any) -> list[str]:
+    """Return the names of the trees of an open file."""
+    names = file.classnames(cycle=False).items()
+    return [key for key, class_name in names if class_name in ("TTree", "ROOT::RNTuple", "TNtuple")]
 
 
 def open_file(path: str, timeout: int | None = None) -> Any:
@@ -80,8 +109,18 @@ def open_file(path: str, timeout: int | None = None) -> Any:
         if REMOTE in path:
             raise OSError(error_message(path, error)) from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        msg = f"{path}: cannot be read as a ROOT file ({reason})"
+        msg = f"{path}: cannot be read as a ROOT file ({reason}){_other_kind(Path(path))}"
         raise OSError(msg) from error
+
+
+def _other_kind(path: Path) -> str:
+    """Return what to do with a path that is no ROOT file but something else."""
+    if path.is_dir():
+        return f": a folder, name a file in it, as in {path / 'NAME.root'}"
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        return f": a config, see `hep-peaksum check {path}`"
+    beside = (each.name for each in path.parent.iterdir()) if path.parent.is_dir() else ()
+    return "" if path.exists() else did_you_mean(path.name, beside, likeness=0.85)
 
 
 def content_digest(path: str, n_bytes: int, timeout: int | None = None) -> str:
@@ -110,11 +149,7 @@ def open_tree(file: Any, path: str, tree: str) -> Any:
     except uproot.KeyInFileError:
         content = None
     if not isinstance(content, (uproot.TTree, uproot.behaviors.RNTuple.RNTuple)):
-        trees = [
-            key
-            for key, class_name in file.classnames(cycle=False).items()
-            if class_name in ("TTree", "ROOT::RNTuple", "TNtuple")
-        ]
+        trees = _trees(file)
         msg = f"{path}: no tree {tree!r}{did_you_mean(tree, trees)}; there are {', '.join(trees) or 'none'}"
         raise ValueError(msg)
     return content

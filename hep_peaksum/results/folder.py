@@ -143,7 +143,9 @@ def _check_places(directory: Path, files: Files) -> None:
 
 
 def _unwritable(directory: Path, error: OSError) -> ConfigError:
-    return ConfigError([f"output.directory: {directory} cannot be written ({error.strerror or error})"])
+    what = "is a file, where a folder is expected" if directory.is_file() else "cannot be written"
+    why = "" if directory.is_file() else f" ({error.strerror or error})"
+    return ConfigError([f"output.directory: {directory} {what}{why}: name another directory"])
 
 
 def _own_manifest(directory: Path, config: Config) -> Content | None:

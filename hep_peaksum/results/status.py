@@ -41,7 +41,7 @@ def read_status(directory: Path, *, verify: bool = False) -> Status:
     """
     content = read_manifest(directory)
     if content is None:
-        msg = f"{directory}: not a results directory (it has no {MANIFEST})"
+        msg = f"{directory}: not a results directory (it has no {MANIFEST}): name the output.directory of a job"
         raise ValueError(msg)
     unfinished, damaged, n_chunks = {}, [], 0
     for name, dataset in content.datasets.items():

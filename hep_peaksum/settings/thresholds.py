@@ -57,10 +57,16 @@ def _parse_energy_unit(value: object) -> object:
 _ENERGY = rf"^\s*{NUMBER}\s*({'|'.join(ENERGY_UNITS)})\s*$"
 _ENERGY_OR_SIGMA = rf"^\s*{NUMBER}\s*({'|'.join(ENERGY_UNITS)}|sigmas?)\s*$"
 
-Count = Annotated[int, Field(strict=True, ge=1)]
+
+def _python_number(value: object) -> object:
+    """Return a numpy scalar as the Python number that it holds."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+Count = Annotated[int, Field(strict=True, ge=1), BeforeValidator(_python_number)]
 # Cells along an axis or around a window: more are a mistake, and would fill the memory.
-Size = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-Depth = Annotated[int, Field(strict=True, ge=1, le=100)]
+Size = Annotated[int, Field(strict=True, ge=1, le=1_000_000), BeforeValidator(_python_number)]
+Depth = Annotated[int, Field(strict=True, ge=1, le=100), BeforeValidator(_python_number)]
 Number = Annotated[int | float, BeforeValidator(finite_number), WithJsonSchema({"type": "number"})]
 Threshold = Annotated[
     int | float | str,

@@ -15,7 +15,11 @@ def unknown_key(content, write):
 
 def unknown_section(content, write):
     content["cluster"] = content.pop("clusters")
-    return 2, ["clusters: missing, the config needs it", "cluster: unknown key (did you mean 'clusters'?)"]
+    remedy = "`hep-peaksum keys clusters` explains it"
+    return 2, [
+        f"clusters: missing, the config needs it: {remedy}",
+        "cluster: unknown key (did you mean 'clusters'?)",
+    ]
 
 
 def missing_branch(content, write):
@@ -30,7 +34,7 @@ def missing_tree(content, write):
 
 def missing_friend(content, write):
     content["events"]["keep"] = ["ev:nPV"]
-    return 2, ["branch 'ev:nPV': no friend 'ev': name its tree in the section friends"]
+    return 2, ["events.keep: 'ev:nPV': no friend 'ev': name its tree in the section friends"]
 
 
 def wrong_shape(content, write):
@@ -79,7 +83,7 @@ def window_longer_than_the_circle(content, write):
 def four_vector_without_positions(content, write):
     content["grids"]["calo"]["rows"] = {"name": "eta", "n": 6}
     content["clusters"]["Jet"]["fields"] = ["peak_sum", "pt"]
-    output = "clusters.Jet: field 'pt' needs positions on an axis named eta"
+    output = "clusters.Jet.fields: field 'pt' needs positions on an axis named eta"
     return 2, [f"{output}: add name and edges, or bins, start and stop, to rows or cols"]
 
 
@@ -187,7 +191,7 @@ def test_a_truncated_file_is_reported_without_uproot_internals(cli, write_events
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        pytest.param("clusters: [", "job.yaml: not YAML (", id="not_yaml"),
+        pytest.param("clusters: [", "job.yaml:1: not YAML: ", id="not_yaml"),
         pytest.param("", "job.yaml: a config is a map of sections, this file holds nothing", id="empty"),
         pytest.param("a: 1\na: 2\n", "the key 'a' occurs twice", id="key_twice"),
     ],

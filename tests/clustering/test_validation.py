@@ -38,9 +38,10 @@ def test_cells_of_another_shape_are_refused(function, shape, message):
 
 
 def test_cells_of_another_plane_are_refused():
-    with pytest.raises(ValueError, match=r"^grids have shape \(2, 4, 3\), the grid has 3 x 4 cells$"):
+    swapped = "the grid has 3 x 4 cells: swap rows and cols of the grid"
+    with pytest.raises(ValueError, match=rf"^grids have shape \(2, 4, 3\), {swapped}$"):
         find_clusters(np.zeros((2, 4, 3)), None, bare_grid((3, 4)))
-    with pytest.raises(ValueError, match=r"^grids have shape \(2, 5, 4, 3\), the grid has 3 x 4 cells$"):
+    with pytest.raises(ValueError, match=rf"^grids have shape \(2, 5, 4, 3\), {swapped}$"):
         find_clusters(np.zeros((2, 5, 4, 3)), None, bare_grid((3, 4)))
 
 

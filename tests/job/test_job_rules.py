@@ -168,7 +168,7 @@ def test_another_map_of_dead_cells_is_another_job(config_file, mask, tmp_path):
             "grids.calo.noise=null",
             "clusters.Noisy: thresholds in sigma, significance and noise need the noise of",
         ),
-        ("grids.calo.noise=gone.npy", "grids.calo: noise: 'gone.npy' cannot be read as a .npy file"),
+        ("grids.calo.noise=gone.npy", "grids.calo.noise: 'gone.npy' cannot be read as a .npy file"),
         ("grids.calo.noise=3 sigma", "grids.calo.noise: '3 sigma' is not a noise"),
         ("grids.depth.noise={a: 1}", "grids.depth.noise: "),
         (
@@ -189,13 +189,13 @@ def test_another_map_of_dead_cells_is_another_job(config_file, mask, tmp_path):
             "clusters.Pile.pileup=[{kind: donut, edge: existing}]",
             "edge of donut is zero or strip, not existing",
         ),
-        ("clusters.Pile.subtract=donut", "clusters.Pile: subtract: no pile-up estimate is named 'donut'"),
+        ("clusters.Pile.subtract=donut", "clusters.Pile.subtract: no pile-up estimate is named 'donut'"),
         (
             "clusters.Pile.fields=[donut]",
             "field 'donut' is a pile-up estimate: ask for it with pileup: [donut]",
         ),
         ("clusters.Shared.tie_rule=greedy-residual", "overlap 'proportional' beside greedy-residual"),
-        ("clusters.Shared.sum_window='g.o'", "clusters.Shared: sum_window: the cell 'g' at (0, -2) is let in"),
+        ("clusters.Shared.sum_window='g.o'", "clusters.Shared.sum_window: the cell 'g' at (0, -2) is let in"),
         ("clusters.Shared.sum_threshold_on=net", "sum_threshold_on 'net' needs a pile-up estimate"),
         (
             "clusters.Depth.fields=[layer_sums]",

@@ -7,7 +7,6 @@ from importlib import resources
 import numpy as np
 import pytest
 import yaml
-from pydantic import ValidationError
 
 from hep_peaksum import Grid, PeakSumSettings, find_clusters, named_grid, peak_sum_map
 from hep_peaksum.clustering.validation import check_windows
@@ -74,8 +73,10 @@ def test_presets_are_listed_in_the_order_of_their_names():
 
 @pytest.mark.parametrize("unknown", ["cms-l1-jets", "", "../settings", "cms-l1-jet.yaml"])
 def test_an_unknown_preset_is_refused_and_the_known_ones_are_listed(unknown):
+    near = r" \(did you mean 'cms-l1-jet'\?\)" if "jet" in unknown else ""
     with pytest.raises(
-        ValueError, match=rf"^no preset is called {unknown!r}: there are alice-emcal-nxn, alice-tpc, atlas-"
+        ValueError,
+        match=f"^no preset is called {unknown!r}{near}: there are alice-emcal-nxn, alice-tpc, atlas-",
     ):
         preset(unknown)
 
@@ -118,7 +119,7 @@ def test_a_preset_without_its_source_is_refused(lacking):
     content = {"title": "t", "source": "s", "reproduces": "full", "settings": {}}
     Preset(**content)
     del content[lacking]
-    with pytest.raises(ValidationError, match=lacking):
+    with pytest.raises(ValueError, match=lacking):
         Preset(**content)
 
 
