@@ -264,7 +264,7 @@ def check_inputs(config: Config) -> list[str]:
             missing.append(f"datasets.{name}: {error}")
             continue
         try:
-            with open_file(path, config.run.timeout) as file, one_line_errors(path):
+            with open_file(path, config.run.timeout, config.run.max_basket) as file, one_line_errors(path):
                 open_tree(file, path, tree)
                 problems.extend(
                     f"{public_path(path)}: {problem}" for problem in _missing_branches(config, file, path, tree)
