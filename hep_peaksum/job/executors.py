@@ -134,7 +134,17 @@ def _dask(options: RunOptions) -> Iterator[Any]:
         except Exception as error:
             if "KilledWorker" in str(error) or type(error).__name__ == "NoWorkerError":
                 raise _worker_died() from error
+            if isinstance(error, (concurrent.futures.CancelledError, distributed.comm.CommClosedError)):
+                raise _scheduler_lost(client) from error
             raise
+
+
+def _scheduler_lost(client: Any) -> ExecutorError:
+    address = getattr(client.scheduler, "address", "its address")
+    return ExecutorError(
+        f"the Dask scheduler at {address} was lost in the middle of the job: start it again (or choose another "
+        "executor); the finished chunks are kept, the same command continues from them"
+    )
 
 
 @contextmanager
