@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
+from hep_peaksum.cli.table_layout import FoldingTable
 from hep_peaksum.config.formats import SUMMARY
 from hep_peaksum.diagnostics import wording
 from hep_peaksum.settings.model import PeakSumSettings
@@ -47,7 +47,7 @@ def show_messages(console: Console) -> None:
 
 def table(*columns: str) -> Table:
     """Return an empty table whose columns fold long text instead of cutting it."""
-    empty = Table(box=SIMPLE_HEAD)
+    empty = FoldingTable()
     for column in columns:
         empty.add_column(escape(column), overflow="fold")
     return empty

@@ -29,6 +29,7 @@ from hep_peaksum.job.coffea_patches import (
     CancellablePool,
     CancellableProcesses,
     FuturesExecutor,
+    fitting_bar,
     quiet_dask_bar,
 )
 
@@ -58,6 +59,10 @@ class Workers(AbstractContextManager["Workers"]):
     def __init__(self, options: RunOptions) -> None:
         self.options = options
         self._started = ExitStack()
+
+    def __enter__(self) -> Workers:  # noqa: PYI034 -- Self is of Python 3.11
+        self._started.enter_context(fitting_bar())
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
