@@ -103,6 +103,7 @@ def _processes(options: RunOptions) -> Iterator[Any]:
         initializer=worker_startup.start_process,
         initargs=(os.getpid(),),
     )
+    importlib.import_module(worker_startup.KERNEL)  # warns once if there is no cache, while the processes start
     try:
         yield FuturesExecutor(pool=CancellableProcesses(processes), workers=options.workers)
     except concurrent.futures.BrokenExecutor as error:
@@ -166,6 +167,7 @@ def _local_dask(distributed: Any, n_workers: int) -> Iterator[Any]:
             preload=[worker_startup.__name__],
         ) as cluster,
     ):
+        importlib.import_module(worker_startup.KERNEL)  # as for processes
         yield cluster
 
 
