@@ -57,7 +57,7 @@ def printed(write_events, job, tmp_path, monkeypatch, capsys):
         out, err = capsys.readouterr()
         assert (end.value.code, err) == (0, "")
         # the progress has numbers of its own for each width
-        return re.sub(r".*rocessing .*", "", ESCAPES.sub("", out))
+        return re.sub(r".*(Preprocessing|Processing) .*", "", ESCAPES.sub("", out))
 
     run(WIDE, ["run", "job.yaml"])
     Path("unfinished").mkdir()
