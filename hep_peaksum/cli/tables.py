@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
+from hep_peaksum.cli.table_layout import FoldingTable
 from hep_peaksum.config.formats import SUMMARY
 from hep_peaksum.diagnostics import wording
 from hep_peaksum.settings.model import PeakSumSettings
@@ -32,7 +31,6 @@ MAX_FILES_WITH_LOSSES = 20
 MAX_CANDIDATES = 8
 MAX_CLUSTERS = 10
 MARGIN = 3  # characters between columns
-NUMBER = re.compile(r"[-+]?\d[\d.]*(?:e[-+]?\d+)?%?")
 
 
 def open_console() -> Console:
@@ -49,19 +47,9 @@ def show_messages(console: Console) -> None:
     logger.setLevel(logging.INFO)
 
 
-class _WholeNumbers(Table):
-    """A table in which columns become narrower by folding text, and no number is broken."""
-
-    def add_row(self, *cells: Any, **options: Any) -> None:
-        super().add_row(*cells, **options)
-        for column, cell in zip(self.columns, cells, strict=False):
-            if NUMBER.fullmatch(str(cell)):
-                column.min_width = max(column.min_width or 0, len(cell))
-
-
 def table(*columns: str) -> Table:
     """Return an empty table whose columns fold long text instead of cutting it."""
-    empty = _WholeNumbers(box=SIMPLE_HEAD)
+    empty = FoldingTable()
     for column in columns:
         empty.add_column(escape(column), overflow="fold")
     return empty

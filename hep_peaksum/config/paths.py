@@ -16,7 +16,14 @@ from hep_peaksum.suggestions import did_you_mean
 
 # A path that contains this is a URL.
 REMOTE = "://"
-URL = re.compile(r"[A-Za-z][\w+.-]*://[^\s'\"<>|,]+")
+SCHEME = r"[A-Za-z][\w+.-]{0,30}://"
+# Up to the quote that follows if one stands before it; a query may hold anything, further URLs, too.
+URL = re.compile(
+    rf"(?:(?<=(['\"])){SCHEME}(?:(?!{SCHEME}|\1)[^\s?#])*(?:[?#](?:(?!\1)\S)*)?"
+    rf"|{SCHEME}(?:(?!{SCHEME})[^\s?#'\"<>])*(?:[?#][^\s\"<>]*)?)"
+)
+QUERY = {True: re.compile(r"[?#]"), False: re.compile(r"\?")}  # by whether it is a URL of the web
+SHORTEST_SECRET = 4  # what is shorter, as in ?download=1, occurs in other words
 
 
 class InputFile(NamedTuple):
@@ -27,7 +34,7 @@ class InputFile(NamedTuple):
 
 
 def public_path(path: str) -> str:
-    """Return a path as it may be stored and printed: a URL without user, password and query.
+    """Return a path as it may be stored and printed: a URL without user, password, query and fragment.
 
     >>> public_path("https://me:secret@host/a.root?token=secret"), public_path("a?b.root")
     ('https://host/a.root', 'a?b.root')
@@ -35,7 +42,7 @@ def public_path(path: str) -> str:
     if REMOTE not in path:
         return path
     scheme, _, rest = path.partition(REMOTE)
-    host, slash, name = rest.partition("?")[0].partition("/")
+    host, slash, name = QUERY[scheme.lower().startswith("http")].split(rest, maxsplit=1)[0].partition("/")
     return f"{scheme}{REMOTE}{host.rpartition('@')[2]}{slash}{name}"
 
 
@@ -44,6 +51,8 @@ def redacted(text: str) -> str:
 
     >>> redacted("files: 'https://me:secret@host/a.root?token=secret' is no file")
     "files: 'https://host/a.root' is no file"
+    >>> redacted("sent on to https://host/b.root?token=a,b'c|d by ftp://me:x@host/c.root")
+    'sent on to https://host/b.root by ftp://host/c.root'
     """
     return URL.sub(lambda match: public_path(match[0]), text)
 
@@ -53,10 +62,10 @@ def without_secrets(text: str, path: str) -> str:
     if public_path(path) == path:
         return text
     user, at, _ = path.partition(REMOTE)[2].partition("/")[0].rpartition("@")
-    query = path.partition("?")[2]
+    query = "".join(QUERY[True].split(path, maxsplit=1)[1:])
     values = [value.partition("=")[2] for value in query.split("&")]
     for secret in [path, f"{user}{at}", query, *user.split(":"), *values, *map(unquote, values)]:
-        if secret:
+        if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, public_path(secret) if secret == path else "...")
     return text
 

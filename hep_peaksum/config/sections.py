@@ -38,6 +38,11 @@ CHUNKSIZE_SCHEMA = {
     "title": "whole number from 1",
     "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^[0-9][0-9_]*$"}],
 }
+SIZES = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+SIZE_SCHEMA = {
+    "title": "size in bytes, kB, MB or GB",
+    "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^[0-9.]+ *(|B|kB|MB|GB)$"}],
+}
 ExecutorName = Literal["iterative", "futures", "threads", "dask", "parsl", "taskvine"]
 
 
@@ -186,6 +191,21 @@ def _preset_settings(name: Any) -> dict[str, Any]:
         return {}
 
 
+def parse_size(value: Any) -> int:
+    """Return a size such as ``"1 GB"`` in bytes.
+
+    >>> parse_size("1.5 MB"), parse_size(20)
+    (1500000, 20)
+    """
+    n_bytes = value if isinstance(value, int) and not isinstance(value, bool) else 0
+    if match := re.fullmatch(r"(\d{1,15}\.?\d{0,9}) *(B|kB|MB|GB|)", value if isinstance(value, str) else ""):
+        n_bytes = int(float(match[1]) * SIZES[match[2]])
+    if n_bytes < 1:
+        msg = f"{value!r} is not a size: write a number of bytes, or one of kB, MB, GB, as in '1 GB'"
+        raise ValueError(msg)
+    return n_bytes
+
+
 def _local_directory(path: str) -> str:
     """Return the path expanded; a remote one is a ValueError."""
     expanded = expand_variables(path)
@@ -268,10 +288,18 @@ class RunOptions(FrozenModel):
         "file system that refuses. Waits 1, 2, 4, ... s for a remote file.",
     )
 
+    max_basket: Annotated[int, BeforeValidator(parse_size), WithJsonSchema(SIZE_SCHEMA)] = Field(
+        "1 GB",
+        validate_default=True,
+        description="Largest size that a basket of a TTree, or a column in a cluster of an RNTuple, may claim "
+        "to have, compressed or not: a number of bytes, or one of kB, MB, GB. A larger one is refused before "
+        "memory is allocated for it, as damage to its file.",
+    )
+
     @model_serializer(mode="wrap")
     def _omit_defaults(self, serialise: Any) -> dict[str, Any]:
         """Leave out the keys of some executors and of remote files unless they were given."""
-        special = {"scheduler", "cluster", "timeout", "retries"} - self.model_fields_set
+        special = {"scheduler", "cluster", "timeout", "retries", "max_basket"} - self.model_fields_set
         return {key: value for key, value in serialise(self).items() if key not in special}
 
     @model_validator(mode="after")

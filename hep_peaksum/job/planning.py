@@ -270,7 +270,7 @@ def check_inputs(config: Config) -> list[str]:
             problems.append(f"datasets.{name}.files: {error}")
             continue
         try:
-            with open_file(path, config.run.timeout) as file, one_line_errors(path):
+            with open_file(path, config.run.timeout, config.run.max_basket) as file, one_line_errors(path):
                 open_tree(file, path, tree)
                 problems.extend(_missing_branches(config, file, path, tree))
         except (OSError, ValueError) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import logging
 import os
 import runpy
 import signal
@@ -20,7 +21,7 @@ from contextlib import contextmanager
 from typing import Any
 
 # What workers import at their start; by name, because this module itself must be quick to import.
-WORK = "hep_peaksum.job.coffea_runner"
+WORK, KERNEL = "hep_peaksum.job.coffea_runner", "hep_peaksum.kernels.numba_kernel"
 N_FROZEN_AT_START = gc.get_freeze_count()  # Python 3.12 freezes a few objects of its own
 
 
@@ -63,6 +64,10 @@ def _import_work() -> None:
     end_quickly()
     with importing():
         importlib.import_module(WORK)
+        log = logging.getLogger("hep_peaksum.kernels")
+        log.setLevel(logging.ERROR)  # whoever started this process says that there is no cache for all of them
+        importlib.import_module(KERNEL)
+        log.setLevel(logging.NOTSET)
 
 
 def exit_with_owner(owner: int) -> None:

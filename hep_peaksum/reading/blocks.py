@@ -12,7 +12,7 @@ from hep_peaksum.config.inputs import GridInput
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import InputFile
 from hep_peaksum.kernels import Array
-from hep_peaksum.reading.columns import GridColumns, LazyBranch, grid_columns
+from hep_peaksum.reading.columns import GridColumns, LazyBranch, check_baskets, grid_columns
 from hep_peaksum.reading.files import (
     count_entries,
     find_files,
@@ -108,7 +108,7 @@ def read_blocks(
     for path, tree in files:
         if left <= 0:
             break
-        with open_file(path, config.run.timeout) as file:
+        with open_file(path, config.run.timeout, config.run.max_basket) as file:
             with one_line_errors(path):
                 n_entries = count_entries(open_tree(file, path, tree))
             last = int(min(skip + left, n_entries))
@@ -118,6 +118,7 @@ def read_blocks(
                     events = nano_events(
                         file, path, tree, start, stop, schema=config.events.schema_name, dataset=name
                     )
+                    check_baskets(events)
                 yield events
         left -= max(0, last - skip)
         skip = max(0, skip - n_entries)

@@ -19,6 +19,7 @@ from hep_peaksum.config.inputs import GridInput, split_branch
 from hep_peaksum.geometry.grid import EventError, from_dense
 from hep_peaksum.geometry.hits import Hits, sparse
 from hep_peaksum.kernels import Array
+from hep_peaksum.reading.basket_limit import check_clusters
 from hep_peaksum.reading.files import nano_events, open_tree
 from hep_peaksum.suggestions import did_you_mean
 
@@ -66,6 +67,7 @@ def _listed(names: list[str]) -> str:
 def _friend_column(events: ak.Array, branch: str, tree_name: str) -> ak.Array:
     metadata, file = events.metadata, _open_file_of(events)
     tree = open_tree(file, metadata["filename"], tree_name)
+    check_clusters(tree, metadata["entrystart"], metadata["entrystop"])
     names = tree.keys()
     if branch not in names:
         near = did_you_mean(branch, names)
@@ -82,6 +84,13 @@ def _friend_column(events: ak.Array, branch: str, tree_name: str) -> ak.Array:
 def _open_file_of(events: ak.Array) -> Any:
     """Return the open file behind events of coffea; None if they were not read from one."""
     return getattr(events.attrs.get("@events_factory"), "file_handle", None)
+
+
+def check_baskets(events: ak.Array) -> None:
+    """Raise a LargeBasketError if the events lie in a cluster that claims more than ``run.max_basket``."""
+    file, metadata = _open_file_of(events), events.metadata
+    if isinstance(file, uproot.ReadOnlyDirectory):
+        check_clusters(file[metadata["treename"]], metadata["entrystart"], metadata["entrystop"])
 
 
 @dataclass(frozen=True)

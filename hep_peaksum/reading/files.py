@@ -7,7 +7,7 @@ import struct
 import traceback
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +20,7 @@ from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import REMOTE, InputFile, expand_files, public_path, redacted, without_secrets
 from hep_peaksum.config.sections import RunOptions
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.reading.basket_limit import MAX_BASKET, LargeBasketError, find_basket
 from hep_peaksum.reading.remote import check_protocol, reading_options
 from hep_peaksum.suggestions import did_you_mean
 
@@ -87,7 +88,7 @@ def _trees(file: Any) -> list[str]:
     return [key for key, class_name in names if class_name in ("TTree", "ROOT::RNTuple", "TNtuple")]
 
 
-def open_file(path: str, timeout: int | None = None) -> Any:
+def open_file(path: str, timeout: int | None = None, max_basket: int = MAX_BASKET) -> Any:
     """Open a ROOT file, local or remote.
 
     Parameters
@@ -96,6 +97,8 @@ def open_file(path: str, timeout: int | None = None) -> Any:
         A path or a URL.
     timeout
         Seconds after which a request to a server is given up; by default `TIMEOUT`.
+    max_basket
+        Bytes that a basket may claim to hold.
 
     Raises
     ------
@@ -104,9 +107,9 @@ def open_file(path: str, timeout: int | None = None) -> Any:
     """
     seconds = TIMEOUT if timeout is None else timeout
     try:
-        return uproot.open({path: None}, timeout=seconds, **reading_options(path))
+        return uproot.open({path: None}, timeout=seconds, **reading_options(path, max_basket))
     except Exception as error:
-        if REMOTE in path:
+        if REMOTE in path or isinstance(error, LargeBasketError):
             raise OSError(error_message(path, error)) from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         msg = f"{path}: cannot be read as a ROOT file ({reason}){_other_kind(Path(path))}"
@@ -221,7 +224,10 @@ def error_message(path: str, error: BaseException) -> str:
     """Return one line that names the file and the cause of an error, without what coffea wrapped around it."""
     while error.__cause__ is not None and not isinstance(error, DAMAGED):
         error = error.__cause__
-    text = redacted(without_secrets(" ".join(str(error).split()), path)) or type(error).__name__
+    text = str(error)
+    if isinstance(error, LargeBasketError):
+        text = f"{error.place or _basket_at(path, error.position)} {error.claim}"
+    text = redacted(without_secrets(" ".join(text.split()), path)) or type(error).__name__
     is_remote, path = REMOTE in path, public_path(path)
     if text.startswith(f"{path}: "):
         return text
@@ -232,10 +238,18 @@ def error_message(path: str, error: BaseException) -> str:
         return f"{path}: the file no longer exists"
     if isinstance(error, DAMAGED):
         return f"{path}: cannot be read as a ROOT file, it is cut short or damaged ({reason})"
-    if _comes_from_uproot(error):
+    if _comes_from_uproot(error) and not isinstance(error, LargeBasketError):
         reason = f"{type(error).__name__}: {reason}"
         return f"{path}: cannot be read as a ROOT file, it is damaged, or uproot cannot read it ({reason})"
     return f"{path}: {text}" if isinstance(error, ValueError) else f"{path}: {type(error).__name__}: {text}"
+
+
+def _basket_at(path: str, position: int) -> str:
+    """Return what begins at a position of a file, in words."""
+    with suppress(Exception), uproot.open({path: None}, timeout=TIMEOUT, **reading_options(path)) as file:
+        if basket := find_basket(file, position):
+            return basket
+    return f"what begins at byte {position}"
 
 
 def _comes_from_uproot(error: BaseException) -> bool:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from cli_output import complaints
 
+from hep_peaksum.results.atomic_write import seal
+
 
 def unknown_key(content, write):
     content["clusters"]["Jet"]["seed_treshold"] = content["clusters"]["Jet"].pop("seed_threshold")
@@ -127,7 +129,7 @@ def truncated_to_a_thousandth(content, write):
 def directory_of_another_config(content, write):
     output = Path(content["output"]["directory"])
     output.mkdir()
-    (output / "manifest.json").write_text('{"fingerprint": "other", "job": {}, "datasets": {}}')
+    (output / "manifest.json").write_bytes(seal(b'{"fingerprint": "other", "job": {}, "datasets": {}}'))
     (output / "toy/_chunks").mkdir(parents=True)
     (output / "toy/_chunks/part-000001-000000000000-000000000005.json").touch()
     return 2, ["output.directory: {output} holds the results of another config ("]
