@@ -27,7 +27,7 @@ from hep_peaksum.cli.options import (
     load,
     set_option,
 )
-from hep_peaksum.job.worker_startup import end_quickly, importing
+from hep_peaksum.job.worker_startup import collect_rarely, importing
 
 if TYPE_CHECKING:
     from hep_peaksum.config.model import Config
@@ -64,7 +64,7 @@ class _Unread:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status; every expected error is one line on stderr."""
-    end_quickly()
+    collect_rarely()
     try:
         with redirect_stdout(_Unread(sys.stdout)):
             status = cli.main(arguments, prog_name="hep-peaksum", standalone_mode=False)

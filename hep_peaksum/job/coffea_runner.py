@@ -33,11 +33,12 @@ CHANGED = "the file changed while the job ran: leave it as it is, or start over 
 
 
 class TypedBranches(NamedTuple):
-    """The branches whose types decide those of the results, and how they are found in a file."""
+    """The branches whose types decide those of the results, how they are found, and what is known of them."""
 
     branches: tuple[str, ...]
     friends: Mapping[str, str]
     schema: str
+    known: dict[Any, Any]
 
 
 class Runner(processor.Runner):  # type: ignore[misc]
@@ -49,7 +50,7 @@ class Runner(processor.Runner):  # type: ignore[misc]
 
     n_retries = 0
     max_basket = MAX_BASKET
-    typed = TypedBranches((), {}, "base")
+    typed = TypedBranches((), {}, "base", {})
 
     @property
     def automatic_retries(self) -> Callable[..., Any]:
@@ -130,7 +131,8 @@ def make_runner(config: Config, executor: Any, cache: MutableMapping[Any, Any] |
         metadata_cache=cache,
     )
     runner.n_retries, runner.max_basket = config.run.retries, config.run.max_basket
-    runner.typed = TypedBranches(tuple(config.typed_branches()), config.friends, config.events.schema_name)
+    branches, schema = tuple(config.typed_branches()), config.events.schema_name
+    runner.typed = TypedBranches(branches, config.friends, schema, {})
     return runner
 
 
@@ -154,6 +156,12 @@ def _read_metadata(
         metadata = {"numentries": count_entries(tree), "uuid": file.file.fUUID, "state": state}
         metadata["n_bytes"] = file.file.source.num_bytes
         metadata["types"] = branch_types(
-            file, item.filename, item.treename, typed.branches, typed.friends, schema=typed.schema
+            file,
+            item.filename,
+            item.treename,
+            typed.branches,
+            typed.friends,
+            schema=typed.schema,
+            known=typed.known,
         )
     return with_metadata(item, {**(item.metadata or {}), **metadata})

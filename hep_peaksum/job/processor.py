@@ -200,7 +200,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         step = block_size(self.job.grids.values())
         pieces = ranges(columns.values(), len(events), step)
         read = ({name: grid.read(*piece) for name, grid in columns.items()} for piece in pieces)
-        for (first, last), grids in zip(pieces, prefetch(read), strict=True):
+        for (first, last), grids in zip(pieces, prefetch(read) if len(pieces) > 1 else read, strict=True):
             for start in range(first, max(last, first + 1), step):
                 try:
                     cells: dict[str, Array | Hits] = {}
@@ -253,7 +253,10 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         metadata, tally = events.metadata, empty_tally(self.job)
         _, file_number = self._numbers(metadata)
         chunk = Chunk(metadata["dataset"], file_number, metadata["entrystart"], metadata["entrystop"])
-        commit(directory, chunk, prefetch(self.blocks(events, tally)), lambda: self.record(metadata, tally))
+        blocks = self.blocks(events, tally)
+        if len(events) > block_size(self.job.grids.values()):  # else there is only one
+            blocks = prefetch(blocks)
+        commit(directory, chunk, blocks, lambda: self.record(metadata, tally))
         return _counts(tally.n_events, tally)
 
     def record(self, metadata: Mapping[str, Any], tally: Tally) -> Record:
