@@ -219,7 +219,7 @@ def fields_of(grid: Grid, settings: PeakSumSettings | None = None) -> Mapping[st
     }
     for name, (dim, axis) in axes.items():
         is_angle = name in ("eta", "phi")
-        title, unit = (rf"$\{name}$", "rad" * (name == "phi")) if is_angle else (name, axis.unit or "")
+        title, unit = (rf"$\{name}$" if is_angle else name), axis.field_unit
         table |= _position_fields(name, title, unit, dim, axis)
     return MappingProxyType(table | _kinematic_fields(grid, {name: axis for name, (_, axis) in axes.items()}))
 
@@ -230,7 +230,7 @@ def _kinematic_fields(grid: Grid, axes: Mapping[str, Axis]) -> dict[str, Field]:
         return {
             "pt": Field(r"$p_T$", "GeV", "transverse momentum", _pt),
             "eta": Field(r"$\eta$", "", "pseudorapidity", partial(_position, "eta")),
-            "phi": Field(r"$\phi$", "rad", "azimuth in (-π, π]", partial(_position, "phi")),
+            "phi": Field(r"$\phi$", "rad", "azimuth in [-π, π)", partial(_position, "phi")),
             "energy": Field("energy", "GeV", "energy", _energy),
         }
     if grid.quantity == "energy":
@@ -238,7 +238,7 @@ def _kinematic_fields(grid: Grid, axes: Mapping[str, Axis]) -> dict[str, Field]:
     else:
         fields = {"pt": Field(r"$p_T$", "GeV", "transverse momentum", sum_in_gev)}
     for name, axis in axes.items():
-        fields[name] = Field(name, axis.unit or "", f"position in {name}", partial(_position, name))
+        fields[name] = Field(name, axis.field_unit, f"position in {name}", partial(_position, name))
     return fields
 
 

@@ -126,7 +126,7 @@ def cell_positions(grid: Grid, row: int, col: int) -> list[str]:
     for word, index, axis in (("row", row, grid.rows), ("col", col, grid.cols)):
         details = []
         if axis.centres is not None:
-            unit = f" {axis.unit}" if axis.unit else ""
+            unit = f" {axis.field_unit}" if axis.unit else ""
             details.append(f"{axis.name or 'position'} {axis.centres[index]:.4g}{unit}")
         if axis.label_values is not None:
             details.append(f"label {axis.label_values[index]}")

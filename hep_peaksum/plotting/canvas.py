@@ -93,7 +93,7 @@ class View(NamedTuple):
         """Return the usual view: eta or x horizontal; otherwise columns, as an array is printed."""
         rows_horizontal = grid.rows.name in ("eta", "x") or grid.cols.name in ("phi", "y")
         axes = (grid.rows, grid.cols) if rows_horizontal else (grid.cols, grid.rows)
-        x, y = (np.arange(a.size + 1) - 0.5 if a.edge_positions is None else a.edge_positions for a in axes)
+        x, y = (np.arange(a.size + 1) - 0.5 if a.field_edges is None else a.field_edges for a in axes)
         return cls(grid, rows_horizontal, axes, (x, y))
 
     @property

@@ -135,6 +135,13 @@ def test_energies_of_any_detector_fit():
             Grid(rows=TOWERS.rows, cols=Axis(name="phi", bins=4, start="-pi/4", stop="7pi/4", periodic=True)),
             id="a_cell_about_pi",
         ),
+        *(
+            pytest.param(
+                Grid(rows=TOWERS.rows, cols=Axis(name="phi", bins=4, start=x, stop=x + 360, unit="deg")),
+                id=f"degrees_from_{x}",
+            )
+            for x in (0, -180, -45)
+        ),
         pytest.param(
             Grid(rows=TOWERS.rows, cols=Axis(name="phi", bins=6, start=0, stop="pi/2")),
             id="a_sector_in_azimuth",
