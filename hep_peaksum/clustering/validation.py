@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from hep_peaksum.clustering import pileup
 from hep_peaksum.clustering.discriminant import Cells, search_grid
 from hep_peaksum.clustering.seeding import SearchPlan, seed_bound
-from hep_peaksum.geometry.grid import EventError, Grid, bare_grid
+from hep_peaksum.geometry.grid import EventError, Grid, bare_grid, split_mask
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, absent, accumulator
 from hep_peaksum.settings.model import PeakSumSettings
@@ -29,11 +30,13 @@ def normalise_input(
     mask: npt.ArrayLike | None,
     noise: npt.ArrayLike | None,
     layers: str,
+    missing: Sequence[Array] = (),
 ) -> Cells:
     """Return the cells to search, with their mask applied and their noise.
 
-    Hits stay hits where they can be searched as such. Where the plan checks the cells, they may not be finite
-    yet (see `apply_mask`). Parameters and errors are those of `find_clusters`.
+    `missing` are the masks of `grids` and `noise` themselves (see `split_mask`). Hits stay hits where they can
+    be searched as such. Where the plan checks the cells, they may not be finite yet (see `apply_mask`).
+    Parameters and errors are those of `find_clusters`.
     """
     if isinstance(grids, Hits):
         grid = grid or bare_grid(grids.shape)
@@ -42,14 +45,27 @@ def normalise_input(
             check_windows(settings, grid)
             return Cells(grids, grid)
         grids = grids.dense()
-    cells, by_layer = _as_cells(_as_array(grids), settings, grid, layers), layers == "each"
-    if mask is not None:
-        cells = replace(cells, mask=_checked_mask(mask, cells, by_layer=by_layer))
+    array = _as_array(grids)
+    array, missing = _empty_layers(array, missing, layers)
+    cells, by_layer = _as_cells(array, settings, grid, layers), layers == "each"
+    for each in [*missing] if mask is None else [*missing, mask]:
+        checked = _checked_mask(each, cells, by_layer=by_layer)
+        cells = replace(cells, mask=checked if cells.mask is None else cells.mask | checked)
     if not plan.checks_cells:
         cells = apply_mask(cells, settings)
     if noise is not None or settings.needs_noise:
         cells = replace(cells, noise=_checked_noise(noise, cells, settings, by_layer=by_layer))
     return cells
+
+
+def _empty_layers(array: Array, missing: Sequence[Array], layers: str) -> tuple[Array, Sequence[Array]]:
+    """Return cells to which missing layers add nothing, and the masks; a cell without any layer is masked."""
+    of_layers = [each for each in missing if array.ndim == 4 and each.shape == array.shape]
+    if layers != "sum" or not of_layers:
+        return array, missing
+    union = np.logical_or.reduce(of_layers)
+    others = [each for each in missing if each.shape != array.shape]
+    return np.where(union, np.zeros((), array.dtype), array), [*others, union.all(axis=1)]
 
 
 def _as_cells(array: Array, settings: PeakSumSettings, grid: Grid | None, layers: str) -> Cells:
@@ -178,8 +194,10 @@ def _sum_layers(cells: Array) -> Array:
         return np.asarray(cells.sum(axis=1, dtype=accumulator(cells.dtype)))
 
 
-def _checked_mask(mask: npt.ArrayLike, cells: Cells, *, by_layer: bool) -> Array:
-    is_masked = np.asarray(mask)
+def _checked_mask(mask: npt.ArrayLike | ak.Array, cells: Cells, *, by_layer: bool) -> Array:
+    is_masked, unknown = split_mask(mask)
+    if unknown is not None:  # a cell of which nobody knows whether to use it
+        is_masked = is_masked | unknown
     if is_masked.dtype != bool:
         given, shape = f"{is_masked.dtype} of shape {is_masked.shape}", cells.source.shape
         msg = f"mask is {given}, expected bool of shape {shape[1:]} or {shape}"
@@ -259,6 +277,9 @@ def _checked_noise(
     is_invalid = ~(np.isfinite(sigma) & (sigma >= 0))
     if settings.quantity == "significance":
         is_invalid |= sigma == 0
+    if cells.mask is not None:  # what is masked needs no noise
+        sigma = np.where(cells.mask & is_invalid, 0, sigma)
+        is_invalid &= ~cells.mask
     if is_invalid.any():
         event, row, col = (int(i[0]) for i in np.nonzero(is_invalid))
         least = "above 0" if settings.quantity == "significance" else "0 or above"

@@ -62,6 +62,8 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
     if len({len(column) for column in (row, col, energy)}) > 1:
         msg = f"row, col and energy have {len(row)} events, {len(col)} events and {len(energy)} events"
         raise ValueError(msg)
+    for word, column in (("row", row), ("col", col), ("energy", energy)):
+        _check_no_none(word, column)
     n_hits = ak.to_numpy(ak.num(energy))
     for word, column in (("row", row), ("col", col)):
         n_other = ak.to_numpy(ak.num(column))
@@ -84,6 +86,18 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
         event_offsets = offsets_after_mask(event_offsets, inside)
         cell, value = cell[inside], value[inside]
     return Hits(event_offsets, cell, value, grid.shape, n_outside)
+
+
+def _check_no_none(word: str, column: ak.Array) -> None:
+    """Raise an EventError if a hit has no value, or an event no list of hits."""
+    import awkward as ak
+
+    if "?" not in str(column.type) and "option[" not in str(column.type):
+        return
+    is_none = ak.fill_none(ak.any(ak.is_none(column, axis=1), axis=1), True)
+    if ak.any(is_none):
+        msg = f"{word} is None for a hit: drop such hits from row, col and energy alike"
+        raise EventError(int(ak.argmax(is_none)), msg)
 
 
 def _cells(row: Array, col: Array, grid: Grid) -> Array:

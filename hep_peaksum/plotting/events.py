@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hep_peaksum.geometry.grid import Grid, bare_grid
+from hep_peaksum.geometry.grid import Grid, bare_grid, split_mask
 from hep_peaksum.kernels import Array, Offset
 from hep_peaksum.plotting import canvas
 from hep_peaksum.settings.model import PeakSumSettings
@@ -48,7 +48,9 @@ def draw_event(
     ValueError
         If `cells` does not have the shape of the grid.
     """
-    cells = np.asarray(cells)
+    cells, missing = split_mask(cells)
+    if missing is not None:  # drawn as NaN is
+        cells = np.where(missing, np.nan, cells)
     if cells.shape != grid.shape:
         msg = f"cells have shape {cells.shape}, the grid has {grid.shape}: pass one event, its layers summed"
         raise ValueError(msg)

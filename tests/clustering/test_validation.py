@@ -49,7 +49,6 @@ def test_cells_of_another_plane_are_refused():
     [
         pytest.param([[[1, 2], [3]]], id="list"),
         pytest.param(ak.Array([[[1, 2], [3]]]), id="awkward"),
-        pytest.param(ak.Array([[[1, None], [3, 4]]]), id="missing_values"),
     ],
 )
 def test_ragged_cells_are_refused(ragged):
