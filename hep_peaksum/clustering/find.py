@@ -17,8 +17,8 @@ from hep_peaksum.clustering.discriminant import Cells, discriminant, pool
 from hep_peaksum.clustering.fields import check_fields, default_fields
 from hep_peaksum.clustering.seeding import SearchPlan, accepted_seeds, find_seeds
 from hep_peaksum.clustering.sharing import PeakContext, window_sums
-from hep_peaksum.clustering.validation import apply_mask, normalise_input
-from hep_peaksum.geometry.grid import Grid, split_mask
+from hep_peaksum.clustering.validation import apply_mask, normalise_input, unmask
+from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Peaks, Search
 from hep_peaksum.settings.model import PeakSumSettings
@@ -42,9 +42,10 @@ def find_clusters(
     Parameters
     ----------
     grids
-        Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col), or `sparse` hits.
-        Not modified. Cells without a value (`numpy.ma`, or None in an awkward array) are masked; where layers
-        are summed they add nothing, and a cell is masked that has a value in no layer.
+        Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col), or flat (event, cell)
+        where a grid is given; or `sparse` hits. Not modified. Cells without a value (`numpy.ma`, or None in an
+        awkward array) are masked; of layers that are summed they add nothing, and a cell is masked that has a
+        value in no layer.
     settings
         Which cells are seeds and which are summed; by default 3x3 windows for both.
     grid
@@ -129,10 +130,8 @@ def find_peaks(
     The cuts on finished clusters (`hep_peaksum.clustering.records.passes_cuts`) are not applied yet.
     """
     mask = None if mask is np.ma.nomask else mask
-    grids, in_grids = (grids, None) if isinstance(grids, Hits) else split_mask(grids)
-    noise, in_noise = (noise, None) if noise is None else split_mask(noise)
-    missing = [each for each in (in_grids, in_noise) if each is not None]
-    plan = SearchPlan.of(settings, has_mask=mask is not None or bool(missing))
+    grids, noise, missing = unmask(grids, noise, grid, layers)
+    plan = SearchPlan.of(settings, has_mask=mask is not None or len(missing) > 0)
     cells = normalise_input(grids, settings, grid, plan, mask=mask, noise=noise, layers=layers, missing=missing)
     searched, compared, search = _search(cells, settings, plan)
     if plan.checks_cells and not search.is_finite:

@@ -21,6 +21,34 @@ if TYPE_CHECKING:
     import awkward as ak
 
 
+def unmask(
+    grids: npt.ArrayLike | ak.Array | Hits,
+    noise: npt.ArrayLike | ak.Array | None,
+    grid: Grid | None,
+    layers: str,
+) -> tuple[Array | Hits, Array | None, Sequence[Array]]:
+    """Return cells and noise as plain arrays, and where either has no value; flat cells are put on the grid."""
+    missing: list[Array | None] = []
+    if noise is not None:
+        noise, in_noise = split_mask(noise)
+        missing.append(in_noise)
+    if not isinstance(grids, Hits):
+        grids, in_grids = split_mask(grids)
+        grids, in_grids = (_on_plane(each, grid) for each in (grids, in_grids))
+        if layers == "each" and grids.ndim == 4 and grids.shape[1] == 0:  # no layers: one without a cell
+            grids = np.zeros((len(grids), 1, *grids.shape[2:]), grids.dtype)
+            in_grids = np.ones(grids.shape, bool)
+        missing.append(in_grids)
+    return grids, noise, [each for each in missing if each is not None]
+
+
+def _on_plane(cells: Any, grid: Grid | None) -> Any:
+    """Return flat maps, shape (cell,) or (event, cell), with rows and columns; anything else as it is."""
+    if cells is None or grid is None or cells.ndim not in (1, 2):
+        return cells
+    return cells.reshape(*cells.shape[:-1], *grid.shape) if cells.shape[-1] == grid.n_cells else cells
+
+
 def normalise_input(
     grids: npt.ArrayLike | ak.Array | Hits,
     settings: PeakSumSettings,
@@ -73,7 +101,9 @@ def _as_cells(array: Array, settings: PeakSumSettings, grid: Grid | None, layers
     _check_axes(array)
     grid = grid or bare_grid(array.shape)
     if array.shape[-2:] != grid.shape:
-        msg = f"grids have shape {array.shape}, the grid has {grid.shape[0]} x {grid.shape[1]} cells"
+        is_flat = array.shape[-1] == grid.n_cells
+        hint = ": flat layers are put on it by from_dense with axes" if is_flat else ""
+        msg = f"grids have shape {array.shape}, the grid has {grid.shape[0]} x {grid.shape[1]} cells{hint}"
         raise ValueError(msg)
     _check_layers(array, layers)
     if array.dtype.kind != "f":
@@ -156,7 +186,7 @@ def _signed_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def _check_axes(cells: Array) -> None:
     if cells.ndim not in (3, 4):
-        hint = ": for a single event pass grids[None]" if cells.ndim == 2 else ""
+        hint = ": pass a single event as grids[None], and flat cells with a grid of as many" * (cells.ndim == 2)
         msg = f"grids have shape {cells.shape}, expected (event, row, col) or (event, layer, row, col){hint}"
         raise ValueError(msg)
     if 0 in cells.shape[-2:]:
@@ -211,6 +241,8 @@ def _broadcast(array: Array, cells: Cells, name: str, *, by_layer: bool) -> Arra
     With `by_layer` the maps may have the layers that are searched separately.
     """
     shape, n_layers = cells.source.shape, cells.n_separate_layers
+    if array.shape != shape[1:]:
+        array = _on_plane(array, cells.grid)
     with_layers = (shape[0] // max(1, n_layers), n_layers, *shape[1:]) if by_layer else shape
     if array.shape == shape[1:]:
         return np.broadcast_to(array, shape)

@@ -84,6 +84,11 @@ class Grid(FrozenModel):
         return self.rows.size, self.cols.size
 
     @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return self.rows.size * self.cols.size
+
+    @property
     def periodic(self) -> Periodic:
         """Which axes close on themselves."""
         return Periodic(self.rows.periodic, self.cols.periodic)
