@@ -86,11 +86,14 @@ def _n_masked(context: PeakContext) -> Array:
 
 
 def _n_saturated(context: PeakContext) -> Array:
-    codes, layers = context.sum_grid.saturated, context.summed.layers
+    layers, values = context.summed.layers, context.window_values
+    codes: list[float] = list(context.sum_grid.saturated)
+    if values.dtype.kind != "f":  # compared as integers, not as the floats that numpy would make of both
+        codes = [int(code) for code in codes if code == int(code) and abs(code) < 2**63]
     if layers is not None:
         n_saturated = context.in_windows(np.isin(layers, codes).sum(axis=1))
     else:
-        n_saturated = np.isin(context.window_values, codes)
+        n_saturated = np.isin(values, codes)
     return np.asarray(np.where(context.shares.is_held, n_saturated, 0).sum(axis=1, dtype=np.int32))
 
 

@@ -68,13 +68,15 @@ def normalise_input(
     """
     if isinstance(grids, Hits):
         grid = grid or bare_grid(grids.shape)
+        grid = _with_codes_of(grid, grids.value.dtype)
         is_bare = mask is None and noise is None and layers == "sum"
         if is_bare and _can_search_hits(grids, settings, grid, plan):
             check_windows(settings, grid)
             return Cells(grids, grid)
         grids = grids.dense()
-    array = _as_array(grids)
-    array, missing = _empty_layers(array, missing, layers)
+    array = np.asarray(grids)
+    grid = grid if grid is None else _with_codes_of(grid, array.dtype)
+    array, missing = _empty_layers(_as_array(array), missing, layers)
     cells, by_layer = _as_cells(array, settings, grid, layers), layers == "each"
     for each in [*missing] if mask is None else [*missing, mask]:
         checked = _checked_mask(each, cells, by_layer=by_layer)
@@ -84,6 +86,21 @@ def normalise_input(
     if noise is not None or settings.needs_noise:
         cells = replace(cells, noise=_checked_noise(noise, cells, settings, by_layer=by_layer))
     return cells
+
+
+def _with_codes_of(grid: Grid, dtype: np.dtype[Any]) -> Grid:
+    """Return the grid with its saturation codes as floating cells of a type hold them.
+
+    >>> from hep_peaksum.geometry.axis import Axis
+    >>> axis = Axis(n=1)
+    >>> _with_codes_of(Grid(rows=axis, cols=axis, saturated=(1638.3,)), np.dtype("float32")).saturated
+    (1638.300048828125,)
+    """
+    if dtype.kind != "f" or not grid.saturated:
+        return grid
+    with np.errstate(over="ignore"):  # no cell holds a code that becomes infinite
+        codes = tuple(float(np.float64(code).astype(dtype)) for code in grid.saturated)
+    return grid.model_copy(update={"saturated": codes})
 
 
 def _empty_layers(array: Array, missing: Sequence[Array], layers: str) -> tuple[Array, Sequence[Array]]:
