@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -144,11 +144,25 @@ def jagged_clusters(tables: list[ClusterTable], settings: PeakSumSettings) -> ak
             column = _concatenate(parts).take(order, axis=0, mode="clip")  # valid indices: skips numpy's check
             ordered[identity] = ak.from_numpy(column, regulararray=True, highlevel=False)
         contents.append(ordered[identity])
-    parameters = None
-    if set(names) >= set(FOUR_VECTOR):
-        import vector
-
-        vector.register_awkward()
-        parameters = {"__record__": "Momentum4D"}
-    records = ak.contents.RecordArray(contents, names, parameters=parameters)
+    records = ak.contents.RecordArray(contents, names, parameters=_record_name(names))
     return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), records))
+
+
+def select_fields(clusters: ak.contents.ListOffsetArray, names: Sequence[str]) -> ak.contents.ListOffsetArray:
+    """Return the clusters with some of their fields; they remain four-vectors if they can."""
+    import awkward as ak
+
+    contents = [clusters.content[name] for name in names]
+    length = len(clusters.content)
+    records = ak.contents.RecordArray(contents, names, length, parameters=_record_name(names))
+    return ak.contents.ListOffsetArray(clusters.offsets, records)
+
+
+def _record_name(names: Iterable[str]) -> dict[str, str] | None:
+    """Return the parameters of records with these fields: those of a four-vector have its name."""
+    if not set(names) >= set(FOUR_VECTOR):
+        return None
+    import vector
+
+    vector.register_awkward()
+    return {"__record__": "Momentum4D"}

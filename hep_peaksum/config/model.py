@@ -87,13 +87,14 @@ class Job(FrozenModel):
         references = [each.reference for each in self.clusters.values() if each.reference is not None]
         of_references = [branch for reference in references for branch in reference.branches]
         return list(
-            dict.fromkeys([*of_grids, *self.events.identify.values(), *self.events.keep, *of_references])
+            dict.fromkeys([*of_grids, *self.events.identifying_branches, *self.events.keep, *of_references])
         )
 
     def typed_branches(self) -> list[str]:
-        """Return the branches whose types decide those of the results: values of cells, and what is kept."""
+        """Return the branches whose types decide on the results: of cells, of what is kept, of identifiers."""
         values = [source.value_branch for source in self.grids.values()]
-        return list(dict.fromkeys([*values, *self.events.keep]))
+        identity = () if self.events.identify else IDENTITY
+        return list(dict.fromkeys([*values, *self.events.keep, *identity]))
 
     @cached_property
     def booked(self) -> dict[str, HistogramInput]:

@@ -11,12 +11,13 @@ import numpy as np
 from coffea import processor
 from coffea.processor.executor import FileMeta, WorkItem
 
+from hep_peaksum.config.formats import IDENTITY
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import Files, expand_files, public_path
+from hep_peaksum.config.paths import Files, InputFile, expand_files, public_path
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.coffea_runner import Runner, make_runner
 from hep_peaksum.job.executors import Workers
-from hep_peaksum.reading.columns import column
+from hep_peaksum.reading.columns import column, has_identity
 from hep_peaksum.reading.files import (
     content_digest,
     find_files,
@@ -118,9 +119,24 @@ def decide_types(
                     continue
                 problems.append(f"datasets.{name}.files: branch {branch!r} {problem}")
         decided[name] = types
+        if not config.events.identify:
+            problems.extend(_mixed_identity(name, inputs, metadata))
     if problems:
         raise ConfigError(problems)
     return decided
+
+
+def _mixed_identity(name: str, inputs: Iterable[InputFile], metadata: Mapping[FileMeta, Any]) -> Iterator[str]:
+    """Yield a problem if only some files of a dataset identify their events."""
+    identified: dict[bool, str] = {}
+    for path, tree in inputs:
+        content = metadata[InputMeta(name, path, tree)]
+        if LOSSES not in content:
+            identified.setdefault(has_identity(content.get("types", {})), public_path(path))
+    if len(identified) == 2:
+        words = " and ".join([", ".join(list(IDENTITY)[:-1]), list(IDENTITY)[-1]])
+        remedy = "name branches that both have, or numbers, in events.identify"
+        yield f"datasets.{name}.files: {identified[True]} has {words}, {identified[False]} does not: {remedy}"
 
 
 def _merge_types(one: tuple[int, str], other: tuple[int, str], *, is_kept: bool) -> tuple[int, str] | None:

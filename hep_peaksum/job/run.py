@@ -23,11 +23,11 @@ from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.executors import Workers
 from hep_peaksum.job.planning import Plan, check_duplicates, decide_types, plan_job, read_metadata
 from hep_peaksum.job.summary import (
-    NO_IDENTITY,
     VERSIONED,
     DatasetTotal,
     account,
     check_account,
+    identity_in_words,
     public_config,
     thresholds,
 )
@@ -136,7 +136,7 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
     summary = {
         "config": public_config(config),
         "thresholds": thresholds(config),
-        "identity": "as in the files" if config.events.identify else NO_IDENTITY,
+        "identity": identity_in_words(config, {name: manifest.datasets[name].types for name in files}),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}},
         "datasets": {name: account(name, files[name], each, plan, losses) for name, each in totals.items()},
         "losses": [asdict(loss) for loss in losses],

@@ -10,12 +10,13 @@ from typing import Any
 import hist
 import numpy as np
 
-from hep_peaksum.config.formats import MANIFEST
+from hep_peaksum.config.formats import IDENTITY, MANIFEST
 from hep_peaksum.config.inputs import GridInput
 from hep_peaksum.config.model import Config, Job
 from hep_peaksum.config.paths import InputFile, public_path
 from hep_peaksum.job.planning import Plan
 from hep_peaksum.job.processor import empty_tally
+from hep_peaksum.reading.columns import has_identity
 from hep_peaksum.results.checkpoints import Chunk, Record, add_filled_bins
 from hep_peaksum.results.manifest import Loss
 from hep_peaksum.settings.thresholds import inclusive_bound
@@ -84,6 +85,20 @@ def _both_units(threshold: Any, comparison: str, source: GridInput) -> str:
 
 VERSIONED = ("hep_peaksum", "awkward", "coffea", "numba", "numpy", "scipy", "uproot")
 NO_IDENTITY = f"run = dataset number, luminosityBlock = file number, event = entry (see {MANIFEST})"
+
+
+def identity_in_words(config: Config, types: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what run, luminosityBlock and event are, from the types of the branches of every dataset."""
+    if config.events.identify:
+        return "as in the files"
+    identified = [name for name in types if has_identity(types[name])]
+    if len(identified) == len(types):
+        return f"the branches {', '.join(IDENTITY)} of the files"
+    if identified:
+        return f"the branches {', '.join(IDENTITY)} of {', '.join(identified)}; of the others {NO_IDENTITY}"
+    some = [word for word in IDENTITY if all(word in of_dataset for of_dataset in types.values())]
+    hint = f"; to use the branches {', '.join(some)}, name the others, or a number, in events.identify"
+    return NO_IDENTITY + hint * bool(some)
 
 
 def public_config(config: Config) -> dict[str, Any]:

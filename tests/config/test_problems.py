@@ -90,9 +90,9 @@ WRONG = {
         "events.schema=nano",
         "events: schema 'nano' is none of base, nanoaod, delphes, edm4hep",
     ),
-    "half_an_identity": (
-        "events.identify={run: r}",
-        "events: identify needs all of run, luminosityBlock and event;",
+    "an_identifier_that_is_a_list": (
+        "events.identify={run: [r]}",
+        "events.identify.run: ['r'] is neither the name of a branch nor a whole number",
     ),
     "one_name_for_both_axes": (
         "grids.calo.rows={n: 24, name: x}|grids.calo.cols={n: 16, name: x}",
