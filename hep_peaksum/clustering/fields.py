@@ -39,9 +39,9 @@ class Field(NamedTuple):
         return f"{self.title} [{self.unit}]" if self.unit else self.title
 
 
-def sum_in_gev(context: PeakContext) -> Array:
-    """Return the sum of every cluster in GeV."""
-    total, unit = context.peaks.sum, context.grid.unit
+def energy_of_sum(context: PeakContext) -> Array:
+    """Return the sum of every cluster in GeV, or in counts on a grid without a unit."""
+    total, unit = context.peaks.sum, context.grid.scale
     return total if unit == 1 and total.dtype.kind == "f" else np.asarray(total * unit)
 
 
@@ -60,12 +60,12 @@ def _position(name: str, context: PeakContext, function: Callable[[Any], Array] 
 
 
 def _pt(context: PeakContext) -> Array:
-    total = sum_in_gev(context)
+    total = energy_of_sum(context)
     return total if context.grid.quantity == "et" else total / _position("eta", context, np.cosh)
 
 
 def _energy(context: PeakContext) -> Array:
-    total = sum_in_gev(context)
+    total = energy_of_sum(context)
     return total * _position("eta", context, np.cosh) if context.grid.quantity == "et" else total
 
 
@@ -231,15 +231,15 @@ def _kinematic_fields(grid: Grid, axes: Mapping[str, Axis]) -> dict[str, Field]:
     """Return energy or transverse momentum, and the position on the axes that have positions."""
     if {"eta", "phi"} <= set(axes):
         return {
-            "pt": Field(r"$p_T$", "GeV", "transverse momentum", _pt),
+            "pt": Field(r"$p_T$", grid.energy_unit, "transverse momentum", _pt),
             "eta": Field(r"$\eta$", "", "pseudorapidity", partial(_position, "eta")),
             "phi": Field(r"$\phi$", "rad", "azimuth in [-π, π)", partial(_position, "phi")),
-            "energy": Field("energy", "GeV", "energy", _energy),
+            "energy": Field("energy", grid.energy_unit, "energy", _energy),
         }
     if grid.quantity == "energy":
-        fields = {"energy": Field("energy", "GeV", "energy", sum_in_gev)}
+        fields = {"energy": Field("energy", grid.energy_unit, "energy", energy_of_sum)}
     else:
-        fields = {"pt": Field(r"$p_T$", "GeV", "transverse momentum", sum_in_gev)}
+        fields = {"pt": Field(r"$p_T$", grid.energy_unit, "transverse momentum", energy_of_sum)}
     for name, axis in axes.items():
         fields[name] = Field(name, axis.field_unit, f"position in {name}", partial(_position, name))
     return fields

@@ -34,8 +34,8 @@ def barycentre(context: PeakContext, dim: int, axis: Axis | None = None) -> Arra
         return axis.keep_inside(mean)
     if context.grid.periodic[dim]:
         return fold(mean, 0, context.grid.shape[dim])
-    first, last = (np.array([0.5, context.sum_grid.shape[dim] - 0.5])) / context.pooled[dim] - 0.5
-    return mean.clip(first, last)
+    first, last = np.array([0.5, context.sum_grid.shape[dim] - 0.5]) / context.pooled[dim] - 0.5
+    return mean.clip(first, max(last, context.grid.shape[dim] - 1))  # the last tower may be partial
 
 
 def width(context: PeakContext, dim: int, axis: Axis | None = None) -> Array:

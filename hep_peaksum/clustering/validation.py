@@ -16,6 +16,8 @@ from hep_peaksum.geometry.grid import EventError, Grid, bare_grid, split_mask
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, absent, accumulator
 from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.settings.thresholds import in_counts
+from hep_peaksum.settings.units import in_sigmas
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -70,6 +72,7 @@ def normalise_input(
         grid = grid or bare_grid(grids.shape)
         grid = _with_codes_of(grid, grids.value.dtype)
         is_bare = mask is None and noise is None and layers == "sum"
+        check_energies(settings, grid)
         if is_bare and _can_search_hits(grids, settings, grid, plan):
             check_windows(settings, grid)
             return Cells(grids, grid)
@@ -125,6 +128,7 @@ def _as_cells(array: Array, settings: PeakSumSettings, grid: Grid | None, layers
     _check_layers(array, layers)
     if array.dtype.kind != "f":
         _check_magnitude(array, settings)
+    check_energies(settings, grid)
     check_windows(settings, grid)
     if layers == "each":
         return Cells(array.reshape(-1, *array.shape[2:]), grid, n_separate_layers=array.shape[1])
@@ -146,6 +150,24 @@ def _hits_fit_int64(hits: Hits, settings: PeakSumSettings) -> bool:
     largest = max(-int(hits.value.min(initial=0)), int(hits.value.max(initial=0)))
     most_hits = int(np.diff(hits.event_offsets).max(initial=0))
     return bool(largest * most_hits * len(settings.sum_cells()) < 2**63)
+
+
+THRESHOLDS = (
+    *("seed_threshold", "cell_threshold", "sum_threshold", "min_seed_gap", "min_prominence"),
+    "neighbour_threshold",
+)
+
+
+def check_energies(settings: PeakSumSettings, grid: Grid) -> None:
+    """Raise a ValueError if a threshold is an energy, and nobody says what energy a count of the grid is."""
+    for key in THRESHOLDS:
+        threshold = getattr(settings, key)
+        if isinstance(threshold, str) and in_sigmas(threshold) is None:
+            try:
+                in_counts(threshold, grid.unit)
+            except ValueError as error:
+                msg = f"{key} {error}"
+                raise ValueError(msg) from None
 
 
 def check_windows(settings: PeakSumSettings, grid: Grid) -> None:

@@ -21,7 +21,7 @@ from hep_peaksum.geometry.grid import AxisWord, Grid, from_dense
 from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.settings.frozen_model import FrozenModel
-from hep_peaksum.settings.thresholds import Count, Number, inclusive_bound, parse_threshold
+from hep_peaksum.settings.thresholds import Count, Number, in_counts, inclusive_bound, parse_threshold
 from hep_peaksum.settings.units import in_sigmas
 
 SCHEMAS = {
@@ -202,6 +202,12 @@ class GridInput(FrozenModel):
         if (self.hits is None) == (self.dense is None):
             msg = "a grid is filled either from hits or from a dense branch: give one of the two"
             raise ValueError(msg)
+        if isinstance(self.noise, str) and not self._has_noise_map:
+            try:
+                in_counts(self.noise, self.grid.unit)
+            except ValueError as error:
+                msg = f"noise {error}"
+                raise ValueError(msg) from None
         if self.dense is not None:
             n_cells = math.prod(self.dense.shape or self.grid.shape)
             from_dense(np.empty((0, n_cells)), self.grid, axes=self.dense.axes, shape=self.dense.shape)

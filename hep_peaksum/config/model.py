@@ -15,7 +15,7 @@ from hep_peaksum.analysis.histograms import HistogramInput, check_histogram, def
 from hep_peaksum.clustering import fields
 from hep_peaksum.clustering.discriminant import search_grid
 from hep_peaksum.clustering.fields import check_fields
-from hep_peaksum.clustering.validation import check_windows
+from hep_peaksum.clustering.validation import check_energies, check_windows
 from hep_peaksum.config.formats import IDENTITY, RESERVED
 from hep_peaksum.config.inputs import EventsInput, GridInput, split_branch
 from hep_peaksum.config.sections import (
@@ -182,6 +182,7 @@ def _cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, Gri
             yield f"clusters.{name}.grid: no grid {grid_name!r}{near}; there are {', '.join(grids)}"
             continue
         try:
+            check_energies(clusters.settings, grids[grid_name].grid)
             check_windows(clusters.settings, grids[grid_name].grid)
             _check_source(clusters, grid_name, grids[grid_name])
         except ValueError as error:
@@ -190,6 +191,10 @@ def _cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, Gri
     if clusters.reference is not None and (len(clusters.grid) > 1 or has_separate_layers):
         several = "layers that are searched each" if has_separate_layers else "several grids"
         yield f"clusters.{name}.reference: row and col do not say which of {several}: compare one at a time"
+    units = {name: grids[name].grid.energy_unit for name in clusters.grid if name in grids}
+    if len(set(units.values())) > 1:
+        in_words = " and ".join(f"{name} in {unit}" for name, unit in units.items())
+        yield f"clusters.{name}: energies of {in_words} cannot be compared: give both grids a unit, or neither"
     if len(clusters.grid) > 1 and "layer_sums" in (clusters.fields or ()):
         yield f"clusters.{name}: field 'layer_sums' exists for one grid only, not for several: drop it"
 

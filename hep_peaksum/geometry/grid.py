@@ -42,8 +42,8 @@ class Grid(FrozenModel):
     """The plane that the cells tile: two axes, and what a count of a cell means.
 
     `quantity` says whether a cell holds an energy or a transverse energy, `unit` how many GeV one count is (a
-    number, or a text such as ``"0.5 GeV"``). Cells that hold one of the `saturated` codes are added as they are
-    and counted in the field `n_saturated` of the clusters.
+    number, or a text such as ``"0.5 GeV"``); without it energies are in counts. Cells that hold one of the
+    `saturated` codes are added as they are and counted in the field `n_saturated` of the clusters.
 
     >>> Grid(rows=Axis(n=24), cols=Axis(n=16, periodic=True)).shape
     (24, 16)
@@ -61,8 +61,10 @@ class Grid(FrozenModel):
     quantity: Literal["energy", "et"] = Field(
         "energy", description="What a cell holds: an energy or a transverse energy (et)."
     )
-    unit: EnergyUnit = Field(
-        1.0, description="Energy of one count: a number of GeV, or an energy.", examples=["0.5 GeV"]
+    unit: EnergyUnit | None = Field(
+        None,
+        description="Energy of one count: a number of GeV, or an energy. Without it energies are in counts.",
+        examples=["0.5 GeV"],
     )
     saturated: tuple[Number, ...] = Field(
         (),
@@ -82,6 +84,16 @@ class Grid(FrozenModel):
     def shape(self) -> tuple[int, int]:
         """Number of rows and columns."""
         return self.rows.size, self.cols.size
+
+    @property
+    def scale(self) -> float:
+        """What a sum of cells is multiplied by to give an energy in `energy_unit`."""
+        return 1.0 if self.unit is None else self.unit
+
+    @property
+    def energy_unit(self) -> str:
+        """The unit of energies: GeV, or counts if nobody said what a count is."""
+        return "counts" if self.unit is None else "GeV"
 
     @property
     def n_cells(self) -> int:

@@ -50,7 +50,7 @@ class DatasetTotal:
 
 
 def thresholds(config: Config) -> dict[str, dict[str, str]]:
-    """Return every threshold of every collection in counts of its grid and in GeV."""
+    """Return every threshold of every collection in counts of its grid, and in GeV if it has a unit."""
     texts: dict[str, dict[str, str]] = {}
     for name, collection in config.clusters.items():
         settings, source = collection.settings, config.grids[collection.grid[0]]
@@ -74,13 +74,20 @@ def _both_units(threshold: Any, comparison: str, source: GridInput) -> str:
     n_sigmas, unit = in_sigmas(threshold), source.grid.unit
     if n_sigmas is None:
         count = inclusive_bound(threshold, ">=", unit, integer=False)
-        return f"{comparison} {count:g} counts = {count * unit:g} GeV"
+        return f"{comparison} {_amount([count], unit)}"
     noise = np.unique(np.asarray(source.noise_map()))
     low, high = n_sigmas * noise[[0, -1]]
     if low == high:
-        return f"{comparison} {n_sigmas:g} sigma = {low:g} counts = {low * unit:g} GeV"
-    span = f"{low:g} to {high:g} counts = {low * unit:g} to {high * unit:g} GeV"
-    return f"{comparison} {n_sigmas:g} sigma, cell by cell {span}"
+        return f"{comparison} {n_sigmas:g} sigma = {_amount([low], unit)}"
+    return f"{comparison} {n_sigmas:g} sigma, cell by cell {_amount([low, high], unit)}"
+
+
+def _amount(counts: Sequence[float], unit: float | None) -> str:
+    """Return a number of counts, or a range of it, with what it is in GeV if the grid has a unit."""
+    text = f"{' to '.join(f'{count:g}' for count in counts)} counts"
+    if unit is None:
+        return text
+    return f"{text} = {' to '.join(f'{count * unit:g}' for count in counts)} GeV"
 
 
 VERSIONED = ("hep_peaksum", "awkward", "coffea", "numba", "numpy", "scipy", "uproot")

@@ -16,7 +16,6 @@ import numpy as np
 
 from hep_peaksum.clustering.fields import fields_of
 from hep_peaksum.config.formats import SOFTWARE
-from hep_peaksum.diagnostics import wording
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array, Offset
@@ -142,7 +141,7 @@ def panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes]
 
 def cell_title(grid: Grid) -> str:
     """Return the title of the colour bar of cells."""
-    if wording.sum_unit(grid) == "counts":
+    if grid.unit is None:
         return "counts"
     return r"$E_T$ [GeV]" if grid.quantity == "et" else "energy [GeV]"
 

@@ -58,14 +58,14 @@ def draw_event(
     seeds = np.stack([np.asarray(clusters[word], np.int64) for word in ("row", "col")], axis=-1)
     with canvas.style():
         figure, (axes,), bar = canvas.panels(view.size)
-        norm = canvas.norm(cells * grid.unit)
-        canvas.draw_cells(axes, view, cells * grid.unit, norm)
+        norm = canvas.norm(cells * grid.scale)
+        canvas.draw_cells(axes, view, cells * grid.scale, norm)
         canvas.draw_bar(figure, bar, norm, canvas.cell_title(grid))
         outlines = [canvas.window_outline(row, col, offsets, grid) for row, col in seeds.tolist()]
         _draw_windows(axes, view, outlines)
         _draw_seeds(axes, view, seeds)
-        sums = np.asarray(clusters["peak_sum"]) * grid.unit
-        unit = "" if canvas.cell_title(grid) == "counts" else " GeV"
+        sums = np.asarray(clusters["peak_sum"]) * grid.scale
+        unit = "" if grid.unit is None else " GeV"
         _write_sums(axes, view, seeds, sums, offsets, n=N_LABELLED, unit=unit)
         _draw_legend(axes, settings, len(seeds), has_invalid=bool((~(cells >= 0)).any()))
         if norm is None:

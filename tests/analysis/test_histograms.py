@@ -26,6 +26,7 @@ TOWERS = Grid(
     rows=Axis(name="eta", bins=6, start=-3, stop=3),
     cols=Axis(name="phi", bins=8, start=0, stop="2pi", periodic=True),
     quantity="et",
+    unit=1,
 )
 PLATES = Grid(
     rows=Axis(name="y", edges=[0, 1, 3, 7], unit="mm"), cols=Axis(name="x", bins=4, start=-2, stop=2, unit="mm")

@@ -366,3 +366,27 @@ def test_a_long_value_is_cut_short():
     assert problem.startswith("run.workers: [0, 1, 2, ")
     assert problem.endswith(" ... is not a whole number")
     assert len(problem) < 110
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        (
+            ["clusters.Jet.seed_threshold=4 GeV"],
+            "clusters.Jet: seed_threshold '4 GeV' is an energy, and the grid has no unit: give unit, such as",
+        ),
+        (
+            ["grids.calo.noise=30 MeV"],
+            "grids.calo: noise '30 MeV' is an energy, and the grid has no unit: give unit",
+        ),
+        (
+            ["grids.other={dense: {branch: f, shape: [24, 16]}, unit: 1}", "clusters.Jet.grid=[calo, other]"],
+            "clusters.Jet: energies of calo in counts and other in GeV cannot be compared: give both",
+        ),
+    ],
+)
+def test_an_energy_needs_the_unit_of_the_grid(overrides, problem):
+    content = small(*overrides)
+    del content["grids"]["calo"]["unit"]
+    (found,) = problems(content)
+    assert found.startswith(problem)

@@ -72,6 +72,7 @@ def config_file(tmp_path, write_root, cells, noise, mask):
     np.save(tmp_path / "dead.npy", mask)
     plane = {
         "dense": {"branch": "cells", "shape": [LAYERS, ROWS, COLS], "axes": ["layer", "row", "col"]},
+        "unit": "1 GeV",
         "rows": {"name": "eta", "bins": ROWS, "start": -3, "stop": 3},
         "cols": {"name": "phi", "bins": COLS, "start": "-pi", "stop": "pi", "periodic": True},
     }

@@ -226,7 +226,7 @@ def test_several_grids_fill_one_collection_the_largest_energy_first(write_root, 
     em, had = random_cells(20, 1), random_cells(20, 2, shape=(3, 4))
     file = write_root("a.root", {"Events": {"em": em, "had": had}})
     grids = {
-        "em": {"dense": {"branch": "em", "shape": [6, 8]}},
+        "em": {"dense": {"branch": "em", "shape": [6, 8]}, "unit": 1},
         "had": {"dense": {"branch": "had", "shape": [3, 4]}, "unit": 10},
     }
     job = {
