@@ -85,6 +85,16 @@ def seed_bound(settings: PeakSumSettings, unit: float | None, *, integer: bool) 
     return None
 
 
+def admits_empty_cells(settings: PeakSumSettings, unit: float | None) -> bool:
+    """Return whether a cell of 0 passes the seed threshold, so that every empty cell may be a seed."""
+    threshold: Any = settings.seed_threshold
+    if settings.quantity == "significance":
+        threshold = float(str(threshold).split()[0])
+    n_sigmas = in_sigmas(threshold)
+    threshold = threshold if n_sigmas is None else n_sigmas
+    return inclusive_bound(threshold, settings.seed_comparison, unit, integer=False) <= 0
+
+
 def cell_bound(settings: PeakSumSettings, unit: float | None, *, integer: bool) -> float | None:
     """Return the cell threshold as an inclusive bound in counts of the grid, or None."""
     if settings.cell_threshold is None:

@@ -253,13 +253,15 @@ def _regular(array: ak.Array, expected: tuple[int, ...]) -> Array:
     """Return a jagged array as a regular one; an event of another shape than expected is an error."""
     import awkward as ak
 
-    depth = array.ndim - 1
-    if len(array) == 0:
-        flat = np.asarray(ak.flatten(array, axis=None))
-        return np.empty((0, *(n or 1 for n in expected)), flat.dtype)
+    depth, flat = array.ndim - 1, ak.flatten(array[:0], axis=None)
     if depth not in (1, len(expected)):
         msg = f"the array has {depth} axes below the event, expected 1 (flat) or {len(expected)}"
         raise ValueError(msg)
+    if not isinstance(flat.type.content, (ak.types.NumpyType, ak.types.UnknownType)):
+        msg = f"the array holds {flat.type.content}, expected a number for every cell"
+        raise ValueError(msg)
+    if len(array) == 0:
+        return np.empty((0, *(n or 1 for n in expected)), np.asarray(flat).dtype)
     if 0 in expected:
         first: Any = next((ak.to_list(event) for event in array if event is not None), [])
         sizes = [len(first)]

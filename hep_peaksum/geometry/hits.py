@@ -63,7 +63,7 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
         msg = f"row, col and energy have {len(row)} events, {len(col)} events and {len(energy)} events"
         raise ValueError(msg)
     for word, column in (("row", row), ("col", col), ("energy", energy)):
-        _check_no_none(word, column)
+        _check_hits(word, column)
     n_hits = ak.to_numpy(ak.num(energy))
     for word, column in (("row", row), ("col", col)):
         n_other = ak.to_numpy(ak.num(column))
@@ -88,11 +88,21 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
     return Hits(event_offsets, cell, value, grid.shape, n_outside)
 
 
-def _check_no_none(word: str, column: ak.Array) -> None:
-    """Raise an EventError if a hit has no value, or an event no list of hits."""
+def _check_hits(word: str, column: ak.Array) -> None:
+    """Raise a ValueError if a column is no list of numbers for every event; an EventError if a hit is None."""
     import awkward as ak
 
-    if "?" not in str(column.type) and "option[" not in str(column.type):
+    if column.ndim != 2:
+        given = "one number for every event" if column.ndim == 1 else f"{column.ndim - 1} axes below the event"
+        msg = f"{word} has {given}, expected a list with a number for every hit"
+        raise ValueError(msg)
+    kind = ak.type(column).content
+    while not isinstance(kind, (ak.types.NumpyType, ak.types.UnknownType)):
+        if not hasattr(kind, "content") or "__array__" in kind.parameters:  # records, or text
+            msg = f"{word} holds {kind}, expected a number for every hit"
+            raise ValueError(msg)
+        kind = kind.content
+    if "?" not in (text := str(ak.type(column))) and "option[" not in text:
         return
     is_none = ak.fill_none(ak.any(ak.is_none(column, axis=1), axis=1), True)
     if ak.any(is_none):

@@ -13,19 +13,12 @@ from coffea.processor.executor import FileMeta, WorkItem
 
 from hep_peaksum.config.formats import IDENTITY
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import Files, InputFile, expand_files, public_path
+from hep_peaksum.config.paths import Files, InputFile, public_path
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.coffea_runner import Runner, make_runner
 from hep_peaksum.job.executors import Workers
-from hep_peaksum.reading.columns import column, has_identity
-from hep_peaksum.reading.files import (
-    content_digest,
-    find_files,
-    nano_events,
-    one_line_errors,
-    open_file,
-    open_tree,
-)
+from hep_peaksum.reading.columns import has_identity
+from hep_peaksum.reading.files import content_digest, find_files
 from hep_peaksum.results.checkpoints import Chunk
 from hep_peaksum.results.manifest import LOSSES, InputMeta, Loss, Manifest
 
@@ -261,42 +254,3 @@ def _split(start: int, stop: int, chunksize: int) -> Iterator[tuple[int, int]]:
     step = math.ceil(n_entries / max(round(n_entries / chunksize), 1))
     for first in range(start, stop, step):
         yield first, min(first + step, stop)
-
-
-def check_inputs(config: Config) -> list[str]:
-    """Look up what the config reads in the first file of every dataset; return which files do not exist.
-
-    Raises
-    ------
-    ConfigError
-        If a file does not have the trees and branches that the config reads, with a line for each.
-    """
-    missing: list[str] = []
-    problems: list[str] = []
-    for name, dataset in config.datasets.items():
-        try:
-            path, tree = expand_files(dataset.patterns)[0]
-        except (OSError, ValueError) as error:
-            missing.append(f"datasets.{name}: {error}")
-            continue
-        try:
-            with open_file(path, config.run.timeout) as file, one_line_errors(path):
-                open_tree(file, path, tree)
-                problems.extend(
-                    f"{public_path(path)}: {problem}" for problem in _missing_branches(config, file, path, tree)
-                )
-        except (OSError, ValueError) as error:
-            problems.append(str(error))
-    if problems:
-        raise ConfigError(problems)
-    return missing
-
-
-def _missing_branches(config: Config, file: Any, path: str, tree: str) -> Iterator[str]:
-    """Yield what is wrong with each branch that the config reads and a file does not have."""
-    events = nano_events(file, path, tree, 0, 0, schema=config.events.schema_name)
-    for branch in config.branches():
-        try:
-            column(events, branch, config.friends)
-        except ValueError as error:
-            yield str(error)

@@ -27,11 +27,12 @@ from hep_peaksum.job.summary import (
     DatasetTotal,
     account,
     check_account,
+    hints,
     identity_in_words,
     public_config,
-    thresholds,
 )
 from hep_peaksum.plotting import canvas, histograms
+from hep_peaksum.preview.thresholds import thresholds
 from hep_peaksum.reading.files import find_files
 from hep_peaksum.results import root_files
 from hep_peaksum.results.checkpoints import (
@@ -139,6 +140,7 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
         "identity": identity_in_words(config, {name: manifest.datasets[name].types for name in files}),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}},
         "datasets": {name: account(name, files[name], each, plan, losses) for name, each in totals.items()},
+        "hints": hints(config, totals),
         "losses": [asdict(loss) for loss in losses],
         "n_chunks": {"total": len(plan.items), "reused": len(plan.items) - len(pending)},
         "seconds": {"processing": processed - started, "total": time.perf_counter() - started},

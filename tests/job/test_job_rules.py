@@ -11,8 +11,8 @@ from hep_peaksum.cli.main import main
 from hep_peaksum.config.load import load_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.run import run
-from hep_peaksum.job.summary import thresholds
 from hep_peaksum.preview.event import read_event, searched_cells
+from hep_peaksum.preview.thresholds import thresholds
 
 LAYERS, ROWS, COLS = 3, 6, 8
 N_EVENTS = 40
