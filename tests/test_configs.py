@@ -12,8 +12,8 @@ from places import CONFIGS
 from hep_peaksum.cli.demo import quickstart, write_toy
 from hep_peaksum.cli.main import main
 from hep_peaksum.config.load import load_config
-from hep_peaksum.job.planning import check_inputs
 from hep_peaksum.job.run import run
+from hep_peaksum.preview.check import check_inputs
 
 EVERY_CONFIG = sorted(CONFIGS.glob("*.yaml"))
 # What a config must find in its file: events, and clusters where their number is known from elsewhere (the jets

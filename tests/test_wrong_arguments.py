@@ -168,11 +168,11 @@ WRONG = {
     # hits and branches
     "hits_of_one_event": (
         lambda: ps.from_hits([1, 2], [1, 2], [3.0, 4.0], GRID),
-        "row has 1 axes, expected numbers of shape (event, hit): for a single event pass [row]",
+        "expected a list with a number for every hit: for a single event pass [row]",
     ),
     "hits_of_text": (
         lambda: ps.from_hits([["a"]], [[1]], [[3.0]], GRID),
-        "row is text, expected numbers of shape (event, hit)",
+        "row holds string, expected a number for every hit",
     ),
     "hits_that_lack_a_column": (
         lambda: ps.from_hits([[1, 2]], [[1]], [[3.0, 4.0]], GRID),

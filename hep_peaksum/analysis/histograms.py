@@ -115,17 +115,16 @@ def _integers(field: str, n: int) -> HistogramAxis:
 
 def _position(collection: str, word: str, axis: Axis, has_positions: bool) -> HistogramAxis:
     """Return an axis with a bin for every cell, in coordinates if the axis has any."""
-    if not has_positions or axis.edge_positions is None:
+    edges, centres = axis.field_edges, axis.centres
+    if not has_positions or edges is None:
         return _integers(f"{collection}.{word}", axis.size)
-    edges, centres = axis.edge_positions, axis.centres
     if axis.name == "phi" and centres is not None and np.abs(edges).max() > np.pi:
-        # The azimuth of clusters lies in (-pi, pi]: sort the cells accordingly.
+        # The azimuth of clusters lies in [-pi, pi): sort the cells accordingly.
         order, half = np.argsort(centres), np.diff(edges) / 2
         edges = np.append((centres - half)[order], (centres + half)[order][-1])
     elif axis.edges is None:  # bins of equal width are filled faster
-        return HistogramAxis(
-            field=f"{collection}.{axis.name}", bins=axis.bins, start=axis.start, stop=axis.stop
-        )
+        start, stop = edges[[0, -1]].tolist()
+        return HistogramAxis(field=f"{collection}.{axis.name}", bins=axis.bins, start=start, stop=stop)
     return HistogramAxis(field=f"{collection}.{axis.name}", edges=tuple(edges.tolist()))
 
 

@@ -190,14 +190,14 @@ def run(file: str, overrides: Sequence[str], *, dry_run: bool, **choices: Any) -
 def check(file: str, overrides: Sequence[str]) -> None:
     """Report every problem of a config, or show what it means.
 
-    Trees and branches are looked up in the first file of every dataset, if that file exists.
+    What the config reads is tried on the first entries of every dataset, if its first file exists.
     """
     with importing():
         from rich.markup import escape
 
         from hep_peaksum.cli import tables
-        from hep_peaksum.job.planning import check_inputs
-        from hep_peaksum.job.summary import thresholds
+        from hep_peaksum.preview.check import check_inputs
+        from hep_peaksum.preview.thresholds import thresholds
 
         config = load(file, overrides)
     console, bounds = tables.open_console(), thresholds(config)

@@ -209,6 +209,7 @@ def _remarks(summary: Mapping[str, Any]) -> list[str]:
         for grid, n_outside in dataset["n_outside"].items():
             if n_outside:
                 remarks.append(f"{name}: {n_outside} hits lie outside grid {grid!r} and were not added")
+    remarks.extend(summary.get("hints", ()))
     if not summary["config"]["events"].get("identify"):
         remarks.append(f"Event identity: {summary['identity']}")
     n_reused, n_chunks = summary["n_chunks"]["reused"], summary["n_chunks"]["total"]

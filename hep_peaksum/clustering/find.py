@@ -17,7 +17,7 @@ from hep_peaksum.clustering.discriminant import Cells, discriminant, pool
 from hep_peaksum.clustering.fields import check_fields, default_fields
 from hep_peaksum.clustering.seeding import SearchPlan, accepted_seeds, find_seeds
 from hep_peaksum.clustering.sharing import PeakContext, window_sums
-from hep_peaksum.clustering.validation import apply_mask, normalise_input
+from hep_peaksum.clustering.validation import apply_mask, normalise_input, unmask
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Peaks, Search
@@ -44,8 +44,10 @@ def find_clusters(
     Parameters
     ----------
     grids
-        Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col), or `sparse` hits.
-        Not modified.
+        Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col), or flat (event, cell)
+        where a grid is given; or `sparse` hits. Not modified. Cells without a value (`numpy.ma`, or None in an
+        awkward array) are masked; of layers that are summed they add nothing, and a cell is masked that has a
+        value in no layer.
     settings
         Which cells are seeds and which are summed; by default 3x3 windows for both. Also a map of the same
         keys, or the name of a preset.
@@ -53,7 +55,8 @@ def find_clusters(
         The plane of the cells; by default rows and columns are bare indices and no axis is periodic. Also a map
         of its keys, or the name of a geometry.
     mask
-        True where a cell must not be used, shape (row, col) or that of the searched cells.
+        True where a cell must not be used, shape (row, col) or that of the searched cells. Joined with the
+        masks of `grids` and `noise`.
     noise
         Standard deviation of the noise of every cell, in counts, shaped like `mask`; needed for thresholds in
         sigma and for significances.
@@ -130,8 +133,10 @@ def find_peaks(
 
     The cuts on finished clusters (`hep_peaksum.clustering.records.passes_cuts`) are not applied yet.
     """
-    plan = SearchPlan.of(settings, has_mask=mask is not None)
-    cells = normalise_input(grids, settings, grid, plan, mask=mask, noise=noise, layers=layers)
+    mask = None if mask is np.ma.nomask else mask
+    grids, noise, missing = unmask(grids, noise, grid, layers)
+    plan = SearchPlan.of(settings, has_mask=mask is not None or len(missing) > 0)
+    cells = normalise_input(grids, settings, grid, plan, mask=mask, noise=noise, layers=layers, missing=missing)
     searched, compared, search = _search(cells, settings, plan)
     if plan.checks_cells and not search.is_finite:
         cells = apply_mask(cells, settings)  # an error that names the first cell, unless `nonfinite` is "mask"

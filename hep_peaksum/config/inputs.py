@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import numpy as np
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from hep_peaksum.config.formats import IDENTITY
 from hep_peaksum.config.paths import expand_variables
@@ -22,7 +22,7 @@ from hep_peaksum.geometry.grid import AxisWord, Grid, from_dense
 from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.settings.frozen_model import FrozenModel
-from hep_peaksum.settings.thresholds import Count, Number, inclusive_bound, parse_threshold
+from hep_peaksum.settings.thresholds import Count, Number, in_counts, inclusive_bound, parse_threshold
 from hep_peaksum.settings.units import in_sigmas
 from hep_peaksum.suggestions import did_you_mean
 
@@ -239,6 +239,12 @@ class GridInput(FrozenModel):
         if (self.hits is None) == (self.dense is None):
             msg = "a grid is filled either from hits or from a dense branch: give one of the two"
             raise ValueError(msg)
+        if isinstance(self.noise, str) and not self._has_noise_map:
+            try:
+                in_counts(self.noise, self.grid.unit)
+            except ValueError as error:
+                msg = f"noise {error}"
+                raise ValueError(msg) from None
         if self.dense is not None:
             n_cells = math.prod(self.dense.shape or self.grid.shape)
             from_dense(np.empty((0, n_cells)), self.grid, axes=self.dense.axes, shape=self.dense.shape)
@@ -332,6 +338,21 @@ class GridInput(FrozenModel):
         return self.dense is not None and "layer" in self.dense.axes
 
 
+def _parse_identifier(value: object) -> object:
+    """Return the name of a branch, or a whole number."""
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    msg = f"{value!r} is neither the name of a branch nor a whole number"
+    raise ValueError(msg)
+
+
+Identifier = Annotated[
+    str | int,
+    BeforeValidator(_parse_identifier),
+    WithJsonSchema({"title": "name of a branch, or whole number", "type": ["string", "integer"]}),
+]
+
+
 class EventsInput(FrozenModel):
     """How events are read, what identifies them, and what is carried along."""
 
@@ -341,11 +362,12 @@ class EventsInput(FrozenModel):
         description="Schema of coffea that names the branches: base (as in the file), nanoaod, delphes, "
         "edm4hep, or module:Class. With the last four a branch is Collection.field.",
     )
-    identify: dict[Literal["run", "luminosityBlock", "event"], str] = Field(
+    identify: dict[Literal["run", "luminosityBlock", "event"], Identifier] = Field(
         default_factory=dict,
-        description="Branches of the three numbers that identify an event: run, luminosityBlock and event. "
-        "Left out, numbers of dataset, file and entry are used.",
-        examples=[{"run": "run", "luminosityBlock": "luminosityBlock", "event": "event"}],
+        description="Branches of the three numbers that identify an event: run, luminosityBlock and event; or "
+        "a number that all events have. One that is left out is the branch of its name. Without identify these "
+        "branches are taken if the tree has all three, as integers; else numbers of dataset, file and entry.",
+        examples=[{"run": "Event/run", "luminosityBlock": 1, "event": "Event/event"}],
     )
     keep: Words = Field(
         (),
@@ -353,12 +375,23 @@ class EventsInput(FrozenModel):
         examples=[["ev:Event/nPV"]],
     )
 
+    @field_validator("identify")
+    @classmethod
+    def _complete(cls, identify: dict[Any, Any]) -> dict[Any, Any]:
+        """Return the three identifiers, each by default the branch of its name, if any is given."""
+        for word, number in identify.items():
+            if not isinstance(number, str) and number not in range(np.iinfo(IDENTITY[word]).max + 1):
+                msg = f"{number} does not fit into {IDENTITY[word]}, the type of {word}"
+                raise ValueError(msg)
+        return {word: identify.get(word, word) for word in IDENTITY} if identify else {}
+
+    @property
+    def identifying_branches(self) -> tuple[str, ...]:
+        """The branches of `identify`."""
+        return tuple(source for source in self.identify.values() if isinstance(source, str))
+
     @model_validator(mode="after")
-    def _check_complete(self) -> EventsInput:
-        if self.identify and set(self.identify) != set(IDENTITY):
-            missing = ", ".join(sorted(set(IDENTITY) - set(self.identify)))
-            msg = f"identify: run, luminosityBlock and event belong together, {missing} is missing: add it"
-            raise ValueError(msg)
+    def _check_schema(self) -> EventsInput:
         if self.schema_name not in SCHEMAS and ":" not in self.schema_name:
             near = did_you_mean(self.schema_name, SCHEMAS)
             msg = f"schema: {self.schema_name!r} is none of {', '.join(SCHEMAS)}, nor module:Class{near}"

@@ -15,7 +15,7 @@ from hep_peaksum.analysis.histograms import HistogramInput, check_histogram, def
 from hep_peaksum.clustering import fields
 from hep_peaksum.clustering.discriminant import search_grid
 from hep_peaksum.clustering.fields import check_fields
-from hep_peaksum.clustering.validation import check_windows
+from hep_peaksum.clustering.validation import check_energies, check_windows
 from hep_peaksum.config.formats import IDENTITY, RESERVED
 from hep_peaksum.config.inputs import EventsInput, GridInput, split_branch
 from hep_peaksum.config.sections import (
@@ -89,8 +89,9 @@ class Job(FrozenModel):
         """Yield the keys that name a branch, each with the branch."""
         for name, source in self.grids.items():
             yield from source.branch_keys(f"grids.{name}")
-        for word, branch in self.events.identify.items():
-            yield f"events.identify.{word}", branch
+        for word, identifier in self.events.identify.items():
+            if isinstance(identifier, str):
+                yield f"events.identify.{word}", identifier
         for branch in self.events.keep:
             yield "events.keep", branch
         for name, clusters in self.clusters.items():
@@ -98,9 +99,10 @@ class Job(FrozenModel):
                 yield from clusters.reference.branch_keys(f"clusters.{name}.reference")
 
     def typed_branches(self) -> list[str]:
-        """Return the branches whose types decide those of the results: values of cells, and what is kept."""
+        """Return the branches whose types decide on the results: of cells, of what is kept, of identifiers."""
         values = [source.value_branch for source in self.grids.values()]
-        return list(dict.fromkeys([*values, *self.events.keep]))
+        identity = () if self.events.identify else IDENTITY
+        return list(dict.fromkeys([*values, *self.events.keep, *identity]))
 
     @cached_property
     def booked(self) -> dict[str, HistogramInput]:
@@ -189,6 +191,7 @@ def _cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, Gri
             continue
         key = f"clusters.{name}"
         try:
+            check_energies(clusters.settings, grids[grid_name].grid)
             check_windows(clusters.settings, grids[grid_name].grid)
             key += ".fields"
             _check_fields(clusters, grid_name, grids[grid_name])
@@ -200,6 +203,10 @@ def _cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, Gri
     if clusters.reference is not None and (len(clusters.grid) > 1 or has_separate_layers):
         several = "layers that are searched each" if has_separate_layers else "several grids"
         yield f"clusters.{name}.reference: row and col do not say which of {several}: compare one at a time"
+    units = {name: grids[name].grid.energy_unit for name in clusters.grid if name in grids}
+    if len(set(units.values())) > 1:
+        in_words = " and ".join(f"{name} in {unit}" for name, unit in units.items())
+        yield f"clusters.{name}: energies of {in_words} cannot be compared: give both grids a unit, or neither"
     if len(clusters.grid) > 1 and "layer_sums" in (clusters.fields or ()):
         yield f"clusters.{name}.fields: field 'layer_sums' exists for one grid only, not for several: drop it"
 

@@ -248,7 +248,7 @@ FIELDS_INTRODUCTION = """\
 
 The names for `fields` of a collection, `fields=` of `find_clusters`, and the axes of histograms. A field that
 is not named costs nothing. On disk, `pt` of the collection `Jet` is the column `Jet_pt`. Counts are the units
-of the grid; its key `unit` says how many GeV one count is.
+of the grid; its key `unit` says how many GeV one count is, and without it energies are in counts, too.
 
 Some fields have a condition. `noise` needs the noise of the grid, `layer_sums` layers that are summed, and
 `layer` layers that are searched each; it is then written by default, as is `n_saturated` for a grid with
@@ -269,10 +269,12 @@ def fields_page() -> str:
     towers = Grid(
         rows=Axis(name="eta", bins=2, start=-1, stop=1),
         cols=Axis(name="phi", bins=4, start=0, stop="2pi", periodic=True),
+        unit=1,
     )
     plates = Grid(
         rows=Axis(name="y", bins=2, start=-1, stop=1, unit="unit of y"),
         cols=Axis(name="x", bins=2, start=-1, stop=1, unit="unit of x"),
+        unit=1,
     )
     settings = PeakSumSettings(pileup=("chunky_donut", "donut", "phi_ring", "ring_median"))
     bare, of_towers, of_plates = FIELDS, fields_of(towers), fields_of(plates)

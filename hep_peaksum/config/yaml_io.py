@@ -84,8 +84,43 @@ def _as_text(loader: Any, node: yaml.ScalarNode) -> str:
     return str(loader.construct_scalar(node))
 
 
+# Numbers that YAML 1.1, which is read here, takes for others than YAML 1.2, which editors read.
+LEFTOVERS = {
+    re.compile(r"[-+]?0[0-7_]*[1-7][0-7_]*"): "octal in YAML 1.1 and decimal in YAML 1.2",
+    re.compile(r"[-+]?0b[01_]+"): "binary in YAML 1.1 and text in YAML 1.2",
+    re.compile(
+        r"[-+]?[0-9_]+(:[0-5]?[0-9])+(\.[0-9_]*)?"
+    ): "a number of base 60 in YAML 1.1 and text in YAML 1.2",
+}
+TEXT_LEFTOVER = "!text in YAML 1.1"  # and a number in YAML 1.2
+
+
+def _number(loader: Any, node: yaml.ScalarNode) -> Any:
+    """Return an integer or a float; one that depends on the version of YAML is an error."""
+    value = getattr(loader, f"construct_yaml_{node.tag.rpartition(':')[2]}")(node)
+    for pattern, meaning in LEFTOVERS.items():
+        if pattern.fullmatch(node.value):
+            raise _leftover(node, f"{meaning}, and would be {value} here")
+    return value
+
+
+def _leftover(node: yaml.ScalarNode, problem: str) -> _Flaw:
+    remedy = "write the number in decimal, or text in quotes"
+    return _Flaw(node.start_mark.line + 1, f"{node.value} is {problem}: {remedy}")
+
+
+def _text_leftover(_: Any, node: yaml.ScalarNode) -> Any:
+    raise _leftover(node, f"text in YAML 1.1 and a number in YAML 1.2, and would be {node.value!r} here")
+
+
 for _class in (_Loader, _FastLoader):
     _class.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
+    _class.add_constructor("tag:yaml.org,2002:int", _number)
+    _class.add_constructor("tag:yaml.org,2002:float", _number)
+    _class.add_constructor(TEXT_LEFTOVER, _text_leftover)
+    _class.add_implicit_resolver(
+        TEXT_LEFTOVER, re.compile(r"^[-+]?(?:0[0-9]*[89][0-9]*|0o[0-7]+)$"), list("-+0")
+    )
     _class.add_implicit_resolver(
         "tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
     )

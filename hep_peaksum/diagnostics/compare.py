@@ -23,7 +23,8 @@ class Comparison(NamedTuple):
     The arrays have one entry per cluster of either algorithm, in the order of event, layer, row and column:
     `event`, `row`, `col`; `in_a` and `in_b`, whether the first and the second algorithm finds it; `sum_a` and
     `sum_b`, the two sums in counts, 0 for the algorithm that does not find it; and `layer`, 0 unless each layer
-    is searched. `unit` is the value of one count in GeV, `n_events` the number of events.
+    is searched. `unit` is the value of one count in GeV (1 on a grid without a unit), `n_events` the number of
+    events.
     """
 
     event: Array
@@ -64,7 +65,7 @@ class Comparison(NamedTuple):
 
     @property
     def differences(self) -> Array:
-        """Energy in the second minus energy in the first, in GeV, for every matched cluster."""
+        """Energy in the second minus energy in the first, in GeV or counts, for every matched cluster."""
         # subtracted before the conversion: float64 does not hold every int64 sum
         return np.asarray((self.sum_b[self.matched] - self.sum_a[self.matched]) * self.unit)
 
@@ -161,7 +162,7 @@ def compare(
         sum_a=take_or_zero(sum_a, index_a),
         sum_b=take_or_zero(sum_b, index_b),
         layer=plane % context.n_separate_layers,
-        unit=context.grid.unit,
+        unit=context.grid.scale,
         n_events=context.n_events,
     )
 

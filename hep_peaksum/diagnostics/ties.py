@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.seeding import pairs_in_window
 from hep_peaksum.clustering.sharing import PeakContext
-from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.geometry.grid import Grid, split_mask
 from hep_peaksum.kernels import Array, Peaks
 from hep_peaksum.library.geometries import GridLike, as_grid
 from hep_peaksum.library.presets import SettingsLike, as_settings
@@ -109,7 +109,8 @@ def audit_ties(
     (2, 1, 0, 1)
     """
     settings, grid = as_settings(settings), as_grid(grid)
-    noise = noise if settings.needs_noise else None
+    if noise is not None and not settings.needs_noise and split_mask(noise)[1] is None:
+        noise = None
     contexts = {
         rule: find_peaks(grids, _with_rule(settings, rule), grid, mask=mask, noise=noise, layers=layers)
         for rule in RULES

@@ -91,7 +91,7 @@ class EventRules:
             integer=_bounds(settings, grid.unit, integer=True),
             max_clusters=settings.max_clusters,
             orders_by_sum=settings.order == "sum",
-            unit=float(grid.unit),
+            unit=grid.scale,
             quantity=grid.quantity,
             masked=_masked(mask, grid),
             fields=tuple(name for name in fields if name in known),
@@ -122,7 +122,7 @@ def _check(settings: PeakSumSettings, *, has_mask: bool) -> None:
         raise ValueError(msg)
 
 
-def _bounds(settings: PeakSumSettings, unit: float, *, integer: bool) -> Bounds:
+def _bounds(settings: PeakSumSettings, unit: float | None, *, integer: bool) -> Bounds:
     seed = seed_bound(settings, unit, integer=integer)
     total = settings.sum_threshold
     return Bounds(

@@ -11,20 +11,14 @@ import numpy as np
 from coffea import processor
 from coffea.processor.executor import FileMeta, WorkItem
 
+from hep_peaksum.config.formats import IDENTITY
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import Files, expand_files, public_path
+from hep_peaksum.config.paths import Files, InputFile, public_path
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.coffea_runner import Runner, make_runner
 from hep_peaksum.job.executors import Workers
-from hep_peaksum.reading.columns import column
-from hep_peaksum.reading.files import (
-    content_digest,
-    name_trees,
-    nano_events,
-    one_line_errors,
-    open_file,
-    open_tree,
-)
+from hep_peaksum.reading.columns import has_identity
+from hep_peaksum.reading.files import content_digest
 from hep_peaksum.results.checkpoints import Chunk
 from hep_peaksum.results.manifest import LOSSES, InputMeta, Loss, Manifest
 
@@ -122,9 +116,24 @@ def decide_types(
                     continue
                 problems.append(f"datasets.{name}.files: branch {branch!r} {problem}")
         decided[name] = types
+        if not config.events.identify:
+            problems.extend(_mixed_identity(name, inputs, metadata))
     if problems:
         raise ConfigError(problems)
     return decided
+
+
+def _mixed_identity(name: str, inputs: Iterable[InputFile], metadata: Mapping[FileMeta, Any]) -> Iterator[str]:
+    """Yield a problem if only some files of a dataset identify their events."""
+    identified: dict[bool, str] = {}
+    for path, tree in inputs:
+        content = metadata[InputMeta(name, path, tree)]
+        if LOSSES not in content:
+            identified.setdefault(has_identity(content.get("types", {})), public_path(path))
+    if len(identified) == 2:
+        words = " and ".join([", ".join(list(IDENTITY)[:-1]), list(IDENTITY)[-1]])
+        remedy = "name branches that both have, or numbers, in events.identify"
+        yield f"datasets.{name}.files: {identified[True]} has {words}, {identified[False]} does not: {remedy}"
 
 
 def _merge_types(one: tuple[int, str], other: tuple[int, str], *, is_kept: bool) -> tuple[int, str] | None:
@@ -248,45 +257,3 @@ def _split(start: int, stop: int, chunksize: int) -> Iterator[tuple[int, int]]:
     step = math.ceil(n_entries / max(round(n_entries / chunksize), 1))
     for first in range(start, stop, step):
         yield first, min(first + step, stop)
-
-
-def check_inputs(config: Config) -> list[str]:
-    """Look up what the config reads in the first file of every dataset; return which files do not exist.
-
-    Raises
-    ------
-    ConfigError
-        If a file does not have the trees and branches that the config reads, with a line for each.
-    """
-    missing: list[str] = []
-    problems: list[str] = []
-    for name, dataset in config.datasets.items():
-        try:
-            path, tree = name_trees(expand_files(dataset.patterns)[:1], config.run.timeout)[0]
-        except FileNotFoundError as error:
-            missing.append(f"datasets.{name}.files: {error}")
-            continue
-        except (OSError, ValueError) as error:
-            problems.append(f"datasets.{name}.files: {error}")
-            continue
-        try:
-            with open_file(path, config.run.timeout, config.run.max_basket) as file, one_line_errors(path):
-                open_tree(file, path, tree)
-                problems.extend(_missing_branches(config, file, path, tree))
-        except (OSError, ValueError) as error:
-            problems.append(f"datasets.{name}.files: {error}")
-    if problems:
-        raise ConfigError(problems)
-    return missing
-
-
-def _missing_branches(config: Config, file: Any, path: str, tree: str) -> Iterator[str]:
-    """Yield what is wrong with each branch that the config reads and a file does not have, after its key."""
-    events = nano_events(file, path, tree, 0, 0, schema=config.events.schema_name)
-    keys = {branch: key for key, branch in reversed(list(config.branch_keys()))}
-    for branch in config.branches():
-        try:
-            column(events, branch, config.friends)
-        except ValueError as error:
-            where = public_path(path)
-            yield f"{keys[branch]}: {where}: {str(error).removeprefix(f'{where}: ')}"

@@ -20,7 +20,7 @@ from coffea.processor import ProcessorABC
 from hep_peaksum import block_sizes
 from hep_peaksum.analysis import histograms
 from hep_peaksum.clustering.find import find_peaks
-from hep_peaksum.clustering.records import ClusterTable, cluster_table, jagged_clusters
+from hep_peaksum.clustering.records import ClusterTable, cluster_table, jagged_clusters, select_fields
 from hep_peaksum.config.load import parse_job
 from hep_peaksum.config.model import Job
 from hep_peaksum.config.paths import expand_files
@@ -185,7 +185,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
                 for name, clusters in collections.items():
                     tally.n_clusters[name] += len(clusters.layout.content)
                     written = [field for field in clusters.fields if field in self._written[name]]
-                    columns[name] = clusters.layout[written]
+                    columns[name] = select_fields(clusters.layout, written)
                 layouts = [ak.to_layout(column) for column in columns.values()]
                 yield ak.Array(ak.contents.RecordArray(layouts, [*columns]))
         except EventError as error:

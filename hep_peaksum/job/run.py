@@ -23,15 +23,16 @@ from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.executors import Workers
 from hep_peaksum.job.planning import Plan, check_duplicates, plan_job, read_metadata
 from hep_peaksum.job.summary import (
-    NO_IDENTITY,
     VERSIONED,
     DatasetTotal,
     account,
     check_account,
+    hints,
+    identity_in_words,
     public_config,
-    thresholds,
 )
 from hep_peaksum.plotting import canvas, histograms
+from hep_peaksum.preview.thresholds import thresholds
 from hep_peaksum.reading.files import find_files
 from hep_peaksum.results import root_files
 from hep_peaksum.results.atomic_write import write_json
@@ -146,9 +147,10 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
     summary = {
         "config": public_config(config),
         "thresholds": thresholds(config),
-        "identity": "as in the files" if config.events.identify else NO_IDENTITY,
+        "identity": identity_in_words(config, {name: manifest.datasets[name].types for name in files}),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}},
         "datasets": {name: account(name, files[name], each, plan, losses) for name, each in totals.items()},
+        "hints": hints(config, totals),
         "losses": [asdict(loss) for loss in losses],
         "n_chunks": {"total": len(plan.items), "reused": len(plan.items) - len(pending)},
         "seconds": {"processing": processed - started, "total": time.perf_counter() - started},

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from hep_peaksum.clustering.validation import check_windows
 from hep_peaksum.geometry.axis import Axis
-from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.geometry.grid import Grid, split_mask
 from hep_peaksum.kernels import Offset, Periodic, SearchCell
 from hep_peaksum.library.presets import SettingsLike, as_settings
 from hep_peaksum.settings.model import PeakSumSettings
@@ -247,7 +247,9 @@ def validate_mask(mask: npt.ArrayLike | None) -> npt.NDArray[np.bool_] | None:
     """Return a mask as a bool array of shape (row, col)."""
     if mask is None:
         return None
-    array = np.asarray(mask)
+    array, unknown = split_mask(mask)
+    if unknown is not None:
+        array = array | unknown
     if array.dtype != bool or array.ndim != 2:
         msg = f"mask is {array.dtype} of shape {array.shape}, expected bool of shape (row, col)"
         raise ValueError(msg)

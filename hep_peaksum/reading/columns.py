@@ -6,7 +6,7 @@ those of friends through the same open file; those of grids from the file direct
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -207,6 +207,8 @@ def branch_types(
         key = branch if is_friend or not alias else name
         if schema == "base" and key in source.keys():  # noqa: SIM118 -- a tree is no dict
             kind = _branch_type(source[key], key, {} if known is None else known)
+        elif schema == "base" and "." not in key:
+            continue
         else:
             events = nano_events(file, path, tree, 0, 0, schema=schema) if events is None else events
             try:
@@ -263,7 +265,7 @@ def _lazy_column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.
 
 
 def event_identity(
-    events: ak.Array, branches: Mapping[Any, str], friends: Mapping[str, str], numbers: tuple[int, int]
+    events: ak.Array, branches: Mapping[Any, str | int], friends: Mapping[str, str], numbers: tuple[int, int]
 ) -> dict[str, Array]:
     """Return run, luminosityBlock and event of every event.
 
@@ -272,7 +274,8 @@ def event_identity(
     events, friends
         As for `column`.
     branches
-        The branch of each of the three. If empty, they are the dataset number, the file number and the entry.
+        The branch of each of the three, or its number. If empty, they are the branches of these names if the
+        tree has all three, as integers, else the dataset number, the file number and the entry.
     numbers
         The numbers of the dataset and of the file.
 
@@ -281,11 +284,31 @@ def event_identity(
     EventError
         If a value does not fit into NanoAOD's type for it.
     """
+    if not branches and all(name in events.fields and _is_integer(events[name]) for name in IDENTITY):
+        branches = {name: name for name in IDENTITY}
     if branches:
-        return {key: _identifier(key, column(events, name, friends), name) for key, name in branches.items()}
+        return {
+            key: np.full(len(events), source, IDENTITY[key])
+            if isinstance(source, int)
+            else _identifier(key, column(events, source, friends), source)
+            for key, source in branches.items()
+        }
     entry = np.arange(events.metadata["entrystart"], events.metadata["entrystop"])
     values = (*(np.full(len(events), number) for number in numbers), entry)
     return {key: value.astype(dtype) for (key, dtype), value in zip(IDENTITY.items(), values, strict=True)}
+
+
+def _is_integer(values: ak.Array) -> bool:
+    """Return whether a column has one integer for every event; it is not read for that."""
+    kind = values.type.content
+    return isinstance(kind, ak.types.NumpyType) and np.dtype(kind.primitive).kind in "iu"
+
+
+def has_identity(types: Mapping[str, Sequence[Any]]) -> bool:
+    """Return whether the types of a file's branches are those of an identity (see `event_identity`)."""
+    return all(
+        word in types and types[word][0] == 0 and np.dtype(types[word][1]).kind in "iu" for word in IDENTITY
+    )
 
 
 def _identifier(key: str, values: ak.Array, branch: str) -> Array:

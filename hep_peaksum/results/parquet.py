@@ -139,7 +139,8 @@ def _plain_column(name: str, values: Content) -> Content:
     item_type = column_type.content if is_list else column_type
     is_text = "__array__" in item_type.parameters
     if is_text or not isinstance(item_type, ak.types.NumpyType) or item_type.primitive not in PRIMITIVES:
-        msg = f"{name!r} is of type {column_type}: a column holds a number or a list of numbers per event"
+        kind = column_type if is_text else ak.without_parameters(values, highlevel=False).form.type
+        msg = f"{name!r} is of type {kind}: a column holds a number or a list of numbers per event"
         raise TypeError(msg)
     has_parameters = column_type.parameters or item_type.parameters
     return ak.without_parameters(values, highlevel=False) if has_parameters else values

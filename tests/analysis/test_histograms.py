@@ -25,6 +25,7 @@ TOWERS = Grid(
     rows=Axis(name="eta", bins=6, start=-3, stop=3),
     cols=Axis(name="phi", bins=8, start=0, stop="2pi", periodic=True),
     quantity="et",
+    unit=1,
 )
 PLATES = Grid(
     rows=Axis(name="y", edges=[0, 1, 3, 7], unit="mm"), cols=Axis(name="x", bins=4, start=-2, stop=2, unit="mm")
@@ -133,6 +134,13 @@ def test_energies_of_any_detector_fit():
         pytest.param(
             Grid(rows=TOWERS.rows, cols=Axis(name="phi", bins=4, start="-pi/4", stop="7pi/4", periodic=True)),
             id="a_cell_about_pi",
+        ),
+        *(
+            pytest.param(
+                Grid(rows=TOWERS.rows, cols=Axis(name="phi", bins=4, start=x, stop=x + 360, unit="deg")),
+                id=f"degrees_from_{x}",
+            )
+            for x in (0, -180, -45)
         ),
         pytest.param(
             Grid(rows=TOWERS.rows, cols=Axis(name="phi", bins=6, start=0, stop="pi/2")),

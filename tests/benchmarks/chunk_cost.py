@@ -23,7 +23,7 @@ from hep_peaksum.config.paths import InputFile, file_state
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.planning import plan_job
 from hep_peaksum.results.atomic_write import atomic_write
-from hep_peaksum.results.manifest import InputMeta
+from hep_peaksum.results.manifest import InputMeta, Manifest
 from tests.benchmarks.end_to_end import quiet
 from tests.benchmarks.measuring import Spread, digits
 from tests.benchmarks.reader import TREE, Reader
@@ -114,7 +114,9 @@ def plan(files: Sequence[Path], n_planned: int, directory: Path) -> tuple[Config
     inputs = {"toy": [InputFile(str(path), TREE) for path in (*files, *missing)]}
     known = {"numentries": EVENTS, "uuid": file_uuid(files[0]), "state": file_state(str(files[0]))}
     metadata = {InputMeta("toy", *each): known for each in inputs["toy"]}
-    return config, [*plan_job(config, inputs, metadata=metadata).items.values()]
+    manifest = Manifest(directory, config, {})
+    manifest.file_metadata(inputs)  # numbers the files
+    return config, [*plan_job(config, inputs, metadata, manifest, []).items.values()]
 
 
 def file_uuid(path: Path) -> bytes:

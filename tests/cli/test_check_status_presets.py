@@ -103,3 +103,28 @@ def test_check_takes_less_than_two_seconds_of_a_processor(good, tmp_path):
     assert python_m("check", str(good), cwd=tmp_path).returncode == 0
     after = os.times()
     assert after.children_user + after.children_system - before.children_user - before.children_system < 2
+
+
+def test_check_remarks_on_what_is_hardly_meant_and_run_repeats_it(cli, write_events, job, write_config):
+    zeros = np.zeros((3, 6, 8), np.float32)
+    content = job(write_events("a.root", 3, cells=zeros))
+    status, out, err = cli("check", write_config(content))
+    assert (status, err) == (0, "")
+    assert "grid 'calo' is empty in the first 3 entries: is 'cells' the branch of its cells?" in out
+    _, out, _ = cli("run", write_config(content))
+    assert "toy: not a single cluster in Jet; grid calo is empty at first sight: is its branch right?" in out
+    content["clusters"]["Jet"]["seed_threshold"] = -1
+    for command in ("check", "run"):
+        status, out, _ = cli(command, *["--restart"] * (command == "run"), write_config(content))
+        assert status == 0
+        assert "Jet: empty cells pass seed_threshold (> -1): is a threshold above 0 meant?" in out
+
+
+def test_check_says_counts_where_a_grid_has_no_unit(cli, write_events, job, write_config):
+    content = job(write_events("a.root", 3))
+    _, out, _ = cli("check", write_config(content))
+    assert "> 3 counts = 3 GeV" in out
+    del content["grids"]["calo"]["unit"]
+    _, out, _ = cli("check", write_config(content))
+    assert "> 3 counts\n" in out
+    assert "GeV" not in out

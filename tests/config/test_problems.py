@@ -91,9 +91,9 @@ WRONG = {
         "events.schema=nano",
         "events.schema: 'nano' is none of base, nanoaod, delphes, edm4hep",
     ),
-    "half_an_identity": (
-        "events.identify={run: r}",
-        "events.identify: run, luminosityBlock and event belong together, event, luminosityBlock is missing",
+    "an_identifier_that_is_a_list": (
+        "events.identify={run: [r]}",
+        "events.identify.run: ['r'] is neither the name of a branch nor a whole number",
     ),
     "one_name_for_both_axes": (
         "grids.calo.rows={n: 24, name: x}|grids.calo.cols={n: 16, name: x}",
@@ -387,3 +387,27 @@ def test_a_long_value_is_cut_short():
     assert problem.startswith("run.workers: [0, 1, 2, ")
     assert problem.endswith(" ... is not a whole number")
     assert len(problem) < 110
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        (
+            ["clusters.Jet.seed_threshold=4 GeV"],
+            "clusters.Jet: seed_threshold '4 GeV' is an energy, and the grid has no unit: give unit, such as",
+        ),
+        (
+            ["grids.calo.noise=30 MeV"],
+            "grids.calo: noise '30 MeV' is an energy, and the grid has no unit: give unit",
+        ),
+        (
+            ["grids.other={dense: {branch: f, shape: [24, 16]}, unit: 1}", "clusters.Jet.grid=[calo, other]"],
+            "clusters.Jet: energies of calo in counts and other in GeV cannot be compared: give both",
+        ),
+    ],
+)
+def test_an_energy_needs_the_unit_of_the_grid(overrides, problem):
+    content = small(*overrides)
+    del content["grids"]["calo"]["unit"]
+    (found,) = problems(content)
+    assert found.startswith(problem)

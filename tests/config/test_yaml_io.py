@@ -221,3 +221,39 @@ def test_an_override_with_an_unknown_key_is_refused_as_in_the_file():
     assert problems(small("clusters.Jet.seed_treshold=3")) == [
         "clusters.Jet.seed_treshold: unknown key (did you mean 'seed_threshold'?)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("017", "017 is octal in YAML 1.1 and decimal in YAML 1.2, and would be 15 here"),
+        ("-0_17", "-0_17 is octal in YAML 1.1 and decimal in YAML 1.2, and would be -15 here"),
+        ("0b11", "0b11 is binary in YAML 1.1 and text in YAML 1.2, and would be 3 here"),
+        ("1:30", "1:30 is a number of base 60 in YAML 1.1 and text in YAML 1.2, and would be 90 here"),
+        ("1:30.5", "1:30.5 is a number of base 60 in YAML 1.1 and text in YAML 1.2, and would be 90.5 here"),
+        ("08", "08 is text in YAML 1.1 and a number in YAML 1.2, and would be '08' here"),
+        ("0o17", "0o17 is text in YAML 1.1 and a number in YAML 1.2, and would be '0o17' here"),
+    ],
+)
+@pytest.mark.parametrize("line", ["b: {}", "b: [1, {}]", "{}: b"])
+def test_what_versions_of_yaml_read_differently_is_refused(tmp_path, text, problem, line):
+    path = tmp_path / "job.yaml"
+    path.write_text(f"a: 1\n{line.format(text)}\n")
+    with pytest.raises(ConfigError) as error:
+        read_yaml(path)
+    expected = f"{problem}: write the number in decimal, or text in quotes"
+    assert error.value.problems == (f"{path}:2: {expected}",)
+    with pytest.raises(ConfigError, match=f"--set 'a={text}': {text} is "):
+        override({}, [f"a={text}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0", 0), ("00", 0), ("-0", 0), ("0.5", 0.5), ("01.5", 1.5), ("0e3", 0.0), ("100_000", 100_000),
+        ("0x1F", 31), ("10", 10), ("'017'", "017"), ("'1:30'", "1:30"), ("a:08", "a:08"), ("08a", "08a"),
+        ("1..28", "1..28"), ("1:99", "1:99"), ("0.08", 0.08),
+    ],
+)  # fmt: skip
+def test_what_every_version_of_yaml_reads_alike_is_accepted(text, value):
+    assert override({}, [f"a={text}"]) == {"a": value}

@@ -73,6 +73,17 @@ def test_an_azimuth_is_given_between_minus_pi_and_pi():
     assert Axis(name="psi", bins=4, start=0, stop="2pi", periodic=True).centres[-1] > math.pi
 
 
+def test_an_azimuth_in_degrees_is_given_in_radian():
+    quarters = Axis(name="phi", bins=4, start=0, stop=360, periodic=True, unit="deg")
+
+    assert quarters.centres == pytest.approx(np.radians([45, 135, -135, -45]), abs=1e-15)
+    assert quarters.edge_positions.tolist() == [0, 90, 180, 270, 360]
+    assert quarters.find(np.array([0.0, 89.9, 359.0, -1.0, 361.0])).tolist() == [0, 0, 3, 3, 0]
+    assert quarters.coarsened(2).centres == pytest.approx(np.radians([90, -90]))
+    # on another axis the unit is a word
+    assert Axis(name="theta", bins=2, start=0, stop=90, unit="deg").centres.tolist() == [22.5, 67.5]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -117,6 +128,36 @@ def test_an_azimuth_is_given_between_minus_pi_and_pi():
             {"name": "phi", "bins": 2, "start": 0, "stop": 6, "periodic": True},
             "spans 2pi, this one 6",
             id="short_phi",
+        ),
+        pytest.param(
+            {"name": "phi", "bins": 72, "start": 0, "stop": 360, "periodic": True},
+            "spans at most 2pi, this one 360: give unit: deg",
+            id="periodic_phi_in_degrees_without_unit",
+        ),
+        pytest.param(
+            {"name": "phi", "edges": (-10, -5, 0)},
+            "spans at most 2pi, this one 10: give unit: deg",
+            id="long_phi",
+        ),
+        pytest.param(
+            {"name": "phi", "bins": 2, "start": 0, "stop": 7, "unit": "rad"},
+            r"spans at most 2pi, this one 7: change",
+            id="long_phi_in_radian",
+        ),
+        pytest.param(
+            {"name": "phi", "bins": 2, "start": 0, "stop": 400, "unit": "deg"},
+            "spans at most 360 deg, this one 400: change",
+            id="long_phi_in_degrees",
+        ),
+        pytest.param(
+            {"name": "phi", "bins": 2, "start": 0, "stop": "2pi", "unit": "deg", "periodic": True},
+            "spans 360 deg, this one 6.28319",
+            id="short_phi_in_degrees",
+        ),
+        pytest.param(
+            {"name": "phi", "bins": 2, "start": 0, "stop": 1, "unit": "mm"},
+            "unit of a phi axis is 'mm', expected rad or deg",
+            id="phi_in_mm",
         ),
     ],
 )

@@ -11,8 +11,8 @@ from hep_peaksum.cli.main import main
 from hep_peaksum.config.load import load_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.run import run
-from hep_peaksum.job.summary import thresholds
 from hep_peaksum.preview.event import read_event, searched_cells
+from hep_peaksum.preview.thresholds import thresholds
 
 LAYERS, ROWS, COLS = 3, 6, 8
 N_EVENTS = 40
@@ -72,6 +72,7 @@ def config_file(tmp_path, write_root, cells, noise, mask):
     np.save(tmp_path / "dead.npy", mask)
     plane = {
         "dense": {"branch": "cells", "shape": [LAYERS, ROWS, COLS], "axes": ["layer", "row", "col"]},
+        "unit": "1 GeV",
         "rows": {"name": "eta", "bins": ROWS, "start": -3, "stop": 3},
         "cols": {"name": "phi", "bins": COLS, "start": "-pi", "stop": "pi", "periodic": True},
     }

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from hep_peaksum import Grid, PeakSumSettings, find_clusters, named_grid, peak_sum_map
+from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters, named_grid, peak_sum_map
 from hep_peaksum.clustering.validation import check_windows
 from hep_peaksum.kernels import NEIGHBOUR_WINS, SEED_WINS
 from hep_peaksum.library.presets import Preset, preset, presets, read_preset
@@ -61,7 +61,7 @@ def test_a_preset_finds_clusters(name):
     cells = np.random.default_rng(7).poisson(2, (2, *(grid.shape if grid else (24, 16))))
     if grid:
         check_windows(settings, grid)
-    clusters = find_clusters(cells, settings, grid)
+    clusters = find_clusters(cells, settings, grid or Grid(rows=Axis(n=24), cols=Axis(n=16), unit="1 GeV"))
     assert len(clusters) == 2
     assert clusters.fields
 

@@ -56,7 +56,7 @@ run: {executor: futures, workers: 2, chunksize: 50_000, on_bad_file: skip}
 
 SMALL = {
     "datasets": {"data": {"files": {"a.root": "Events"}}},
-    "grids": {"calo": {"dense": {"branch": "e", "shape": [24, 16]}}},
+    "grids": {"calo": {"dense": {"branch": "e", "shape": [24, 16]}, "unit": 1}},
     "clusters": {"Jet": {"grid": "calo"}},
     "output": {"directory": "results"},
 }
