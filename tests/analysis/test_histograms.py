@@ -235,6 +235,7 @@ NUMBERS = st.floats(width=64) | st.sampled_from([*ENERGY_EDGES, 0.0, -0.0]) | st
 )
 @example(edges=ENERGY_EDGES, values=[*ENERGY_EDGES, *np.nextafter(ENERGY_EDGES, 0)], as_integers=False)
 @example(edges=(-1.0, 1.0), values=[-np.inf, np.inf, np.nan, -np.nan, -1, 1], as_integers=False)
+@example(edges=(1.0, 1.01, 1.02), values=[0.999, 1.0, 1.005, 1.01, 1.015, 1.02, 1.03], as_integers=False)
 def test_uneven_bins_are_those_of_hist(edges, values, as_integers):
     numbers = np.array([v for v in values if np.isfinite(v) and abs(v) < 2**62] if as_integers else values)
     numbers = numbers.astype(np.int64 if as_integers else np.float64)
@@ -243,6 +244,14 @@ def test_uneven_bins_are_those_of_hist(edges, values, as_integers):
     expected.fill(numbers)
     fill(found, histogram.axes, {"Jet": ak.unflatten(ak.zip({"pt": numbers}), [len(numbers)])})
     assert found == expected
+
+
+def test_values_between_and_beyond_close_edges_are_told_apart():
+    histogram = HistogramInput.model_validate({"axes": [{"field": "Jet.pt", "edges": [1, 1.01, 1.02]}]})
+    found = book(histogram, GRIDS)
+    values = [0.9999, 1.0, 1.0099, 1.01, 1.0199, 1.02, 1.03]
+    fill(found, histogram.axes, {"Jet": ak.unflatten(ak.zip({"pt": values}), [len(values)])})
+    assert found.values(flow=True).tolist() == [1, 2, 2, 2]
 
 
 @runs(deadline=None, max_examples=30)

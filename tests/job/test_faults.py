@@ -199,6 +199,23 @@ def test_entries_that_vanish_are_an_error(write_events, job, monkeypatch):
         run_job(content)
 
 
+def test_a_loss_does_not_make_up_for_entries_that_vanish_elsewhere(write_events, job, monkeypatch):
+    """Five entries of one file are lost and told; five of another vanish, which stays an error."""
+    good, bad = write_events("a.root", 20), write_events("b.root", 5, 2)
+    content = job(good, bad, run={"chunksize": 5, "on_bad_file": "skip"})
+    whole = Path(bad).read_bytes()
+    change_while_running(monkeypatch, lambda: Path(bad).write_bytes(whole[: len(whole) // 2]))
+    assert [loss["n_entries"] for loss in run_job(content).losses] == [5]
+    Path(bad).write_bytes(whole)
+
+    def forgetting(directory, chunk, fingerprint):
+        return None if chunk == Chunk("toy", 1, 5, 10) else finished_record(directory, chunk, fingerprint)
+
+    monkeypatch.setattr("hep_peaksum.job.run.finished_record", forgetting)
+    with pytest.raises(RuntimeError, match=r"a\.root, 5 of the planned entries are neither processed nor lost"):
+        run_job(content, restart=True)
+
+
 TWO_JOBS = """
 import resource, sys
 from pathlib import Path

@@ -143,6 +143,19 @@ def test_a_replaced_input_of_the_same_size_and_time_is_noticed(finished, two_fil
         run_job(finished)
 
 
+def test_the_results_of_another_version_are_refused(finished, two_files, monkeypatch):
+    before = snapshot(folder(finished))
+    with monkeypatch.context() as patched:
+        patched.setattr("hep_peaksum.results.manifest.version", lambda _: "0.0.1")
+        with pytest.raises(
+            ConfigError, match=r"another config \(the version of hep_peaksum differs\): .*--restart"
+        ):
+            run_job(finished)
+        assert snapshot(folder(finished)) == before
+        assert run_job(finished, restart=True).summary["n_chunks"]["reused"] == 0
+    assert written(folder(finished)) == count(*two_files)
+
+
 # ------------------------------------------------------------------------------------ nothing is lost unasked
 
 
