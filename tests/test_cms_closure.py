@@ -155,6 +155,22 @@ def test_each_part_of_the_sum_matters_for_taus(towers, emulated, change, loops):
     assert (np.count_nonzero((expected == taus["raw"])[alone]) == N_TAUS - N_MERGED) == (not change)
 
 
+def test_extra_taus_lie_beyond_its_limit_or_behind_its_six(emulated, by_loops):
+    """The numbers of docs/closure.md: |ieta| 25 is the last of rows 15 to 64."""
+    n_clusters, n_within = (np.count_nonzero(each) for each in (by_loops["iet"], by_loops["iet"][:, 15:65]))
+    assert (n_clusters - n_within, n_within - N_TAUS) == (317, 197)
+
+
+def test_extra_egammas_are_dropped_by_their_identification(towers, emulated, by_loops):
+    """All lie where the emulator looks, and 32 of them have other quality bits than 305 of the 306 it keeps."""
+    egammas, rest = emulated["eg"], by_loops["iem"].copy()
+    assert (rest[:, 14:66] > 0).sum() == (rest > 0).sum()  # |ieta| 26 at most
+    rest[egammas["event"], egammas["row"], egammas["col"]] = 0
+    assert np.count_nonzero(rest) == 50
+    assert np.count_nonzero(at(towers["iqual"], egammas) == 3) == 305
+    assert np.count_nonzero(towers["iqual"][rest > 0] != 3) == 32
+
+
 def test_extra_taus_are_not_among_the_leading_six(towers, emulated):
     """The emulator keeps six on each side in eta, |ieta| 25 at most; no extra one is larger than those."""
     taus, sum_map = emulated["tau"], sums(towers["iet"], "tau")[:, 15:65]
@@ -221,7 +237,7 @@ def test_closure_counts_what_is_in_the_file(config, towers, by_loops, kernel):
         n_clusters["iet"] - N_TAUS,
         n_clusters["iem"] - N_EGAMMAS,
     )
-    assert n_extra == (1, 514, 50)  # as README and docs/running.md say
+    assert n_extra == (1, 514, 50)  # as README and docs/closure.md say
     results = closure(config(*(f"clusters.{name}.kernel={kernel}" for name in ("Jet", "Tau", "EGamma"))))
     counts = {
         name: (each.n_references, each.n_matched, each.n_sum_expected, each.n_equal_sums, each.n_extra)
