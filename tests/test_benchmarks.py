@@ -17,6 +17,8 @@ EVERYBODY = {
     "np.sum of the array": {""},
     "naive numba loop": {"same"},
     "scipy idiom": {TIES, f"{TIES}, sums to 1e-5"},
+    "scipy, sums at seeds": {TIES},
+    "short numpy": {TIES},
 }
 OF_HITS = {name: {"same"} for name in ("find_clusters from hits", "densify, then search")}
 OPTIONAL = {
