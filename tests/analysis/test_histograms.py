@@ -340,6 +340,11 @@ def test_the_axes_of_a_histogram_are_of_one_collection(fields):
         ),
         pytest.param([{"field": "nJet"}], "one of n, bins", id="no_bins"),
         pytest.param(
+            [{"field": f"Jet.{name}", "bins": 3200, "start": 0, "stop": 1} for name in ("pt", "eta")],
+            "a histogram of 1.02e[+]07 bins is too large: at most 1e[+]07",
+            id="too_many_bins",
+        ),
+        pytest.param(
             [{"field": "nJet", "bins": 3}], "bins, start and stop belong together", id="half_the_bins"
         ),
         pytest.param([{"field": "nJet", "bins": True, "start": 0, "stop": 1}], "valid integer", id="bool"),

@@ -101,6 +101,23 @@ def test_a_file_is_on_the_drive_before_it_gets_its_name(tmp_path, monkeypatch):
     assert (tmp_path / "x").read_bytes() == b"all of it"
 
 
+def test_an_error_without_a_number_passes_as_it_is(tmp_path, monkeypatch):
+    """Some file systems raise an OSError of their own, without a number that would say what it is."""
+
+    def fail(self, target):
+        raise OSError("the quota of the user is used up")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", fail)
+        with (
+            pytest.raises(OSError, match=r"^the quota of the user is used up$") as error,
+            atomic_write(tmp_path / "x") as file,
+        ):
+            file.write(b"1")
+    assert not isinstance(error.value, WriteError)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_error_of_what_is_read_is_not_a_write_error(tmp_path):
     with pytest.raises(OSError, match="the input is damaged") as error, atomic_write(tmp_path / "x"):
         raise OSError(errno.EIO, "the input is damaged")
