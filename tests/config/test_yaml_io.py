@@ -171,3 +171,14 @@ def test_an_override_with_an_unknown_key_is_refused_as_in_the_file():
     assert problems(small("clusters.Jet.seed_treshold=3")) == [
         "clusters.Jet.seed_treshold: unknown key (did you mean 'seed_threshold'?)"
     ]
+
+
+@pytest.mark.parametrize(("depth", "is_allowed"), [(98, True), (101, False)])
+def test_values_may_be_nested_a_hundred_levels_deep(tmp_path, depth, is_allowed):
+    path = tmp_path / "job.yaml"
+    path.write_text(f"output: {{}}\ndatasets: {'[' * depth}{']' * depth}\n")
+    if is_allowed:
+        assert read_yaml(path)["output"] == {}
+    else:
+        with pytest.raises(ConfigError, match=r"job\.yaml: line 2 is nested more than 100 levels deep$"):
+            read_yaml(path)
