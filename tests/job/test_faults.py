@@ -51,14 +51,15 @@ def test_every_chunk_may_fail_once_after_it_was_written(write_events, job, monke
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", ["futures", "dask"])
 def test_every_chunk_may_fail_once_on_workers_of_another_process(killable, tmp_path, executor):
+    """When it has been read and its part is written; a failed write, unlike that, stops the job at once."""
     if executor == "dask":
         pytest.importorskip("distributed")
     make, expected = killable
     path, content = make(executor)
-    fault = environment(point=["record"], action="fail", each=True, once=str(tmp_path / "once"))
+    fault = environment(point=["read"], action="fail", each=True, once=str(tmp_path / "once"))
     done = subprocess.run(command(path), env=fault, capture_output=True, check=False, timeout=180, text=True)
-    assert len(list(tmp_path.glob("once-*"))) == N_CHUNKS
     assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("once-*"))) == N_CHUNKS
     assert content_of(content["output"]["directory"]) == expected
 
 

@@ -87,11 +87,14 @@ def test_a_broken_manifest_is_one_line_that_advises_restart(finished, broken):
 def test_restart_removes_plots_and_forms_that_no_longer_belong(two_files, job, tmp_path):
     forms = {"directory": str(tmp_path / "results"), "clusters": ["parquet", "ttree", "rntuple"], "plots": True}
     run_job(job(*two_files, output=forms))
-    (tmp_path / "results/plots/mine.png").write_bytes(b"a picture of the user's own")
+    mine = {"mine.png": b"\x89PNG\r\n\x1a\n of another program", "text.png": b"no picture, by hep_peaksum"}
+    for name, content in mine.items():
+        (tmp_path / "results/plots" / name).write_bytes(content)
     later = job(*two_files, output={**forms, "clusters": ["parquet"], "plots": False})
     run_job(later, restart=True)
     assert not list((tmp_path / "results").glob("toy/clusters*.root"))
-    assert [path.name for path in (tmp_path / "results/plots").iterdir()] == ["mine.png"]
+    left = {path.name: path.read_bytes() for path in (tmp_path / "results/plots").iterdir()}
+    assert left == mine
 
 
 # ------------------------------------------------------------------------------------------- changed inputs
