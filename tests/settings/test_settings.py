@@ -126,6 +126,17 @@ def test_a_wrong_window_is_refused(which, window, message):
         PeakSumSettings(**{which: window})
 
 
+@pytest.mark.parametrize("which", ["search_window", "sum_window", "seed_window"])
+def test_a_window_may_have_ten_thousand_cells_and_no_more(which):
+    assert getattr(PeakSumSettings(**{which: (99, 101)}), which) == (99, 101)
+    with pytest.raises(
+        ValidationError, match="a window of 10201 cells is too large: at most 10000 are possible"
+    ):
+        PeakSumSettings(**{which: (101, 101)})
+    with pytest.raises(ValidationError, match="a window of 10001 cells is too large"):
+        PeakSumSettings(**{which: "x" * 10_000 + "o"})
+
+
 def test_numpy_integers_are_integers():
     assert PeakSumSettings(search_window=np.array([3, 5])).search_window == (3, 5)
 
