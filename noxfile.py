@@ -49,7 +49,7 @@ def kernels(session: nox.Session, cpu: str) -> None:
 
 
 @nox.session(python="3.11", default=False)
-@nox.parametrize("backend", ["jax", "tensorflow", "torch"])
+@nox.parametrize("backend", ["jax", "numpy", "tensorflow", "torch"])
 def keras(session: nox.Session, backend: str) -> None:
     """Test the Keras layer on one of its backends."""
     session.install(".[test,keras]", "torch==2.13.0" if backend == "torch" else backend, "hls4ml")

@@ -12,6 +12,7 @@ FIELDS = ["peak_sum", "seed", "shared_sum", "pt", "e9_e25"]
     [
         pytest.param("peaksum", "peak_sum", id="almost_the_same"),
         pytest.param("SEED", "seed", id="another_case"),
+        pytest.param("PEAKSUM", "peak_sum", id="almost_the_same_in_another_case"),
         pytest.param("sum", "peak_sum", id="a_part_of_several_is_the_first"),
         pytest.param("shared", "shared_sum", id="a_part"),
         pytest.param("e25", "e9_e25", id="a_short_part"),

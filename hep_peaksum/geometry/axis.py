@@ -333,8 +333,10 @@ def fold_azimuth(angles: Array) -> Array:
 
 def _look_up(values: Array, labels: Array) -> Array:
     """Return the index of each value among the labels, or -1."""
+    if values.dtype == np.uint64:  # numpy would compare it with int64 as two floats
+        return np.where(values < 2**63, _look_up(values.astype(np.int64), labels), -1)
     low, n = int(labels.min()), int(labels.max()) - int(labels.min()) + 1
-    if values.dtype.kind in "iub" and values.dtype != np.uint64 and n <= LARGEST_TABLE:
+    if values.dtype.kind in "iub" and n <= LARGEST_TABLE:
         is_inside = values.size == 0 or (values.min() >= low and values.max() < low + n)
         if is_inside and np.array_equal(labels, np.arange(low, low + n)):
             return np.subtract(values, low, dtype=np.int64)

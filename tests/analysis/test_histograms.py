@@ -242,6 +242,7 @@ NUMBERS = st.floats(width=64) | st.sampled_from([*ENERGY_EDGES, 0.0, -0.0]) | st
 )
 @example(edges=ENERGY_EDGES, values=[*ENERGY_EDGES, *np.nextafter(ENERGY_EDGES, 0)], as_integers=False)
 @example(edges=(-1.0, 1.0), values=[-np.inf, np.inf, np.nan, -np.nan, -1, 1], as_integers=False)
+@example(edges=(1.0, 1.01, 1.02), values=[0.999, 1.0, 1.005, 1.01, 1.015, 1.02, 1.03], as_integers=False)
 def test_uneven_bins_are_those_of_hist(edges, values, as_integers):
     numbers = np.array([v for v in values if np.isfinite(v) and abs(v) < 2**62] if as_integers else values)
     numbers = numbers.astype(np.int64 if as_integers else np.float64)
@@ -250,6 +251,14 @@ def test_uneven_bins_are_those_of_hist(edges, values, as_integers):
     expected.fill(numbers)
     fill(found, histogram.axes, {"Jet": ak.unflatten(ak.zip({"pt": numbers}), [len(numbers)])})
     assert found == expected
+
+
+def test_values_between_and_beyond_close_edges_are_told_apart():
+    histogram = HistogramInput.model_validate({"axes": [{"field": "Jet.pt", "edges": [1, 1.01, 1.02]}]})
+    found = book(histogram, GRIDS)
+    values = [0.9999, 1.0, 1.0099, 1.01, 1.0199, 1.02, 1.03]
+    fill(found, histogram.axes, {"Jet": ak.unflatten(ak.zip({"pt": values}), [len(values)])})
+    assert found.values(flow=True).tolist() == [1, 2, 2, 2]
 
 
 @runs(deadline=None, max_examples=30)
@@ -337,6 +346,11 @@ def test_the_axes_of_a_histogram_are_of_one_collection(fields):
             id="four_axes",
         ),
         pytest.param([{"field": "nJet"}], "one of n, bins", id="no_bins"),
+        pytest.param(
+            [{"field": f"Jet.{name}", "bins": 3200, "start": 0, "stop": 1} for name in ("pt", "eta")],
+            "a histogram of 1.02e[+]07 bins is too large: at most 1e[+]07",
+            id="too_many_bins",
+        ),
         pytest.param(
             [{"field": "nJet", "bins": 3}], "bins, start and stop belong together", id="half_the_bins"
         ),

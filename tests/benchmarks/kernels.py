@@ -53,6 +53,8 @@ def rivals_of(case: Case, folder: Path) -> Iterable[Rival | None]:
     yield contenders.clusters(case)
     yield contenders.kernel(case, "scipy", 0.05)
     yield contenders.scipy_idiom(case)
+    yield contenders.scipy_at_seeds(case)
+    yield contenders.short_numpy(case)
     yield contenders.skimage_peaks(case)
     yield contenders.torch_pooling(case)
     yield from contenders.plain_cpp(case, folder)

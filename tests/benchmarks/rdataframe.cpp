@@ -56,14 +56,15 @@ Clusters clusters_of(const RVecF &cells)
     return found;
 }
 
-// Run the job on so many threads (1: without ROOT's pool) and return the number of clusters in the histograms.
-double peaksum_job(const std::vector<std::string> &files, const std::string &output, unsigned n_threads)
+// Run the job on so many threads (1: without ROOT's pool), the Snapshot compressed with zstd at a level, and return the
+// number of clusters in the histograms.
+double peaksum_job(const std::vector<std::string> &files, const std::string &output, unsigned n_threads, int zstd_level)
 {
     n_threads > 1 ? ROOT::EnableImplicitMT(n_threads) : ROOT::DisableImplicitMT();
     ROOT::RDataFrame events("Events", files);
     auto found = events.Define("clusters", clusters_of, {"calo_e"})
                      .Define("nCluster", [](const Clusters &c) { return int(c.sum.size()); }, {"clusters"})
-                     .Define("Cluster_sum", [](const Clusters &c) { return c.sum; }, {"clusters"})
+                     .Define("Cluster_peak_sum", [](const Clusters &c) { return c.sum; }, {"clusters"})
                      .Define("Cluster_seed", [](const Clusters &c) { return c.seed; }, {"clusters"})
                      .Define("Cluster_row", [](const Clusters &c) { return c.row; }, {"clusters"})
                      .Define("Cluster_col", [](const Clusters &c) { return c.col; }, {"clusters"})
@@ -83,10 +84,11 @@ double peaksum_job(const std::vector<std::string> &files, const std::string &out
     ROOT::RDF::RSnapshotOptions options;
     options.fLazy = true;
     options.fCompressionAlgorithm = ROOT::RCompressionSetting::EAlgorithm::kZSTD;
-    options.fCompressionLevel = 3;
+    options.fCompressionLevel = zstd_level;
     const std::vector<std::string> columns{
-        "run",         "luminosityBlock", "event",      "nCluster",    "Cluster_sum", "Cluster_seed",  "Cluster_row",
-        "Cluster_col", "Cluster_n_cells", "Cluster_pt", "Cluster_eta", "Cluster_phi", "Cluster_energy"};
+        "run",         "luminosityBlock",  "event",        "nCluster",    "Cluster_peak_sum", "Cluster_seed",
+        "Cluster_row", "Cluster_col",      "Cluster_n_cells", "Cluster_pt", "Cluster_eta",      "Cluster_phi",
+        "Cluster_energy"};
     auto snapshot = found.Snapshot("Events", output, columns, options);
     *snapshot;
     return position->GetEntries();

@@ -1,8 +1,8 @@
 """The same job in ROOT's RDataFrame, if the package `ROOT` is installed, on one core and on two.
 
 ROOT compiles `rdataframe.cpp` with the system's compiler before the timing. Both read the same files, write the
-same columns with zstd and fill the same four histograms; the clusters are compared event by event. On one core
-all threads of both are pinned to it.
+same columns with zstd at the same level and fill the same four histograms; the clusters are compared event by
+event. On one core all threads of both are pinned to it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib.util
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import awkward as ak
 import numpy as np
 import uproot
 
+from hep_peaksum.results.root_files import ZSTD_LEVEL
 from tests.benchmarks.compiled import compiler
 from tests.benchmarks.end_to_end import our_run, prepare, quiet, remove_results
 from tests.benchmarks.measuring import Contender, digits, interleaved, pin_to
@@ -27,10 +29,13 @@ from tests.benchmarks.samples import scratch_folder, toy_files
 TARGET = 2.0
 SOURCE = Path(__file__).parent / "rdataframe.cpp"
 COMPARED = ("row", "col", "n_cells", "seed", "peak_sum")
+PARQUET_LEVEL, TTREE_LEVEL = 1, ZSTD_LEVEL  # of our files; the Snapshot gets the same
+# What is compared, like with like: RDataFrame's threads and zstd level, our executor and formats.
 PAIRS = {
-    "one core": ("RDataFrame, one core", "run, one core"),
-    "two cores": ("RDataFrame, two threads", "run, threads-2"),
-    "two processes": ("RDataFrame, two threads", "run, futures-2"),
+    f"one core: parquet, both zstd {PARQUET_LEVEL}": (1, PARQUET_LEVEL, "iterative", ["parquet"]),
+    f"one core: TTree, both zstd {TTREE_LEVEL}": (1, TTREE_LEVEL, "iterative", ["parquet", "ttree"]),
+    f"two threads: parquet, both zstd {PARQUET_LEVEL}": (2, PARQUET_LEVEL, "threads", ["parquet"]),
+    f"two processes: parquet, both zstd {PARQUET_LEVEL}": (2, PARQUET_LEVEL, "futures", ["parquet"]),
 }
 COLUMNS = ["", "speed of run to RDataFrame", "events/s of run", "events/s of RDataFrame", "target"]
 
@@ -45,34 +50,33 @@ def rdataframe(n_events: int, rounds: int, chunksize: int) -> Table:
     with scratch_folder() as folder:
         run_root = compile_job(files, folder)
         common = {"identify": True, "chunksize": chunksize}
-        both = range(os.cpu_count() or 1)
-        contenders = [
-            Contender("RDataFrame, one core", lambda: run_root(1), len(files), before=lambda: pin_to([0])),
-            Contender("RDataFrame, two threads", lambda: run_root(2), len(files), before=lambda: pin_to(both)),
-        ]
-        for name, options, cores in (
-            ("one core", {"executor": "iterative"}, [0]),
-            ("threads-2", {"executor": "threads", "workers": 2}, both),
-            ("futures-2", {"executor": "futures", "workers": 2}, both),
-        ):
+        theirs, ours, contenders = {}, {}, {}
+        for name, (n_workers, level, executor, formats) in PAIRS.items():
+            cores = [0] if n_workers == 1 else range(os.cpu_count() or 1)
+            theirs[name], ours[name] = f"RDataFrame, {n_workers} threads, zstd {level}", f"run, {name}"
+            contenders[theirs[name]] = Contender(
+                theirs[name], partial(run_root, n_workers, level), len(files), before=partial(pin_to, cores)
+            )
+            options = {"executor": executor, "workers": n_workers, "forms": formats}
             call = our_run(files, folder, **common, **options)
-            contenders.append(Contender(f"run, {name}", call, len(files), before=prepare(folder, cores)))
+            contenders[ours[name]] = Contender(ours[name], call, len(files), before=prepare(folder, cores))
         with quiet():
-            times = interleaved(contenders, rounds, "RDataFrame")
-        pin_to(both)
+            times = interleaved([*contenders.values()], rounds, "RDataFrame")
+        pin_to(range(os.cpu_count() or 1))
         per_file = n_events / len(files)
-        for name, (root, run) in PAIRS.items():
-            speed = times[run].speed_to(times[root])
-            rates = [f"{digits(times[who].rate * per_file / 1e6)} M" for who in (run, root)]
+        for name in PAIRS:
+            run, root = times[ours[name]], times[theirs[name]]
+            speed = run.speed_to(root)
+            rates = [f"{digits(time.rate * per_file / 1e6)} M" for time in (run, root)]
             met = f">= {TARGET}: {'met' if speed.median >= TARGET else 'missed'}"
             row = dict(zip(COLUMNS, (name, f"{speed}", *rates, met), strict=True))
-            table.add(row, raw={who: times[who].as_dict() for who in (root, run)})
+            table.add(row, raw={time.name: time.as_dict() for time in (run, root)})
         table.notes += compare_outputs(files, folder, run_root, common)
     return table
 
 
-def compile_job(files: Sequence[Path], folder: Path) -> Callable[[int], float]:
-    """Compile the job and return a function that runs it on a number of threads."""
+def compile_job(files: Sequence[Path], folder: Path) -> Callable[[int, int], float]:
+    """Compile the job and return a function that runs it on a number of threads, with a zstd level."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # this ROOT is an alpha version
         root: Any = importlib.import_module("ROOT")
@@ -82,24 +86,30 @@ def compile_job(files: Sequence[Path], folder: Path) -> Callable[[int], float]:
         msg = f"ROOT could not compile {SOURCE}"
         raise RuntimeError(msg)
     paths = root.std.vector("std::string")([str(path) for path in files])
-    return lambda n_threads: root.peaksum_job(paths, str(folder / "rdataframe.root"), n_threads)
+    return lambda n_threads, level: root.peaksum_job(paths, str(folder / "rdataframe.root"), n_threads, level)
 
 
 def compare_outputs(
-    files: Sequence[Path], folder: Path, run_root: Callable[[int], float], options: dict[str, Any]
+    files: Sequence[Path], folder: Path, run_root: Callable[[int, int], float], options: dict[str, Any]
 ) -> list[str]:
-    """Return notes on the outputs: whether the clusters are the same, and their sizes."""
+    """Return notes on the outputs: whether the clusters are the same, and their sizes at every level."""
     remove_results(folder)()
+    snapshot, sizes = folder / "rdataframe.root", {}
     with quiet():
-        run_root(1)
-        our_run(files, folder, executor="iterative", **options)()
-    (parts,) = folder.glob("results-*/toy/clusters.parquet")
-    paths = sorted(parts.glob("part-*.parquet"))
-    answer = "the same clusters" if all_equal(paths, folder / "rdataframe.root") else "THE CLUSTERS DIFFER"
-    sizes = [sum(path.stat().st_size for path in paths), (folder / "rdataframe.root").stat().st_size]
+        our_run(files, folder, executor="iterative", forms=["parquet", "ttree"], **options)()
+        for level in (PARQUET_LEVEL, TTREE_LEVEL):
+            run_root(1, level)
+            sizes[level] = snapshot.stat().st_size / 1e6
+    (results,) = folder.glob("results-*/toy")
+    paths = sorted((results / "clusters.parquet").glob("part-*.parquet"))
+    answer = "the same clusters" if all_equal(paths, snapshot) else "THE CLUSTERS DIFFER"
+    parquet = sum(path.stat().st_size for path in paths) / 1e6
+    ttree = (results / "clusters.root").stat().st_size / 1e6
     return [
         f"Event by event: {answer} ({', '.join(COMPARED)}, to the last bit).",
-        f"Output: our parquet {sizes[0] / 1e6:.1f} MB, the Snapshot {sizes[1] / 1e6:.1f} MB (zstd 3).",
+        f"At zstd {PARQUET_LEVEL}: our parquet {parquet:.1f} MB, the Snapshot {sizes[PARQUET_LEVEL]:.1f} MB.",
+        f"At zstd {TTREE_LEVEL}: our TTree {ttree:.1f} MB, the Snapshot {sizes[TTREE_LEVEL]:.1f} MB.",
+        "Our TTree is made of the parquet parts, which are written, too.",
         "RDataFrame's code is compiled beforehand (-O3 -march=native). Median (minimum..maximum) of rounds.",
     ]
 

@@ -77,6 +77,17 @@ def test_a_demo_runs_again_after_its_files_were_replaced(cli):
         assert counts_of(out, "toy") == ("2", str(n_events), "0")
 
 
+@pytest.mark.slow
+def test_a_demo_goes_on_with_a_file_of_the_same_events_that_was_deleted(cli):
+    cli("demo", "--events", "40")
+    files = sorted(Path("hep-peaksum-demo").glob("toy-*.root"))
+    files[1].unlink()
+    status, out, err = cli("demo", "--events", "40")
+    assert (status, err) == (0, "")
+    assert files[1].exists()
+    assert "2 of 2 chunks were already finished and were not repeated" in out
+
+
 def test_a_demo_of_one_event_runs(cli):
     status, _, err = cli("demo", "--events", "1")
     assert (status, err) == (0, "")

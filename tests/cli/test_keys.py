@@ -34,6 +34,13 @@ def test_without_a_word_the_sections_are_listed(keys):
     assert listed == ["datasets", "friends", "events", "grids", "clusters", "histograms", "output", "run"]
 
 
+@pytest.mark.parametrize(("columns", "longest"), [(60, 60), (80, 80), (300, 100)])
+def test_lines_fit_the_terminal_and_are_no_longer_than_can_be_read(keys, monkeypatch, columns, longest):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = keys("pileup")[1].splitlines()
+    assert longest - 15 < max(map(len, lines)) <= longest
+
+
 def test_a_section_lists_its_keys(keys):
     status, out, _ = keys("clusters")
     assert status == 0

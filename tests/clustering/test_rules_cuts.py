@@ -147,3 +147,16 @@ def test_max_clusters_counts_only_clusters_that_pass_the_cuts(kernel):
 
     assert find_clusters(cells, PeakSumSettings(**rules)).peak_sum.to_list() == [[12, 11]]
     assert find_clusters(cells, PeakSumSettings(**rules, min_seed_gap=2)).peak_sum.to_list() == [[12, 4]]
+
+
+@pytest.mark.parametrize("threshold", [3, "3 sigma"])
+@pytest.mark.parametrize(("comparison", "cols"), [(">", [4]), (">=", [1, 4])])
+def test_a_significance_of_exactly_n_sigma_passes_from_n_sigma_on(kernel, threshold, comparison, cols):
+    """6 at a noise of 2 are 3 sigma, 7 are more, and 5.9 at a noise of 2 are less."""
+    settings = PeakSumSettings(
+        **LINE, quantity="significance", seed_threshold=threshold, seed_comparison=comparison, order="position"
+    )
+    settings = settings.model_copy(update={"kernel": kernel})
+    found = find_clusters([[[0, 6, 0, 0, 7, 0, 0, 5.9]]], settings, noise=[[2.0] * 8])
+
+    assert found.col.to_list() == [cols]

@@ -237,3 +237,25 @@ def test_a_sum_of_no_cells_is_refused_as_a_weight(kernel):
     for events in ([[[1, 2]]], [[[1, 2]], [[5, 2]]]):
         with pytest.raises(EventError, match=r"in proportion to the sum"):
             find_clusters(events, settings)
+
+
+def test_the_nearest_seed_is_measured_in_towers_where_towers_are_searched(kernel):
+    """Towers 1 and 4 of two cells each are seeds, towers 2 and 3 between them in both their windows.
+
+    A tower goes as a whole to the seed next to it. In cells, the second cell of tower 2 (cell 5) is as far from
+    the first cell of tower 1 (cell 2) as from that of tower 4 (cell 8), and would go to the higher one.
+    """
+    cells = [[[0, 0, 10, 0, 1, 2, 3, 4, 20, 0, 0, 0]]]
+    settings = PeakSumSettings(
+        search_window=(1, 3),
+        sum_window=(1, 5),
+        seed_threshold=8,
+        coarsen=(1, 2),
+        sum_over="cells",
+        overlap="nearest",
+        order="position",
+        kernel=kernel,
+    )
+    clusters = find_clusters(cells, settings, fields=["col", "peak_sum"])
+
+    assert clusters.to_list() == [[{"col": 1, "peak_sum": 10 + 1 + 2}, {"col": 4, "peak_sum": 3 + 4 + 20}]]

@@ -23,7 +23,7 @@ from hep_peaksum.geometry.grid import EventError, bare_grid
         ),
         pytest.param(
             (3, 4),
-            r"shape \(3, 4\), expected .*: pass a single event as grids\[None\], and flat cells",
+            r"shape \(3, 4\), expected .*: for a single event pass grids\[None\], for flat cells",
             id="one_event",
         ),
         pytest.param((1, 1, 1, 3, 4), r"shape \(1, 1, 1, 3, 4\), expected \(event, row, col\)", id="five_axes"),
@@ -325,8 +325,8 @@ def test_flat_cells_are_put_on_the_grid(kernel):
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((3, 383), r"\(3, 383\), expected \(event, row, col\).*flat cells with a grid of as many"),
-        ((384,), r"\(24, 16\), expected \(event, row, col\).*single event as grids\[None\]"),
+        ((3, 383), r"\(3, 383\), expected \(event, row, col\).*flat cells a grid of as many"),
+        ((384,), r"\(24, 16\), expected \(event, row, col\).*single event pass grids\[None\]"),
         ((3, 2, 384), r"\(3, 2, 384\), the grid has 24 x 16 cells: flat layers.*from_dense with axes"),
     ],
 )
@@ -334,5 +334,5 @@ def test_flat_cells_of_another_number_are_refused(shape, message):
     grid = Grid(rows=Axis(n=24), cols=Axis(n=16))
     with pytest.raises(ValueError, match=message):
         find_clusters(np.zeros(shape), None, grid)
-    with pytest.raises(ValueError, match=r"expected \(event, row, col\).*flat cells with a grid"):
+    with pytest.raises(ValueError, match=r"expected \(event, row, col\).*flat cells a grid"):
         find_clusters(np.zeros((3, 384)))

@@ -257,3 +257,14 @@ def test_what_versions_of_yaml_read_differently_is_refused(tmp_path, text, probl
 )  # fmt: skip
 def test_what_every_version_of_yaml_reads_alike_is_accepted(text, value):
     assert override({}, [f"a={text}"]) == {"a": value}
+
+
+@pytest.mark.parametrize(("depth", "is_allowed"), [(98, True), (101, False)])
+def test_values_may_be_nested_a_hundred_levels_deep(tmp_path, depth, is_allowed):
+    path = tmp_path / "job.yaml"
+    path.write_text(f"output: {{}}\ndatasets: {'[' * depth}{']' * depth}\n")
+    if is_allowed:
+        assert read_yaml(path)["output"] == {}
+    else:
+        with pytest.raises(ConfigError, match=r"job\.yaml:2: nested more than 100 levels deep"):
+            read_yaml(path)

@@ -78,6 +78,51 @@ def test_a_threshold_with_a_unit_is_printed_as_it_was_given():
     assert hard.is_seed
 
 
+@pytest.mark.parametrize("cells", [[[9, 0, 0, 4]], [[4, 0, 0, 9]]], ids=["second", "first"])
+def test_the_cut_that_drops_the_cluster_of_a_seed_is_named_at_this_seed_alone(cells):
+    settings = PeakSumSettings(search_window=(1, 3), sum_window=(1, 3), sum_threshold=5, min_seed_gap=3)
+    (low, high) = (0, 3) if cells[0][0] == 4 else (3, 0)
+    soft, hard = (explain(cells, settings, row=0, col=col) for col in (low, high))
+    assert (soft.is_seed, soft.dropped_by) == (True, ("sum_threshold >= 5 on sum",))
+    assert (hard.is_seed, hard.dropped_by) == (True, ())
+    assert str(soft).endswith("; its cluster is dropped by sum_threshold >= 5 on sum")
+    assert explain(cells, settings, row=0, col=1).dropped_by == ()
+    narrow = settings.model_copy(update={"min_seed_gap": 5})
+    assert explain(cells, narrow, row=0, col=low).dropped_by == (
+        "sum_threshold >= 5 on sum",
+        "min_seed_gap 5",
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "col", "remover"),
+    [
+        pytest.param([9, 0, 7, 0, 8], 2, 0, id="the_higher_of_two_on_the_left"),
+        pytest.param([8, 0, 7, 0, 9], 2, 4, id="the_higher_of_two_on_the_right"),
+        pytest.param([9, 0, 0, 0, 0, 7, 0, 8], 5, 7, id="not_the_highest_of_all_if_it_is_far"),
+        pytest.param([8, 0, 8, 0, 0], 2, 0, id="the_first_of_equal_ones"),
+    ],
+)
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"search_window": (1, 3), "sum_window": (1, 5), "overlap": "suppress"},
+        {"search_window": "x.o.x", "sum_window": (1, 1), "tie_rule": "greedy"},
+        {"search_window": (1, 3), "sum_window": (1, 5), "tie_rule": "greedy-residual"},
+    ],
+    ids=["suppress", "greedy", "greedy_residual"],
+)
+def test_the_seed_that_removes_another_is_named(cells, col, remover, rules):
+    why = explain([cells], PeakSumSettings(**rules), row=0, col=col)
+    if why.beaten_by:  # a greedy rule still compares with higher cells of its window
+        assert rules["tie_rule"] == "greedy"
+        assert why.deciding[:2] == (0, remover)
+        return
+    assert (why.is_seed, why.removed_by) == (False, (0, remover))
+    assert f"the seed (row 0, col {remover}) was accepted before it and has it in its window" in str(why)
+    assert explain([cells], PeakSumSettings(**rules), row=0, col=remover).removed_by is None
+
+
 def test_the_layers_of_an_event_are_added_first():
     why = explain([[[0, 4, 1]], [[0, 1, 4]]], row=0, col=2)
     assert (why.value, why.beaten_by) == (5, ((0, 1, 5, ">"),))

@@ -125,6 +125,18 @@ def test_layers_are_audited_and_compared_one_by_one():
     assert (both.n_events, both.in_b.tolist()) == (2, [True, False, True, True, True])
 
 
+def test_an_event_with_ties_in_two_layers_is_one_event_that_depends():
+    tie, none = [[0, 2, 2, 0]], [[0, 3, 0, 1]]
+    audit = audit_ties([[tie, tie], [none, none], [none, tie]], layers="each")
+    assert (audit.n_events, audit.n_dependent, audit.n_groups) == (3, 2, 3)
+
+
+def test_a_closed_ring_in_the_second_layer_is_listed_there():
+    ring, none = [[3] * 5], [[0] * 5]
+    audit = audit_ties([[none] * 3, [none, ring, none]], None, index_grid((1, 5), (False, True)), layers="each")
+    assert audit.rings == ((1, 0, 0, 5, 3, "cols", ("diagonal", "lexicographic"), 1),)
+
+
 def test_only_events_with_ties_depend_on_the_rule():
     audit = audit_ties([TWO_TOWERS, [[0] * 5] * 5, np.diag([5, 0, 4, 0, 3]), TWO_TOWERS])
     assert (audit.n_events, audit.n_dependent, audit.n_groups, audit.fraction_dependent) == (4, 2, 2, 0.5)

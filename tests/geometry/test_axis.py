@@ -183,6 +183,25 @@ def test_hits_find_their_cell_by_label_even_where_positions_are_known():
     assert TOWERS.rows.find(np.array([-2, 0, 2])).tolist() == [0, -1, 3]
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint32", "uint64", "int64"])
+def test_labels_of_every_integer_type_are_found(dtype):
+    labels = Axis(labels="-1..1, 3..5")
+    assert labels.find(np.array([0, 1, 2, 5, 6, 200], dtype)).tolist() == [1, 2, -1, 5, -1, -1]
+
+
+def test_a_number_beyond_int64_is_no_label():
+    """As int64, 2^64 - 1 would be -1 and 2^63 the least of all; both are larger than any label."""
+    beyond = np.array([2**64 - 1, 2**63, 2**63 - 1, 1], np.uint64)
+    for axis in (Axis(labels="-1..1"), Axis(labels="-1, 1, 700000"), Axis(n=3)):
+        assert axis.find(beyond).tolist() == [-1, -1, -1, 1 if axis.n or "7" in axis.labels else 2]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_labels_that_float64_cannot_tell_apart_are_told_apart(dtype):
+    axis = Axis(labels="9007199254740992..9007199254740995")
+    assert axis.find(np.arange(2**53 - 1, 2**53 + 5).astype(dtype)).tolist() == [-1, 0, 1, 2, 3, -1]
+
+
 def test_hits_find_their_cell_by_index():
     assert Axis(n=3).find(np.array([0, 2, 3, -1])).tolist() == [0, 2, -1, -1]
 

@@ -157,3 +157,12 @@ def test_hits_and_dense_cells_make_the_same_grids_in_any_order_of_the_hits(hits,
     row, col, energy = (ak.unflatten(np.ascontiguousarray(column), n_hits) for column in flat.T)
 
     assert np.array_equal(from_hits(row, col, energy, TWO_BY_THREE), from_dense(dense, TWO_BY_THREE))
+
+
+def test_an_unsigned_hit_beyond_int64_is_refused_and_the_largest_int64_is_not():
+    place, plane = ak.Array([[0]]), bare_grid((1, 1))
+    largest = ak.unflatten(np.array([2**63 - 1], np.uint64), [1])
+    assert from_hits(place, place, largest, plane).tolist() == [[[2**63 - 1]]]
+    beyond = ak.unflatten(np.array([2**63], np.uint64), [1])
+    with pytest.raises(ValueError, match="the largest hit, 9223372036854775808, does not fit into int64"):
+        from_hits(place, place, beyond, plane)

@@ -129,6 +129,7 @@ def test_hits_of_every_type_are_added_as_the_widest(kernel, dtype):
 
 
 def test_hits_placed_in_blocks_are_the_same(monkeypatch):
+    """New memory is filled with a cell of the plane, for it may still hold the right answer of another call."""
     random = np.random.default_rng(4)
     plane = Grid(rows=Axis(labels="-3..-1, 1..3"), cols=Axis(bins=8, start=0, stop=4))
     counts = random.integers(0, 9, 20)
@@ -137,14 +138,28 @@ def test_hits_placed_in_blocks_are_the_same(monkeypatch):
         random.uniform(-0.5, 5, counts.sum()),
         random.random(counts.sum()),
     )
-    jagged = [ak.unflatten(column, counts) for column in columns]
-    whole = sparse(*jagged, plane)
-    monkeypatch.setattr(block_sizes, "HITS", 7)
-    pieces = sparse(*jagged, plane)
+    labels, events = [-3, -2, -1, 1, 2, 3], np.repeat(np.arange(20), counts).tolist()
+    inside = [
+        (event, labels.index(row) * 8 + int(col // 0.5), value)
+        for event, row, col, value in zip(events, *(column.tolist() for column in columns), strict=True)
+        if row in labels and 0 <= col < 4
+    ]
+    empty = np.empty
 
-    assert whole.n_outside == pieces.n_outside > 5
-    for name in ("event_offsets", "cell", "value"):
-        assert getattr(whole, name).tolist() == getattr(pieces, name).tolist()
+    def poisoned(*arguments, **options):
+        memory = empty(*arguments, **options)
+        memory.fill(47)
+        return memory
+
+    monkeypatch.setattr(np, "empty", poisoned)
+    monkeypatch.setattr(block_sizes, "HITS", 7)
+    placed = sparse(*(ak.unflatten(column, counts) for column in columns), plane)
+
+    assert placed.n_outside == counts.sum() - len(inside) > 5
+    assert placed.cell.tolist() == [cell for _, cell, _ in inside]
+    assert placed.value.tolist() == [value for _, _, value in inside]
+    n_inside = [sum(event == n for event, _, _ in inside) for n in range(20)]
+    assert placed.event_offsets.tolist() == [0, *np.cumsum(n_inside).tolist()]
 
 
 def test_no_dense_grid_is_made(monkeypatch):

@@ -52,14 +52,15 @@ def test_every_chunk_may_fail_once_after_it_was_written(write_events, job, monke
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", ["futures", "dask"])
 def test_every_chunk_may_fail_once_on_workers_of_another_process(killable, tmp_path, executor):
+    """When it has been read and its part is written; a failed write, unlike that, stops the job at once."""
     if executor == "dask":
         pytest.importorskip("distributed")
     make, expected = killable
     path, content = make(executor)
-    fault = environment(point=["record"], action="fail", each=True, once=str(tmp_path / "once"))
+    fault = environment(point=["read"], action="fail", each=True, once=str(tmp_path / "once"))
     done = subprocess.run(command(path), env=fault, capture_output=True, check=False, timeout=180, text=True)
-    assert len(list(tmp_path.glob("once-*"))) == N_CHUNKS
     assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("once-*"))) == N_CHUNKS
     assert content_of(content["output"]["directory"]) == expected
 
 
@@ -198,6 +199,23 @@ def test_entries_that_vanish_are_an_error(write_events, job, monkeypatch):
     monkeypatch.setattr("hep_peaksum.job.run.read_record", forgetting)
     with pytest.raises(RuntimeError, match=r"a\.root, 5 of the planned entries are neither processed nor lost"):
         run_job(content)
+
+
+def test_a_loss_does_not_make_up_for_entries_that_vanish_elsewhere(write_events, job, monkeypatch):
+    """Five entries of one file are lost and told; five of another vanish, which stays an error."""
+    good, bad = write_events("a.root", 20), write_events("b.root", 5, 2)
+    content = job(good, bad, run={"chunksize": 5, "on_bad_file": "skip"})
+    whole = Path(bad).read_bytes()
+    change_while_running(monkeypatch, lambda: Path(bad).write_bytes(whole[: len(whole) // 2]))
+    assert [loss["n_entries"] for loss in run_job(content).losses] == [5]
+    Path(bad).write_bytes(whole)
+
+    def forgetting(directory, chunk):
+        return None if chunk == Chunk("toy", 1, 5, 10) else read_record(directory, chunk)
+
+    monkeypatch.setattr("hep_peaksum.job.run.read_record", forgetting)
+    with pytest.raises(RuntimeError, match=r"a\.root, 5 of the planned entries are neither processed nor lost"):
+        run_job(content, restart=True)
 
 
 TWO_JOBS = """

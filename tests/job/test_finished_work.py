@@ -115,11 +115,14 @@ def test_a_folder_where_a_file_belongs_is_one_line(two_files, job, name, restart
 def test_restart_removes_plots_and_forms_that_no_longer_belong(two_files, job, tmp_path):
     forms = {"directory": str(tmp_path / "results"), "clusters": ["parquet", "ttree", "rntuple"], "plots": True}
     run_job(job(*two_files, output=forms))
-    (tmp_path / "results/plots/mine.png").write_bytes(b"a picture of the user's own")
+    mine = {"mine.png": b"\x89PNG\r\n\x1a\n of another program", "text.png": b"no picture, by hep_peaksum"}
+    for name, content in mine.items():
+        (tmp_path / "results/plots" / name).write_bytes(content)
     later = job(*two_files, output={**forms, "clusters": ["parquet"], "plots": False})
     run_job(later, restart=True)
     assert not list((tmp_path / "results").glob("toy/clusters*.root"))
-    assert [path.name for path in (tmp_path / "results/plots").iterdir()] == ["mine.png"]
+    left = {path.name: path.read_bytes() for path in (tmp_path / "results/plots").iterdir()}
+    assert left == mine
 
 
 # ------------------------------------------------------------------------------------------- changed inputs
@@ -169,6 +172,19 @@ def test_a_replaced_input_of_the_same_size_and_time_is_noticed(finished, two_fil
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     with pytest.raises(ConfigError, match=r"b\.root.*changed"):
         run_job(finished)
+
+
+def test_the_results_of_another_version_are_refused(finished, two_files, monkeypatch):
+    before = snapshot(folder(finished))
+    with monkeypatch.context() as patched:
+        patched.setattr("hep_peaksum.results.manifest.version", lambda _: "0.0.1")
+        with pytest.raises(
+            ConfigError, match=r"another config \(the version of hep_peaksum differs\): .*--restart"
+        ):
+            run_job(finished)
+        assert snapshot(folder(finished)) == before
+        assert run_job(finished, restart=True).summary["n_chunks"]["reused"] == 0
+    assert written(folder(finished)) == count(*two_files)
 
 
 # ------------------------------------------------------------------------------------ nothing is lost unasked

@@ -153,6 +153,19 @@ def test_thresholds_in_sigma_are_given_in_counts_and_gev(config_file):
     assert thresholds(uniform)["Noisy"]["cell"] == ">= 1 sigma = 0.5 counts = 0.5 GeV"
 
 
+def test_thresholds_are_given_in_both_units_where_a_count_is_not_a_gev(config_file):
+    """At half a GeV a count, 4 GeV are 8 counts and 3 counts are 1.5 GeV; the noise is 0.5 to 2.5 counts."""
+    rules = ['clusters.Shared.seed_threshold="4 GeV"', "clusters.Shared.cell_threshold=3"]
+    half = load_config(config_file, ['grids.calo.unit="0.5 GeV"', *rules])
+    assert thresholds(half)["Shared"] == {"seed": "> 8 counts = 4 GeV", "cell": ">= 3 counts = 1.5 GeV"}
+    assert thresholds(half)["Noisy"] == {
+        "seed": "> 3 sigma, cell by cell 1.5 to 7.5 counts = 0.75 to 3.75 GeV",
+        "cell": ">= 1 sigma, cell by cell 0.5 to 2.5 counts = 0.25 to 1.25 GeV",
+    }
+    uniform = load_config(config_file, ['grids.calo.unit="0.5 GeV"', "grids.calo.noise=2"])
+    assert thresholds(uniform)["Noisy"]["seed"] == "> 3 sigma = 6 counts = 3 GeV"
+
+
 def test_another_map_of_dead_cells_is_another_job(config_file, mask, tmp_path):
     first = run(load_config(config_file))
     assert first.summary["n_chunks"]["reused"] == 0

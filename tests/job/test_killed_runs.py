@@ -58,6 +58,21 @@ def test_a_killed_run_continues_as_if_nothing_had_happened(killable, tmp_path, p
     assert kill_at(killable, tmp_path, point, after) == n_finished
 
 
+@pytest.mark.slow
+def test_a_killed_rerun_leaves_no_summary_of_the_run_before(killable, tmp_path):
+    make, expected = killable
+    path, content = make(name="rerun")
+    directory = Path(content["output"]["directory"])
+    run_job(content)
+    assert (directory / "summary.json").exists()
+    records_of(content)[3].unlink()  # one chunk has to be made anew
+    fault = environment(point=["part"], action="kill", once=str(tmp_path / "once"))
+    killed = subprocess.run(command(path), env=fault, capture_output=True, check=False, timeout=120)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not (directory / "summary.json").exists()
+    assert content_of(run_job(content).directory) == expected
+
+
 @LONG
 @pytest.mark.slow
 @pytest.mark.parametrize("after", range(4))

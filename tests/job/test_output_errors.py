@@ -79,6 +79,45 @@ def test_any_error_of_the_system_while_writing_is_a_write_error(tmp_path, monkey
     assert replace is Path.replace
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="there, fcntl flushes")
+def test_a_file_is_on_the_drive_before_it_gets_its_name(tmp_path, monkeypatch):
+    """Else a name may outlive a power cut that its content does not."""
+    steps, fsync, replace = [], os.fsync, Path.replace
+
+    def noted_fsync(descriptor):
+        steps.append(("fsync", Path(f"/proc/self/fd/{descriptor}").resolve().read_bytes()))
+        fsync(descriptor)
+
+    def noted_replace(self, target):
+        steps.append(("move", self.read_bytes()))
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "replace", noted_replace)
+    with atomic_write(tmp_path / "x") as file:
+        file.write(b"all of it")
+        assert not (tmp_path / "x").exists()
+    assert steps == [("fsync", b"all of it"), ("move", b"all of it")]
+    assert (tmp_path / "x").read_bytes() == b"all of it"
+
+
+def test_an_error_without_a_number_passes_as_it_is(tmp_path, monkeypatch):
+    """Some file systems raise an OSError of their own, without a number that would say what it is."""
+
+    def fail(self, target):
+        raise OSError("the quota of the user is used up")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", fail)
+        with (
+            pytest.raises(OSError, match=r"^the quota of the user is used up$") as error,
+            atomic_write(tmp_path / "x") as file,
+        ):
+            file.write(b"1")
+    assert not isinstance(error.value, WriteError)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_error_of_what_is_read_is_not_a_write_error(tmp_path):
     with pytest.raises(OSError, match="the input is damaged") as error, atomic_write(tmp_path / "x"):
         raise OSError(errno.EIO, "the input is damaged")

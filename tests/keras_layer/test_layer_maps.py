@@ -159,6 +159,16 @@ def test_thresholds_are_exact_in_the_type_of_the_layer():
     assert inclusive_bounds(PeakSumSettings(seed_threshold=0), None, "float32").seed == np.finfo("f4").tiny
 
 
+@pytest.mark.parametrize("data_format", FORMATS)
+def test_float64_cells_are_compared_as_float64(data_format):
+    """In float32, 2^30 and 2^30 + 1 are one number, and both of them would be seeds."""
+    cells, double = [[[0, 2**30, 0, 2**30 + 1, 0]]], {"dtype": "float64", "data_format": data_format}
+    layer = PeakSum2D(search_window=(1, 5), sum_window=(1, 1), tie_rule="all", **double)
+    assert output(layer, cells).tolist() == [[[0, 0, 0, 2**30 + 1, 0]]]
+    largest = PeakSum2D(search_window=(1, 1), sum_window=(1, 1), max_clusters=1, **double)
+    assert output(largest, cells).tolist() == [[[0, 0, 0, 2**30 + 1, 0]]]
+
+
 def test_thresholds_in_gev_are_converted_to_counts():
     cells = counts(2, 8, 8, high=9)
     settings = PeakSumSettings(seed_threshold="2 GeV", cell_threshold="0.5 GeV", sum_threshold="4 GeV")

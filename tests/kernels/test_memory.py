@@ -39,7 +39,8 @@ def test_buffers_grow_with_the_number_of_peaks(kernel):
 BETWEEN_PROTECTED_PAGES = """
 import ctypes, mmap
 import numpy as np
-from hep_peaksum.kernels import Periodic, Rule, get_kernel
+from hep_peaksum.kernels import Periodic, Rule
+from hep_peaksum.kernels.numba_kernel import BLOCK_BYTES, find_peaks
 from hep_peaksum.settings.model import PeakSumSettings
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -48,13 +49,16 @@ start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
 for page in (0, 33):
     assert libc.mprotect(ctypes.c_void_p(start + page * mmap.PAGESIZE), mmap.PAGESIZE, 0) == 0
 for shape in ((8, 16), (4, 32), (16, 4), (1, 128)):
+    cells = np.frombuffer(memory, np.float32, 32 * mmap.PAGESIZE // 4, mmap.PAGESIZE).reshape(-1, *shape)
+    cells[:] = np.random.default_rng(1).integers(1, 99, cells.shape)
+    # one event more than two blocks: the second of them ends so near to the protected page
+    blocks_and_one = cells[-1 - 2 * (BLOCK_BYTES // cells[0].nbytes) :]
     for window in ((3, 3), (3, 9), (9, 3), (15, 31)):
         window = tuple(min(n, 2 * size - 1) for n, size in zip(window, shape))
-        settings = PeakSumSettings(search_window=window, sum_window=window)
-        rule = Rule(settings.search_cells(), 1, settings.sum_cells(), None)
-        cells = np.frombuffer(memory, np.float32, 32 * mmap.PAGESIZE // 4, mmap.PAGESIZE).reshape(-1, *shape)
-        cells[:] = np.random.default_rng(1).integers(1, 99, cells.shape)
-        assert len(get_kernel("numba").find_peaks(cells, rule, Periodic(False, False)).peaks) >= len(cells)
+        for sum_window, events in ((window, cells), (window, blocks_and_one), ((1, 1), blocks_and_one)):
+            settings = PeakSumSettings(search_window=window, sum_window=sum_window)
+            rule = Rule(settings.search_cells(), 1, settings.sum_cells(), None)
+            assert len(find_peaks(events, rule, Periodic(False, False)).peaks) >= len(events)
 print("inside")
 """
 

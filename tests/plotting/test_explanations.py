@@ -54,6 +54,20 @@ def test_ticks_count_on_across_the_seam_with_indices_of_the_grid():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("eta (row)", "phi (column)")
 
 
+def test_the_seed_that_removed_another_is_shown_the_short_way_across_the_seam():
+    """Columns -4 to 3: the window from -1 to 1, the seed at -2, two cells more on both sides."""
+    cells = np.zeros((1, 16))
+    cells[0, 0], cells[0, 14] = 7, 9
+    plane = Grid(rows=Axis(n=1), cols=Axis(n=16, periodic=True))
+    settings = PeakSumSettings(search_window=(1, 3), sum_window=(1, 5), overlap="suppress")
+    why = explain(cells, settings, plane, row=0, col=0)
+    assert why.removed_by == (0, 14)
+    axes = draw_explanation(cells, why, settings, plane).axes[0]
+    labels = [axes.xaxis.get_major_formatter()(k, None) for k in range(9)]
+    assert labels == ["12", "13", "14", "15", "0", "1", "2", "3", ""]
+    assert legend_labels(axes) == ["no seed", "search window", "accepted before"]
+
+
 def test_cells_show_the_compared_values():
     settings = PeakSumSettings(seed_window=(1, 3), quantity="significance", seed_threshold=1)
     cells, noise = np.array([[1.0, 2.0, 6.0, 1.0]]), np.full((1, 4), 2.0)

@@ -56,6 +56,16 @@ def test_objects_are_matched_in_their_cell(toy):
     assert result.different_sums == []
 
 
+def test_an_object_outside_in_columns_is_not_in_the_last_cell_of_the_row_before(toy):
+    """Its column is -1: as a number, row 2 and column -1 would be row 1 and column 2, where a cluster is."""
+    place = {"irow": [[2], [], []], "icol": [[7], [], []], "total": [[6.0], [], []], "bx": [[0], [], []]}
+    cells = CELLS.copy()
+    cells[0] = [[0, 0, 0], [0, 1, 5], [0, 0, 0]]
+    result = closure(toy(cells=cells, **place))["Mine"]
+    assert counts(result) == (1, 0, 1, 0, 2)
+    assert result.missed == [Mismatch(0, 2, -1, 6.0, None)]
+
+
 def test_events_are_not_mixed(toy):
     result = closure(toy(irow=[[], [1], []], icol=[[], [1], []], total=[[], [6.0], []], bx=[[], [0], []]))[
         "Mine"

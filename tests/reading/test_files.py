@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from event_files import CELLS, N
 
-from hep_peaksum.reading.files import open_file, open_tree
+from hep_peaksum.reading.files import error_message, open_file, open_tree
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,24 @@ def test_an_rntuple_is_a_tree(write_root):
     assert open_tree(open_file(path), path, "Events").num_entries == N
     with pytest.raises(ValueError, match="there are Events"):
         open_tree(open_file(path), path, "Runs")
+
+
+def raised(cause, wrapper):
+    """Return an error as coffea raises it: of its own, from the one that happened."""
+    try:
+        try:
+            raise cause
+        except type(cause) as error:
+            raise wrapper from error
+    except type(wrapper) as error:
+        return error
+
+
+def test_the_cause_of_an_error_is_told_and_not_what_coffea_wrapped_around_it():
+    wrapper = RuntimeError("Work item WorkItem(dataset='toy', filename='a.root') failed")
+    assert error_message("a.root", raised(ValueError("no branch 'x'"), wrapper)) == "a.root: no branch 'x'"
+    gone = raised(FileNotFoundError(2, "No such file or directory", "a.root"), wrapper)
+    assert error_message("a.root", gone) == "a.root: the file no longer exists"
+    # a damaged file is the cause, whatever made uproot notice it
+    damaged = raised(IndexError("out of range"), OSError("cannot read a basket"))
+    assert error_message("a.root", damaged).endswith("it is cut short or damaged (cannot read a basket)")

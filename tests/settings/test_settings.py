@@ -14,7 +14,7 @@ from strategies import windows
 
 from hep_peaksum.kernels import NEIGHBOUR_WINS, SEED_WINS
 from hep_peaksum.settings.model import PeakSumSettings
-from hep_peaksum.settings.thresholds import inclusive_bound
+from hep_peaksum.settings.thresholds import inclusive_bound, passes
 from hep_peaksum.settings.units import energy_in_gev, exact
 from hep_peaksum.settings.windows import Box
 
@@ -124,6 +124,15 @@ def test_blank_space_around_a_drawing_does_not_matter():
 def test_a_wrong_window_is_refused(which, window, message):
     with pytest.raises(ValueError, match=f"(?s){which}.*({message})"):
         PeakSumSettings(**{which: window})
+
+
+@pytest.mark.parametrize("which", ["search_window", "sum_window", "seed_window"])
+def test_a_window_may_have_ten_thousand_cells_and_no_more(which):
+    assert getattr(PeakSumSettings(**{which: (99, 101)}), which) == (99, 101)
+    with pytest.raises(ValueError, match="a window of 10201 cells is too large: make it smaller"):
+        PeakSumSettings(**{which: (101, 101)})
+    with pytest.raises(ValueError, match="a window of 10001 cells is too large"):
+        PeakSumSettings(**{which: "x" * 10_000 + "o"})
 
 
 def test_numpy_integers_are_integers():
@@ -350,3 +359,28 @@ def test_the_bound_is_the_threshold_for_every_integer(value, threshold):
 def test_an_integer_threshold_between_two_floats_is_exact_on_floating_cells(threshold, cell):
     assert (cell >= inclusive_bound(threshold, ">", 1.0, integer=False)) == (cell > threshold)
     assert (cell >= inclusive_bound(threshold, ">=", 1.0, integer=False)) == (cell >= threshold)
+
+
+@pytest.mark.parametrize(
+    ("sigmas", "noise", "expected"),
+    [
+        pytest.param("1 sigma", 2.0**63, [False, False, False], id="2^63_is_above_every_integer"),
+        pytest.param("1 sigma", 2.0**62, [False, True, True], id="2^62"),
+        pytest.param("-1 sigma", 2.0**63, [True, True, True], id="-2^63_is_the_least_integer"),
+        pytest.param("2 sigma", 2.0**900, [False, False, False], id="far_above"),
+        pytest.param("-2 sigma", 2.0**900, [True, True, True], id="far_below"),
+    ],
+)
+def test_a_threshold_in_sigma_at_the_ends_of_int64(sigmas, noise, expected):
+    values = np.array([-(2**63), 2**62, 2**63 - 1])
+    assert passes(values, sigmas, ">=", 1.0, noise=np.full(3, noise)).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("comparison", "expected"), [(">", [False, False, True, True]), (">=", [False, True, True, True])]
+)
+def test_a_threshold_in_sigma_is_exact_on_integers(comparison, expected):
+    values, noise = np.array([5, 6, 7, 2**53 + 1]), np.array([2.0, 2.0, 2.0, 2.0**53 / 3])
+    assert passes(values, "3 sigma", comparison, 1.0, noise=noise).tolist() == expected
+    halves = passes(np.array([4, 5]), "1.5 sigma", comparison, 1.0, noise=np.array([3.0, 3.0]))
+    assert halves.tolist() == [False, True]

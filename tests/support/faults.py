@@ -17,6 +17,7 @@ from pathlib import Path
 from coffea.nanoevents import BaseSchema
 
 from hep_peaksum.config.formats import RECORDS, SUMMARY
+from hep_peaksum.job.processor import PeakSumProcessor
 from hep_peaksum.results import parquet, root_files
 
 FAULT = json.loads(os.environ.get("HEP_PEAKSUM_FAULT", "{}"))
@@ -51,11 +52,15 @@ def reach(point, name=""):
 def inject():
     """Put the places in the way of a job."""
     write_part, replace, rebatched = parquet.write_part, Path.replace, root_files._rebatched
-    acquire = futures._AcquireFutures.__enter__
+    acquire, record = futures._AcquireFutures.__enter__, PeakSumProcessor.record
 
     def faulty_write_part(events, path):
         write_part(events, path)
         reach("part", path.name)
+
+    def faulty_record(self, metadata, tally):
+        reach("read", f"{Path(metadata['filename']).stem}-{metadata['entrystart']}")
+        return record(self, metadata, tally)
 
     def faulty_replace(self, target):
         is_record = Path(target).parent.name == RECORDS
@@ -82,7 +87,7 @@ def inject():
         acquire(self)
 
     parquet.write_part, Path.replace = faulty_write_part, faulty_replace
-    root_files._rebatched = faulty_rebatched
+    root_files._rebatched, PeakSumProcessor.record = faulty_rebatched, faulty_record
     futures._AcquireFutures.__enter__ = faulty_acquire
 
 

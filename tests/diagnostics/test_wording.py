@@ -1,0 +1,46 @@
+"""Settings in words: what the drawn windows do not show."""
+
+import pytest
+
+from hep_peaksum import Axis, Grid, PeakSumSettings
+from hep_peaksum.diagnostics.wording import RING_DRAWN, drawn_windows, settings_in_words
+
+STRIPS = "of the four strips of 3 x {} cells along the window"
+ZERO = "scaled to the 9 cells of the window; cells beyond an edge count as 0"
+ESTIMATES = {
+    "chunky_donut": f"the three smallest {STRIPS.format(3)}, {ZERO}",
+    "donut": f"4 x the middle two {STRIPS.format(1)}, {ZERO}",
+    "phi_ring": f"the full rings through the window along the periodic axis, {ZERO}",
+    "ring_median": "the median of the ring of depth 1 around the window, scaled to the 9 cells of the window; "
+    "cells beyond an edge do not count",
+}
+
+
+@pytest.mark.parametrize("kind", ESTIMATES)
+def test_a_pileup_estimate_is_defined_in_words(kind):
+    words = dict(settings_in_words(PeakSumSettings(pileup=(kind,))))
+    assert words[f"pile-up {kind}"] == ESTIMATES[kind]
+    assert "net" not in words  # there is only one to subtract
+
+
+def test_of_several_estimates_the_one_that_is_subtracted_is_named():
+    both = {"pileup": ("donut", "ring_median")}
+    assert dict(settings_in_words(PeakSumSettings(**both)))["net"] == "the sum minus donut"
+    other = PeakSumSettings(**both, subtract="ring_median")
+    assert dict(settings_in_words(other))["net"] == "the sum minus ring_median"
+
+
+def test_of_a_phi_ring_the_part_near_the_window_is_drawn():
+    marks = drawn_windows(PeakSumSettings(sum_window=(1, 3), pileup=("phi_ring",)))["pile-up phi_ring"]
+    assert marks == {
+        **{(0, p): "s" for p in (*range(-1 - RING_DRAWN, -1), *range(2, 2 + RING_DRAWN))},
+        (0, -1): "x",
+        (0, 0): "o",
+        (0, 1): "x",
+    }
+    assert RING_DRAWN == 3
+
+
+def test_a_bare_grid_counts_and_one_with_a_unit_has_gev():
+    assert Grid(rows=Axis(n=2), cols=Axis(n=2)).energy_unit == "counts"
+    assert Grid(rows=Axis(n=2), cols=Axis(n=2), unit=0.5).energy_unit == "GeV"
