@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,11 @@ class Cells:
     def values(self) -> Array:
         """The cells as float32, float64 or int64, which holds their sums; built from hits on first use."""
         return self.source.dense() if isinstance(self.source, Hits) else _widen(self.source)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type in which the cells were given."""
+        return self.source.value.dtype if isinstance(self.source, Hits) else self.source.dtype
 
 
 def _widen(cells: Array) -> Array:

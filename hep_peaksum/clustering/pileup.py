@@ -24,9 +24,20 @@ PUBLISHED_AREA, PUBLISHED_STRIP, DONUT_FACTOR = 81, 9, 4
 
 def estimate_pileup(context: PeakContext, estimate: Pileup) -> Array:
     """Return a pile-up estimate of every peak, in counts; int64 if that is exact, otherwise float64."""
-    if estimate.has_strips:
-        return _donut(context, estimate)
-    return _phi_ring(context, estimate) if estimate.kind == "phi_ring" else _ring_median(context, estimate)
+    kinds = {"phi_ring": _phi_ring, "ring_median": _ring_median}
+    counts = kinds.get(estimate.kind, _donut)(context, estimate)
+    if not context.settings.saturated_seeds:
+        return counts
+    return np.where(has_saturated_seed(context), np.zeros((), counts.dtype), counts)
+
+
+def has_saturated_seed(context: PeakContext) -> Array:
+    """Return which seeds are one of `saturated_seeds`, compared in the type of the cells."""
+    codes = np.asarray(context.settings.saturated_seeds, context.searched.dtype)
+    seed = context.peaks.seed
+    if not context.settings.seed_is_cell:
+        seed = context.searched_cells[context.peaks.event, context.peaks.row, context.peaks.col]
+    return np.isin(seed, codes)
 
 
 def window_box(settings: PeakSumSettings) -> Box:

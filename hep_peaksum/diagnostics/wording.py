@@ -186,6 +186,10 @@ def settings_in_words(settings: PeakSumSettings) -> list[tuple[str, str]]:
     lines += [(f"pile-up {each.name}", pileup_in_words(each, settings)) for each in settings.pileup]
     if settings.net_estimate is not None and len(settings.pileup) > 1:
         lines.append(("net", f"the sum minus {settings.net_estimate.name}"))
+    if settings.pileup and settings.saturated_seeds:
+        codes = ", ".join(map(str, settings.saturated_seeds))
+        net = "the sum" if settings.saturated_net is None else f"{settings.saturated_net} counts"
+        lines.append(("saturated seeds", f"{codes}: no pile-up is subtracted, net is {net}"))
     return lines + _cuts_in_words(settings)
 
 

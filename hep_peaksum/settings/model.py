@@ -151,6 +151,17 @@ class PeakSumSettings(FrozenModel):
     subtract: str | None = Field(
         None, description="Name of the pile-up estimate that net subtracts; by default the first."
     )
+    saturated_seeds: tuple[Number, ...] = Field(
+        (),
+        description="Values of a seed, in counts, that stand for an overflow. Pile-up estimates of such "
+        "clusters are 0.",
+        examples=[[509, 510, 511]],
+    )
+    saturated_net: Number | None = Field(
+        None,
+        description="Value of net, in counts, for a seed that is one of saturated_seeds; by default the sum.",
+        examples=[65535],
+    )
     max_clusters: Count | None = Field(
         None,
         description="Largest number of clusters of an event: those with the largest sums stay. By default all "
@@ -248,6 +259,8 @@ class PeakSumSettings(FrozenModel):
                 f"seed_threshold {self.seed_threshold!r} is an energy, but quantity is significance: "
                 "give a number of sigma"
             )
+        if self.saturated_net is not None and not self.saturated_seeds:
+            yield f"saturated_net {self.saturated_net} beside no saturated_seeds: list the values of such seeds"
         for key in ("min_seed_gap", "min_prominence", "neighbour_threshold"):
             if in_sigmas(getattr(self, key)) is not None:
                 yield f"{key} {getattr(self, key)!r} is in sigma: give counts of the seed, or an energy"

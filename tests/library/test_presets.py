@@ -134,6 +134,8 @@ def test_the_cms_jet_is_a_9x9_window_above_4_gev_of_half_gev_counts():
         seed_threshold="4 GeV",
         seed_comparison=">=",
         pileup=["chunky_donut"],
+        saturated_seeds=(509, 510, 511),
+        saturated_net=65535,
     )
     assert grid == named_grid("cms-l1-towers")
 
@@ -173,6 +175,23 @@ def test_a_cms_jet_is_seeded_at_8_counts_and_summed_over_81_towers():
         [{"peak_sum": 88, "n_cells": 81, "chunky_donut": 81, "net": 7, "pt": 44.0}],
         [],
     ]
+
+
+@pytest.mark.parametrize(
+    ("seed", "pileup", "net"),
+    # the strips, the fifth to seventh towers on each side, hold 20, 20, 10 and 10 counts
+    [(508, 40, 498), (509, 0, 65535), (510, 0, 65535), (511, 0, 65535), (512, 40, 502)],
+)
+@pytest.mark.parametrize("dtype", ["int16", "float32", "float64"])
+def test_a_cms_jet_with_a_saturated_seed_is_saturated_without_pile_up(seed, pileup, net, dtype):
+    settings, grid = preset("cms-l1-jet")
+    cells = np.zeros((1, *grid.shape), dtype)
+    cells[0, 50, 30], cells[0, 50, 31] = seed, 30
+    cells[0, 50, 36:39] = cells[0, 50, 22:25] = 10
+    cells[0, 44, 30] = cells[0, 56, 30] = 10
+    fields = ["seed", "peak_sum", "chunky_donut", "net"]
+    jet = find_clusters(cells, settings, grid, fields=fields).to_list()[0][0]
+    assert jet == {"seed": seed, "peak_sum": seed + 30, "chunky_donut": pileup, "net": net}
 
 
 # ------------------------------------------------------------------------------------------- the other windows

@@ -107,6 +107,14 @@ def chunky_donut(plane, row, col):
     return first + second + third
 
 
+def cms_l1_jet_energy(plane, row, col, raw):
+    """Return the pile-up estimate and the energy of a jet, given its sum: saturated seeds are an exception."""
+    if plane(row, col) in (509, 510, 511):  # kSatHcal, kSatEcal, kSatTower
+        return 0, 65535  # kSatJet
+    pileup = chunky_donut(plane, row, col)
+    return pileup, raw - pileup
+
+
 def cms_l1_jet(plane):
     return {
         (r, c): plane.total(r, c, square(4))
@@ -175,6 +183,12 @@ def cms_phase2_jet(plane, half=3, *, trimmed=False):
     return {
         (r, c): plane.total(r, c, window) for r, c in plane.places if is_histogram_seed(plane, r, c, search)
     }
+
+
+def cms_phase2_jet_energy(plane, row, col, raw):
+    """Return the pile-up estimate and the energy of a 9x9 jet, given its sum."""
+    pileup = chunky_donut(plane, row, col)
+    return pileup, raw - pileup
 
 
 def cms_phase2_gct_jet(plane, n_jets=10):
@@ -478,7 +492,7 @@ PUBLISHED = {
     "belle2-ecl": Published(belle2_ecl, 0.001, (0, 9, 10, 11)),
     "cms-hgcal-tpg": Published(cms_hgcal_tpg, 1),
     "cms-l1-egamma": Published(cms_l1_cluster, 0.5, (0, 1, 2, 3, 4, 5)),
-    "cms-l1-jet": Published(cms_l1_jet, 0.5, (0, 1, 7, 8, 9)),
+    "cms-l1-jet": Published(cms_l1_jet, 0.5, (0, 0, 1, 7, 8, 9, 508, 509, 510, 511, 512)),
     "cms-l1-tau": Published(cms_l1_cluster, 0.5, (0, 1, 2, 3, 4, 5)),
     "cms-pf": Published(cms_pf, 0.001, (0, 229, 230, 231)),
     "cms-phase2-gct-jet": Published(cms_phase2_gct_jet, 1),

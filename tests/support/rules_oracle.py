@@ -48,6 +48,8 @@ DEFAULTS = {
     "neighbour_threshold": 0,
     "pileup": (),
     "subtract": None,
+    "saturated_seeds": (),
+    "saturated_net": None,
     "position": "seed",
     "w0": 4.5,
     "isolation_depth": 1,
@@ -332,12 +334,16 @@ def fields_of(seed, shares, q, fine, coarse, settings, saturated, axes):
     )
     if layer.noise:
         cluster["noise"] = in_quadrature(layer.noise[share.place] for share in shares.values())
+    is_saturated = coarse.cells[seed] in settings.saturated_seeds
     for given in settings.pileup:
         estimate = pileup_settings(given, settings)
-        cluster[estimate.name] = pileup_estimate(estimate, seed, cluster["peak_sum"], coarse, settings)
+        counts = pileup_estimate(estimate, seed, cluster["peak_sum"], coarse, settings)
+        cluster[estimate.name] = 0 if is_saturated else counts
     if settings.pileup:
         first = pileup_settings(settings.pileup[0], settings).name
         cluster["net"] = cluster["peak_sum"] - cluster[settings.subtract or first]
+        if is_saturated and settings.saturated_net is not None:
+            cluster["net"] = settings.saturated_net
     return {**cluster, **shape(seed, shares, coarse, settings, axes)}
 
 

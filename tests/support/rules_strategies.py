@@ -55,6 +55,12 @@ class Question(NamedTuple):
         }
         heights = ("min_seed_gap", "min_prominence", "neighbour_threshold")
         scaled_rules |= {word: scaled(self.rules[word], factor) for word in heights if not self.is_significance}
+        if "saturated_seeds" in self.rules:
+            codes = tuple(code * factor for code in self.rules["saturated_seeds"])
+            scaled_rules |= {
+                "saturated_seeds": codes,
+                "saturated_net": scaled(self.rules["saturated_net"], factor),
+            }
         return self.given(**scaled_rules)._replace(
             grids=self.grids * self.grids.dtype.type(factor),
             noise=None if self.noise is None else self.noise * factor,
@@ -283,6 +289,9 @@ def questions(
     if rules["pileup"]:
         rules["subtract"] = draw(perhaps(st.sampled_from([estimate["name"] for estimate in rules["pileup"]])))
         rules["sum_threshold_on"] = draw(st.sampled_from(("sum", "net")))
+    if draw(st.integers(0, 3)) == 3:
+        rules["saturated_seeds"] = draw(st.sampled_from(((2, 3), (1,), (0, 5, 6))))
+        rules["saturated_net"] = draw(st.sampled_from((None, 9))) if rules["saturated_seeds"] else None
     axes = draw(axes_of(shape[1:], periodic)) if coarsen == (1, 1) else (None, None)
     numbers = st.integers(1, 3).map(float) if whole else st.sampled_from((0.1, 0.5, 1.0, 1.7, 2.0))
     return Question(
