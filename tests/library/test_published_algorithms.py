@@ -11,6 +11,7 @@ from published_oracle import (
     Plane,
     atlas_efex_egamma,
     atlas_l1_jet_roi,
+    cms_l1_cluster,
     cms_l1_jet_energy,
     cms_phase2_gct_jet,
     cms_phase2_jet_energy,
@@ -243,6 +244,51 @@ def test_an_roi_at_an_edge_is_that_of_its_source(closed):
     for event, clusters in zip(cells.tolist(), ours, strict=True):
         theirs = atlas_l1_jet_roi(Plane(event, closed), within=False)
         assert [(cluster["row"], cluster["col"]) for cluster in clusters] == list(theirs)
+
+
+CLUSTERS = pytest.mark.parametrize("name", ["cms-l1-egamma", "cms-l1-tau"])
+
+
+def sums_by_place(clusters):
+    return {(cluster["row"], cluster["col"]): cluster["peak_sum"] for cluster in clusters}
+
+
+@CLUSTERS
+@CLOSED
+def test_beyond_ieta_41_the_source_meets_the_same_row_again(name, closed):
+    """CaloStage2Nav::offsetIEta: a lone tower at +41 is beaten by itself, one at -41 is added twice."""
+    cells = np.zeros((2, N_ROWS, N_COLS), int)
+    cells[0, N_ROWS - 1, 10] = cells[1, 0, 10] = 8
+    theirs = [cms_l1_cluster(Plane(event, closed, clamped=True)) for event in cells.tolist()]
+    assert theirs == [{}, {(0, 10): 16}]
+    ours = clusters_of(name, cells, closed, ["row", "col", "peak_sum"])
+    assert [sums_by_place(event) for event in ours] == [{(N_ROWS - 1, 10): 8}, {(0, 10): 8}]
+
+
+@CLUSTERS
+@CLOSED
+def test_only_towers_at_ieta_41_make_a_difference_to_the_source(name, closed):
+    cells = np.maximum(events(name, "integers"), 0)
+    cells[:, [0, -1]] = 0
+    for event, ours in zip(
+        cells.tolist(), clusters_of(name, cells, closed, ["row", "col", "peak_sum"]), strict=True
+    ):
+        assert sums_by_place(ours) == cms_l1_cluster(Plane(event, closed, clamped=True))
+
+
+@CLUSTERS
+def test_none_of_the_clusters_that_the_emulator_uses_is_near_ieta_41(name):
+    """The whole plane: those beyond |ieta| 28, rows 12 to 67, are dropped."""
+    settings, grid = preset(name)
+    random = np.random.default_rng(8)
+    cells = random.choice([0, 0, 1, 2, 3, 4, 5, 509, 511], (3, *grid.shape))
+    cells[0] *= random.uniform(size=grid.shape) < 0.2
+    clusters = find_clusters(cells, settings, grid, fields=["row", "col", "peak_sum"]).to_list()
+    for event, ours in zip(cells.tolist(), clusters, strict=True):
+        theirs = cms_l1_cluster(Plane(event, True, clamped=True))
+        used = {place: total for place, total in theirs.items() if 12 <= place[0] <= 67}
+        assert {place: total for place, total in sums_by_place(ours).items() if 12 <= place[0] <= 67} == used
+        assert len(used) > 50
 
 
 @pytest.mark.slow

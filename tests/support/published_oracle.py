@@ -15,10 +15,14 @@ N_ROWS, N_COLS = 17, 18
 
 
 class Plane(NamedTuple):
-    """The cells of an event, lists of rows, the columns closed or not."""
+    """The cells of an event, lists of rows, the columns closed or not.
+
+    Beyond the first and the last row there is nothing, or, `clamped`, the same row again.
+    """
 
     cells: list
     closed: bool
+    clamped: bool = False
 
     @property
     def places(self):
@@ -26,6 +30,8 @@ class Plane(NamedTuple):
 
     def at(self, row, col):
         """Return where a cell is, None beyond an edge."""
+        if self.clamped:
+            row = min(max(row, 0), len(self.cells) - 1)
         if self.closed:
             col %= len(self.cells[0])
         return (row, col) if 0 <= row < len(self.cells) and 0 <= col < len(self.cells[0]) else None
