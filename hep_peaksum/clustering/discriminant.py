@@ -17,6 +17,7 @@ from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, Periodic, absent, accumulator
 from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.settings.thresholds import passes
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +122,11 @@ def pool(cells: Cells, settings: PeakSumSettings) -> Cells:
     if settings.coarsen == (1, 1):
         return cells
     layers = cells.layers if settings.sum_over == "towers" else None  # else those of the cells are of use
+    if layers is not None and settings.pool_threshold is not None:
+        layers = np.where(_is_pooled(cells.values, settings, cells.grid.unit)[:, None], layers, 0)
     return replace(
         cells,
-        source=pool_cells(cells.values, settings),
+        source=pool_cells(cells.values, settings, cells.grid.unit),
         grid=search_grid(settings, cells.grid),
         mask=None if cells.mask is None else _pool_mask(cells.mask, settings),
         noise=None if cells.noise is None else _pool_noise(cells.values, cells.noise, settings),
@@ -131,14 +134,25 @@ def pool(cells: Cells, settings: PeakSumSettings) -> Cells:
     )
 
 
-def pool_cells(cells: Array, settings: PeakSumSettings) -> Array:
-    """Return towers: the sum or the highest of their cells; a tower without a cell does not exist."""
+def pool_cells(cells: Array, settings: PeakSumSettings, unit: float) -> Array:
+    """Return towers: the sum or the highest of their cells; a tower without a cell does not exist.
+
+    `unit` is one count in GeV, for the threshold on the cells of a tower.
+    """
     if settings.coarsen == (1, 1):
         return cells
     cells = _widen(cells)
+    if settings.pool_threshold is not None:
+        cells = np.where(_is_pooled(cells, settings, unit), cells, 0)
     if settings.pool_by == "sum":
         return _sum_blocks(cells, settings)
     return np.asarray(_blocks(cells, settings.coarsen, absent(cells.dtype)).max(axis=0))
+
+
+def _is_pooled(cells: Array, settings: PeakSumSettings, unit: float) -> Array:
+    """Return which cells exceed `pool_threshold`, or do not exist; the others count as 0 in their tower."""
+    wide = cells.astype(accumulator(cells.dtype), copy=False)  # numpy would round the bound to float32
+    return passes(wide, settings.pool_threshold or 0, ">", unit) | ~exists(cells)
 
 
 def _sum_blocks(cells: Array, settings: PeakSumSettings) -> Array:

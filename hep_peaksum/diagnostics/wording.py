@@ -200,7 +200,8 @@ def _discriminant_in_words(s: PeakSumSettings) -> list[tuple[str, str]]:
         cells = ", but the cells in them are added" if s.sum_over == "cells" else ""
         partial = "; the last may be smaller" if s.allow_partial_towers else ""
         size = f"{s.coarsen[0]} x {s.coarsen[1]} cells"
-        lines.append(("towers", f"{pooled} of {size}; windows count towers{cells}{partial}"))
+        above = "" if s.pool_threshold is None else f"; cells not above {s.pool_threshold} count as 0"
+        lines.append(("towers", f"{pooled} of {size}; windows count towers{cells}{partial}{above}"))
     if not s.seed_is_cell:
         value = "energy over noise" if s.quantity == "significance" else "the sum"
         where = "of the seed window" if len(s.seed_cells()) > 1 else "of the cell"
@@ -247,7 +248,10 @@ def _cuts_in_words(s: PeakSumSettings) -> list[tuple[str, str]]:
             ("neighbours", f"at least {s.min_neighbours} cells of the search window > {s.neighbour_threshold}")
         )
     if s.max_clusters is not None:
-        lines.append(("selected", f"the {s.max_clusters} clusters of an event with the largest sums"))
+        where = "an event" if s.max_clusters_per == "event" else f"each region of {s.max_clusters_per!r}"
+        lines.append(
+            ("selected", f"the {s.max_clusters} clusters of {where} with the largest {s.max_clusters_by}s")
+        )
     if s.position != "seed":
         lines.append(("position", f"barycentre with {s.position} weights"))
     return lines

@@ -164,8 +164,19 @@ class PeakSumSettings(FrozenModel):
     )
     max_clusters: Count | None = Field(
         None,
-        description="Largest number of clusters of an event: those with the largest sums stay. By default all "
-        "stay.",
+        description="Largest number of clusters of an event, or of a region: those with the largest sums stay. "
+        "By default all stay.",
+    )
+    max_clusters_by: Literal["sum", "seed"] = Field(
+        "sum",
+        description="What max_clusters keeps the largest of: the sums, or the seeds, equal ones as greedy_ties "
+        "has them.",
+    )
+    max_clusters_per: str = Field(
+        "event",
+        description="What max_clusters counts in: the event, or each region of the division of the grid that "
+        "has this name. Clusters whose seed is in no region are then dropped.",
+        examples=["card"],
     )
     order: Literal["sum", "position"] = Field(
         "sum", description="Order within an event: sum (descending, then row, col) or position (row, col)."
@@ -189,6 +200,11 @@ class PeakSumSettings(FrozenModel):
     )
     pool_by: Literal["sum", "max"] = Field(
         "sum", description="What a tower is of its cells: their sum, or the highest of them (max)."
+    )
+    pool_threshold: Threshold | None = Field(
+        None,
+        description="Threshold that a cell must exceed, or it counts as 0 in its tower. Counts or an energy.",
+        examples=["1 GeV"],
     )
     allow_partial_towers: bool = Field(
         False,
@@ -259,11 +275,15 @@ class PeakSumSettings(FrozenModel):
                 f"seed_threshold {self.seed_threshold!r} is an energy, but quantity is significance: "
                 "give a number of sigma"
             )
+        if self.max_clusters is None and self.max_clusters_per != "event":
+            yield f"max_clusters_per {self.max_clusters_per!r} beside no max_clusters: say how many stay"
         if self.saturated_net is not None and not self.saturated_seeds:
             yield f"saturated_net {self.saturated_net} beside no saturated_seeds: list the values of such seeds"
-        for key in ("min_seed_gap", "min_prominence", "neighbour_threshold"):
+        if self.pool_threshold is not None and self.coarsen == (1, 1):
+            yield f"pool_threshold {self.pool_threshold!r} beside no towers: set coarsen, or leave it out"
+        for key in ("min_seed_gap", "min_prominence", "neighbour_threshold", "pool_threshold"):
             if in_sigmas(getattr(self, key)) is not None:
-                yield f"{key} {getattr(self, key)!r} is in sigma: give counts of the seed, or an energy"
+                yield f"{key} {getattr(self, key)!r} is in sigma: give counts, or an energy"
 
     @property
     def is_greedy(self) -> bool:

@@ -48,6 +48,8 @@ def test_clusters_of_a_config(full):
         seed_threshold="4 GeV",
         seed_comparison=">=",
         pileup=["chunky_donut"],
+        saturated_seeds=(509, 510, 511),
+        saturated_net=65535,
     )
     assert full.clusters["Jet"].settings == published
     assert full.clusters["JetAllTies"].settings == published.model_copy(

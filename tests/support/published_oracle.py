@@ -198,11 +198,11 @@ def cms_phase2_jet_energy(plane, row, col, raw):
 
 
 def cms_phase2_gct_jet(plane, n_jets=10):
-    """makeST, then getRegion so many times: of equal supertowers bestOf2 takes the latter."""
+    """Towers above 1 GeV, makeST, then getRegion n times: of equal supertowers bestOf2 takes the latter."""
     n_rows, n_cols = -(-len(plane.cells) // 3), -(-len(plane.cells[0]) // 3)
     supertowers = Plane([[0] * n_cols for _ in range(n_rows)], plane.closed)
     for r, c in plane.places:
-        supertowers.cells[r // 3][c // 3] += plane(r, c)
+        supertowers.cells[r // 3][c // 3] += plane(r, c) if plane(r, c) > 1 else 0
     found = {}
     for _ in range(n_jets):
         seed, highest = None, 0

@@ -55,6 +55,7 @@ DEFAULTS = {
     "isolation_depth": 1,
     "coarsen": (1, 1),
     "pool_by": "sum",
+    "pool_threshold": None,
     "allow_partial_towers": False,
     "sum_over": "towers",
     "masked": "absent",
@@ -120,7 +121,10 @@ def towers(fine, settings):
     for row, col in fine.cells:
         inside.setdefault((row // k, col // m), []).append((row, col))
     pool = {"sum": add, "max": max}[settings.pool_by]
-    values = {tower: pool([fine.cells[cell] for cell in cells]) for tower, cells in sorted(inside.items())}
+    counts = {
+        cell: value if is_above(value, settings.pool_threshold) else 0 for cell, value in fine.cells.items()
+    }
+    values = {tower: pool([counts[cell] for cell in cells]) for tower, cells in sorted(inside.items())}
     seen = {(row // k, col // m) for row, col in fine.cells if (row, col) not in fine.masked}
     noise = {
         tower: in_quadrature(fine.noise[cell] for cell in cells)
@@ -128,6 +132,10 @@ def towers(fine, settings):
         if fine.noise
     }
     return Layer(values, set(values) - seen, noise, Plane(-(-n_rows // k), -(-n_cols // m), periodic))
+
+
+def is_above(value, threshold):
+    return threshold is None or value > threshold
 
 
 def discriminant(coarse, settings):

@@ -50,8 +50,13 @@ class Question(NamedTuple):
     def times(self, factor):
         """Return the same question in a smaller unit of energy."""
         scaled_rules = {
-            word: scaled(self.rules[word], factor)
-            for word in ("cell_threshold", "sum_threshold", *["seed_threshold"] * (not self.is_significance))
+            word: scaled(self.rules.get(word), factor)
+            for word in (
+                "cell_threshold",
+                "sum_threshold",
+                "pool_threshold",
+                *["seed_threshold"] * (not self.is_significance),
+            )
         }
         heights = ("min_seed_gap", "min_prominence", "neighbour_threshold")
         scaled_rules |= {word: scaled(self.rules[word], factor) for word in heights if not self.is_significance}
@@ -284,6 +289,7 @@ def questions(
         "sum_over": sum_over,
         "masked": draw(st.sampled_from(("absent", "zero"))),
     }
+    rules |= {} if coarsen == (1, 1) else {"pool_threshold": draw(perhaps(numbers))}
     rules |= {} if tie_rule == "drawn" else {"tie_rule": tie_rule}
     rules["pileup"] = draw(pileups(rules, n_towers, periodic, phi_rings=phi_rings))
     if rules["pileup"]:
