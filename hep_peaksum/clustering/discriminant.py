@@ -68,7 +68,7 @@ def discriminant(cells: Cells, settings: PeakSumSettings) -> Cells:
     if settings.quantity == "significance":
         sums = sums / seed_noise(cells, settings)  # a noise of zero was refused
     if not settings.partial_seed_windows:
-        has_value = has_value & _has_whole_window(offsets, sums.shape, periodic)
+        has_value = has_value & has_whole_window(offsets, sums.shape, periodic)
     return replace(cells, source=np.where(has_value, sums, np.asarray(absent(sums.dtype), sums.dtype)))
 
 
@@ -100,7 +100,7 @@ def window_map(cells: Array, offsets: Sequence[Offset], periodic: Periodic) -> A
     return total
 
 
-def _has_whole_window(offsets: Sequence[Offset], shape: Sequence[int], periodic: Periodic) -> Array:
+def has_whole_window(offsets: Sequence[Offset], shape: Sequence[int], periodic: Periodic) -> Array:
     """Return for which cells, shape (row, col), no offset leads beyond an edge."""
     ones = np.ones((1, *shape[1:]), np.int64)
     return np.asarray(window_map(ones, offsets, periodic)[0] == len(offsets))

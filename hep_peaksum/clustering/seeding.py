@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hep_peaksum.clustering.discriminant import Cells, exists, seed_noise
+from hep_peaksum.clustering.discriminant import Cells, exists, has_whole_window, seed_noise
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, Peaks, Rule, Search, absent, accumulator, get_kernel
@@ -111,12 +111,23 @@ def accepted_seeds(peaks: Peaks, searched: Cells, settings: PeakSumSettings) -> 
     """
     if searched.mask is not None:
         peaks = peaks.take(~searched.mask[peaks.event, peaks.row, peaks.col])
+    if not settings.partial_search_windows:
+        peaks = peaks.take(may_seed(searched, settings)[peaks.row, peaks.col])
     if in_sigmas(settings.seed_threshold) is not None and settings.quantity == "energy":
         index = (peaks.event, peaks.row, peaks.col)
         peaks = peaks.take(passes_seed_threshold(peaks.seed, index, searched, settings))
     for offsets in exclusion_windows(settings):
         peaks = peaks.take(_greedily_accepted(peaks, offsets, searched.grid, settings))
     return peaks
+
+
+def may_seed(searched: Cells, settings: PeakSumSettings) -> Array:
+    """Return which cells, shape (row, col), may be seeds: none at an edge unless windows may be partial."""
+    plane = (1, *searched.source.shape[1:])
+    if settings.partial_search_windows:
+        return np.ones(plane[1:], bool)
+    offsets = [(cell.row, cell.col) for cell in settings.search_cells()]
+    return has_whole_window([(0, 0), *offsets], plane, searched.grid.periodic)
 
 
 def exclusion_windows(settings: PeakSumSettings) -> list[Collection[Offset]]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cuts
-from hep_peaksum.clustering.seeding import exclusion_windows, order_by_height
+from hep_peaksum.clustering.seeding import exclusion_windows, may_seed, order_by_height
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array, SearchCell, absent
@@ -39,7 +39,8 @@ class Explanation(NamedTuple):
 
     `value` is the discriminant, which is compared. `removed_by` is the higher seed that excludes this one under
     a greedy rule or `suppress`; `dropped_by` names the cuts that the cluster of a seed fails. `neighbours` are
-    all cells that it was compared with, `beaten_by` those that beat it.
+    all cells that it was compared with, `beaten_by` those that beat it. `excluded_by` says why it is no
+    candidate, whatever its neighbours are.
     """
 
     row: int
@@ -52,6 +53,7 @@ class Explanation(NamedTuple):
     removed_by: tuple[int, int] | None = None
     dropped_by: tuple[str, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
+    excluded_by: str | None = None
 
     @property
     def deciding(self) -> Neighbour | None:
@@ -62,7 +64,7 @@ class Explanation(NamedTuple):
     def is_seed(self) -> bool:
         """Whether the cell is a seed."""
         no_rival = not self.beaten_by and self.removed_by is None
-        return self.passes_threshold and no_rival and not self.is_masked
+        return self.passes_threshold and no_rival and not self.is_masked and self.excluded_by is None
 
     def __str__(self) -> str:
         if self.is_masked:
@@ -72,7 +74,8 @@ class Explanation(NamedTuple):
             verdict = f"it passes {self.threshold} and beats all other cells of its search window"
             dropped = [f"its cluster is dropped by {cut}" for cut in self.dropped_by]
             return f"{begin}: a seed; " + "; ".join([verdict, *dropped])
-        reasons = [] if self.passes_threshold else [f"it does not pass {self.threshold}"]
+        reasons = [] if self.excluded_by is None else [self.excluded_by]
+        reasons += [] if self.passes_threshold else [f"it does not pass {self.threshold}"]
         if self.beaten_by:
             others = len(self.beaten_by) - 1
             reasons.append(f"{self.deciding}" + f" (it is beaten by {others} more)" * (others > 0))
@@ -123,7 +126,8 @@ def explain(
     beaten_by = tuple(neighbour for neighbour in neighbours if not _beats(value, neighbour))
     is_peak = (context.peaks.row == row) & (context.peaks.col == col)
     passes_threshold = bool(is_peak.any()) or context.passes_seed_threshold(row, col)
-    may_be_removed = passes_threshold and not beaten_by and not is_peak.any()
+    excluded_by = _exclusion(context, row, col, settings)
+    may_be_removed = passes_threshold and not beaten_by and not is_peak.any() and excluded_by is None
     return Explanation(
         row=row,
         col=col,
@@ -137,7 +141,15 @@ def explain(
             cut for cut, passed in cuts(context).items() if is_peak.any() and not passed[is_peak][0]
         ),
         neighbours=neighbours,
+        excluded_by=excluded_by,
     )
+
+
+def _exclusion(context: PeakContext, row: int, col: int, settings: PeakSumSettings) -> str | None:
+    """Return why a cell is no candidate, or None."""
+    if not may_seed(context.searched, settings)[row, col]:
+        return "its search window reaches beyond an edge"
+    return None
 
 
 def _neighbours(context: PeakContext, row: int, col: int, settings: PeakSumSettings) -> tuple[Neighbour, ...]:

@@ -159,7 +159,7 @@ def pileup_in_words(estimate: Pileup, settings: PeakSumSettings) -> str:
     n_cells = len(settings.sum_cells())
     beyond = {
         "zero": "cells beyond an edge count as 0",
-        "strip": "a strip partly beyond an edge counts as 0",
+        "strip": "cells beyond an edge count as 0, as does a strip that is not wholly before its edge",
         "existing": "cells beyond an edge do not count",
     }[estimate.edge]
     if estimate.has_strips:
@@ -215,7 +215,10 @@ def _seeds_in_words(s: PeakSumSettings) -> list[tuple[str, str]]:
     tie = f"{s.tie_rule}: {TIE_RULES[s.tie_rule].meaning}"
     if s.is_greedy:
         tie += f"; of equal ones the {'lower' if s.greedy_ties == 'first' else 'higher'} (row, col) first"
-    return [("seed threshold", f"{s.seed_comparison} {s.seed_threshold}{sigma}"), ("tie rule", tie)]
+    lines = [("seed threshold", f"{s.seed_comparison} {s.seed_threshold}{sigma}"), ("tie rule", tie)]
+    if not s.partial_search_windows:
+        lines.append(("edges", "a cell whose search window reaches beyond an edge is no seed"))
+    return lines
 
 
 def _sums_in_words(s: PeakSumSettings) -> list[tuple[str, str]]:

@@ -65,6 +65,12 @@ class PeakSumSettings(FrozenModel):
         description="Whether a seed window may reach beyond an edge. If not, cells along the edge are no "
         "candidates.",
     )
+    partial_search_windows: bool = Field(
+        True,
+        strict=True,
+        description="Whether a search window may reach beyond an edge. If not, cells along the edge are no "
+        "seeds, but still compared.",
+    )
     quantity: Literal["energy", "significance"] = Field(
         "energy",
         description="Quantity that is compared: energy, or significance (energy over noise). With "

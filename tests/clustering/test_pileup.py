@@ -115,7 +115,7 @@ def flat(shape, seed, height=10, level=2):
     )
 
 
-IN_THE_MIDDLE, AT_THE_EDGE, IN_THE_CORNER = (5, 5), (0, 5), (0, 0)
+IN_THE_MIDDLE, NEAR_THE_EDGE, AT_THE_EDGE, IN_THE_CORNER = (5, 5), (2, 5), (0, 5), (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,22 @@ IN_THE_MIDDLE, AT_THE_EDGE, IN_THE_CORNER = (5, 5), (0, 5), (0, 0)
             {"kind": "chunky_donut", "depth": 1, "edge": "strip"},
             AT_THE_EDGE,
             COLS,
-            0,
-            id="strips_cut_by_the_edge_count_nothing",
+            0 + 4 + 4,
+            id="strips_across_the_edge_count_partly",
+        ),
+        pytest.param(
+            {"kind": "chunky_donut", "depth": 2},
+            NEAR_THE_EDGE,
+            COLS,
+            (6 + 12 + 12) * 9 / 18,
+            id="a_strip_partly_beyond_the_edge_counts_partly",
+        ),
+        pytest.param(
+            {"kind": "chunky_donut", "depth": 2, "edge": "strip"},
+            NEAR_THE_EDGE,
+            COLS,
+            (0 + 12 + 12) * 9 / 18,
+            id="a_strip_partly_beyond_the_edge_counts_nothing",
         ),
         pytest.param(
             {"kind": "chunky_donut", "depth": 1, "edge": "strip"},
@@ -156,7 +170,11 @@ IN_THE_MIDDLE, AT_THE_EDGE, IN_THE_CORNER = (5, 5), (0, 5), (0, 0)
         pytest.param("donut", IN_THE_MIDDLE, COLS, pytest.approx(4 * 12 / 9 * 3), id="four_times_two_strips"),
         pytest.param("donut", AT_THE_EDGE, COLS, pytest.approx(4 * 8 / 9 * 3), id="the_middle_two_at_the_edge"),
         pytest.param(
-            {"kind": "donut", "edge": "strip"}, AT_THE_EDGE, COLS, 0, id="the_middle_two_are_cut_by_the_edge"
+            {"kind": "donut", "edge": "strip"},
+            AT_THE_EDGE,
+            COLS,
+            pytest.approx(4 * (4 + 4) / 9 * 3),
+            id="the_middle_two_run_across_the_edge",
         ),
         pytest.param("phi_ring", IN_THE_MIDDLE, COLS, (3 * 11 * 2 + 8) * 9 // 33, id="the_rings_of_all_phi"),
         pytest.param(
@@ -206,7 +224,8 @@ def test_even_pileup_under_a_shower(finder, estimate, seed, periodic, expected):
     name = estimate if isinstance(estimate, str) else estimate["kind"]
     rules = {"seed_threshold": 5, "pileup": (estimate,), "periodic": periodic}
     clusters = finder(flat((11, 11), seed), ("row", "col", "peak_sum", name, "net"), **rules)
-    total = {IN_THE_MIDDLE: 26, AT_THE_EDGE: 20 if not periodic[0] else 26, IN_THE_CORNER: 16}[seed]
+    at_the_edge = 20 if not periodic[0] else 26
+    total = {AT_THE_EDGE: at_the_edge, IN_THE_CORNER: 16}.get(seed, 26)
 
     assert clusters == [
         (*seed, total, expected, pytest.approx(total - getattr(expected, "expected", expected)))

@@ -156,3 +156,13 @@ def test_the_cells_that_beat_a_cell_are_those_of_the_definition(problem):
             why = explain(event, settings, grid, row=row, col=col)
             assert (why.row, why.col, why.value) == (row, col, cells[row][col])
             assert list(why.beaten_by) == expected
+
+
+def test_a_cell_at_an_edge_is_no_seed_where_windows_must_be_whole():
+    settings = PeakSumSettings(partial_search_windows=False)
+    cells = [[9, 0, 0], [0, 0, 0], [0, 0, 0]]
+    why = explain(cells, settings, row=0, col=0)
+    assert str(why) == "cell (row 0, col 0) holds 9: no seed; its search window reaches beyond an edge"
+    assert not why.is_seed
+    middle = explain(cells, settings, row=1, col=1)
+    assert "cell (row 0, col 0) holds 9, and the seed must be > it" in str(middle)

@@ -11,19 +11,23 @@ from published_oracle import (
     Plane,
     atlas_efex_egamma,
     atlas_l1_jet_roi,
+    chunky_donut,
     cms_l1_cluster,
     cms_l1_jet_energy,
     cms_phase2_gct_jet,
     cms_phase2_jet_energy,
+    donut,
     is_jfex_maximum,
     jfex_seeds,
     jfex_table,
     lhcb_allen_sums,
+    old_chunky_donut,
     square,
 )
 
 from hep_peaksum import Axis, Grid, find_clusters, preset, presets
 from hep_peaksum.library.presets import read_preset
+from hep_peaksum.settings.pileup import Pileup
 
 # 17 rows do not divide into towers of three; with 18 columns strips of pile-up have room on a closed axis.
 N_ROWS, N_COLS = 17, 18
@@ -172,6 +176,56 @@ def test_every_algorithm_has_clusters_in_the_test_grids(name, number, closed):
     clusters = expected(name, number, closed)
     assert sum(len(event) > 1 for event in clusters) > 10
     assert any(len(event) == 0 for event in clusters)
+
+
+# ------------------------------------------------------------------------------ other pile-up estimates of CMS
+
+
+@functools.cache
+def jets_with(**estimate):
+    """Return events of 40 rings, and the jets of the CMS preset in them with another estimate."""
+    random = np.random.default_rng(4)
+    cells = random.poisson(0.6, (12, 40, N_COLS)) * random.integers(1, 6, (12, 40, N_COLS))
+    settings = preset("cms-l1-jet")[0]
+    settings = type(settings)(**{**settings.model_dump(), "pileup": [{**estimate, "name": "under"}]})
+    grid = Grid(rows=Axis(n=40), cols=Axis(n=N_COLS, periodic=True), unit=0.5)
+    return cells.tolist(), find_clusters(cells, settings, grid, fields=["row", "col", "under"]).to_list()
+
+
+def test_strips_are_thrown_away_as_in_older_versions():
+    n_cut = 0
+    for event, jets in zip(*jets_with(kind="chunky_donut", edge="strip"), strict=True):
+        plane = Plane(event, True)
+        for jet in jets:
+            place = jet["row"], jet["col"]
+            assert jet["under"] == old_chunky_donut(plane, *place)
+            n_cut += jet["under"] != chunky_donut(plane, *place)
+    assert n_cut > 10
+
+
+def test_the_donut_is_the_published_one_but_for_the_five_rings_on_each_side_of_zero():
+    n_equal = n_other = 0
+    for event, jets in zip(*jets_with(kind="donut"), strict=True):
+        plane = Plane(event, True)
+        for jet in jets:
+            theirs = donut(plane, jet["row"], jet["col"])
+            if 15 <= jet["row"] <= 24:
+                n_other += jet["under"] != theirs
+            else:
+                assert jet["under"] == theirs
+                n_equal += 1
+    assert min(n_equal, n_other) > 10
+
+
+def test_the_donut_of_a_jet_in_the_third_ring_lacks_the_first_ring_of_the_other_side():
+    cells = np.zeros((1, 40, N_COLS), int)
+    seed = (22, 9)  # ring 3
+    cells[0, 19, [4, 14]] = 1  # ring -1, in both strips in phi
+    plane = Plane(cells.tolist()[0], True)
+    assert donut(plane, *seed) == 0
+    cells[0][seed] = 50
+    ours = clusters_of("cms-l1-jet", cells, True, ["donut"], pileup=(Pileup(kind="donut"),))
+    assert ours == [[{"donut": 4 * (1 + 0)}]]
 
 
 # ------------------------------------------------------------------------------------------- what a tie decides

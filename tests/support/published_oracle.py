@@ -113,6 +113,46 @@ def chunky_donut(plane, row, col):
     return first + second + third
 
 
+def old_chunky_donut(plane, row, col):
+    """Return the estimate of older versions: a strip in eta is thrown away if a ring of it does not exist."""
+    phi_up = phi_down = 0
+    eta = {1: 0, -1: 0}
+    for k in range(5, 8):
+        for d in range(-4, 5):
+            phi_up += plane(row + d, col + k)
+            phi_down += plane(row + d, col - k)
+        for side in eta:
+            for p in range(-4, 5):
+                if not 0 <= row + side * k < len(plane.cells):
+                    eta[side] = 0
+                    break
+                eta[side] += plane(row + side * k, col + p)
+    first, second, third, _ = sorted([phi_up, phi_down, *eta.values()])
+    return first + second + third
+
+
+def donut(plane, row, col):
+    """Return donutPUEstimate; rows are the rings -n to -1, 1 to n, and not every strip steps over 0."""
+    n = len(plane.cells) // 2
+
+    def tower(ieta, iphi):
+        return 0 if ieta == 0 or abs(ieta) > n else plane(ieta + n - (ieta > 0), iphi)
+
+    jet = row - n + (row >= n)
+    ring = [0] * 4
+    for ieta in range(jet - 4, jet + 5):
+        if abs(ieta) > n or abs(ieta) < 1:
+            continue
+        across = -1 if jet > 0 and ieta <= 0 else 1 if jet < 0 and ieta >= 0 else 0
+        ring[0] += tower(ieta + across, col + 5)
+        ring[1] += tower(ieta + across, col - 5)
+    for p in range(-4, 5):
+        ring[2] += tower(jet + 5, col + p)
+        ring[3] += tower(jet - 5, col + p)
+    ring.sort(reverse=True)
+    return 4 * (ring[1] + ring[2])
+
+
 def cms_l1_jet_energy(plane, row, col, raw):
     """Return the pile-up estimate and the energy of a jet, given its sum: saturated seeds are an exception."""
     if plane(row, col) in (509, 510, 511):  # kSatHcal, kSatEcal, kSatTower
@@ -458,11 +498,18 @@ def heatmap_nms(plane):
 
 
 def kornia_nms(plane):
-    return {
-        (r, c): None
-        for r, c in plane.places
-        if plane(r, c) > max(0, *(plane(r + d, c + p) for d, p in around(1)))
-    }
+    """NonMaximaSuppression2d: padded with copies of the edge, and a 0 in the centre of the kernel."""
+    n_rows, n_cols = len(plane.cells), len(plane.cells[0])
+    found = {}
+    for r, c in plane.places:
+        others = [0]
+        for d, p in around(1):
+            i = min(max(r + d, 0), n_rows - 1)
+            j = (c + p) % n_cols if plane.closed else min(max(c + p, 0), n_cols - 1)
+            others.append(plane.cells[i][j])
+        if plane(r, c) > max(others):
+            found[r, c] = None
+    return found
 
 
 def keras_3x3(plane):

@@ -29,6 +29,7 @@ DEFAULTS = {
     "sum_window": (3, 3),
     "seed_window": (1, 1),
     "partial_seed_windows": True,
+    "partial_search_windows": True,
     "quantity": "energy",
     "tie_rule": "first",
     "greedy_ties": "first",
@@ -171,6 +172,8 @@ def find_seeds(q, coarse, settings):
         place for place in q if place not in coarse.masked and passes_seed_threshold(q, place, coarse, settings)
     }
     search, window = read_window(settings.search_window), read_window(settings.sum_window)
+    if not settings.partial_search_windows:
+        candidates = {p for p in candidates if all(coarse.plane.at(p, offset) is not None for offset in search)}
     if settings.tie_rule != "greedy-residual":
         candidates = {place for place in candidates if is_maximum(q, place, search, coarse, settings)}
     if settings.tie_rule == "greedy":

@@ -265,6 +265,7 @@ def questions(
         "sum_window": draw(sum_windows(n_towers, periodic, gates=sum_over == "towers")),
         "seed_window": (1, 1) if seed_is_cell or draw(st.booleans()) else draw(windows(n_towers, periodic)),
         "partial_seed_windows": draw(st.booleans()),
+        "partial_search_windows": draw(st.integers(0, 4)) != 4,
         "quantity": "energy" if is_energy else draw(st.sampled_from(("energy", "significance"))),
         "greedy_ties": draw(st.sampled_from(("first", "last"))),
         "seed_threshold": draw(above_zero if draw(st.integers(0, 9)) else cuts),
