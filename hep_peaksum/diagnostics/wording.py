@@ -216,6 +216,11 @@ def _seeds_in_words(s: PeakSumSettings) -> list[tuple[str, str]]:
     if s.is_greedy:
         tie += f"; of equal ones the {'lower' if s.greedy_ties == 'first' else 'higher'} (row, col) first"
     lines = [("seed threshold", f"{s.seed_comparison} {s.seed_threshold}{sigma}"), ("tie rule", tie)]
+    if s.group is not None:
+        joined = "common edges" if s.group == "edges" else "common edges or corners"
+        seedless = "is dropped" if s.seedless_groups == "drop" else "has its highest cell as seed"
+        text = f"cells above the cell threshold, joined by {joined}; only cells of one group are compared"
+        lines.append(("groups", f"{text}; a group without a seed {seedless}"))
     if not s.partial_search_windows:
         lines.append(("edges", "a cell whose search window reaches beyond an edge is no seed"))
     return lines

@@ -82,6 +82,16 @@ class PeakSumSettings(FrozenModel):
         description="Equal cell that a greedy tie rule takes first: the one with the lowest (first) or the "
         "highest (last) (row, col).",
     )
+    group: Literal["edges", "corners"] | None = Field(
+        None,
+        description="How cells above the cell threshold are joined to groups: by common edges, or by corners, "
+        "too. Seeds are then sought among the cells of a group, and its clusters hold no others.",
+    )
+    seedless_groups: Literal["drop", "highest"] = Field(
+        "drop",
+        description="What becomes of a group without a seed: it is dropped, or its highest cell is a seed, of "
+        "equal ones as greedy_ties has it.",
+    )
     seed_threshold: Threshold = Field(
         0,
         description="Threshold on the seed. A bare number is in counts of the grid; '4 GeV' and '5 sigma' are "
@@ -281,6 +291,10 @@ class PeakSumSettings(FrozenModel):
                 f"seed_threshold {self.seed_threshold!r} is an energy, but quantity is significance: "
                 "give a number of sigma"
             )
+        if self.group is not None and self.cell_threshold is None:
+            yield f"group {self.group!r} beside no cell_threshold: say which cells are joined"
+        if self.group is None and self.seedless_groups != "drop":
+            yield f"seedless_groups {self.seedless_groups!r} beside no group: set group to 'edges' or 'corners'"
         if self.max_clusters is None and self.max_clusters_per != "event":
             yield f"max_clusters_per {self.max_clusters_per!r} beside no max_clusters: say how many stay"
         if self.saturated_net is not None and not self.saturated_seeds:
@@ -341,11 +355,12 @@ class PeakSumSettings(FrozenModel):
 
     @property
     def adds_whole_windows(self) -> bool:
-        """Whether every cell above one bound is added, whatever gates, sides, noise and other clusters are."""
+        """Whether every cell above one bound is added, whatever gates, sides, groups, noise, other clusters."""
         is_gated = any(cell.gate != NOT_GATED for cell in self.gated_sum_cells())
         has_one_bound = not self.cell_threshold_abs and in_sigmas(self.cell_threshold) is None
         is_shared = self.overlap in ("shared", "suppress") and not self.removes_cells
-        return has_one_bound and is_shared and not is_gated and self.keep_stronger_side is None
+        is_plain = not is_gated and self.keep_stronger_side is None and self.group is None
+        return has_one_bound and is_shared and is_plain
 
     def seed_cells(self) -> tuple[Offset, ...]:
         """Return the offsets (row, col) of the cells whose sum is compared, in row-major order."""

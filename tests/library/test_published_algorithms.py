@@ -22,6 +22,7 @@ from published_oracle import (
     jfex_table,
     lhcb_allen_sums,
     old_chunky_donut,
+    sphenix_bemc,
     square,
 )
 
@@ -343,6 +344,25 @@ def test_none_of_the_clusters_that_the_emulator_uses_is_near_ieta_41(name):
         used = {place: total for place, total in theirs.items() if 12 <= place[0] <= 67}
         assert {place: total for place, total in sums_by_place(ours).items() if 12 <= place[0] <= 67} == used
         assert len(used) > 50
+
+
+@CLOSED
+def test_towers_with_a_common_corner_alone_are_both_peaks_of_sphenix(closed):
+    cells = np.zeros((1, N_ROWS, N_COLS))
+    cells[0, 2, 3], cells[0, 3, 4] = 300, 400
+    assert list(sphenix_bemc(Plane(cells.tolist()[0], closed))) == [(2, 3), (3, 4)]
+    assert clusters_of("sphenix-bemc", cells, closed, ["row", "col"]) == [
+        [{"row": 2, "col": 3}, {"row": 3, "col": 4}]
+    ]
+
+
+def test_of_equal_towers_of_a_late_met_group_sphenix_may_take_another():
+    """The branch of column 4 begins first, but the other one comes first in the list of the original."""
+    cells = np.zeros((1, N_ROWS, N_COLS), int)
+    cells[0, 0:3, 4] = cells[0, 1:3, 0] = cells[0, 3, 0:5] = 100
+    cells[0, 0, 4] = cells[0, 1, 0] = 150
+    assert list(sphenix_bemc(Plane(cells.tolist()[0], False))) == [(1, 0)]
+    assert clusters_of("sphenix-bemc", cells, False, ["row", "col"]) == [[{"row": 0, "col": 4}]]
 
 
 @pytest.mark.slow

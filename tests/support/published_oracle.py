@@ -455,19 +455,56 @@ def belle2_ecl(plane):
     return found
 
 
+def sphenix_clusters(plane):
+    """BEmcRec::FindClusters: runs of towers in a row, glued to those of the row before by common edges.
+
+    A list of [channel, energy] for each cluster, the channel being iy * Nx + ix.
+    """
+    n_x = len(plane.cells[0])
+    hits = [[r * n_x + c, plane(r, c)] for r, c in plane.places if plane(r, c) > 20]
+    clusters = []  # in the order in which they end
+    for k, hit in enumerate(hits):
+        if k and hit[0] - hits[k - 1][0] == 1 and hit[0] % n_x:
+            clusters[-1].append(hit)
+            continue
+        clusters.append([hit])
+    runs, clusters = clusters, []
+    for run in runs:
+        begin, end = run[0][0], run[-1][0]
+        others, glued = [], []
+        for cluster in clusters:
+            touches = any(begin <= ich + n_x <= end for ich, _ in cluster)
+            if plane.closed and end % n_x == n_x - 1:
+                touches |= any(end - ich == n_x - 1 for ich, _ in cluster)
+            (glued if touches else others).append(cluster)
+        clusters = [*others, [hit for cluster in [*glued, run] for hit in cluster]]
+    return clusters
+
+
 def sphenix_bemc(plane):
-    """BEmcCluster::GetSubClusters: channels are iy * Nx + ix, x is phi."""
+    """BEmcCluster::GetSubClusters: the maxima of a cluster, or its highest tower (GetMaxTower)."""
     n_x, found = len(plane.cells[0]), {}
-    for iy, ix in plane.places:
-        is_peak = plane(iy, ix) > 200
-        for d, p in around(1):
-            place = plane.at(iy + d, ix + p)
-            if place is None:
-                continue
-            is_later = place[0] * n_x + place[1] > iy * n_x + ix
-            is_peak &= not (plane(*place) >= plane(iy, ix) if is_later else plane(*place) > plane(iy, ix))
-        if is_peak:
-            found[iy, ix] = None
+
+    def distance(first, second):
+        apart = abs(first % n_x - second % n_x)
+        return min(apart, n_x - apart) if plane.closed else apart
+
+    for cluster in sphenix_clusters(plane):
+        peaks = []
+        for ich, energy in cluster:
+            rivals = [
+                (other, e)
+                for other, e in cluster
+                if other != ich and abs(other // n_x - ich // n_x) <= 1 and distance(ich, other) <= 1
+            ]
+            if energy > 200 and not any(e >= energy if other > ich else e > energy for other, e in rivals):
+                peaks.append(ich)
+        if not peaks:
+            highest = 0
+            for ich, energy in cluster:
+                if energy > highest:
+                    highest, peaks = energy, [ich]
+        found |= {divmod(ich, n_x): None for ich in peaks}
     return found
 
 

@@ -33,6 +33,8 @@ DEFAULTS = {
     "quantity": "energy",
     "tie_rule": "first",
     "greedy_ties": "first",
+    "group": None,
+    "seedless_groups": "drop",
     "seed_threshold": 0,
     "seed_comparison": ">",
     "cell_threshold": None,
@@ -82,8 +84,9 @@ def find_clusters(grid, *, noise=None, mask=None, periodic=(False, False), satur
     )
     coarse = towers(fine, settings)
     q = discriminant(coarse, settings)
-    seeds = find_seeds(q, coarse, settings)
-    claims = {seed: added_cells(seed, fine, coarse, settings) for seed in seeds}
+    groups = groups_of(coarse, settings)
+    seeds = find_seeds(q, coarse, groups, settings)
+    claims = {seed: added_cells(seed, fine, coarse, groups, settings) for seed in seeds}
     clusters = [
         fields_of(seed, shares, q, fine, coarse, settings, saturated, axes)
         for seed, shares in share(claims, q, coarse.plane, settings).items()
@@ -166,23 +169,49 @@ def passes(value, threshold, comparison, noise=1.0):
     return value > threshold if comparison == ">" else value >= threshold
 
 
-def find_seeds(q, coarse, settings):
+def groups_of(coarse, settings):
+    """Return the group of every cell: a name that joined cells share, None without groups or outside them."""
+    if settings.group is None:
+        return dict.fromkeys(coarse.cells, "one")
+    steps = {"edges": [(0, 1), (1, 0), (0, -1), (-1, 0)], "corners": square(3)}[settings.group]
+    groups = dict.fromkeys(coarse.cells)
+    for first in coarse.cells:
+        if groups[first] is not None or not passes_cell_threshold(first, coarse, settings):
+            continue
+        to_visit = [first]
+        while to_visit:
+            here = to_visit.pop()
+            groups[here] = first
+            beside = coarse.around(here, steps).values()
+            to_visit += [p for p in beside if groups[p] is None and passes_cell_threshold(p, coarse, settings)]
+    return groups
+
+
+def find_seeds(q, coarse, groups, settings):
     """Return the places of the seeds, in the order of (row, col)."""
-    candidates = {
-        place for place in q if place not in coarse.masked and passes_seed_threshold(q, place, coarse, settings)
-    }
     search, window = read_window(settings.search_window), read_window(settings.sum_window)
+    allowed = {place for place in q if place not in coarse.masked and groups[place] is not None}
     if not settings.partial_search_windows:
-        candidates = {p for p in candidates if all(coarse.plane.at(p, offset) is not None for offset in search)}
+        allowed = {p for p in allowed if all(coarse.plane.at(p, offset) is not None for offset in search)}
+    candidates = {place for place in allowed if passes_seed_threshold(q, place, coarse, settings)}
     if settings.tie_rule != "greedy-residual":
-        candidates = {place for place in candidates if is_maximum(q, place, search, coarse, settings)}
-    if settings.tie_rule == "greedy":
-        candidates = greedily_accepted(candidates, search, q, coarse.plane, settings)
-    elif settings.tie_rule == "greedy-residual":
-        candidates = greedily_accepted(candidates, {**search, **window}, q, coarse.plane, settings)
-    if settings.overlap == "suppress":
-        candidates = greedily_accepted(candidates, window, q, coarse.plane, settings)
-    return sorted(candidates)
+        candidates = {place for place in candidates if is_maximum(q, place, search, coarse, groups, settings)}
+    if settings.seedless_groups == "highest":
+        with_seed = {groups[place] for place in candidates}
+        for group in {groups[place] for place in allowed} - with_seed:
+            members = [place for place in allowed if groups[place] == group]
+            candidates.add(in_order(members, q, settings)[0])
+    seeds = []
+    for group in {groups[place] for place in candidates}:
+        inside = {place for place in candidates if groups[place] == group}
+        if settings.tie_rule == "greedy":
+            inside = greedily_accepted(inside, search, q, coarse.plane, settings)
+        elif settings.tie_rule == "greedy-residual":
+            inside = greedily_accepted(inside, {**search, **window}, q, coarse.plane, settings)
+        if settings.overlap == "suppress":
+            inside = greedily_accepted(inside, window, q, coarse.plane, settings)
+        seeds += inside
+    return sorted(seeds)
 
 
 def passes_seed_threshold(q, place, coarse, settings):
@@ -192,13 +221,13 @@ def passes_seed_threshold(q, place, coarse, settings):
     return passes(q[place], settings.seed_threshold, settings.seed_comparison, noise)
 
 
-def is_maximum(q, place, search, coarse, settings):
-    """Return whether a cell beats every other cell of its search window."""
+def is_maximum(q, place, search, coarse, groups, settings):
+    """Return whether a cell beats every other cell of its search window, if it is of the same group."""
     drawn = isinstance(settings.search_window, str) and set(settings.search_window) & set(">=")
     rule = "drawn" if drawn else "all" if settings.tie_rule == "greedy" else settings.tie_rule
     for offset, mark in search.items():
         other = coarse.plane.at(place, offset)
-        if mark == "o" or other not in q:
+        if mark == "o" or other not in q or groups[other] != groups[place]:
             continue
         if q[other] > q[place] or (q[other] == q[place] and is_strict(rule, mark, place, other, offset)):
             return False
@@ -233,8 +262,8 @@ def added_layer(fine, coarse, settings):
     return fine if settings.sum_over == "cells" else coarse
 
 
-def added_cells(seed, fine, coarse, settings):
-    """Return {offset: claim} of the cells of the sum window that are added, row-major."""
+def added_cells(seed, fine, coarse, groups, settings):
+    """Return {offset: claim} of the cells of the sum window, and of the group, that are added, row-major."""
     marks, layer = read_window(settings.sum_window), added_layer(fine, coarse, settings)
     k, m = settings.coarsen if settings.sum_over == "cells" else (1, 1)
     distance = {(d * k + i, p * m + j): (d, p) for d, p in marks for i in range(k) for j in range(m)}
@@ -242,6 +271,9 @@ def added_cells(seed, fine, coarse, settings):
 
     def is_added(offset):
         if offset not in places or not passes_cell_threshold(places[offset], layer, settings):
+            return False
+        row, col = places[offset]
+        if groups[row // k, col // m] != groups[seed]:
             return False
         is_gated = marks[distance[offset]] == "g"
         return is_added(one_step_inside(offset)) if is_gated else True

@@ -290,6 +290,9 @@ def questions(
         "sum_over": sum_over,
         "masked": draw(st.sampled_from(("absent", "zero"))),
     }
+    if rules["cell_threshold"] is not None and draw(st.integers(0, 2)) == 2:
+        rules["group"] = draw(st.sampled_from(("edges", "corners")))
+        rules["seedless_groups"] = draw(st.sampled_from(("drop", "highest")))
     rules |= {} if coarsen == (1, 1) else {"pool_threshold": draw(perhaps(numbers))}
     rules |= {} if tie_rule == "drawn" else {"tie_rule": tie_rule}
     rules["pileup"] = draw(pileups(rules, n_towers, periodic, phi_rings=phi_rings))
@@ -357,6 +360,7 @@ def sharing_questions(draw):
         "pileup": (),
         "subtract": None,
     }
+    rules |= {} if rules["cell_threshold"] is not None else {"group": None, "seedless_groups": "drop"}
     corner = question.given(**rules).arrays(lambda array: array[..., : shape[0], : shape[1]])
     return corner._replace(mask=None, axes=(None, None), fields=("row", "col", "peak_sum"))
 
