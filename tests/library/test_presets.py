@@ -75,7 +75,8 @@ def test_presets_are_listed_in_the_order_of_their_names():
 @pytest.mark.parametrize("unknown", ["cms-l1-jets", "", "../settings", "cms-l1-jet.yaml"])
 def test_an_unknown_preset_is_refused_and_the_known_ones_are_listed(unknown):
     with pytest.raises(
-        ValueError, match=rf"^no preset is called {unknown!r}: there are alice-emcal-nxn, alice-tpc, atlas-"
+        ValueError,
+        match=rf"^no preset is called {unknown!r}: there are alice-emcal-nxn, alice-phos, alice-tpc, ",
     ):
         preset(unknown)
 
