@@ -33,12 +33,11 @@ def estimate_pileup(context: PeakContext, estimate: Pileup) -> Array:
 
 
 def has_saturated_seed(context: PeakContext) -> Array:
-    """Return which seeds are one of `saturated_seeds`, compared in the type of the cells."""
-    codes = np.asarray(context.settings.saturated_seeds, context.searched.dtype)
-    seed = context.peaks.seed
+    """Return which seeds are one of `saturated_seeds`, fractions compared in the type of the cells."""
+    codes, dtype, seed = context.settings.saturated_seeds, context.searched.dtype, context.peaks.seed
     if not context.settings.seed_is_cell:
         seed = context.searched_cells[context.peaks.event, context.peaks.row, context.peaks.col]
-    return np.isin(seed, codes)
+    return np.isin(seed, np.asarray(codes, dtype) if dtype.kind == "f" else codes)
 
 
 def window_box(settings: PeakSumSettings) -> Box:

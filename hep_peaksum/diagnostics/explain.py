@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum.clustering.find import find_peaks
-from hep_peaksum.clustering.records import cuts
+from hep_peaksum.clustering.records import cuts, selected
 from hep_peaksum.clustering.seeding import exclusion_windows, group_of, may_seed, order_by_height
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.geometry.grid import Grid
@@ -142,13 +142,23 @@ def explain(
         beaten_by=beaten_by,
         is_masked=context.is_absent(row, col),
         removed_by=_remover(context, row, col, settings) if may_be_removed else None,
-        dropped_by=tuple(
-            cut for cut, passed in cuts(context).items() if is_peak.any() and not passed[is_peak][0]
-        ),
+        dropped_by=_dropping_cuts(context, is_peak),
         neighbours=neighbours,
         excluded_by=excluded_by,
         leads_seedless_group=bool(is_peak.any()) and (bool(beaten_by) or not passes_threshold),
     )
+
+
+def _dropping_cuts(context: PeakContext, is_peak: Array) -> tuple[str, ...]:
+    """Return the cuts that drop the cluster of a seed, or that it is not among the leading ones."""
+    if not is_peak.any():
+        return ()
+    dropping = tuple(cut for cut, passed in cuts(context).items() if not passed[is_peak][0])
+    settings = context.settings
+    if not dropping and int(np.argmax(is_peak)) not in selected(context):
+        where = f"per {settings.max_clusters_per}" if settings.max_clusters_per != "event" else "of the event"
+        dropping = (f"max_clusters {settings.max_clusters} {where}, by {settings.max_clusters_by}",)
+    return dropping
 
 
 def _exclusion(context: PeakContext, row: int, col: int, settings: PeakSumSettings) -> str | None:

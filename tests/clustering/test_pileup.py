@@ -310,3 +310,33 @@ def test_existing_rings_at_an_edge_leave_out_the_existing_part_of_the_cluster(ke
     settings = PeakSumSettings(pileup=(ring,), seed_threshold=8, kernel=kernel)
     grid = Grid(rows=Axis(n=3), cols=Axis(n=7, periodic=True))
     assert find_clusters(cells, settings, grid).phi_ring.to_list() == [[2 * 9]]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "seed", "codes", "is_saturated"),
+    [
+        ("int16", 511, (511,), True),
+        ("int16", 511, (70_000, 510), False),  # 70 000 does not fit into the cells
+        ("int16", 2, (2.5,), False),
+        ("float32", 1638.3, (1638.3,), True),
+        ("float64", 1638.3, (1638.3,), True),
+        ("float32", 1638.5, (1638.3,), False),
+    ],
+)
+def test_seeds_that_stand_for_an_overflow_have_no_pileup(dtype, seed, codes, is_saturated):
+    cells = np.ones((1, 9, 9), dtype)
+    cells[0, 4, 4] = seed
+    settings = PeakSumSettings(
+        seed_threshold=1, pileup=["donut"], saturated_seeds=codes, saturated_net=9, search_window=(3, 3)
+    )
+    (cluster,) = find_clusters(cells, settings, fields=["donut", "net"]).to_list()[0]
+    assert (cluster["donut"] == 0, cluster["net"] == 9) == (is_saturated, is_saturated)
+
+
+def test_without_another_number_the_net_of_a_saturated_seed_is_its_sum():
+    cells = np.ones((1, 9, 9), int)
+    cells[0, 4, 4] = 5
+    settings = PeakSumSettings(seed_threshold=1, pileup=["donut"], saturated_seeds=[5])
+    assert find_clusters(cells, settings, fields=["peak_sum", "net"]).to_list() == [
+        [{"peak_sum": 13, "net": 13}]
+    ]

@@ -226,3 +226,23 @@ def test_in_groups_too_a_cell_is_a_seed_if_it_is_explained_so(tie_rule, more):
         assert explained == seeds
         n_seeds += len(seeds)
     assert n_seeds > 15
+
+
+@pytest.mark.parametrize(
+    ("rules", "text"),
+    [
+        ({"max_clusters": 2}, None),
+        ({"max_clusters": 1}, "its cluster is dropped by max_clusters 1 of the event, by sum"),
+        ({"max_clusters": 1, "max_clusters_by": "seed"}, None),
+        (
+            {"max_clusters": 1, "max_clusters_by": "seed", "max_clusters_per": "half"},
+            "its cluster is dropped by max_clusters 1 per half, by seed",
+        ),
+    ],
+)
+def test_a_seed_that_is_not_among_the_leading_is_explained(rules, text):
+    grid = Grid(rows=Axis(n=1), cols=Axis(n=7), regions={"half": "......a"})
+    settings = PeakSumSettings(search_window=(1, 3), sum_window=(1, 3), **rules)
+    why = str(explain([[6, 0, 0, 0, 4, 5, 4]], settings, grid, row=0, col=0))
+    assert why.startswith("cell (row 0, col 0) holds 6: a seed; ")
+    assert why.endswith("beats all other cells of its search window" if text is None else text)

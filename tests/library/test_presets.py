@@ -97,6 +97,10 @@ def test_an_unknown_preset_is_refused_and_the_known_ones_are_listed(unknown):
         ("Anti-kT", "nearest pair", "fastjet"),
         ("antikt", "nearest pair", "the preset cms-l1-jet"),
         ("ak4", "nearest pair", "fastjet"),
+        ("Belle2 TRG", "hit patterns", "the preset belle2-ecl"),
+        ("mu2e", "in no fixed order", "group edges"),
+        ("star-fms", "ratio", "min_seed_gap"),
+        ("NA62", "not public", "the preset crystal-3x3"),
     ],
 )
 def test_an_algorithm_that_one_grid_cannot_give_is_refused_with_an_alternative(wanted, why, instead):

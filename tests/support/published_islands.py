@@ -188,3 +188,19 @@ def padme_ecal(plane):
                 crystals.append((d, p))
         found[seed] = plane.total(*seed, sorted(crystals))
     return found
+
+
+def clas12_ftcal(plane):
+    """FTCALReconstruction: of equal hits the sort has the later one first; the first hit of every cluster."""
+    hits, clusters = [place for place in plane.places if plane(*place) > 0], []
+    hits.reverse()
+    hits.sort(key=lambda place: -plane(*place))
+    for hit in hits:
+        near = beside(plane, hit)
+        for cluster in clusters:
+            if near & set(cluster):
+                cluster.append(hit)
+                break
+        else:
+            clusters.append([hit])
+    return {cluster[0]: None for cluster in clusters}
