@@ -88,4 +88,4 @@ def test_presets_are_listed_and_shown(cli):
 def test_an_unknown_preset_is_one_line(cli):
     status, _, err = cli("presets", "atlas")
     assert status == 1
-    assert complaints(err)[0].startswith("no preset is called 'atlas': there are alice-emcal-nxn, alice-tpc, ")
+    assert complaints(err)[0].startswith("no preset is called 'atlas': there are alice-emcal-nxn, alice-phos, ")

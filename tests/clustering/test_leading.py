@@ -56,7 +56,7 @@ def test_windows_reach_into_other_regions():
 
 
 def test_a_tower_lies_in_the_region_of_its_first_cell():
-    regions = {"card": "aaab"}
+    regions = {"card": "abab"}
     rules = {"coarsen": [1, 2], "sum_window": (1, 1), "max_clusters": 1, "max_clusters_per": "card"}
     assert in_line([1, 1, 1, 2], **rules, regions=regions) == [(1, 3)]
 

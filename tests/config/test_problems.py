@@ -114,7 +114,7 @@ WRONG = {
     # what is not there
     "unknown_preset": (
         "clusters.Jet.preset=cms-jet",
-        "clusters.Jet.preset: no preset is called 'cms-jet': there are alice-emcal-nxn, alice-tpc",
+        "clusters.Jet.preset: no preset is called 'cms-jet': there are alice-emcal-nxn, alice-phos",
     ),
     "unknown_geometry": (
         "grids.calo.geometry=cms",
