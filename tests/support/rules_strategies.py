@@ -347,6 +347,9 @@ def sharing_questions(draw):
     rules = {
         "sum_window": draw(windows(shape, question.periodic)),
         "coarsen": (1, 1),
+        "pool_threshold": None,
+        "group": None,
+        "seedless_groups": "drop",
         "allow_partial_towers": False,
         "keep_stronger_side": None,
         "cell_threshold": draw(perhaps(st.sampled_from(THRESHOLDS))),
@@ -360,7 +363,6 @@ def sharing_questions(draw):
         "pileup": (),
         "subtract": None,
     }
-    rules |= {} if rules["cell_threshold"] is not None else {"group": None, "seedless_groups": "drop"}
     corner = question.given(**rules).arrays(lambda array: array[..., : shape[0], : shape[1]])
     return corner._replace(mask=None, axes=(None, None), fields=("row", "col", "peak_sum"))
 
