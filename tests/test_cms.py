@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import uproot
 from places import CONFIGS
-from published_oracle import chunky_donut, cms_l1_jet
+from published_cms import chunky_donut, cms_l1_jet
 from trigger_loops import maxima, planes
 
 from hep_peaksum import find_clusters, from_hits, preset

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import uproot
 from places import CONFIGS
-from published_oracle import chunky_donut, cms_l1_cluster, cms_l1_jet
+from published_cms import chunky_donut, cms_l1_cluster, cms_l1_jet
 from trigger_loops import planes
 
 from hep_peaksum.config.load import load_config

@@ -9,9 +9,12 @@ from places import DOCS
 from hep_peaksum import Axis, Grid, PeakSumSettings
 from hep_peaksum.clustering.fields import check_fields
 from hep_peaksum.config.sections import RunOptions
+from hep_peaksum.library.presets import presets, read_preset
 from hep_peaksum.settings.pileup import EDGES, Pileup
 
-RULES, RUNNING = ((DOCS / page).read_text(encoding="utf-8") for page in ("rules.md", "running.md"))
+RULES, RUNNING, PRESETS = (
+    (DOCS / page).read_text(encoding="utf-8") for page in ("rules.md", "running.md", "presets.md")
+)
 BLOCKS = re.findall(r"```yaml\n(.*?)```", RULES, flags=re.DOTALL)
 GRID = Grid(
     rows=Axis(name="eta", bins=24, start=-3, stop=3),
@@ -46,3 +49,15 @@ def test_every_key_of_running_is_in_the_table_with_its_default(key):
     (line,) = (line for line in RUNNING.splitlines() if line.startswith(f"| `{key}`"))
     usual = RunOptions.model_fields[key].default
     assert line.split("|")[2].strip(" `") == ("" if usual is None else str(usual))
+
+
+def test_the_table_of_presets_has_each_with_what_it_reproduces_and_its_title():
+    rows = [line for line in PRESETS.splitlines() if line.startswith("| `")]
+    contents = {name: read_preset(name) for name in presets()}
+    assert rows == [f"| `{name}` | {each.reproduces} | {each.title} |" for name, each in contents.items()]
+
+
+def test_the_hexagon_of_the_page_is_that_of_the_preset():
+    (block,) = re.findall(r"```yaml\n(.*?)```", PRESETS, flags=re.DOTALL)
+    settings = PeakSumSettings(**yaml.safe_load(block))
+    assert settings == PeakSumSettings(**read_preset("hexagon-7").settings)

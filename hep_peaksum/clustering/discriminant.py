@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,13 @@ from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, Periodic, absent, accumulator
 from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.settings.thresholds import passes
+
+# Steps from a cell to half of the cells that it is joined with; from the others the steps lead to it.
+JOINS: dict[str, tuple[Offset, ...]] = {
+    "edges": ((0, 1), (1, 0)),
+    "corners": ((0, 1), (1, 0), (1, 1), (1, -1)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +33,7 @@ class Cells:
     `source` is an array (event, row, col) of floats or signed integers, or the hits that fill one. `mask` and
     `noise` have that shape; a masked cell holds `absent` or 0. `layers`, shape (event, layer, row, col), add up
     to the cells. Layers that are searched separately are events of their own, `n_separate_layers` per event.
+    `groups` are the numbers of the groups in which seeds are sought, 0 for a cell of none.
     """
 
     source: Array | Hits
@@ -33,11 +42,17 @@ class Cells:
     noise: Array | None = None
     layers: Array | None = None
     n_separate_layers: int = 1
+    groups: Array | None = None
 
     @cached_property
     def values(self) -> Array:
         """The cells as float32, float64 or int64, which holds their sums; built from hits on first use."""
         return self.source.dense() if isinstance(self.source, Hits) else _widen(self.source)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type in which the cells were given."""
+        return self.source.value.dtype if isinstance(self.source, Hits) else self.source.dtype
 
 
 def _widen(cells: Array) -> Array:
@@ -61,8 +76,57 @@ def discriminant(cells: Cells, settings: PeakSumSettings) -> Cells:
     if settings.quantity == "significance":
         sums = sums / seed_noise(cells, settings)  # a noise of zero was refused
     if not settings.partial_seed_windows:
-        has_value = has_value & _has_whole_window(offsets, sums.shape, periodic)
+        has_value = has_value & has_whole_window(offsets, sums.shape, periodic)
     return replace(cells, source=np.where(has_value, sums, np.asarray(absent(sums.dtype), sums.dtype)))
+
+
+def passes_cell_threshold(
+    values: Array, noise: Array | None, settings: PeakSumSettings, unit: float | None
+) -> Array:
+    """Return which values, float64 or int64 and in counts, pass the cell threshold; all if there is none."""
+    if settings.cell_threshold is None:
+        return np.ones(values.shape, bool)
+    heights = np.abs(values) if settings.cell_threshold_abs else values
+    return passes(heights, settings.cell_threshold, settings.cell_comparison, unit, noise=noise)
+
+
+def grouped(cells: Cells, settings: PeakSumSettings) -> Cells:
+    """Return the cells with their groups, where seeds are sought in groups."""
+    if settings.group is None:
+        return cells
+    values = cells.values.astype(accumulator(cells.values.dtype), copy=False)
+    is_member = passes_cell_threshold(values, cells.noise, settings, cells.grid.unit) & exists(cells.values)
+    return replace(cells, groups=_connected(is_member, JOINS[settings.group], cells.grid.periodic))
+
+
+def _connected(is_member: Array, steps: Sequence[Offset], periodic: Periodic) -> Array:
+    """Return the number of the group of every member, shape (event, row, col), from 1; 0 elsewhere."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = int(np.count_nonzero(is_member))
+    groups = np.zeros(is_member.shape, np.int64)
+    groups[is_member] = np.arange(1, n + 1)
+    pairs = []
+    for step in steps:
+        other = _at_step(groups, step, periodic)
+        is_joined = is_member & (other > 0)
+        pairs.append((groups[is_joined] - 1, other[is_joined] - 1))
+    first, second = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(n, n))
+    if n:
+        groups[is_member] = connected_components(graph, directed=False)[1] + 1
+    return groups
+
+
+def _at_step(array: Array, step: Offset, periodic: Periodic) -> Array:
+    """Return the element one step from every cell, 0 beyond an edge."""
+    moved = np.roll(array, (-step[0], -step[1]), axis=(1, 2))
+    if step[0] and not periodic.rows:
+        moved[:, -1] = 0  # no step is up
+    if step[1] and not periodic.cols:
+        moved[:, :, -1 if step[1] > 0 else 0] = 0
+    return moved
 
 
 def seed_noise(cells: Cells, settings: PeakSumSettings) -> Array:
@@ -93,7 +157,7 @@ def window_map(cells: Array, offsets: Sequence[Offset], periodic: Periodic) -> A
     return total
 
 
-def _has_whole_window(offsets: Sequence[Offset], shape: Sequence[int], periodic: Periodic) -> Array:
+def has_whole_window(offsets: Sequence[Offset], shape: Sequence[int], periodic: Periodic) -> Array:
     """Return for which cells, shape (row, col), no offset leads beyond an edge."""
     ones = np.ones((1, *shape[1:]), np.int64)
     return np.asarray(window_map(ones, offsets, periodic)[0] == len(offsets))
@@ -115,9 +179,11 @@ def pool(cells: Cells, settings: PeakSumSettings) -> Cells:
     if settings.coarsen == (1, 1):
         return cells
     layers = cells.layers if settings.sum_over == "towers" else None  # else those of the cells are of use
+    if layers is not None and settings.pool_threshold is not None:
+        layers = np.where(_is_pooled(cells.values, settings, cells.grid.unit)[:, None], layers, 0)
     return replace(
         cells,
-        source=pool_cells(cells.values, settings),
+        source=pool_cells(cells.values, settings, cells.grid.unit),
         grid=search_grid(settings, cells.grid),
         mask=None if cells.mask is None else _pool_mask(cells.mask, settings),
         noise=None if cells.noise is None else _pool_noise(cells.values, cells.noise, settings),
@@ -125,14 +191,25 @@ def pool(cells: Cells, settings: PeakSumSettings) -> Cells:
     )
 
 
-def pool_cells(cells: Array, settings: PeakSumSettings) -> Array:
-    """Return towers: the sum or the highest of their cells; a tower without a cell does not exist."""
+def pool_cells(cells: Array, settings: PeakSumSettings, unit: float | None) -> Array:
+    """Return towers: the sum or the highest of their cells; a tower without a cell does not exist.
+
+    `unit` is one count in GeV, for the threshold on the cells of a tower.
+    """
     if settings.coarsen == (1, 1):
         return cells
     cells = _widen(cells)
+    if settings.pool_threshold is not None:
+        cells = np.where(_is_pooled(cells, settings, unit), cells, 0)
     if settings.pool_by == "sum":
         return _sum_blocks(cells, settings)
     return np.asarray(_blocks(cells, settings.coarsen, absent(cells.dtype)).max(axis=0))
+
+
+def _is_pooled(cells: Array, settings: PeakSumSettings, unit: float | None) -> Array:
+    """Return which cells exceed `pool_threshold`, or do not exist; the others count as 0 in their tower."""
+    wide = cells.astype(accumulator(cells.dtype), copy=False)  # numpy would round the bound to float32
+    return passes(wide, settings.pool_threshold or 0, ">", unit) | ~exists(cells)
 
 
 def _sum_blocks(cells: Array, settings: PeakSumSettings) -> Array:

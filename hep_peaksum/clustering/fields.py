@@ -48,7 +48,10 @@ def energy_of_sum(context: PeakContext) -> Array:
 def net_sum(context: PeakContext) -> Array:
     """Return the sum of every cluster minus its pile-up estimate, in counts."""
     estimate = pileup.estimate_pileup(context, context.settings.net_estimate)  # type: ignore[arg-type]
-    return np.asarray(context.peaks.sum - estimate)
+    net = np.asarray(context.peaks.sum - estimate)
+    if context.settings.saturated_net is None:
+        return net
+    return np.where(pileup.has_saturated_seed(context), context.settings.saturated_net, net).astype(net.dtype)
 
 
 def _position(name: str, context: PeakContext, function: Callable[[Any], Array] = np.asarray) -> Array:

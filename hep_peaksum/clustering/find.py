@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum.clustering import records
-from hep_peaksum.clustering.discriminant import Cells, discriminant, pool
+from hep_peaksum.clustering.discriminant import Cells, discriminant, grouped, pool
 from hep_peaksum.clustering.fields import check_fields, default_fields
 from hep_peaksum.clustering.seeding import SearchPlan, accepted_seeds, find_seeds
 from hep_peaksum.clustering.sharing import PeakContext, window_sums
@@ -146,7 +146,7 @@ def find_peaks(
 
 def _search(cells: Cells, settings: PeakSumSettings, plan: SearchPlan) -> tuple[Cells, Cells, Search]:
     """Return the cells or towers that are searched, those with the values that are compared, and the result."""
-    searched = pool(cells, settings)
+    searched = grouped(pool(cells, settings), settings)
     compared = discriminant(searched, settings)
     return searched, compared, find_seeds(compared, settings, plan)
 
@@ -156,7 +156,7 @@ def _context(
 ) -> PeakContext:
     """Return the accepted seeds with the sums of their windows, and what fields are computed from."""
     context = PeakContext(
-        peaks=accepted_seeds(peaks, searched, settings),
+        peaks=accepted_seeds(peaks, searched, compared, settings),
         searched=searched,
         compared=compared,
         summed=searched if settings.sum_over == "towers" else cells,

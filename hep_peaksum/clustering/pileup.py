@@ -20,13 +20,24 @@ from hep_peaksum.settings.windows import Box
 
 # The window for which CMS published its estimates, and how many strips of its donut stand for the whole ring.
 PUBLISHED_AREA, PUBLISHED_STRIP, DONUT_FACTOR = 81, 9, 4
+STRIP_STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # from the seed to each of the four strips (see `Box.strips`)
 
 
 def estimate_pileup(context: PeakContext, estimate: Pileup) -> Array:
     """Return a pile-up estimate of every peak, in counts; int64 if that is exact, otherwise float64."""
-    if estimate.has_strips:
-        return _donut(context, estimate)
-    return _phi_ring(context, estimate) if estimate.kind == "phi_ring" else _ring_median(context, estimate)
+    kinds = {"phi_ring": _phi_ring, "ring_median": _ring_median}
+    counts = kinds.get(estimate.kind, _donut)(context, estimate)
+    if not context.settings.saturated_seeds:
+        return counts
+    return np.where(has_saturated_seed(context), np.zeros((), counts.dtype), counts)
+
+
+def has_saturated_seed(context: PeakContext) -> Array:
+    """Return which seeds are one of `saturated_seeds`, fractions compared in the type of the cells."""
+    codes, dtype, seed = context.settings.saturated_seeds, context.searched.dtype, context.peaks.seed
+    if not context.settings.seed_is_cell:
+        seed = context.searched_cells[context.peaks.event, context.peaks.row, context.peaks.col]
+    return np.isin(seed, np.asarray(codes, dtype) if dtype.kind == "f" else codes)
 
 
 def window_box(settings: PeakSumSettings) -> Box:
@@ -89,15 +100,18 @@ def _scaled(counts: Array, numerator: int, denominator: int) -> Array:
 def _donut(context: PeakContext, estimate: Pileup) -> Array:
     """Return the three smallest strips, scaled to the window (chunky), or 4 x the middle two (donut).
 
-    Cells beyond an edge count as 0, or, as in older versions of the emulator, their whole strip does.
+    Cells beyond an edge count as 0. With `edge` "strip", as in older versions of the emulator, so does a whole
+    strip that lies beyond the edge it is next to, in part or altogether.
     """
     box = window_box(context.settings)
     sides, strips, sums = _sides(box), _strips(box, estimate), []
     area = sides[0] * sides[1]
-    for strip in strips:
+    for strip, step in zip(strips, STRIP_STEPS, strict=True):
         total = context.sum_offsets(strip)
         if estimate.edge == "strip":
-            total = np.where((context.index_at(strip)[0] < 0).any(axis=1), 0, total)
+            deepest = max(d * step[0] + p * step[1] for d, p in strip)
+            beyond = context.index_at([(step[0] * deepest, step[1] * deepest)])[0][:, 0] < 0
+            total = np.where(beyond, 0, total)
         sums.append(total)
     first, second, third, _ = np.sort(sums, axis=0)
     if estimate.kind == "donut":

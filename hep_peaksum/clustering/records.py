@@ -10,8 +10,9 @@ import numpy as np
 
 from hep_peaksum.clustering import shapes
 from hep_peaksum.clustering.fields import FOUR_VECTOR, energy_of_sum, fields_of, net_sum
+from hep_peaksum.clustering.seeding import order_by_height
 from hep_peaksum.clustering.sharing import PeakContext
-from hep_peaksum.kernels import Array, event_offsets, get_kernel, offsets_after_mask
+from hep_peaksum.kernels import Array, event_index, event_offsets, get_kernel, offsets_after_mask
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import passes
 from hep_peaksum.settings.units import in_sigmas
@@ -51,20 +52,72 @@ def selected(context: PeakContext) -> Array:
     """Return the indices of the peaks that become clusters, in the order of the output."""
     is_passing = passes_cuts(context)
     offsets = _offsets_of(is_passing, context.event_offsets)
-    order = order_clusters(offsets, context.peaks.sum[is_passing], context.settings)
+    key, (choice, region) = context.peaks.sum[is_passing], _choice_and_region([context], [is_passing])
+    order, _ = order_clusters(offsets, key, choice, region, settings=context.settings)
     return np.arange(len(context.peaks))[is_passing][order]
 
 
-def order_clusters(offsets: Array, key: Array, settings: PeakSumSettings) -> Array:
-    """Return the order of the clusters, event by event, without those beyond `max_clusters`.
+def _choice_and_region(
+    contexts: Sequence[PeakContext], passing: Sequence[Array | slice]
+) -> tuple[Array | None, Array | None]:
+    """Return by what `max_clusters` chooses, and the region of every seed; None where it needs none of them.
+
+    It chooses by the sum, or by the rank of the seed, which tells equal ones apart, or in several grids by its
+    energy. A seed outside all regions has region -1.
+    """
+    settings = contexts[0].settings
+    choice = region = None
+    if settings.max_clusters is not None and settings.max_clusters_by == "seed":
+        seeds = [_seed_rank(c) if len(contexts) == 1 else c.peaks.seed * c.grid.unit for c in contexts]
+        choice = _join(seeds, passing)
+    if settings.max_clusters_per != "event":
+        region = _join([_region(context) for context in contexts], passing)
+    return choice, region
+
+
+def _seed_rank(context: PeakContext) -> Array:
+    """Return the rank of every seed, the highest of an event above all others of it."""
+    order = order_by_height(context.peaks, context.settings)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order), 0, -1)
+    return rank
+
+
+def _region(context: PeakContext) -> Array:
+    """Return the number of the region of every seed."""
+    n, m = context.settings.coarsen  # a tower lies where its first cell lies
+    division = context.grid.division(context.settings.max_clusters_per)
+    return division.numbers(context.peaks.row * n, context.peaks.col * m)
+
+
+def order_clusters(
+    offsets: Array, key: Array, choice: Array | None, region: Array | None, *, settings: PeakSumSettings
+) -> tuple[Array, Array]:
+    """Return the order of the clusters, event by event, and where each event begins in it.
 
     The clusters of event i lie at ``offsets[i]`` to ``offsets[i + 1]``, sorted by position; so do equal keys.
+    Of those that `max_clusters` leaves out there are no indices. `choice` is what it chooses by, the key by
+    default; `region` are the regions in which it counts, the events by default.
     """
-    descending = get_kernel(settings.kernel).argsort_descending(offsets, key)
+    argsort = get_kernel(settings.kernel).argsort_descending
+    descending = argsort(offsets, key)
     if settings.max_clusters is not None:
-        rank = np.arange(len(key)) - np.repeat(offsets[:-1], np.diff(offsets))
-        descending = descending[rank < settings.max_clusters]
-    return descending if settings.order == "sum" else np.sort(descending)
+        chosen = descending if choice is None else argsort(offsets, choice)
+        is_kept = _is_leading(chosen, offsets, region, settings.max_clusters)
+        descending, offsets = descending[is_kept[descending]], offsets_after_mask(offsets, is_kept)
+    return descending if settings.order == "sum" else np.sort(descending), offsets
+
+
+def _is_leading(chosen: Array, offsets: Array, region: Array | None, n: int) -> Array:
+    """Return which clusters are among the first n of their event, or of their region in it."""
+    group = event_index(offsets)
+    if region is not None:
+        _, group = np.unique(np.stack([group, region]), axis=1, return_inverse=True)
+        chosen = chosen[np.argsort(group[chosen], kind="stable")]
+    n_before = np.concatenate([[0], np.cumsum(np.bincount(group))])
+    is_kept = np.zeros(len(chosen), bool)
+    is_kept[chosen] = np.arange(len(chosen)) - n_before[group[chosen]] < n
+    return is_kept if region is None else is_kept & (region >= 0)
 
 
 def _offsets_of(is_passing: Array | slice, offsets: Array) -> Array:
@@ -77,12 +130,15 @@ class ClusterTable:
     """The clusters of some events that pass every cut: a column per field, in the order of position.
 
     Those of event i lie at ``event_offsets[i]`` to ``event_offsets[i + 1]``. `key` is what they are ordered by
-    later: the sum of clusters of one grid, energy or transverse momentum of clusters of several.
+    later: the sum of clusters of one grid, energy or transverse momentum of clusters of several. `choice` and
+    `region` are those of `order_clusters`.
     """
 
     event_offsets: Array
     key: Array
     columns: dict[str, Array]
+    choice: Array | None = None
+    region: Array | None = None
 
 
 def cluster_table(contexts: Sequence[PeakContext], names: Sequence[str]) -> ClusterTable:
@@ -95,16 +151,18 @@ def cluster_table(contexts: Sequence[PeakContext], names: Sequence[str]) -> Clus
         )
         for name in names
     }
+    choice, region = _choice_and_region(contexts, passing)
     if len(contexts) == 1:
         offsets = _offsets_of(passing[0], contexts[0].event_offsets)
-        return ClusterTable(offsets, _join([contexts[0].peaks.sum], passing), columns)
+        return ClusterTable(offsets, _join([contexts[0].peaks.sum], passing), columns, choice, region)
     event = _join([context.event for context in contexts], passing)
     numbers = [np.full(len(context.peaks), k, np.int32) for k, context in enumerate(contexts)]
     columns["grid"] = _join(numbers, passing)
     key = _join([energy_of_sum(context) for context in contexts], passing)
     order = np.argsort(event, kind="stable")
     columns = {name: column[order] for name, column in columns.items()}
-    return ClusterTable(event_offsets(event, contexts[0].n_events), key[order], columns)
+    choice, region = (None if each is None else each[order] for each in (choice, region))
+    return ClusterTable(event_offsets(event, contexts[0].n_events), key[order], columns, choice, region)
 
 
 def _join(columns: Sequence[Array], passing: Sequence[Array | slice]) -> Array:
@@ -130,9 +188,12 @@ def jagged_clusters(tables: list[ClusterTable], settings: PeakSumSettings) -> ak
 
     counts = _concatenate([np.diff(table.event_offsets) for table in tables])
     offsets = np.concatenate([[0], np.cumsum(counts)])
-    order = order_clusters(offsets, _concatenate([table.key for table in tables]), settings)
-    if settings.max_clusters is not None:
-        offsets = np.concatenate([[0], np.cumsum(np.minimum(counts, settings.max_clusters))])
+    choice, region = (
+        _concatenate(keys) if (keys := [each for each in given if each is not None]) else None
+        for given in ([table.choice for table in tables], [table.region for table in tables])
+    )
+    key = _concatenate([table.key for table in tables])
+    order, offsets = order_clusters(offsets, key, choice, region, settings=settings)
     columns = [table.columns for table in tables]
     names = [*columns[0]]
     tables.clear()

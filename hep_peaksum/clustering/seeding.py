@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hep_peaksum.clustering.discriminant import Cells, exists, seed_noise
+from hep_peaksum.clustering.discriminant import Cells, exists, has_whole_window, seed_noise
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, Peaks, Rule, Search, absent, accumulator, get_kernel
@@ -50,7 +50,9 @@ def find_seeds(compared: Cells, settings: PeakSumSettings, plan: SearchPlan) -> 
         )
     rule = _search_rule(settings, grid.unit, cells.dtype, plan)
     if settings.removes_cells:
-        return _cells_above(compared.values, rule.bound)
+        return _cells_above(compared.values, rule.bound, compared.groups)
+    if compared.groups is not None:
+        return _maxima_of_groups(compared, compared.groups, rule)
     return kernel.find_peaks(cells, rule, grid.periodic)
 
 
@@ -66,13 +68,31 @@ def _search_rule(settings: PeakSumSettings, unit: float | None, dtype: np.dtype[
     )
 
 
-def _cells_above(values: Array, bound: float) -> Search:
-    """Return every cell that exists and is not below the bound."""
+def _cells_above(values: Array, bound: float, groups: Array | None) -> Search:
+    """Return every cell, of the groups if there are any, that exists and is not below the bound."""
     number = accumulator(values.dtype)
-    event, row, col = np.nonzero((values >= number(bound)) & exists(values))
+    is_candidate = (values >= number(bound)) & exists(values)
+    event, row, col = np.nonzero(is_candidate if groups is None else is_candidate & (groups > 0))
     seed = values[event, row, col].astype(number)
     peaks = Peaks.at((event, row, col), values.shape, seed, seed, np.ones(len(seed), np.int32))
     return Search(peaks, bool(np.isfinite(values).all()))
+
+
+def _maxima_of_groups(compared: Cells, groups: Array, rule: Rule) -> Search:
+    """Return the cells of groups that are not below the bound and beat those of their own group.
+
+    The kernels know no groups: this is their comparison, cell by cell of the search window.
+    """
+    peaks, is_finite = _cells_above(compared.values, rule.bound, groups)
+    is_beaten, own = np.zeros(len(peaks), bool), groups[peaks.event, peaks.row, peaks.col]
+    for cell in rule.search:
+        row, col = compared.grid.wrap(peaks.row + cell.row, peaks.col + cell.col)
+        is_rival = (row >= 0) & (groups[peaks.event, row, col] == own)
+        other = compared.values[peaks.event, row, col].astype(peaks.seed.dtype)
+        has_lower_index = row * peaks.n_cols + col < peaks.cell
+        wins_tie = cell.must_be_exceeded(has_lower_index=has_lower_index) & (other == peaks.seed)
+        is_beaten |= is_rival & ((other > peaks.seed) | wins_tie)
+    return Search(peaks.take(~is_beaten), is_finite)
 
 
 def seed_bound(settings: PeakSumSettings, unit: float | None, *, integer: bool) -> float | None:
@@ -114,19 +134,58 @@ def passes_seed_threshold(
     return passes(values, settings.seed_threshold, settings.seed_comparison, unit, noise=noise)
 
 
-def accepted_seeds(peaks: Peaks, searched: Cells, settings: PeakSumSettings) -> Peaks:
+def accepted_seeds(peaks: Peaks, searched: Cells, compared: Cells, settings: PeakSumSettings) -> Peaks:
     """Return the peaks that are seeds, sorted by (event, row, col) as before.
 
     A masked cell is none, even where it counts as zero to the others.
     """
-    if searched.mask is not None:
-        peaks = peaks.take(~searched.mask[peaks.event, peaks.row, peaks.col])
+    peaks = _without_forbidden(peaks, searched, settings)
     if in_sigmas(settings.seed_threshold) is not None and settings.quantity == "energy":
         index = (peaks.event, peaks.row, peaks.col)
         peaks = peaks.take(passes_seed_threshold(peaks.seed, index, searched, settings))
+    if settings.seedless_groups == "highest" and searched.groups is not None:
+        peaks = _with_highest_of_seedless(peaks, searched, compared, settings)
     for offsets in exclusion_windows(settings):
-        peaks = peaks.take(_greedily_accepted(peaks, offsets, searched.grid, settings))
+        peaks = peaks.take(_greedily_accepted(peaks, offsets, searched, settings))
     return peaks
+
+
+def _without_forbidden(peaks: Peaks, searched: Cells, settings: PeakSumSettings) -> Peaks:
+    """Return the peaks without masked cells, and without those at an edge where windows must be whole."""
+    if searched.mask is not None:
+        peaks = peaks.take(~searched.mask[peaks.event, peaks.row, peaks.col])
+    if not settings.partial_search_windows:
+        peaks = peaks.take(may_seed(searched, settings)[peaks.row, peaks.col])
+    return peaks
+
+
+def _with_highest_of_seedless(
+    peaks: Peaks, searched: Cells, compared: Cells, settings: PeakSumSettings
+) -> Peaks:
+    """Return the peaks and the highest cell of every group that has none."""
+    groups = group_of(peaks, searched)
+    everything = _cells_above(compared.values, absent(compared.dtype), searched.groups).peaks
+    others = _without_forbidden(everything, searched, settings)
+    others = others.take(~np.isin(group_of(others, searched), groups))
+    order = order_by_height(others, settings)
+    _, first = np.unique(group_of(others, searched)[order], return_index=True)
+    return peaks.merged(others.take(np.sort(order[first])))
+
+
+def group_of(peaks: Peaks, searched: Cells) -> Array:
+    """Return the number of the group of every peak; 0 where there are no groups."""
+    if searched.groups is None:
+        return np.zeros(len(peaks), np.int64)
+    return np.asarray(searched.groups[peaks.event, peaks.row, peaks.col])
+
+
+def may_seed(searched: Cells, settings: PeakSumSettings) -> Array:
+    """Return which cells, shape (row, col), may be seeds: none at an edge unless windows may be partial."""
+    plane = (1, *searched.source.shape[1:])
+    if settings.partial_search_windows:
+        return np.ones(plane[1:], bool)
+    offsets = [(cell.row, cell.col) for cell in settings.search_cells()]
+    return has_whole_window([(0, 0), *offsets], plane, searched.grid.periodic)
 
 
 def exclusion_windows(settings: PeakSumSettings) -> list[Collection[Offset]]:
@@ -140,11 +199,16 @@ def exclusion_windows(settings: PeakSumSettings) -> list[Collection[Offset]]:
     return windows
 
 
-def _greedily_accepted(peaks: Peaks, offsets: Iterable[Offset], grid: Grid, settings: PeakSumSettings) -> Array:
-    """Return which peaks are accepted, the highest first: those in no window of a peak accepted before."""
-    priority = np.argsort(order_by_height(peaks, settings))
-    higher, lower = pairs_in_window(peaks, offsets, grid)
-    is_before = priority[higher] < priority[lower]
+def _greedily_accepted(
+    peaks: Peaks, offsets: Iterable[Offset], searched: Cells, settings: PeakSumSettings
+) -> Array:
+    """Return which peaks are accepted, the highest first: those in no window of a peak accepted before.
+
+    Peaks of other groups do not matter.
+    """
+    priority, group = np.argsort(order_by_height(peaks, settings)), group_of(peaks, searched)
+    higher, lower = pairs_in_window(peaks, offsets, searched.grid)
+    is_before = (priority[higher] < priority[lower]) & (group[higher] == group[lower])
     higher, lower = higher[is_before], lower[is_before]
     is_accepted, is_open = np.zeros(len(peaks), bool), np.ones(len(peaks), bool)
     while is_open.any():

@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hep_peaksum.clustering.discriminant import Cells, exists
+from hep_peaksum.clustering.discriminant import Cells, exists, passes_cell_threshold
 from hep_peaksum.clustering.seeding import cell_bound, order_by_height, passes_seed_threshold
 from hep_peaksum.geometry.grid import EventError, Grid
 from hep_peaksum.kernels import Array, Offset, Peaks, accumulator, get_kernel
 from hep_peaksum.settings.model import PeakSumSettings
-from hep_peaksum.settings.thresholds import passes
 from hep_peaksum.settings.windows import NOT_GATED
 
 
@@ -186,17 +185,19 @@ class PeakContext:
         is_added = (self.window_index[0] >= 0) & exists(values)
         if settings.cell_threshold is not None:
             noise = None if self.summed.noise is None else self.in_windows(self.summed.noise)
-            is_added &= passes(
-                np.abs(values) if settings.cell_threshold_abs else values,
-                settings.cell_threshold,
-                settings.cell_comparison,
-                self.grid.unit,
-                noise=noise,
-            )
+            is_added &= passes_cell_threshold(values, noise, settings, self.grid.unit)
+        if self.searched.groups is not None:
+            is_added &= self._in_own_group(self.searched.groups)
         gated = [(k, cell) for k, cell in enumerate(settings.gated_sum_cells()) if cell.gate != NOT_GATED]
         for k, cell in sorted(gated, key=lambda pair: max(abs(pair[1].row), abs(pair[1].col))):
             is_added[:, k] &= is_added[:, cell.gate]
         return is_added if settings.keep_stronger_side is None else self._on_stronger_side(is_added)
+
+    def _in_own_group(self, groups: Array) -> Array:
+        """Return which cells of a window are in the group of the seed; arbitrary beyond an edge."""
+        (n, m), (row, col), peaks = self.pooled, self.window_index, self.peaks
+        own = groups[peaks.event, peaks.row, peaks.col]
+        return np.asarray(groups[peaks.event[:, None], row // n, col // m] == own[:, None])
 
     def _on_stronger_side(self, is_added: Array) -> Array:
         """Return the added cells without those of the weaker side; of equal sides the higher offsets stay."""

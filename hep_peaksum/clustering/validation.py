@@ -185,7 +185,12 @@ def check_energies(settings: PeakSumSettings, grid: Grid) -> None:
 
 
 def check_windows(settings: PeakSumSettings, grid: Grid) -> None:
-    """Raise a ValueError if cells do not divide into towers, or a window would meet a cell twice."""
+    """Raise a ValueError if cells do not divide into towers, or a window would meet a cell twice.
+
+    Also if the clusters of a region are to be counted that the grid does not have.
+    """
+    if settings.max_clusters_per != "event":
+        grid.division(settings.max_clusters_per)
     grid = search_grid(settings, grid)
     windows: dict[str, tuple[Offset, ...]] = {
         "search_window": ((0, 0), *((cell.row, cell.col) for cell in settings.search_cells())),

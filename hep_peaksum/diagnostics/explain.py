@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum.clustering.find import find_peaks
-from hep_peaksum.clustering.records import cuts
-from hep_peaksum.clustering.seeding import exclusion_windows, order_by_height
+from hep_peaksum.clustering.records import cuts, selected
+from hep_peaksum.clustering.seeding import exclusion_windows, group_of, may_seed, order_by_height
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.geometry.grid import Grid, one_event
 from hep_peaksum.kernels import Array, SearchCell, absent
@@ -41,7 +41,9 @@ class Explanation(NamedTuple):
 
     `value` is the discriminant, which is compared. `removed_by` is the higher seed that excludes this one under
     a greedy rule or `suppress`; `dropped_by` names the cuts that the cluster of a seed fails. `neighbours` are
-    all cells that it was compared with, `beaten_by` those that beat it.
+    all cells that it was compared with, `beaten_by` those that beat it. `excluded_by` says why it is no
+    candidate, whatever its neighbours are. `leads_seedless_group` is True for the highest cell of a group that
+    has no other seed, where that one is a seed.
     """
 
     row: int
@@ -54,6 +56,8 @@ class Explanation(NamedTuple):
     removed_by: tuple[int, int] | None = None
     dropped_by: tuple[str, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
+    excluded_by: str | None = None
+    leads_seedless_group: bool = False
 
     @property
     def deciding(self) -> Neighbour | None:
@@ -63,8 +67,9 @@ class Explanation(NamedTuple):
     @property
     def is_seed(self) -> bool:
         """Whether the cell is a seed."""
-        no_rival = not self.beaten_by and self.removed_by is None
-        return self.passes_threshold and no_rival and not self.is_masked
+        is_maximum = self.passes_threshold and not self.beaten_by
+        is_excluded = self.is_masked or self.excluded_by is not None or self.removed_by is not None
+        return self.leads_seedless_group or (is_maximum and not is_excluded)
 
     def __str__(self) -> str:
         if self.is_masked:
@@ -72,9 +77,12 @@ class Explanation(NamedTuple):
         begin = f"cell (row {self.row}, col {self.col}) holds {self.value}"
         if self.is_seed:
             verdict = f"it passes {self.threshold} and beats all other cells of its search window"
+            if self.leads_seedless_group:
+                verdict = "it is the highest cell of a group without a seed"
             dropped = [f"its cluster is dropped by {cut}" for cut in self.dropped_by]
             return f"{begin}: a seed; " + "; ".join([verdict, *dropped])
-        reasons = [] if self.passes_threshold else [f"it does not pass {self.threshold}"]
+        reasons = [] if self.excluded_by is None else [self.excluded_by]
+        reasons += [] if self.passes_threshold else [f"it does not pass {self.threshold}"]
         if self.beaten_by:
             others = len(self.beaten_by) - 1
             reasons.append(f"{self.deciding}" + f" (it is beaten by {others} more)" * (others > 0))
@@ -124,8 +132,9 @@ def explain(
     neighbours = _neighbours(context, row, col, settings)
     beaten_by = tuple(neighbour for neighbour in neighbours if not _beats(value, neighbour))
     is_peak = (context.peaks.row == row) & (context.peaks.col == col)
-    passes_threshold = bool(is_peak.any()) or context.passes_seed_threshold(row, col)
-    may_be_removed = passes_threshold and not beaten_by and not is_peak.any()
+    passes_threshold = context.passes_seed_threshold(row, col)
+    excluded_by = _exclusion(context, row, col, settings)
+    may_be_removed = passes_threshold and not beaten_by and not is_peak.any() and excluded_by is None
     return Explanation(
         row=row,
         col=col,
@@ -135,20 +144,50 @@ def explain(
         beaten_by=beaten_by,
         is_masked=context.is_absent(row, col),
         removed_by=_remover(context, row, col, settings) if may_be_removed else None,
-        dropped_by=tuple(
-            cut for cut, passed in cuts(context).items() if is_peak.any() and not passed[is_peak][0]
-        ),
+        dropped_by=_dropping_cuts(context, is_peak),
         neighbours=neighbours,
+        excluded_by=excluded_by,
+        leads_seedless_group=bool(is_peak.any()) and (bool(beaten_by) or not passes_threshold),
     )
 
 
+def _dropping_cuts(context: PeakContext, is_peak: Array) -> tuple[str, ...]:
+    """Return the cuts that drop the cluster of a seed, or that it is not among the leading ones."""
+    if not is_peak.any():
+        return ()
+    dropping = tuple(cut for cut, passed in cuts(context).items() if not passed[is_peak][0])
+    settings = context.settings
+    if not dropping and int(np.argmax(is_peak)) not in selected(context):
+        where = f"per {settings.max_clusters_per}" if settings.max_clusters_per != "event" else "of the event"
+        dropping = (f"max_clusters {settings.max_clusters} {where}, by {settings.max_clusters_by}",)
+    return dropping
+
+
+def _exclusion(context: PeakContext, row: int, col: int, settings: PeakSumSettings) -> str | None:
+    """Return why a cell is no candidate, or None."""
+    groups = context.searched.groups
+    if groups is not None and groups[0, row, col] == 0:
+        threshold = f"{settings.cell_comparison} {settings.cell_threshold}"
+        return f"it does not pass the cell threshold {threshold} and belongs to no group"
+    if not may_seed(context.searched, settings)[row, col]:
+        return "its search window reaches beyond an edge"
+    return None
+
+
 def _neighbours(context: PeakContext, row: int, col: int, settings: PeakSumSettings) -> tuple[Neighbour, ...]:
-    """Return the existing cells of the search window of a cell; none where no cells are compared."""
+    """Return the existing cells of the search window of a cell, and of its group if there are groups.
+
+    There are none where no cells are compared.
+    """
     if settings.removes_cells:
         return ()
-    event = context.discriminant[0]
+    event, groups = context.discriminant[0], context.searched.groups
     cells = [_neighbour(event, context.grid, row, col, cell) for cell in settings.search_cells()]
-    return tuple(cell for cell in cells if cell is not None)
+    return tuple(
+        cell
+        for cell in cells
+        if cell is not None and (groups is None or groups[0, cell.row, cell.col] == groups[0, row, col])
+    )
 
 
 def _neighbour(event: Array, grid: Grid, row: int, col: int, cell: SearchCell) -> Neighbour | None:
@@ -167,7 +206,10 @@ def _beats(value: float, neighbour: Neighbour) -> bool:
 
 def _remover(context: PeakContext, row: int, col: int, settings: PeakSumSettings) -> tuple[int, int] | None:
     """Return the highest seed that excludes this cell, because it has it in its window."""
-    peaks = context.peaks.take(order_by_height(context.peaks, settings))
+    peaks, groups = context.peaks, context.searched.groups
+    if groups is not None:
+        peaks = peaks.take(group_of(peaks, context.searched) == groups[0, row, col])
+    peaks = peaks.take(order_by_height(peaks, settings))
     for offsets in exclusion_windows(settings):
         for r, c in zip(peaks.row.tolist(), peaks.col.tolist(), strict=True):
             rows, cols = context.grid.wrap(*np.add(list(offsets), (r, c)).T)

@@ -144,7 +144,7 @@ def _with_rule(settings: PeakSumSettings, rule: str) -> PeakSumSettings:
     window = values.get("search_window")
     if isinstance(window, str):
         values["search_window"] = window.replace(">", "x").replace("=", "x")
-    return PeakSumSettings(**{**values, "tie_rule": rule, "max_clusters": None})
+    return PeakSumSettings(**{**values, "tie_rule": rule, "max_clusters": None, "max_clusters_per": "event"})
 
 
 class _Links(NamedTuple):

@@ -153,7 +153,7 @@ def pileup_in_words(estimate: Pileup, settings: PeakSumSettings) -> str:
     n_cells = len(settings.sum_cells())
     beyond = {
         "zero": "cells beyond an edge count as 0",
-        "strip": "a strip partly beyond an edge counts as 0",
+        "strip": "cells beyond an edge count as 0, as does a strip that is not wholly before its edge",
         "existing": "cells beyond an edge do not count",
     }[estimate.edge]
     if estimate.has_strips:
@@ -180,6 +180,10 @@ def settings_in_words(settings: PeakSumSettings) -> list[tuple[str, str]]:
     lines += [(f"pile-up {each.name}", pileup_in_words(each, settings)) for each in settings.pileup]
     if settings.net_estimate is not None and len(settings.pileup) > 1:
         lines.append(("net", f"the sum minus {settings.net_estimate.name}"))
+    if settings.pileup and settings.saturated_seeds:
+        codes = ", ".join(map(str, settings.saturated_seeds))
+        net = "the sum" if settings.saturated_net is None else f"{settings.saturated_net} counts"
+        lines.append(("saturated seeds", f"{codes}: no pile-up is subtracted, net is {net}"))
     return lines + _cuts_in_words(settings)
 
 
@@ -190,7 +194,8 @@ def _discriminant_in_words(s: PeakSumSettings) -> list[tuple[str, str]]:
         cells = ", but the cells in them are added" if s.sum_over == "cells" else ""
         partial = "; the last may be smaller" if s.allow_partial_towers else ""
         size = f"{s.coarsen[0]} x {s.coarsen[1]} cells"
-        lines.append(("towers", f"{pooled} of {size}; windows count towers{cells}{partial}"))
+        above = "" if s.pool_threshold is None else f"; cells not above {s.pool_threshold} count as 0"
+        lines.append(("towers", f"{pooled} of {size}; windows count towers{cells}{partial}{above}"))
     if not s.seed_is_cell:
         value = "energy over noise" if s.quantity == "significance" else "the sum"
         where = "of the seed window" if len(s.seed_cells()) > 1 else "of the cell"
@@ -204,7 +209,15 @@ def _seeds_in_words(s: PeakSumSettings) -> list[tuple[str, str]]:
     tie = f"{s.tie_rule}: {TIE_RULES[s.tie_rule].meaning}"
     if s.is_greedy:
         tie += f"; of equal ones the {'lower' if s.greedy_ties == 'first' else 'higher'} (row, col) first"
-    return [("seed threshold", f"{s.seed_comparison} {s.seed_threshold}{sigma}"), ("tie rule", tie)]
+    lines = [("seed threshold", f"{s.seed_comparison} {s.seed_threshold}{sigma}"), ("tie rule", tie)]
+    if s.group is not None:
+        joined = "common edges" if s.group == "edges" else "common edges or corners"
+        seedless = "is dropped" if s.seedless_groups == "drop" else "has its highest cell as seed"
+        text = f"cells above the cell threshold, joined by {joined}; only cells of one group are compared"
+        lines.append(("groups", f"{text}; a group without a seed {seedless}"))
+    if not s.partial_search_windows:
+        lines.append(("edges", "a cell whose search window reaches beyond an edge is no seed"))
+    return lines
 
 
 def _sums_in_words(s: PeakSumSettings) -> list[tuple[str, str]]:
@@ -237,7 +250,10 @@ def _cuts_in_words(s: PeakSumSettings) -> list[tuple[str, str]]:
             ("neighbours", f"at least {s.min_neighbours} cells of the search window > {s.neighbour_threshold}")
         )
     if s.max_clusters is not None:
-        lines.append(("selected", f"the {s.max_clusters} clusters of an event with the largest sums"))
+        where = "an event" if s.max_clusters_per == "event" else f"each region of {s.max_clusters_per!r}"
+        lines.append(
+            ("selected", f"the {s.max_clusters} clusters of {where} with the largest {s.max_clusters_by}s")
+        )
     if s.position != "seed":
         lines.append(("position", f"barycentre with {s.position} weights"))
     return lines

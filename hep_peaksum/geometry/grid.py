@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from hep_peaksum.geometry.axis import Axis
+from hep_peaksum.geometry.regions import RegionMaps, Regions
 from hep_peaksum.kernels import Array, Periodic
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.thresholds import EnergyUnit, Number
@@ -73,6 +74,21 @@ class Grid(FrozenModel):
         examples=[[509, 510, 511]],
     )
 
+    regions: RegionMaps = Field(
+        default_factory=tuple,
+        description="Divisions of the plane by name, for max_clusters_per: the size of equal blocks, or a "
+        "drawing of the plane. In a drawing equal characters are one region, and a dot belongs to none.",
+        examples=[{"card": [4, 8]}],
+    )
+
+    @model_validator(mode="after")
+    def _check_regions(self) -> Grid:
+        for regions in self.regions:
+            if regions.shape not in (None, self.shape):
+                msg = f"regions {regions.name!r} are drawn for {regions.shape} cells, the grid has {self.shape}"
+                raise ValueError(msg)
+        return self
+
     @model_validator(mode="after")
     def _check_names(self) -> Grid:
         if self.rows.name is not None and self.rows.name == self.cols.name:
@@ -113,7 +129,26 @@ class Grid(FrozenModel):
             axis.coarsened(n, allow_partial_towers=allow_partial_towers)
             for axis, n in zip((self.rows, self.cols), pool, strict=True)
         ]
-        return self.model_copy(update={"rows": axes[0], "cols": axes[1]})
+        # not validated: drawn regions remain those of the cells
+        return BaseModel.model_copy(self, update={"rows": axes[0], "cols": axes[1]})
+
+    def division(self, name: str) -> Regions:
+        """Return the division into regions of that name.
+
+        Raises
+        ------
+        ValueError
+            If the grid has none of that name; the message lists those that it has.
+        """
+        for regions in self.regions:
+            if regions.name == name:
+                return regions
+        known = ", ".join(regions.name for regions in self.regions) or "none"
+        msg = (
+            f"max_clusters_per {name!r}: the grid has no regions of that name, it has {known}: add "
+            f"regions: {{{name}: [rows, cols]}} to the grid, or set max_clusters_per to 'event'"
+        )
+        raise ValueError(msg)
 
     def wrap(self, row: Array, col: Array) -> tuple[Array, Array]:
         """Return rows and columns on the grid: wrapped on periodic axes, (-1, -1) beyond an edge.

@@ -25,7 +25,8 @@ SUPPORTED = {
 }  # fmt: skip
 # Those that matter only to fields, or to keys that are not supported.
 WITHOUT_EFFECT = {
-    "pileup", "subtract", "w0", "isolation_depth", "pool_by", "allow_partial_towers", "greedy_ties",
+    "pileup", "subtract", "saturated_seeds", "saturated_net", "w0", "isolation_depth", "pool_by",
+    "allow_partial_towers", "greedy_ties",
 }  # fmt: skip
 THRESHOLDS = ("seed_threshold", "cell_threshold", "sum_threshold")
 WHOLE_NUMBERS = ("row", "col", "n_cells")

@@ -52,7 +52,8 @@ def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
 def searched_cells(config: Config, event: Event, collection: str, grid: str) -> tuple[Array, Grid]:
     """Return the cells or towers that a collection is searched in, shape (row, col), and their grid."""
     settings = config.clusters[collection].settings
-    return pool_cells(event.cells[grid][None], settings)[0], search_grid(settings, config.grids[grid].grid)
+    plane = config.grids[grid].grid
+    return pool_cells(event.cells[grid][None], settings, plane.unit)[0], search_grid(settings, plane)
 
 
 def _clusters(config: Config, collection: str, cells: Mapping[str, Array]) -> ak.Array:

@@ -11,26 +11,22 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from hep_peaksum.kernels import KernelName, Offset, SearchCell
-from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.pileup import Pileup, PileupEstimate, pileup_problems
+from hep_peaksum.settings.search import Comparison, SearchSettings
 from hep_peaksum.settings.thresholds import Count, Depth, Number, Threshold
-from hep_peaksum.settings.tie_rules import TIE_RULES, TieRule
+from hep_peaksum.settings.tie_rules import TIE_RULES
 from hep_peaksum.settings.units import in_sigmas
 from hep_peaksum.settings.windows import (
     NOT_GATED,
     SumCell,
     TowerSize,
-    Window,
     sum_window_cells,
     window_marks,
     window_problems,
 )
 
-Comparison = Literal[">", ">="]
-Overlap = Literal["shared", "highest", "nearest", "proportional", "proportional-sum", "equal", "suppress"]
 
-
-class PeakSumSettings(FrozenModel):
+class PeakSumSettings(SearchSettings):
     """Which cells are seeds, which cells are summed, which clusters stay. Frozen, hashable, the same in YAML.
 
     Thresholds are numbers in the units of the grid, or texts such as ``"4 GeV"`` or ``"5 sigma"``. Windows are
@@ -41,73 +37,6 @@ class PeakSumSettings(FrozenModel):
     'first'
     """
 
-    search_window: Window = Field(
-        (3, 3),
-        description="Cells that a seed is compared with: [rows, cols], both odd, or a drawing. Cells drawn as "
-        "x are compared by tie_rule. A drawing with > (the seed must exceed this cell) and = (it may equal "
-        "it) is a tie rule of its own.",
-        examples=["===\n=o>\n>>>"],
-    )
-    sum_window: Window = Field(
-        (3, 3),
-        description="Cells that are added: [rows, cols], both odd, or a drawing. Cells drawn as x are added, "
-        "cells drawn as g only if the cell one ring nearer to the seed was added.",
-        examples=[".x.\nxox\n.x."],
-    )
-    seed_window: Window = Field(
-        (1, 1),
-        description="Cells whose sum is compared in the search; by default the cell alone. [3, 3] compares "
-        "the sums of 3 x 3 cells. The field seed of a cluster is this sum.",
-    )
-    partial_seed_windows: bool = Field(
-        True,
-        strict=True,
-        description="Whether a seed window may reach beyond an edge. If not, cells along the edge are no "
-        "candidates.",
-    )
-    quantity: Literal["energy", "significance"] = Field(
-        "energy",
-        description="Quantity that is compared: energy, or significance (energy over noise). With "
-        "significance a bare seed_threshold is a number of sigma.",
-    )
-    tie_rule: TieRule = Field("first", description="Rule that decides between equal cells of a search window.")
-    greedy_ties: Literal["first", "last"] = Field(
-        "first",
-        description="Equal cell that a greedy tie rule takes first: the one with the lowest (first) or the "
-        "highest (last) (row, col).",
-    )
-    seed_threshold: Threshold = Field(
-        0,
-        description="Threshold on the seed. A bare number is in counts of the grid; '4 GeV' and '5 sigma' are "
-        "understood, sigma being the noise of the seed.",
-        examples=["4 GeV"],
-    )
-    seed_comparison: Comparison = Field(
-        ">", description="Whether a seed must exceed the seed threshold (>) or may equal it (>=)."
-    )
-    cell_threshold: Threshold | None = Field(
-        None,
-        description="Threshold on the cells that are added. Without one all are added, negative ones too. "
-        "Counts, an energy or a number of sigma.",
-        examples=["0.05 GeV"],
-    )
-    cell_comparison: Comparison = Field(
-        ">=", description="Whether a cell must exceed the cell threshold (>) or may equal it (>=)."
-    )
-    cell_threshold_abs: bool = Field(
-        False,
-        strict=True,
-        description="Whether the cell threshold applies to the absolute value of a cell. Large negative cells "
-        "are then added, too.",
-    )
-    keep_stronger_side: Literal["rows", "cols"] | None = Field(
-        None,
-        description="Axis along which only the stronger side of the sum window is added. Of two equal sides "
-        "the higher one is added.",
-    )
-    overlap: Overlap = Field(
-        "shared", description="Rule for cells that lie in the sum windows of several clusters."
-    )
     sum_threshold: Threshold | None = Field(
         None,
         description="Threshold on the sum: clusters that do not pass it are dropped. Counts, an energy or a "
@@ -151,10 +80,32 @@ class PeakSumSettings(FrozenModel):
     subtract: str | None = Field(
         None, description="Name of the pile-up estimate that net subtracts; by default the first."
     )
+    saturated_seeds: tuple[Number, ...] = Field(
+        (),
+        description="Values of a seed, in counts, that stand for an overflow. Pile-up estimates of such "
+        "clusters are 0.",
+        examples=[[509, 510, 511]],
+    )
+    saturated_net: Number | None = Field(
+        None,
+        description="Value of net, in counts, for a seed that is one of saturated_seeds; by default the sum.",
+        examples=[65535],
+    )
     max_clusters: Count | None = Field(
         None,
-        description="Largest number of clusters of an event: those with the largest sums stay. By default all "
-        "stay.",
+        description="Largest number of clusters of an event, or of a region: those with the largest sums stay. "
+        "By default all stay.",
+    )
+    max_clusters_by: Literal["sum", "seed"] = Field(
+        "sum",
+        description="What max_clusters keeps the largest of: the sums, or the seeds, equal ones as greedy_ties "
+        "has them.",
+    )
+    max_clusters_per: str = Field(
+        "event",
+        description="What max_clusters counts in: the event, or each region of the division of the grid that "
+        "has this name. Clusters whose seed is in no region are then dropped.",
+        examples=["card"],
     )
     order: Literal["sum", "position"] = Field(
         "sum", description="Order within an event: sum (descending, then row, col) or position (row, col)."
@@ -178,6 +129,11 @@ class PeakSumSettings(FrozenModel):
     )
     pool_by: Literal["sum", "max"] = Field(
         "sum", description="What a tower is of its cells: their sum, or the highest of them (max)."
+    )
+    pool_threshold: Threshold | None = Field(
+        None,
+        description="Threshold that a cell must exceed, or it counts as 0 in its tower. Counts or an energy.",
+        examples=["1 GeV"],
     )
     allow_partial_towers: bool = Field(
         False,
@@ -249,9 +205,19 @@ class PeakSumSettings(FrozenModel):
                 f"seed_threshold {self.seed_threshold!r} is an energy, but quantity is significance: "
                 "give a number of sigma"
             )
-        for key in ("min_seed_gap", "min_prominence", "neighbour_threshold"):
+        if self.group is not None and self.cell_threshold is None:
+            yield f"group {self.group!r} beside no cell_threshold: say which cells are joined"
+        if self.group is None and self.seedless_groups != "drop":
+            yield f"seedless_groups {self.seedless_groups!r} beside no group: set group to 'edges' or 'corners'"
+        if self.max_clusters is None and self.max_clusters_per != "event":
+            yield f"max_clusters_per {self.max_clusters_per!r} beside no max_clusters: say how many stay"
+        if self.saturated_net is not None and not self.saturated_seeds:
+            yield f"saturated_net {self.saturated_net} beside no saturated_seeds: list the values of such seeds"
+        if self.pool_threshold is not None and self.coarsen == (1, 1):
+            yield f"pool_threshold {self.pool_threshold!r} beside no towers: set coarsen, or leave it out"
+        for key in ("min_seed_gap", "min_prominence", "neighbour_threshold", "pool_threshold"):
             if in_sigmas(getattr(self, key)) is not None:
-                yield f"{key} {getattr(self, key)!r} is in sigma: give counts of the seed, or an energy"
+                yield f"{key} {getattr(self, key)!r} is in sigma: give counts, or an energy"
 
     @property
     def is_greedy(self) -> bool:
@@ -303,11 +269,12 @@ class PeakSumSettings(FrozenModel):
 
     @property
     def adds_whole_windows(self) -> bool:
-        """Whether every cell above one bound is added, whatever gates, sides, noise and other clusters are."""
+        """Whether every cell above one bound is added, whatever gates, sides, groups, noise, other clusters."""
         is_gated = any(cell.gate != NOT_GATED for cell in self.gated_sum_cells())
         has_one_bound = not self.cell_threshold_abs and in_sigmas(self.cell_threshold) is None
         is_shared = self.overlap in ("shared", "suppress") and not self.removes_cells
-        return has_one_bound and is_shared and not is_gated and self.keep_stronger_side is None
+        is_plain = not is_gated and self.keep_stronger_side is None and self.group is None
+        return has_one_bound and is_shared and is_plain
 
     def seed_cells(self) -> tuple[Offset, ...]:
         """Return the offsets (row, col) of the cells whose sum is compared, in row-major order."""

@@ -56,8 +56,9 @@ class Pileup(FrozenModel):
     )
     edge: Literal["", "zero", "strip", "existing"] = Field(
         "",
-        description="Treatment of cells beyond an edge: zero (they count 0), strip (their whole strip counts "
-        "0), existing (they are left out of the area). By default existing for ring_median, else zero.",
+        description="Treatment of cells beyond an edge: zero (they count 0), strip (so does a strip that is "
+        "not wholly before its edge), existing (they are left out of the area). By default existing for "
+        "ring_median, else zero.",
     )
     includes_cluster: bool = Field(
         True, strict=True, description="Whether a phi ring includes the cells of the cluster itself."

@@ -88,6 +88,7 @@ def test_hits_in_degrees_give_clusters_in_radian(kernel):
     assert cluster.width_phi == pytest.approx(math.sqrt(((angles - expected) ** 2) @ [3, 1] / 4))
 
 
+@some
 @given(start=st.floats(-10, 10), n=st.integers(1, 100))
 def test_every_azimuth_lies_from_minus_pi_to_below_pi(start, n):
     edges = np.linspace(start, start + 2 * np.pi, n + 1).tolist()

@@ -115,7 +115,7 @@ def flat(shape, seed, height=10, level=2):
     )
 
 
-IN_THE_MIDDLE, AT_THE_EDGE, IN_THE_CORNER = (5, 5), (0, 5), (0, 0)
+IN_THE_MIDDLE, NEAR_THE_EDGE, AT_THE_EDGE, IN_THE_CORNER = (5, 5), (2, 5), (0, 5), (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,22 @@ IN_THE_MIDDLE, AT_THE_EDGE, IN_THE_CORNER = (5, 5), (0, 5), (0, 0)
             {"kind": "chunky_donut", "depth": 1, "edge": "strip"},
             AT_THE_EDGE,
             COLS,
-            0,
-            id="strips_cut_by_the_edge_count_nothing",
+            0 + 4 + 4,
+            id="strips_across_the_edge_count_partly",
+        ),
+        pytest.param(
+            {"kind": "chunky_donut", "depth": 2},
+            NEAR_THE_EDGE,
+            COLS,
+            (6 + 12 + 12) * 9 / 18,
+            id="a_strip_partly_beyond_the_edge_counts_partly",
+        ),
+        pytest.param(
+            {"kind": "chunky_donut", "depth": 2, "edge": "strip"},
+            NEAR_THE_EDGE,
+            COLS,
+            (0 + 12 + 12) * 9 / 18,
+            id="a_strip_partly_beyond_the_edge_counts_nothing",
         ),
         pytest.param(
             {"kind": "chunky_donut", "depth": 1, "edge": "strip"},
@@ -156,7 +170,11 @@ IN_THE_MIDDLE, AT_THE_EDGE, IN_THE_CORNER = (5, 5), (0, 5), (0, 0)
         pytest.param("donut", IN_THE_MIDDLE, COLS, pytest.approx(4 * 12 / 9 * 3), id="four_times_two_strips"),
         pytest.param("donut", AT_THE_EDGE, COLS, pytest.approx(4 * 8 / 9 * 3), id="the_middle_two_at_the_edge"),
         pytest.param(
-            {"kind": "donut", "edge": "strip"}, AT_THE_EDGE, COLS, 0, id="the_middle_two_are_cut_by_the_edge"
+            {"kind": "donut", "edge": "strip"},
+            AT_THE_EDGE,
+            COLS,
+            pytest.approx(4 * (4 + 4) / 9 * 3),
+            id="the_middle_two_run_across_the_edge",
         ),
         pytest.param("phi_ring", IN_THE_MIDDLE, COLS, (3 * 11 * 2 + 8) * 9 // 33, id="the_rings_of_all_phi"),
         pytest.param(
@@ -206,7 +224,8 @@ def test_even_pileup_under_a_shower(finder, estimate, seed, periodic, expected):
     name = estimate if isinstance(estimate, str) else estimate["kind"]
     rules = {"seed_threshold": 5, "pileup": (estimate,), "periodic": periodic}
     clusters = finder(flat((11, 11), seed), ("row", "col", "peak_sum", name, "net"), **rules)
-    total = {IN_THE_MIDDLE: 26, AT_THE_EDGE: 20 if not periodic[0] else 26, IN_THE_CORNER: 16}[seed]
+    at_the_edge = 20 if not periodic[0] else 26
+    total = {AT_THE_EDGE: at_the_edge, IN_THE_CORNER: 16}.get(seed, 26)
 
     assert clusters == [
         (*seed, total, expected, pytest.approx(total - getattr(expected, "expected", expected)))
@@ -291,3 +310,33 @@ def test_existing_rings_at_an_edge_leave_out_the_existing_part_of_the_cluster(ke
     settings = PeakSumSettings(pileup=(ring,), seed_threshold=8, kernel=kernel)
     grid = Grid(rows=Axis(n=3), cols=Axis(n=7, periodic=True))
     assert find_clusters(cells, settings, grid).phi_ring.to_list() == [[2 * 9]]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "seed", "codes", "is_saturated"),
+    [
+        ("int16", 511, (511,), True),
+        ("int16", 511, (70_000, 510), False),  # 70 000 does not fit into the cells
+        ("int16", 2, (2.5,), False),
+        ("float32", 1638.3, (1638.3,), True),
+        ("float64", 1638.3, (1638.3,), True),
+        ("float32", 1638.5, (1638.3,), False),
+    ],
+)
+def test_seeds_that_stand_for_an_overflow_have_no_pileup(dtype, seed, codes, is_saturated):
+    cells = np.ones((1, 9, 9), dtype)
+    cells[0, 4, 4] = seed
+    settings = PeakSumSettings(
+        seed_threshold=1, pileup=["donut"], saturated_seeds=codes, saturated_net=9, search_window=(3, 3)
+    )
+    (cluster,) = find_clusters(cells, settings, fields=["donut", "net"]).to_list()[0]
+    assert (cluster["donut"] == 0, cluster["net"] == 9) == (is_saturated, is_saturated)
+
+
+def test_without_another_number_the_net_of_a_saturated_seed_is_its_sum():
+    cells = np.ones((1, 9, 9), int)
+    cells[0, 4, 4] = 5
+    settings = PeakSumSettings(seed_threshold=1, pileup=["donut"], saturated_seeds=[5])
+    assert find_clusters(cells, settings, fields=["peak_sum", "net"]).to_list() == [
+        [{"peak_sum": 13, "net": 13}]
+    ]

@@ -48,6 +48,8 @@ def test_clusters_of_a_config(full):
         seed_threshold="4 GeV",
         seed_comparison=">=",
         pileup=["chunky_donut"],
+        saturated_seeds=(509, 510, 511),
+        saturated_net=65535,
     )
     assert full.clusters["Jet"].settings == published
     assert full.clusters["JetAllTies"].settings == published.model_copy(
@@ -178,6 +180,18 @@ def test_the_pile_up_of_a_preset_can_be_removed():
     content = small("clusters.Jet={grid: calo, preset: cms-l1-jet, pileup: [], max_clusters: 6}")
     settings = parse_config(content).clusters["Jet"].settings
     assert (settings.pileup, settings.max_clusters, settings.tie_rule) == ((), 6, "diagonal")
+
+
+def test_the_leading_clusters_of_each_region_of_a_grid():
+    content = small("clusters.Jet.max_clusters=1", "clusters.Jet.max_clusters_per=card")
+    (problem,) = problems(content)
+    assert problem.startswith(
+        "clusters.Jet: max_clusters_per 'card': the grid has no regions of that name, it has none"
+    )
+    content["grids"]["calo"]["regions"] = {"card": [2, 2]}
+    job = parse_config(content)
+    assert job.grids["calo"].grid.division("card").blocks == (2, 2)
+    assert job.clusters["Jet"].settings.max_clusters_per == "card"
 
 
 def test_keys_of_a_geometry_can_be_overridden():

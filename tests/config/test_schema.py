@@ -18,7 +18,7 @@ from hep_peaksum.config.schema import INTERNAL, SECTIONS, editor_line, read_sche
 from hep_peaksum.config.yaml_io import read_yaml
 from hep_peaksum.library.geometries import named_grids
 from hep_peaksum.library.presets import presets
-from hep_peaksum.settings.model import Overlap
+from hep_peaksum.settings.search import Overlap
 from hep_peaksum.settings.tie_rules import TieRule
 
 OLD_PYDANTIC = tuple(map(int, pydantic.VERSION.split(".")[:2])) < (2, 11)

@@ -9,6 +9,7 @@ from hypothesis import settings as runs
 from strategies import TIE_RULES, problems
 
 from hep_peaksum import Axis, Grid, PeakSumSettings
+from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.diagnostics.explain import explain
 from hep_peaksum.geometry.grid import EventError
 
@@ -201,3 +202,92 @@ def test_the_cells_that_beat_a_cell_are_those_of_the_definition(problem):
             why = explain(event, settings, grid, row=row, col=col)
             assert (why.row, why.col, why.value) == (row, col, cells[row][col])
             assert list(why.beaten_by) == expected
+
+
+def test_a_cell_at_an_edge_is_no_seed_where_windows_must_be_whole():
+    settings = PeakSumSettings(partial_search_windows=False)
+    cells = [[9, 0, 0], [0, 0, 0], [0, 0, 0]]
+    why = explain(cells, settings, row=0, col=0)
+    assert str(why) == "cell (row 0, col 0) holds 9: no seed; its search window reaches beyond an edge"
+    assert not why.is_seed
+    middle = explain(cells, settings, row=1, col=1)
+    assert "cell (row 0, col 0) holds 9, and the seed must be > it" in str(middle)
+
+
+ISLANDS = {"group": "edges", "cell_threshold": 2, "seed_threshold": 4, "tie_rule": "all"}
+
+
+@pytest.mark.parametrize(
+    ("place", "more", "text"),
+    [
+        (
+            (1, 1),
+            {},
+            "holds 5: a seed; it passes the seed threshold > 4 and beats all other cells of its search",
+        ),
+        (
+            (1, 2),
+            {},
+            "holds 3: no seed; it does not pass the seed threshold > 4; cell (row 1, col 1) holds 5, and",
+        ),
+        (
+            (0, 0),
+            {},
+            "holds 1: no seed; it does not pass the cell threshold >= 2 and belongs to no group; it does",
+        ),
+        (
+            (0, 3),
+            {},
+            "holds 9: a seed; it passes the seed threshold > 4 and beats all other cells of its search",
+        ),
+        ((3, 3), {}, "holds 3: no seed; it does not pass the seed threshold > 4"),
+        (
+            (3, 3),
+            {"seedless_groups": "highest"},
+            "holds 3: a seed; it is the highest cell of a group without a seed",
+        ),
+    ],
+)
+def test_groups_are_explained(place, more, text):
+    cells = [[1, 0, 0, 9], [0, 5, 3, 0], [0, 0, 0, 0], [0, 0, 0, 3]]
+    why = explain(cells, PeakSumSettings(**ISLANDS, **more), row=place[0], col=place[1])
+    assert str(why).startswith(f"cell (row {place[0]}, col {place[1]}) {text}")
+
+
+@pytest.mark.parametrize("tie_rule", ["all", "none", "last", "lexicographic", "greedy", "greedy-residual"])
+@pytest.mark.parametrize("more", [{}, {"seedless_groups": "highest"}, {"partial_search_windows": False}])
+def test_in_groups_too_a_cell_is_a_seed_if_it_is_explained_so(tie_rule, more):
+    settings = PeakSumSettings(**{**ISLANDS, "seed_threshold": 2, "tie_rule": tie_rule}, **more)
+    grid = index_grid((4, 5), (False, True))
+    n_seeds = 0
+    for event in np.random.default_rng(2).integers(0, 5, (30, 4, 5)):
+        found = find_peaks(event[None], settings, grid).peaks
+        seeds = set(zip(found.row.tolist(), found.col.tolist(), strict=True))
+        explained = {
+            place
+            for place in np.ndindex(4, 5)
+            if explain(event, settings, grid, row=place[0], col=place[1]).is_seed
+        }
+        assert explained == seeds
+        n_seeds += len(seeds)
+    assert n_seeds > 15
+
+
+@pytest.mark.parametrize(
+    ("rules", "text"),
+    [
+        ({"max_clusters": 2}, None),
+        ({"max_clusters": 1}, "its cluster is dropped by max_clusters 1 of the event, by sum"),
+        ({"max_clusters": 1, "max_clusters_by": "seed"}, None),
+        (
+            {"max_clusters": 1, "max_clusters_by": "seed", "max_clusters_per": "half"},
+            "its cluster is dropped by max_clusters 1 per half, by seed",
+        ),
+    ],
+)
+def test_a_seed_that_is_not_among_the_leading_is_explained(rules, text):
+    grid = Grid(rows=Axis(n=1), cols=Axis(n=7), regions={"half": "......a"})
+    settings = PeakSumSettings(search_window=(1, 3), sum_window=(1, 3), **rules)
+    why = str(explain([[6, 0, 0, 0, 4, 5, 4]], settings, grid, row=0, col=0))
+    assert why.startswith("cell (row 0, col 0) holds 6: a seed; ")
+    assert why.endswith("beats all other cells of its search window" if text is None else text)

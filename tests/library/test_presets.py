@@ -76,7 +76,7 @@ def test_an_unknown_preset_is_refused_and_the_known_ones_are_listed(unknown):
     near = r" \(did you mean 'cms-l1-jet'\?\)" if "jet" in unknown else ""
     with pytest.raises(
         ValueError,
-        match=f"^no preset is called {unknown!r}{near}: there are alice-emcal-nxn, alice-tpc, atlas-",
+        match=f"^no preset is called {unknown!r}{near}: there are alice-emcal-nxn, alice-phos, alice-tpc, ",
     ):
         preset(unknown)
 
@@ -97,6 +97,10 @@ def test_an_unknown_preset_is_refused_and_the_known_ones_are_listed(unknown):
         ("Anti-kT", "nearest pair", "fastjet"),
         ("antikt", "nearest pair", "the preset cms-l1-jet"),
         ("ak4", "nearest pair", "fastjet"),
+        ("Belle2 TRG", "hit patterns", "the preset belle2-ecl"),
+        ("mu2e", "in no fixed order", "group edges"),
+        ("star-fms", "ratio", "min_seed_gap"),
+        ("NA62", "not public", "the preset crystal-3x3"),
     ],
 )
 def test_an_algorithm_that_one_grid_cannot_give_is_refused_with_an_alternative(wanted, why, instead):
@@ -135,6 +139,8 @@ def test_the_cms_jet_is_a_9x9_window_above_4_gev_of_half_gev_counts():
         seed_threshold="4 GeV",
         seed_comparison=">=",
         pileup=["chunky_donut"],
+        saturated_seeds=(509, 510, 511),
+        saturated_net=65535,
     )
     assert grid == named_grid("cms-l1-towers")
 
@@ -174,6 +180,23 @@ def test_a_cms_jet_is_seeded_at_8_counts_and_summed_over_81_towers():
         [{"peak_sum": 88, "n_cells": 81, "chunky_donut": 81, "net": 7, "pt": 44.0}],
         [],
     ]
+
+
+@pytest.mark.parametrize(
+    ("seed", "pileup", "net"),
+    # the strips, the fifth to seventh towers on each side, hold 20, 20, 10 and 10 counts
+    [(508, 40, 498), (509, 0, 65535), (510, 0, 65535), (511, 0, 65535), (512, 40, 502)],
+)
+@pytest.mark.parametrize("dtype", ["int16", "float32", "float64"])
+def test_a_cms_jet_with_a_saturated_seed_is_saturated_without_pile_up(seed, pileup, net, dtype):
+    settings, grid = preset("cms-l1-jet")
+    cells = np.zeros((1, *grid.shape), dtype)
+    cells[0, 50, 30], cells[0, 50, 31] = seed, 30
+    cells[0, 50, 36:39] = cells[0, 50, 22:25] = 10
+    cells[0, 44, 30] = cells[0, 56, 30] = 10
+    fields = ["seed", "peak_sum", "chunky_donut", "net"]
+    jet = find_clusters(cells, settings, grid, fields=fields).to_list()[0][0]
+    assert jet == {"seed": seed, "peak_sum": seed + 30, "chunky_donut": pileup, "net": net}
 
 
 # ------------------------------------------------------------------------------------------- the other windows

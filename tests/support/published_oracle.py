@@ -10,311 +10,10 @@ import itertools
 import math
 from typing import NamedTuple
 
-# 17 rows do not divide into towers of three; with 18 columns strips of pile-up have room on a closed axis.
-N_ROWS, N_COLS = 17, 18
-
-
-class Plane(NamedTuple):
-    """The cells of an event, lists of rows, the columns closed or not."""
-
-    cells: list
-    closed: bool
-
-    @property
-    def places(self):
-        return itertools.product(range(len(self.cells)), range(len(self.cells[0])))
-
-    def at(self, row, col):
-        """Return where a cell is, None beyond an edge."""
-        if self.closed:
-            col %= len(self.cells[0])
-        return (row, col) if 0 <= row < len(self.cells) and 0 <= col < len(self.cells[0]) else None
-
-    def __call__(self, row, col):
-        place = self.at(row, col)
-        return 0 if place is None else self.cells[place[0]][place[1]]
-
-    def total(self, row, col, offsets):
-        """Return the sum of cells about one, added one after the other."""
-        result = 0
-        for d, p in offsets:
-            result += self(row + d, col + p)
-        return result
-
-
-def square(half):
-    """Return the offsets (row, col) of a square about the seed, in row-major order."""
-    return list(itertools.product(range(-half, half + 1), repeat=2))
-
-
-def around(half):
-    return [offset for offset in square(half) if offset != (0, 0)]
-
-
-# ----------------------------------------------------------------------------------------------- CMS, Level 1
-
-# Stage2Layer2JetAlgorithmFirmwareImp1.cc: a line is an offset in phi, from +4 at the top to -4, a column one in
-# eta from -4. A neighbour vetoes a seed if it is >= (2) or > (1).
-JET_MASK = """
-    1 2 2 2 2 2 2 2 2
-    1 1 2 2 2 2 2 2 2
-    1 1 1 2 2 2 2 2 2
-    1 1 1 1 2 2 2 2 2
-    1 1 1 1 0 2 2 2 2
-    1 1 1 1 1 2 2 2 2
-    1 1 1 1 1 1 2 2 2
-    1 1 1 1 1 1 1 2 2
-    1 1 1 1 1 1 1 1 2
-"""
-# Stage2Layer2ClusterAlgorithmFirmwareImp1.cc, in the same way, eta from -1
-CLUSTER_MASK = """
-    2 2 2
-    2 2 2
-    2 2 2
-    1 2 2
-    1 0 2
-    1 1 2
-    1 1 1
-    1 1 1
-    1 1 1
-"""
-
-
-def is_vetoed(plane, row, col, mask, threshold):
-    """Return whether a seed vetoes another; what is below the threshold is no seed and counts 0."""
-    lines = [line.split() for line in mask.split("\n")[1:-1]]
-    for i, line in enumerate(lines):
-        for j, mark in enumerate(line):
-            dphi, deta = len(lines) // 2 - i, j - len(line) // 2
-            other = plane(row + deta, col + dphi)
-            other = other if other >= threshold else 0
-            own = plane(row, col)
-            if (mark == "2" and other >= own) or (mark == "1" and other > own):
-                return True
-    return False
-
-
-def chunky_donut(plane, row, col):
-    """Return the three smallest of the four strips, 3 x 9 towers from the fifth on to each side."""
-    far, near = range(5, 8), range(-4, 5)
-    strips = [
-        [(-d, p) for d in reversed(far) for p in near],
-        [(d, p) for d in far for p in near],
-        [(d, -p) for d in near for p in reversed(far)],
-        [(d, p) for d in near for p in far],
-    ]
-    first, second, third, _ = sorted(plane.total(row, col, strip) for strip in strips)
-    return first + second + third
-
-
-def cms_l1_jet(plane):
-    return {
-        (r, c): plane.total(r, c, square(4))
-        for r, c in plane.places
-        if plane(r, c) >= 8 and not is_vetoed(plane, r, c, JET_MASK, threshold=8)  # floor(4 GeV / 0.5 GeV)
-    }
-
-
-def cms_l1_cluster(plane):
-    """Stage2Layer2ClusterAlgorithmFirmwareImp1: N is the tower at phi - 1, W the one at eta - 1."""
-    seed_threshold, cluster_threshold = 4, 2  # floor(2 GeV / 0.5 GeV), floor(1 GeV / 0.5 GeV)
-    found = {}
-    for r, c in plane.places:
-        if plane(r, c) < seed_threshold or is_vetoed(plane, r, c, CLUSTER_MASK, seed_threshold):
-            continue
-        towers = {
-            "NW": (-1, -1),
-            "W": (-1, 0),
-            "SW": (-1, 1),
-            "NN": (0, -2),
-            "N": (0, -1),
-            "seed": (0, 0),
-            "S": (0, 1),
-            "SS": (0, 2),
-            "NE": (1, -1),
-            "E": (1, 0),
-            "SE": (1, 1),
-        }
-        include = {word: plane(r + d, c + p) >= cluster_threshold for word, (d, p) in towers.items()}
-        if not include["N"]:
-            include["NN"] = False
-        if not include["S"]:
-            include["SS"] = False
-        right = left = 0
-        for word in ("NE", "E", "SE"):
-            right += plane(r + towers[word][0], c + towers[word][1]) if include[word] else 0
-        for word in ("NW", "W", "SW"):
-            left += plane(r + towers[word][0], c + towers[word][1]) if include[word] else 0
-        for word in ("NW", "W", "SW") if right >= left else ("NE", "E", "SE"):
-            include[word] = False
-        found[r, c] = plane.total(r, c, [offset for word, offset in towers.items() if include[word]])
-    return found
-
-
-def is_histogram_seed(plane, row, col, offsets):
-    """Phase1L1TJetProducer::findSeeds, with its two branches."""
-    own = plane(row, col)
-    for deta, dphi in offsets:
-        other = plane(row + deta, col + dphi)
-        must_exceed = dphi > -deta if dphi > 0 else dphi >= -deta
-        if not (own > other if must_exceed else own >= other):
-            return False
-    return own >= 5
-
-
-def is_trimmed(deta, dphi, half=3):
-    """Phase1L1TJetProducer::trimTower."""
-    if deta in (-half, half):
-        return dphi <= -half + 1 or dphi >= half - 1
-    return deta in (-half + 1, half - 1) and dphi in (-half, half)
-
-
-def cms_phase2_jet(plane, half=3, *, trimmed=False):
-    window = [offset for offset in square(half) if not (trimmed and is_trimmed(*offset))]
-    search = [offset for offset in window if offset != (0, 0)]
-    return {
-        (r, c): plane.total(r, c, window) for r, c in plane.places if is_histogram_seed(plane, r, c, search)
-    }
-
-
-def cms_phase2_gct_jet(plane, n_jets=10):
-    """makeST, then getRegion so many times: of equal supertowers bestOf2 takes the latter."""
-    n_rows, n_cols = -(-len(plane.cells) // 3), -(-len(plane.cells[0]) // 3)
-    supertowers = Plane([[0] * n_cols for _ in range(n_rows)], plane.closed)
-    for r, c in plane.places:
-        supertowers.cells[r // 3][c // 3] += plane(r, c)
-    found = {}
-    for _ in range(n_jets):
-        seed, highest = None, 0
-        for r, c in supertowers.places:
-            if supertowers(r, c) > 0 and supertowers(r, c) >= highest:
-                seed, highest = (r, c), supertowers(r, c)
-        if seed is None:
-            break
-        found[seed] = supertowers.total(*seed, square(1))
-        for d, p in square(1):
-            if place := supertowers.at(seed[0] + d, seed[1] + p):
-                supertowers.cells[place[0]][place[1]] = 0
-    return found
-
-
-def cms_hgcal_tpg(plane):
-    """HistoMaxC3d: (R, phi)."""
-    strict = [(-1, 0), (0, -1), (1, -1), (-1, -1)]
-    not_strict = [(1, 0), (0, 1), (1, 1), (-1, 1)]
-    return {
-        (r, c): None
-        for r, c in plane.places
-        if plane(r, c) > 0
-        and all(plane(r, c) > plane(r + d, c + p) for d, p in strict)
-        and all(plane(r, c) >= plane(r + d, c + p) for d, p in not_strict)
-    }
-
-
-def cms_pf(plane):
-    """LocalMaximumSeedFinder: a heap of energies; of equal ones the first in place is on top."""
-    queue = sorted((-plane(r, c), r, c) for r, c in plane.places if plane(r, c) >= 230)
-    unusable, found = set(), {}
-    for _, r, c in queue:
-        if (r, c) in unusable:
-            continue
-        neighbours = [place for d, p in around(1) if (place := plane.at(r + d, c + p))]
-        if all(plane(*place) <= plane(r, c) for place in neighbours):
-            found[r, c] = None
-            unusable.update(neighbours)
-    return found
-
-
-# ------------------------------------------------------------------------------------------------------ ATLAS
-
-
-def atlas_efex_egamma(plane):
-    """eFEXegAlgo::setSeed: left is eta - 1, up is phi + 1."""
-    found = {}
-    for r, c in plane.places:
-        seed = plane(r, c)
-        left, left_up, left_down = plane(r - 1, c), plane(r - 1, c + 1), plane(r - 1, c - 1)
-        right, right_up, right_down = plane(r + 1, c), plane(r + 1, c + 1), plane(r + 1, c - 1)
-        up, down = plane(r, c + 1), plane(r, c - 1)
-        horizontally = seed >= left and seed > right
-        above = seed >= left_up and seed > up and seed > right_up
-        below = seed >= left_down and seed >= down and seed > right_down
-        if horizontally and above and below and seed > 0:
-            found[r, c] = None
-    return found
-
-
-def atlas_efex_tau(plane):
-    """eFEXtauAlgoBase::isCentralTowerSeed."""
-    found = {}
-    for r, c in plane.places:
-        is_seed = plane(r, c) > 0
-        for beta, bphi in itertools.product(range(3), repeat=2):
-            other = plane(r + beta - 1, c + bphi - 1)
-            if beta == 2 or (beta == 1 and bphi == 2):
-                is_seed &= plane(r, c) > other
-            elif beta == 0 or (beta == 1 and bphi == 0):
-                is_seed &= plane(r, c) >= other
-        if is_seed:
-            found[r, c] = None
-    return found
-
-
-def jfex_table(plane, row, col):
-    """Return the 7x7 towers about one as the jFEX has them, table[phi][eta] with phi flipped."""
-    table = [[plane(row + eta - 3, col + phi - 3) for eta in range(7)] for phi in range(7)]
-    return table[::-1]
-
-
-def jfex_seeds(plane, row, col):
-    """Return the 5x5 sums of 3x3 towers of that table, added eta by eta."""
-    table = jfex_table(plane, row, col)
-    sums = [[0] * 5 for _ in range(5)]
-    for a, b in itertools.product(range(5), repeat=2):
-        for eta, phi in itertools.product(range(3), reversed(range(3))):
-            sums[a][b] += table[a + phi][b + eta]
-    return sums
-
-
-def is_jfex_maximum(plane, row, col, *, within=True):
-    """jFEXSmallRJetAlgo::CalculateLM; `within`: what is centred beyond an edge is not compared."""
-    seeds = jfex_seeds(plane, row, col)
-    for iphi, ieta in itertools.product(range(5), repeat=2):
-        if within and plane.at(row + ieta - 2, col - (iphi - 2)) is None:
-            continue
-        if (iphi > ieta or (iphi, ieta) in ((0, 0), (1, 1))) and seeds[2][2] < seeds[iphi][ieta]:
-            return False
-        if (iphi < ieta or (iphi, ieta) in ((3, 3), (4, 4))) and seeds[2][2] <= seeds[iphi][ieta]:
-            return False
-    return seeds[2][2] > 0
-
-
-def atlas_jfex(plane, *, within=True):
-    window = [(d, p) for d, p in square(3) if d * d + p * p < 16]
-    return {
-        (r, c): plane.total(r, c, window)
-        for r, c in plane.places
-        if is_jfex_maximum(plane, r, c, within=within)
-    }
-
-
-def atlas_l1_jet_roi(plane, *, within=True):
-    """JetAlgorithm: nine cores of 2x2 elements, cores[iphi + 3 * ieta], number 4 that of the window."""
-    found = {}
-    for r, c in plane.places:
-        cores = [0] * 9
-        for ieta, iphi in itertools.product(range(3), repeat=2):
-            corner = (r + ieta - 1, c + iphi - 1)
-            if within and plane.at(*corner) is None:
-                cores[iphi + 3 * ieta] = -math.inf
-                continue
-            cores[iphi + 3 * ieta] = plane.total(*corner, itertools.product(range(2), repeat=2))
-        if cores[4] > 0 and cores[4] >= max(cores[:4]) and cores[4] > max(cores[5:]):
-            found[r, c] = plane.total(r, c, itertools.product(range(-1, 3), repeat=2))
-    return found
-
-
-# ----------------------------------------------------------------------------------------------- LHCb, ALICE
+import published_atlas as atlas
+import published_cms as cms
+import published_islands as of_islands
+from published_plane import around, square
 
 
 def lhcb_calo(plane):
@@ -383,31 +82,12 @@ def alice_tpc(plane):
     }
 
 
-# ----------------------------------------------------------------------------------------------------- others
-
-
 def belle2_ecl(plane):
     """ECLLocalMaximumFinder: a neighbour vetoes if it has more."""
     found = {}
     for r, c in plane.places:
         if plane(r, c) >= 10 and max(plane(r + d, c + p) for d, p in around(1)) <= plane(r, c):
             found[r, c] = None
-    return found
-
-
-def sphenix_bemc(plane):
-    """BEmcCluster::GetSubClusters: channels are iy * Nx + ix, x is phi."""
-    n_x, found = len(plane.cells[0]), {}
-    for iy, ix in plane.places:
-        is_peak = plane(iy, ix) > 200
-        for d, p in around(1):
-            place = plane.at(iy + d, ix + p)
-            if place is None:
-                continue
-            is_later = place[0] * n_x + place[1] > iy * n_x + ix
-            is_peak &= not (plane(*place) >= plane(iy, ix) if is_later else plane(*place) > plane(iy, ix))
-        if is_peak:
-            found[iy, ix] = None
     return found
 
 
@@ -438,11 +118,18 @@ def heatmap_nms(plane):
 
 
 def kornia_nms(plane):
-    return {
-        (r, c): None
-        for r, c in plane.places
-        if plane(r, c) > max(0, *(plane(r + d, c + p) for d, p in around(1)))
-    }
+    """NonMaximaSuppression2d: padded with copies of the edge, and a 0 in the centre of the kernel."""
+    n_rows, n_cols = len(plane.cells), len(plane.cells[0])
+    found = {}
+    for r, c in plane.places:
+        others = [0]
+        for d, p in around(1):
+            i = min(max(r + d, 0), n_rows - 1)
+            j = (c + p) % n_cols if plane.closed else min(max(c + p, 0), n_cols - 1)
+            others.append(plane.cells[i][j])
+        if plane(r, c) > max(others):
+            found[r, c] = None
+    return found
 
 
 def keras_3x3(plane):
@@ -460,38 +147,129 @@ def crystals(plane, half):
     return found
 
 
+def peaks_of_an_image(plane, *, border):
+    """maximum_filter(image, size=3, mode="constant") == image, above 0; without the border, or with it."""
+    found = {}
+    for r, c in plane.places:
+        highest = max(plane(r + d, c + p) for d, p in square(1))
+        at_border = any(plane.at(r + d, c + p) is None for d, p in square(1))
+        if highest == plane(r, c) > 0 and (border or not at_border):
+            found[r, c] = None
+    return found
+
+
+def hps_gtp(plane):
+    """GTPOnlineClusterer, isValidSeed: hits below 0 are skipped; rows are ix, columns iy."""
+    found = {}
+    for ix, iy in plane.places:
+        if plane(ix, iy) < 50:
+            continue
+        is_seed, hits = True, [(0, 0)]
+        for d, p in around(1):
+            hit = plane(ix + d, iy + p)
+            if hit < 0:
+                continue
+            is_seed &= hit < plane(ix, iy) or (hit == plane(ix, iy) and not ix > ix + d)
+            hits.append((d, p))
+        if is_seed:
+            found[ix, iy] = plane.total(ix, iy, sorted(hits))
+    return found
+
+
+def lhcb_l0(plane, *, saturates=False):
+    """TriggerCard: the first highest 2x2 sum of cards of 8 x 4 cells, columns of the calorimeter being rows."""
+    cards = {}
+    for place in plane.places:
+        cards.setdefault((place[0] // 8, place[1] // 4), []).append(place)
+    found = {}
+    for places in cards.values():
+        highest, cell = 0, None
+        for place in places:
+            total = plane.total(*place, [(0, 0), (0, 1), (1, 0), (1, 1)])
+            if saturates and total > 255:
+                total = 255
+            if total > highest:
+                highest, cell = total, place
+        if cell is not None:
+            found[cell] = highest
+    return found
+
+
+def hexagons(plane, reach):
+    """Return the offsets (q, r) of the hexagons whose centres are within reach, in units of their distance."""
+    centres = {(q, r): complex(q + r / 2, r * math.sqrt(3) / 2) for q, r in square(3)}
+    return [offset for offset, centre in centres.items() if abs(centre) < reach]
+
+
+def hexagon_7(plane):
+    """The highest of a hexagon and the six around it, and their sum; of equal ones the first."""
+    found = {}
+    for q, r in plane.places:
+        cell = (-plane(q, r), q, r)
+        others = [plane.at(q + d, r + p) for d, p in hexagons(plane, 1.1) if (d, p) != (0, 0)]
+        if plane(q, r) > 0 and all(cell < (-plane(*place), *place) for place in others if place):
+            found[q, r] = plane.total(q, r, hexagons(plane, 1.1))
+    return found
+
+
+def ldmx_ecal_2d(plane):
+    """IdealClusterBuilder: no neighbour, closer than 1.8 cells, has more."""
+    near = [offset for offset in hexagons(plane, 1.8) if offset != (0, 0)]
+    return {
+        (q, r): None
+        for q, r in plane.places
+        if plane(q, r) > 0 and not any(plane(q + d, r + p) > plane(q, r) for d, p in near)
+    }
+
+
 class Published(NamedTuple):
-    """An algorithm, the GeV in a count, and cells in counts that its thresholds make interesting."""
+    """An algorithm, the GeV in a count, cells in counts that its thresholds make interesting, and divisions."""
 
     find: object
     unit: float
     levels: tuple = (0, 0, 1, 2)
+    regions: tuple = ()
 
 
 PUBLISHED = {
     "alice-emcal-nxn": Published(alice_emcal_nxn, 0.001, (0, 49, 50, 51, 99, 100, 101, 180)),
+    "alice-phos": Published(of_islands.alice_phos, 0.001, (0, 10, 11, 100, 170, 171, 200, 201, 230, 231)),
     "alice-tpc": Published(alice_tpc, 1, (0, 2, 3, 4, 9)),
-    "atlas-efex-egamma": Published(atlas_efex_egamma, 1),
-    "atlas-efex-tau": Published(atlas_efex_tau, 1),
-    "atlas-jfex": Published(atlas_jfex, 1),
-    "atlas-l1-jet-roi": Published(atlas_l1_jet_roi, 1),
+    "atlas-efex-egamma": Published(atlas.atlas_efex_egamma, 1),
+    "atlas-efex-tau": Published(atlas.atlas_efex_tau, 1),
+    "atlas-gfex-block": Published(atlas.atlas_gfex_block, 1),
+    "atlas-jfex": Published(atlas.atlas_jfex, 1),
+    "atlas-l1-em-roi": Published(atlas.atlas_l1_em_roi, 1),
+    "atlas-l1-jet-roi": Published(atlas.atlas_l1_jet_roi, 1),
     "belle2-ecl": Published(belle2_ecl, 0.001, (0, 9, 10, 11)),
-    "cms-hgcal-tpg": Published(cms_hgcal_tpg, 1),
-    "cms-l1-egamma": Published(cms_l1_cluster, 0.5, (0, 1, 2, 3, 4, 5)),
-    "cms-l1-jet": Published(cms_l1_jet, 0.5, (0, 1, 7, 8, 9)),
-    "cms-l1-tau": Published(cms_l1_cluster, 0.5, (0, 1, 2, 3, 4, 5)),
-    "cms-pf": Published(cms_pf, 0.001, (0, 229, 230, 231)),
-    "cms-phase2-gct-jet": Published(cms_phase2_gct_jet, 1),
-    "cms-phase2-jet": Published(cms_phase2_jet, 1, (0, 4, 5, 6)),
-    "cms-phase2-jet-9x9": Published(functools.partial(cms_phase2_jet, half=4), 1, (0, 4, 5, 6)),
-    "cms-phase2-jet-trimmed": Published(functools.partial(cms_phase2_jet, trimmed=True), 1, (0, 4, 5, 6)),
+    "bes3-emc": Published(of_islands.bes3_emc, 1),
+    "clas12-ftcal": Published(of_islands.clas12_ftcal, 1),
+    "cms-hgcal-tpg": Published(cms.cms_hgcal_tpg, 1),
+    "cms-l1-egamma": Published(cms.cms_l1_cluster, 0.5, (0, 1, 2, 3, 4, 5)),
+    "cms-l1-jet": Published(cms.cms_l1_jet, 0.5, (0, 0, 1, 7, 8, 9, 508, 509, 510, 511, 512)),
+    "cms-l1-stage1-jet": Published(cms.cms_l1_stage1_jet, 0.5, (0, 0, 1, 20, 21, 22)),
+    "cms-l1-tau": Published(cms.cms_l1_cluster, 0.5, (0, 1, 2, 3, 4, 5)),
+    "cms-pf": Published(cms.cms_pf, 0.001, (0, 229, 230, 231)),
+    "cms-phase2-gct-jet": Published(cms.cms_phase2_gct_jet, 1),
+    "cms-phase2-jet": Published(cms.cms_phase2_jet, 1, (0, 4, 5, 6)),
+    "cms-phase2-jet-9x9": Published(functools.partial(cms.cms_phase2_jet, half=4), 1, (0, 4, 5, 6)),
+    "cms-phase2-jet-trimmed": Published(functools.partial(cms.cms_phase2_jet, trimmed=True), 1, (0, 4, 5, 6)),
     "crystal-3x3": Published(functools.partial(crystals, half=1), 1),
     "crystal-5x5": Published(functools.partial(crystals, half=2), 1),
+    "eicrecon-island": Published(of_islands.eicrecon_island, 0.001, (0, 0, 1, 2, 29, 30, 31)),
     "fcc-sliding-window": Published(fcc_sliding_window, 1, (0,) * 9 + (1,)),
+    "gluex-fcal-island": Published(of_islands.gluex_fcal_island, 0.001, (0, 0, 1, 34, 35, 36, 37)),
     "heatmap-nms": Published(heatmap_nms, 1),
+    "hexagon-7": Published(hexagon_7, 1),
+    "hps-gtp": Published(hps_gtp, 0.001, (0, 0, 1, 49, 50, 51)),
     "keras-3x3": Published(keras_3x3, 1),
     "kornia-nms": Published(kornia_nms, 1),
+    "ldmx-ecal-2d": Published(ldmx_ecal_2d, 1),
     "lhcb-allen": Published(lhcb_allen, 1, (0, 9, 10, 11, 49, 50, 51)),
     "lhcb-calo": Published(lhcb_calo, 1),
-    "sphenix-bemc": Published(sphenix_bemc, 0.001, (0, 19, 20, 199, 200, 201)),
+    "lhcb-l0": Published(lhcb_l0, 1, regions=(("card", (8, 4)),)),
+    "padme-ecal": Published(of_islands.padme_ecal, 0.001, (0, 1, 2, 9, 10, 11, 12)),
+    "photutils-find-peaks": Published(functools.partial(peaks_of_an_image, border=True), 1),
+    "skimage-peak-local-max": Published(functools.partial(peaks_of_an_image, border=False), 1),
+    "sphenix-bemc": Published(of_islands.sphenix_bemc, 0.001, (0, 19, 20, 199, 200, 201)),
 }

@@ -29,9 +29,12 @@ DEFAULTS = {
     "sum_window": (3, 3),
     "seed_window": (1, 1),
     "partial_seed_windows": True,
+    "partial_search_windows": True,
     "quantity": "energy",
     "tie_rule": "first",
     "greedy_ties": "first",
+    "group": None,
+    "seedless_groups": "drop",
     "seed_threshold": 0,
     "seed_comparison": ">",
     "cell_threshold": None,
@@ -48,11 +51,14 @@ DEFAULTS = {
     "neighbour_threshold": 0,
     "pileup": (),
     "subtract": None,
+    "saturated_seeds": (),
+    "saturated_net": None,
     "position": "seed",
     "w0": 4.5,
     "isolation_depth": 1,
     "coarsen": (1, 1),
     "pool_by": "sum",
+    "pool_threshold": None,
     "allow_partial_towers": False,
     "sum_over": "towers",
     "masked": "absent",
@@ -78,8 +84,9 @@ def find_clusters(grid, *, noise=None, mask=None, periodic=(False, False), satur
     )
     coarse = towers(fine, settings)
     q = discriminant(coarse, settings)
-    seeds = find_seeds(q, coarse, settings)
-    claims = {seed: added_cells(seed, fine, coarse, settings) for seed in seeds}
+    groups = groups_of(coarse, settings)
+    seeds = find_seeds(q, coarse, groups, settings)
+    claims = {seed: added_cells(seed, fine, coarse, groups, settings) for seed in seeds}
     clusters = [
         fields_of(seed, shares, q, fine, coarse, settings, saturated, axes)
         for seed, shares in share(claims, q, coarse.plane, settings).items()
@@ -118,7 +125,10 @@ def towers(fine, settings):
     for row, col in fine.cells:
         inside.setdefault((row // k, col // m), []).append((row, col))
     pool = {"sum": add, "max": max}[settings.pool_by]
-    values = {tower: pool([fine.cells[cell] for cell in cells]) for tower, cells in sorted(inside.items())}
+    counts = {
+        cell: value if is_above(value, settings.pool_threshold) else 0 for cell, value in fine.cells.items()
+    }
+    values = {tower: pool([counts[cell] for cell in cells]) for tower, cells in sorted(inside.items())}
     seen = {(row // k, col // m) for row, col in fine.cells if (row, col) not in fine.masked}
     noise = {
         tower: in_quadrature(fine.noise[cell] for cell in cells)
@@ -126,6 +136,10 @@ def towers(fine, settings):
         if fine.noise
     }
     return Layer(values, set(values) - seen, noise, Plane(-(-n_rows // k), -(-n_cols // m), periodic))
+
+
+def is_above(value, threshold):
+    return threshold is None or value > threshold
 
 
 def discriminant(coarse, settings):
@@ -155,21 +169,49 @@ def passes(value, threshold, comparison, noise=1.0):
     return value > threshold if comparison == ">" else value >= threshold
 
 
-def find_seeds(q, coarse, settings):
+def groups_of(coarse, settings):
+    """Return the group of every cell: a name that joined cells share, None without groups or outside them."""
+    if settings.group is None:
+        return dict.fromkeys(coarse.cells, "one")
+    steps = {"edges": [(0, 1), (1, 0), (0, -1), (-1, 0)], "corners": square(3)}[settings.group]
+    groups = dict.fromkeys(coarse.cells)
+    for first in coarse.cells:
+        if groups[first] is not None or not passes_cell_threshold(first, coarse, settings):
+            continue
+        to_visit = [first]
+        while to_visit:
+            here = to_visit.pop()
+            groups[here] = first
+            beside = coarse.around(here, steps).values()
+            to_visit += [p for p in beside if groups[p] is None and passes_cell_threshold(p, coarse, settings)]
+    return groups
+
+
+def find_seeds(q, coarse, groups, settings):
     """Return the places of the seeds, in the order of (row, col)."""
-    candidates = {
-        place for place in q if place not in coarse.masked and passes_seed_threshold(q, place, coarse, settings)
-    }
     search, window = read_window(settings.search_window), read_window(settings.sum_window)
+    allowed = {place for place in q if place not in coarse.masked and groups[place] is not None}
+    if not settings.partial_search_windows:
+        allowed = {p for p in allowed if all(coarse.plane.at(p, offset) is not None for offset in search)}
+    candidates = {place for place in allowed if passes_seed_threshold(q, place, coarse, settings)}
     if settings.tie_rule != "greedy-residual":
-        candidates = {place for place in candidates if is_maximum(q, place, search, coarse, settings)}
-    if settings.tie_rule == "greedy":
-        candidates = greedily_accepted(candidates, search, q, coarse.plane, settings)
-    elif settings.tie_rule == "greedy-residual":
-        candidates = greedily_accepted(candidates, {**search, **window}, q, coarse.plane, settings)
-    if settings.overlap == "suppress":
-        candidates = greedily_accepted(candidates, window, q, coarse.plane, settings)
-    return sorted(candidates)
+        candidates = {place for place in candidates if is_maximum(q, place, search, coarse, groups, settings)}
+    if settings.seedless_groups == "highest":
+        with_seed = {groups[place] for place in candidates}
+        for group in {groups[place] for place in allowed} - with_seed:
+            members = [place for place in allowed if groups[place] == group]
+            candidates.add(in_order(members, q, settings)[0])
+    seeds = []
+    for group in {groups[place] for place in candidates}:
+        inside = {place for place in candidates if groups[place] == group}
+        if settings.tie_rule == "greedy":
+            inside = greedily_accepted(inside, search, q, coarse.plane, settings)
+        elif settings.tie_rule == "greedy-residual":
+            inside = greedily_accepted(inside, {**search, **window}, q, coarse.plane, settings)
+        if settings.overlap == "suppress":
+            inside = greedily_accepted(inside, window, q, coarse.plane, settings)
+        seeds += inside
+    return sorted(seeds)
 
 
 def passes_seed_threshold(q, place, coarse, settings):
@@ -179,13 +221,13 @@ def passes_seed_threshold(q, place, coarse, settings):
     return passes(q[place], settings.seed_threshold, settings.seed_comparison, noise)
 
 
-def is_maximum(q, place, search, coarse, settings):
-    """Return whether a cell beats every other cell of its search window."""
+def is_maximum(q, place, search, coarse, groups, settings):
+    """Return whether a cell beats every other cell of its search window, if it is of the same group."""
     drawn = isinstance(settings.search_window, str) and set(settings.search_window) & set(">=")
     rule = "drawn" if drawn else "all" if settings.tie_rule == "greedy" else settings.tie_rule
     for offset, mark in search.items():
         other = coarse.plane.at(place, offset)
-        if mark == "o" or other not in q:
+        if mark == "o" or other not in q or groups[other] != groups[place]:
             continue
         if q[other] > q[place] or (q[other] == q[place] and is_strict(rule, mark, place, other, offset)):
             return False
@@ -220,8 +262,8 @@ def added_layer(fine, coarse, settings):
     return fine if settings.sum_over == "cells" else coarse
 
 
-def added_cells(seed, fine, coarse, settings):
-    """Return {offset: claim} of the cells of the sum window that are added, row-major."""
+def added_cells(seed, fine, coarse, groups, settings):
+    """Return {offset: claim} of the cells of the sum window, and of the group, that are added, row-major."""
     marks, layer = read_window(settings.sum_window), added_layer(fine, coarse, settings)
     k, m = settings.coarsen if settings.sum_over == "cells" else (1, 1)
     distance = {(d * k + i, p * m + j): (d, p) for d, p in marks for i in range(k) for j in range(m)}
@@ -229,6 +271,9 @@ def added_cells(seed, fine, coarse, settings):
 
     def is_added(offset):
         if offset not in places or not passes_cell_threshold(places[offset], layer, settings):
+            return False
+        row, col = places[offset]
+        if groups[row // k, col // m] != groups[seed]:
             return False
         is_gated = marks[distance[offset]] == "g"
         return is_added(one_step_inside(offset)) if is_gated else True
@@ -332,12 +377,16 @@ def fields_of(seed, shares, q, fine, coarse, settings, saturated, axes):
     )
     if layer.noise:
         cluster["noise"] = in_quadrature(layer.noise[share.place] for share in shares.values())
+    is_saturated = coarse.cells[seed] in settings.saturated_seeds
     for given in settings.pileup:
         estimate = pileup_settings(given, settings)
-        cluster[estimate.name] = pileup_estimate(estimate, seed, cluster["peak_sum"], coarse, settings)
+        counts = pileup_estimate(estimate, seed, cluster["peak_sum"], coarse, settings)
+        cluster[estimate.name] = 0 if is_saturated else counts
     if settings.pileup:
         first = pileup_settings(settings.pileup[0], settings).name
         cluster["net"] = cluster["peak_sum"] - cluster[settings.subtract or first]
+        if is_saturated and settings.saturated_net is not None:
+            cluster["net"] = settings.saturated_net
     return {**cluster, **shape(seed, shares, coarse, settings, axes)}
 
 

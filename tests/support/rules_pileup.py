@@ -36,8 +36,10 @@ def pileup_estimate(estimate, seed, total, coarse, settings):
 def donut(estimate, seed, coarse, settings):
     """Return the three smallest of the strips, or four times the middle two, scaled to the window."""
     box, sums = bounding_box(settings), []
-    for strip in strips(box, estimate.depth, estimate.length):
-        is_cut = any(coarse.plane.at(seed, offset) is None for offset in strip)
+    for side, strip in enumerate(strips(box, estimate.depth, estimate.length)):
+        # the strip is cut in its depth: in rows the strips above and below, in columns those at the sides
+        straight = [(d, 0) if side < 2 else (0, p) for d, p in strip]
+        is_cut = any(coarse.plane.at(seed, offset) is None for offset in straight)
         sums.append(0 if estimate.edge == "strip" and is_cut else coarse.total(seed, strip))
     first, second, third, _ = sorted(sums)
     n_cells = estimate.depth * estimate.length

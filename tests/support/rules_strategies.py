@@ -50,11 +50,22 @@ class Question(NamedTuple):
     def times(self, factor):
         """Return the same question in a smaller unit of energy."""
         scaled_rules = {
-            word: scaled(self.rules[word], factor)
-            for word in ("cell_threshold", "sum_threshold", *["seed_threshold"] * (not self.is_significance))
+            word: scaled(self.rules.get(word), factor)
+            for word in (
+                "cell_threshold",
+                "sum_threshold",
+                "pool_threshold",
+                *["seed_threshold"] * (not self.is_significance),
+            )
         }
         heights = ("min_seed_gap", "min_prominence", "neighbour_threshold")
         scaled_rules |= {word: scaled(self.rules[word], factor) for word in heights if not self.is_significance}
+        if "saturated_seeds" in self.rules:
+            codes = tuple(code * factor for code in self.rules["saturated_seeds"])
+            scaled_rules |= {
+                "saturated_seeds": codes,
+                "saturated_net": scaled(self.rules["saturated_net"], factor),
+            }
         return self.given(**scaled_rules)._replace(
             grids=self.grids * self.grids.dtype.type(factor),
             noise=None if self.noise is None else self.noise * factor,
@@ -254,6 +265,7 @@ def questions(
         "sum_window": draw(sum_windows(n_towers, periodic, gates=sum_over == "towers")),
         "seed_window": (1, 1) if seed_is_cell or draw(st.booleans()) else draw(windows(n_towers, periodic)),
         "partial_seed_windows": draw(st.booleans()),
+        "partial_search_windows": draw(st.integers(0, 4)) != 4,
         "quantity": "energy" if is_energy else draw(st.sampled_from(("energy", "significance"))),
         "greedy_ties": draw(st.sampled_from(("first", "last"))),
         "seed_threshold": draw(above_zero if draw(st.integers(0, 9)) else cuts),
@@ -278,11 +290,18 @@ def questions(
         "sum_over": sum_over,
         "masked": draw(st.sampled_from(("absent", "zero"))),
     }
+    if rules["cell_threshold"] is not None and draw(st.integers(0, 2)) == 2:
+        rules["group"] = draw(st.sampled_from(("edges", "corners")))
+        rules["seedless_groups"] = draw(st.sampled_from(("drop", "highest")))
+    rules |= {} if coarsen == (1, 1) else {"pool_threshold": draw(perhaps(numbers))}
     rules |= {} if tie_rule == "drawn" else {"tie_rule": tie_rule}
     rules["pileup"] = draw(pileups(rules, n_towers, periodic, phi_rings=phi_rings))
     if rules["pileup"]:
         rules["subtract"] = draw(perhaps(st.sampled_from([estimate["name"] for estimate in rules["pileup"]])))
         rules["sum_threshold_on"] = draw(st.sampled_from(("sum", "net")))
+    if draw(st.integers(0, 3)) == 3:
+        rules["saturated_seeds"] = draw(st.sampled_from(((2, 3), (1,), (0, 5, 6))))
+        rules["saturated_net"] = draw(st.sampled_from((None, 9))) if rules["saturated_seeds"] else None
     axes = draw(axes_of(shape[1:], periodic)) if coarsen == (1, 1) else (None, None)
     numbers = st.integers(1, 3).map(float) if whole else st.sampled_from((0.1, 0.5, 1.0, 1.7, 2.0))
     return Question(
@@ -328,6 +347,9 @@ def sharing_questions(draw):
     rules = {
         "sum_window": draw(windows(shape, question.periodic)),
         "coarsen": (1, 1),
+        "pool_threshold": None,
+        "group": None,
+        "seedless_groups": "drop",
         "allow_partial_towers": False,
         "keep_stronger_side": None,
         "cell_threshold": draw(perhaps(st.sampled_from(THRESHOLDS))),

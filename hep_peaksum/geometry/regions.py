@@ -1,0 +1,91 @@
+"""Named divisions of the plane, such as front-end cards or halves of an FPGA: the region of every cell.
+
+Written as a map of names, each with the size of equal blocks or a drawing of one character a cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
+
+from hep_peaksum.kernels import Array
+from hep_peaksum.settings.frozen_model import FrozenModel
+from hep_peaksum.settings.windows import TowerSize
+
+NO_REGION = "."
+
+
+class Regions(FrozenModel):
+    """A division of the plane into regions: blocks of `blocks` (rows, cols) cells, or as in `drawing`.
+
+    In a drawing equal characters are one region, and `.` belongs to none; the top line is row 0.
+
+    >>> Regions(name="half", drawing="ll.rr").numbers(np.array([0, 0, 0]), np.array([0, 2, 3])).tolist()
+    [108, -1, 114]
+    """
+
+    name: str = Field(min_length=1, description="Name of the division.")
+    blocks: TowerSize | None = Field(None, description="Size of equal blocks, [rows, cols].")
+    drawing: str | None = Field(None, description="One character a cell; equal ones are one region.")
+
+    @field_validator("drawing")
+    @classmethod
+    def _is_rectangular(cls, drawing: str | None) -> str | None:
+        """Return the drawing without surrounding blank space."""
+        if drawing is None:
+            return None
+        lines = [line.strip() for line in drawing.strip().splitlines()]
+        if len({len(line) for line in lines}) != 1:
+            lengths = [len(line) for line in lines]
+            msg = f"the lines of a drawing of regions must be of one length, these have {lengths}"
+            raise ValueError(msg)
+        return "\n".join(lines)
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """Rows and columns of the drawing; None for blocks, which fit every plane."""
+        if self.drawing is None:
+            return None
+        lines = self.drawing.splitlines()
+        return len(lines), len(lines[0])
+
+    def numbers(self, row: Array, col: Array) -> Array:
+        """Return the number of the region of every cell, int64; -1 for cells of none."""
+        if self.blocks is not None:
+            n_rows, n_cols = self.blocks
+            return np.asarray(np.asarray(row, np.int64) // n_rows * 2**31 + col // n_cols)
+        codes = np.array([[ord(mark) for mark in line] for line in (self.drawing or "").splitlines()], np.int64)
+        codes[codes == ord(NO_REGION)] = -1
+        return np.asarray(codes[row, col])
+
+
+def _parse_regions(value: object) -> object:
+    """Return a map of names to sizes and drawings as a tuple of regions."""
+    if not isinstance(value, Mapping):
+        return value
+    return tuple(_parse_division(name, division) for name, division in value.items())
+
+
+def _parse_division(name: object, division: Any) -> object:
+    if isinstance(division, str):
+        return {"name": name, "drawing": division}
+    return {"name": name, "blocks": division}
+
+
+_SIZE = {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 2, "maxItems": 2}
+RegionMaps = Annotated[
+    tuple[Regions, ...],
+    BeforeValidator(_parse_regions),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {
+                "title": "[rows, cols] of a block, or a drawing",
+                "anyOf": [_SIZE, {"type": "string"}],
+            },
+        }
+    ),
+]
