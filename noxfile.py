@@ -23,7 +23,7 @@ def lint(session: nox.Session) -> None:
     session.run("repo-review", "--show", "err", ".")
 
 
-@nox.session(python=["3.10", "3.11", "3.12", "3.13"])
+@nox.session(python=["3.10", "3.11", "3.12", "3.13", "3.14"])
 def tests(session: nox.Session) -> None:
     """Run the test suite; arguments go to pytest, as in `nox -s tests-3.13 -- -m "not slow"`."""
     session.install(".[test]")
@@ -35,6 +35,17 @@ def minimums(session: nox.Session) -> None:
     """Run the test suite with the lowest supported version of every dependency."""
     session.install(".[test]", "--resolution=lowest-direct")
     session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(python="3.11", default=False)
+@nox.parametrize("cpu", ["generic", "haswell"])
+def kernels(session: nox.Session, cpu: str) -> None:
+    """Test the compiled kernels as they are on other x86 processors: with SSE2 only, and with AVX2."""
+    session.install(".[test]")
+    # with an empty list of features, or numba keeps those of this machine
+    environment = {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": session.create_tmp()}
+    arguments = session.posargs or ["-m", "not slow"]
+    session.run("python", "-m", "pytest", "tests/kernels", "tests/clustering", *arguments, env=environment)
 
 
 @nox.session(python="3.11", default=False)
@@ -50,6 +61,13 @@ def executors(session: nox.Session) -> None:
     """Test the executors and remote files with real Dask, Parsl, job queues, S3 and XRootD."""
     session.install(".[test,dask,parsl,s3,xrootd]", "dask-jobqueue", "moto[server]")
     session.run("python", "-m", "pytest", "tests/job", "tests/reading")
+
+
+@nox.session(python="3.12", default=False)
+def rdataframe(session: nox.Session) -> None:
+    """Test what is for RDataFrame with the ROOT of PyPI."""
+    session.install(".[test]", "ROOT", "cffi")
+    session.run("python", "-m", "pytest", "tests/integrations/test_rdataframe.py")
 
 
 @nox.session(python="3.11", default=False)

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
     from hep_peaksum.geometry.axis import Axis
     from hep_peaksum.geometry.grid import Grid, from_dense
     from hep_peaksum.geometry.hits import from_hits, sparse
+    from hep_peaksum.integrations.cpp_header import cpp_header
+    from hep_peaksum.integrations.event_function import event_function
     from hep_peaksum.job.processor import PeakSumProcessor
     from hep_peaksum.library.geometries import named_grid, named_grids
     from hep_peaksum.library.presets import preset, presets
     from hep_peaksum.settings.model import PeakSumSettings
+
+from hep_peaksum.suggestions import did_you_mean
 
 __version__ = version("hep_peaksum")
 
@@ -31,6 +35,8 @@ _MODULES = {
     "PeakSumSettings": "settings.model",
     "audit_ties": "diagnostics.ties",
     "compare": "diagnostics.compare",
+    "cpp_header": "integrations.cpp_header",
+    "event_function": "integrations.event_function",
     "explain": "diagnostics.explain",
     "find_clusters": "clustering.find",
     "from_dense": "geometry.grid",
@@ -51,6 +57,8 @@ __all__ = [
     "__version__",
     "audit_ties",
     "compare",
+    "cpp_header",
+    "event_function",
     "explain",
     "find_clusters",
     "from_dense",
@@ -66,7 +74,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
-        msg = f"module {__name__!r} has no attribute {name!r}"
+        msg = f"module {__name__!r} has no attribute {name!r}{did_you_mean(name, __all__)}"
         raise AttributeError(msg)
     return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
 

@@ -29,6 +29,7 @@ TOY_GRID = Grid(
     rows=Axis(name="eta", bins=24, start=-3, stop=3),
     cols=Axis(name="phi", bins=16, start="-pi", stop="pi", periodic=True),
     quantity="energy",
+    unit=1,
 )
 
 # Lateral profile, in cells: a cell is about as wide as the Moliere radius.

@@ -80,6 +80,7 @@ def job(tmp_path):
                     "dense": {"branch": "cells", "shape": list(SHAPE)},
                     "rows": {"name": "eta", "bins": SHAPE[0], "start": -3, "stop": 3},
                     "cols": {"name": "phi", "bins": SHAPE[1], "start": "-pi", "stop": "pi", "periodic": True},
+                    "unit": "1 GeV",
                 }
             },
             "clusters": {"Jet": {"grid": "calo", "seed_threshold": 3}},

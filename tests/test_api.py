@@ -36,6 +36,8 @@ def test_the_public_names():
         "__version__",
         "audit_ties",
         "compare",
+        "cpp_header",
+        "event_function",
         "explain",
         "find_clusters",
         "from_dense",

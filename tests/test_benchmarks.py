@@ -150,3 +150,36 @@ print(json.dumps({step: len(places) for step, places in STEPS.items()}))
     steps = json.loads(run_python(code))
     assert len(steps) >= 5
     assert all(steps.values()), steps
+
+
+@pytest.mark.slow
+def test_every_step_of_many_chunks_is_measured(tmp_path):
+    code = """
+from tests.benchmarks.scale import scale
+table = scale(256)
+print(*(row["step"] for row in table.rows), sep="\\n")
+"""
+    environment = {**os.environ, "HEP_PEAKSUM_BENCHMARKS": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    steps = done.stdout.splitlines()[-9:]
+    assert steps[:3] == ["read the config", "plan, no file known", "run"]
+    assert steps[-2:] == ["merge to RNTuple", "memory of resuming"]
+
+
+def test_a_task_is_small_whatever_the_number_of_files(tmp_path):
+    code = """
+import json, sys
+from pathlib import Path
+from tests.benchmarks.chunk_cost import EVENTS, plan, task_bytes, toy_files
+folder = Path(sys.argv[1])
+sizes = [task_bytes(*plan(toy_files(EVENTS), n_files, folder / str(n_files))) for n_files in (1000, 9000)]
+print(json.dumps(sizes))
+"""
+    environment = {**os.environ, "HEP_PEAKSUM_BENCHMARKS": str(tmp_path)}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    few, many = json.loads(done.stdout.splitlines()[-1])
+    for name in ("futures", "dask"):
+        assert few[name] == pytest.approx(many[name], abs=10)
+        assert few[name] < 5000

@@ -18,6 +18,7 @@ from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import Size
+from hep_peaksum.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -114,17 +115,16 @@ def _integers(field: str, n: int) -> HistogramAxis:
 
 def _position(collection: str, word: str, axis: Axis, has_positions: bool) -> HistogramAxis:
     """Return an axis with a bin for every cell, in coordinates if the axis has any."""
-    if not has_positions or axis.edge_positions is None:
+    edges, centres = axis.field_edges, axis.centres
+    if not has_positions or edges is None:
         return _integers(f"{collection}.{word}", axis.size)
-    edges, centres = axis.edge_positions, axis.centres
     if axis.name == "phi" and centres is not None and np.abs(edges).max() > np.pi:
-        # The azimuth of clusters lies in (-pi, pi]: sort the cells accordingly.
+        # The azimuth of clusters lies in [-pi, pi): sort the cells accordingly.
         order, half = np.argsort(centres), np.diff(edges) / 2
         edges = np.append((centres - half)[order], (centres + half)[order][-1])
     elif axis.edges is None:  # bins of equal width are filled faster
-        return HistogramAxis(
-            field=f"{collection}.{axis.name}", bins=axis.bins, start=axis.start, stop=axis.stop
-        )
+        start, stop = edges[[0, -1]].tolist()
+        return HistogramAxis(field=f"{collection}.{axis.name}", bins=axis.bins, start=start, stop=stop)
     return HistogramAxis(field=f"{collection}.{axis.name}", edges=tuple(edges.tolist()))
 
 
@@ -138,7 +138,10 @@ def check_histogram(
     for axis in histogram.axes:
         name, field = axis.collection, axis.cluster_field
         if name not in grids:
-            msg = f"{axis.field!r} is of no collection: there are {', '.join(grids)} (write 'Jet.pt' or 'nJet')"
+            example = next(iter(grids))
+            ways = f"write {example}.{axis.cluster_field or 'pt'} or n{example}"
+            near = did_you_mean(name, grids)
+            msg = f"{axis.field!r} is of no collection{near}: there are {', '.join(grids)} ({ways})"
             raise ValueError(msg)
         if field == "grid" and len(grids[name]) > 1:
             continue

@@ -17,7 +17,7 @@ from hep_peaksum.config.model import Config
 from hep_peaksum.job.run import RunResult, run
 from hep_peaksum.plotting import canvas, events
 from hep_peaksum.preview.event import read_event
-from hep_peaksum.results.checkpoints import part_paths
+from hep_peaksum.results.chunk_files import part_paths
 
 FOLDER = Path("hep-peaksum-demo")
 QUICKSTART = "quickstart.yaml"

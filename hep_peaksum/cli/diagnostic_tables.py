@@ -73,7 +73,7 @@ def print_audit(console: Console, title: str, audit: TieAudit) -> None:
 def print_comparison(console: Console, names: tuple[str, str], both: Comparison, grid: Grid) -> None:
     """Print how two algorithms differ: counts, energies, and the first clusters that only one of them has."""
     first, second = names
-    rows, unit = table(f"{first} and {second}, {both.n_events} events", ""), wording.sum_unit(grid)
+    rows, unit = table(f"{first} and {second}, {both.n_events} events", ""), grid.energy_unit
     rows.add_row("same seed in both", str(both.n_matched))
     rows.add_row("of these, different sum", str(both.n_different_sums))
     rows.add_row(f"only in {first}", str(both.n_only_a))

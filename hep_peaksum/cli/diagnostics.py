@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from hep_peaksum.cli.options import (
+    Count,
     collection_option,
     config_file,
     dataset_option,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 @set_option
 @entry_option
 @click.option("--cell", type=(int, int), required=True, metavar="ROW COL", help="Cell, counted from 0.")
-@click.option("--layer", type=click.IntRange(min=0), help="Layer of a grid with 'layers: each', from 0.")
+@click.option("--layer", type=Count(min=0), help="Layer of a grid with 'layers: each', from 0.")
 @collection_option
 @dataset_option
 @picture_option
@@ -168,7 +169,7 @@ def compare(
 @click.command()
 @config_file
 @set_option
-@click.option("--max-events", type=click.IntRange(min=1), help="Maximum number of entries to read.")
+@click.option("--max-events", type=Count(min=1), help="Maximum number of entries to read.")
 @dataset_option
 def closure(file: str, overrides: Sequence[str], max_events: int | None, dataset: str | None) -> None:
     """Compare clusters with objects that the file already holds.

@@ -16,9 +16,18 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from hep_peaksum.cli.diagnostics import closure, compare, explain, presets, ties
+from hep_peaksum.cli.export import export
 from hep_peaksum.cli.keys import keys
-from hep_peaksum.cli.options import config_file, dataset_option, entry_option, load, set_option
-from hep_peaksum.job.worker_startup import end_quickly, importing
+from hep_peaksum.cli.options import (
+    SOURCE,
+    Count,
+    config_file,
+    dataset_option,
+    entry_option,
+    load,
+    set_option,
+)
+from hep_peaksum.job.worker_startup import collect_rarely, importing
 
 if TYPE_CHECKING:
     from hep_peaksum.config.model import Config
@@ -55,12 +64,12 @@ class _Unread:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status; every expected error is one line on stderr."""
-    end_quickly()
+    collect_rarely()
     try:
         with redirect_stdout(_Unread(sys.stdout)):
             status = cli.main(arguments, prog_name="hep-peaksum", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        _with_remedy(error).show()
         sys.exit(WRONG_USAGE)
     except (KeyboardInterrupt, click.Abort):
         _print_error("interrupted; finished chunks are kept, and the same command continues from them")
@@ -73,10 +82,39 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _print_error(line: str) -> None:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", err=True)
+    """Print a line of an error; indented ones belong to the line before, and show a place in a file."""
+    word = "      " if line.startswith(" ") else click.style("error:", fg="red", bold=True)
+    click.echo(f"{word} {line}", err=True)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def _with_remedy(error: click.ClickException) -> click.ClickException:
+    """Return the error with what to do about an option that is a key of the config, or lacks a number."""
+    remedy = ""
+    if isinstance(error, click.NoSuchOption) and not error.possibilities:
+        from hep_peaksum.config.reference import find_keys
+
+        keys = find_keys(error.option_name.lstrip("-").replace("-", "_"))
+        remedy = f"It is a key of the config: --set {keys[0].name}=..." if keys else ""
+    if isinstance(error, click.BadOptionUsage) and error.option_name == "--cell":
+        remedy = "Write row and column, as in --cell 3 5."
+    if not remedy:
+        return error
+    return click.UsageError(f"{error.format_message()} {remedy}", ctx=getattr(error, "ctx", None))
+
+
+class _Commands(click.Group):
+    """Commands whose errors name the file and the line of the key that is wrong."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            if SOURCE in ctx.meta and hasattr(error, "at"):
+                raise error.at(ctx.meta[SOURCE]) from None
+            raise
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hep_peaksum", message="hep_peaksum %(version)s")
 def cli() -> None:
     """Find local maxima of calorimeter grids and sum the cells around them.
@@ -89,7 +127,7 @@ def cli() -> None:
 @click.option(
     "--events",
     "n_events",
-    type=click.IntRange(min=1),
+    type=Count(min=1),
     default=10_000,
     show_default=True,
     help="Number of events.",
@@ -117,9 +155,7 @@ def demo(n_events: int, seed: int) -> None:
 @cli.command()
 @config_file
 @set_option
-@click.option(
-    "--max-events", type=click.IntRange(min=0), help="Maximum number of entries to process per dataset."
-)
+@click.option("--max-events", type=Count(min=0), help="Maximum number of entries to process per dataset.")
 @click.option("--dry-run", is_flag=True, help="Print what would be processed, and stop.")
 @click.option("--restart", is_flag=True, help="Delete the results in the output directory and start over.")
 @click.option("--redo-changed", is_flag=True, help="Process input files again that have changed since.")
@@ -133,13 +169,12 @@ def run(file: str, overrides: Sequence[str], *, dry_run: bool, **choices: Any) -
         from hep_peaksum.cli import tables
 
         config = load(file, overrides)
+        from hep_peaksum.job.run import dry_run as dry_run_
         from hep_peaksum.job.run import run as run_
 
     console = tables.open_console()
     if dry_run:
-        from hep_peaksum.job.planning import plan_job
-
-        tables.print_plan(console, plan_job(config, max_events=choices["max_events"]))
+        tables.print_plan(console, dry_run_(config, **choices))
         formats = ", ".join(config.output.clusters)
         console.print(f"dry run: would write {formats} and histograms to {config.output.directory}")
         return DONE
@@ -155,23 +190,27 @@ def run(file: str, overrides: Sequence[str], *, dry_run: bool, **choices: Any) -
 def check(file: str, overrides: Sequence[str]) -> None:
     """Report every problem of a config, or show what it means.
 
-    Trees and branches are looked up in the first file of every dataset, if that file exists.
+    What the config reads is tried on the first entries of every dataset, if its first file exists.
     """
-    from hep_peaksum.cli import tables
-    from hep_peaksum.job.planning import check_inputs
-    from hep_peaksum.job.summary import thresholds
+    with importing():
+        from rich.markup import escape
 
-    config = load(file, overrides)
+        from hep_peaksum.cli import tables
+        from hep_peaksum.preview.check import check_inputs
+        from hep_peaksum.preview.thresholds import thresholds
+
+        config = load(file, overrides)
     console, bounds = tables.open_console(), thresholds(config)
     for name in config.clusters:
         tables.print_collection(console, config, name, bounds[name])
-    for problem in check_inputs(config):
-        console.print(f"[yellow]warning:[/yellow] {problem}")
-    console.print(f"{file}: the config is valid")
+    missing = check_inputs(config)
+    for problem in missing:
+        console.print(f"[yellow]warning:[/yellow] {escape(problem)}")
+    console.print(f"{file}: the config is valid{', but not all of its files are here' if missing else ''}")
 
 
 @cli.command()
-@click.argument("file", type=click.Path(dir_okay=False), metavar="FILE.root")
+@click.argument("file", type=click.Path(), metavar="FILE.root")
 def inspect(file: str) -> None:
     """List branches that look like grids or hits, and propose a config."""
     from hep_peaksum.cli import tables
@@ -205,7 +244,7 @@ def _proposed(file: str) -> dict[str, Any]:
 
 
 @cli.command()
-@click.argument("file", type=click.Path(dir_okay=False))
+@click.argument("file", type=click.Path())
 @set_option
 @entry_option
 @dataset_option
@@ -250,9 +289,7 @@ def _config_of_root(file: str, overrides: Sequence[str]) -> Config:
 
 
 @cli.command()
-@click.option(
-    "--root", type=click.Path(dir_okay=False), metavar="FILE.root", help="ROOT file to propose a config for."
-)
+@click.option("--root", type=click.Path(), metavar="FILE.root", help="ROOT file to propose a config for.")
 @click.option(
     "-o",
     "--output",
@@ -286,7 +323,7 @@ def status(directory: str, *, verify: bool) -> int:
     from rich.markup import escape
 
     from hep_peaksum.cli import tables
-    from hep_peaksum.results.folder import read_status
+    from hep_peaksum.results.status import read_status
 
     state = read_status(Path(directory), verify=verify)
     console = tables.open_console()
@@ -302,5 +339,5 @@ def status(directory: str, *, verify: bool) -> int:
     return FAILED if state.damaged else DONE
 
 
-for command in (explain, ties, compare, closure, presets, keys):
+for command in (explain, ties, compare, closure, presets, keys, export):
     cli.add_command(command)

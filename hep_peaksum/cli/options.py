@@ -13,7 +13,14 @@ import click
 if TYPE_CHECKING:
     from hep_peaksum.config.model import Config
 
-config_file = click.argument("file", type=click.Path(dir_okay=False), metavar="FILE.yaml")
+
+class Count(click.IntRange):
+    """A whole number of something."""
+
+    name = "whole number"
+
+
+config_file = click.argument("file", type=click.Path(), metavar="FILE.yaml")
 set_option = click.option(
     "--set",
     "overrides",
@@ -24,7 +31,7 @@ set_option = click.option(
 dataset_option = click.option("--dataset", help="Dataset to read; the first by default.")
 entry_option = click.option(
     "--entry",
-    type=click.IntRange(min=0),
+    type=Count(min=0),
     default=0,
     show_default=True,
     help="Entry in the dataset, counted from 0.",
@@ -35,18 +42,25 @@ picture_option = click.option(
 )
 max_events_option = click.option(
     "--max-events",
-    type=click.IntRange(min=1),
+    type=Count(min=1),
     default=1000,
     show_default=True,
     help="Maximum number of entries to read.",
 )
 
 
+SOURCE = "hep_peaksum.source"  # in the context of click: the config file, which knows where its keys stand
+
+
 def load(file: str, overrides: Sequence[str]) -> Config:
     """Return the config of a file with the overrides of the command line applied."""
-    from hep_peaksum.config.load import load_config
+    from hep_peaksum.config.load import read_config
+    from hep_peaksum.config.yaml_io import Source
 
-    return load_config(file, overrides)
+    source = Source.read(file, overrides)
+    config = read_config(source)
+    click.get_current_context().meta[SOURCE] = source
+    return config
 
 
 def pick_collection(config: Config, name: str | None) -> str:

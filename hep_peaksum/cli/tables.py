@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
+from hep_peaksum.cli.table_layout import FoldingTable
 from hep_peaksum.config.formats import SUMMARY
 from hep_peaksum.diagnostics import wording
 from hep_peaksum.settings.model import PeakSumSettings
@@ -29,6 +30,7 @@ MANY_CLUSTERS = 100  # per event; more are met with a hint at the threshold
 MAX_FILES_WITH_LOSSES = 20
 MAX_CANDIDATES = 8
 MAX_CLUSTERS = 10
+MARGIN = 3  # characters between columns
 
 
 def open_console() -> Console:
@@ -47,7 +49,7 @@ def show_messages(console: Console) -> None:
 
 def table(*columns: str) -> Table:
     """Return an empty table whose columns fold long text instead of cutting it."""
-    empty = Table(box=SIMPLE_HEAD)
+    empty = FoldingTable()
     for column in columns:
         empty.add_column(escape(column), overflow="fold")
     return empty
@@ -109,12 +111,28 @@ def print_clusters(console: Console, event: Event) -> None:
         fields = [field for field in getattr(clusters, "fields", []) if clusters[field].ndim == 1]
         if not fields:
             continue
-        rows = table(name, *fields)
-        for number, cluster in enumerate(clusters[:MAX_CLUSTERS]):
-            rows.add_row(str(number), *(brief(cluster[field]) for field in fields))
-        console.print(rows)
+        texts = {field: [brief(value) for value in clusters[field][:MAX_CLUSTERS].tolist()] for field in fields}
+        for part in _side_by_side(texts, console.width - len(name)):
+            rows = table(name, *part)
+            for number, values in enumerate(zip(*(texts[field] for field in part), strict=True)):
+                rows.add_row(str(number), *values)
+            console.print(rows)
         if len(clusters) > MAX_CLUSTERS:
             console.print(f"and {len(clusters) - MAX_CLUSTERS} more")
+
+
+def _side_by_side(columns: Mapping[str, Sequence[str]], width: int) -> list[list[str]]:
+    """Return the names of columns in groups that are not wider than a screen, whatever they hold."""
+    groups: list[list[str]] = [[]]
+    left = width - MARGIN
+    for name, texts in columns.items():
+        needed = max(map(len, [name, *texts])) + MARGIN
+        if groups[-1] and needed > left:
+            groups.append([])
+            left = width - MARGIN
+        groups[-1].append(name)
+        left -= needed
+    return groups
 
 
 def print_score(console: Console, score: Score) -> None:
@@ -130,13 +148,16 @@ def print_score(console: Console, score: Score) -> None:
 
 
 def print_plan(console: Console, plan: Plan) -> None:
-    """Print what a job would process."""
-    rows = table("dataset", "files", "entries", "chunks")
+    """Print what a job would process, what of it is finished, and which files cannot be read."""
+    rows, finished = table("dataset", "files", "entries", "chunks", "finished"), {*plan.finished}
     for name in dict.fromkeys(chunk.dataset for chunk in plan.items):
-        items = [item for chunk, item in plan.items.items() if chunk.dataset == name]
-        n_files = len({item.filename for item in items})
-        rows.add_row(name, str(n_files), str(sum(len(item) for item in items)), str(len(items)))
+        items = {chunk: item for chunk, item in plan.items.items() if chunk.dataset == name}
+        n_files, n_entries = len({each.filename for each in items.values()}), sum(map(len, items.values()))
+        counts = (n_files, n_entries, len(items), len(finished & items.keys()))
+        rows.add_row(name, *map(str, counts))
     console.print(rows)
+    for line in _losses([asdict(loss) for loss in plan.lost]):
+        console.print(line, soft_wrap=True)
 
 
 def print_unfinished(console: Console, datasets: Mapping[str, Iterable[int]]) -> None:
@@ -188,6 +209,7 @@ def _remarks(summary: Mapping[str, Any]) -> list[str]:
         for grid, n_outside in dataset["n_outside"].items():
             if n_outside:
                 remarks.append(f"{name}: {n_outside} hits lie outside grid {grid!r} and were not added")
+    remarks.extend(summary.get("hints", ()))
     if not summary["config"]["events"].get("identify"):
         remarks.append(f"Event identity: {summary['identity']}")
     n_reused, n_chunks = summary["n_chunks"]["reused"], summary["n_chunks"]["total"]

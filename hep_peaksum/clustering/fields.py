@@ -39,9 +39,9 @@ class Field(NamedTuple):
         return f"{self.title} [{self.unit}]" if self.unit else self.title
 
 
-def sum_in_gev(context: PeakContext) -> Array:
-    """Return the sum of every cluster in GeV."""
-    total, unit = context.peaks.sum, context.grid.unit
+def energy_of_sum(context: PeakContext) -> Array:
+    """Return the sum of every cluster in GeV, or in counts on a grid without a unit."""
+    total, unit = context.peaks.sum, context.grid.scale
     return total if unit == 1 and total.dtype.kind == "f" else np.asarray(total * unit)
 
 
@@ -60,12 +60,12 @@ def _position(name: str, context: PeakContext, function: Callable[[Any], Array] 
 
 
 def _pt(context: PeakContext) -> Array:
-    total = sum_in_gev(context)
+    total = energy_of_sum(context)
     return total if context.grid.quantity == "et" else total / _position("eta", context, np.cosh)
 
 
 def _energy(context: PeakContext) -> Array:
-    total = sum_in_gev(context)
+    total = energy_of_sum(context)
     return total * _position("eta", context, np.cosh) if context.grid.quantity == "et" else total
 
 
@@ -86,11 +86,14 @@ def _n_masked(context: PeakContext) -> Array:
 
 
 def _n_saturated(context: PeakContext) -> Array:
-    codes, layers = context.sum_grid.saturated, context.summed.layers
+    layers, values = context.summed.layers, context.window_values
+    codes: list[float] = list(context.sum_grid.saturated)
+    if values.dtype.kind != "f":  # compared as integers, not as the floats that numpy would make of both
+        codes = [int(code) for code in codes if code == int(code) and abs(code) < 2**63]
     if layers is not None:
         n_saturated = context.in_windows(np.isin(layers, codes).sum(axis=1))
     else:
-        n_saturated = np.isin(context.window_values, codes)
+        n_saturated = np.isin(values, codes)
     return np.asarray(np.where(context.shares.is_held, n_saturated, 0).sum(axis=1, dtype=np.int32))
 
 
@@ -219,7 +222,7 @@ def fields_of(grid: Grid, settings: PeakSumSettings | None = None) -> Mapping[st
     }
     for name, (dim, axis) in axes.items():
         is_angle = name in ("eta", "phi")
-        title, unit = (rf"$\{name}$", "rad" * (name == "phi")) if is_angle else (name, axis.unit or "")
+        title, unit = (rf"$\{name}$" if is_angle else name), axis.field_unit
         table |= _position_fields(name, title, unit, dim, axis)
     return MappingProxyType(table | _kinematic_fields(grid, {name: axis for name, (_, axis) in axes.items()}))
 
@@ -228,17 +231,17 @@ def _kinematic_fields(grid: Grid, axes: Mapping[str, Axis]) -> dict[str, Field]:
     """Return energy or transverse momentum, and the position on the axes that have positions."""
     if {"eta", "phi"} <= set(axes):
         return {
-            "pt": Field(r"$p_T$", "GeV", "transverse momentum", _pt),
+            "pt": Field(r"$p_T$", grid.energy_unit, "transverse momentum", _pt),
             "eta": Field(r"$\eta$", "", "pseudorapidity", partial(_position, "eta")),
-            "phi": Field(r"$\phi$", "rad", "azimuth in (-π, π]", partial(_position, "phi")),
-            "energy": Field("energy", "GeV", "energy", _energy),
+            "phi": Field(r"$\phi$", "rad", "azimuth in [-π, π)", partial(_position, "phi")),
+            "energy": Field("energy", grid.energy_unit, "energy", _energy),
         }
     if grid.quantity == "energy":
-        fields = {"energy": Field("energy", "GeV", "energy", sum_in_gev)}
+        fields = {"energy": Field("energy", grid.energy_unit, "energy", energy_of_sum)}
     else:
-        fields = {"pt": Field(r"$p_T$", "GeV", "transverse momentum", sum_in_gev)}
+        fields = {"pt": Field(r"$p_T$", grid.energy_unit, "transverse momentum", energy_of_sum)}
     for name, axis in axes.items():
-        fields[name] = Field(name, axis.unit or "", f"position in {name}", partial(_position, name))
+        fields[name] = Field(name, axis.field_unit, f"position in {name}", partial(_position, name))
     return fields
 
 
@@ -270,7 +273,7 @@ def check_fields(names: Iterable[str], settings: PeakSumSettings, grid: Grid) ->
         If a name is unknown, or needs a pile-up estimate that the settings do not have, or positions that the
         grid does not have.
     """
-    table, names = fields_of(grid, settings), tuple(names)
+    table, names = fields_of(grid, settings), (names,) if isinstance(names, str) else tuple(names)
     if not names:
         msg = f"fields is empty: name one or more of {', '.join(table)}"
         raise ValueError(msg)

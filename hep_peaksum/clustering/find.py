@@ -17,10 +17,12 @@ from hep_peaksum.clustering.discriminant import Cells, discriminant, pool
 from hep_peaksum.clustering.fields import check_fields, default_fields
 from hep_peaksum.clustering.seeding import SearchPlan, accepted_seeds, find_seeds
 from hep_peaksum.clustering.sharing import PeakContext, window_sums
-from hep_peaksum.clustering.validation import apply_mask, normalise_input
+from hep_peaksum.clustering.validation import apply_mask, normalise_input, unmask
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Peaks, Search
+from hep_peaksum.library.geometries import GridLike, as_grid
+from hep_peaksum.library.presets import SettingsLike, as_settings
 from hep_peaksum.settings.model import PeakSumSettings
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 
 def find_clusters(
     grids: npt.ArrayLike | ak.Array | Hits,
-    settings: PeakSumSettings | None = None,
-    grid: Grid | None = None,
+    settings: SettingsLike | None = None,
+    grid: GridLike | None = None,
     *,
     mask: npt.ArrayLike | None = None,
     noise: npt.ArrayLike | None = None,
@@ -42,14 +44,19 @@ def find_clusters(
     Parameters
     ----------
     grids
-        Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col), or `sparse` hits.
-        Not modified.
+        Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col), or flat (event, cell)
+        where a grid is given; or `sparse` hits. Not modified. Cells without a value (`numpy.ma`, or None in an
+        awkward array) are masked; of layers that are summed they add nothing, and a cell is masked that has a
+        value in no layer.
     settings
-        Which cells are seeds and which are summed; by default 3x3 windows for both.
+        Which cells are seeds and which are summed; by default 3x3 windows for both. Also a map of the same
+        keys, or the name of a preset.
     grid
-        The plane of the cells; by default rows and columns are bare indices and no axis is periodic.
+        The plane of the cells; by default rows and columns are bare indices and no axis is periodic. Also a map
+        of its keys, or the name of a geometry.
     mask
-        True where a cell must not be used, shape (row, col) or that of the searched cells.
+        True where a cell must not be used, shape (row, col) or that of the searched cells. Joined with the
+        masks of `grids` and `noise`.
     noise
         Standard deviation of the noise of every cell, in counts, shaped like `mask`; needed for thresholds in
         sigma and for significances.
@@ -76,7 +83,7 @@ def find_clusters(
     >>> clusters.peak_sum.to_list(), clusters.row.to_list(), clusters.col.to_list()
     ([[11]], [[1]], [[1]])
     """
-    settings = settings or PeakSumSettings()
+    settings, grid = as_settings(settings), as_grid(grid)
     context = find_peaks(grids, settings, grid, mask=mask, noise=noise, layers=layers)
     if fields is None:
         fields = default_fields(settings, context.grid, separate_layers=layers == "each")
@@ -87,8 +94,8 @@ def find_clusters(
 
 def peak_sum_map(
     grids: npt.ArrayLike | ak.Array | Hits,
-    settings: PeakSumSettings | None = None,
-    grid: Grid | None = None,
+    settings: SettingsLike | None = None,
+    grid: GridLike | None = None,
     *,
     mask: npt.ArrayLike | None = None,
     noise: npt.ArrayLike | None = None,
@@ -106,7 +113,7 @@ def peak_sum_map(
     >>> peak_sum_map([[[0, 0, 0], [1, 5, 2], [0, 0, 3]]]).tolist()
     [[[0, 0, 0], [0, 11, 0], [0, 0, 0]]]
     """
-    context = find_peaks(grids, settings or PeakSumSettings(), grid, mask=mask, noise=noise)
+    context = find_peaks(grids, as_settings(settings), as_grid(grid), mask=mask, noise=noise)
     peaks, selected = context.peaks, records.selected(context)
     sums = np.zeros(context.shape, peaks.sum.dtype)
     sums[peaks.event[selected], peaks.row[selected], peaks.col[selected]] = peaks.sum[selected]
@@ -126,8 +133,10 @@ def find_peaks(
 
     The cuts on finished clusters (`hep_peaksum.clustering.records.passes_cuts`) are not applied yet.
     """
-    plan = SearchPlan.of(settings, has_mask=mask is not None)
-    cells = normalise_input(grids, settings, grid, plan, mask=mask, noise=noise, layers=layers)
+    mask = None if mask is np.ma.nomask else mask
+    grids, noise, missing = unmask(grids, noise, grid, layers)
+    plan = SearchPlan.of(settings, has_mask=mask is not None or len(missing) > 0)
+    cells = normalise_input(grids, settings, grid, plan, mask=mask, noise=noise, layers=layers, missing=missing)
     searched, compared, search = _search(cells, settings, plan)
     if plan.checks_cells and not search.is_finite:
         cells = apply_mask(cells, settings)  # an error that names the first cell, unless `nonfinite` is "mask"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hep_peaksum.clustering import shapes
-from hep_peaksum.clustering.fields import FOUR_VECTOR, fields_of, net_sum, sum_in_gev
+from hep_peaksum.clustering.fields import FOUR_VECTOR, energy_of_sum, fields_of, net_sum
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.kernels import Array, event_offsets, get_kernel, offsets_after_mask
 from hep_peaksum.settings.model import PeakSumSettings
@@ -101,7 +101,7 @@ def cluster_table(contexts: Sequence[PeakContext], names: Sequence[str]) -> Clus
     event = _join([context.event for context in contexts], passing)
     numbers = [np.full(len(context.peaks), k, np.int32) for k, context in enumerate(contexts)]
     columns["grid"] = _join(numbers, passing)
-    key = _join([sum_in_gev(context) for context in contexts], passing)
+    key = _join([energy_of_sum(context) for context in contexts], passing)
     order = np.argsort(event, kind="stable")
     columns = {name: column[order] for name, column in columns.items()}
     return ClusterTable(event_offsets(event, contexts[0].n_events), key[order], columns)
@@ -139,16 +139,30 @@ def jagged_clusters(tables: list[ClusterTable], settings: PeakSumSettings) -> ak
     contents, ordered = [], {}
     for name in names:
         parts = [part.pop(name) for part in columns]
-        identity = tuple(map(id, parts))  # sum and energy are one array where a count is 1 GeV
+        identity = tuple(map(id, parts))  # sum and energy are one array where a count is 1 GeV, or has no unit
         if identity not in ordered:
             column = _concatenate(parts).take(order, axis=0, mode="clip")  # valid indices: skips numpy's check
             ordered[identity] = ak.from_numpy(column, regulararray=True, highlevel=False)
         contents.append(ordered[identity])
-    parameters = None
-    if set(names) >= set(FOUR_VECTOR):
-        import vector
-
-        vector.register_awkward()
-        parameters = {"__record__": "Momentum4D"}
-    records = ak.contents.RecordArray(contents, names, parameters=parameters)
+    records = ak.contents.RecordArray(contents, names, parameters=_record_name(names))
     return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), records))
+
+
+def select_fields(clusters: ak.contents.ListOffsetArray, names: Sequence[str]) -> ak.contents.ListOffsetArray:
+    """Return the clusters with some of their fields; they remain four-vectors if they can."""
+    import awkward as ak
+
+    contents = [clusters.content[name] for name in names]
+    length = len(clusters.content)
+    records = ak.contents.RecordArray(contents, names, length, parameters=_record_name(names))
+    return ak.contents.ListOffsetArray(clusters.offsets, records)
+
+
+def _record_name(names: Iterable[str]) -> dict[str, str] | None:
+    """Return the parameters of records with these fields: those of a four-vector have its name."""
+    if not set(names) >= set(FOUR_VECTOR):
+        return None
+    import vector
+
+    vector.register_awkward()
+    return {"__record__": "Momentum4D"}

@@ -54,7 +54,7 @@ def find_seeds(compared: Cells, settings: PeakSumSettings, plan: SearchPlan) -> 
     return kernel.find_peaks(cells, rule, grid.periodic)
 
 
-def _search_rule(settings: PeakSumSettings, unit: float, dtype: np.dtype[Any], plan: SearchPlan) -> Rule:
+def _search_rule(settings: PeakSumSettings, unit: float | None, dtype: np.dtype[Any], plan: SearchPlan) -> Rule:
     """Return what the kernel is asked for; where every cell has its own bound, all pass for now."""
     integer = dtype.kind != "f"
     bound = seed_bound(settings, unit, integer=integer)
@@ -75,7 +75,7 @@ def _cells_above(values: Array, bound: float) -> Search:
     return Search(peaks, bool(np.isfinite(values).all()))
 
 
-def seed_bound(settings: PeakSumSettings, unit: float, *, integer: bool) -> float | None:
+def seed_bound(settings: PeakSumSettings, unit: float | None, *, integer: bool) -> float | None:
     """Return the seed threshold as an inclusive bound on the discriminant; None if every cell has its own."""
     n_sigmas = in_sigmas(settings.seed_threshold)
     if n_sigmas is None:
@@ -85,7 +85,17 @@ def seed_bound(settings: PeakSumSettings, unit: float, *, integer: bool) -> floa
     return None
 
 
-def cell_bound(settings: PeakSumSettings, unit: float, *, integer: bool) -> float | None:
+def admits_empty_cells(settings: PeakSumSettings, unit: float | None) -> bool:
+    """Return whether a cell of 0 passes the seed threshold, so that every empty cell may be a seed."""
+    threshold: Any = settings.seed_threshold
+    if settings.quantity == "significance":
+        threshold = float(str(threshold).split()[0])
+    n_sigmas = in_sigmas(threshold)
+    threshold = threshold if n_sigmas is None else n_sigmas
+    return inclusive_bound(threshold, settings.seed_comparison, unit, integer=False) <= 0
+
+
+def cell_bound(settings: PeakSumSettings, unit: float | None, *, integer: bool) -> float | None:
     """Return the cell threshold as an inclusive bound in counts of the grid, or None."""
     if settings.cell_threshold is None:
         return None

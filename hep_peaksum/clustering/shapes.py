@@ -12,7 +12,7 @@ import numpy as np
 
 from hep_peaksum.clustering.discriminant import exists
 from hep_peaksum.clustering.sharing import PeakContext, ordered_sum
-from hep_peaksum.geometry.axis import TWO_PI, Axis
+from hep_peaksum.geometry.axis import TWO_PI, Axis, fold, fold_azimuth
 from hep_peaksum.kernels import Array, absent
 from hep_peaksum.settings.thresholds import passes
 from hep_peaksum.settings.windows import Box, window_marks
@@ -25,14 +25,17 @@ def barycentre(context: PeakContext, dim: int, axis: Axis | None = None) -> Arra
         angle, seed = _positions(context, dim, axis)
         mean_cos, mean_sin = (ordered_sum(weights.values * f(angle)) for f in (np.cos, np.sin))
         is_undefined = weights.is_empty | (np.hypot(mean_cos, mean_sin) <= 1e-12 * weights.total)
-        mean = np.arctan2(mean_sin, mean_cos)
-        return np.where(is_undefined, seed, np.where(mean <= -math.pi, math.pi, mean))
+        return np.where(is_undefined, seed, fold_azimuth(np.arctan2(mean_sin, mean_cos)))
     seed, distance = _distances(context, dim, axis)
     shift = ordered_sum(weights.values * distance) / weights.total
     mean = seed + np.where(weights.is_empty, 0.0, shift)
-    if axis is None:
-        return np.mod(mean, context.grid.shape[dim]) if context.grid.periodic[dim] else mean
-    return _wrap_position(mean, axis) if axis.periodic else mean
+    # rounding takes a mean on a seam, or at an edge, out of the axis
+    if axis is not None:
+        return axis.keep_inside(mean)
+    if context.grid.periodic[dim]:
+        return fold(mean, 0, context.grid.shape[dim])
+    first, last = np.array([0.5, context.sum_grid.shape[dim] - 0.5]) / context.pooled[dim] - 0.5
+    return mean.clip(first, max(last, context.grid.shape[dim] - 1))  # the last tower may be partial
 
 
 def width(context: PeakContext, dim: int, axis: Axis | None = None) -> Array:
@@ -67,11 +70,6 @@ def _distances(context: PeakContext, dim: int, axis: Axis | None) -> tuple[Array
         return seed, distance
     seed = (context.peaks.row if dim == 0 else context.peaks.col).astype(np.float64)
     return seed, np.broadcast_to(context.window_distances[dim], context.window_index[dim].shape)
-
-
-def _wrap_position(values: Array, axis: Axis) -> Array:
-    low, high = np.asarray(axis.edge_positions)[[0, -1]]
-    return np.asarray(low + np.mod(values - low, high - low))
 
 
 def ratio(context: PeakContext, inner: int, outer: int) -> Array:

@@ -137,14 +137,14 @@ class PeakContext:
         return kernel.saddles(self.discriminant, self.peaks, self.grid.periodic)
 
     @property
-    def _pooled(self) -> tuple[int, int]:
+    def pooled(self) -> tuple[int, int]:
         """How many summed cells lie in a searched one, along rows and columns."""
         return (1, 1) if self.summed is self.searched else self.settings.coarsen
 
     @cached_property
     def window_offsets(self) -> tuple[Array, Array]:
         """Offsets of the cells of the sum window, row-major: in summed cells, and in searched ones."""
-        n, m = self._pooled
+        n, m = self.pooled
         pairs = sorted(
             ((d * n + i, p * m + j), (d, p))
             for d, p in self.settings.sum_cells()
@@ -157,14 +157,14 @@ class PeakContext:
     @property
     def window_distances(self) -> tuple[Array, Array]:
         """Rows and columns from the centre of the seed to the cells of its window, in searched cells."""
-        n, m = self._pooled
+        n, m = self.pooled
         rows, cols = self.window_offsets[0].T
         return (rows + 0.5) / n - 0.5, (cols + 0.5) / m - 0.5
 
     @cached_property
     def window_index(self) -> tuple[Array, Array]:
         """Row and column of every cell of every sum window, shape (peak, cell); -1 beyond an edge."""
-        n, m = self._pooled
+        n, m = self.pooled
         return _index_at(self.peaks.row * n, self.peaks.col * m, self.window_offsets[0], self.sum_grid)
 
     def in_windows(self, array: Array) -> Array:

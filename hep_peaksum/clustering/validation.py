@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,54 @@ import numpy.typing as npt
 from hep_peaksum.clustering import pileup
 from hep_peaksum.clustering.discriminant import Cells, search_grid
 from hep_peaksum.clustering.seeding import SearchPlan, seed_bound
-from hep_peaksum.geometry.grid import EventError, Grid, bare_grid
+from hep_peaksum.geometry.grid import EventError, Grid, bare_grid, split_mask
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, absent, accumulator
 from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.settings.thresholds import in_counts
+from hep_peaksum.settings.units import in_sigmas
 
 if TYPE_CHECKING:
     import awkward as ak
+
+
+def unmask(
+    grids: npt.ArrayLike | ak.Array | Hits,
+    noise: npt.ArrayLike | ak.Array | None,
+    grid: Grid | None,
+    layers: str,
+) -> tuple[Array | Hits, Array | None, Sequence[Array]]:
+    """Return cells and noise as plain arrays, and where either has no value; flat cells are put on the grid."""
+    missing: list[Array | None] = []
+    if noise is not None:
+        noise, in_noise = split_mask(noise)
+        missing.append(in_noise)
+    if not isinstance(grids, Hits):
+        grids, in_grids = _split_grids(grids)
+        grids, in_grids = (_on_plane(each, grid) for each in (grids, in_grids))
+        if layers == "each" and grids.ndim == 4 and grids.shape[1] == 0:  # no layers: one without a cell
+            grids = np.zeros((len(grids), 1, *grids.shape[2:]), grids.dtype)
+            in_grids = np.ones(grids.shape, bool)
+        missing.append(in_grids)
+    return grids, noise, [each for each in missing if each is not None]
+
+
+def _split_grids(grids: npt.ArrayLike | ak.Array) -> tuple[Array, Array | None]:
+    """Return cells and where they have no value; events of different sizes are a ValueError that says so."""
+    try:
+        return split_mask(grids)
+    except ValueError as error:
+        if "inhomogeneous" not in str(error) and "not regular" not in str(error):
+            raise
+        msg = "the events differ in their numbers of cells: make grids of hits with from_hits or sparse"
+        raise ValueError(msg) from None
+
+
+def _on_plane(cells: Any, grid: Grid | None) -> Any:
+    """Return flat maps, shape (cell,) or (event, cell), with rows and columns; anything else as it is."""
+    if cells is None or grid is None or cells.ndim not in (1, 2):
+        return cells
+    return cells.reshape(*cells.shape[:-1], *grid.shape) if cells.shape[-1] == grid.n_cells else cells
 
 
 def normalise_input(
@@ -29,22 +71,30 @@ def normalise_input(
     mask: npt.ArrayLike | None,
     noise: npt.ArrayLike | None,
     layers: str,
+    missing: Sequence[Array] = (),
 ) -> Cells:
     """Return the cells to search, with their mask applied and their noise.
 
-    Hits stay hits where they can be searched as such. Where the plan checks the cells, they may not be finite
-    yet (see `apply_mask`). Parameters and errors are those of `find_clusters`.
+    `missing` are the masks of `grids` and `noise` themselves (see `split_mask`). Hits stay hits where they can
+    be searched as such. Where the plan checks the cells, they may not be finite yet (see `apply_mask`).
+    Parameters and errors are those of `find_clusters`.
     """
     if isinstance(grids, Hits):
         grid = grid or bare_grid(grids.shape)
+        grid = _with_codes_of(grid, grids.value.dtype)
         is_bare = mask is None and noise is None and layers == "sum"
+        check_energies(settings, grid)
         if is_bare and _can_search_hits(grids, settings, grid, plan):
             check_windows(settings, grid)
             return Cells(grids, grid)
         grids = grids.dense()
-    cells, by_layer = _as_cells(_as_array(grids), settings, grid, layers), layers == "each"
-    if mask is not None:
-        cells = replace(cells, mask=_checked_mask(mask, cells, by_layer=by_layer))
+    array = np.asarray(grids)
+    grid = grid if grid is None else _with_codes_of(grid, array.dtype)
+    array, missing = _empty_layers(_as_array(array), missing, layers)
+    cells, by_layer = _as_cells(array, settings, grid, layers), layers == "each"
+    for each in [*missing] if mask is None else [*missing, mask]:
+        checked = _checked_mask(each, cells, by_layer=by_layer)
+        cells = replace(cells, mask=checked if cells.mask is None else cells.mask | checked)
     if not plan.checks_cells:
         cells = apply_mask(cells, settings)
     if noise is not None or settings.needs_noise:
@@ -52,16 +102,47 @@ def normalise_input(
     return cells
 
 
+def _with_codes_of(grid: Grid, dtype: np.dtype[Any]) -> Grid:
+    """Return the grid with its saturation codes as floating cells of a type hold them.
+
+    >>> from hep_peaksum.geometry.axis import Axis
+    >>> axis = Axis(n=1)
+    >>> _with_codes_of(Grid(rows=axis, cols=axis, saturated=(1638.3,)), np.dtype("float32")).saturated
+    (1638.300048828125,)
+    """
+    if dtype.kind != "f" or not grid.saturated:
+        return grid
+    with np.errstate(over="ignore"):
+        codes = {code: float(np.float64(code).astype(dtype)) for code in grid.saturated}
+    # no cell holds a code that is beyond its type
+    held = tuple(code if np.isinf(as_cell) else as_cell for code, as_cell in codes.items())
+    return grid.model_copy(update={"saturated": held})
+
+
+def _empty_layers(array: Array, missing: Sequence[Array], layers: str) -> tuple[Array, Sequence[Array]]:
+    """Return cells to which missing layers add nothing, and the masks; a cell without any layer is masked."""
+    of_layers = [each for each in missing if array.ndim == 4 and each.shape == array.shape]
+    if layers != "sum" or not of_layers:
+        return array, missing
+    union = np.logical_or.reduce(of_layers)
+    others = [each for each in missing if each.shape != array.shape]
+    return np.where(union, np.zeros((), array.dtype), array), [*others, union.all(axis=1)]
+
+
 def _as_cells(array: Array, settings: PeakSumSettings, grid: Grid | None, layers: str) -> Cells:
     """Return the cells on their plane; layers are added up, or become events of their own."""
     _check_axes(array)
     grid = grid or bare_grid(array.shape)
     if array.shape[-2:] != grid.shape:
-        msg = f"grids have shape {array.shape}, the grid has {grid.shape[0]} x {grid.shape[1]} cells"
+        is_swapped, is_flat = array.shape[:-3:-1] == grid.shape, array.shape[-1] == grid.n_cells
+        remedy = "swap rows and cols of the grid" if is_swapped else "give the grid of these cells"
+        remedy = "flat layers are put on it by from_dense with axes" if is_flat else remedy
+        msg = f"grids have shape {array.shape}, the grid has {grid.shape[0]} x {grid.shape[1]} cells: {remedy}"
         raise ValueError(msg)
     _check_layers(array, layers)
     if array.dtype.kind != "f":
         _check_magnitude(array, settings)
+    check_energies(settings, grid)
     check_windows(settings, grid)
     if layers == "each":
         return Cells(array.reshape(-1, *array.shape[2:]), grid, n_separate_layers=array.shape[1])
@@ -83,6 +164,24 @@ def _hits_fit_int64(hits: Hits, settings: PeakSumSettings) -> bool:
     largest = max(-int(hits.value.min(initial=0)), int(hits.value.max(initial=0)))
     most_hits = int(np.diff(hits.event_offsets).max(initial=0))
     return bool(largest * most_hits * len(settings.sum_cells()) < 2**63)
+
+
+THRESHOLDS = (
+    *("seed_threshold", "cell_threshold", "sum_threshold", "min_seed_gap", "min_prominence"),
+    "neighbour_threshold",
+)
+
+
+def check_energies(settings: PeakSumSettings, grid: Grid) -> None:
+    """Raise a ValueError if a threshold is an energy, and nobody says what energy a count of the grid is."""
+    for key in THRESHOLDS:
+        threshold = getattr(settings, key)
+        if isinstance(threshold, str) and in_sigmas(threshold) is None:
+            try:
+                in_counts(threshold, grid.unit)
+            except ValueError as error:
+                msg = f"{key} {error}"
+                raise ValueError(msg) from None
 
 
 def check_windows(settings: PeakSumSettings, grid: Grid) -> None:
@@ -140,7 +239,7 @@ def _signed_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def _check_axes(cells: Array) -> None:
     if cells.ndim not in (3, 4):
-        hint = ": for a single event pass grids[None]" if cells.ndim == 2 else ""
+        hint = ": for a single event pass grids[None], for flat cells a grid of as many" * (cells.ndim == 2)
         msg = f"grids have shape {cells.shape}, expected (event, row, col) or (event, layer, row, col){hint}"
         raise ValueError(msg)
     if 0 in cells.shape[-2:]:
@@ -178,8 +277,10 @@ def _sum_layers(cells: Array) -> Array:
         return np.asarray(cells.sum(axis=1, dtype=accumulator(cells.dtype)))
 
 
-def _checked_mask(mask: npt.ArrayLike, cells: Cells, *, by_layer: bool) -> Array:
-    is_masked = np.asarray(mask)
+def _checked_mask(mask: npt.ArrayLike | ak.Array, cells: Cells, *, by_layer: bool) -> Array:
+    is_masked, unknown = split_mask(mask)
+    if unknown is not None:  # a cell of which nobody knows whether to use it
+        is_masked = is_masked | unknown
     if is_masked.dtype != bool:
         given, shape = f"{is_masked.dtype} of shape {is_masked.shape}", cells.source.shape
         msg = f"mask is {given}, expected bool of shape {shape[1:]} or {shape}"
@@ -193,6 +294,8 @@ def _broadcast(array: Array, cells: Cells, name: str, *, by_layer: bool) -> Arra
     With `by_layer` the maps may have the layers that are searched separately.
     """
     shape, n_layers = cells.source.shape, cells.n_separate_layers
+    if array.shape != shape[1:]:
+        array = _on_plane(array, cells.grid)
     with_layers = (shape[0] // max(1, n_layers), n_layers, *shape[1:]) if by_layer else shape
     if array.shape == shape[1:]:
         return np.broadcast_to(array, shape)
@@ -259,6 +362,9 @@ def _checked_noise(
     is_invalid = ~(np.isfinite(sigma) & (sigma >= 0))
     if settings.quantity == "significance":
         is_invalid |= sigma == 0
+    if cells.mask is not None:  # what is masked needs no noise
+        sigma = np.where(cells.mask & is_invalid, 0, sigma)
+        is_invalid &= ~cells.mask
     if is_invalid.any():
         event, row, col = (int(i[0]) for i in np.nonzero(is_invalid))
         least = "above 0" if settings.quantity == "significance" else "0 or above"

@@ -9,11 +9,12 @@ import hashlib
 import io
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import numpy as np
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from hep_peaksum.config.formats import IDENTITY
 from hep_peaksum.config.paths import expand_variables
@@ -21,8 +22,9 @@ from hep_peaksum.geometry.grid import AxisWord, Grid, from_dense
 from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.settings.frozen_model import FrozenModel
-from hep_peaksum.settings.thresholds import Count, Number, inclusive_bound, parse_threshold
+from hep_peaksum.settings.thresholds import Count, Number, in_counts, inclusive_bound, parse_threshold
 from hep_peaksum.settings.units import in_sigmas
+from hep_peaksum.suggestions import did_you_mean
 
 SCHEMAS = {
     "base": "BaseSchema",
@@ -37,6 +39,19 @@ SCHEMA_NAME = {
 }
 
 BranchName = Annotated[str, WithJsonSchema({"title": "name of a branch", "type": "string"})]
+
+
+def _one_or_more(value: object) -> object:
+    """Return a word that stands for a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+_WORDS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+Words = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_one_or_more),
+    WithJsonSchema({"title": "word, or list of words", "anyOf": [{"type": "string"}, _WORDS]}),
+]
 
 
 def split_branch(name: str) -> tuple[str, str]:
@@ -67,6 +82,10 @@ class HitBranches(FrozenModel):
         """The branches that are read."""
         return self.row, self.col, self.value
 
+    def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
+        """Yield the keys that name a branch, each with the branch; `key` is that of these."""
+        yield from ((f"{key}.{word}", getattr(self, word)) for word in ("row", "col", "value"))
+
 
 class DenseBranch(FrozenModel):
     """A branch that holds every cell: fixed 2-D or 3-D, or flat, its axes named slowest first."""
@@ -90,6 +109,10 @@ class DenseBranch(FrozenModel):
     def branches(self) -> tuple[str, ...]:
         """The branches that are read."""
         return (self.branch,)
+
+    def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
+        """Yield the key that names the branch, with the branch; `key` is that of these."""
+        yield f"{key}.branch", self.branch
 
 
 class ReferenceInput(FrozenModel):
@@ -116,6 +139,12 @@ class ReferenceInput(FrozenModel):
         """The branches that are read."""
         return self.row, self.col, self.sum, *self.where, *self.sum_where
 
+    def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
+        """Yield the keys that name a branch, each with the branch; `key` is that of these."""
+        yield from ((f"{key}.{word}", getattr(self, word)) for word in ("row", "col", "sum"))
+        yield from ((f"{key}.where.{branch}", branch) for branch in self.where)
+        yield from ((f"{key}.sum_where.{branch}", branch) for branch in self.sum_where)
+
 
 def _gather_grid(values: Any) -> Any:
     """Gather the keys of a grid under `grid`: those of a named geometry, overridden by those given."""
@@ -124,7 +153,12 @@ def _gather_grid(values: Any) -> Any:
     own = {key: values[key] for key in values if key in Grid.model_fields}
     rest = {key: value for key, value in values.items() if key not in own and key != "geometry"}
     if "geometry" in values:
-        return {**rest, "grid": {**named_grid(values["geometry"]).model_dump(exclude_defaults=True), **own}}
+        try:
+            named = named_grid(values["geometry"])
+        except ValueError as error:
+            msg = f"geometry: {error}"
+            raise ValueError(msg) from None
+        return {**rest, "grid": {**named.model_dump(exclude_defaults=True), **own}}
     dense = values.get("dense")
     if isinstance(dense, dict) and isinstance(dense.get("shape"), (list, tuple)):
         axes = dense.get("axes", ("row", "col"))
@@ -140,6 +174,9 @@ def _parse_noise(value: object) -> object:
     """Return the noise as a threshold, or as the path of a map."""
     if isinstance(value, str) and value.endswith(".npy"):
         return value
+    if not isinstance(value, (int, float, str)):
+        msg = f"{value!r} is not a noise: give counts, an energy, or the path of a .npy file"
+        raise ValueError(msg)
     value = parse_threshold(value)
     if in_sigmas(value) is not None:
         msg = f"{value!r} is not a noise: give counts, an energy, or the path of a .npy file"
@@ -202,6 +239,12 @@ class GridInput(FrozenModel):
         if (self.hits is None) == (self.dense is None):
             msg = "a grid is filled either from hits or from a dense branch: give one of the two"
             raise ValueError(msg)
+        if isinstance(self.noise, str) and not self._has_noise_map:
+            try:
+                in_counts(self.noise, self.grid.unit)
+            except ValueError as error:
+                msg = f"noise {error}"
+                raise ValueError(msg) from None
         if self.dense is not None:
             n_cells = math.prod(self.dense.shape or self.grid.shape)
             from_dense(np.empty((0, n_cells)), self.grid, axes=self.dense.axes, shape=self.dense.shape)
@@ -222,7 +265,9 @@ class GridInput(FrozenModel):
         try:
             content, digest = _read_map(path)
         except (OSError, ValueError) as error:
-            msg = f"{key}: {path!r} cannot be read as a .npy file ({error})"
+            reason = error.strerror if isinstance(error, OSError) else error
+            reason = "it holds no array of numbers" if "pickle" in str(reason) else reason
+            msg = f"{key}: {path!r} cannot be read as a .npy file ({reason})"
             raise ValueError(msg) from None
         kinds, word = ("b", "bool") if key == "mask" else ("fiu", "numbers")
         by_layer = self.has_layers and (key == "noise" or self.layers == "each")
@@ -273,6 +318,10 @@ class GridInput(FrozenModel):
         """Where the cells come from."""
         return self.hits or cast("DenseBranch", self.dense)
 
+    def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
+        """Yield the keys that name a branch, each with the branch; `key` is that of the grid."""
+        yield from self.source.branch_keys(f"{key}.dense" if self.hits is None else f"{key}.hits")
+
     @property
     def value_branch(self) -> str:
         """The branch that holds the values of the cells."""
@@ -289,6 +338,21 @@ class GridInput(FrozenModel):
         return self.dense is not None and "layer" in self.dense.axes
 
 
+def _parse_identifier(value: object) -> object:
+    """Return the name of a branch, or a whole number."""
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    msg = f"{value!r} is neither the name of a branch nor a whole number"
+    raise ValueError(msg)
+
+
+Identifier = Annotated[
+    str | int,
+    BeforeValidator(_parse_identifier),
+    WithJsonSchema({"title": "name of a branch, or whole number", "type": ["string", "integer"]}),
+]
+
+
 class EventsInput(FrozenModel):
     """How events are read, what identifies them, and what is carried along."""
 
@@ -298,26 +362,39 @@ class EventsInput(FrozenModel):
         description="Schema of coffea that names the branches: base (as in the file), nanoaod, delphes, "
         "edm4hep, or module:Class. With the last four a branch is Collection.field.",
     )
-    identify: dict[Literal["run", "luminosityBlock", "event"], str] = Field(
+    identify: dict[Literal["run", "luminosityBlock", "event"], Identifier] = Field(
         default_factory=dict,
-        description="Branches of the three numbers that identify an event: run, luminosityBlock and event. "
-        "Left out, numbers of dataset, file and entry are used.",
-        examples=[{"run": "run", "luminosityBlock": "luminosityBlock", "event": "event"}],
+        description="Branches of the three numbers that identify an event: run, luminosityBlock and event; or "
+        "a number that all events have. One that is left out is the branch of its name. Without identify these "
+        "branches are taken if the tree has all three, as integers; else numbers of dataset, file and entry.",
+        examples=[{"run": "Event/run", "luminosityBlock": 1, "event": "Event/event"}],
     )
-    keep: tuple[BranchName, ...] = Field(
+    keep: Words = Field(
         (),
-        description="Branches that are copied to the results, one value or list per event.",
+        description="Branches that are copied to the results, one value or list per event; or one branch.",
         examples=[["ev:Event/nPV"]],
     )
 
+    @field_validator("identify")
+    @classmethod
+    def _complete(cls, identify: dict[Any, Any]) -> dict[Any, Any]:
+        """Return the three identifiers, each by default the branch of its name, if any is given."""
+        for word, number in identify.items():
+            if not isinstance(number, str) and number not in range(np.iinfo(IDENTITY[word]).max + 1):
+                msg = f"{number} does not fit into {IDENTITY[word]}, the type of {word}"
+                raise ValueError(msg)
+        return {word: identify.get(word, word) for word in IDENTITY} if identify else {}
+
+    @property
+    def identifying_branches(self) -> tuple[str, ...]:
+        """The branches of `identify`."""
+        return tuple(source for source in self.identify.values() if isinstance(source, str))
+
     @model_validator(mode="after")
-    def _check_complete(self) -> EventsInput:
-        if self.identify and set(self.identify) != set(IDENTITY):
-            missing = ", ".join(sorted(set(IDENTITY) - set(self.identify)))
-            msg = f"identify needs all of run, luminosityBlock and event; {missing} is missing"
-            raise ValueError(msg)
+    def _check_schema(self) -> EventsInput:
         if self.schema_name not in SCHEMAS and ":" not in self.schema_name:
-            msg = f"schema {self.schema_name!r} is none of {', '.join(SCHEMAS)}, nor module:Class"
+            near = did_you_mean(self.schema_name, SCHEMAS)
+            msg = f"schema: {self.schema_name!r} is none of {', '.join(SCHEMAS)}, nor module:Class{near}"
             raise ValueError(msg)
         return self
 

@@ -10,43 +10,21 @@ from pydantic import ValidationError
 
 from hep_peaksum.analysis.histograms import FIELD_NAME
 from hep_peaksum.config.model import Config, Job
-from hep_peaksum.config.reference import keys_at
-from hep_peaksum.config.sections import ADDRESS, COLLECTION_NAME, DATASET_NAME, FUNCTION, NAME
-from hep_peaksum.config.yaml_io import ConfigError, read_yaml
-from hep_peaksum.settings.pileup import COLUMN_NAME
+from hep_peaksum.config.reference import every_key, find_keys, keys_at
+from hep_peaksum.config.sections import ADDRESS, COLLECTION_NAME, DATASET_NAME, FUNCTION
+from hep_peaksum.config.yaml_io import ConfigError, Source
+from hep_peaksum.settings import messages
 from hep_peaksum.suggestions import did_you_mean
 
 Model = TypeVar("Model", bound=Job)
 
-# What pydantic calls an error, and what it expected, in plain words.
-EXPECTED = {
-    "bool_type": "true or false",
-    "dict_type": "a map of names",
-    "float_type": "a number",
-    "int_from_float": "a whole number",
-    "int_type": "a whole number",
-    "list_type": "a list",
-    "model_attributes_type": "a map of keys",
-    "model_type": "a map of keys",
-    "string_type": "text",
-    "tuple_type": "a list",
-}
 PATTERNS = {
+    **messages.PATTERNS,
     ADDRESS: "an address such as tcp://host:8786",
     COLLECTION_NAME: "a name of letters and digits that begins with a letter",
     DATASET_NAME: "a name of letters, digits and any of _ . + -",
     FIELD_NAME: "a field such as Jet.pt, or nJet",
     FUNCTION: "a function written as module:function",
-    NAME: "a name of letters, digits and _ that begins with a letter",
-    COLUMN_NAME: "a name of letters, digits and _ that begins with a letter",
-}
-# The limit is in the context of the error, under the name in braces.
-LIMITS = {
-    "greater_than": "{value} is not above {gt}",
-    "greater_than_equal": "{value} is below {ge}, the smallest value allowed",
-    "string_too_long": "{value} has more than {max_length} characters",
-    "string_too_short": "{value} is empty, expected text",
-    "too_short": "empty, it needs {min_length} or more entries",
 }
 
 
@@ -65,7 +43,16 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     ConfigError
         With one line for every problem.
     """
-    return parse_config(read_yaml(path, overrides))
+    return read_config(Source.read(path, overrides))
+
+
+def read_config(source: Source) -> Config:
+    """Return the config of a file that has been read; errors as in `load_config`, with file and line."""
+    content = source.content()
+    try:
+        return parse_config(content)
+    except ConfigError as error:
+        raise error.at(source) from None
 
 
 def parse_config(content: Mapping[str, Any]) -> Config:
@@ -82,7 +69,7 @@ def _parse(model: type[Model], content: Mapping[str, Any]) -> Model:
     try:
         parsed = model.model_validate(dict(content))
     except ValidationError as error:
-        problems = [_problem(detail) for detail in error.errors() if not _is_repeated(detail)]
+        problems = [_problem(detail, content) for detail in error.errors() if not messages.is_repeated(detail)]
         raise ConfigError([*problems, *_problems_between(content, error)]) from None
     problems = list(parsed.problems())
     if problems:
@@ -121,53 +108,116 @@ def _grid_names(collection: Any) -> tuple[str, ...]:
     return (grid,) if isinstance(grid, str) else tuple(grid)
 
 
-def _is_repeated(detail: Any) -> bool:
-    """Return whether an error is about `int` as one of two types; the one about `float` says the same."""
-    return detail["loc"][-1] == "int" and str(detail["type"]).startswith("int_")
-
-
-def _problem(detail: Any) -> str:
+def _problem(detail: Any, content: Any) -> str:
     """Return one line for one error of pydantic: key, value, expectation, remedy."""
-    path = file_key(detail["loc"])
+    path = file_key(detail["loc"], content)
     key = ".".join(part if part.isprintable() else repr(part) for part in path)
-    kind, context = detail["type"], detail.get("ctx", {})
-    if kind == "extra_forbidden":
-        return f"{key}: unknown key{did_you_mean(path[-1], keys_at(path[:-1]))}"
-    if kind == "missing":
-        return f"{key}: missing, the config needs it"
-    if kind in LIMITS:
-        return f"{key}: {LIMITS[kind].format(value=_shown(detail['input']), **context)}"
-    expected = EXPECTED.get(kind.replace("_parsing", "_type")) or PATTERNS.get(context.get("pattern"))
-    near = ""
-    if kind == "literal_error":
-        expected = f"one of {context['expected']}"
-        near = did_you_mean(str(detail["input"]), str(context["expected"]).split("'")[1::2])
-    if expected is None:
-        return f"{key}: {detail['msg'].removeprefix('Value error, ')}"
-    if detail["input"] is None:
-        return f"{key}: has no value, expected {expected}"
-    return f"{key}: {_shown(detail['input'])} is not {expected}{near}"
+    if detail["type"] == "extra_forbidden":
+        return f"{key}: unknown key{_known_key(path)}"
+    if detail["type"] == "missing":
+        return f"{key}: missing, the config needs it{_how_to_write(path)}"
+    if detail["loc"][-1] == "[key]" and not isinstance(detail["input"], str):
+        return f"{key}: {_not_a_name(detail['input'])}"
+    if detail.get("ctx", {}).get("pattern") == COLLECTION_NAME and "_" in detail["input"]:
+        return f"{key}: {_with_underscore(detail['input'])}"
+    problem = messages.in_words(detail, PATTERNS, keys_at(path))
+    inner, colon, _ = problem.partition(": ")
+    if colon and inner in keys_at(path):  # what is wrong with a map as a whole may lie in one of its keys
+        return f"{key}.{problem}"
+    if detail["type"] in ("tuple_type", "dict_type") and ": " not in problem.partition(" is not ")[2]:
+        example = next((known.example for known in find_keys(key)), "") or "[{...}]"
+        problem += f": write it as in `{example}`" if isinstance(detail["input"], (str, dict, int)) else ""
+    return f"{key}: {problem}"
 
 
-def _shown(value: object) -> str:
-    """Return a value for an error message, cut short if it is long."""
-    text = repr(value)
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 4]} ..."
+def _known_key(path: Sequence[str]) -> str:
+    """Return where an unknown key belongs, or the key that is meant, or the keys that there are."""
+    *above, name = path
+    known = keys_at(above)
+    if near := did_you_mean(name, known, likeness=0.8):
+        return near
+    if SYNONYMS.get(name) in known:
+        return f" (did you mean {SYNONYMS[name]!r}?)"
+    if name in ("tree", "treename"):
+        return ": a tree stands beside its file, as in `files: {run.root: Events}`"
+    others = (key.path for key in every_key() if key.path[-1] == name)
+    if places := sorted((other[0] != path[0], len(other), other) for other in others):
+        return f" (it is a key of {'.'.join(places[0][2][:-1]) or 'the config itself'})"
+    return did_you_mean(name, known) or (f"; there are {', '.join(known)}" if known else "")
 
 
-LONGEST_VALUE = 60
+# What others call a key of ours.
+SYNONYMS = {
+    **dict.fromkeys(("min", "low", "lower", "from"), "start"),
+    **dict.fromkeys(("max", "high", "upper", "to", "range"), "stop"),
+    **dict.fromkeys(("wrap", "circular", "cyclic"), "periodic"),
+    **dict.fromkeys(("energy", "et", "e", "edep"), "value"),
+    **dict.fromkeys(("eta", "y"), "row"),
+    **dict.fromkeys(("phi", "x"), "col"),
+    **dict.fromkeys(("threshold", "min_pt"), "seed_threshold"),
+    **dict.fromkeys(("window", "neighbourhood"), "search_window"),
+    **dict.fromkeys(("path", "paths", "file", "input"), "files"),
+    **dict.fromkeys(("cores", "jobs", "processes", "n_workers"), "workers"),
+    **dict.fromkeys(("size", "length"), "n"),
+}
 
 
-def file_key(loc: Sequence[str | int]) -> list[str]:
+def _how_to_write(path: Sequence[str]) -> str:
+    """Return how a missing key is written."""
+    keys = find_keys(".".join(path))
+    example = keys[0].example if keys else ""
+    if example and "\n" not in example:
+        return f": add it, as in `{example}`"
+    return f": `hep-peaksum keys {keys[0].name}` explains it" if keys else ""
+
+
+def _not_a_name(value: object) -> str:
+    """Return why a key that is no text is no name."""
+    if isinstance(value, bool):
+        return f"YAML reads this name as {value}: put it in quotes, as in 'no' or 'on'"
+    kind = "a number" if isinstance(value, (int, float)) else f"{type(value).__name__}"
+    return f"YAML reads the name {value!r} as {kind}: put it in quotes, '{value}'"
+
+
+def _with_underscore(name: str) -> str:
+    """Return why the name of a collection has no underscore."""
+    plain = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    why = "columns are Jet_pt, and readers take what is before the first _ for the collection"
+    return f"{name!r} is not {PATTERNS[COLLECTION_NAME]} ({why}): write {plain}"
+
+
+LIFTED = (("clusters", "settings"), ("grids", "grid"))  # where models gather keys one level deeper
+
+
+def file_key(loc: Sequence[str | int], content: Any = None) -> list[str]:
     """Return the path of keys in the file for a location in the models.
 
     Models gather some keys one level deeper (`settings`, `grid`), and pydantic adds a word for every type that
-    a value may have, as in ``search_window.str``.
+    a value may have, as in ``search_window.str``. The content of the file, where it is known, tells such words
+    from keys that look like them.
     """
-    path = [str(part) for part in loc]
-    if len(path) > 2 and (path[0], path[2]) in (("clusters", "settings"), ("grids", "grid")):
-        del path[2]
-    return [part for part in path if part not in TYPES and "[" not in part]
+    path: list[str] = []
+    place, is_known = content, content is not None
+    for depth, part in enumerate(loc):
+        inner = _inside(place, part)
+        if inner is not None:
+            name, place = inner
+            path.append(name)
+        elif (depth == 2 and (loc[0], part) in LIFTED) or part in messages.TYPES or "[" in str(part):
+            continue
+        elif is_known and not isinstance(place, (dict, list, tuple)):
+            continue  # one word stands for a list
+        else:
+            place, is_known = None, False
+            path.append(str(part))
+    return path
 
 
-TYPES = ("int", "float", "str", "bool", "constrained-str", "constrained-int")
+def _inside(place: Any, part: str | int) -> tuple[str, Any] | None:
+    """Return a key of a map, or an index of a list, with what is there; None if nothing is."""
+    if isinstance(place, dict):
+        same = (key for key in place if str(key) == str(part) or (isinstance(key, bool) and key == part))
+        return next(((str(key), place[key]) for key in same), None)
+    if isinstance(place, (list, tuple)) and isinstance(part, int) and part < len(place):
+        return str(part), place[part]
+    return None

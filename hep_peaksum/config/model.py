@@ -15,7 +15,7 @@ from hep_peaksum.analysis.histograms import HistogramInput, check_histogram, def
 from hep_peaksum.clustering import fields
 from hep_peaksum.clustering.discriminant import search_grid
 from hep_peaksum.clustering.fields import check_fields
-from hep_peaksum.clustering.validation import check_windows
+from hep_peaksum.clustering.validation import check_energies, check_windows
 from hep_peaksum.config.formats import IDENTITY, RESERVED
 from hep_peaksum.config.inputs import EventsInput, GridInput, split_branch
 from hep_peaksum.config.sections import (
@@ -83,17 +83,26 @@ class Job(FrozenModel):
 
     def branches(self) -> list[str]:
         """Return every branch that is read."""
-        of_grids = [branch for source in self.grids.values() for branch in source.source.branches]
-        references = [each.reference for each in self.clusters.values() if each.reference is not None]
-        of_references = [branch for reference in references for branch in reference.branches]
-        return list(
-            dict.fromkeys([*of_grids, *self.events.identify.values(), *self.events.keep, *of_references])
-        )
+        return list(dict.fromkeys(branch for _, branch in self.branch_keys()))
+
+    def branch_keys(self) -> Iterator[tuple[str, str]]:
+        """Yield the keys that name a branch, each with the branch."""
+        for name, source in self.grids.items():
+            yield from source.branch_keys(f"grids.{name}")
+        for word, identifier in self.events.identify.items():
+            if isinstance(identifier, str):
+                yield f"events.identify.{word}", identifier
+        for branch in self.events.keep:
+            yield "events.keep", branch
+        for name, clusters in self.clusters.items():
+            if clusters.reference is not None:
+                yield from clusters.reference.branch_keys(f"clusters.{name}.reference")
 
     def typed_branches(self) -> list[str]:
-        """Return the branches whose types decide those of the results: values of cells, and what is kept."""
+        """Return the branches whose types decide on the results: of cells, of what is kept, of identifiers."""
         values = [source.value_branch for source in self.grids.values()]
-        return list(dict.fromkeys([*values, *self.events.keep]))
+        identity = () if self.events.identify else IDENTITY
+        return list(dict.fromkeys([*values, *self.events.keep, *identity]))
 
     @cached_property
     def booked(self) -> dict[str, HistogramInput]:
@@ -117,11 +126,11 @@ class Job(FrozenModel):
             except ValueError as error:
                 yield f"histograms.{key}: {error}"
         yield from _name_problems(self.events.kept_names(), self.clusters)
-        for branch in self.branches():
+        for key, branch in self.branch_keys():
             alias, _ = split_branch(branch)
             if alias and alias not in self.friends:
                 near = did_you_mean(alias, self.friends)
-                yield f"branch {branch!r}: no friend {alias!r}{near}: name its tree in the section friends"
+                yield f"{key}: {branch!r}: no friend {alias!r}{near}: name its tree in the section friends"
 
 
 class Config(Job):
@@ -180,21 +189,30 @@ def _cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, Gri
             near = did_you_mean(grid_name, grids)
             yield f"clusters.{name}.grid: no grid {grid_name!r}{near}; there are {', '.join(grids)}"
             continue
+        key = f"clusters.{name}"
         try:
+            check_energies(clusters.settings, grids[grid_name].grid)
             check_windows(clusters.settings, grids[grid_name].grid)
-            _check_source(clusters, grid_name, grids[grid_name])
+            key += ".fields"
+            _check_fields(clusters, grid_name, grids[grid_name])
+            key = f"clusters.{name}"
+            _check_noise(clusters, grid_name, grids[grid_name])
         except ValueError as error:
-            yield f"clusters.{name}: {error}"
+            yield f"{key}: {error}"
     has_separate_layers = any(grids[grid].layers == "each" for grid in clusters.grid if grid in grids)
     if clusters.reference is not None and (len(clusters.grid) > 1 or has_separate_layers):
         several = "layers that are searched each" if has_separate_layers else "several grids"
         yield f"clusters.{name}.reference: row and col do not say which of {several}: compare one at a time"
+    units = {name: grids[name].grid.energy_unit for name in clusters.grid if name in grids}
+    if len(set(units.values())) > 1:
+        in_words = " and ".join(f"{name} in {unit}" for name, unit in units.items())
+        yield f"clusters.{name}: energies of {in_words} cannot be compared: give both grids a unit, or neither"
     if len(clusters.grid) > 1 and "layer_sums" in (clusters.fields or ()):
-        yield f"clusters.{name}: field 'layer_sums' exists for one grid only, not for several: drop it"
+        yield f"clusters.{name}.fields: field 'layer_sums' exists for one grid only, not for several: drop it"
 
 
-def _check_source(clusters: ClusterInput, name: str, source: GridInput) -> None:
-    """Raise a ValueError if a collection needs what its grid does not give: fields, layers, noise."""
+def _check_fields(clusters: ClusterInput, name: str, source: GridInput) -> None:
+    """Raise a ValueError if a collection has fields that its grid does not give."""
     fields = clusters.fields or ()
     if clusters.fields is not None:
         check_fields(clusters.fields, clusters.settings, search_grid(clusters.settings, source.grid))
@@ -204,6 +222,11 @@ def _check_source(clusters: ClusterInput, name: str, source: GridInput) -> None:
     if "layer_sums" in fields and source.layers == "each":
         msg = f"field 'layer_sums' is of layers that are summed, and grid {name!r} has layers: each: drop one"
         raise ValueError(msg)
+
+
+def _check_noise(clusters: ClusterInput, name: str, source: GridInput) -> None:
+    """Raise a ValueError if a collection needs the noise of a grid that has none."""
+    fields = clusters.fields or ()
     if source.noise is None and (clusters.settings.needs_noise or "noise" in fields):
         msg = f"thresholds in sigma, significance and noise need the noise of grid {name!r}: add noise to it"
         raise ValueError(msg)

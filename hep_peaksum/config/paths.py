@@ -12,9 +12,18 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from hep_peaksum.suggestions import did_you_mean
+
 # A path that contains this is a URL.
 REMOTE = "://"
-URL = re.compile(r"[A-Za-z][\w+.-]*://[^\s'\"<>|,]+")
+SCHEME = r"[A-Za-z][\w+.-]{0,30}://"
+# Up to the quote that follows if one stands before it; a query may hold anything, further URLs, too.
+URL = re.compile(
+    rf"(?:(?<=(['\"])){SCHEME}(?:(?!{SCHEME}|\1)[^\s?#])*(?:[?#](?:(?!\1)\S)*)?"
+    rf"|{SCHEME}(?:(?!{SCHEME})[^\s?#'\"<>])*(?:[?#][^\s\"<>]*)?)"
+)
+QUERY = {True: re.compile(r"[?#]"), False: re.compile(r"\?")}  # by whether it is a URL of the web
+SHORTEST_SECRET = 4  # what is shorter, as in ?download=1, occurs in other words
 
 
 class InputFile(NamedTuple):
@@ -25,7 +34,7 @@ class InputFile(NamedTuple):
 
 
 def public_path(path: str) -> str:
-    """Return a path as it may be stored and printed: a URL without user, password and query.
+    """Return a path as it may be stored and printed: a URL without user, password, query and fragment.
 
     >>> public_path("https://me:secret@host/a.root?token=secret"), public_path("a?b.root")
     ('https://host/a.root', 'a?b.root')
@@ -33,7 +42,7 @@ def public_path(path: str) -> str:
     if REMOTE not in path:
         return path
     scheme, _, rest = path.partition(REMOTE)
-    host, slash, name = rest.partition("?")[0].partition("/")
+    host, slash, name = QUERY[scheme.lower().startswith("http")].split(rest, maxsplit=1)[0].partition("/")
     return f"{scheme}{REMOTE}{host.rpartition('@')[2]}{slash}{name}"
 
 
@@ -42,6 +51,8 @@ def redacted(text: str) -> str:
 
     >>> redacted("files: 'https://me:secret@host/a.root?token=secret' is no file")
     "files: 'https://host/a.root' is no file"
+    >>> redacted("sent on to https://host/b.root?token=a,b'c|d by ftp://me:x@host/c.root")
+    'sent on to https://host/b.root by ftp://host/c.root'
     """
     return URL.sub(lambda match: public_path(match[0]), text)
 
@@ -51,10 +62,10 @@ def without_secrets(text: str, path: str) -> str:
     if public_path(path) == path:
         return text
     user, at, _ = path.partition(REMOTE)[2].partition("/")[0].rpartition("@")
-    query = path.partition("?")[2]
+    query = "".join(QUERY[True].split(path, maxsplit=1)[1:])
     values = [value.partition("=")[2] for value in query.split("&")]
     for secret in [path, f"{user}{at}", query, *user.split(":"), *values, *map(unquote, values)]:
-        if secret:
+        if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, public_path(secret) if secret == path else "...")
     return text
 
@@ -102,8 +113,7 @@ def expand_files(patterns: Iterable[tuple[str, str]]) -> list[InputFile]:
             raise FileNotFoundError(msg)
         for name in matches:
             if not os.path.isfile(name):  # noqa: PTH113 -- of 20 000 files
-                msg = f"there is no file {name!r} (seen from {Path.cwd()})"
-                raise FileNotFoundError(msg)
+                raise FileNotFoundError(_why_no_file(name))
             # one file may have several names
             files.setdefault((os.path.realpath(name), tree), InputFile(name, tree))
     stored = Counter((public_path(path), tree) for path, tree in files.values() if REMOTE in path)
@@ -112,6 +122,15 @@ def expand_files(patterns: Iterable[tuple[str, str]]) -> list[InputFile]:
             msg = f"{n_files} URLs of {path} differ in user or query only, and neither is stored: rename them"
             raise ValueError(msg)
     return list(files.values())
+
+
+def _why_no_file(name: str) -> str:
+    """Return why a path is no file, and what was meant perhaps."""
+    path = Path(name)
+    if path.is_dir():
+        return f"{name!r} is a folder, where a file is expected: write {str(path / '*.root')!r} for those in it"
+    beside = (each.name for each in path.parent.iterdir()) if path.parent.is_dir() else ()
+    return f"there is no file {name!r}{did_you_mean(path.name, beside, likeness=0.85)} (seen from {Path.cwd()})"
 
 
 def file_state(path: str) -> tuple[int, int] | None:

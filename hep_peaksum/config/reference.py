@@ -159,11 +159,25 @@ def keys_at(path: Sequence[str]) -> list[str]:
     >>> keys_at(["clusters", "Jet", "pileup", "0"])[:3]
     ['kind', 'name', 'depth']
     """
+    return list(_node_at(path).get("properties", ()))
+
+
+def holds_names(path: Sequence[str]) -> bool:
+    """Return whether the keys of the map at a place of the file are names of the user's choice.
+
+    >>> holds_names(["clusters"]), holds_names(["clusters", "Jet"])
+    (True, False)
+    """
+    return isinstance(_node_at(path).get("additionalProperties"), dict)
+
+
+def _node_at(path: Sequence[str]) -> Node:
+    """Return the schema of a place of the file; it is empty for a place that no config has."""
     node = read_schema()
     for part in path:
         entries = _entries(node)
         node = entries[1] if entries else node.get("properties", {}).get(part, {})
-    return list(node.get("properties", ()))
+    return node
 
 
 # ------------------------------------------------------------------------------------------------ pages of docs
@@ -234,7 +248,7 @@ FIELDS_INTRODUCTION = """\
 
 The names for `fields` of a collection, `fields=` of `find_clusters`, and the axes of histograms. A field that
 is not named costs nothing. On disk, `pt` of the collection `Jet` is the column `Jet_pt`. Counts are the units
-of the grid; its key `unit` says how many GeV one count is.
+of the grid; its key `unit` says how many GeV one count is, and without it energies are in counts, too.
 
 Some fields have a condition. `noise` needs the noise of the grid, `layer_sums` layers that are summed, and
 `layer` layers that are searched each; it is then written by default, as is `n_saturated` for a grid with
@@ -255,10 +269,12 @@ def fields_page() -> str:
     towers = Grid(
         rows=Axis(name="eta", bins=2, start=-1, stop=1),
         cols=Axis(name="phi", bins=4, start=0, stop="2pi", periodic=True),
+        unit=1,
     )
     plates = Grid(
         rows=Axis(name="y", bins=2, start=-1, stop=1, unit="unit of y"),
         cols=Axis(name="x", bins=2, start=-1, stop=1, unit="unit of x"),
+        unit=1,
     )
     settings = PeakSumSettings(pileup=("chunky_donut", "donut", "phi_ring", "ring_median"))
     bare, of_towers, of_plates = FIELDS, fields_of(towers), fields_of(plates)

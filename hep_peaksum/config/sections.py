@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-from hep_peaksum.config.formats import ClusterFormat
-from hep_peaksum.config.inputs import ReferenceInput
+from hep_peaksum.config.formats import FORMATS, ClusterFormat
+from hep_peaksum.config.inputs import ReferenceInput, Words
 from hep_peaksum.config.paths import REMOTE, expand_variables
 from hep_peaksum.library.presets import read_preset
 from hep_peaksum.settings.frozen_model import FrozenModel
@@ -29,17 +38,61 @@ CHUNKSIZE_SCHEMA = {
     "title": "whole number from 1",
     "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^[0-9][0-9_]*$"}],
 }
+SIZES = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+SIZE_SCHEMA = {
+    "title": "size in bytes, kB, MB or GB",
+    "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^[0-9.]+ *(|B|kB|MB|GB)$"}],
+}
 ExecutorName = Literal["iterative", "futures", "threads", "dask", "parsl", "taskvine"]
+
+
+ONLY_TREE = ""  # the tree of a path that names none: the only one in the file
+
+
+def _parse_files(value: object) -> object:
+    """Return files as maps of paths and trees; a path may stand alone, and may end with its tree."""
+    if isinstance(value, list | tuple):
+        return tuple(each for entry in value for each in _parse_entry(entry))
+    return value if isinstance(value, dict) and value == _parse_entry(value)[0] else _parse_entry(value)
+
+
+def _parse_entry(entry: object) -> tuple[dict[str, str], ...]:
+    """Return a path, ``path:tree``, or a map of paths and trees, as a map."""
+    if isinstance(entry, str) and entry:
+        match = re.fullmatch(r"(.+\.root):([^:]+)", entry)
+        return ({match[1]: match[2]} if match else {entry: ONLY_TREE},)
+    if not isinstance(entry, dict):
+        given = "has no value" if entry is None else f"{entry!r} is no file"
+        msg = f"{given}: give a path, path.root:tree, a map of paths and trees, or a list of these"
+        raise ValueError(msg)
+    for path, tree in entry.items():
+        if not (isinstance(path, str) and path and isinstance(tree, str) and tree):
+            msg = f"{path!r}: {tree!r} is no path with the name of a tree: write data.root: Events"
+            raise ValueError(msg)
+    return (entry,)
+
+
+_TREES = {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1}
+_PATH = {"type": "string", "minLength": 1}
+FILES_SCHEMA = {
+    "title": "path, map of paths and trees, or list of these",
+    "anyOf": [_PATH, _TREES, {"type": "array", "items": {"anyOf": [_PATH, _TREES]}, "minItems": 1}],
+}
 
 
 class Dataset(FrozenModel):
     """Files of one sample, and what their user wants to remember about them."""
 
-    files: Annotated[dict[str, str] | tuple[dict[str, str], ...], Field(min_length=1)] = Field(
-        description="Paths of the files, each with the path of its tree. A path may be a glob, a URL (https, "
-        "s3, root), and may hold ~ and environment variables ($$ is a plain $). A list of such maps may name a "
-        "file with several trees.",
-        examples=[{"data/*.root": "Events"}],
+    files: Annotated[
+        dict[str, str] | tuple[dict[str, str], ...],
+        Field(min_length=1),
+        BeforeValidator(_parse_files),
+        WithJsonSchema(FILES_SCHEMA),
+    ] = Field(
+        description="Paths of the files, each with the path of its tree; or paths alone, as `data.root:Events` "
+        "or, for files with a single tree, `data.root`. A path may be a glob, a URL (https, s3, root), and may "
+        "hold ~ and environment variables ($$ is a plain $). A list may name a file with several trees.",
+        examples=[{"data/*.root": "Events"}, "data/*.root:Events", ["a.root", "b.root"]],
     )
     metadata: dict[str, Any] = Field(
         default_factory=dict,
@@ -56,7 +109,7 @@ class Dataset(FrozenModel):
 
     @property
     def patterns(self) -> tuple[tuple[str, str], ...]:
-        """Pairs of a path or glob and the path of a tree."""
+        """Pairs of a path or glob and the path of a tree, which is empty for the only tree of a file."""
         maps = (self.files,) if isinstance(self.files, dict) else self.files
         return tuple(pair for each in maps for pair in each.items())
 
@@ -83,7 +136,7 @@ class ClusterInput(FrozenModel):
         "presets` lists them.",
         examples=["cms-l1-jet"],
     )
-    fields: tuple[str, ...] | None = Field(
+    fields: Words | None = Field(
         None,
         description="Fields that are written for every cluster. By default peak_sum, seed, row, col, n_cells, "
         "the pile-up estimates, and energy and position as far as the grid gives them.",
@@ -138,6 +191,21 @@ def _preset_settings(name: Any) -> dict[str, Any]:
         return {}
 
 
+def parse_size(value: Any) -> int:
+    """Return a size such as ``"1 GB"`` in bytes.
+
+    >>> parse_size("1.5 MB"), parse_size(20)
+    (1500000, 20)
+    """
+    n_bytes = value if isinstance(value, int) and not isinstance(value, bool) else 0
+    if match := re.fullmatch(r"(\d{1,15}\.?\d{0,9}) *(B|kB|MB|GB|)", value if isinstance(value, str) else ""):
+        n_bytes = int(float(match[1]) * SIZES[match[2]])
+    if n_bytes < 1:
+        msg = f"{value!r} is not a size: write a number of bytes, or one of kB, MB, GB, as in '1 GB'"
+        raise ValueError(msg)
+    return n_bytes
+
+
 def _local_directory(path: str) -> str:
     """Return the path expanded; a remote one is a ValueError."""
     expanded = expand_variables(path)
@@ -148,6 +216,21 @@ def _local_directory(path: str) -> str:
     return expanded
 
 
+def _parse_formats(value: object) -> object:
+    """Return formats as a list; one may stand alone, and ROOT files are TTrees unless it is said otherwise."""
+    words = (value,) if isinstance(value, str) else value
+    if not isinstance(words, list | tuple):
+        return value
+    return tuple("ttree" if word == "root" else word for word in words)
+
+
+_FORMAT = {"enum": [*FORMATS, "root"]}
+FORMATS_SCHEMA = {
+    "title": f"one of {', '.join(FORMATS)}, or a list of them",
+    "anyOf": [_FORMAT, {"type": "array", "items": _FORMAT}],
+}
+
+
 class Output(FrozenModel):
     """The directory of the results, and their formats."""
 
@@ -156,8 +239,13 @@ class Output(FrozenModel):
         "job that was interrupted continues in it.",
         examples=["results/zerobias"],
     )
-    clusters: tuple[ClusterFormat, ...] = Field(
-        ("parquet",), description="Formats of the clusters. The parquet parts are always written."
+    clusters: Annotated[
+        tuple[ClusterFormat, ...], BeforeValidator(_parse_formats), WithJsonSchema(FORMATS_SCHEMA)
+    ] = Field(
+        ("parquet",),
+        description="Format of the clusters, or a list of formats: parquet, ttree (or root), rntuple. The "
+        "parquet parts are always written.",
+        examples=[["parquet", "ttree"]],
     )
     plots: bool = Field(
         True, strict=True, description="Whether every histogram is drawn into the folder plots."
@@ -200,10 +288,18 @@ class RunOptions(FrozenModel):
         "file system that refuses. Waits 1, 2, 4, ... s for a remote file.",
     )
 
+    max_basket: Annotated[int, BeforeValidator(parse_size), WithJsonSchema(SIZE_SCHEMA)] = Field(
+        "1 GB",
+        validate_default=True,
+        description="Largest size that a basket of a TTree, or a column in a cluster of an RNTuple, may claim "
+        "to have, compressed or not: a number of bytes, or one of kB, MB, GB. A larger one is refused before "
+        "memory is allocated for it, as damage to its file.",
+    )
+
     @model_serializer(mode="wrap")
     def _omit_defaults(self, serialise: Any) -> dict[str, Any]:
         """Leave out the keys of some executors and of remote files unless they were given."""
-        special = {"scheduler", "cluster", "timeout", "retries"} - self.model_fields_set
+        special = {"scheduler", "cluster", "timeout", "retries", "max_basket"} - self.model_fields_set
         return {key: value for key, value in serialise(self).items() if key not in special}
 
     @model_validator(mode="after")

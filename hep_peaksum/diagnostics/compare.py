@@ -12,9 +12,9 @@ from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import selected
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.evaluation.matching import CellIndices, same_cell, take_or_zero, with_unmatched
-from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array
-from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.library.geometries import GridLike, as_grid
+from hep_peaksum.library.presets import SettingsLike, as_settings
 
 
 class Comparison(NamedTuple):
@@ -23,7 +23,8 @@ class Comparison(NamedTuple):
     The arrays have one entry per cluster of either algorithm, in the order of event, layer, row and column:
     `event`, `row`, `col`; `in_a` and `in_b`, whether the first and the second algorithm finds it; `sum_a` and
     `sum_b`, the two sums in counts, 0 for the algorithm that does not find it; and `layer`, 0 unless each layer
-    is searched. `unit` is the value of one count in GeV, `n_events` the number of events.
+    is searched. `unit` is the value of one count in GeV (1 on a grid without a unit), `n_events` the number of
+    events.
     """
 
     event: Array
@@ -64,7 +65,7 @@ class Comparison(NamedTuple):
 
     @property
     def differences(self) -> Array:
-        """Energy in the second minus energy in the first, in GeV, for every matched cluster."""
+        """Energy in the second minus energy in the first, in GeV or counts, for every matched cluster."""
         # subtracted before the conversion: float64 does not hold every int64 sum
         return np.asarray((self.sum_b[self.matched] - self.sum_a[self.matched]) * self.unit)
 
@@ -101,9 +102,9 @@ class Comparison(NamedTuple):
 
 def compare(
     grids: npt.ArrayLike,
-    settings_a: PeakSumSettings,
-    settings_b: PeakSumSettings,
-    grid: Grid | None = None,
+    settings_a: SettingsLike,
+    settings_b: SettingsLike,
+    grid: GridLike | None = None,
     *,
     mask: npt.ArrayLike | None = None,
     noise: npt.ArrayLike | None = None,
@@ -128,10 +129,11 @@ def compare(
     ValueError
         If the two pool cells into towers of different sizes, or for any input that `find_clusters` rejects.
 
-    >>> both = compare([[[0, 2, 2, 0]]], PeakSumSettings(tie_rule="all"), PeakSumSettings())
+    >>> both = compare([[[0, 2, 2, 0]]], {"tie_rule": "all"}, {"tie_rule": "first"})
     >>> both.n_matched, both.n_only_a, both.n_only_b
     (1, 1, 0)
     """
+    settings_a, settings_b, grid = as_settings(settings_a), as_settings(settings_b), as_grid(grid)
     contexts = [
         find_peaks(grids, each, grid, mask=mask, noise=noise if each.needs_noise else None, layers=layers)
         for each in (settings_a, settings_b)
@@ -160,7 +162,7 @@ def compare(
         sum_a=take_or_zero(sum_a, index_a),
         sum_b=take_or_zero(sum_b, index_b),
         layer=plane % context.n_separate_layers,
-        unit=context.grid.unit,
+        unit=context.grid.scale,
         n_events=context.n_events,
     )
 

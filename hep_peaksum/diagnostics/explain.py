@@ -15,8 +15,10 @@ from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cuts
 from hep_peaksum.clustering.seeding import exclusion_windows, order_by_height
 from hep_peaksum.clustering.sharing import PeakContext
-from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.geometry.grid import Grid, one_event
 from hep_peaksum.kernels import Array, SearchCell, absent
+from hep_peaksum.library.geometries import GridLike, as_grid
+from hep_peaksum.library.presets import SettingsLike, as_settings
 from hep_peaksum.settings.model import PeakSumSettings
 
 
@@ -84,8 +86,8 @@ class Explanation(NamedTuple):
 
 def explain(
     cells: npt.ArrayLike,
-    settings: PeakSumSettings | None = None,
-    grid: Grid | None = None,
+    settings: SettingsLike | None = None,
+    grid: GridLike | None = None,
     *,
     row: int,
     col: int,
@@ -111,8 +113,8 @@ def explain(
     >>> print(explain([[1, 2, 2]], row=0, col=2))
     cell (row 0, col 2) holds 2: no seed; cell (row 0, col 1) holds 2, and the seed must be > it
     """
-    settings = settings or PeakSumSettings()
-    context = find_peaks(np.asarray(cells)[None], settings, grid, mask=mask, noise=noise)
+    settings, grid = as_settings(settings), as_grid(grid)
+    context = find_peaks(one_event(cells), settings, grid, mask=mask, noise=noise)
     n_rows, n_cols = context.grid.shape
     row, col = operator.index(row), operator.index(col)
     if not (0 <= row < n_rows and 0 <= col < n_cols):

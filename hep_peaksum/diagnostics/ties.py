@@ -11,8 +11,10 @@ import numpy.typing as npt
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.seeding import pairs_in_window
 from hep_peaksum.clustering.sharing import PeakContext
-from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.geometry.grid import Grid, split_mask
 from hep_peaksum.kernels import Array, Peaks
+from hep_peaksum.library.geometries import GridLike, as_grid
+from hep_peaksum.library.presets import SettingsLike, as_settings
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.tie_rules import TIE_RULES
 
@@ -87,8 +89,8 @@ class TieAudit(NamedTuple):
 
 def audit_ties(
     grids: npt.ArrayLike,
-    settings: PeakSumSettings | None = None,
-    grid: Grid | None = None,
+    settings: SettingsLike | None = None,
+    grid: GridLike | None = None,
     *,
     mask: npt.ArrayLike | None = None,
     noise: npt.ArrayLike | None = None,
@@ -106,8 +108,9 @@ def audit_ties(
     >>> audit.n_seeds["all"], audit.n_seeds["first"], audit.n_seeds["none"], audit.n_dependent
     (2, 1, 0, 1)
     """
-    settings = settings or PeakSumSettings()
-    noise = noise if settings.needs_noise else None
+    settings, grid = as_settings(settings), as_grid(grid)
+    if noise is not None and not settings.needs_noise and split_mask(noise)[1] is None:
+        noise = None
     contexts = {
         rule: find_peaks(grids, _with_rule(settings, rule), grid, mask=mask, noise=noise, layers=layers)
         for rule in RULES

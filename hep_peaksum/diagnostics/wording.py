@@ -102,17 +102,11 @@ def legend(settings: PeakSumSettings) -> list[tuple[str, str]]:
     return meanings
 
 
-def sum_unit(grid: Grid) -> str:
-    """Return the unit of a sum: GeV, or counts for a bare grid without a unit."""
-    return "counts" if grid.rows.name is grid.cols.name is None and grid.unit == 1 else "GeV"
-
-
 def discriminant_unit(settings: PeakSumSettings, grid: Grid) -> str:
     """Return the unit of the discriminant: that of the cells, counts of the grid, or the noise."""
     if settings.quantity == "significance":
         return "sigma"
-    unit = sum_unit(grid)
-    return unit if unit == "counts" or grid.unit == 1 else f"counts of {grid.unit:g} GeV"
+    return grid.energy_unit if grid.scale == 1 else f"counts of {grid.scale:g} GeV"
 
 
 def cell_positions(grid: Grid, row: int, col: int) -> list[str]:
@@ -126,7 +120,7 @@ def cell_positions(grid: Grid, row: int, col: int) -> list[str]:
     for word, index, axis in (("row", row, grid.rows), ("col", col, grid.cols)):
         details = []
         if axis.centres is not None:
-            unit = f" {axis.unit}" if axis.unit else ""
+            unit = f" {axis.field_unit}" if axis.unit else ""
             details.append(f"{axis.name or 'position'} {axis.centres[index]:.4g}{unit}")
         if axis.label_values is not None:
             details.append(f"label {axis.label_values[index]}")

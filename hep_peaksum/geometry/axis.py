@@ -88,6 +88,9 @@ Labels = Annotated[
     ),
 ]
 
+# Radians in one unit of an axis named phi.
+ANGLE_UNITS = {"rad": 1.0, "radian": 1.0, "deg": math.pi / 180, "degree": math.pi / 180}
+TURN_TOLERANCE = 1e-3 / TWO_PI  # edges may be written with a few digits
 LARGEST_TABLE = 1 << 16  # widest range of labels that is looked up in a table
 
 
@@ -143,7 +146,8 @@ class Axis(FrozenModel):
     )
     unit: str | None = Field(
         None,
-        description="Unit of the positions, shown on plots. An axis named phi is in radian.",
+        description="Unit of the positions, shown on plots. An axis named phi is in radian, or with deg in "
+        "degrees; the field phi is always in radian.",
         examples=["mm"],
     )
 
@@ -161,17 +165,40 @@ class Axis(FrozenModel):
             raise ValueError(msg)
         if (positions := self.edge_positions) is not None:
             if len(positions) < 2 or not (np.isfinite(positions).all() and (np.diff(positions) > 0).all()):
-                msg = "edges must be two or more finite numbers, each larger than the one before (start < stop)"
+                msg = "edges must be two or more finite numbers, each larger than the one before"
+                if self.edges is None:
+                    msg = f"start {self.start:g} is not below stop {self.stop:g}: cells run from start to stop"
                 raise ValueError(msg)
             if len(positions) - 1 != self.size:
                 msg = (
                     f"{self.size} labels and {len(positions) - 1} cells between the edges: these must be equal"
                 )
                 raise ValueError(msg)
-            if self.name == "phi" and self.periodic and abs(positions[-1] - positions[0] - TWO_PI) > 1e-3:
-                msg = f"a periodic phi axis spans 2pi, this one {positions[-1] - positions[0]:.6g}"
-                raise ValueError(msg)
+        if self.name == "phi":
+            self._check_azimuth()
         return self
+
+    def _check_azimuth(self) -> None:
+        """Raise a ValueError if the unit is not one of angles, or the axis does not span what it should."""
+        if self.unit is not None and self.unit not in ANGLE_UNITS:
+            msg = f"the unit of a phi axis is {self.unit!r}, expected rad or deg"
+            raise ValueError(msg)
+        if (positions := self.edge_positions) is None:
+            return
+        span, turn = positions[-1] - positions[0], TWO_PI / self._radians
+        full = "2pi" if self._radians == 1 else "360 deg"
+        if span > turn * (1 + TURN_TOLERANCE):
+            remedy = "change start, stop or edges" if self.unit else "give unit: deg if these are degrees"
+            msg = f"a phi axis spans at most {full}, this one {span:.6g}: {remedy}"
+            raise ValueError(msg)
+        if self.periodic and span < turn * (1 - TURN_TOLERANCE):
+            msg = f"a periodic phi axis spans {full}, this one {span:.6g}: change start, stop or edges"
+            raise ValueError(msg)
+
+    @property
+    def _radians(self) -> float:
+        """How many radians one unit of the positions is, of an azimuth."""
+        return ANGLE_UNITS[self.unit or "rad"]
 
     @property
     def size(self) -> int:
@@ -197,12 +224,23 @@ class Axis(FrozenModel):
         return np.linspace(self.start, self.stop, self.bins + 1)
 
     @property
+    def field_edges(self) -> Array | None:
+        """The edges in the unit of the cluster field of that name: those of an azimuth in radian."""
+        edges = self.edge_positions
+        return edges * self._radians if edges is not None and self.name == "phi" else edges
+
+    @property
+    def field_unit(self) -> str:
+        """The unit of the cluster field of that name: radian for an azimuth."""
+        return "rad" if self.name == "phi" else self.unit or ""
+
+    @property
     def centres(self) -> Array | None:
-        """The middle of every cell, or None; an azimuth `phi` is given in (-pi, pi]."""
-        if (edges := self.edge_positions) is None:
+        """The middle of every cell, or None; an azimuth `phi` is given in radian, in [-pi, pi)."""
+        if (edges := self.field_edges) is None:
             return None
         middle = (edges[:-1] + edges[1:]) / 2
-        return middle - TWO_PI * np.ceil((middle - math.pi) / TWO_PI) if self.name == "phi" else middle
+        return fold_azimuth(middle) if self.name == "phi" else middle
 
     def coarsened(self, n: int, *, allow_partial_towers: bool = False) -> Axis:
         """Return the axis with `n` cells pooled into one; `allow_partial_towers` lets the last one be smaller.
@@ -242,6 +280,15 @@ class Axis(FrozenModel):
             return index % self.size
         return np.where((index >= 0) & (index < self.size), index, -1)
 
+    def keep_inside(self, positions: Array) -> Array:
+        """Return positions on the axis: folded into [start, stop) if it is periodic, else moved to its range.
+
+        >>> Axis(bins=8, start=0, stop=8, periodic=True).keep_inside(np.array([-2e-17, 9.0])).tolist()
+        [0.0, 1.0]
+        """
+        edges = np.asarray(self.edge_positions)
+        return fold(positions, edges[0], edges[-1]) if self.periodic else positions.clip(edges[0], edges[-1])
+
     def find(self, values: Array) -> Array:
         """Return the cell of each hit by its label, index or coordinate; -1 if it lies on no cell.
 
@@ -257,17 +304,31 @@ class Axis(FrozenModel):
         low, high = self.edge_positions[0], self.edge_positions[-1]
         inside = (values >= low) & (values < high)
         if self.periodic:
-            values = np.where(inside, values, _fold(values, low, high))
+            values = fold(values, low, high)
             inside = np.isfinite(values)
         cell = np.searchsorted(self.edge_positions, values, side="right") - 1
         return np.where(inside, cell, -1)
 
 
-def _fold(values: Array, low: float, high: float) -> Array:
-    """Return values on the circle [low, high); a value that rounds to `high` is put at `low`."""
+def fold(values: Array, low: float, high: float) -> Array:
+    """Return values on the circle [low, high): those inside as they are, one that rounds to `high` as `low`.
+
+    >>> fold(np.array([-2.8e-17, 3.0, 8.0, 9.0]), 0, 8).tolist()
+    [0.0, 3.0, 0.0, 1.0]
+    """
     with np.errstate(invalid="ignore"):  # infinity becomes NaN, which lies on no cell
         folded = low + np.mod(values.astype(np.float64) - low, high - low)
-    return np.where(folded >= high, low, folded)
+    folded = np.where(folded >= high, low, folded)
+    return np.where((values >= low) & (values < high), values, folded)
+
+
+def fold_azimuth(angles: Array) -> Array:
+    """Return angles in radian in [-pi, pi).
+
+    >>> fold_azimuth(np.array([math.pi, 0.5])).tolist()
+    [-3.141592653589793, 0.5]
+    """
+    return fold(angles, -math.pi, math.pi)
 
 
 def _look_up(values: Array, labels: Array) -> Array:

@@ -7,8 +7,9 @@ energies: those are plain arrays of shape (event, row, col).
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -41,8 +42,8 @@ class Grid(FrozenModel):
     """The plane that the cells tile: two axes, and what a count of a cell means.
 
     `quantity` says whether a cell holds an energy or a transverse energy, `unit` how many GeV one count is (a
-    number, or a text such as ``"0.5 GeV"``). Cells that hold one of the `saturated` codes are added as they are
-    and counted in the field `n_saturated` of the clusters.
+    number, or a text such as ``"0.5 GeV"``); without it energies are in counts. Cells that hold one of the
+    `saturated` codes are added as they are and counted in the field `n_saturated` of the clusters.
 
     >>> Grid(rows=Axis(n=24), cols=Axis(n=16, periodic=True)).shape
     (24, 16)
@@ -60,8 +61,10 @@ class Grid(FrozenModel):
     quantity: Literal["energy", "et"] = Field(
         "energy", description="What a cell holds: an energy or a transverse energy (et)."
     )
-    unit: EnergyUnit = Field(
-        1.0, description="Energy of one count: a number of GeV, or an energy.", examples=["0.5 GeV"]
+    unit: EnergyUnit | None = Field(
+        None,
+        description="Energy of one count: a number of GeV, or an energy. Without it energies are in counts.",
+        examples=["0.5 GeV"],
     )
     saturated: tuple[Number, ...] = Field(
         (),
@@ -73,7 +76,7 @@ class Grid(FrozenModel):
     @model_validator(mode="after")
     def _check_names(self) -> Grid:
         if self.rows.name is not None and self.rows.name == self.cols.name:
-            msg = f"rows and cols are both named {self.rows.name!r}"
+            msg = f"rows and cols are both named {self.rows.name!r}: give each a name of its own"
             raise ValueError(msg)
         return self
 
@@ -81,6 +84,21 @@ class Grid(FrozenModel):
     def shape(self) -> tuple[int, int]:
         """Number of rows and columns."""
         return self.rows.size, self.cols.size
+
+    @property
+    def scale(self) -> float:
+        """What a sum of cells is multiplied by to give an energy in `energy_unit`."""
+        return 1.0 if self.unit is None else self.unit
+
+    @property
+    def energy_unit(self) -> str:
+        """The unit of energies: GeV, or counts if nobody said what a count is."""
+        return "counts" if self.unit is None else "GeV"
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return self.rows.size * self.cols.size
 
     @property
     def periodic(self) -> Periodic:
@@ -129,6 +147,32 @@ def bare_grid(shape: Sequence[int]) -> Grid:
     return Grid(rows=Axis(n=int(shape[-2])), cols=Axis(n=int(shape[-1])))
 
 
+def split_mask(array: npt.ArrayLike | ak.Array) -> tuple[Array, Array | None]:
+    """Return an array and where it has no value: the mask of `numpy.ma` and every None of awkward.
+
+    What has no value is 0 in the array. An array that has every value is returned as it is, with None.
+
+    >>> split_mask(np.ma.array([7, 8], mask=[True, False]))
+    (array([0, 8]), array([ True, False]))
+    """
+    if isinstance(array, (list, tuple)) and any(isinstance(part, np.ma.MaskedArray) for part in array):
+        array = np.ma.stack(array)
+    if not isinstance(array, np.ndarray):
+        awkward: Any = sys.modules.get("awkward")  # slow to import, and without it this is none of its arrays
+        is_awkward = awkward is not None and isinstance(array, awkward.Array)
+        array = awkward.to_numpy(array, allow_missing=True) if is_awkward else np.asarray(array)
+    if not isinstance(array, np.ma.MaskedArray):
+        return np.asarray(array), None
+    mask = np.ma.getmaskarray(array)
+    return (array.filled(0), mask) if mask.any() else (np.asarray(array.data), None)
+
+
+def one_event(cells: npt.ArrayLike | ak.Array) -> Array:
+    """Return the cells of one event as an array of events, masked where they have no value."""
+    values, mask = split_mask(cells)
+    return values[None] if mask is None else np.ma.array(values, mask=mask)[None]
+
+
 def from_dense(
     array: npt.ArrayLike | ak.Array,
     grid: Grid,
@@ -137,6 +181,8 @@ def from_dense(
     shape: Sequence[int] | None = None,
 ) -> Array:
     """Return grids that are stored cell by cell, empty cells included, as an array (event, row, col).
+
+    Cells without a value, masked or None, are masked in the result (see `numpy.ma`).
 
     Parameters
     ----------
@@ -161,19 +207,25 @@ def from_dense(
     [[[1, 2], [3, 4]]]
     """
     expected = _dense_shape(grid, axes, shape)
-    if isinstance(array, (list, tuple)):
+    if isinstance(array, (list, tuple)) and not any(isinstance(part, np.ma.MaskedArray) for part in array):
         import awkward as ak
 
         array = ak.Array(list(array))
-    cells = array if isinstance(array, np.ndarray) else _regular(array, expected)
+    is_numpy = isinstance(array, (np.ndarray, list, tuple))
+    cells, mask = split_mask(array if is_numpy else _regular(array, expected))
     if 0 in expected and cells.ndim in (2, len(expected) + 1):
         expected = _with_layers(expected, cells.shape[1:])
     if cells.shape[1:] not in (expected, (math.prod(expected),)):
         msg = f"the array has {cells.shape[1:]} cells an event, the grid needs {expected} ({', '.join(axes)})"
+        msg += _swapped(cells.shape[1:], expected, axes, "swap rows and cols")
         raise ValueError(msg)
-    order = [axes.index(word) + 1 for word in ("layer", "row", "col") if word in axes]
-    cells = np.transpose(cells.reshape(len(cells), *expected), (0, *order))
-    return np.ascontiguousarray(cells, dtype=cells.dtype.newbyteorder("="))
+    order = (0, *(axes.index(word) + 1 for word in ("layer", "row", "col") if word in axes))
+    grids, missing = (
+        None if each is None else np.transpose(each.reshape(len(cells), *expected), order)
+        for each in (cells, mask)
+    )
+    grids = np.ascontiguousarray(grids, dtype=cells.dtype.newbyteorder("="))
+    return grids if missing is None else np.ma.array(grids, mask=missing)
 
 
 def _dense_shape(grid: Grid, axes: Sequence[AxisWord], shape: Sequence[int] | None) -> tuple[int, ...]:
@@ -187,8 +239,19 @@ def _dense_shape(grid: Grid, axes: Sequence[AxisWord], shape: Sequence[int] | No
         return expected
     if len(shape) != len(axes) or any(n not in (m, n * (m == 0)) for n, m in zip(shape, expected, strict=True)):
         msg = f"shape {list(shape)} does not fit the axes {list(axes)} of a grid of {grid.shape} cells"
+        msg += _swapped(tuple(shape), expected, axes, "write shape: " + str([n for n in expected if n]))
         raise ValueError(msg)
     return tuple(shape)
+
+
+def _swapped(shape: tuple[int, ...], expected: tuple[int, ...], axes: Sequence[AxisWord], remedy: str) -> str:
+    """Return what to do if rows and columns are in the other order; nothing if they are not."""
+    words: dict[str, AxisWord] = {"row": "col", "col": "row"}
+    other = [words.get(word, word) for word in axes]
+    sizes = [expected[axes.index(word)] for word in other]
+    if len(shape) != len(axes) or any(n not in (m, n * (m == 0)) for n, m in zip(shape, sizes, strict=True)):
+        return ""
+    return f": {remedy}, or axes: [{', '.join(other)}]"
 
 
 def _with_layers(expected: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -202,15 +265,17 @@ def _regular(array: ak.Array, expected: tuple[int, ...]) -> Array:
     """Return a jagged array as a regular one; an event of another shape than expected is an error."""
     import awkward as ak
 
-    depth = array.ndim - 1
-    if len(array) == 0:
-        flat = np.asarray(ak.flatten(array, axis=None))
-        return np.empty((0, *(n or 1 for n in expected)), flat.dtype)
+    depth, flat = array.ndim - 1, ak.flatten(array[:0], axis=None)
     if depth not in (1, len(expected)):
         msg = f"the array has {depth} axes below the event, expected 1 (flat) or {len(expected)}"
         raise ValueError(msg)
+    if not isinstance(flat.type.content, (ak.types.NumpyType, ak.types.UnknownType)):
+        msg = f"the array holds {flat.type.content}, expected a number for every cell"
+        raise ValueError(msg)
+    if len(array) == 0:
+        return np.empty((0, *(n or 1 for n in expected)), np.asarray(flat).dtype)
     if 0 in expected:
-        first = ak.to_list(array[0])
+        first: Any = next((ak.to_list(event) for event in array if event is not None), [])
         sizes = [len(first)]
         while depth > len(sizes) and isinstance(first := first[0] if first else [], list):
             sizes.append(len(first))
@@ -221,11 +286,11 @@ def _regular(array: ak.Array, expected: tuple[int, ...]) -> Array:
         differs = ak.num(array, axis=level) != size
         while differs.ndim > 1:
             differs = ak.any(differs, axis=-1)
-        wrong |= np.asarray(differs)
+        wrong |= np.asarray(ak.fill_none(differs, False))  # what is missing is masked
     if wrong.any():
         event = int(np.argmax(wrong))
         raise EventError(event, _wrong_shape(array[event : event + 1], sizes))
-    return np.asarray(ak.to_numpy(ak.to_regular(array, axis=None), allow_missing=False))
+    return ak.to_numpy(array, allow_missing=True)  # type: ignore[no-any-return]
 
 
 def _wrong_shape(event: ak.Array, sizes: list[int]) -> str:

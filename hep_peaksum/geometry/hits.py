@@ -59,9 +59,12 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
     """
     import awkward as ak
 
+    row, col, energy = ak.Array(row), ak.Array(col), ak.Array(energy)
     if len({len(column) for column in (row, col, energy)}) > 1:
         msg = f"row, col and energy have {len(row)} events, {len(col)} events and {len(energy)} events"
         raise ValueError(msg)
+    for word, column in (("row", row), ("col", col), ("energy", energy)):
+        _check_hits(word, column)
     n_hits = ak.to_numpy(ak.num(energy))
     for word, column in (("row", row), ("col", col)):
         n_other = ak.to_numpy(ak.num(column))
@@ -84,6 +87,29 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
         event_offsets = offsets_after_mask(event_offsets, inside)
         cell, value = cell[inside], value[inside]
     return Hits(event_offsets, cell, value, grid.shape, n_outside)
+
+
+def _check_hits(word: str, column: ak.Array) -> None:
+    """Raise a ValueError if a column is no list of numbers for every event; an EventError if a hit is None."""
+    import awkward as ak
+
+    if column.ndim != 2:
+        given = "one number for every event" if column.ndim == 1 else f"{column.ndim - 1} axes below the event"
+        expected = "a list with a number for every hit"
+        msg = f"{word} has {given}, expected {expected}: for a single event pass [{word}]"
+        raise ValueError(msg)
+    kind = ak.type(column).content
+    while not isinstance(kind, (ak.types.NumpyType, ak.types.UnknownType)):
+        if not hasattr(kind, "content") or "__array__" in kind.parameters:  # records, or text
+            msg = f"{word} holds {kind}, expected a number for every hit"
+            raise ValueError(msg)
+        kind = kind.content
+    if "?" not in (text := str(ak.type(column))) and "option[" not in text:
+        return
+    is_none = ak.fill_none(ak.any(ak.is_none(column, axis=1), axis=1), True)
+    if ak.any(is_none):
+        msg = f"{word} is None for a hit: drop such hits from row, col and energy alike"
+        raise EventError(int(ak.argmax(is_none)), msg)
 
 
 def _cells(row: Array, col: Array, grid: Grid) -> Array:

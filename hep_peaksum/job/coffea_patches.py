@@ -14,9 +14,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from coffea import processor
+from rich import progress
+from rich.table import Column
+
+BAR_WIDTH = 80  # columns of the screen that coffea's bar needs
 
 
 class CancellablePool(concurrent.futures.Executor):
@@ -94,6 +99,38 @@ def no_printed_tracebacks() -> Iterator[None]:
 
 
 @contextmanager
+def fitting_bar(name: str = "executor") -> Iterator[None]:
+    """Let the progress bar of one of coffea's modules keep its numbers on a narrow screen, inside the block.
+
+    Why: below some 80 columns coffea cuts times, and below some 50 the numbers of chunks.
+    Drop it when coffea leaves out the bar and what is less important first.
+    """
+    module: Any = importlib.import_module(f"coffea.processor.{name}")
+    original = module.rich_bar
+    module.rich_bar = partial(_bar, original)
+    try:
+        yield
+    finally:
+        module.rich_bar = original
+
+
+def _bar(original: Any) -> Any:
+    """Return coffea's progress bar, or one of numbers only, beside which its name is folded."""
+    console = importlib.import_module("coffea.util").coffea_console
+    if console.width >= BAR_WIDTH:
+        return original()
+    count = "[progress.completed]{task.completed}/{task.total}"
+    return progress.Progress(
+        progress.TextColumn("[bold blue]{task.description}", table_column=Column(overflow="fold")),
+        progress.TextColumn("[progress.percentage]{task.percentage:>3.0f}%"),
+        progress.TextColumn(count),
+        progress.TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        auto_refresh=False,
+        console=console,
+    )
+
+
+@contextmanager
 def quiet_dask_bar() -> Iterator[None]:
     """Replace coffea's progress bar for Dask by one that prints no traceback, and stops with the block.
 
@@ -114,7 +151,8 @@ def quiet_dask_bar() -> Iterator[None]:
 
     module.RichProgressBar = Bar
     try:
-        yield
+        with fitting_bar("_dask"):
+            yield
     finally:
         module.RichProgressBar = original
         for bar in bars:

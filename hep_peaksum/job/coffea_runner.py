@@ -21,7 +21,8 @@ from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import Files, file_state
 from hep_peaksum.job.processor import PeakSumProcessor, Tally
 from hep_peaksum.job.retries import attempt, with_metadata, without_processor
-from hep_peaksum.reading.columns import branch_types
+from hep_peaksum.reading.basket_limit import MAX_BASKET
+from hep_peaksum.reading.columns import branch_types, check_baskets
 from hep_peaksum.reading.files import count_entries, open_file, open_tree, schema_class
 from hep_peaksum.reading.remote import reading_options
 from hep_peaksum.results.atomic_write import WriteError
@@ -32,11 +33,12 @@ CHANGED = "the file changed while the job ran: leave it as it is, or start over 
 
 
 class TypedBranches(NamedTuple):
-    """The branches whose types decide those of the results, and how they are found in a file."""
+    """The branches whose types decide those of the results, how they are found, and what is known of them."""
 
     branches: tuple[str, ...]
     friends: Mapping[str, str]
     schema: str
+    known: dict[Any, Any]
 
 
 class Runner(processor.Runner):  # type: ignore[misc]
@@ -47,7 +49,8 @@ class Runner(processor.Runner):  # type: ignore[misc]
     """
 
     n_retries = 0
-    typed = TypedBranches((), {}, "base")
+    max_basket = MAX_BASKET
+    typed = TypedBranches((), {}, "base", {})
 
     @property
     def automatic_retries(self) -> Callable[..., Any]:
@@ -79,19 +82,16 @@ class Runner(processor.Runner):  # type: ignore[misc]
         that it cannot read; and only here the state of the file is known before it is read. Drop it when coffea
         converts the number, and lets one add to the metadata of a file.
         """
-        return partial(_read_metadata, self.typed)
+        return partial(_read_metadata, self.typed, self.max_basket)
 
-    @staticmethod
-    def _work_function(form: str, timeout: int, *more: Any, uproot_options: Any, **keywords: Any) -> Any:
-        """Process a chunk, with the options that its file system needs.
+    @property
+    def _work_function(self) -> Callable[..., Any]:
+        """The function that processes a chunk, with the options that its file system needs.
 
         Why: coffea opens the files of a job, local and remote, with the same options.
         Drop it when coffea takes options per file, or uproot's own sources respect `timeout`.
         """
-        options = reading_options(without_processor(more[-1]).filename)
-        return processor.Runner._work_function(
-            form, timeout, *more, uproot_options={**uproot_options, **options}, **keywords
-        )
+        return partial(_process_chunk, self.max_basket)
 
 
 class CheckedProcessor(PeakSumProcessor):
@@ -104,6 +104,7 @@ class CheckedProcessor(PeakSumProcessor):
         is_same = str(uuid.UUID(bytes=file.file.fUUID)) == metadata["fileuuid"]
         if not is_same or len(events) != n_planned:
             raise ValueError(CHANGED)
+        check_baskets(events)
         yield from super().blocks(events, tally)
 
     def write_chunk(self, events: Any, directory: Path) -> dict[str, Any]:
@@ -129,19 +130,38 @@ def make_runner(config: Config, executor: Any, cache: MutableMapping[Any, Any] |
         xrootdtimeout=config.run.timeout,
         metadata_cache=cache,
     )
-    runner.n_retries = config.run.retries
-    runner.typed = TypedBranches(tuple(config.typed_branches()), config.friends, config.events.schema_name)
+    runner.n_retries, runner.max_basket = config.run.retries, config.run.max_basket
+    branches, schema = tuple(config.typed_branches()), config.events.schema_name
+    runner.typed = TypedBranches(branches, config.friends, schema, {})
     return runner
 
 
-def _read_metadata(typed: TypedBranches, timeout: int, _align: Any, _options: Any, item: FileMeta) -> Any:
+def _process_chunk(
+    max_basket: int, form: str, timeout: int, *more: Any, uproot_options: Any, **keywords: Any
+) -> Any:
+    """Process a chunk (see `Runner._work_function`)."""
+    options = reading_options(without_processor(more[-1]).filename, max_basket)
+    return processor.Runner._work_function(
+        form, timeout, *more, uproot_options={**uproot_options, **options}, **keywords
+    )
+
+
+def _read_metadata(
+    typed: TypedBranches, max_basket: int, timeout: int, _align: Any, _options: Any, item: FileMeta
+) -> Any:
     """Return the metadata of a file (see `Runner.metadata_fetcher_root`)."""
     state = file_state(item.filename)
-    with open_file(item.filename, timeout) as file:
+    with open_file(item.filename, timeout, max_basket) as file:
         tree = open_tree(file, item.filename, item.treename)
         metadata = {"numentries": count_entries(tree), "uuid": file.file.fUUID, "state": state}
         metadata["n_bytes"] = file.file.source.num_bytes
         metadata["types"] = branch_types(
-            file, item.filename, item.treename, typed.branches, typed.friends, schema=typed.schema
+            file,
+            item.filename,
+            item.treename,
+            typed.branches,
+            typed.friends,
+            schema=typed.schema,
+            known=typed.known,
         )
     return with_metadata(item, {**(item.metadata or {}), **metadata})

@@ -29,6 +29,7 @@ from hep_peaksum.job.coffea_patches import (
     CancellablePool,
     CancellableProcesses,
     FuturesExecutor,
+    fitting_bar,
     quiet_dask_bar,
 )
 
@@ -58,6 +59,10 @@ class Workers(AbstractContextManager["Workers"]):
     def __init__(self, options: RunOptions) -> None:
         self.options = options
         self._started = ExitStack()
+
+    def __enter__(self) -> Workers:  # noqa: PYI034 -- Self is of Python 3.11
+        self._started.enter_context(fitting_bar())
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -98,6 +103,7 @@ def _processes(options: RunOptions) -> Iterator[Any]:
         initializer=worker_startup.start_process,
         initargs=(os.getpid(),),
     )
+    importlib.import_module(worker_startup.KERNEL)  # warns once if there is no cache, while the processes start
     try:
         yield FuturesExecutor(pool=CancellableProcesses(processes), workers=options.workers)
     except concurrent.futures.BrokenExecutor as error:
@@ -134,7 +140,17 @@ def _dask(options: RunOptions) -> Iterator[Any]:
         except Exception as error:
             if "KilledWorker" in str(error) or type(error).__name__ == "NoWorkerError":
                 raise _worker_died() from error
+            if isinstance(error, (concurrent.futures.CancelledError, distributed.comm.CommClosedError)):
+                raise _scheduler_lost(client) from error
             raise
+
+
+def _scheduler_lost(client: Any) -> ExecutorError:
+    address = getattr(client.scheduler, "address", "its address")
+    return ExecutorError(
+        f"the Dask scheduler at {address} was lost in the middle of the job: start it again (or choose another "
+        "executor); the finished chunks are kept, the same command continues from them"
+    )
 
 
 @contextmanager
@@ -151,6 +167,7 @@ def _local_dask(distributed: Any, n_workers: int) -> Iterator[Any]:
             preload=[worker_startup.__name__],
         ) as cluster,
     ):
+        importlib.import_module(worker_startup.KERNEL)  # as for processes
         yield cluster
 
 

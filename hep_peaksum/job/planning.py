@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from coffea import processor
 from coffea.processor.executor import FileMeta, WorkItem
 
+from hep_peaksum.config.formats import IDENTITY
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import Files, expand_files, public_path
+from hep_peaksum.config.paths import Files, InputFile, public_path
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.coffea_runner import Runner, make_runner
 from hep_peaksum.job.executors import Workers
-from hep_peaksum.reading.columns import column
-from hep_peaksum.reading.files import (
-    content_digest,
-    find_files,
-    nano_events,
-    one_line_errors,
-    open_file,
-    open_tree,
-)
+from hep_peaksum.reading.columns import has_identity
+from hep_peaksum.reading.files import content_digest
 from hep_peaksum.results.checkpoints import Chunk
 from hep_peaksum.results.manifest import LOSSES, InputMeta, Loss, Manifest
 
@@ -33,10 +27,14 @@ FEW_FILES = 50
 
 
 class Plan(NamedTuple):
-    """The chunks of a job in event order, each with its work item of coffea, and unreadable files."""
+    """The chunks of a job in event order, each with its work item of coffea, and unreadable files.
+
+    `finished` are the chunks that lie in the results folder, whether or not the job uses them.
+    """
 
     items: dict[Chunk, WorkItem]
     lost: Sequence[Loss]
+    finished: Sequence[Chunk]
 
 
 def read_metadata(
@@ -118,9 +116,24 @@ def decide_types(
                     continue
                 problems.append(f"datasets.{name}.files: branch {branch!r} {problem}")
         decided[name] = types
+        if not config.events.identify:
+            problems.extend(_mixed_identity(name, inputs, metadata))
     if problems:
         raise ConfigError(problems)
     return decided
+
+
+def _mixed_identity(name: str, inputs: Iterable[InputFile], metadata: Mapping[FileMeta, Any]) -> Iterator[str]:
+    """Yield a problem if only some files of a dataset identify their events."""
+    identified: dict[bool, str] = {}
+    for path, tree in inputs:
+        content = metadata[InputMeta(name, path, tree)]
+        if LOSSES not in content:
+            identified.setdefault(has_identity(content.get("types", {})), public_path(path))
+    if len(identified) == 2:
+        words = " and ".join([", ".join(list(IDENTITY)[:-1]), list(IDENTITY)[-1]])
+        remedy = "name branches that both have, or numbers, in events.identify"
+        yield f"datasets.{name}.files: {identified[True]} has {words}, {identified[False]} does not: {remedy}"
 
 
 def _merge_types(one: tuple[int, str], other: tuple[int, str], *, is_kept: bool) -> tuple[int, str] | None:
@@ -156,13 +169,11 @@ def _casts(config: Config, decided: Types, own: Types) -> dict[str, str]:
 
 def plan_job(
     config: Config,
-    files: Files | None = None,
-    *,
+    files: Files,
+    metadata: Mapping[FileMeta, Any],
+    manifest: Manifest,
+    finished: Sequence[Chunk],
     max_events: int | None = None,
-    metadata: MutableMapping[FileMeta, Any] | None = None,
-    manifest: Manifest | None = None,
-    finished: Collection[Chunk] = (),
-    types: Mapping[str, Types] | None = None,
 ) -> Plan:
     """Return the chunks of a job: finished ones as they are, and chunks of `run.chunksize` between them.
 
@@ -170,36 +181,37 @@ def plan_job(
     ----------
     config
         As from `hep_peaksum.config.load.load_config`.
-    files
-        As from `find_files`, which is called by default.
-    max_events
-        Plan at most this many entries of every dataset.
-    metadata
-        As from `read_metadata`, which is called by default.
+    files, metadata
+        As from `find_files` and `read_metadata`.
     manifest
-        Where the numbers of datasets and files stand; without it they are counted.
+        Where the numbers of datasets and files stand; it is given the types of their branches.
     finished
         The chunks that an earlier run has finished, whatever its chunk size was.
-    types
-        As from `decide_types`, which is called by default.
+    max_events
+        Plan at most this many entries of every dataset.
+
+    Raises
+    ------
+    ConfigError
+        If the files of a dataset cannot be read as the same types (see `decide_types`).
     """
-    files = find_files(config) if files is None else files
-    if metadata is None:
-        with Workers(config.run) as workers:
-            metadata = read_metadata(config, files, {}, workers)
-    types = decide_types(config, files, metadata, {}) if types is None else types
+    known_types = {
+        name: manifest.datasets[name].types for name in {chunk.dataset for chunk in finished} & {*files}
+    }
+    types = decide_types(config, files, metadata, known_types)
+    manifest.set_types(types, metadata)
     ranges: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
     for chunk in finished:
         ranges[chunk.dataset, chunk.file_number].append((chunk.start, chunk.stop))
     items, lost = {}, []
-    for dataset_number, (name, inputs) in enumerate(files.items(), start=1):
+    for name, inputs in files.items():
         left = math.inf if max_events is None else max_events
-        for file_number, (path, tree) in enumerate(inputs, start=1):
+        for path, tree in inputs:
             known = metadata[InputMeta(name, path, tree)]
             if LOSSES in known:
                 lost.append(known[LOSSES])
                 continue
-            numbers = manifest.numbers(name, path, tree) if manifest else (dataset_number, file_number)
+            numbers = manifest.numbers(name, path, tree)
             n_entries = known["numentries"]
             n_planned = int(min(n_entries, left))
             left -= n_planned
@@ -211,7 +223,7 @@ def plan_job(
             ):
                 item = WorkItem(name, path, tree, start, stop, known["uuid"], usermeta)
                 items[Chunk(name, numbers[1], start, stop)] = item
-    return Plan(items, lost)
+    return Plan(items, lost, finished)
 
 
 def entry_ranges(
@@ -245,42 +257,3 @@ def _split(start: int, stop: int, chunksize: int) -> Iterator[tuple[int, int]]:
     step = math.ceil(n_entries / max(round(n_entries / chunksize), 1))
     for first in range(start, stop, step):
         yield first, min(first + step, stop)
-
-
-def check_inputs(config: Config) -> list[str]:
-    """Look up what the config reads in the first file of every dataset; return which files do not exist.
-
-    Raises
-    ------
-    ConfigError
-        If a file does not have the trees and branches that the config reads, with a line for each.
-    """
-    missing: list[str] = []
-    problems: list[str] = []
-    for name, dataset in config.datasets.items():
-        try:
-            path, tree = expand_files(dataset.patterns)[0]
-        except (OSError, ValueError) as error:
-            missing.append(f"datasets.{name}: {error}")
-            continue
-        try:
-            with open_file(path, config.run.timeout) as file, one_line_errors(path):
-                open_tree(file, path, tree)
-                problems.extend(
-                    f"{public_path(path)}: {problem}" for problem in _missing_branches(config, file, path, tree)
-                )
-        except (OSError, ValueError) as error:
-            problems.append(str(error))
-    if problems:
-        raise ConfigError(problems)
-    return missing
-
-
-def _missing_branches(config: Config, file: Any, path: str, tree: str) -> Iterator[str]:
-    """Yield what is wrong with each branch that the config reads and a file does not have."""
-    events = nano_events(file, path, tree, 0, 0, schema=config.events.schema_name)
-    for branch in config.branches():
-        try:
-            column(events, branch, config.friends)
-        except ValueError as error:
-            yield str(error)

@@ -20,10 +20,10 @@ from coffea.processor import ProcessorABC
 from hep_peaksum import block_sizes
 from hep_peaksum.analysis import histograms
 from hep_peaksum.clustering.find import find_peaks
-from hep_peaksum.clustering.records import ClusterTable, cluster_table, jagged_clusters
+from hep_peaksum.clustering.records import ClusterTable, cluster_table, jagged_clusters, select_fields
 from hep_peaksum.config.load import parse_job
 from hep_peaksum.config.model import Job
-from hep_peaksum.config.paths import expand_files, public_path
+from hep_peaksum.config.paths import expand_files
 from hep_peaksum.config.sections import Dataset
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits
@@ -185,7 +185,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
                 for name, clusters in collections.items():
                     tally.n_clusters[name] += len(clusters.layout.content)
                     written = [field for field in clusters.fields if field in self._written[name]]
-                    columns[name] = clusters.layout[written]
+                    columns[name] = select_fields(clusters.layout, written)
                 layouts = [ak.to_layout(column) for column in columns.values()]
                 yield ak.Array(ak.contents.RecordArray(layouts, [*columns]))
         except EventError as error:
@@ -200,7 +200,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         step = block_size(self.job.grids.values())
         pieces = ranges(columns.values(), len(events), step)
         read = ({name: grid.read(*piece) for name, grid in columns.items()} for piece in pieces)
-        for (first, last), grids in zip(pieces, prefetch(read), strict=True):
+        for (first, last), grids in zip(pieces, prefetch(read) if len(pieces) > 1 else read, strict=True):
             for start in range(first, max(last, first + 1), step):
                 try:
                     cells: dict[str, Array | Hits] = {}
@@ -253,15 +253,18 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         metadata, tally = events.metadata, empty_tally(self.job)
         _, file_number = self._numbers(metadata)
         chunk = Chunk(metadata["dataset"], file_number, metadata["entrystart"], metadata["entrystop"])
-        commit(directory, chunk, prefetch(self.blocks(events, tally)), lambda: self.record(metadata, tally))
+        blocks = self.blocks(events, tally)
+        if len(events) > block_size(self.job.grids.values()):  # else there is only one
+            blocks = prefetch(blocks)
+        commit(directory, chunk, blocks, lambda: self.record(metadata, tally))
         return _counts(tally.n_events, tally)
 
     def record(self, metadata: Mapping[str, Any], tally: Tally) -> Record:
         """Return the record of a chunk whose part has been written."""
         bins = {name: filled_bins(histogram) for name, histogram in tally.histograms.items()}
         counts = {**vars(tally), "histograms": bins}
-        path, uuid = public_path(metadata["filename"]), metadata["fileuuid"]
-        return Record(file=path, uuid=uuid, fingerprint=self.fingerprint, **counts)
+        origin = {"uuid": metadata["fileuuid"], "numbers": self._numbers(metadata)}
+        return Record(fingerprint=self.fingerprint, **origin, **counts)
 
 
 def _batched(

@@ -17,31 +17,40 @@ from coffea.processor.executor import WorkItem
 
 from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, PLOTS, SUMMARY
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import Files
+from hep_peaksum.config.paths import Files, public_path
 from hep_peaksum.job.coffea_patches import no_printed_tracebacks
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.executors import Workers
-from hep_peaksum.job.planning import Plan, check_duplicates, decide_types, plan_job, read_metadata
+from hep_peaksum.job.planning import Plan, check_duplicates, plan_job, read_metadata
 from hep_peaksum.job.summary import (
-    NO_IDENTITY,
     VERSIONED,
     DatasetTotal,
     account,
     check_account,
+    hints,
+    identity_in_words,
     public_config,
-    thresholds,
 )
 from hep_peaksum.plotting import canvas, histograms
+from hep_peaksum.preview.thresholds import thresholds
 from hep_peaksum.reading.files import find_files
 from hep_peaksum.results import root_files
-from hep_peaksum.results.checkpoints import (
-    Chunk,
+from hep_peaksum.results.atomic_write import write_json
+from hep_peaksum.results.checkpoints import Chunk, Record
+from hep_peaksum.results.chunk_files import (
     all_recorded_chunks,
-    finished_record,
+    bring_together,
+    finished_records,
+    read_record,
     remove_leftovers,
-    write_json,
 )
-from hep_peaksum.results.folder import check_unused, locked_directory, open_directory, take_changed
+from hep_peaksum.results.folder import (
+    check_unused,
+    locked_directory,
+    look_into_directory,
+    open_directory,
+    take_changed,
+)
 from hep_peaksum.results.manifest import LOSSES, Loss, Manifest, fingerprint
 
 
@@ -127,24 +136,47 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
         (directory / SUMMARY).unlink(missing_ok=True)  # it exists only for complete results
         remove_leftovers(directory)
         totals = {name: DatasetTotal.empty(config) for name in files}
-        pending = _add_finished(totals, directory, plan.items, fingerprint(config))
+        pending = _add_stored(totals, directory, plan.items, fingerprint(config))
         losses = [*plan.lost, *_process(config, list(pending.values()), workers)]
     processed = time.perf_counter()
-    _add_finished(totals, directory, pending, fingerprint(config))
+    _add_processed(totals, directory, pending, fingerprint(config))
     check_account(plan, totals, losses)
     _write_results(config, directory, totals)
+    for name in totals:
+        bring_together(directory, name)
     summary = {
         "config": public_config(config),
         "thresholds": thresholds(config),
-        "identity": "as in the files" if config.events.identify else NO_IDENTITY,
+        "identity": identity_in_words(config, {name: manifest.datasets[name].types for name in files}),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}},
         "datasets": {name: account(name, files[name], each, plan, losses) for name, each in totals.items()},
+        "hints": hints(config, totals),
         "losses": [asdict(loss) for loss in losses],
         "n_chunks": {"total": len(plan.items), "reused": len(plan.items) - len(pending)},
         "seconds": {"processing": processed - started, "total": time.perf_counter() - started},
     }
     write_json(directory / SUMMARY, summary, indent=2)
     return RunResult(directory, summary, {name: each.histograms for name, each in totals.items()})
+
+
+def dry_run(config: Config, **choices: Any) -> Plan:
+    """Return what `run` with the same choices would process, and write nothing.
+
+    Files are opened only if the manifest of the folder does not know them. Errors are those of `run`, except
+    for finished chunks that would not be used: these are among `Plan.finished`.
+    """
+    chosen, files = RunChoices(**choices), find_files(config)
+    manifest, finished = look_into_directory(
+        Path(config.output.directory),
+        config,
+        files,
+        restart=chosen.restart,
+        redo_changed=chosen.redo_changed,
+    )
+    with Workers(config.run) as workers:
+        metadata = read_metadata(config, files, manifest.file_metadata(files), workers)
+    check_duplicates(config, files, metadata)
+    return plan_job(config, files, metadata, manifest, finished, chosen.max_events)
 
 
 def _plan(config: Config, manifest: Manifest, files: Files, choices: RunChoices, workers: Workers) -> Plan:
@@ -154,21 +186,8 @@ def _plan(config: Config, manifest: Manifest, files: Files, choices: RunChoices,
     if changed := manifest.add_metadata(metadata):
         take_changed(manifest, changed, redo=choices.redo_changed)
     finished = all_recorded_chunks(manifest.directory)
-    known_types = {
-        name: manifest.datasets[name].types for name in {chunk.dataset for chunk in finished} & files.keys()
-    }
-    types = decide_types(config, files, metadata, known_types)
-    manifest.set_types(types, metadata)
+    plan = plan_job(config, files, metadata, manifest, finished, choices.max_events)
     manifest.write()
-    plan = plan_job(
-        config,
-        files,
-        max_events=choices.max_events,
-        metadata=metadata,
-        manifest=manifest,
-        finished=finished,
-        types=types,
-    )
     unused = [chunk for chunk in finished if chunk not in plan.items]
     check_unused(
         manifest, files, unused, plan.lost, discard=choices.discard_unused, max_events=choices.max_events
@@ -188,18 +207,34 @@ def _process(config: Config, items: Sequence[Any], workers: Workers) -> list[Los
     return list(output["out"].get(LOSSES, []))
 
 
-def _add_finished(
+def _add_stored(
     totals: Mapping[str, DatasetTotal], directory: Path, items: Mapping[Chunk, WorkItem], job: str
 ) -> dict[Chunk, WorkItem]:
-    """Add the chunks that this job, given by its fingerprint, has finished; return the others."""
-    pending = {}
-    for chunk, item in items.items():
-        record = finished_record(directory, chunk, job)
-        if record is None or record.uuid != str(uuid.UUID(bytes=item.fileuuid)):
-            pending[chunk] = item
-        else:
-            totals[chunk.dataset].add(chunk, record)
+    """Add all chunks that earlier runs of this job, given by its fingerprint, finished; return the others."""
+    pending = dict(items)
+    for name in totals:
+        for chunk, record in finished_records(directory, name):
+            if chunk in pending and _add(totals, chunk, pending[chunk], record, job):
+                del pending[chunk]
     return pending
+
+
+def _add_processed(
+    totals: Mapping[str, DatasetTotal], directory: Path, items: Mapping[Chunk, WorkItem], job: str
+) -> None:
+    """Add the chunks that this run has processed."""
+    for chunk, item in items.items():
+        record = read_record(directory, chunk)
+        if record is not None:
+            _add(totals, chunk, item, record, job)
+
+
+def _add(totals: Mapping[str, DatasetTotal], chunk: Chunk, item: WorkItem, record: Record, job: str) -> bool:
+    """Add the record of a chunk if it is of this job; return whether it is."""
+    is_ours = record.is_of(job, str(uuid.UUID(bytes=item.fileuuid)), tuple(item.usermeta["numbers"]))
+    if is_ours:
+        totals[chunk.dataset].add(chunk, public_path(item.filename), record)
+    return is_ours
 
 
 def _write_results(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:

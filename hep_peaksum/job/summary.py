@@ -8,18 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import hist
-import numpy as np
 
-from hep_peaksum.config.formats import MANIFEST
-from hep_peaksum.config.inputs import GridInput
+from hep_peaksum.config.formats import IDENTITY, MANIFEST
 from hep_peaksum.config.model import Config, Job
 from hep_peaksum.config.paths import InputFile, public_path
 from hep_peaksum.job.planning import Plan
 from hep_peaksum.job.processor import empty_tally
-from hep_peaksum.results.checkpoints import Chunk, Record, add_filled_bins
+from hep_peaksum.preview.check import empty_grids, empty_seeds
+from hep_peaksum.preview.thresholds import thresholds
+from hep_peaksum.reading.columns import has_identity
+from hep_peaksum.results.checkpoints import Chunk, Record, flat_contents
 from hep_peaksum.results.manifest import Loss
-from hep_peaksum.settings.thresholds import inclusive_bound
-from hep_peaksum.settings.units import in_sigmas
 
 
 @dataclass
@@ -32,58 +31,64 @@ class DatasetTotal:
     processed: Counter[str] = field(default_factory=Counter)
     chunks: list[Chunk] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._contents = {name: flat_contents(histogram) for name, histogram in self.histograms.items()}
+
     @classmethod
     def empty(cls, job: Job) -> DatasetTotal:
         """Return empty histograms, and counts of 0."""
         tally = empty_tally(job)
         return cls(tally.histograms, Counter(tally.n_clusters), Counter(tally.n_outside))
 
-    def add(self, chunk: Chunk, record: Record) -> None:
-        """Add the record of a chunk."""
+    def add(self, chunk: Chunk, path: str, record: Record) -> None:
+        """Add the record of a chunk of a file."""
         self.chunks.append(chunk)
-        self.processed[record.file] += record.n_events
+        self.processed[path] += record.n_events
         self.n_clusters.update(record.n_clusters)
         self.n_outside.update(record.n_outside)
-        for name, bins in record.histograms.items():
-            add_filled_bins(self.histograms[name], bins)
-
-
-def thresholds(config: Config) -> dict[str, dict[str, str]]:
-    """Return every threshold of every collection in counts of its grid and in GeV."""
-    texts: dict[str, dict[str, str]] = {}
-    for name, collection in config.clusters.items():
-        settings, source = collection.settings, config.grids[collection.grid[0]]
-        given = {
-            "seed": (settings.seed_threshold, settings.seed_comparison),
-            "cell": (settings.cell_threshold, settings.cell_comparison),
-            "sum": (settings.sum_threshold, settings.sum_comparison),
-        }
-        texts[name] = {
-            key: _both_units(threshold, comparison, source)
-            for key, (threshold, comparison) in given.items()
-            if threshold is not None
-        }
-        if settings.quantity == "significance":
-            number = str(settings.seed_threshold).split()[0]
-            texts[name]["seed"] = f"{settings.seed_comparison} {number} sigma"
-    return texts
-
-
-def _both_units(threshold: Any, comparison: str, source: GridInput) -> str:
-    n_sigmas, unit = in_sigmas(threshold), source.grid.unit
-    if n_sigmas is None:
-        count = inclusive_bound(threshold, ">=", unit, integer=False)
-        return f"{comparison} {count:g} counts = {count * unit:g} GeV"
-    noise = np.unique(np.asarray(source.noise_map()))
-    low, high = n_sigmas * noise[[0, -1]]
-    if low == high:
-        return f"{comparison} {n_sigmas:g} sigma = {low:g} counts = {low * unit:g} GeV"
-    span = f"{low:g} to {high:g} counts = {low * unit:g} to {high * unit:g} GeV"
-    return f"{comparison} {n_sigmas:g} sigma, cell by cell {span}"
+        for name, (indices, values) in record.histograms.items():
+            self._contents[name][indices] += values
 
 
 VERSIONED = ("hep_peaksum", "awkward", "coffea", "numba", "numpy", "scipy", "uproot")
 NO_IDENTITY = f"run = dataset number, luminosityBlock = file number, event = entry (see {MANIFEST})"
+
+
+def identity_in_words(config: Config, types: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what run, luminosityBlock and event are, from the types of the branches of every dataset."""
+    if config.events.identify:
+        return "as in the files"
+    identified = [name for name in types if has_identity(types[name])]
+    if len(identified) == len(types):
+        return f"the branches {', '.join(IDENTITY)} of the files"
+    if identified:
+        return f"the branches {', '.join(IDENTITY)} of {', '.join(identified)}; of the others {NO_IDENTITY}"
+    some = [word for word in IDENTITY if all(word in of_dataset for of_dataset in types.values())]
+    hint = f"; to use the branches {', '.join(some)}, name the others, or a number, in events.identify"
+    return NO_IDENTITY + hint * bool(some)
+
+
+N_LOOKED_AT = 1000  # entries in which energy is looked for if there is no cluster
+
+
+def hints(config: Config, totals: Mapping[str, DatasetTotal]) -> list[str]:
+    """Return what is allowed, but hardly meant: empty cells that are seeds, and no cluster at all."""
+    lines = [*empty_seeds(config)]
+    for dataset, total in totals.items():
+        without = [name for name in config.clusters if not total.n_clusters[name]]
+        if not without or not total.processed.total():
+            continue
+        try:
+            empty = empty_grids(config, dataset, N_LOOKED_AT)
+        except (OSError, ValueError):  # only a hint is lost
+            empty = []
+        for name in without:
+            of_name = [grid for grid in config.clusters[name].grid if grid in empty]
+            reason = f"does any cell pass seed_threshold ({thresholds(config)[name]['seed']})?"
+            if of_name:
+                reason = f"grid {' and '.join(of_name)} is empty at first sight: is its branch right?"
+            lines.append(f"{dataset}: not a single cluster in {name}; {reason}")
+    return lines
 
 
 def public_config(config: Config) -> dict[str, Any]:

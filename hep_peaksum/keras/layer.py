@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from hep_peaksum.keras.support import (
     Layers,
     Returns,
     Windows,
+    check_names,
     inclusive_bounds,
     resolve_windows,
     unsupported_settings,
@@ -32,8 +33,11 @@ from hep_peaksum.keras.support import (
     validate_mask,
     validate_periodic,
     validate_settings,
+    validate_temperature,
+    validate_unit,
 )
 from hep_peaksum.keras.tensors import PaddedImages, Tensor
+from hep_peaksum.library.presets import SettingsLike
 from hep_peaksum.settings.model import PeakSumSettings
 
 
@@ -84,11 +88,11 @@ class PeakSum2D(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
 
     def __init__(
         self,
-        settings: PeakSumSettings | Mapping[str, Any] | None = None,
+        settings: SettingsLike | None = None,
         *,
         layers: Layers = "each",
         periodic: Sequence[bool] = (False, False),
-        unit: float | None = None,
+        unit: float | str | None = None,
         mask: npt.ArrayLike | None = None,
         returns: Returns = "map",
         gradient: Gradient = "hard",
@@ -97,15 +101,16 @@ class PeakSum2D(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
         **kwargs: Any,
     ) -> None:
         keywords = {key: kwargs.pop(key) for key in list(kwargs) if key in PeakSumSettings.model_fields}
+        check_names(kwargs)
         super().__init__(**kwargs)
         self.settings = validate_settings(settings, keywords)
         self.layers = validate_choice("layers", layers, Layers)
         self.periodic = validate_periodic(periodic)
-        self.unit = None if unit is None else float(unit)
+        self.unit = validate_unit(unit)
         self.cell_mask = validate_mask(mask)
         self.returns = validate_choice("returns", returns, Returns)
         self.gradient = validate_choice("gradient", gradient, Gradient)
-        self.temperature = float(temperature)
+        self.temperature = validate_temperature(temperature)
         self.data_format = validate_choice(
             "data_format", data_format or keras.config.image_data_format(), DataFormat
         )
@@ -250,8 +255,6 @@ class PeakSum2D(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
         n, errors = self.settings.max_clusters, unsupported_settings(self.settings, self.unit)
         if not keras.backend.is_float_dtype(self.compute_dtype):
             errors.append(f"dtype is {self.compute_dtype}: the layer computes in floating point")
-        if not self.temperature > 0:
-            errors.append(f"temperature is {self.temperature}: give a number above 0")
         if self.returns == "leading" and n is None:
             errors.append("returns 'leading' needs max_clusters: the length of the list")
         if self.returns != "leading" and n is not None and self.gradient != "hard":

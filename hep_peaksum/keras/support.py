@@ -6,7 +6,7 @@ Nothing here needs Keras.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -15,11 +15,13 @@ import numpy.typing as npt
 
 from hep_peaksum.clustering.validation import check_windows
 from hep_peaksum.geometry.axis import Axis
-from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.geometry.grid import Grid, split_mask
 from hep_peaksum.kernels import Offset, Periodic, SearchCell
+from hep_peaksum.library.presets import SettingsLike, as_settings
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import Threshold, inclusive_bound
-from hep_peaksum.settings.units import in_sigmas
+from hep_peaksum.settings.units import energy_in_gev, in_sigmas
+from hep_peaksum.suggestions import did_you_mean
 
 Layers = Literal["each", "sum"]
 Returns = Literal["map", "mask", "both", "leading"]
@@ -195,14 +197,37 @@ def unsupported_settings(settings: PeakSumSettings, unit: float | None) -> list[
     return errors
 
 
-def validate_settings(
-    settings: PeakSumSettings | Mapping[str, Any] | None, keywords: dict[str, Any]
-) -> PeakSumSettings:
-    """Return the settings of a layer, given as such, as plain values, or as keywords."""
+def validate_settings(settings: SettingsLike | None, keywords: dict[str, Any]) -> PeakSumSettings:
+    """Return the settings of a layer, given as such, as plain values, by a name, or as keywords."""
     if settings is not None and keywords:
         msg = f"settings and {next(iter(keywords))} are both given: give either settings or its keywords"
         raise ValueError(msg)
-    return settings if isinstance(settings, PeakSumSettings) else PeakSumSettings(**(settings or keywords))
+    return as_settings(keywords if settings is None else settings)
+
+
+def check_names(keywords: Iterable[str]) -> None:
+    """Raise a ValueError for a misspelt setting among the keywords that are left for Keras."""
+    for name in keywords:
+        if near := did_you_mean(name, PeakSumSettings.model_fields, likeness=0.8):
+            msg = f"PeakSum2D has no {name!r}{near}"
+            raise ValueError(msg)
+
+
+def validate_unit(unit: float | str | None) -> float | None:
+    """Return the GeV per count, which may be an energy.
+
+    >>> validate_unit("500 MeV")
+    0.5
+    """
+    return float(energy_in_gev(unit)) if isinstance(unit, str) else None if unit is None else float(unit)
+
+
+def validate_temperature(temperature: object) -> float:
+    """Return the temperature as a number above 0."""
+    if not isinstance(temperature, (int, float, np.number)) or not temperature > 0:
+        msg = f"temperature is {temperature!r}: give a number above 0"
+        raise ValueError(msg)
+    return float(temperature)
 
 
 def validate_periodic(periodic: object) -> Periodic:
@@ -222,7 +247,9 @@ def validate_mask(mask: npt.ArrayLike | None) -> npt.NDArray[np.bool_] | None:
     """Return a mask as a bool array of shape (row, col)."""
     if mask is None:
         return None
-    array = np.asarray(mask)
+    array, unknown = split_mask(mask)
+    if unknown is not None:
+        array = array | unknown
     if array.dtype != bool or array.ndim != 2:
         msg = f"mask is {array.dtype} of shape {array.shape}, expected bool of shape (row, col)"
         raise ValueError(msg)

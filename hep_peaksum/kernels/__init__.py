@@ -8,12 +8,15 @@ readable one; on the same input they give the same bits.
 from __future__ import annotations
 
 import importlib
+import logging
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
+
+log = logging.getLogger(__name__)
 
 KernelName = Literal["numba", "scipy"]
 Array = npt.NDArray[Any]
@@ -171,8 +174,21 @@ class Kernel(Protocol):
 
 
 def get_kernel(name: KernelName) -> Kernel:
-    """Return the kernel of that name, imported on first use because numba is slow to import."""
+    """Return the kernel of that name, imported on first use because numba is slow to import.
+
+    Where numba is told not to compile (``NUMBA_DISABLE_JIT=1``), it is the readable one; this is logged once.
+    """
+    name = "scipy" if name == "numba" and _is_jit_disabled() else name
     return cast("Kernel", importlib.import_module(f"hep_peaksum.kernels.{name}_kernel"))
+
+
+@cache
+def _is_jit_disabled() -> bool:
+    """Return whether numba must not compile, and log what is used instead."""
+    is_disabled = bool(importlib.import_module("numba").config.DISABLE_JIT)
+    if is_disabled:
+        log.warning("NUMBA_DISABLE_JIT is set: the kernel 'scipy' is used, with the same results, but slower")
+    return is_disabled
 
 
 def dense_grids(event_offsets: Array, cell: Array, value: Array, plane: tuple[int, int]) -> Array:

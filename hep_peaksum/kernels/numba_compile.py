@@ -12,15 +12,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numba
 import numpy as np
 from numba.core import event
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.misc.appdirs import AppDirs
 
 from hep_peaksum.kernels import Array, absent
 
+USER_CACHE = AppDirs("numba", appauthor=False).user_cache_dir
+IN_USER_CACHE = ("UserWideCacheLocator", "ZipCacheLocator")  # what numba keeps there
 log = logging.getLogger(__name__)
 
 SOURCES = sorted(Path(__file__).parent.glob("*.py"))
@@ -34,6 +37,13 @@ class _SourceCacheFiles(CompileResultCacheImpl):  # type: ignore[misc]
     it would run a stale kernel, and it fails to load an index with classes that have been renamed since. There
     is no public hook for this; the names used here and in `cached_jit` are those of numba 0.60 to 0.68.
     """
+
+    if not Path(USER_CACHE).is_absolute():  # without a home, numba would make a folder called ~ where it stands
+        _locator_classes: ClassVar = [
+            each
+            for each in CompileResultCacheImpl._locator_classes
+            if each.__name__.lstrip("_") not in IN_USER_CACHE
+        ]
 
     def get_filename_base(self, *arguments: Any) -> str:
         """Return the file name without its suffix."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
+from typing import Any
 
 import yaml
 
 from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.suggestions import did_you_mean
+
+GridLike = Grid | Mapping[str, Any] | str  # a grid, its keys, or the name of a geometry
 
 
 def named_grids() -> list[str]:
@@ -27,9 +32,34 @@ def named_grid(name: str) -> Grid:
     (80, 72)
     """
     if name not in named_grids():
-        msg = f"no geometry is called {name!r}: there are {', '.join(named_grids())}"
+        near = did_you_mean(str(name), named_grids())
+        msg = f"no geometry is called {name!r}{near}: there are {', '.join(named_grids())}"
         raise ValueError(msg)
     text = (resources.files("hep_peaksum.library") / "detectors" / f"{name}.yaml").read_text(encoding="utf-8")
     content = yaml.safe_load(text)
     content.pop("source")
     return Grid(**content)
+
+
+def as_grid(grid: object) -> Grid | None:
+    """Return a grid, which may be given as a map of its keys, or as the name of a geometry; None stays None.
+
+    Raises
+    ------
+    TypeError
+        If it is something else, such as a shape.
+    ValueError
+        If the keys are wrong, or there is no such geometry.
+
+    >>> as_grid("cms-l1-towers").shape
+    (80, 72)
+    """
+    if grid is None or isinstance(grid, Grid):
+        return grid
+    if isinstance(grid, str):
+        return named_grid(grid)
+    if isinstance(grid, Mapping):
+        return Grid(**grid)
+    what = "expected a Grid, a map of its keys, or the name of a geometry"
+    msg = f"grid is {grid!r:.60}, {what}, as in Grid(rows=Axis(n=24), cols=Axis(n=16))"
+    raise TypeError(msg)

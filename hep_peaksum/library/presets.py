@@ -6,6 +6,7 @@ Algorithms that one grid cannot give are listed with what to use instead.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any, Literal
 
@@ -16,8 +17,10 @@ from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.suggestions import did_you_mean
 
 NOT_PRESETS = "_not_presets"
+SettingsLike = PeakSumSettings | Mapping[str, Any] | str  # settings, their keys, or the name of a preset
 
 
 class Preset(FrozenModel):
@@ -60,10 +63,37 @@ def preset(name: str) -> tuple[PeakSumSettings, Grid | None]:
     return PeakSumSettings(**content.settings), grid
 
 
+def as_settings(settings: object) -> PeakSumSettings:
+    """Return settings, which may be given by their keys, or by the name of a preset; None is the default.
+
+    Raises
+    ------
+    TypeError
+        If it is something else, such as the grid.
+    ValueError
+        If the keys are wrong, or there is no such preset.
+
+    >>> as_settings({"tie_rule": "all"}) == PeakSumSettings(tie_rule="all")
+    True
+    """
+    if settings is None or isinstance(settings, PeakSumSettings):
+        return settings or PeakSumSettings()
+    if isinstance(settings, str):
+        return preset(settings)[0]
+    if isinstance(settings, Mapping):
+        return PeakSumSettings(**settings)
+    what = "expected PeakSumSettings, a map of their keys, or the name of a preset"
+    order = ": settings come before the grid" if isinstance(settings, Grid) else ""
+    pair = ": preset() returns two, write settings, grid = preset(...)" if isinstance(settings, tuple) else ""
+    msg = f"settings is a {type(settings).__name__}, {what}{order}{pair}"
+    raise TypeError(msg)
+
+
 def read_preset(name: str) -> Preset:
     """Return a preset with its source and its differences from it; errors as in `preset`."""
     if name not in _names():
-        msg = _not_a_preset(name) or f"no preset is called {name!r}: there are {', '.join(_names())}"
+        near = did_you_mean(str(name), _names())
+        msg = _not_a_preset(name) or f"no preset is called {name!r}{near}: there are {', '.join(_names())}"
         raise ValueError(msg)
     return Preset(**_read(name))
 

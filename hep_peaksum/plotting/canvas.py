@@ -16,7 +16,6 @@ import numpy as np
 
 from hep_peaksum.clustering.fields import fields_of
 from hep_peaksum.config.formats import SOFTWARE
-from hep_peaksum.diagnostics import wording
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array, Offset
@@ -93,7 +92,7 @@ class View(NamedTuple):
         """Return the usual view: eta or x horizontal; otherwise columns, as an array is printed."""
         rows_horizontal = grid.rows.name in ("eta", "x") or grid.cols.name in ("phi", "y")
         axes = (grid.rows, grid.cols) if rows_horizontal else (grid.cols, grid.rows)
-        x, y = (np.arange(a.size + 1) - 0.5 if a.edge_positions is None else a.edge_positions for a in axes)
+        x, y = (np.arange(a.size + 1) - 0.5 if a.field_edges is None else a.field_edges for a in axes)
         return cls(grid, rows_horizontal, axes, (x, y))
 
     @property
@@ -142,7 +141,7 @@ def panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes]
 
 def cell_title(grid: Grid) -> str:
     """Return the title of the colour bar of cells."""
-    if wording.sum_unit(grid) == "counts":
+    if grid.unit is None:
         return "counts"
     return r"$E_T$ [GeV]" if grid.quantity == "et" else "energy [GeV]"
 

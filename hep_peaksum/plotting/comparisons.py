@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hep_peaksum.diagnostics import wording
 from hep_peaksum.diagnostics.compare import Comparison
 from hep_peaksum.diagnostics.ties import TieAudit
 from hep_peaksum.geometry.grid import Grid
@@ -108,7 +107,7 @@ def draw_comparison(
         only_a.set_title(f"only in {names[0]}: {both.n_only_a}", loc="left", fontsize=10)
         only_b.set_title(f"only in\n{names[1]}: {both.n_only_b}", loc="left", fontsize=10)
         corner = (left + side + gap) / width, (bottom + side + gap + strip + 0.26) / height
-        _write_differences(figure, corner, both, names, wording.sum_unit(grid))
+        _write_differences(figure, corner, both, names, grid.energy_unit)
         canvas.write_title(figure, title)
     return figure
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hep_peaksum.geometry.grid import Grid, bare_grid
+from hep_peaksum.geometry.grid import Grid, bare_grid, split_mask
 from hep_peaksum.kernels import Array, Offset
 from hep_peaksum.plotting import canvas
 from hep_peaksum.settings.model import PeakSumSettings
@@ -48,7 +48,9 @@ def draw_event(
     ValueError
         If `cells` does not have the shape of the grid.
     """
-    cells = np.asarray(cells)
+    cells, missing = split_mask(cells)
+    if missing is not None:  # drawn as NaN is
+        cells = np.where(missing, np.nan, cells)
     if cells.shape != grid.shape:
         msg = f"cells have shape {cells.shape}, the grid has {grid.shape}: pass one event, its layers summed"
         raise ValueError(msg)
@@ -56,14 +58,14 @@ def draw_event(
     seeds = np.stack([np.asarray(clusters[word], np.int64) for word in ("row", "col")], axis=-1)
     with canvas.style():
         figure, (axes,), bar = canvas.panels(view.size)
-        norm = canvas.norm(cells * grid.unit)
-        canvas.draw_cells(axes, view, cells * grid.unit, norm)
+        norm = canvas.norm(cells * grid.scale)
+        canvas.draw_cells(axes, view, cells * grid.scale, norm)
         canvas.draw_bar(figure, bar, norm, canvas.cell_title(grid))
         outlines = [canvas.window_outline(row, col, offsets, grid) for row, col in seeds.tolist()]
         _draw_windows(axes, view, outlines)
         _draw_seeds(axes, view, seeds)
-        sums = np.asarray(clusters["peak_sum"]) * grid.unit
-        unit = "" if canvas.cell_title(grid) == "counts" else " GeV"
+        sums = np.asarray(clusters["peak_sum"]) * grid.scale
+        unit = "" if grid.unit is None else " GeV"
         _write_sums(axes, view, seeds, sums, offsets, n=N_LABELLED, unit=unit)
         _draw_legend(axes, settings, len(seeds), has_invalid=bool((~(cells >= 0)).any()))
         if norm is None:

@@ -15,7 +15,7 @@ from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.diagnostics import wording
 from hep_peaksum.diagnostics.explain import Explanation
 from hep_peaksum.geometry.axis import Axis
-from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.geometry.grid import Grid, one_event
 from hep_peaksum.kernels import Array, Offset
 from hep_peaksum.plotting import canvas
 from hep_peaksum.settings.model import PeakSumSettings
@@ -53,7 +53,7 @@ def draw_explanation(
     title
         Written above the picture.
     """
-    context = find_peaks(np.asarray(cells)[None], settings, grid, mask=mask, noise=noise)
+    context = find_peaks(one_event(cells), settings, grid, mask=mask, noise=noise)
     plane, compared = context.grid, context.discriminant[0]
     quantity = np.where(exists(compared), compared.astype(np.float64), np.nan)
     region = _Region.around(explanation, settings, plane)

@@ -12,7 +12,7 @@ from hep_peaksum.config.inputs import GridInput
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import InputFile
 from hep_peaksum.kernels import Array
-from hep_peaksum.reading.columns import GridColumns, LazyBranch, grid_columns
+from hep_peaksum.reading.columns import GridColumns, LazyBranch, check_baskets, grid_columns
 from hep_peaksum.reading.files import (
     count_entries,
     find_files,
@@ -21,6 +21,7 @@ from hep_peaksum.reading.files import (
     open_file,
     open_tree,
 )
+from hep_peaksum.suggestions import did_you_mean
 
 
 def block_size(sources: Iterable[GridInput]) -> int:
@@ -107,7 +108,7 @@ def read_blocks(
     for path, tree in files:
         if left <= 0:
             break
-        with open_file(path, config.run.timeout) as file:
+        with open_file(path, config.run.timeout, config.run.max_basket) as file:
             with one_line_errors(path):
                 n_entries = count_entries(open_tree(file, path, tree))
             last = int(min(skip + left, n_entries))
@@ -117,11 +118,13 @@ def read_blocks(
                     events = nano_events(
                         file, path, tree, start, stop, schema=config.events.schema_name, dataset=name
                     )
+                    check_baskets(events)
                 yield events
         left -= max(0, last - skip)
         skip = max(0, skip - n_entries)
     if first and left == max_events > 0:
-        msg = f"dataset {name!r} has {first - skip} entries, there is no entry {first}"
+        n_entries = first - skip
+        msg = f"dataset {name!r} has {n_entries} entries, there is no entry {first}: they count from 0"
         raise ValueError(msg)
 
 
@@ -130,6 +133,6 @@ def _files(config: Config, dataset: str | None) -> tuple[str, list[InputFile]]:
     files = find_files(config)
     name = dataset or next(iter(files))
     if name not in files:
-        msg = f"no dataset {name!r}: there are {', '.join(files)}"
+        msg = f"no dataset {name!r}{did_you_mean(name, files)}: there are {', '.join(files)}"
         raise ValueError(msg)
     return name, files[name]

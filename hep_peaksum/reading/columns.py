@@ -6,7 +6,7 @@ those of friends through the same open file; those of grids from the file direct
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from hep_peaksum.config.inputs import GridInput, split_branch
 from hep_peaksum.geometry.grid import EventError, from_dense
 from hep_peaksum.geometry.hits import Hits, sparse
 from hep_peaksum.kernels import Array
+from hep_peaksum.reading.basket_limit import check_clusters
 from hep_peaksum.reading.files import nano_events, open_tree
 from hep_peaksum.suggestions import did_you_mean
 
@@ -66,6 +67,7 @@ def _listed(names: list[str]) -> str:
 def _friend_column(events: ak.Array, branch: str, tree_name: str) -> ak.Array:
     metadata, file = events.metadata, _open_file_of(events)
     tree = open_tree(file, metadata["filename"], tree_name)
+    check_clusters(tree, metadata["entrystart"], metadata["entrystop"])
     names = tree.keys()
     if branch not in names:
         near = did_you_mean(branch, names)
@@ -82,6 +84,13 @@ def _friend_column(events: ak.Array, branch: str, tree_name: str) -> ak.Array:
 def _open_file_of(events: ak.Array) -> Any:
     """Return the open file behind events of coffea; None if they were not read from one."""
     return getattr(events.attrs.get("@events_factory"), "file_handle", None)
+
+
+def check_baskets(events: ak.Array) -> None:
+    """Raise a LargeBasketError if the events lie in a cluster that claims more than ``run.max_basket``."""
+    file, metadata = _open_file_of(events), events.metadata
+    if isinstance(file, uproot.ReadOnlyDirectory):
+        check_clusters(file[metadata["treename"]], metadata["entrystart"], metadata["entrystop"])
 
 
 @dataclass(frozen=True)
@@ -168,9 +177,18 @@ class BranchType(NamedTuple):
 
 
 def branch_types(
-    file: Any, path: str, tree: str, branches: Iterable[str], friends: Mapping[str, str], *, schema: str
+    file: Any,
+    path: str,
+    tree: str,
+    branches: Iterable[str],
+    friends: Mapping[str, str],
+    *,
+    schema: str,
+    known: MutableMapping[Any, Any] | None = None,
 ) -> dict[str, BranchType]:
     """Return the types of branches in an open file; those that are missing, or no numbers, are left out.
+
+    `known` holds the types of members of C++ classes in files read before, and gets those of this file.
 
     Raises
     ------
@@ -188,7 +206,9 @@ def branch_types(
             raise ValueError(msg)
         key = branch if is_friend or not alias else name
         if schema == "base" and key in source.keys():  # noqa: SIM118 -- a tree is no dict
-            kind = _branch_type(source[key], key)
+            kind = _branch_type(source[key], key, {} if known is None else known)
+        elif schema == "base" and "." not in key:
+            continue
         else:
             events = nano_events(file, path, tree, 0, 0, schema=schema) if events is None else events
             try:
@@ -203,12 +223,29 @@ def branch_types(
     return types
 
 
-def _branch_type(branch: Any, key: str) -> Any:
+# What decides on the type of a branch that is a member of a C++ class; the checksum is that of the class.
+PLACE_IN_CLASS = (
+    *("fTitle", "fClassName", "fParentName", "fClonesName"),
+    *("fCheckSum", "fClassVersion", "fID", "fType", "fStreamerType"),
+)
+
+
+def _branch_type(branch: Any, key: str, known: MutableMapping[Any, Any]) -> Any:
     """Return the awkward type of an entry of a branch, or of a field of an RNTuple."""
-    if not hasattr(branch, "interpretation"):
+    if not isinstance(branch, uproot.behaviors.TBranch.TBranch):
         if "." in key:  # the form of an inner field includes the fields around it
             return branch.array(entry_start=0, entry_stop=0).type.content
         return branch.to_akform()[0].contents[0].type  # the first read of an RNTuple would take 50 ms
+    if not branch.member("fCheckSum", none_if_missing=True):
+        return _interpreted_type(branch)
+    # uproot parses the description of every class in the file to interpret a member of one: 14 ms for CMS files
+    member = (key, *(str(branch.member(each)) for each in PLACE_IN_CLASS))
+    if member not in known:
+        known[member] = _interpreted_type(branch)
+    return known[member]
+
+
+def _interpreted_type(branch: Any) -> Any:
     try:
         return branch.interpretation.awkward_form(None).type
     except uproot.interpretation.objects.CannotBeAwkward:
@@ -228,7 +265,7 @@ def _lazy_column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.
 
 
 def event_identity(
-    events: ak.Array, branches: Mapping[Any, str], friends: Mapping[str, str], numbers: tuple[int, int]
+    events: ak.Array, branches: Mapping[Any, str | int], friends: Mapping[str, str], numbers: tuple[int, int]
 ) -> dict[str, Array]:
     """Return run, luminosityBlock and event of every event.
 
@@ -237,7 +274,8 @@ def event_identity(
     events, friends
         As for `column`.
     branches
-        The branch of each of the three. If empty, they are the dataset number, the file number and the entry.
+        The branch of each of the three, or its number. If empty, they are the branches of these names if the
+        tree has all three, as integers, else the dataset number, the file number and the entry.
     numbers
         The numbers of the dataset and of the file.
 
@@ -246,11 +284,31 @@ def event_identity(
     EventError
         If a value does not fit into NanoAOD's type for it.
     """
+    if not branches and all(name in events.fields and _is_integer(events[name]) for name in IDENTITY):
+        branches = {name: name for name in IDENTITY}
     if branches:
-        return {key: _identifier(key, column(events, name, friends), name) for key, name in branches.items()}
+        return {
+            key: np.full(len(events), source, IDENTITY[key])
+            if isinstance(source, int)
+            else _identifier(key, column(events, source, friends), source)
+            for key, source in branches.items()
+        }
     entry = np.arange(events.metadata["entrystart"], events.metadata["entrystop"])
     values = (*(np.full(len(events), number) for number in numbers), entry)
     return {key: value.astype(dtype) for (key, dtype), value in zip(IDENTITY.items(), values, strict=True)}
+
+
+def _is_integer(values: ak.Array) -> bool:
+    """Return whether a column has one integer for every event; it is not read for that."""
+    kind = values.type.content
+    return isinstance(kind, ak.types.NumpyType) and np.dtype(kind.primitive).kind in "iu"
+
+
+def has_identity(types: Mapping[str, Sequence[Any]]) -> bool:
+    """Return whether the types of a file's branches are those of an identity (see `event_identity`)."""
+    return all(
+        word in types and types[word][0] == 0 and np.dtype(types[word][1]).kind in "iu" for word in IDENTITY
+    )
 
 
 def _identifier(key: str, values: ak.Array, branch: str) -> Array:

@@ -6,8 +6,9 @@ import importlib
 import struct
 import traceback
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import awkward as ak
@@ -19,6 +20,7 @@ from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import REMOTE, InputFile, expand_files, public_path, redacted, without_secrets
 from hep_peaksum.config.sections import RunOptions
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.reading.basket_limit import MAX_BASKET, LargeBasketError, find_basket
 from hep_peaksum.reading.remote import check_protocol, reading_options
 from hep_peaksum.suggestions import did_you_mean
 
@@ -44,7 +46,7 @@ def find_files(config: Config) -> dict[str, list[InputFile]]:
     files, problems = {}, []
     for name, dataset in config.datasets.items():
         try:
-            files[name] = expand_files(dataset.patterns)
+            files[name] = name_trees(expand_files(dataset.patterns), config.run.timeout)
             by_name: dict[InputFile, str] = {}
             for path, tree in files[name]:
                 check_protocol(path)
@@ -58,7 +60,35 @@ def find_files(config: Config) -> dict[str, list[InputFile]]:
     return files
 
 
-def open_file(path: str, timeout: int | None = None) -> Any:
+def name_trees(files: Sequence[InputFile], timeout: int | None = None) -> list[InputFile]:
+    """Return files with the tree of those that name none: the only one of the first of them.
+
+    Raises
+    ------
+    ValueError
+        If that file has several trees, or none.
+    OSError
+        If it cannot be read; the message is one line.
+    """
+    path = next((path for path, tree in files if not tree), None)
+    if path is None:
+        return list(files)
+    with open_file(path, timeout) as file, one_line_errors(path):
+        trees = _trees(file)
+    if len(trees) != 1:
+        held = f"the trees {', '.join(trees)}: name one, as in {path}:{trees[0]}" if trees else "no tree"
+        msg = f"{public_path(path)} has {held}"
+        raise ValueError(msg)
+    return list(dict.fromkeys(InputFile(path, tree or trees[0]) for path, tree in files))
+
+
+def _trees(file: Any) -> list[str]:
+    """Return the names of the trees of an open file."""
+    names = file.classnames(cycle=False).items()
+    return [key for key, class_name in names if class_name in ("TTree", "ROOT::RNTuple", "TNtuple")]
+
+
+def open_file(path: str, timeout: int | None = None, max_basket: int = MAX_BASKET) -> Any:
     """Open a ROOT file, local or remote.
 
     Parameters
@@ -67,6 +97,8 @@ def open_file(path: str, timeout: int | None = None) -> Any:
         A path or a URL.
     timeout
         Seconds after which a request to a server is given up; by default `TIMEOUT`.
+    max_basket
+        Bytes that a basket may claim to hold.
 
     Raises
     ------
@@ -75,13 +107,23 @@ def open_file(path: str, timeout: int | None = None) -> Any:
     """
     seconds = TIMEOUT if timeout is None else timeout
     try:
-        return uproot.open({path: None}, timeout=seconds, **reading_options(path))
+        return uproot.open({path: None}, timeout=seconds, **reading_options(path, max_basket))
     except Exception as error:
-        if REMOTE in path:
+        if REMOTE in path or isinstance(error, LargeBasketError):
             raise OSError(error_message(path, error)) from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        msg = f"{path}: cannot be read as a ROOT file ({reason})"
+        msg = f"{path}: cannot be read as a ROOT file ({reason}){_other_kind(Path(path))}"
         raise OSError(msg) from error
+
+
+def _other_kind(path: Path) -> str:
+    """Return what to do with a path that is no ROOT file but something else."""
+    if path.is_dir():
+        return f": a folder, name a file in it, as in {path / 'NAME.root'}"
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        return f": a config, see `hep-peaksum check {path}`"
+    beside = (each.name for each in path.parent.iterdir()) if path.parent.is_dir() else ()
+    return "" if path.exists() else did_you_mean(path.name, beside, likeness=0.85)
 
 
 def content_digest(path: str, n_bytes: int, timeout: int | None = None) -> str:
@@ -110,11 +152,7 @@ def open_tree(file: Any, path: str, tree: str) -> Any:
     except uproot.KeyInFileError:
         content = None
     if not isinstance(content, (uproot.TTree, uproot.behaviors.RNTuple.RNTuple)):
-        trees = [
-            key
-            for key, class_name in file.classnames(cycle=False).items()
-            if class_name in ("TTree", "ROOT::RNTuple", "TNtuple")
-        ]
+        trees = _trees(file)
         msg = f"{path}: no tree {tree!r}{did_you_mean(tree, trees)}; there are {', '.join(trees) or 'none'}"
         raise ValueError(msg)
     return content
@@ -186,7 +224,10 @@ def error_message(path: str, error: BaseException) -> str:
     """Return one line that names the file and the cause of an error, without what coffea wrapped around it."""
     while error.__cause__ is not None and not isinstance(error, DAMAGED):
         error = error.__cause__
-    text = redacted(without_secrets(" ".join(str(error).split()), path)) or type(error).__name__
+    text = str(error)
+    if isinstance(error, LargeBasketError):
+        text = f"{error.place or _basket_at(path, error.position)} {error.claim}"
+    text = redacted(without_secrets(" ".join(text.split()), path)) or type(error).__name__
     is_remote, path = REMOTE in path, public_path(path)
     if text.startswith(f"{path}: "):
         return text
@@ -197,10 +238,18 @@ def error_message(path: str, error: BaseException) -> str:
         return f"{path}: the file no longer exists"
     if isinstance(error, DAMAGED):
         return f"{path}: cannot be read as a ROOT file, it is cut short or damaged ({reason})"
-    if _comes_from_uproot(error):
+    if _comes_from_uproot(error) and not isinstance(error, LargeBasketError):
         reason = f"{type(error).__name__}: {reason}"
         return f"{path}: cannot be read as a ROOT file, it is damaged, or uproot cannot read it ({reason})"
     return f"{path}: {text}" if isinstance(error, ValueError) else f"{path}: {type(error).__name__}: {text}"
+
+
+def _basket_at(path: str, position: int) -> str:
+    """Return what begins at a position of a file, in words."""
+    with suppress(Exception), uproot.open({path: None}, timeout=TIMEOUT, **reading_options(path)) as file:
+        if basket := find_basket(file, position):
+            return basket
+    return f"what begins at byte {position}"
 
 
 def _comes_from_uproot(error: BaseException) -> bool:

@@ -166,7 +166,11 @@ def _axis(word: str, hits: Array) -> dict[str, Any]:
             else axis
         )
     if coordinate == "phi":
-        return {**name, "bins": 72, "start": "-pi", "stop": "pi", "periodic": True}
+        ring = {**name, "bins": 72, "start": "-pi", "stop": "pi", "periodic": True}
+        if np.abs(hits).max() <= 2 * np.pi:
+            return ring
+        start = -180 if hits.min() < 0 else 0
+        return {**ring, "start": start, "stop": start + 360, "unit": "deg"}
     reach = float(np.ceil(np.abs(hits).max() * 1.01)) or 1.0
     return {**name, "bins": 60, "start": -reach, "stop": reach}
 

@@ -11,10 +11,10 @@ import importlib
 from typing import Any
 
 import fsspec
-import uproot
 from uproot.source.fsspec import FSSpecSource
 
 from hep_peaksum.config.paths import REMOTE, public_path
+from hep_peaksum.reading.basket_limit import MAX_BASKET, Limited, LocalSource
 
 EXTRAS = {"http": "http", "https": "http", "s3": "s3", "s3a": "s3", "root": "xrootd"}
 
@@ -23,10 +23,10 @@ XROOTD_SECONDS = ("ConnectionWindow", "RequestTimeout", "StreamTimeout")
 XROOTD_COUNTS = {"ConnectionRetry": 1, "StreamErrorWindow": 0, "TimeoutResolution": 1}
 
 
-def reading_options(path: str) -> dict[str, Any]:
+def reading_options(path: str, max_basket: int = MAX_BASKET) -> dict[str, Any]:
     """Return the options for `uproot.open` that a path needs, besides `timeout`."""
     # uproot's choice for a local file would take 'a::b.root' for a chain of file systems
-    return {"handler": RemoteSource if REMOTE in path else uproot.MultithreadedFileSource}
+    return {"handler": RemoteSource if REMOTE in path else LocalSource, "max_basket": max_basket}
 
 
 def check_protocol(path: str) -> None:
@@ -48,7 +48,7 @@ def check_protocol(path: str) -> None:
         raise ValueError(msg) from None
 
 
-class RemoteSource(FSSpecSource):  # type: ignore[misc]
+class RemoteSource(Limited, FSSpecSource):  # type: ignore[misc]
     """uproot's fsspec source with a `timeout` that works.
 
     Why: uproot 5.7.7 passes `timeout` to every file system unchanged, but only HTTP's understands it: S3's
@@ -56,8 +56,17 @@ class RemoteSource(FSSpecSource):  # type: ignore[misc]
     Drop it when uproot translates the timeout itself; `tests/reading/test_uproot_patches.py` fails then.
     """
 
-    def __init__(self, file_path: str, coalesce_config: Any = None, *, timeout: int, **options: Any) -> None:
+    def __init__(
+        self,
+        file_path: str,
+        coalesce_config: Any = None,
+        *,
+        timeout: int,
+        max_basket: int = MAX_BASKET,
+        **options: Any,
+    ) -> None:
         check_protocol(file_path)
+        self.max_basket = max_basket
         super().__init__(file_path, coalesce_config, **options, **_limits(file_path, timeout))
 
     def _open(self) -> None:

@@ -1,15 +1,22 @@
-"""How every file of a results folder is written: under a temporary name, then moved to its own, complete."""
+"""How every file of a results folder is written: under a temporary name, then moved to its own, complete.
+
+JSON of which a later run believes every number is sealed: its first key is a checksum of all others.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import os
+import re
 import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
+
+import xxhash
 
 from hep_peaksum.config.formats import TEMPORARY
 
@@ -23,6 +30,9 @@ class WriteError(OSError):
     def __str__(self) -> str:
         reason = f"{self.filename}: cannot be written ({self.strerror})"
         return f"{reason}: free the space or the name, or grant the permission, then run the same command again"
+
+
+SEALED = re.compile(rb'\{"xxh3":"([0-9a-f]{16})",(.*\})\s*', re.DOTALL)
 
 
 @contextmanager
@@ -90,3 +100,30 @@ def _flush_to_disk(path: Path) -> None:
             fcntl.fcntl(file, fcntl.F_FULLFSYNC)
         else:
             os.fsync(file.fileno())
+
+
+def write_json(path: Path, content: Any, **options: Any) -> None:
+    """Write a JSON file that appears under its name only when it is complete."""
+    with atomic_write(path) as file:
+        file.write(json.dumps(content, **options).encode())
+
+
+def seal(body: bytes) -> bytes:
+    """Return a JSON object with a first key, `xxh3`, that holds the checksum of the object as it was.
+
+    >>> seal(b'{"n_events":5}')
+    b'{"xxh3":"4375acd6ccd0766b","n_events":5}'
+    """
+    return b'{"xxh3":"%s",%s' % (xxhash.xxh3_64_hexdigest(body).encode(), body[1:])
+
+
+def unseal(content: bytes) -> bytes | None:
+    """Return the JSON object that was sealed, None if it is damaged, was edited, or was never sealed.
+
+    >>> unseal(seal(b'{"n_events":5}')), unseal(seal(b'{"n_events":5}').replace(b"5}", b"6}"))
+    (b'{"n_events":5}', None)
+    """
+    match = SEALED.fullmatch(content)
+    body = b"{" + match[2] if match else b""
+    is_whole = match is not None and xxhash.xxh3_64_hexdigest(body).encode() == match[1]
+    return body if is_whole else None

@@ -6,26 +6,23 @@ is found by its name and its place on disk; no content of a file decides it.
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, MANIFEST, PARTS, PLOTS, RECORDS, SOFTWARE, SUMMARY
 from hep_peaksum.config.load import file_key
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import REMOTE, Files, file_state, public_path
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.results.checkpoints import (
-    Chunk,
-    DamagedError,
+from hep_peaksum.results.checkpoints import Chunk
+from hep_peaksum.results.chunk_files import (
     all_recorded_chunks,
     chunk_files,
     dataset_folders,
-    read_record,
     recorded_chunks,
     remove_chunks,
     remove_leftovers,
@@ -35,9 +32,6 @@ from hep_peaksum.results.manifest import Content, Loss, Manifest, ManifestError,
 
 REMEDY = "choose another directory, or start over with hep-peaksum run --restart, which removes its results"
 MANY_CHANGED = 5
-# What a summary, and the account of a dataset in it, hold at least.
-SUMMARY_KEYS = {"config", "thresholds", "identity", "datasets", "losses", "n_chunks"}
-ACCOUNT = {"n_events", "n_clusters", "n_outside", "files"}
 PNG = b"\x89PNG"
 HEAD_BYTES = 1024  # a picture of ours names this program in its head
 
@@ -84,24 +78,59 @@ def open_directory(
     ConfigError
         If the folder cannot be written, or holds the results of another job or of files that have changed.
     """
-    try:
-        _check_places(directory, files)
+    with _one_line_errors(directory):
+        manifest, changed = _look_into(directory, config, files, restart=restart, redo_changed=redo_changed)
         if restart:
             remove_results(directory)
-        content = None if restart else _own_manifest(directory, config)
-        manifest = Manifest(directory, config, content.datasets if content else {})
-        _take_changes(manifest, files, redo_changed=redo_changed)
+        remove_chunks(directory, changed)
         manifest.write()
+    return manifest
+
+
+def look_into_directory(
+    directory: Path, config: Config, files: Files, *, restart: bool = False, redo_changed: bool = False
+) -> tuple[Manifest, list[Chunk]]:
+    """Return the manifest that `open_directory` would, and the chunks that are finished; nothing is written.
+
+    Errors are those of `open_directory`.
+    """
+    with _one_line_errors(directory):
+        manifest, changed = _look_into(directory, config, files, restart=restart, redo_changed=redo_changed)
+    return manifest, [] if restart else sorted({*all_recorded_chunks(directory)} - {*changed})
+
+
+def _look_into(
+    directory: Path, config: Config, files: Files, *, restart: bool, redo_changed: bool
+) -> tuple[Manifest, list[Chunk]]:
+    """Return the manifest, with numbers for new files, and the finished chunks of files that have changed."""
+    _check_places(directory, files)
+    content = None if restart else _own_manifest(directory, config)
+    manifest = Manifest(directory, config, content.datasets if content else {})
+    changed = _changed_chunks(manifest, files)
+    if changed and not redo_changed:
+        raise ValueError(changed_files([*changed]))
+    return manifest, [chunk for chunks in changed.values() for chunk in chunks]
+
+
+@contextmanager
+def _one_line_errors(directory: Path) -> Iterator[None]:
+    """Raise what is wrong with a folder as a ConfigError."""
+    try:
+        yield
     except OSError as error:
         raise _unwritable(directory, error) from None
     except ValueError as error:
         raise ConfigError([f"output.directory: {directory} {error}"]) from None
-    return manifest
 
 
 def _check_places(directory: Path, files: Files) -> None:
-    """Raise a ValueError if what would be written is an input file, or lies behind a link."""
+    """Raise a ValueError if what would be written is an input file or a folder, or lies behind a link."""
     inside = os.path.join(os.path.realpath(directory), "")  # noqa: PTH118 -- with a separator at its end
+    merged = [directory / name / each.file for name in files for each in FORMATS.values() if each.writer]
+    for file in (directory / MANIFEST, directory / SUMMARY, directory / HISTOGRAMS, *merged):
+        if file.is_dir():
+            msg = f"holds a folder where a file belongs, {file}: rename it, or choose another directory"
+            raise ValueError(msg)
     for name, inputs in files.items():
         for folder in (directory / name, directory / name / PARTS, directory / name / RECORDS):
             if folder.is_symlink():
@@ -114,7 +143,9 @@ def _check_places(directory: Path, files: Files) -> None:
 
 
 def _unwritable(directory: Path, error: OSError) -> ConfigError:
-    return ConfigError([f"output.directory: {directory} cannot be written ({error.strerror or error})"])
+    what = "is a file, where a folder is expected" if directory.is_file() else "cannot be written"
+    why = "" if directory.is_file() else f" ({error.strerror or error})"
+    return ConfigError([f"output.directory: {directory} {what}{why}: name another directory"])
 
 
 def _own_manifest(directory: Path, config: Config) -> Content | None:
@@ -154,20 +185,18 @@ def _first_difference(one: Any, other: Any, path: tuple[str, ...] = ()) -> tuple
     return () if one == other else path
 
 
-def _take_changes(manifest: Manifest, files: Files, *, redo_changed: bool) -> None:
-    """Update the state of changed input files; if chunks of one are finished, refuse or remove them."""
-    finished = {name: _chunks_by_file(manifest.directory, name) for name in files}
-    changed: list[tuple[str, list[Chunk]]] = []
-    for name, path, entry in manifest.entries(files):
-        chunks = finished[name].get(entry.number, [])
-        if not entry.is_of(path, check_uuid=bool(chunks)):
-            entry.forget(file_state(path))
-            if chunks:
-                changed.append((public_path(path), chunks))
-    if changed and not redo_changed:
-        raise ValueError(changed_files([path for path, _ in changed]))
-    for _, chunks in changed:
-        remove_chunks(manifest.directory, chunks)
+def _changed_chunks(manifest: Manifest, files: Files) -> dict[str, list[Chunk]]:
+    """Update the state of input files that have changed; return their finished chunks, by their paths."""
+    changed: dict[str, list[Chunk]] = defaultdict(list)
+    for name, inputs in files.items():
+        finished = _chunks_by_file(manifest.directory, name)
+        for _, path, _, entry in manifest.entries({name: inputs}):
+            chunks = finished.get(entry.number, [])
+            if not entry.is_of(path, check_uuid=bool(chunks)):
+                entry.forget(file_state(path))
+                if chunks:
+                    changed[public_path(path)] += chunks
+    return changed
 
 
 def take_changed(manifest: Manifest, changed: Iterable[tuple[str, str]], *, redo: bool) -> None:
@@ -212,7 +241,7 @@ def remove_results(directory: Path) -> None:
     """
     (directory / SUMMARY).unlink(missing_ok=True)
     for dataset in dataset_folders(directory):
-        for _, path in list(chunk_files(directory, dataset)):
+        for path in list(chunk_files(directory, dataset)):
             path.unlink(missing_ok=True)
         _remove_merged(directory / dataset)
     remove_leftovers(directory)
@@ -285,68 +314,10 @@ def _why_unused(manifest: Manifest, files: Files, chunk: Chunk, max_events: int 
     dataset = manifest.datasets[chunk.dataset]
     numbers = {manifest.numbers(chunk.dataset, path, tree)[1] for path, tree in files[chunk.dataset]}
     if chunk.file_number not in numbers:
-        path = next(
-            (key for key, entry in dataset.files.items() if entry.number == chunk.file_number), "a file"
-        )
+        path, _ = dataset.by_number.get(chunk.file_number, ("a file", None))
         return f"of {path}, which is not in the config"
     return (
         f"beyond --max-events {max_events}"
         if max_events is not None
         else "of entries that the files do not have"
     )
-
-
-class Status(NamedTuple):
-    """What a results folder holds.
-
-    `summary` is None as long as the job is not complete; then `unfinished` holds, per dataset, the numbers of
-    files, of finished chunks and of the entries in these. `damaged` holds a line for every chunk that is not
-    what was written, if this was to be verified.
-    """
-
-    summary: Mapping[str, Any] | None
-    unfinished: Mapping[str, tuple[int, int, int]]
-    n_chunks: int = 0
-    damaged: tuple[str, ...] = ()
-
-
-def read_status(directory: Path, *, verify: bool = False) -> Status:
-    """Return what a results folder really holds; with `verify`, every part is compared with its checksum.
-
-    Raises
-    ------
-    ValueError
-        If it is no results folder, or its manifest or summary is damaged.
-    """
-    content = read_manifest(directory)
-    if content is None:
-        msg = f"{directory}: not a results directory (it has no {MANIFEST})"
-        raise ValueError(msg)
-    unfinished, damaged, n_chunks = {}, [], 0
-    for name, dataset in content.datasets.items():
-        sound = []
-        for chunk in recorded_chunks(directory, name) if (directory / name).is_dir() else []:
-            try:
-                record = read_record(directory, chunk, verify=verify)
-            except DamagedError as error:
-                damaged.append(str(error))
-            else:
-                sound += [chunk] * (record.fingerprint == content.fingerprint)
-        unfinished[name] = (len(dataset.files), len(sound), sum(chunk.n_entries for chunk in sound))
-        n_chunks += len(sound)
-    return Status(_read_summary(directory), unfinished, n_chunks, tuple(damaged))
-
-
-def _read_summary(directory: Path) -> Mapping[str, Any] | None:
-    path = directory / SUMMARY
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        accounts = content["datasets"].values()
-        if content.keys() >= SUMMARY_KEYS and all(each.keys() >= ACCOUNT for each in accounts):
-            return dict(content)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        pass
-    msg = f"{path} is damaged: run the same command again, which writes it anew"
-    raise ValueError(msg)

@@ -54,7 +54,7 @@ def _acquire(path: Path) -> IO[str]:
         except OSError as error:
             if error.errno in NO_LOCKS_HERE:
                 warnings.warn(
-                    f"{path.parent}: the file system has no locks: start no second run there", stacklevel=4
+                    f"{path.parent}: there are no locks here: start no second run there", stacklevel=4
                 )
                 return file
             owner = _owner(file)
@@ -76,6 +76,13 @@ def _acquire(path: Path) -> IO[str]:
 
 def _lock(file: IO[str]) -> None:
     """Take the lock of a file, or raise an OSError at once."""
+    try:
+        _take(file)
+    except ImportError as error:  # a Python without either module, as in a browser
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from error
+
+
+def _take(file: IO[str]) -> None:
     if sys.platform == "win32":
         import msvcrt  # noqa: PLC0415 -- only on Windows
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hep_peaksum.config.formats import MANIFEST
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import Files, file_state, file_uuid, public_path
-from hep_peaksum.results.atomic_write import atomic_write
+from hep_peaksum.results.atomic_write import atomic_write, seal, unseal
 
 # The key under which coffea's metadata and accumulator hold losses.
 LOSSES = "losses"
@@ -54,7 +55,6 @@ class FileEntry(_Section):
     """An input file: its number, and its state when its chunks were planned (size and mtime if local)."""
 
     number: int
-    tree: str
     size: int | None = None
     mtime: int | None = None
     uuid: str | None = None
@@ -75,7 +75,7 @@ class FileEntry(_Section):
 
 
 class DatasetEntry(_Section):
-    """A dataset: its number, its files by path (``path:tree`` where a file has more than one tree in use).
+    """A dataset: its number, and its files: path -> path of a tree in it -> entry.
 
     `types` are those of the branches that decide on the columns of the results: how many lists the numbers lie
     in, and what they are. The entry of a file holds those of its own.
@@ -83,24 +83,25 @@ class DatasetEntry(_Section):
 
     number: int
     types: dict[str, tuple[int, str]] = Field(default_factory=dict)
-    files: dict[str, FileEntry] = Field(default_factory=dict)
+    files: dict[str, dict[str, FileEntry]] = Field(default_factory=dict)
+
+    @cached_property
+    def by_number(self) -> dict[int, tuple[str, FileEntry]]:
+        """Path and entry of every tree of every file, by the number."""
+        return {entry.number: (path, entry) for path, trees in self.files.items() for entry in trees.values()}
 
     def entry(self, path: str, tree: str) -> FileEntry | None:
         """Return the entry of a tree of a file, None if there is none."""
-        name = public_path(path)
-        for key in (name, f"{name}:{tree}"):
-            if key in self.files and self.files[key].tree == tree:
-                return self.files[key]
-        return None
+        return self.files.get(public_path(path), {}).get(tree)
 
     def add(self, path: str, tree: str) -> FileEntry:
         """Return the entry of a tree of a file, with the next number if it is new."""
         entry = self.entry(path, tree)
         if entry is None:
-            entry = FileEntry(number=len(self.files) + 1, tree=tree)
+            name, entry = public_path(path), FileEntry(number=len(self.by_number) + 1)
             entry.forget(file_state(path))
-            name = public_path(path)
-            self.files[f"{name}:{tree}" if name in self.files else name] = entry
+            self.files.setdefault(name, {})[tree] = entry
+            self.by_number[entry.number] = (name, entry)
         return entry
 
 
@@ -126,7 +127,12 @@ def read_manifest(directory: Path) -> Content | None:
     """
     path = directory / MANIFEST
     try:
-        return Content.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        body = unseal(content)
+        if body is None:
+            msg = f"{path} is damaged (it is not what was written)"
+            raise ManifestError(msg)
+        return Content.model_validate_json(body)
     except FileNotFoundError:
         return None
     except ValidationError as error:
@@ -151,12 +157,12 @@ class Manifest:
         """The datasets by name."""
         return self.content.datasets
 
-    def entries(self, files: Files) -> Iterator[tuple[str, str, FileEntry]]:
-        """Yield dataset, path and entry of every tree of every file of a job; new ones get the next number."""
+    def entries(self, files: Files) -> Iterator[tuple[str, str, str, FileEntry]]:
+        """Yield dataset, path, tree and entry of every input of a job; new ones get the next number."""
         for name, inputs in files.items():
             dataset = self.datasets.setdefault(name, DatasetEntry(number=len(self.datasets) + 1))
             for path, tree in inputs:
-                yield name, path, dataset.add(path, tree)
+                yield name, path, tree, dataset.add(path, tree)
 
     def numbers(self, dataset: str, path: str, tree: str) -> tuple[int, int]:
         """Return the number of a dataset and of a file."""
@@ -165,20 +171,19 @@ class Manifest:
 
     def file_numbers(self, dataset: str, path: str) -> set[int]:
         """Return the numbers of a file, one for each of its trees."""
-        name, entries = public_path(path), self.datasets[dataset].files
-        return {entry.number for key, entry in entries.items() if key in (name, f"{name}:{entry.tree}")}
+        return {entry.number for entry in self.datasets[dataset].files.get(public_path(path), {}).values()}
 
     def file_metadata(self, files: Files) -> dict[FileMeta, Any]:
         """Return the metadata of local files that an earlier run opened: they need not be opened again."""
         return {
-            InputMeta(name, path, entry.tree): {
+            InputMeta(name, path, tree): {
                 "numentries": entry.n_entries,
                 "uuid": bytes.fromhex(entry.uuid),
                 "state": (entry.size, entry.mtime),
                 "n_bytes": entry.size,
                 "types": entry.types,
             }
-            for name, path, entry in self.entries(files)
+            for name, path, tree, entry in self.entries(files)
             if entry.uuid is not None and entry.n_entries is not None and entry.size is not None
         }
 
@@ -207,7 +212,7 @@ class Manifest:
     def write(self) -> None:
         """Write the manifest to its folder."""
         with atomic_write(self.directory / MANIFEST) as file:
-            file.write(self.content.model_dump_json(exclude_none=True).encode())
+            file.write(seal(self.content.model_dump_json(exclude_none=True).encode()))
 
 
 def fingerprint(config: Config) -> str:

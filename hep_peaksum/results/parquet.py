@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from hep_peaksum import block_sizes
 from hep_peaksum.config.formats import IDENTITY, is_in_range
 from hep_peaksum.results.atomic_write import atomic_write
 
+# What a batch takes beside its values: several hundred parts that are nearly empty are written at once.
+BYTES_OF_A_BATCH = 20_000
 # The types that parquet, TTree and RNTuple share.
 INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 PRIMITIVES = {"bool", "float32", "float64", *INTEGERS}
@@ -137,7 +139,8 @@ def _plain_column(name: str, values: Content) -> Content:
     item_type = column_type.content if is_list else column_type
     is_text = "__array__" in item_type.parameters
     if is_text or not isinstance(item_type, ak.types.NumpyType) or item_type.primitive not in PRIMITIVES:
-        msg = f"{name!r} is of type {column_type}: a column holds a number or a list of numbers per event"
+        kind = column_type if is_text else ak.without_parameters(values, highlevel=False).form.type
+        msg = f"{name!r} is of type {kind}: a column holds a number or a list of numbers per event"
         raise TypeError(msg)
     has_parameters = column_type.parameters or item_type.parameters
     return ak.without_parameters(values, highlevel=False) if has_parameters else values
@@ -232,14 +235,39 @@ def _parquet_writer(file: Any, table: pa.Table) -> pq.ParquetWriter:
 
 
 def read_parts(paths: Iterable[Path]) -> Iterator[ak.Array]:
-    """Yield the events of parts in their order, some thousand at a time, as records of flat columns.
+    """Yield the events of parts in their order as records of flat columns, in batches worth writing.
 
-    A part without events yields one array of length 0 with its types.
+    Without any event there is one array of length 0, with the types.
+
+    Raises
+    ------
+    ValueError
+        If the columns of two parts differ.
     """
+    first: tuple[Path, pa.Schema] | None = None
+    pending: list[pa.RecordBatch] = []
+    n_events = n_bytes = n_arrays = 0
     for path in paths:
         with path.open("rb") as file, pq.ParquetFile(file) as part:
-            if part.metadata.num_rows == 0:
-                yield ak.from_arrow(part.schema_arrow.empty_table())
-            else:
-                yield from map(ak.from_arrow, part.iter_batches(block_sizes.MERGE_READ_EVENTS))
-        pa.default_memory_pool().release_unused()
+            schema = part.schema_arrow
+            first = first or (path, schema)
+            if not schema.equals(first[1]):
+                one, other = (_joined([], each).type.content for each in (first[1], schema))
+                msg = f"{path} has the columns {other}, but {first[0]} has {one}: start over"
+                raise ValueError(msg)
+            for batch in part.iter_batches(block_sizes.MERGE_READ_EVENTS):
+                pending.append(batch)
+                n_events += batch.num_rows
+                n_bytes += batch.nbytes + BYTES_OF_A_BATCH
+                if n_events >= block_sizes.MERGE_WRITE_EVENTS or n_bytes >= block_sizes.MERGE_WRITE_BYTES:
+                    yield _joined(pending, schema)
+                    n_arrays, n_events, n_bytes, pending = n_arrays + 1, 0, 0, []
+    if first is not None and (n_events or not n_arrays):
+        yield _joined(pending, first[1])
+
+
+def _joined(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> ak.Array:
+    """Return batches as one array, and release what arrow keeps of them."""
+    array = ak.from_arrow(pa.Table.from_batches(batches, schema).combine_chunks())
+    pa.default_memory_pool().release_unused()
+    return array

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import hist
 import uhi.io.uproot
 import uproot
 
-from hep_peaksum import block_sizes
 from hep_peaksum.results.atomic_write import atomic_write
 from hep_peaksum.results.parquet import Columns, read_parts
 
@@ -41,7 +40,7 @@ def merge_rntuple(parts: Iterable[Path], path: Path) -> None:
 def _merge(parts: Iterable[Path], path: Path, make: str, layout: Callable[[Columns], Columns]) -> None:
     with atomic_write(path) as file, uproot.recreate(file, compression=uproot.ZSTD(ZSTD_LEVEL)) as root:
         tree = None
-        for events in _rebatched(parts):
+        for events in read_parts(parts):
             arrays = layout(dict(zip(ak.fields(events), ak.unzip(events), strict=True)))
             if tree is None:  # from types, because uproot cannot infer them from arrays without entries
                 types = {name: array.type.content for name, array in arrays.items()}
@@ -66,25 +65,6 @@ def _collections(columns: Columns) -> Columns:
         else:
             branches[name] = values
     return {name: ak.zip(branch) if isinstance(branch, dict) else branch for name, branch in branches.items()}
-
-
-def _rebatched(parts: Iterable[Path]) -> Iterator[ak.Array]:
-    """Yield the events of all parts in batches of the size to be written."""
-    first: tuple[Path, Any] | None = None
-    pending: list[ak.Array] = []
-    for part in parts:
-        for events in read_parts([part]):
-            first = first or (part, events.type.content)
-            if events.type.content != first[1]:
-                msg = f"{part} has the columns {events.type.content}, but {first[0]} has {first[1]}: start over"
-                raise ValueError(msg)
-            pending.append(events)
-            n_events, n_bytes = sum(map(len, pending)), sum(array.nbytes for array in pending)
-            if n_events >= block_sizes.MERGE_WRITE_EVENTS or n_bytes >= block_sizes.MERGE_WRITE_BYTES:
-                yield ak.concatenate(pending)
-                pending = []
-    if pending:
-        yield ak.concatenate(pending)
 
 
 def write_histograms(histograms: Mapping[str, hist.Hist[Any]], path: Path) -> None:

@@ -2,10 +2,56 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hep_peaksum.settings.messages import problems_of
+from hep_peaksum.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+    from typing_extensions import Self
+else:
+    ModelMetaclass = type(BaseModel)
 
 
-class FrozenModel(BaseModel):
+class SettingsError(ValueError):
+    """Arguments that settings, an axis or a grid cannot be made of, a line for each problem."""
+
+
+class _InPlainWords(ModelMetaclass):
+    """Models whose errors, when they are made in Python, are one line for each problem."""
+
+    if not TYPE_CHECKING:  # type checkers know the arguments of every model
+
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            names = [each.alias or name for name, each in cls.model_fields.items()]
+            if args:
+                wanted = ", ".join(f"{name}=..." for name in names[:4])
+                msg = f"{cls.__name__} takes its arguments by name: {cls.__name__}({wanted}, ...)"
+                raise TypeError(msg)
+            for name in kwargs:
+                if name not in names:
+                    known = did_you_mean(name, names) or f"; there are {', '.join(names)}"
+                    msg = f"{cls.__name__} has no {name!r}{known}"
+                    raise SettingsError(msg)
+            try:
+                return super().__call__(**kwargs)
+            except ValidationError as error:
+                raise SettingsError("\n".join(problems_of(error))) from None
+
+
+class FrozenModel(BaseModel, metaclass=_InPlainWords):
     """A model that refuses unknown keys and cannot be changed, hence is hashable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy, with some keys changed; unlike pydantic's, it is validated as a whole."""
+        if not update:
+            return super().model_copy(deep=deep)
+        names = {name: field.alias or name for name, field in type(self).model_fields.items()}
+        given = {names[name]: getattr(self, name) for name in self.model_fields_set}
+        return type(self)(**{**given, **{names.get(key, key): update[key] for key in update}})

@@ -215,7 +215,8 @@ class PeakSumSettings(FrozenModel):
         tie_rule = values.get("tie_rule", "drawn" if is_drawn else "first")
         if is_drawn != (tie_rule == "drawn"):
             msg = (
-                f"tie_rule {tie_rule!r} beside a search window drawn with '>' and '=': leave tie_rule out"
+                f"tie_rule {tie_rule!r} beside a search window drawn with '>' and '=': leave tie_rule out, or "
+                "set it to drawn"
                 if is_drawn
                 else "tie_rule 'drawn' needs a search window drawn with '>' and '='"
             )

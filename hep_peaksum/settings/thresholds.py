@@ -57,10 +57,16 @@ def _parse_energy_unit(value: object) -> object:
 _ENERGY = rf"^\s*{NUMBER}\s*({'|'.join(ENERGY_UNITS)})\s*$"
 _ENERGY_OR_SIGMA = rf"^\s*{NUMBER}\s*({'|'.join(ENERGY_UNITS)}|sigmas?)\s*$"
 
-Count = Annotated[int, Field(strict=True, ge=1)]
+
+def _python_number(value: object) -> object:
+    """Return a numpy scalar as the Python number that it holds."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+Count = Annotated[int, Field(strict=True, ge=1), BeforeValidator(_python_number)]
 # Cells along an axis or around a window: more are a mistake, and would fill the memory.
-Size = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-Depth = Annotated[int, Field(strict=True, ge=1, le=100)]
+Size = Annotated[int, Field(strict=True, ge=1, le=1_000_000), BeforeValidator(_python_number)]
+Depth = Annotated[int, Field(strict=True, ge=1, le=100), BeforeValidator(_python_number)]
 Number = Annotated[int | float, BeforeValidator(finite_number), WithJsonSchema({"type": "number"})]
 Threshold = Annotated[
     int | float | str,
@@ -85,7 +91,15 @@ EnergyUnit = Annotated[
 ]
 
 
-def inclusive_bound(threshold: Threshold, comparison: str, unit: float, *, integer: bool) -> float:
+def in_counts(energy: str, unit: float | None) -> Fraction:
+    """Return an energy such as ``"4 GeV"`` in counts of a grid with this unit, exactly."""
+    if unit is None:
+        msg = f"{energy!r} is an energy, and the grid has no unit: give unit, such as '0.5 GeV', or counts"
+        raise ValueError(msg)
+    return energy_in_gev(energy) / exact(unit)
+
+
+def inclusive_bound(threshold: Threshold, comparison: str, unit: float | None, *, integer: bool) -> float:
     """Return b such that "value `comparison` threshold" is exactly "value >= b" on float64 or int64 cells.
 
     Parameters
@@ -95,16 +109,21 @@ def inclusive_bound(threshold: Threshold, comparison: str, unit: float, *, integ
     comparison
         ``">"`` or ``">="``.
     unit
-        GeV in one count of the grid.
+        GeV in one count of the grid; None if it has no unit, which an energy needs.
     integer
         Whether the cells are integers; b is then an integer, too.
+
+    Raises
+    ------
+    ValueError
+        If the threshold is an energy and there is no unit, or it is beyond what the cells can hold.
 
     >>> inclusive_bound("4 GeV", ">=", 0.5, integer=True)
     8
     >>> inclusive_bound(2.5, ">", 1.0, integer=True)
     3
     """
-    count = energy_in_gev(threshold) / exact(unit) if isinstance(threshold, str) else Fraction(threshold)
+    count = in_counts(threshold, unit) if isinstance(threshold, str) else Fraction(threshold)
     if integer:
         bound = math.floor(count) + 1 if comparison == ">" else math.ceil(count)
         if abs(bound) >= 2**63:
@@ -123,7 +142,7 @@ def inclusive_bound(threshold: Threshold, comparison: str, unit: float, *, integ
 
 
 def passes(
-    values: Array, threshold: Threshold, comparison: str, unit: float, *, noise: Array | None = None
+    values: Array, threshold: Threshold, comparison: str, unit: float | None, *, noise: Array | None = None
 ) -> Array:
     """Return which values pass a threshold, each compared with its own noise if the threshold is in sigma.
 

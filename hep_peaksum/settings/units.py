@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from hep_peaksum.suggestions import did_you_mean
+
 ENERGY_UNITS = {"eV": "1e-9", "keV": "1e-6", "MeV": "1e-3", "GeV": "1", "TeV": "1e3"}
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 
@@ -31,9 +33,26 @@ def energy_in_gev(text: str) -> Fraction:
     """
     match = re.fullmatch(rf"\s*({NUMBER})\s*({'|'.join(ENERGY_UNITS)})\s*", text)
     if not match:
-        msg = f"{text!r} is not an energy: write a number and one of {', '.join(ENERGY_UNITS)}, as in '4 GeV'"
+        remedy = f"write a number and one of {', '.join(ENERGY_UNITS)}, as in '4 GeV'"
+        msg = f"{text!r} is not an energy{_nearest_unit(text)}: {_misspelt(text) or remedy}"
         raise ValueError(msg)
     return exact(match[1]) * Fraction(ENERGY_UNITS[match[2]])
+
+
+def _nearest_unit(text: str) -> str:
+    unit = re.sub(r"[^A-Za-z]", "", text)
+    return did_you_mean(unit, ENERGY_UNITS) if len(unit) > 1 and unit not in ENERGY_UNITS else ""
+
+
+def _misspelt(text: str) -> str:
+    """Return what is wrong with an energy of which one can see what is meant."""
+    if re.fullmatch(rf"\s*{NUMBER}\s*", text):
+        return "leave out the quotes, or add a unit, as in '4 GeV'"
+    if re.match(r"\s*[+-]?\d+,\d", text):
+        return f"write a decimal point, {text.replace(',', '.').strip()!r}"
+    if sigma := re.fullmatch(rf"\s*({NUMBER})\s*(σ|sig|Sigmas?|SIGMA)\.?\s*", text):
+        return f"write '{sigma[1]} sigma'"
+    return ""
 
 
 def in_sigmas(threshold: object) -> float | None:

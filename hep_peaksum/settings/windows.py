@@ -6,6 +6,7 @@ Only shapes; what a window is used for is the business of the settings.
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, NamedTuple
 
@@ -35,6 +36,9 @@ class SumCell(NamedTuple):
 def _parse_window(value: object) -> object:
     """Return a window as (rows, cols), or as a drawing without surrounding blank space."""
     if isinstance(value, str):
+        if size := re.fullmatch(r"\D*(\d+)\D+(\d+)\D*", value):
+            msg = f"{value!r} is not a window: write the list [{size[1]}, {size[2]}], or draw the window"
+            raise ValueError(msg)
         drawing = "\n".join(line.strip() for line in value.strip().splitlines())
         _check_cells(len(drawing))
         read_drawing(drawing)
@@ -45,7 +49,7 @@ def _parse_window(value: object) -> object:
         msg = f"{value!r} is not a window: give [rows, cols], two odd integers, or draw it"
         raise ValueError(msg) from None
     if min(rows, cols) < 1 or not (rows % 2 and cols % 2):
-        msg = f"[{rows}, {cols}] is not a window: rows and columns must be odd; an even window has to be drawn"
+        msg = f"[{rows}, {cols}] is not a window: give two odd numbers from 1; an even window has to be drawn"
         raise ValueError(msg)
     _check_cells(rows * cols)
     return rows, cols
@@ -53,7 +57,7 @@ def _parse_window(value: object) -> object:
 
 def _check_cells(n_cells: int) -> None:
     if n_cells > MAX_CELLS:
-        msg = f"a window of {n_cells:.6g} cells is too large: at most {MAX_CELLS} are possible"
+        msg = f"a window of {n_cells:.6g} cells is too large: make it smaller, at most {MAX_CELLS} are possible"
         raise ValueError(msg)
 
 
@@ -88,10 +92,12 @@ def read_drawing(drawing: str) -> dict[Offset, str]:
     lines = drawing.splitlines()
     unknown = sorted(set(drawing) - {*MARKS, "\n"})
     if unknown:
-        msg = f"a window is drawn with 'o', 'x', 'g', '.', '>' and '=', not with {unknown[0]!r}"
+        seed = ": the seed is a small 'o'" if set(unknown) & {"O", "0"} else ""
+        msg = f"a window is drawn with 'o', 'x', 'g', '.', '>' and '=', not with {unknown[0]!r}{seed}"
         raise ValueError(msg)
     if len({len(line) for line in lines}) != 1:
-        msg = f"the lines of a drawn window must be of one length, these have {[len(line) for line in lines]}"
+        lengths = [len(line) for line in lines]
+        msg = f"the lines of a drawn window must be of one length, these have {lengths}: fill them up with '.'"
         raise ValueError(msg)
     if drawing.count("o") != 1:
         msg = f"a drawn window has exactly one 'o', the seed; this one has {drawing.count('o')}"

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from tests.benchmarks.results import Table
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-NAMES = ("kernels", "threads", "end-to-end", "scaling", "rdataframe", "memory", "startup", "commands")
+NAMES = (
+    "kernels", "threads", "end-to-end", "scaling", "rdataframe", "memory", "startup", "commands", "chunks",
+    "scale",
+)  # fmt: skip
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,7 +32,7 @@ NAMES = ("kernels", "threads", "end-to-end", "scaling", "rdataframe", "memory", 
     "--events",
     "n_events",
     type=click.IntRange(min=1000),
-    help="Number of events (not for kernels, threads, startup).",
+    help="Number of events (not for kernels, threads, startup, chunks).",
 )
 @click.option("--cells", "n_cells", type=click.IntRange(min=100_000), help="kernels, threads: cells per case.")
 @click.option("--rounds", type=click.IntRange(min=1), help="How often each contender is called.")
@@ -37,7 +40,12 @@ NAMES = ("kernels", "threads", "end-to-end", "scaling", "rdataframe", "memory", 
 @click.option("--write/--no-write", default=True, help="Write the tables to tests/benchmarks/results.")
 @click.option("--write-docs", is_flag=True, help="Copy the written tables to docs/speed.md and exit.")
 def main(names: Sequence[str], *, write: bool, write_docs: bool, **options: Any) -> None:
-    """Measure NAMES (kernels, threads, end-to-end, scaling, rdataframe, memory, startup, commands), or all."""
+    """Measure NAMES, or all.
+
+    \b
+    NAMES: kernels, threads, end-to-end, scaling, rdataframe, memory, startup, commands, chunks,
+    scale
+    """
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     from tests.benchmarks import results
     from tests.benchmarks.measuring import console
@@ -109,10 +117,18 @@ def run_benchmark(
         from tests.benchmarks.startup import startup
 
         yield startup(rounds)
-    else:
+    elif name == "commands":
         from tests.benchmarks.commands import commands
 
         yield commands(n_events, rounds)
+    elif name == "chunks":
+        from tests.benchmarks.chunk_cost import chunk_costs
+
+        yield chunk_costs(rounds, 25 if quick else 100)
+    else:
+        from tests.benchmarks.scale import scale
+
+        yield scale(1600 if quick else 16_000)
 
 
 if __name__ == "__main__":

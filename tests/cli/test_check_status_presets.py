@@ -1,8 +1,10 @@
 """`check`, `status` and `presets`."""
 
+import os
+
 import numpy as np
 import pytest
-from cli_output import complaints, row_of
+from cli_output import complaints, python_m, row_of
 
 
 def test_check_shows_what_a_config_means(cli, good):
@@ -31,8 +33,8 @@ def test_check_finds_every_problem_at_once(cli, job, write_config):
 def test_check_warns_of_missing_files_and_succeeds(cli, job, write_config):
     status, out, err = cli("check", write_config(job("gone.root")))
     assert (status, err) == (0, "")
-    assert "warning: datasets.toy: there is no file 'gone.root'" in out
-    assert "the config is valid\n" in out
+    assert "warning: datasets.toy.files: there is no file 'gone.root'" in out
+    assert "the config is valid, but not all of its files are here\n" in out
 
 
 def test_check_names_every_missing_branch(cli, write_root, job, write_config):
@@ -42,7 +44,8 @@ def test_check_names_every_missing_branch(cli, write_root, job, write_config):
     status, out, err = cli("check", write_config(job(file)))
     assert (status, "valid" in out) == (2, False)
     cells, lumi = complaints(err)
-    assert cells == f"{file}: no branch 'cells' (did you mean 'cell'?); there are cell, run, event"
+    missing = "no branch 'cells' (did you mean 'cell'?); there are cell, run, event"
+    assert cells == f"grids.calo.dense.branch: {file}: {missing}"
     assert "no branch 'luminosityBlock'" in lumi
 
 
@@ -70,7 +73,9 @@ def test_status_of_an_unfinished_job_counts_finished_chunks(
 def test_status_of_another_folder_is_one_line(cli, name):
     status, _, err = cli("status", name)
     assert status == 1
-    assert complaints(err) == [f"{name}: not a results directory (it has no manifest.json)"]
+    assert complaints(err) == [
+        f"{name}: not a results directory (it has no manifest.json): name the output.directory of a job"
+    ]
 
 
 def test_presets_are_listed_and_shown(cli):
@@ -88,4 +93,38 @@ def test_presets_are_listed_and_shown(cli):
 def test_an_unknown_preset_is_one_line(cli):
     status, _, err = cli("presets", "atlas")
     assert status == 1
-    assert complaints(err)[0].startswith("no preset is called 'atlas': there are alice-emcal-nxn, alice-tpc, ")
+    near = "did you mean 'atlas-jfex'?"
+    assert complaints(err)[0].startswith(f"no preset is called 'atlas' ({near}): there are alice-emcal-nxn, ")
+
+
+def test_check_takes_less_than_two_seconds_of_a_processor(good, tmp_path):
+    python_m("check", str(good), cwd=tmp_path)  # compiles the modules to bytecode
+    before = os.times()
+    assert python_m("check", str(good), cwd=tmp_path).returncode == 0
+    after = os.times()
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 2
+
+
+def test_check_remarks_on_what_is_hardly_meant_and_run_repeats_it(cli, write_events, job, write_config):
+    zeros = np.zeros((3, 6, 8), np.float32)
+    content = job(write_events("a.root", 3, cells=zeros))
+    status, out, err = cli("check", write_config(content))
+    assert (status, err) == (0, "")
+    assert "grid 'calo' is empty in the first 3 entries: is 'cells' the branch of its cells?" in out
+    _, out, _ = cli("run", write_config(content))
+    assert "toy: not a single cluster in Jet; grid calo is empty at first sight: is its branch right?" in out
+    content["clusters"]["Jet"]["seed_threshold"] = -1
+    for command in ("check", "run"):
+        status, out, _ = cli(command, *["--restart"] * (command == "run"), write_config(content))
+        assert status == 0
+        assert "Jet: empty cells pass seed_threshold (> -1): is a threshold above 0 meant?" in out
+
+
+def test_check_says_counts_where_a_grid_has_no_unit(cli, write_events, job, write_config):
+    content = job(write_events("a.root", 3))
+    _, out, _ = cli("check", write_config(content))
+    assert "> 3 counts = 3 GeV" in out
+    del content["grids"]["calo"]["unit"]
+    _, out, _ = cli("check", write_config(content))
+    assert "> 3 counts\n" in out
+    assert "GeV" not in out

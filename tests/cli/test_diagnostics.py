@@ -225,7 +225,7 @@ def test_a_picture_without_a_preset_is_wrong_usage(cli):
             ("compare", "job.yaml", "First", "nothing"),
             "no collection 'nothing', and no preset is called 'nothing'",
         ),
-        (("ties", "job.yaml", "--dataset", "toi"), "no dataset 'toi': there are toy"),
+        (("ties", "job.yaml", "--dataset", "toi"), "no dataset 'toi' (did you mean 'toy'?): there are toy"),
         (
             ("explain", "job.yaml", "--entry", "3", "--cell", "0", "0"),
             "dataset 'toy' has 3 entries, there is no",

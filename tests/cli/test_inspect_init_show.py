@@ -123,8 +123,14 @@ def test_show_draws_a_picture_for_every_collection_and_grid(cli, data, write_con
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        pytest.param(["--entry", "21"], "dataset 'toy' has 21 entries, there is no entry 21", id="entry"),
-        pytest.param(["--dataset", "tyo"], "no dataset 'tyo': there are toy", id="dataset"),
+        pytest.param(
+            ["--entry", "21"],
+            "dataset 'toy' has 21 entries, there is no entry 21: they count from 0",
+            id="entry",
+        ),
+        pytest.param(
+            ["--dataset", "tyo"], "no dataset 'tyo' (did you mean 'toy'?): there are toy", id="dataset"
+        ),
     ],
 )
 def test_show_of_a_missing_entry_or_dataset_is_one_line(cli, good, options, problem):

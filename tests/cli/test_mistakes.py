@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from cli_output import complaints
 
+from hep_peaksum.results.atomic_write import seal
+
 
 def unknown_key(content, write):
     content["clusters"]["Jet"]["seed_treshold"] = content["clusters"]["Jet"].pop("seed_threshold")
@@ -15,7 +17,11 @@ def unknown_key(content, write):
 
 def unknown_section(content, write):
     content["cluster"] = content.pop("clusters")
-    return 2, ["clusters: missing, the config needs it", "cluster: unknown key (did you mean 'clusters'?)"]
+    remedy = "`hep-peaksum keys clusters` explains it"
+    return 2, [
+        f"clusters: missing, the config needs it: {remedy}",
+        "cluster: unknown key (did you mean 'clusters'?)",
+    ]
 
 
 def missing_branch(content, write):
@@ -30,7 +36,7 @@ def missing_tree(content, write):
 
 def missing_friend(content, write):
     content["events"]["keep"] = ["ev:nPV"]
-    return 2, ["branch 'ev:nPV': no friend 'ev': name its tree in the section friends"]
+    return 2, ["events.keep: 'ev:nPV': no friend 'ev': name its tree in the section friends"]
 
 
 def wrong_shape(content, write):
@@ -79,7 +85,7 @@ def window_longer_than_the_circle(content, write):
 def four_vector_without_positions(content, write):
     content["grids"]["calo"]["rows"] = {"name": "eta", "n": 6}
     content["clusters"]["Jet"]["fields"] = ["peak_sum", "pt"]
-    output = "clusters.Jet: field 'pt' needs positions on an axis named eta"
+    output = "clusters.Jet.fields: field 'pt' needs positions on an axis named eta"
     return 2, [f"{output}: add name and edges, or bins, start and stop, to rows or cols"]
 
 
@@ -123,7 +129,7 @@ def truncated_to_a_thousandth(content, write):
 def directory_of_another_config(content, write):
     output = Path(content["output"]["directory"])
     output.mkdir()
-    (output / "manifest.json").write_text('{"fingerprint": "other", "job": {}, "datasets": {}}')
+    (output / "manifest.json").write_bytes(seal(b'{"fingerprint": "other", "job": {}, "datasets": {}}'))
     (output / "toy/_chunks").mkdir(parents=True)
     (output / "toy/_chunks/part-000001-000000000000-000000000005.json").touch()
     return 2, ["output.directory: {output} holds the results of another config ("]
@@ -187,7 +193,7 @@ def test_a_truncated_file_is_reported_without_uproot_internals(cli, write_events
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        pytest.param("clusters: [", "job.yaml: not YAML (", id="not_yaml"),
+        pytest.param("clusters: [", "job.yaml:1: not YAML: ", id="not_yaml"),
         pytest.param("", "job.yaml: a config is a map of sections, this file holds nothing", id="empty"),
         pytest.param("a: 1\na: 2\n", "the key 'a' occurs twice", id="key_twice"),
     ],

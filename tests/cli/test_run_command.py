@@ -9,6 +9,7 @@ from pathlib import Path
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
 from cli_output import counts_of, row_of
 
 
@@ -41,6 +42,40 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(cli, good, tmp_path, optio
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_dry_run_says_what_is_finished_and_opens_no_known_file(cli, good, monkeypatch):
+    cli("run", good, "--max-events", "15")
+    _, out, _ = cli("run", good, "--dry-run", "--restart")
+    assert row_of(out, "toy")["finished"] == "0"
+    monkeypatch.setattr(uproot, "open", lambda *_, **__: pytest.fail("opened"))
+    status, out, err = cli("run", good, "--dry-run")
+    assert (status, err) == (0, "")
+    row = row_of(out, "toy")
+    assert (row["files"], row["entries"], row["chunks"], row["finished"]) == ("2", "21", "3", "2")
+
+
+def test_a_dry_run_refuses_what_a_run_refuses(cli, good, tmp_path):
+    cli("run", good)
+    before = {path: path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()}
+    status, _, err = cli("run", good, "--dry-run", "--set", "clusters.Jet.seed_threshold=4")
+    assert (status, err.count("\n"), "holds the results of another config" in err) == (2, 1, True)
+    Path(tmp_path / "a.root").write_bytes(Path(tmp_path / "b.root").read_bytes())
+    status, _, err = cli("run", good, "--dry-run")
+    assert (status, "a.root as it was before it changed" in err) == (2, True)
+    status, out, _ = cli(
+        "run", good, "--dry-run", "--redo-changed", "--set", "datasets.toy.allow_duplicates=true"
+    )
+    assert (status, row_of(out, "toy")["finished"]) == (0, "1")
+    assert {path: path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()} == before
+
+
+def test_a_dry_run_names_files_that_cannot_be_read(cli, good, tmp_path):
+    (tmp_path / "b.root").write_bytes(b"no ROOT file")
+    status, out, _ = cli("run", good, "--dry-run", "--set", "run.on_bad_file=skip")
+    assert (status, row_of(out, "toy")["entries"]) == (0, "13")
+    assert "lost all entries of toy: " in out
+    assert "b.root" in out
+
+
 def test_max_events_limits_the_entries_processed(cli, good):
     status, out, _ = cli("run", good, "--max-events", "15")
     assert status == 0
@@ -64,9 +99,7 @@ def test_too_many_clusters_give_a_remark_with_the_threshold(cli, write_root, wri
     content["clusters"]["Jet"]["search_window"] = [1, 1]
     status, out, _ = cli("run", write_config(content))
     assert status == 0
-    assert (
-        "Jet: more than 100 clusters per event; is seed_threshold (> 0 counts = 0 GeV) above the noise?" in out
-    )
+    assert "Jet: more than 100 clusters per event; is seed_threshold (> 0 counts) above the noise?" in out
     assert "Event identity: run = dataset number" in out
 
 

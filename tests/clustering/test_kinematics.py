@@ -15,6 +15,7 @@ from rules_pictures import LINE
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters
 from hep_peaksum.clustering.fields import default_fields, fields_of
+from hep_peaksum.geometry.hits import sparse
 
 some = runs(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
@@ -54,24 +55,48 @@ def test_a_cluster_is_a_massless_four_vector_from_the_origin(axes, quantity, pt,
         pytest.param({"start": "pi/4", "stop": "9pi/4"}, [90, 180, -90, 0], id="half_a_cell_on"),
     ],
 )
-def test_an_azimuth_lies_above_minus_pi_and_up_to_pi(axis, phi):
+def test_an_azimuth_lies_from_minus_pi_to_below_pi(axis, phi):
     grid = Grid(rows=ETA, cols=Axis(name="phi", bins=4, periodic=True, **axis))
     azimuths = [
         find_clusters(shower(grid.shape, 0, col), None, grid, fields=["phi"]).phi[0, 0] for col in range(4)
     ]
-    assert azimuths == pytest.approx(np.radians(phi), abs=1e-12)
-    assert all(-math.pi < value <= math.pi for value in azimuths)
+    assert is_same_on_circle(np.array(azimuths), np.radians(phi), math.tau).all()
+    assert all(-math.pi <= value < math.pi for value in azimuths)
+
+
+def test_hits_in_degrees_give_clusters_in_radian(kernel):
+    phi = Axis(name="phi", bins=36, start=0, stop=360, periodic=True, unit="deg")
+    grid = Grid(rows=ETA, cols=phi, unit="1 GeV")
+    hits = [ak.Array([values]) for values in ([0.5, 0.5], [124.0, 359.0], [8.0, 2.0])]
+    settings = PeakSumSettings(kernel=kernel, search_window=(1, 3), sum_window=(1, 3))
+    clusters = find_clusters(sparse(*hits, grid), settings, grid)[0]
+
+    assert clusters.col.to_list() == [12, 35]
+    assert clusters.phi.to_list() == pytest.approx(np.radians([125, -5]))  # 2.18 and -0.087
+    assert clusters.px.to_list() == pytest.approx(
+        [e / math.cosh(0.5) * math.cos(math.radians(x)) for e, x in ((8, 125), (2, -5))]
+    )
+    # 125 deg and 135 deg with weights 3 and 1
+    mean = PeakSumSettings(kernel=kernel, search_window=(1, 3), sum_window=(1, 3), position="linear")
+    fields = ["phi", "barycentre_phi", "width_phi"]
+    cells = np.zeros((1, 4, 36))
+    cells[0, 0, 12:14] = 3, 1
+    cluster = find_clusters(cells, mean, grid, fields=fields)[0, 0]
+    angles = np.radians([125, 135])
+    expected = math.atan2(np.sin(angles) @ [3, 1], np.cos(angles) @ [3, 1])
+    assert (cluster.phi, cluster.barycentre_phi) == (pytest.approx(expected), pytest.approx(expected))
+    assert cluster.width_phi == pytest.approx(math.sqrt(((angles - expected) ** 2) @ [3, 1] / 4))
 
 
 @given(start=st.floats(-10, 10), n=st.integers(1, 100))
-def test_every_azimuth_lies_above_minus_pi_and_up_to_pi(start, n):
+def test_every_azimuth_lies_from_minus_pi_to_below_pi(start, n):
     edges = np.linspace(start, start + 2 * np.pi, n + 1).tolist()
     grid = Grid(rows=ETA, cols=Axis(name="phi", edges=edges))
     settings = PeakSumSettings(search_window=(1, 1), sum_window=(1, 1))
     phi = find_clusters(np.ones((1, *grid.shape)), settings, grid, fields=["phi"]).phi.to_numpy()
     middle = (np.array(edges[1:]) + edges[:-1]) / 2
 
-    assert ((phi > -np.pi) & (phi <= np.pi)).all()
+    assert ((phi >= -np.pi) & (phi < np.pi)).all()
     assert np.allclose(np.exp(1j * phi[0, :n]), np.exp(1j * middle), atol=1e-9)
 
 
@@ -159,7 +184,7 @@ def test_the_azimuth_of_a_shower_on_the_seam_is_that_of_the_seam(kernel, start, 
     cluster = find_clusters([[[4, 0, 0, 0, 0, 0, 0, 4]]], settings, ring(start), fields=fields)[0, 0]
 
     assert is_same_on_circle(cluster.barycentre_phi, phi, math.tau)
-    assert -math.pi < cluster.barycentre_phi <= math.pi
+    assert -math.pi <= cluster.barycentre_phi < math.pi
     assert cluster.phi == cluster.barycentre_phi
     assert cluster.width_phi == pytest.approx(math.pi / 8)
     assert (cluster.barycentre_eta, cluster.width_eta) == (0.5, 0.0)

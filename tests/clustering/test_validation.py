@@ -11,7 +11,7 @@ from clustering_problems import (
 )
 from rules_pictures import LINE
 
-from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters, peak_sum_map
+from hep_peaksum import Axis, Grid, PeakSumSettings, audit_ties, compare, find_clusters, peak_sum_map
 from hep_peaksum.geometry.grid import EventError, bare_grid
 
 
@@ -22,7 +22,9 @@ from hep_peaksum.geometry.grid import EventError, bare_grid
             (4,), r"shape \(4,\), expected \(event, row, col\) or \(event, layer, row, col\)$", id="flat"
         ),
         pytest.param(
-            (3, 4), r"shape \(3, 4\), expected .*: for a single event pass grids\[None\]$", id="one_event"
+            (3, 4),
+            r"shape \(3, 4\), expected .*: for a single event pass grids\[None\], for flat cells",
+            id="one_event",
         ),
         pytest.param((1, 1, 1, 3, 4), r"shape \(1, 1, 1, 3, 4\), expected \(event, row, col\)", id="five_axes"),
         pytest.param((), r"^grids have shape .*, expected \(event, row, col\)", id="a_number"),
@@ -38,9 +40,10 @@ def test_cells_of_another_shape_are_refused(function, shape, message):
 
 
 def test_cells_of_another_plane_are_refused():
-    with pytest.raises(ValueError, match=r"^grids have shape \(2, 4, 3\), the grid has 3 x 4 cells$"):
+    swapped = "the grid has 3 x 4 cells: swap rows and cols of the grid"
+    with pytest.raises(ValueError, match=rf"^grids have shape \(2, 4, 3\), {swapped}$"):
         find_clusters(np.zeros((2, 4, 3)), None, bare_grid((3, 4)))
-    with pytest.raises(ValueError, match=r"^grids have shape \(2, 5, 4, 3\), the grid has 3 x 4 cells$"):
+    with pytest.raises(ValueError, match=rf"^grids have shape \(2, 5, 4, 3\), {swapped}$"):
         find_clusters(np.zeros((2, 5, 4, 3)), None, bare_grid((3, 4)))
 
 
@@ -49,7 +52,6 @@ def test_cells_of_another_plane_are_refused():
     [
         pytest.param([[[1, 2], [3]]], id="list"),
         pytest.param(ak.Array([[[1, 2], [3]]]), id="awkward"),
-        pytest.param(ak.Array([[[1, None], [3, 4]]]), id="missing_values"),
     ],
 )
 def test_ragged_cells_are_refused(ragged):
@@ -287,3 +289,50 @@ def test_a_ring_without_a_cell_beside_the_cluster_is_refused(kernel):
         ValueError, match=r"^phi_ring: the sum window covers the whole ring of 3 cells, none is left"
     ):
         find_clusters([[[1, 0, 0], [0, 9, 0], [0, 0, 0]]], PeakSumSettings(pileup=(ring,), kernel=kernel), grid)
+
+
+def test_no_layers_have_no_clusters(kernel):
+    cells = np.zeros((2, 0, 5, 5), np.float32)
+    below_zero = PeakSumSettings(seed_threshold=-1, kernel=kernel)
+    for layers in ("sum", "each"):
+        clusters = find_clusters(cells, PeakSumSettings(kernel=kernel), layers=layers)
+        assert clusters.to_list() == [[], []]
+        assert clusters.peak_sum.type.content.content.primitive == "float64"
+    assert find_clusters(cells, below_zero, layers="each", fields=["layer", "peak_sum"]).to_list() == [[], []]
+    assert find_clusters(cells[:0], layers="each").to_list() == []
+    assert peak_sum_map(cells).tolist() == np.zeros((2, 5, 5)).tolist()
+    assert audit_ties(cells, layers="each").n_events == 2
+    assert compare(cells, below_zero, below_zero, layers="each").n_events == 2
+
+
+def test_flat_cells_are_put_on_the_grid(kernel):
+    grid = Grid(rows=Axis(n=24), cols=Axis(n=16, periodic=True))
+    cells = np.random.default_rng(1).integers(0, 9, (3, 384))
+    shaped, settings = cells.reshape(3, 24, 16), PeakSumSettings(seed_threshold="1 sigma", kernel=kernel)
+    mask = cells > 7
+    noise = np.arange(384) / 100
+    expected = find_clusters(shaped, settings, grid, mask=shaped > 7, noise=noise.reshape(24, 16))
+    assert len(ak.flatten(expected)) > 10
+    flat = find_clusters(cells, settings, grid, mask=mask, noise=noise)
+    assert flat.to_list() == expected.to_list()
+    masked = np.ma.array(cells, mask=mask)
+    assert find_clusters(masked, settings, grid, noise=noise).to_list() == expected.to_list()
+    assert find_clusters(ak.Array(cells), None, grid).to_list() == find_clusters(shaped, None, grid).to_list()
+    row = Grid(rows=Axis(n=1), cols=Axis(n=3))
+    assert find_clusters([[0, 5, 1]], None, row, mask=[[False, False, True]]).peak_sum.to_list() == [[5]]
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((3, 383), r"\(3, 383\), expected \(event, row, col\).*flat cells a grid of as many"),
+        ((384,), r"\(24, 16\), expected \(event, row, col\).*single event pass grids\[None\]"),
+        ((3, 2, 384), r"\(3, 2, 384\), the grid has 24 x 16 cells: flat layers.*from_dense with axes"),
+    ],
+)
+def test_flat_cells_of_another_number_are_refused(shape, message):
+    grid = Grid(rows=Axis(n=24), cols=Axis(n=16))
+    with pytest.raises(ValueError, match=message):
+        find_clusters(np.zeros(shape), None, grid)
+    with pytest.raises(ValueError, match=r"expected \(event, row, col\).*flat cells a grid"):
+        find_clusters(np.zeros((3, 384)))

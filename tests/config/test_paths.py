@@ -66,7 +66,12 @@ def test_a_tree_belongs_to_its_pattern(folder):
     [
         pytest.param("gone.root", FileNotFoundError, "there is no file 'gone.root' .seen from ", id="missing"),
         pytest.param("*.gone", FileNotFoundError, "no file matches '\\*.gone' .seen from ", id="empty_glob"),
-        pytest.param("deep", FileNotFoundError, "there is no file 'deep'", id="a_folder"),
+        pytest.param(
+            "deep",
+            FileNotFoundError,
+            "'deep' is a folder, .*: write 'deep/",
+            id="a_folder",
+        ),
         pytest.param("$NOT_SET/a.root", ValueError, "environment variable that is not set", id="not_set"),
     ],
 )

@@ -4,6 +4,7 @@ import pytest
 from small_config import problems, small
 
 from hep_peaksum.config.load import parse_config
+from hep_peaksum.config.sections import RunOptions
 
 WRONG = {
     # unknown keys, at every level
@@ -88,11 +89,11 @@ WRONG = {
     "unknown_executor": ("run.executor=dsk", "run.executor: 'dsk' "),
     "unknown_schema": (
         "events.schema=nano",
-        "events: schema 'nano' is none of base, nanoaod, delphes, edm4hep",
+        "events.schema: 'nano' is none of base, nanoaod, delphes, edm4hep",
     ),
-    "half_an_identity": (
-        "events.identify={run: r}",
-        "events: identify needs all of run, luminosityBlock and event;",
+    "an_identifier_that_is_a_list": (
+        "events.identify={run: [r]}",
+        "events.identify.run: ['r'] is neither the name of a branch nor a whole number",
     ),
     "one_name_for_both_axes": (
         "grids.calo.rows={n: 24, name: x}|grids.calo.cols={n: 16, name: x}",
@@ -114,11 +115,11 @@ WRONG = {
     # what is not there
     "unknown_preset": (
         "clusters.Jet.preset=cms-jet",
-        "clusters.Jet.preset: no preset is called 'cms-jet': there are alice-emcal-nxn, alice-tpc",
+        "clusters.Jet.preset: no preset is called 'cms-jet' (did you mean 'cms-l1-jet'?): there are alice",
     ),
     "unknown_geometry": (
         "grids.calo.geometry=cms",
-        "grids.calo: no geometry is called 'cms': there are cms-l1-towers",
+        "grids.calo.geometry: no geometry is called 'cms' (did you mean 'cms-l1-towers'?): there are",
     ),
     "unknown_grid": (
         "clusters.Jet.grid=cal",
@@ -126,19 +127,19 @@ WRONG = {
     ),
     "unknown_friend": (
         "events.keep=['ev:Event/nPV']",
-        "branch 'ev:Event/nPV': no friend 'ev': name its tree in the section friends",
+        "events.keep: 'ev:Event/nPV': no friend 'ev': name its tree in the section friends",
     ),
     "unknown_field": (
         "clusters.Jet.fields=[peak_summ]",
-        "clusters.Jet: no field is called 'peak_summ' (did you mean 'peak_sum'?)",
+        "clusters.Jet.fields: no field is called 'peak_summ' (did you mean 'peak_sum'?)",
     ),
     "positions_that_are_not_there": (
         "clusters.Jet.fields=[pt]",
-        "clusters.Jet: field 'pt' needs positions on an axis",
+        "clusters.Jet.fields: field 'pt' needs positions on an axis",
     ),
     "layers_that_are_not_there": (
         "clusters.Jet.fields=[layer_sums]",
-        "clusters.Jet: field 'layer_sums' needs layers",
+        "clusters.Jet.fields: field 'layer_sums' needs layers",
     ),
     "a_window_that_meets_itself": (
         "grids.calo.cols={n: 16, periodic: true}|clusters.Jet.search_window=[3, 17]",
@@ -194,17 +195,25 @@ def test_a_problem_is_one_line_that_begins_with_the_key(setting, problem):
 def test_a_section_that_is_missing_is_named(section):
     content = small()
     del content[section]
-    assert problems(content) == [f"{section}: missing, the config needs it"]
+    remedy = f"`hep-peaksum keys {section}` explains it"
+    assert problems(content) == [f"{section}: missing, the config needs it: {remedy}"]
 
 
-@pytest.mark.parametrize("path", ["datasets.data.files", "grids.calo.dense.branch", "output.directory"])
-def test_a_key_that_is_missing_is_named(path):
+@pytest.mark.parametrize(
+    ("path", "remedy"),
+    [
+        ("datasets.data.files", "add it, as in `files: {data/*.root: Events}`"),
+        ("grids.calo.dense.branch", "`hep-peaksum keys grids.NAME.dense.branch` explains it"),
+        ("output.directory", "add it, as in `directory: results/zerobias`"),
+    ],
+)
+def test_a_key_that_is_missing_is_named(path, remedy):
     content = place = small()
     *above, last = path.split(".")
     for key in above:
         place = place[key]
     del place[last]
-    assert problems(content) == [f"{path}: missing, the config needs it"]
+    assert problems(content) == [f"{path}: missing, the config needs it: {remedy}"]
 
 
 def test_a_collection_without_a_grid_is_refused():
@@ -263,7 +272,7 @@ def test_all_problems_between_sections_are_reported_at_once():
         "events.keep=['ev:x']",
     )
     assert [problem.partition(": ")[0] for problem in problems(content)] == [
-        *("clusters.Jet.grid", "clusters.Jet.grid", "clusters.Tau", "histograms.h", "branch 'ev:x'"),
+        *("clusters.Jet.grid", "clusters.Jet.grid", "clusters.Tau.fields", "histograms.h", "events.keep"),
     ]
 
 
@@ -293,7 +302,7 @@ def test_fields_must_exist_on_every_grid_of_the_collection():
     content = small("clusters.Jet={grid: [towers, calo], fields: [peak_sum, pt]}")
     content["grids"]["towers"] = {"geometry": "cms-l1-towers", "hits": {"row": "a", "col": "b", "value": "c"}}
     (problem,) = problems(content)
-    assert problem.startswith("clusters.Jet: field 'pt' needs positions")
+    assert problem.startswith("clusters.Jet.fields: field 'pt' needs positions")
 
 
 def test_by_default_a_collection_of_several_grids_has_the_fields_of_all():
@@ -309,7 +318,9 @@ def test_layer_sums_need_a_single_grid():
     for name in ("deep", "deeper"):
         content["grids"][name] = {"dense": {"branch": "e", "shape": [3, 4, 5], "axes": ["layer", "row", "col"]}}
     (problem,) = problems(content)
-    assert problem == "clusters.Jet: field 'layer_sums' exists for one grid only, not for several: drop it"
+    assert (
+        problem == "clusters.Jet.fields: field 'layer_sums' exists for one grid only, not for several: drop it"
+    )
 
 
 @pytest.mark.parametrize(
@@ -319,13 +330,19 @@ def test_layer_sums_need_a_single_grid():
         ("run.workers=1.5", "run.workers: 1.5 is not a whole number"),
         ("run.workers=true", "run.workers: True is not a whole number"),
         ("run.workers=0", "run.workers: 0 is below 1, the smallest value allowed"),
-        ("run.workers=", "run.workers: has no value, expected a whole number"),
+        (
+            "run.workers=",
+            "run.workers: has no value, expected a whole number: give it one, or leave the key out",
+        ),
         ("clusters.Jet.w0=big", "clusters.Jet.w0: 'big' is not a number"),
         ("clusters.Jet.w0=0", "clusters.Jet.w0: 0 is not above 0"),
-        ("clusters.Jet.subtract=3", "clusters.Jet.subtract: 3 is not text"),
-        ("clusters.Jet.grid=3", "clusters.Jet.grid: 3 is not a list"),
-        ("clusters.Jet=calo", "clusters.Jet: 'calo' is not a map of keys"),
-        ("clusters=[Jet]", "clusters: ['Jet'] is not a map of names"),
+        ("clusters.Jet.subtract=3", "clusters.Jet.subtract: 3 is not text: put it in quotes, '3'"),
+        ("clusters.Jet.grid=3", "clusters.Jet.grid: 3 is not a list: write it as in `grid: towers`"),
+        ("run=4", "run: 4 is not a map of keys; its keys are " + ", ".join(RunOptions.model_fields)),
+        (
+            "clusters=[Jet]",
+            "clusters: ['Jet'] is not a map of names: write name: {...} for each, without hyphens",
+        ),
         ("clusters={}", "clusters: empty, it needs 1 or more entries"),
         ("output.plots=1", "output.plots: 1 is not true or false"),
         ("output.directory=''", "output.directory: '' is empty, expected text"),
@@ -338,7 +355,11 @@ def test_layer_sums_need_a_single_grid():
         ("run.cluster=mine", "run.cluster: 'mine' is not a function written as module:function"),
         (
             "clusters={Cal_Jet: {grid: calo}}",
-            "clusters.Cal_Jet: 'Cal_Jet' is not a name of letters and digits that begins with a letter",
+            (
+                "clusters.Cal_Jet: 'Cal_Jet' is not a name of letters and digits that begins with a letter "
+                "(columns are Jet_pt, and readers take what is before the first _ for the collection): "
+                "write CalJet"
+            ),
         ),
         (
             "friends={a b: tree}",
@@ -349,7 +370,7 @@ def test_layer_sums_need_a_single_grid():
             "histograms.h.axes.0.field: 'Jet.pt*2' is not a field such as Jet.pt, or nJet",
         ),
         ("grids.calo.saturated=[high]", "grids.calo.saturated.0: 'high' is not a number"),
-        ("clusters.Jet.fields=[sum]", "clusters.Jet: no field is called 'sum'"),
+        ("clusters.Jet.fields=[sum]", "clusters.Jet.fields: no field is called 'sum'"),
         (
             "clusters.Jet.stronger=rows",
             "clusters.Jet.stronger: unknown key (did you mean 'keep_stronger_side'?)",
@@ -366,3 +387,27 @@ def test_a_long_value_is_cut_short():
     assert problem.startswith("run.workers: [0, 1, 2, ")
     assert problem.endswith(" ... is not a whole number")
     assert len(problem) < 110
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        (
+            ["clusters.Jet.seed_threshold=4 GeV"],
+            "clusters.Jet: seed_threshold '4 GeV' is an energy, and the grid has no unit: give unit, such as",
+        ),
+        (
+            ["grids.calo.noise=30 MeV"],
+            "grids.calo: noise '30 MeV' is an energy, and the grid has no unit: give unit",
+        ),
+        (
+            ["grids.other={dense: {branch: f, shape: [24, 16]}, unit: 1}", "clusters.Jet.grid=[calo, other]"],
+            "clusters.Jet: energies of calo in counts and other in GeV cannot be compared: give both",
+        ),
+    ],
+)
+def test_an_energy_needs_the_unit_of_the_grid(overrides, problem):
+    content = small(*overrides)
+    del content["grids"]["calo"]["unit"]
+    (found,) = problems(content)
+    assert found.startswith(problem)

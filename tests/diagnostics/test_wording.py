@@ -3,7 +3,7 @@
 import pytest
 
 from hep_peaksum import Axis, Grid, PeakSumSettings
-from hep_peaksum.diagnostics.wording import RING_DRAWN, drawn_windows, settings_in_words, sum_unit
+from hep_peaksum.diagnostics.wording import RING_DRAWN, drawn_windows, settings_in_words
 
 STRIPS = "of the four strips of 3 x {} cells along the window"
 ZERO = "scaled to the 9 cells of the window; cells beyond an edge count as 0"
@@ -42,5 +42,5 @@ def test_of_a_phi_ring_the_part_near_the_window_is_drawn():
 
 
 def test_a_bare_grid_counts_and_one_with_a_unit_has_gev():
-    assert sum_unit(Grid(rows=Axis(n=2), cols=Axis(n=2))) == "counts"
-    assert sum_unit(Grid(rows=Axis(n=2), cols=Axis(n=2), unit=0.5)) == "GeV"
+    assert Grid(rows=Axis(n=2), cols=Axis(n=2)).energy_unit == "counts"
+    assert Grid(rows=Axis(n=2), cols=Axis(n=2), unit=0.5).energy_unit == "GeV"

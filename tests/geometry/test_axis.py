@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
@@ -74,6 +73,17 @@ def test_an_azimuth_is_given_between_minus_pi_and_pi():
     assert Axis(name="psi", bins=4, start=0, stop="2pi", periodic=True).centres[-1] > math.pi
 
 
+def test_an_azimuth_in_degrees_is_given_in_radian():
+    quarters = Axis(name="phi", bins=4, start=0, stop=360, periodic=True, unit="deg")
+
+    assert quarters.centres == pytest.approx(np.radians([45, 135, -135, -45]), abs=1e-15)
+    assert quarters.edge_positions.tolist() == [0, 90, 180, 270, 360]
+    assert quarters.find(np.array([0.0, 89.9, 359.0, -1.0, 361.0])).tolist() == [0, 0, 3, 3, 0]
+    assert quarters.coarsened(2).centres == pytest.approx(np.radians([90, -90]))
+    # on another axis the unit is a word
+    assert Axis(name="theta", bins=2, start=0, stop=90, unit="deg").centres.tolist() == [22.5, 67.5]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -86,15 +96,15 @@ def test_an_azimuth_is_given_between_minus_pi_and_pi():
         pytest.param({"bins": 2}, "give all three", id="bins_alone"),
         pytest.param({"bins": 2, "start": 0}, "give all three", id="no_stop"),
         pytest.param({"n": 2, "stop": 1}, "give all three", id="stop_alone"),
-        pytest.param({"n": 0}, "greater than or equal to 1", id="no_cells"),
-        pytest.param({"n": True}, "valid integer", id="true_is_no_1"),
-        pytest.param({"n": 2.0}, "valid integer", id="float_n"),
-        pytest.param({"bins": True, "start": 0, "stop": 1}, "valid integer", id="true_bins"),
+        pytest.param({"n": 0}, "is below 1, the smallest value allowed", id="no_cells"),
+        pytest.param({"n": True}, "is not a whole number", id="true_is_no_1"),
+        pytest.param({"n": 2.0}, "is not a whole number", id="float_n"),
+        pytest.param({"bins": True, "start": 0, "stop": 1}, "is not a whole number", id="true_bins"),
         pytest.param({"bins": 2, "start": True, "stop": 4}, "start", id="true_is_no_start"),
         pytest.param({"edges": (True, 4)}, "edges", id="true_is_no_edge"),
-        pytest.param({"n": 2, "periodic": 1}, "valid boolean", id="one_is_not_true"),
-        pytest.param({"bins": 2, "start": 1, "stop": 1}, "start < stop", id="empty_range"),
-        pytest.param({"bins": 2, "start": 1, "stop": 0}, "each larger than the one before", id="backwards"),
+        pytest.param({"n": 2, "periodic": 1}, "is not true or false", id="one_is_not_true"),
+        pytest.param({"bins": 2, "start": 1, "stop": 1}, "is not below stop", id="empty_range"),
+        pytest.param({"bins": 2, "start": 1, "stop": 0}, "start 1 is not below stop 0", id="backwards"),
         pytest.param({"bins": 2, "start": 0, "stop": math.inf}, "finite", id="infinite_stop"),
         pytest.param({"bins": 2, "start": math.nan, "stop": 1}, "finite", id="nan_start"),
         pytest.param({"edges": (0, 2, 1)}, "each larger than the one before", id="unsorted_edges"),
@@ -113,16 +123,46 @@ def test_an_azimuth_is_given_between_minus_pi_and_pi():
         pytest.param({"bins": 2, "start": "0", "stop": 1}, "'0' is not a coordinate", id="number_as_text"),
         pytest.param({"bins": 2, "start": 0, "stop": "pi/0"}, "'pi/0' is not a coordinate", id="pi_over_0"),
         pytest.param({"n": 2, "name": "2nd"}, "name", id="name"),
-        pytest.param({"n": 2, "wrap": True}, "[Ee]xtra", id="unknown_word"),
+        pytest.param({"n": 2, "wrap": True}, "Axis has no 'wrap'; there are name, n, bins", id="unknown_word"),
         pytest.param(
             {"name": "phi", "bins": 2, "start": 0, "stop": 6, "periodic": True},
             "spans 2pi, this one 6",
             id="short_phi",
         ),
+        pytest.param(
+            {"name": "phi", "bins": 72, "start": 0, "stop": 360, "periodic": True},
+            "spans at most 2pi, this one 360: give unit: deg",
+            id="periodic_phi_in_degrees_without_unit",
+        ),
+        pytest.param(
+            {"name": "phi", "edges": (-10, -5, 0)},
+            "spans at most 2pi, this one 10: give unit: deg",
+            id="long_phi",
+        ),
+        pytest.param(
+            {"name": "phi", "bins": 2, "start": 0, "stop": 7, "unit": "rad"},
+            r"spans at most 2pi, this one 7: change",
+            id="long_phi_in_radian",
+        ),
+        pytest.param(
+            {"name": "phi", "bins": 2, "start": 0, "stop": 400, "unit": "deg"},
+            "spans at most 360 deg, this one 400: change",
+            id="long_phi_in_degrees",
+        ),
+        pytest.param(
+            {"name": "phi", "bins": 2, "start": 0, "stop": "2pi", "unit": "deg", "periodic": True},
+            "spans 360 deg, this one 6.28319",
+            id="short_phi_in_degrees",
+        ),
+        pytest.param(
+            {"name": "phi", "bins": 2, "start": 0, "stop": 1, "unit": "mm"},
+            "unit of a phi axis is 'mm', expected rad or deg",
+            id="phi_in_mm",
+        ),
     ],
 )
 def test_a_wrong_axis_is_refused(given, message):
-    with pytest.raises(ValidationError, match=f"(?s){message}"):
+    with pytest.raises(ValueError, match=f"(?s){message}"):
         Axis(**given)
 
 

@@ -112,7 +112,6 @@ LAYERS_FIRST = {"axes": ("layer", "row", "col")}
         pytest.param(np.zeros((1, 6)), {"shape": (3, 2)}, r"shape \[3, 2\] does not fit", id="turned_shape"),
         pytest.param(np.zeros((1, 6)), {"shape": (6,)}, r"shape \[6\] does not fit", id="shape_too_short"),
         pytest.param(ak.Array([[[[1]]]]), {}, r"3 axes below the event, expected 1 .* or 2", id="too_deep"),
-        pytest.param(ak.Array([[1, 2, 3, 4, 5, None]]), {}, "None|missing", id="missing_cell"),
     ],
 )
 def test_an_array_that_does_not_fit_is_refused(array, how, message):

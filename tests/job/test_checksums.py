@@ -11,6 +11,7 @@ from plain_count import count, written
 from hep_peaksum.cli.main import cli
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.job.run import run
+from hep_peaksum.results.atomic_write import seal
 
 pytestmark = pytest.mark.slow  # together they take many seconds
 
@@ -101,6 +102,8 @@ BROKEN_RECORDS = {
     "a_list": b"[]",
     "null": b"null",
     "no_keys": b"{}",
+    "of_another_shape": seal(b'{"fingerprint": 3, "part_bytes": "many"}'),
+    "of_no_shape": seal(b'{"chunk": "toy/part-000001-000000000004-000000000008"}'),
     "wrong_types": b'{"fingerprint": 3, "part_bytes": "many", "histograms": [], "n_events": null}',
 }
 

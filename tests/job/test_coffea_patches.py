@@ -5,7 +5,9 @@ Each test names the patch and shows its fault in coffea as it is installed.
 
 import concurrent.futures
 import importlib
+import io
 import pickle
+import re
 import signal
 import threading
 import warnings
@@ -13,12 +15,16 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 
 import awkward as ak
+import coffea.util
 import pytest
 import uproot
 from coffea import processor
 from coffea.nanoevents import BaseSchema
-from coffea.processor import accumulate
+from coffea.processor import accumulate, executor
 from coffea.processor.executor import FileMeta
+from rich.console import Console
+
+from hep_peaksum.job.coffea_patches import fitting_bar
 
 
 def executor_of_threads(pool):
@@ -162,6 +168,32 @@ def test_chunk_of_events__coffea_adds_arrays_of_equal_shape():
     """Why a processor that returns clusters wraps them."""
     parts = [{"events": ak.Array([1, 2])}, {"events": ak.Array([3, 4])}]
     assert accumulate(parts)["events"].to_list() == [4, 6]
+
+
+# ------------------------------------------------------------------------------------------- the progress bar
+
+
+def bar_of(width, make, monkeypatch):
+    """Return what a progress bar shows on a screen so many columns wide."""
+    screen = io.StringIO()
+    monkeypatch.setattr(coffea.util, "coffea_console", Console(file=screen, width=width, force_terminal=True))
+    with make() as progress:
+        progress.update(progress.add_task("Processing", total=1234567, unit="chunk"), completed=123456)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
+
+
+def test_fitting_bar__coffea_cuts_the_numbers_of_chunks(monkeypatch):
+    assert "123456/1234567" not in bar_of(40, coffea.util.rich_bar, monkeypatch)
+    assert "…" in bar_of(60, coffea.util.rich_bar, monkeypatch)
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 79, 80, 120])
+def test_fitting_bar__ours_does_not(monkeypatch, width):
+    with fitting_bar():
+        shown = bar_of(width, executor.rich_bar, monkeypatch)
+    assert "…" not in shown
+    assert re.search(r"10%.*123456/1234567.* 0:00:00", shown)
+    assert executor.rich_bar is coffea.util.rich_bar
 
 
 # ------------------------------------------------------------------------------------------- Dask and Parsl

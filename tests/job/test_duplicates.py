@@ -117,3 +117,21 @@ def test_two_trees_of_one_file_are_both_read(write_root, random_cells, job):
     run_job(content)
     one, other = count(path), count(path, tree="MoreEvents")
     assert written(folder(content)) == tuple(a + b for a, b in zip(one, other, strict=True))
+
+
+def test_a_file_whose_name_ends_like_a_tree_of_another_is_a_file_of_its_own(write_root, random_cells, job):
+    numbers = {"run": np.full(6, 7, np.uint32), "event": np.arange(6, dtype=np.uint64)}
+    seeds = {("t.root", "T1"): 1, ("t.root", "T2"): 2, ("t.root:T2", "T2"): 3}
+    trees = {
+        key: {**numbers, "luminosityBlock": np.full(6, seed, np.uint32), "cells": random_cells(6, seed)}
+        for key, seed in seeds.items()
+    }
+    two = write_root("t.root", {"T1": trees["t.root", "T1"], "T2": trees["t.root", "T2"]})
+    odd = f"{two}:T2"
+    Path(write_root("odd.root", {"T2": trees["t.root:T2", "T2"]})).rename(odd)
+    content = job(two, run={"chunksize": 4})
+    content["datasets"]["toy"]["files"] = [{two: "T1"}, {odd: "T2"}, {two: "T2"}]
+    assert run_job(content).summary["n_chunks"] == {"total": 6, "reused": 0}
+    counts = [count(two, tree="T1"), count(odd, tree="T2"), count(two, tree="T2")]
+    assert written(folder(content)) == tuple(map(sum, zip(*counts, strict=True)))
+    assert run_job(content).summary["n_chunks"] == {"total": 6, "reused": 6}

@@ -24,6 +24,7 @@ from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job import executors
 from hep_peaksum.job.executors import ExecutorError, Workers
 from hep_peaksum.job.retries import ChunkError
+from hep_peaksum.job.worker_startup import COLLECT_AFTER
 
 SHAPE = (6, 8)
 
@@ -283,12 +284,18 @@ def test_workers_import_everything_before_their_first_chunk(job, executor):
     options = parse_config(job("a.root", run={"executor": executor, "workers": 1})).run
     with Workers(options) as workers:
         pool = workers.executor.pool if executor == "futures" else workers.executor.client
-        has_modules, n_frozen, is_collected = pool.submit(
-            lambda: ("hep_peaksum.job.coffea_runner" in sys.modules, gc.get_freeze_count(), gc.isenabled())
+        has_modules, n_frozen, is_collected, threshold = pool.submit(
+            lambda: (
+                "hep_peaksum.job.coffea_runner" in sys.modules,
+                gc.get_freeze_count(),
+                gc.isenabled(),
+                gc.get_threshold()[0],
+            )
         ).result()
     assert has_modules
     assert n_frozen > 100_000
     assert is_collected
+    assert threshold == COLLECT_AFTER
 
 
 @pytest.mark.slow

@@ -16,7 +16,8 @@ from finished_jobs import command, content_of, environment, has_no_temporary_fil
 from hep_peaksum.job import coffea_runner
 from hep_peaksum.job.retries import ChunkError
 from hep_peaksum.results.atomic_write import WriteError, _Output
-from hep_peaksum.results.checkpoints import Chunk, finished_record
+from hep_peaksum.results.checkpoints import Chunk
+from hep_peaksum.results.chunk_files import read_record
 
 N_CHUNKS = 8
 
@@ -192,10 +193,10 @@ def test_a_duplicated_task_changes_nothing(write_events, job, monkeypatch):
 def test_entries_that_vanish_are_an_error(write_events, job, monkeypatch):
     content = job(write_events("a.root", 20), run={"chunksize": 5})
 
-    def forgetting(directory, chunk, fingerprint):
-        return None if chunk == Chunk("toy", 1, 5, 10) else finished_record(directory, chunk, fingerprint)
+    def forgetting(directory, chunk):
+        return None if chunk == Chunk("toy", 1, 5, 10) else read_record(directory, chunk)
 
-    monkeypatch.setattr("hep_peaksum.job.run.finished_record", forgetting)
+    monkeypatch.setattr("hep_peaksum.job.run.read_record", forgetting)
     with pytest.raises(RuntimeError, match=r"a\.root, 5 of the planned entries are neither processed nor lost"):
         run_job(content)
 
@@ -209,10 +210,10 @@ def test_a_loss_does_not_make_up_for_entries_that_vanish_elsewhere(write_events,
     assert [loss["n_entries"] for loss in run_job(content).losses] == [5]
     Path(bad).write_bytes(whole)
 
-    def forgetting(directory, chunk, fingerprint):
-        return None if chunk == Chunk("toy", 1, 5, 10) else finished_record(directory, chunk, fingerprint)
+    def forgetting(directory, chunk):
+        return None if chunk == Chunk("toy", 1, 5, 10) else read_record(directory, chunk)
 
-    monkeypatch.setattr("hep_peaksum.job.run.finished_record", forgetting)
+    monkeypatch.setattr("hep_peaksum.job.run.read_record", forgetting)
     with pytest.raises(RuntimeError, match=r"a\.root, 5 of the planned entries are neither processed nor lost"):
         run_job(content, restart=True)
 

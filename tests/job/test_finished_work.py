@@ -10,6 +10,7 @@ from plain_count import count, written
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.run import run
+from hep_peaksum.results.atomic_write import seal
 
 pytestmark = pytest.mark.slow  # together they take many seconds
 
@@ -21,10 +22,12 @@ BROKEN_MANIFESTS = {
     "binary": bytes(range(256)),
     "a_list": b"[1, 2]",
     "a_number": b"3",
-    "datasets_is_a_list": b'{"fingerprint": "x", "datasets": []}',
-    "a_dataset_is_text": b'{"fingerprint": "x", "datasets": {"toy": "text"}}',
-    "files_is_a_number": b'{"fingerprint": "x", "datasets": {"toy": {"number": 1, "files": 3}}}',
-    "a_file_is_null": b'{"fingerprint": "x", "datasets": {"toy": {"number": 1, "files": {"a.root": null}}}}',
+    "datasets_is_a_list": seal(b'{"fingerprint": "x", "datasets": []}'),
+    "a_dataset_is_text": seal(b'{"fingerprint": "x", "datasets": {"toy": "text"}}'),
+    "files_is_a_number": seal(b'{"fingerprint": "x", "datasets": {"toy": {"number": 1, "files": 3}}}'),
+    "a_file_is_null": seal(
+        b'{"fingerprint": "x", "datasets": {"toy": {"number": 1, "files": {"a.root": null}}}}'
+    ),
 }
 
 
@@ -82,6 +85,31 @@ def test_a_broken_manifest_is_one_line_that_advises_restart(finished, broken):
         run_job(finished)
     assert len(refused.value.problems) == 1
     assert snapshot(folder(finished)) == before
+
+
+def test_a_manifest_that_was_edited_is_not_believed(finished, two_files):
+    manifest = folder(finished) / "manifest.json"
+    text = manifest.read_text()
+    assert '"n_entries":12' in text
+    manifest.write_text(text.replace('"n_entries":12', '"n_entries":4'))
+    with pytest.raises(ConfigError, match=r"manifest\.json is damaged.*--restart"):
+        run_job(finished)
+    run_job(finished, restart=True)
+    assert written(folder(finished)) == count(*two_files)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("name", ["manifest.json", "summary.json", "histograms.root", "toy/clusters.root"])
+def test_a_folder_where_a_file_belongs_is_one_line(two_files, job, name, restart):
+    content = job(*two_files)
+    content["output"]["clusters"] = ["parquet", "ttree"]
+    (folder(content) / name).mkdir(parents=True)
+    with pytest.raises(ConfigError, match=rf"output\.directory: .*{name}: rename it, or choose") as refused:
+        run_job(content, restart=restart)
+    assert len(refused.value.problems) == 1
+    (folder(content) / name).rename(folder(content) / "renamed")
+    run_job(content, restart=restart)
+    assert written(folder(content)) == count(*two_files)
 
 
 def test_restart_removes_plots_and_forms_that_no_longer_belong(two_files, job, tmp_path):
@@ -260,7 +288,7 @@ def test_numbers_of_files_are_only_ever_appended(finished, two_files, write_even
     finished["datasets"]["toy"]["files"] = {third: "Events", **finished["datasets"]["toy"]["files"]}
     run_job(finished)
     files = json.loads((folder(finished) / "manifest.json").read_text())["datasets"]["toy"]["files"]
-    assert {Path(path).name: entry["number"] for path, entry in files.items()} == {
+    assert {Path(path).name: trees["Events"]["number"] for path, trees in files.items()} == {
         "a.root": 1,
         "b.root": 2,
         "c.root": 3,

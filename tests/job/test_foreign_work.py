@@ -94,6 +94,36 @@ def test_a_record_of_a_file_before_it_changed_does_not_count(write_events, job, 
     assert clusters_of(directory).to_list() == expected
 
 
+def test_a_chunk_of_the_same_content_under_another_name_counts_as_this_file(write_events, job, tmp_path):
+    content, other = job(write_events("a.root", 6, 1)), job(write_events("b.root", 6, 1))
+    shutil.copy(tmp_path / "a.root", tmp_path / "b.root")
+    other["output"] = {"directory": str(tmp_path / "other")}
+    directory, elsewhere = run_job(content).directory, run_job(other).directory
+    expected = clusters_of(directory).to_list()
+    [record] = (directory / "toy/_chunks").glob("part-*")
+    record.unlink()
+    copy_chunk(elsewhere / "toy", directory / "toy")
+    summary = run_job(content).summary
+    assert summary["n_chunks"] == {"total": 1, "reused": 1}
+    assert summary["datasets"]["toy"]["files"] == {
+        str(tmp_path / "a.root"): {"expected": 6, "processed": 6, "lost": []}
+    }
+    assert clusters_of(directory).to_list() == expected
+
+
+def test_a_chunk_with_another_number_of_its_dataset_does_not_count(write_events, job, tmp_path):
+    file = write_events("a.root", 6, 1)
+    content = job(file, events={})
+    second = {**content, "datasets": {"first": {"files": {write_events("b.root", 6, 2): "Events"}}}}
+    second["datasets"]["toy"] = content["datasets"]["toy"]
+    second["output"] = {"directory": str(tmp_path / "second")}
+    directory, elsewhere = run_job(content).directory, run_job(second).directory
+    expected = clusters_of(directory).to_list()
+    copy_chunk(elsewhere / "toy", directory / "toy")
+    assert run_job(content).summary["n_chunks"] == {"total": 1, "reused": 0}
+    assert clusters_of(directory).to_list() == expected
+
+
 def test_a_dataset_that_is_discarded_leaves_no_merged_file(write_events, job):
     content = job(write_events("a.root", 6))
     content["output"]["clusters"] = ["parquet", "ttree"]

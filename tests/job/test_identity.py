@@ -13,7 +13,7 @@ from hep_peaksum.job.retries import ChunkError
 
 def test_numbers_of_files_are_stable_when_files_are_added(write_events, job, tmp_path):
     for name in "bd":
-        write_events(f"in/{name}.root", 3)
+        write_events(f"in/{name}.root", 3, event=np.arange(3) / 2)  # which cannot identify events
     content = job(events={}, run={"chunksize": 2})
     content["datasets"]["toy"]["files"] = {str(tmp_path / "in/*.root"): "Events"}
     first = run_job(content)
@@ -22,12 +22,12 @@ def test_numbers_of_files_are_stable_when_files_are_added(write_events, job, tmp
     assert before.luminosityBlock.to_list() == [1] * 3 + [2] * 3
     assert before.event.to_list() == [0, 1, 2] * 2
     for name in "ac":
-        write_events(f"in/{name}.root", 3)
+        write_events(f"in/{name}.root", 3, event=np.arange(3) / 2)
     second = run_job(content)
     assert second.summary["n_chunks"] == {"total": 8, "reused": 4}
     assert "luminosityBlock = file number" in second.summary["identity"]
     manifest = json.loads((second.directory / "manifest.json").read_text())["datasets"]["toy"]["files"]
-    assert {Path(path).stem: file["number"] for path, file in manifest.items()} == {
+    assert {Path(path).stem: trees["Events"]["number"] for path, trees in manifest.items()} == {
         "b": 1,
         "d": 2,
         "a": 3,
@@ -39,9 +39,10 @@ def test_numbers_of_files_are_stable_when_files_are_added(write_events, job, tmp
 
 def test_numbers_of_datasets_are_stable_when_a_dataset_is_added(write_events, job):
     content = job(events={})
-    content["datasets"] = {"old": {"files": {write_events("a.root", 3): "Events"}}}
+    files = [write_events(f"{name}.root", 3, event=np.arange(3) / 2) for name in "ab"]
+    content["datasets"] = {"old": {"files": {files[0]: "Events"}}}
     run_job(content)
-    content["datasets"] = {"new": {"files": {write_events("b.root", 3): "Events"}}, **content["datasets"]}
+    content["datasets"] = {"new": {"files": {files[1]: "Events"}}, **content["datasets"]}
     result = run_job(content)
     assert set(clusters_of(result.directory, "old").run.to_list()) == {1}
     assert set(clusters_of(result.directory, "new").run.to_list()) == {2}
@@ -81,3 +82,38 @@ def test_a_kept_branch_that_would_hide_another_column_is_an_error(write_root, ra
     file = write_root("a.root", {"Events": main, "aux": {"run": x + 1, "weight": -x}})
     with pytest.raises((ConfigError, ChunkError), match=name):
         run_job(job(file, events={"keep": keep}, friends={"ev": "aux"}))
+
+
+def test_without_identify_the_branches_of_the_files_are_taken_and_the_summary_says_so(write_events, job):
+    result = run_job(job(write_events("a.root", 3, 5), events={}))
+    clusters = clusters_of(result.directory)
+    assert clusters.run.to_list() == [7] * 3
+    assert clusters.luminosityBlock.to_list() == [5] * 3
+    assert clusters.event.to_list() == [5000, 5001, 5002]
+    assert result.summary["identity"] == "the branches run, luminosityBlock, event of the files"
+
+
+def test_a_number_stands_for_a_missing_identifier(write_root, random_cells, job):
+    branches = {"run": np.full(3, 7), "event": np.arange(3) + 40, "cells": random_cells(3)}
+    file = write_root("a.root", {"Events": branches})
+    result = run_job(job(file, events={}))
+    assert result.summary["identity"].endswith(
+        "; to use the branches run, event, name the others, or a number, in events.identify"
+    )
+    result = run_job(job(file, events={"identify": {"luminosityBlock": 1}}), restart=True)
+    clusters = clusters_of(result.directory)
+    assert (clusters.run.to_list(), clusters.luminosityBlock.to_list()) == ([7] * 3, [1] * 3)
+    assert clusters.event.to_list() == [40, 41, 42]
+
+
+def test_files_of_which_only_some_identify_their_events_are_refused(write_events, job):
+    files = [write_events("a.root", 3), write_events("b.root", 3, 2, event=np.arange(3) / 2)]
+    with pytest.raises(ConfigError, match=r"a\.root has run, luminosityBlock and event, .*b\.root does not"):
+        run_job(job(*files, events={}))
+    content = job(events={})
+    content["datasets"] = {name: {"files": {file: "Events"}} for name, file in zip("ab", files, strict=True)}
+    result = run_job(content, restart=True)
+    words = "the branches run, luminosityBlock, event of a; of the others run = dataset number"
+    assert result.summary["identity"].startswith(words)
+    assert clusters_of(result.directory, "a").run.to_list() == [7] * 3
+    assert clusters_of(result.directory, "b").run.to_list() == [2] * 3

@@ -11,8 +11,8 @@ from hep_peaksum.cli.main import main
 from hep_peaksum.config.load import load_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.run import run
-from hep_peaksum.job.summary import thresholds
 from hep_peaksum.preview.event import read_event, searched_cells
+from hep_peaksum.preview.thresholds import thresholds
 
 LAYERS, ROWS, COLS = 3, 6, 8
 N_EVENTS = 40
@@ -72,6 +72,7 @@ def config_file(tmp_path, write_root, cells, noise, mask):
     np.save(tmp_path / "dead.npy", mask)
     plane = {
         "dense": {"branch": "cells", "shape": [LAYERS, ROWS, COLS], "axes": ["layer", "row", "col"]},
+        "unit": "1 GeV",
         "rows": {"name": "eta", "bins": ROWS, "start": -3, "stop": 3},
         "cols": {"name": "phi", "bins": COLS, "start": "-pi", "stop": "pi", "periodic": True},
     }
@@ -181,7 +182,7 @@ def test_another_map_of_dead_cells_is_another_job(config_file, mask, tmp_path):
             "grids.calo.noise=null",
             "clusters.Noisy: thresholds in sigma, significance and noise need the noise of",
         ),
-        ("grids.calo.noise=gone.npy", "grids.calo: noise: 'gone.npy' cannot be read as a .npy file"),
+        ("grids.calo.noise=gone.npy", "grids.calo.noise: 'gone.npy' cannot be read as a .npy file"),
         ("grids.calo.noise=3 sigma", "grids.calo.noise: '3 sigma' is not a noise"),
         ("grids.depth.noise={a: 1}", "grids.depth.noise: "),
         (
@@ -202,13 +203,13 @@ def test_another_map_of_dead_cells_is_another_job(config_file, mask, tmp_path):
             "clusters.Pile.pileup=[{kind: donut, edge: existing}]",
             "edge of donut is zero or strip, not existing",
         ),
-        ("clusters.Pile.subtract=donut", "clusters.Pile: subtract: no pile-up estimate is named 'donut'"),
+        ("clusters.Pile.subtract=donut", "clusters.Pile.subtract: no pile-up estimate is named 'donut'"),
         (
             "clusters.Pile.fields=[donut]",
             "field 'donut' is a pile-up estimate: ask for it with pileup: [donut]",
         ),
         ("clusters.Shared.tie_rule=greedy-residual", "overlap 'proportional' beside greedy-residual"),
-        ("clusters.Shared.sum_window='g.o'", "clusters.Shared: sum_window: the cell 'g' at (0, -2) is let in"),
+        ("clusters.Shared.sum_window='g.o'", "clusters.Shared.sum_window: the cell 'g' at (0, -2) is let in"),
         ("clusters.Shared.sum_threshold_on=net", "sum_threshold_on 'net' needs a pile-up estimate"),
         (
             "clusters.Depth.fields=[layer_sums]",

@@ -12,11 +12,13 @@ import uproot
 import yaml
 from coffea import processor
 from coffea.nanoevents import BaseSchema
+from event_files import event_index
 
 from hep_peaksum import Axis, Grid, PeakSumProcessor, PeakSumSettings, block_sizes, find_clusters
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.coffea_runner import Runner
-from hep_peaksum.results.checkpoints import Chunk, read_record
+from hep_peaksum.results.checkpoints import Chunk
+from hep_peaksum.results.chunk_files import read_record
 
 JOB = yaml.safe_load("""
 grids:
@@ -127,13 +129,48 @@ def test_files_are_in_the_order_of_the_config_if_it_is_given(write_events, execu
 
 
 def test_events_without_identity_are_numbered_in_the_order_of_the_config(write_events):
-    files = [write_events(f"{name}.root", 3, seed) for name, seed in (("c", 1), ("a", 2))]
+    files = [
+        write_events(f"{name}.root", 3, seed, event=np.arange(3) / 2) for name, seed in (("c", 1), ("a", 2))
+    ]
     job = {**JOB, "events": {}}
     datasets = {"other": {"files": {files[0]: "Events"}}, "toy": {"files": dict.fromkeys(files, "Events")}}
     events = run(files, job, chunksize=2, datasets=datasets)["events"]
     assert events.run.to_list() == [2] * 6
     assert events.luminosityBlock.to_list() == [1] * 3 + [2] * 3
     assert events.event.to_list() == [0, 1, 2] * 2
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_clusters_in_memory_are_four_vectors(write_events, executor):
+    import vector
+
+    files = [write_events(f"{name}.root", 6, seed) for name, seed in (("b", 1), ("a", 2))]
+    job = {
+        **JOB,
+        "clusters": {"Jet": JOB["clusters"]["Jet"], "Flat": {"grid": "calo", "fields": ["row", "phi"]}},
+    }
+    events = run(files, job, chunksize=2, executor=executor)["events"]
+    expected = ak.concatenate([expected_of(files[1:]), expected_of(files[:1])])
+    assert isinstance(events.Jet, vector.backends.awkward.MomentumArray4D)
+    assert ak.flatten(events.Jet.px).to_list() == pytest.approx(
+        ak.flatten(expected.pt * np.cos(expected.phi)).to_list()
+    )
+    pairs = ak.combinations(events.Jet, 2)
+    assert ak.all(pairs["0"].deltaR(pairs["1"]) > 0)
+    assert ak.parameters(events.Flat.layout.content) == {}
+    # as coffea adds the results of chunks
+    processor_ = PeakSumProcessor(**job)
+    index = [event_index(file) for file in files]
+    merged = processor_.postprocess(processor.accumulate([processor_.process(each) for each in index]))
+    assert ak.sum(merged["toy"]["events"].Jet.mass) == pytest.approx(0, abs=1e-3)
+
+
+def test_a_histogram_of_another_field_leaves_four_vectors(write_events):
+    file = write_events("a.root", 6)
+    axes = {"w": {"axes": [{"field": "Jet.width_eta", "bins": 5, "start": 0, "stop": 1}]}}
+    jets = run([file], histograms=axes)["events"].Jet
+    assert "width_eta" not in jets.fields
+    assert ak.parameters(jets.layout.content) == {"__record__": "Momentum4D"}
 
 
 def test_chunks_beyond_the_tenth_are_not_sorted_as_text(write_events):
@@ -190,7 +227,7 @@ def test_several_grids_fill_one_collection_the_largest_energy_first(write_root, 
     em, had = random_cells(20, 1), random_cells(20, 2, shape=(3, 4))
     file = write_root("a.root", {"Events": {"em": em, "had": had}})
     grids = {
-        "em": {"dense": {"branch": "em", "shape": [6, 8]}},
+        "em": {"dense": {"branch": "em", "shape": [6, 8]}, "unit": 1},
         "had": {"dense": {"branch": "had", "shape": [3, 4]}, "unit": 10},
     }
     job = {

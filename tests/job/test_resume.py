@@ -16,8 +16,9 @@ from finished_jobs import clusters_of, files_below, records_of, run_job
 from hep_peaksum.config.formats import TEMPORARY
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.retries import ChunkError
-from hep_peaksum.results.folder import read_status
+from hep_peaksum.results.atomic_write import seal
 from hep_peaksum.results.lock import InUseError, locked
+from hep_peaksum.results.status import read_status
 
 
 def test_a_second_run_repeats_nothing(two_files, job):
@@ -177,7 +178,8 @@ def test_a_record_that_cannot_be_trusted_does_not_count(write_events, job, damag
     if damage == "part_cut":
         part.write_bytes(part.read_bytes()[:-100])
     else:
-        other = text.replace(json.loads(text)["record"]["fingerprint"], "0" * 16)
+        body = text.replace(json.loads(text)["fingerprint"], "0" * 16).partition(",")[2]
+        other = seal(f"{{{body}".encode()).decode()
         record.write_text({"empty": "", "cut": text[: len(text) // 2], "of_another_job": other}[damage])
     again = run_job(content)
     assert again.summary["n_chunks"] == {"total": 3, "reused": 2}

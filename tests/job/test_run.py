@@ -14,7 +14,7 @@ from finished_jobs import clusters_of, files_below, run_job
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters
 from hep_peaksum.config.load import parse_config
-from hep_peaksum.job.planning import plan_job
+from hep_peaksum.job.run import dry_run
 
 PLANE = Grid(
     rows=Axis(name="eta", bins=6, start=-3, stop=3),
@@ -104,8 +104,9 @@ def test_the_manifest_numbers_datasets_and_files(two_files, job):
     manifest = json.loads((result.directory / "manifest.json").read_text())
     toy = manifest["datasets"]["toy"]
     assert toy["number"] == 1
-    assert {path: file["number"] for path, file in toy["files"].items()} == {two_files[0]: 1, two_files[1]: 2}
-    assert [file["size"] for file in toy["files"].values()] == [Path(path).stat().st_size for path in two_files]
+    files = {path: trees["Events"] for path, trees in toy["files"].items()}
+    assert {path: file["number"] for path, file in files.items()} == {two_files[0]: 1, two_files[1]: 2}
+    assert [file["size"] for file in files.values()] == [Path(path).stat().st_size for path in two_files]
     assert manifest["job"] == parse_config(job(*two_files)).job()
 
 
@@ -246,7 +247,7 @@ def test_two_files_with_the_same_uuid_are_not_confused(two_files, job, executor)
 
 
 def test_a_plan_lists_the_chunks(two_files, job):
-    plan = plan_job(parse_config(job(*two_files, run={"chunksize": 5})), max_events=15)
+    plan = dry_run(parse_config(job(*two_files, run={"chunksize": 5})), max_events=15)
     ranges = [(item.filename, item.entrystart, item.entrystop) for item in plan.items.values()]
     assert sum(stop - start for _, start, stop in ranges) == 15
     assert [name for name, *_ in ranges] == [two_files[0]] * 3 + [two_files[1]]

@@ -27,7 +27,7 @@ from hep_peaksum import PeakSumSettings
         ({"seed_threshold": "4 GeV"}, "seed_threshold '4 GeV' is an energy: give unit"),
         ({"returns": "leading"}, "returns 'leading' needs max_clusters"),
         ({"max_clusters": 3, "gradient": "soft"}, "max_clusters with gradient 'soft'"),
-        ({"temperature": 0}, r"temperature is 0\.0: give a number above 0"),
+        ({"temperature": 0}, "temperature is 0: give a number above 0"),
         ({"returns": "maps"}, "returns is 'maps', expected 'map' or 'mask' or 'both' or 'leading'"),
         ({"gradient": "none"}, "gradient is 'none', expected"),
         ({"layers": "all"}, "layers is 'all', expected"),
@@ -36,13 +36,35 @@ from hep_peaksum import PeakSumSettings
         ({"mask": [1, 0]}, r"mask is int64 of shape \(2,\), expected bool"),
         ({"settings": PeakSumSettings(), "tie_rule": "all"}, "settings and tie_rule are both given"),
         ({"dtype": "int32"}, "dtype is int32: the layer computes in floating point"),
-        ({"search_windw": (3, 3)}, "search_windw"),
+        ({"search_windw": (3, 3)}, r"PeakSum2D has no 'search_windw' \(did you mean 'search_window'\?\)"),
+        ({"settings": {"search_windw": (3, 3)}}, r"has no 'search_windw' \(did you mean 'search_window'\?\)"),
+        ({"settings": "keras-3x"}, r"no preset is called 'keras-3x' \(did you mean 'keras-3x3'\?\)"),
+        ({"search_window": (4, 4)}, r"^search_window: \[4, 4\] is not a window: give two odd numbers from 1"),
+        ({"tie_rule": "frist"}, r"^tie_rule: 'frist' is not one of .* \(did you mean 'first'\?\)$"),
+        ({"temperature": "hot"}, "temperature is 'hot': give a number above 0"),
+        ({"unit": "GeV"}, "'GeV' is not an energy: write a number and one of eV, keV"),
     ],
     ids=str,
 )
 def test_an_error_names_the_key_that_is_wrong_or_not_possible(options, message):
     with pytest.raises(ValueError, match=message):
         PeakSum2D(**options)
+
+
+def test_settings_that_are_something_else_are_refused():
+    with pytest.raises(TypeError, match="settings is a tuple, expected PeakSumSettings, a map of their keys"):
+        PeakSum2D((3, 3))
+
+
+def test_settings_may_be_a_name_and_the_unit_an_energy():
+    layer = PeakSum2D({"seed_threshold": "4 GeV"}, unit="500 MeV")
+    assert layer.unit == 0.5
+    image = np.zeros((1, 3, 3, 1), "f4")
+    image[0, 1, 1, 0] = 8  # 4 GeV: not above the threshold
+    assert float(keras.ops.max(layer(image))) == 0
+    image[0, 1, 1, 0] = 9
+    assert float(keras.ops.max(layer(image))) == 9
+    assert PeakSum2D("keras-3x3").settings.search_window == (3, 3)
 
 
 def test_images_must_fit_the_mask_and_the_windows():

@@ -6,7 +6,7 @@ import pytest
 
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.job.planning import check_inputs
+from hep_peaksum.preview.check import check_inputs
 from hep_peaksum.preview.closure import Mismatch, closure
 from hep_peaksum.results.manifest import fingerprint
 

@@ -11,7 +11,7 @@ from event_files import CELLS, COLS, DEEP, JAGGED, LAYERS, PLANE, ROWS, N, event
 from hep_peaksum.config.inputs import GridInput
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.reading.blocks import ranges
-from hep_peaksum.reading.columns import grid_columns
+from hep_peaksum.reading.columns import GridColumns, grid_columns
 
 NESTED = ak.Array(CELLS.astype("f4").tolist())
 DENSE = [
@@ -220,3 +220,12 @@ def test_a_chunk_is_read_basket_by_basket_and_each_basket_once(tmp_path, monkeyp
     assert [start for start, _ in parts_read] == [0, *(stop for _, stop in parts_read[:-1])]
     assert all(stop - start < step + 2 * basket for start, stop in parts_read)
     assert len(read) == len({start // basket for start in range(5, 45)})
+
+
+def test_values_that_are_optional_in_a_file_mask_their_cells():
+    source = GridInput.model_validate({"dense": {"branch": "x", "shape": [1, 3]}})
+    columns = (ak.Array([[1, None, 3], [4, 5, 6]]),)
+    for value_type in (None, "float64"):
+        cells = GridColumns(source, columns, value_type).sparse_cells(0, 2)
+        assert cells.mask.tolist() == [[[False, True, False]], [[False] * 3]]
+        assert cells.dtype == (value_type or np.int64)

@@ -7,7 +7,6 @@ import uproot
 from coffea import processor
 from coffea.nanoevents import BaseSchema
 from event_files import CELLS, PLANE, N, event_index, read
-from pydantic import ValidationError
 
 from hep_peaksum import PeakSumProcessor
 from hep_peaksum.config.inputs import EventsInput
@@ -31,9 +30,7 @@ def test_a_schema_is_a_class_of_coffea_or_of_the_user(name, expected):
 
 
 def test_an_unknown_schema_is_an_error():
-    with pytest.raises(
-        ValidationError, match="'nanoAOD' is none of base, nanoaod, delphes, edm4hep, nor module"
-    ):
+    with pytest.raises(ValueError, match="'nanoAOD' is none of base, nanoaod, delphes, edm4hep, nor module"):
         EventsInput.model_validate({"schema": "nanoAOD"})
 
 
@@ -180,9 +177,59 @@ def test_a_branch_of_lists_identifies_no_event(two_trees):
         find(two_trees, events={"identify": identify}, friends={"ev": "aux/Event"})
 
 
-def test_an_incomplete_identity_is_an_error():
-    with pytest.raises(ValidationError, match="luminosityBlock is missing"):
-        EventsInput(identify={"run": "run", "event": "event"})
+IDENTIFIED = {"run": np.arange(N) + 1, "luminosityBlock": np.arange(N) + 20, "event": np.arange(N) + 300}
+
+
+def test_without_identify_the_branches_of_the_tree_are_taken(write_root):
+    path = write_root("a.root", {"Events": {"x": CELLS.astype("f4"), **IDENTIFIED}})
+    result = find(path, numbers={"toy": {"number": 2, "files": {path: 9}}})
+    assert [result[word].to_list() for word in WORDS] == [[4, 5, 6, 7], [23, 24, 25, 26], [303, 304, 305, 306]]
+    assert [str(result[word].type.content) for word in WORDS] == ["uint32", "uint32", "uint64"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"luminosityBlock": None}, id="one_is_missing"),
+        pytest.param({"event": np.arange(N) + 0.5}, id="no_integer"),
+        pytest.param({"run": np.ones((N, 2), int)}, id="several_values"),
+        pytest.param({"run": ak.Array([[1]] * N)}, id="a_list"),
+    ],
+)
+def test_branches_that_cannot_identify_an_event_are_not_taken(write_root, other):
+    branches = {name: values for name, values in {**IDENTIFIED, **other}.items() if values is not None}
+    path = write_root("a.root", {"Events": {"x": CELLS.astype("f4"), **branches}})
+    result = find(path, numbers={"toy": {"number": 2, "files": {path: 9}}})
+    assert [result[word].to_list() for word in WORDS] == [[2] * 4, [9] * 4, [3, 4, 5, 6]]
+
+
+@pytest.mark.parametrize(
+    ("identify", "expected"),
+    [
+        ({"luminosityBlock": 1}, [[4, 5, 6, 7], [1] * 4, [303, 304, 305, 306]]),
+        ({"run": 5, "luminosityBlock": 2**32 - 1}, [[5] * 4, [2**32 - 1] * 4, [303, 304, 305, 306]]),
+        ({"run": "luminosityBlock"}, [[23, 24, 25, 26], [23, 24, 25, 26], [303, 304, 305, 306]]),
+    ],
+)
+def test_an_identifier_may_be_a_number_or_left_to_the_branch_of_its_name(write_root, identify, expected):
+    path = write_root("a.root", {"Events": {"x": CELLS.astype("f4"), **IDENTIFIED}})
+    result = find(path, events={"identify": identify})
+    assert [result[word].to_list() for word in WORDS] == expected
+
+
+@pytest.mark.parametrize(
+    ("identify", "message"),
+    [
+        ({"run": 2**32}, "4294967296 does not fit into uint32, the type of run"),
+        ({"event": -1}, "-1 does not fit into uint64, the type of event"),
+        ({"event": 2**64}, "18446744073709551616 does not fit into uint64"),
+        ({"run": True}, "True is neither the name of a branch nor a whole number"),
+        ({"run": 1.0}, "1.0 is neither the name of a branch nor a whole number"),
+    ],
+)
+def test_an_identifier_that_is_neither_a_branch_nor_a_number_is_an_error(identify, message):
+    with pytest.raises(ValueError, match=message):
+        EventsInput(identify=identify)
 
 
 def test_branches_of_any_kind_and_tree_can_be_kept(write_root):

@@ -6,7 +6,8 @@ import pytest
 import uproot
 
 from hep_peaksum.config.load import parse_config
-from hep_peaksum.reading.inspect import inspect_file, proposed_config
+from hep_peaksum.geometry.axis import Axis
+from hep_peaksum.reading.inspect import _axis, inspect_file, proposed_config
 
 RANDOM = np.random.default_rng(11)
 N = 30
@@ -214,3 +215,17 @@ def test_the_proposed_config_searches_3x3(write):
         },
         "output": {"directory": "results", "clusters": ["parquet"]},
     }
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.0, 359.0, {"start": 0, "stop": 360, "unit": "deg"}),
+        (-179.0, 179.0, {"start": -180, "stop": 180, "unit": "deg"}),
+        (-3.1, 3.1, {"start": "-pi", "stop": "pi"}),
+    ],
+)
+def test_an_azimuth_in_degrees_is_proposed_as_such(low, high, expected):
+    phi = np.append(np.linspace(low, high, 50), high).astype(np.float32)
+    assert _axis("phi", phi) == {"name": "phi", "bins": 72, "periodic": True, **expected}
+    assert (Axis(**_axis("phi", phi)).find(phi) >= 0).all()

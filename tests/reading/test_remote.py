@@ -22,8 +22,8 @@ from places import ROOT
 
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.job.planning import check_inputs
 from hep_peaksum.job.retries import ChunkError
+from hep_peaksum.preview.check import check_inputs
 from hep_peaksum.reading.remote import check_protocol
 
 pytestmark = pytest.mark.slow  # together they take many seconds

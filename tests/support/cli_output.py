@@ -15,8 +15,13 @@ def python_m(*arguments, cwd):
 
 
 def complaints(err):
-    """Return the problems on stderr, one per line."""
-    lines = err.splitlines()
+    """Return the problems on stderr, one per line, without the places in the config where they are."""
+    return [re.sub(r"^\S+\.ya?ml:\d+: ", "", line) for line in placed_complaints(err)]
+
+
+def placed_complaints(err):
+    """Return the problems on stderr, one per line; lines that show a place belong to the one before."""
+    lines = [line for line in err.splitlines() if not line.startswith(" " * 11)]
     assert all(line.startswith("error: ") for line in lines), err
     return [line.removeprefix("error: ") for line in lines]
 

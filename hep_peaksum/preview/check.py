@@ -1,0 +1,170 @@
+"""What a job will refuse, found in the first entries of its files; and what is allowed, but hardly meant.
+
+The first entries go the whole way from branches to clusters, so that `check` accepts nothing that `run`
+refuses. The readable kernel is used: it is ready at once, and its results are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import awkward as ak
+import numpy as np
+
+from hep_peaksum.clustering.find import find_peaks
+from hep_peaksum.clustering.records import cluster_table, jagged_clusters
+from hep_peaksum.clustering.seeding import admits_empty_cells
+from hep_peaksum.config.formats import IDENTITY
+from hep_peaksum.config.model import Config
+from hep_peaksum.config.paths import expand_files, public_path
+from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.geometry.grid import EventError
+from hep_peaksum.geometry.hits import Hits
+from hep_peaksum.kernels import Array
+from hep_peaksum.reading.blocks import block_size, read_cells
+from hep_peaksum.reading.columns import column, event_identity, grid_columns
+from hep_peaksum.reading.files import (
+    count_entries,
+    name_trees,
+    nano_events,
+    one_line_errors,
+    open_file,
+    open_tree,
+)
+from hep_peaksum.results.parquet import flat_columns
+
+N_ENTRIES = 20
+
+
+def check_inputs(config: Config) -> list[str]:
+    """Try what the config reads on the first entries of every dataset; return what is hardly meant.
+
+    Files that do not exist are among the latter: they may come before the job.
+
+    Raises
+    ------
+    ConfigError
+        If a file does not have the trees and branches that the config reads, or they do not hold what it
+        says, with a line for each problem.
+    """
+    remarks: list[str] = [*empty_seeds(config)]
+    problems: list[str] = []
+    for name, dataset in config.datasets.items():
+        try:
+            path, tree = name_trees(expand_files(dataset.patterns)[:1], config.run.timeout)[0]
+        except FileNotFoundError as error:
+            remarks.append(f"datasets.{name}.files: {error}")
+            continue
+        except (OSError, ValueError) as error:
+            problems.append(f"datasets.{name}.files: {error}")
+            continue
+        try:
+            with open_file(path, config.run.timeout, config.run.max_basket) as file, one_line_errors(path):
+                trial = _Trial(config, name)
+                n_entries = count_entries(open_tree(file, path, tree))
+                n_entries = min(n_entries, N_ENTRIES, block_size(config.grids.values()))
+                events = nano_events(
+                    file, path, tree, 0, n_entries, schema=config.events.schema_name, dataset=name
+                )
+                trial.run(events)
+                problems.extend(trial.located(public_path(path)))
+                remarks.extend(trial.remarks)
+        except (OSError, ValueError) as error:
+            problems.append(f"datasets.{name}.files: {error}")
+    if problems:
+        raise ConfigError(problems)
+    return remarks
+
+
+def empty_grids(config: Config, dataset: str, n_entries: int) -> list[str]:
+    """Return the grids without any energy in the first entries of a dataset."""
+    empty = []
+    for name in config.grids:
+        blocks = read_cells(config, name, dataset, max_events=n_entries)
+        if not any(np.asarray(cells).any() for cells in blocks):
+            empty.append(name)
+    return empty
+
+
+def empty_seeds(config: Config) -> Iterator[str]:
+    """Yield a remark for every collection in which empty cells pass the seed threshold."""
+    for name, collection in config.clusters.items():
+        settings = collection.settings
+        if any(admits_empty_cells(settings, config.grids[grid].grid.unit) for grid in collection.grid):
+            text = f"{settings.seed_comparison} {settings.seed_threshold}"
+            yield f"{name}: empty cells pass seed_threshold ({text}): is a threshold above 0 meant?"
+
+
+class _Trial:
+    """The first entries of one dataset on their way through the job, with all that goes wrong."""
+
+    def __init__(self, config: Config, dataset: str) -> None:
+        self.config = config
+        self.dataset = dataset
+        self.problems: list[tuple[str, str]] = []
+        self.remarks: list[str] = []
+
+    def run(self, events: ak.Array) -> None:
+        """Try every step that can be tried; after a missing branch only the other branches are looked up."""
+        config, friends = self.config, self.config.friends
+        keys = {branch: key for key, branch in reversed(list(config.branch_keys()))}
+        for branch in config.branches():
+            with self._noting(f"{keys[branch]}: "):
+                column(events, branch, friends)
+        if self.problems:
+            return
+        with self._noting("events.identify: " if config.events.identify else ""):
+            event_identity(events, config.events.identify, friends, (1, 1))
+        identity = {word: np.zeros(len(events), dtype) for word, dtype in IDENTITY.items()}
+        for branch, name in config.events.kept_names().items():
+            with self._noting("events.keep: "):
+                values = ak.materialize(column(events, branch, friends))
+                flat_columns(ak.zip({**identity, name: values}, depth_limit=1))
+        cells: dict[str, Array | Hits] = {}
+        for name, source in config.grids.items():
+            with self._noting(f"grids.{name}: "):
+                columns = grid_columns(events, source, friends).read(0, len(events))
+                cells[name] = columns.sparse_cells(0, len(events))
+                self._look_for_energy(name, cells[name])
+        if len(cells) == len(config.grids):
+            for name in config.clusters:
+                with self._noting(f"clusters.{name}: "):
+                    self._find(name, cells)
+
+    @contextmanager
+    def _noting(self, place: str = "") -> Iterator[None]:
+        """Note an error of a step, and go on with the next."""
+        try:
+            yield
+        except EventError as error:
+            self.problems.append((place, f"entry {error.event}: {error.problem}"))
+        except (ValueError, TypeError) as error:
+            self.problems.append((place, " ".join(str(error).split())))
+
+    def located(self, where: str) -> Iterator[str]:
+        """Yield the problems, each with its key and the file."""
+        for place, problem in self.problems:
+            yield f"{place}{where}: {problem.removeprefix(f'{where}: ')}"
+
+    def _find(self, name: str, cells: Mapping[str, Array | Hits]) -> None:
+        """Find the clusters of a collection, with all fields."""
+        collection = self.config.clusters[name]
+        settings, contexts = collection.settings.model_copy(update={"kernel": "scipy"}), []
+        for grid in collection.grid:
+            source = self.config.grids[grid]
+            mask, noise = source.mask_map(), source.noise_map()
+            contexts.append(
+                find_peaks(cells[grid], settings, source.grid, mask=mask, noise=noise, layers=source.layers)
+            )
+        jagged_clusters([cluster_table(contexts, self.config.computed_fields(name))], settings)
+
+    def _look_for_energy(self, name: str, cells: Array | Hits) -> None:
+        """Remark on a grid without any energy."""
+        values = cells.value if isinstance(cells, Hits) else cells
+        if len(cells) and not values.any():
+            branch = self.config.grids[name].value_branch
+            self.remarks.append(
+                f"datasets.{self.dataset}: grid {name!r} is empty in the first {len(cells)} entries: "
+                f"is {branch!r} the branch of its cells?"
+            )

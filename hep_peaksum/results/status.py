@@ -1,0 +1,71 @@
+"""What a results folder really holds, whether or not its job is complete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hep_peaksum.config.formats import MANIFEST, SUMMARY
+from hep_peaksum.results.checkpoints import Record
+from hep_peaksum.results.chunk_files import checked_records
+from hep_peaksum.results.manifest import read_manifest
+
+# What a summary, and the account of a dataset in it, hold at least.
+SUMMARY_KEYS = {"config", "thresholds", "identity", "datasets", "losses", "n_chunks"}
+ACCOUNT = {"n_events", "n_clusters", "n_outside", "files"}
+
+
+class Status(NamedTuple):
+    """What a results folder holds.
+
+    `summary` is None as long as the job is not complete; then `unfinished` holds, per dataset, the numbers of
+    files, of finished chunks and of the entries in these. `damaged` holds a line for every chunk that is not
+    what was written, if this was to be verified.
+    """
+
+    summary: Mapping[str, Any] | None
+    unfinished: Mapping[str, tuple[int, int, int]]
+    n_chunks: int = 0
+    damaged: tuple[str, ...] = ()
+
+
+def read_status(directory: Path, *, verify: bool = False) -> Status:
+    """Return what a results folder really holds; with `verify`, every part is compared with its checksum.
+
+    Raises
+    ------
+    ValueError
+        If it is no results folder, or its manifest or summary is damaged.
+    """
+    content = read_manifest(directory)
+    if content is None:
+        msg = f"{directory}: not a results directory (it has no {MANIFEST}): name the output.directory of a job"
+        raise ValueError(msg)
+    unfinished, damaged, n_chunks = {}, [], 0
+    for name, dataset in content.datasets.items():
+        n_sound = n_entries = 0
+        for chunk, result in checked_records(directory, name, verify=verify):
+            if not isinstance(result, Record):
+                damaged.append(str(result))
+            elif result.fingerprint == content.fingerprint:
+                n_sound, n_entries = n_sound + 1, n_entries + chunk.n_entries
+        unfinished[name] = (len(dataset.by_number), n_sound, n_entries)
+        n_chunks += n_sound
+    return Status(_read_summary(directory), unfinished, n_chunks, tuple(damaged))
+
+
+def _read_summary(directory: Path) -> Mapping[str, Any] | None:
+    path = directory / SUMMARY
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        accounts = content["datasets"].values()
+        if content.keys() >= SUMMARY_KEYS and all(each.keys() >= ACCOUNT for each in accounts):
+            return dict(content)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    msg = f"{path} is damaged: run the same command again, which writes it anew"
+    raise ValueError(msg)

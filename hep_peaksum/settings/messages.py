@@ -1,0 +1,141 @@
+"""What pydantic finds wrong with a value, in plain words: value, expectation, remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hep_peaksum.suggestions import did_you_mean
+
+# What pydantic calls an error, and what it expected.
+EXPECTED = {
+    "bool_type": "true or false",
+    "dict_type": "a map of names",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "model_attributes_type": "a map of keys",
+    "model_type": "a map of keys",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+# The limit is in the context of the error, under the name in braces.
+LIMITS = {
+    "greater_than": "{value} is not above {gt}",
+    "greater_than_equal": "{value} is below {ge}, the smallest value allowed",
+    "less_than_equal": "{value} is above {le}, the largest value allowed",
+    "string_too_long": "{value} has more than {max_length} characters: write a shorter one",
+    "string_too_short": "{value} is empty, expected text",
+    "too_short": "empty, it needs {min_length} or more entries",
+    "too_long": "{value} has more than {max_length} entries: leave some out",
+}
+BARE = {
+    "missing": "missing: give it",
+    "extra_forbidden": "unknown key",
+    "unexpected_keyword_argument": "unknown key",
+}
+PATTERNS = {
+    r"^[A-Za-z][A-Za-z0-9_]*$": "a name of letters, digits and _ that begins with a letter",
+    r"^([A-Za-z][A-Za-z0-9_]*)?$": "a name of letters, digits and _ that begins with a letter",
+}
+YAML_BOOL = " (YAML makes that of yes, no, on and off): put it in quotes"
+LONGEST_VALUE = 60
+MOST_KEYS = 10  # in an error message
+
+
+def problems_of(error: Any) -> list[str]:
+    """Return one line for every error in a `ValidationError` of pydantic."""
+    problems: dict[str, str] = {}  # of several types that a value may have, the first is told
+    for detail in error.errors():
+        key = ".".join(map(str, _public(detail["loc"])))
+        if not is_repeated(detail):
+            problems.setdefault(key, in_words(detail))
+    return [f"{key}: {problem}" if key else problem for key, problem in problems.items()]
+
+
+def _public(loc: Sequence[str | int]) -> list[str | int]:
+    return [part for part in loc if part not in TYPES and "[" not in str(part)]
+
+
+# What pydantic adds to a location for every type that a value may have.
+TYPES = ("int", "float", "str", "bool", "constrained-str", "constrained-int")
+
+
+def is_repeated(detail: Any) -> bool:
+    """Return whether an error is about `int` as one of two types; the one about `float` says the same."""
+    return (*detail["loc"], "")[-1 - bool(detail["loc"])] == "int" and str(detail["type"]).startswith("int_")
+
+
+def in_words(detail: Any, patterns: Mapping[str, str] = PATTERNS, keys: Sequence[str] = ()) -> str:
+    """Return what is wrong with a value, what was expected, and what to do.
+
+    Parameters
+    ----------
+    detail
+        One of the `errors` of a `ValidationError`.
+    patterns
+        What the regular expressions of texts stand for.
+    keys
+        Of the map that was expected, if one was.
+    """
+    kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
+    if kind in LIMITS:
+        return LIMITS[kind].format(value=shown(value), **context)
+    if kind == "literal_error":
+        words = str(context["expected"]).split("'")[1::2]
+        near = did_you_mean(str(value), words)
+        if value == "" and ">" in words:  # YAML takes a bare > for the beginning of a text
+            near = ": put '>' in quotes"
+        elif isinstance(value, bool):
+            near = YAML_BOOL
+        return f"{shown(value)} is not one of {context['expected']}{near}"
+    if kind in BARE:
+        return BARE[kind]
+    expected = EXPECTED.get(kind.replace("_parsing", "_type")) or patterns.get(context.get("pattern"))
+    if kind in ("model_type", "model_attributes_type") and not keys:
+        expected = f"{context['class_name']}(...) or a map of its keys"
+    if expected is None:
+        return str(detail["msg"]).removeprefix("Value error, ")
+    remedy = next(_remedies(expected, value, keys), "")
+    if value is None:
+        return f"has no value, expected {expected}{remedy or ': give it one, or leave the key out'}"
+    return f"{shown(value)} is not {expected}{remedy}"
+
+
+def _remedies(expected: str, value: Any, keys: Sequence[str]) -> Iterator[str]:
+    """Yield what to do about a value that is not what was expected, where that is plain to see."""
+    if expected == "text" and isinstance(value, bool):
+        yield YAML_BOOL
+    elif expected == "text" and isinstance(value, (int, float)):
+        yield f": put it in quotes, '{value}'"
+    elif expected == "a list" and isinstance(value, str) and "," in value:
+        yield f": write [{', '.join(part.strip() for part in value.strip('()[] ').split(','))}]"
+    elif expected == "a whole number" and (number := re.fullmatch(r"(\d+) ?[A-Za-z]+", str(value))):
+        yield f": write {number[1]}, without a unit"
+    elif expected == "a map of names" and isinstance(value, (list, tuple)):
+        yield ": write name: {...} for each, without hyphens"
+    elif expected == "a map of names" and value is None:
+        yield ": write a name, and its keys below it"
+    elif expected == "a map of keys" and keys:
+        more = ", ..." if len(keys) > MOST_KEYS else ""
+        yield f"; its keys are {', '.join(keys[:MOST_KEYS])}{more}"
+    elif expected == "a whole number" and isinstance(value, float) and value.is_integer():
+        yield f": write {value:.0f}"
+    elif expected in ("a number", "a whole number") and isinstance(value, str) and _is_number(value):
+        yield ": leave out the quotes"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def shown(value: object) -> str:
+    """Return a value for an error message, cut short if it is long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 4]} ..."

@@ -1,0 +1,53 @@
+"""`export`: a preset or a collection as a C++ header."""
+
+import numpy as np
+import pytest
+
+from hep_peaksum import cpp_header, preset
+from hep_peaksum.config.load import load_config
+
+
+def test_a_preset_is_written_and_what_is_left_out_is_told(cli, tmp_path):
+    status, out, err = cli("export", "cms-l1-jet", "-o", tmp_path / "jets.hpp", "--namespace", "jets")
+    assert (status, err) == (0, "")
+    assert (tmp_path / "jets.hpp").read_text() == cpp_header(*preset("cms-l1-jet"), namespace="jets")
+    assert "jets::find(cells) with the 80 x 72 cells" in " ".join(out.split())
+    assert "Left out: the fields chunky_donut, net." in out
+
+
+def test_a_preset_without_a_grid_takes_a_shape(cli, tmp_path):
+    header = tmp_path / "peaksum.hpp"
+    assert cli("export", "keras-3x3", "-o", header, "--shape", "24x16")[0] == 0
+    assert "constexpr int n_rows = 24;" in header.read_text()
+
+
+def test_a_collection_of_a_config_is_written_with_its_mask(cli, job, write_config, write_events, tmp_path):
+    content = job(write_events("a.root", 3))
+    np.save(tmp_path / "dead.npy", np.arange(48).reshape(6, 8) == 13)
+    content["grids"]["calo"]["mask"] = str(tmp_path / "dead.npy")
+    config = write_config(content)
+    assert cli("export", config, "-o", tmp_path / "jets.hpp", "--set", "clusters.Jet.seed_threshold=5")[0] == 0
+    chosen = load_config(config, ["clusters.Jet.seed_threshold=5"])
+    expected = cpp_header(
+        chosen.clusters["Jet"].settings, chosen.grids["calo"].grid, mask=chosen.grids["calo"].mask_map()
+    )
+    assert (tmp_path / "jets.hpp").read_text() == expected
+    assert "masked = {13};" in expected
+
+
+MISTAKES = {
+    "no_shape": (["keras-3x3"], "add --shape, as in --shape 24x16"),
+    "a_shape_too_many": (["cms-l1-jet", "--shape", "80x72"], "has a grid: drop --shape"),
+    "not_a_shape": (["keras-3x3", "--shape", "24,16"], "write rows and columns, as in 24x16"),
+    "unknown": (["cms-l1-jets"], "cms-l1-jet"),
+    "greedy": (["cms-pf", "--shape", "8x8"], "cannot be exported"),
+    "no_config": (["nothing.yaml"], "nothing.yaml"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_are_one_line_and_write_nothing(cli, tmp_path, arguments, message):
+    status, _, err = cli("export", *arguments, "-o", tmp_path / "peaksum.hpp")
+    assert status in (1, 2)
+    assert message in err
+    assert not (tmp_path / "peaksum.hpp").exists()

@@ -1,0 +1,69 @@
+"""Tables on a terminal of 80 columns: text may be folded, numbers are never broken."""
+
+import re
+from io import StringIO
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from hep_peaksum import Axis, Grid, find_clusters
+from hep_peaksum.cli import tables
+
+WIDTH = 80
+PLANE = Grid(
+    rows=Axis(name="eta", bins=6, start=-3, stop=3),
+    cols=Axis(name="phi", bins=8, start=0, stop="2pi", periodic=True),
+)
+
+
+@pytest.fixture
+def console():
+    return Console(width=WIDTH, file=StringIO(), highlight=False)
+
+
+def lines_of(console):
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    return lines
+
+
+@pytest.mark.parametrize("fields", [None, ["row", "col", "barycentre_eta", "barycentre_phi", "width_eta"]])
+def test_every_number_of_a_cluster_stands_in_one_piece(console, fields):
+    cells = np.random.default_rng(1).exponential(100, (6, 8))
+    clusters = find_clusters(cells[None], {}, PLANE, fields=fields)[0]
+    tables.print_clusters(console, SimpleNamespace(clusters={"Jet": clusters}))
+    printed = set(re.split(r"\s+", " ".join(lines_of(console))))
+    numbers = {f"{value:.5g}" for field in clusters.fields for value in clusters[field].tolist()}
+    assert numbers <= printed
+    assert set(clusters.fields) <= printed
+
+
+def test_every_number_of_a_summary_stands_in_one_piece(console):
+    n_events, n_clusters = 1_234_567_890, 98_765_432_109
+    name, collection = "zerobias-run-2018-with-a-long-name", "JetWithALongName"
+    dataset = {
+        "files": {"a.root": {"expected": n_events + 7}},
+        "n_events": n_events,
+        "n_clusters": {collection: n_clusters},
+        "n_outside": {},
+    }
+    summary = {
+        "datasets": {name: dataset},
+        "config": {"events": {"identify": {"run": "run"}}},
+        "n_chunks": {"reused": 0, "total": 1},
+        "losses": [],
+    }
+    tables.print_summary(console, summary)
+    printed = re.split(r"\s+", " ".join(lines_of(console)))
+    for number in ("1", "1234567897", "7", "98765432109", "80.00"):
+        assert number in printed
+
+
+def test_names_that_are_numbers_are_not_broken_either(console):
+    rows = tables.table("dataset", *(f"a long title of column {n}" for n in range(5)))
+    rows.add_row("2018", *(str(123_456 * 10**n) for n in range(5)))
+    console.print(rows)
+    printed = re.split(r"\s+", " ".join(lines_of(console)))
+    assert {"2018", *(str(123_456 * 10**n) for n in range(5))} <= set(printed)

@@ -1,0 +1,154 @@
+"""Mistakes that newcomers make: each answer is one line with place, value, expectation and remedy."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from cli_output import placed_complaints
+
+JOB = """\
+datasets:
+  toy:
+    files: {toy.root: Events}
+events:
+  identify: {run: run, luminosityBlock: luminosityBlock, event: event}
+grids:
+  calo:
+    dense: {branch: cells, shape: [6, 8], axes: [row, col]}
+    rows: {name: eta, bins: 6, start: -3, stop: 3}
+    cols: {name: phi, bins: 8, start: -pi, stop: pi, periodic: true}
+    unit: 1 GeV
+clusters:
+  Jet:
+    grid: calo
+    seed_threshold: 3 GeV
+histograms:
+  n: {axes: [{field: nJet, bins: 10, start: 0, stop: 10}]}
+output:
+  directory: results
+  plots: false
+run:
+  executor: iterative
+"""
+MISTAKES = yaml.safe_load(Path(__file__).with_name("newcomers.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def folder(cli, write_events, tmp_path):
+    """Return the working directory, with the file that the config reads."""
+    here = tmp_path / "here"
+    write_events("here/toy.root", 5, pile_up=np.arange(5.0))
+    return here
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+def test_check_answers_a_mistake_with_place_value_expectation_and_remedy(cli, folder, mistake):
+    assert mistake["for"] in JOB
+    text = JOB.replace(mistake["for"], mistake["write"], 1)
+    (folder / "job.yaml").write_text(text, encoding="utf-8")
+    status, _, err = cli("check", "job.yaml")
+    assert status == 2
+    answers = placed_complaints(err)
+    expected = f"job.yaml:{mistake['line']}: {mistake['answer']}"
+    assert any(answer.startswith(expected) for answer in answers), err
+    assert all(answer.startswith("job.yaml:") for answer in answers)
+
+
+def test_run_names_the_line_of_what_it_finds_wrong_later(cli, folder):
+    (folder / "job.yaml").write_text(JOB)
+    (folder / "toy.root").rename(folder / "toys.root")
+    status, _, err = cli("run", "job.yaml")
+    assert status == 2
+    (said,) = placed_complaints(err)
+    missing = "there is no file 'toy.root' (did you mean 'toys.root'?)"
+    assert said.startswith(f"job.yaml:3: datasets.toy.files: {missing}")
+
+
+def test_the_config_without_a_mistake_is_valid(cli, folder):
+    (folder / "job.yaml").write_text(JOB)
+    assert cli("check", "job.yaml")[::2] == (0, "")
+
+
+ACCEPTED = {
+    "a_path": ("{toy.root: Events}", "toy.root"),
+    "a_path_with_its_tree": ("{toy.root: Events}", "toy.root:Events"),
+    "a_glob_with_its_tree": ("{toy.root: Events}", '"*.root:Events"'),
+    "a_list": ("{toy.root: Events}", "[toy.root]"),
+    "a_list_of_both": ("{toy.root: Events}", "[toy.root, 'toy.root:Events', {toy.root: Events}]"),
+    "one_format": ("plots: false", "plots: false\n  clusters: root"),
+    "one_branch_to_keep": ("events:\n", "events:\n  keep: pile_up\n"),
+    "one_field": ("seed_threshold: 3 GeV", "fields: pt"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), ACCEPTED.values(), ids=ACCEPTED)
+def test_one_word_does_where_a_list_or_map_is_possible(cli, folder, old, new):
+    (folder / "job.yaml").write_text(JOB.replace(old, new, 1))
+    status, _, err = cli("run", "job.yaml")
+    assert (status, err) == (0, "")
+    written = {path.name for path in (folder / "results/toy").iterdir()}
+    assert ("clusters.root" in written) == ("root" in new and "clusters" in new)
+
+
+def test_a_file_with_several_trees_must_say_which(cli, folder, write_root, random_cells):
+    trees = {"Events": {"cells": random_cells(3)}, "Runs": {"cells": random_cells(2)}}
+    write_root("here/toy.root", trees)
+    (folder / "job.yaml").write_text(JOB.replace("{toy.root: Events}", "toy.root"))
+    (answer,) = placed_complaints(cli("check", "job.yaml")[2])
+    held = "toy.root has the trees Events, Runs: name one, as in toy.root:Events"
+    assert answer == f"job.yaml:3: datasets.toy.files: {held}"
+
+
+OVERRIDES = {
+    "a_collection_that_is_not_there": ("clusters.Jett.w0=4", "clusters has no 'Jett' (did you mean 'Jet'?); t"),
+    "a_window": ("clusters.Jet.sum_window=5,5", "clusters.Jet.sum_window: '5,5' is not a window: write the li"),
+    "a_shape": ("grids.calo.dense.shape=6,8", "grids.calo.dense.shape: '6,8' is not a list: write [6, 8]"),
+    "a_unit": ("clusters.Jet.seed_threshold=4 Gev", "clusters.Jet.seed_threshold: '4 Gev' is not an energy (d"),
+    "a_key": ("clusters.Jet.seed_treshold=4", "clusters.Jet.seed_treshold: unknown key (did you mean 'seed_th"),
+    "a_section": ("cluster.Jet.w0=4", "cluster: unknown key (did you mean 'clusters'?)"),
+    "a_place_in_a_list": ("histograms.n.axes.1.bins=3", "the config has no place 'histograms.n.axes.1.bins': "),
+    "no_value": ("clusters.Jet.w0", "write key.path=value, as in clusters.Jet.seed_threshold=4"),
+}
+
+
+@pytest.mark.parametrize(("setting", "answer"), OVERRIDES.values(), ids=OVERRIDES)
+def test_an_override_is_named_in_the_answer(cli, folder, setting, answer):
+    (folder / "job.yaml").write_text(JOB)
+    status, _, err = cli("check", "job.yaml", "--set", setting)
+    assert status == 2
+    (said,) = placed_complaints(err)
+    assert said.replace("'", "").startswith(f"--set {setting}: {answer}".replace("'", ""))
+
+
+COMMANDS = {
+    "a_folder_for_a_config": (["check", "."], ".: a folder, where a YAML file is expected: name the file in i"),
+    "a_root_file_for_a_config": (["run", "toy.root"], "toy.root: a ROOT file, where the YAML file of a config"),
+    "an_empty_config": (["check", "empty.yaml"], "empty.yaml: a config is a map of sections, this file holds "),
+    "a_misspelt_config": (["check", "job.yml"], "job.yml: cannot be read (No such file or directory) (did you"),
+    "a_config_for_a_root_file": (["inspect", "job.yaml"], "a config, see `hep-peaksum check job.yaml`"),
+    "a_folder_for_a_root_file": (["inspect", "."], "a folder, name a file in it, as in NAME.root"),
+    "a_misspelt_root_file": (["inspect", "toi.root"], "(file not found) (did you mean 'toy.root'?)"),
+    "an_option_of_the_config": (["run", "job.yaml", "--chunksize", "5"], "No such option '--chunksize'. It is"),
+    "an_option": (["run", "job.yaml", "--max-event", "5"], "Did you mean '--max-events'?"),
+    "a_number_of_events": (["run", "job.yaml", "--max-events", "all"], "'all' is not a valid whole number."),
+    "a_command": (["checks", "job.yaml"], "No such command 'checks'. Did you mean 'check'?"),
+    "a_cell_with_a_comma": (["explain", "job.yaml", "--cell", "1,2"], "Write row and column, as in --cell 3 5"),
+    "a_cell_outside": (["explain", "job.yaml", "--cell", "9", "2"], "there is no cell (row 9, col 2) in a gri"),
+    "an_entry": (["show", "job.yaml", "--entry", "99"], "dataset 'toy' has 5 entries, there is no entry 99: t"),
+    "a_dataset": (["show", "job.yaml", "--dataset", "tyo"], "no dataset 'tyo' (did you mean 'toy'?): there ar"),
+    "a_collection": (["ties", "job.yaml", "--collection", "Jett"], "no collection 'Jett' (did you mean 'Jet'?"),
+    "a_preset": (["presets", "cms-l1-jt"], "no preset is called 'cms-l1-jt' (did you mean 'cms-l1-jet'?): the"),
+    "results_that_are_not_there": (["status", "x"], "x: not a results directory (it has no manifest.json): na"),
+    "a_file_for_the_results": (["run", "job.yaml", "--set", "output.directory=toy.root"], "output.directory: "),
+    "a_picture": (["show", "job.yaml", "-o", "event.xyz"], "pictures are PNG, not .xyz: name it event.png"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "answer"), COMMANDS.values(), ids=COMMANDS)
+def test_a_wrong_command_line_is_answered_with_what_to_do(cli, folder, arguments, answer):
+    (folder / "job.yaml").write_text(JOB)
+    (folder / "empty.yaml").touch()
+    status, _, err = cli(*arguments)
+    assert status in (1, 2)
+    assert answer in err

@@ -1,0 +1,57 @@
+"""A saturation code is compared in the type of the cells: float32(1638.3) is 1638.3 of a float32 branch."""
+
+import awkward as ak
+import numpy as np
+import pytest
+
+from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters
+from hep_peaksum.geometry.hits import sparse
+
+GRID = Grid(rows=Axis(n=1), cols=Axis(n=4), saturated=(1638.3, 0.1))
+CELLS = np.array([[[0, 1638.3, 0.1, 1638.25]]])
+COUNTED = ["peak_sum", "n_saturated"]
+
+
+def n_saturated(cells, settings=None, grid=GRID, **rules):
+    return find_clusters(
+        cells, settings or PeakSumSettings(), grid, fields=COUNTED, **rules
+    ).n_saturated.to_list()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, ">f4"])
+def test_a_code_is_compared_in_the_type_of_the_cells(kernel, dtype):
+    settings = PeakSumSettings(search_window=(1, 3), sum_window=(1, 3), kernel=kernel)
+    # windows about 1638.3 (0, code, code) and about 1638.25 (code, no code)
+    assert n_saturated(CELLS.astype(dtype), settings) == [[2, 1]]
+    assert n_saturated(CELLS[:, None].astype(dtype), settings) == [[2, 1]]  # of a layer
+    both = np.stack([CELLS, CELLS], axis=1).astype(dtype)
+    assert n_saturated(both, settings) == [[4, 2]]
+    assert n_saturated(both, settings, layers="each") == [[2, 2, 1, 1]]
+    assert find_clusters(CELLS.astype(dtype), settings, GRID).fields[5] == "n_saturated"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("threshold", [0, -1], ids=["hits", "dense"])
+def test_a_code_of_hits_is_compared_in_their_type(kernel, dtype, threshold):
+    settings = PeakSumSettings(search_window=(1, 3), sum_window=(1, 3), seed_threshold=threshold, kernel=kernel)
+    col, energy = ak.Array([[1, 2, 3]]), ak.Array(CELLS[0, :, 1:].astype(dtype))
+    hits = sparse(ak.zeros_like(col), col, energy, GRID)
+    assert n_saturated(hits, settings) == [[2, 1]]
+
+
+def test_a_code_in_half_precision():
+    grid = Grid(rows=Axis(n=1), cols=Axis(n=2), saturated=(1638.3, 1e6))
+    # float16 has no number between 1638 and 1639, and none above 65504
+    assert n_saturated(np.array([[[1638, 1]]], np.float16), grid=grid) == [[1]]
+
+
+def test_codes_of_integers_are_compared_as_integers():
+    alone = PeakSumSettings(search_window=(1, 1), sum_window=(1, 1))
+    grid = Grid(rows=Axis(n=1), cols=Axis(n=3), saturated=(2**53 + 1, 509.0, 3.5, 2**63))
+    cells = np.array([[[2**53, 509, 2**63 - 1]]])
+    clusters = find_clusters(cells, alone, grid, fields=["col", "n_saturated"])
+    assert dict(zip(clusters.col[0].to_list(), clusters.n_saturated[0].to_list(), strict=True)) == {
+        0: 0,
+        1: 1,
+        2: 0,
+    }

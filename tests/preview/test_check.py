@@ -1,0 +1,195 @@
+"""`check` refuses what `run` refuses, and remarks on what is hardly meant."""
+
+import awkward as ak
+import numpy as np
+import pytest
+
+from hep_peaksum.config.load import parse_config
+from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.job.retries import ChunkError
+from hep_peaksum.job.run import run
+from hep_peaksum.preview.check import check_inputs
+
+N, PLANE = 5, {"rows": {"n": 6}, "cols": {"n": 8}}
+LISTS = ak.Array([[1, 2], [], [3], [0, 1, 2], [5]])
+BRANCHES = {
+    "cells": np.ones((N, 6, 8), np.float32),
+    "flat": np.ones((N, 48)),
+    "short": np.ones((N, 47)),
+    "layers": np.ones((N, 3, 6, 8)),
+    "zeros": np.zeros((N, 6, 8)),
+    "nan": np.where(np.arange(N)[:, None, None] == 2, np.nan, np.ones((N, 6, 8))),
+    "number": np.arange(N) + 0.0,
+    "negative": -np.arange(N),
+    "lists": LISTS,
+    "energies": ak.values_astype(LISTS, np.float32),
+    "uneven": ak.Array([[1.0] * 48] * 4 + [[1.0] * 40]),
+    "run": np.arange(N),
+    "luminosityBlock": np.arange(N),
+    "event": np.arange(N),
+}
+HITS = {"row": "lists", "col": "lists", "value": "energies"}
+
+
+@pytest.fixture
+def config(write_root, tmp_path):
+    """Return a function that makes a job of a grid."""
+    full, empty = BRANCHES, {name: values[:0] for name, values in BRANCHES.items()}
+    file = write_root("a.root", {"Events": full, "Empty": empty})
+
+    def make(grid=None, tree="Events", events=None, **collection):
+        return parse_config(
+            {
+                "datasets": {"toy": {"files": {file: tree}}},
+                "grids": {"calo": {**PLANE, **(grid or {"dense": {"branch": "cells"}})}},
+                "events": events or {},
+                "clusters": {"Jet": {"grid": "calo", **collection}},
+                "output": {"directory": str(tmp_path / "results"), "plots": False},
+            }
+        )
+
+    return make
+
+
+def dense(branch, **keys):
+    return {"grid": {"dense": {"branch": branch, **keys}}}
+
+
+def hits(**branches):
+    return {"grid": {"hits": {**HITS, **branches}}}
+
+
+LIST = "expected a list with a number for every hit"
+IN_TYPE = {  # also of a tree without entries
+    "too_few_cells": (dense("short"), "short: the array has (47,) cells an event, the grid needs (6, 8)"),
+    "turned": (
+        dense("cells", axes=["col", "row"]),
+        "cells: the array has (6, 8) cells an event, the grid needs",
+    ),
+    "layers_that_are_not_named": (dense("layers"), "the array has (3, 6, 8) cells an event"),
+    "another_number_of_layers": (
+        dense("layers", axes=["layer", "row", "col"], shape=[2, 6, 8]),
+        "(3, 6, 8) cells an event, the grid needs (2, 6, 8) (layer, row, col)",
+    ),
+    "one_number_for_all_cells": (dense("number"), "number: the array has () cells an event"),
+    "one_row_for_all_hits": (hits(row="number"), f"row has one number for every event, {LIST}"),
+    "one_energy_for_all_hits": (hits(value="number"), f"energy has one number for every event, {LIST}"),
+    "a_grid_for_a_hit": (hits(col="cells"), f"col has 2 axes below the event, {LIST}"),
+    "a_list_that_identifies": (
+        {"events": {"identify": {"event": "lists"}}},
+        "identify event: the branch 'lists' has several values per entry, expected one number",
+    ),
+    "a_kept_grid": (
+        {"events": {"keep": ["cells"]}},
+        "'cells' is of type var * 8 * float32: a column holds a number or a list of numbers per event",
+    ),
+}
+IN_VALUES = {
+    "lists_of_another_length": (dense("energies"), "entry 0: energies: 2 values where the grid needs 48"),
+    "one_list_of_another_length": (dense("uneven"), "entry 4: uneven: 40 values where the grid needs 48"),
+    "a_negative_run": (
+        {"events": {"identify": {"run": "negative"}}},
+        "entry 1: identify run: 'negative' holds -1, which does not fit into uint32",
+    ),
+    "a_cell_that_is_no_number": (dense("nan"), "cell (row 0, col 0) is nan"),
+    "shares_of_nothing": (
+        {**dense("zeros"), "overlap": "proportional", "seed_threshold": -1},
+        "the seed at (row 0, col 0) is 0.0: set seed_threshold above 0",
+    ),
+    "rows_and_columns_of_different_lengths": (
+        hits(col="uneven"), "entry 0: lists, uneven, energies: 48 values of col for 2 hits"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("job", "problem", "tree"),
+    [
+        *(
+            pytest.param(*case, tree, id=f"{name}-{tree}")
+            for name, case in IN_TYPE.items()
+            for tree in ("Events", "Empty")
+        ),
+        *(pytest.param(*case, "Events", id=name) for name, case in IN_VALUES.items()),
+    ],
+)
+def test_check_refuses_what_run_refuses(config, job, problem, tree):
+    job = config(tree=tree, **job)
+    with pytest.raises(ChunkError) as from_run:
+        run(job)
+    with pytest.raises(ConfigError) as from_check:
+        check_inputs(job)
+    (line,) = from_check.value.problems
+    (path,) = job.datasets["toy"].files
+    assert f"{path}: " in line
+    assert problem in line
+    assert problem in str(from_run.value)
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("tree", ["Events", "Empty"])
+@pytest.mark.parametrize(
+    "job",
+    [
+        pytest.param({}, id="dense"),
+        pytest.param(dense("flat"), id="flat"),
+        pytest.param(dense("layers", axes=["layer", "row", "col"]), id="layers"),
+        pytest.param({**dense("nan"), "nonfinite": "mask"}, id="nan_masked"),
+        pytest.param(hits(), id="hits"),
+        pytest.param(hits(row="flat", col="flat", value="flat"), id="a_fixed_number_of_hits"),
+        pytest.param({"events": {"keep": ["lists", "number", "flat"]}}, id="kept"),
+        pytest.param({"events": {"identify": {"run": 3, "event": "number"}}}, id="identify"),
+        pytest.param({"fields": ["row", "isolation", "width_row", "e9_e25"]}, id="fields"),
+    ],
+)
+def test_check_accepts_what_run_accepts(config, job, tree):
+    job = config(tree=tree, **job)
+    assert check_inputs(job) == []
+    run(job)
+
+
+def test_check_names_every_problem_of_a_file(config):
+    job = config(events={"keep": ["cells"], "identify": {"run": "lists"}}, **hits(row="number"))
+    with pytest.raises(ConfigError) as error:
+        check_inputs(job)
+    assert len(error.value.problems) == 3
+
+
+# ---------------------------------------------------------------------------------------------------- remarks
+
+
+@pytest.mark.parametrize("threshold", [{"seed_threshold": -1}, {"seed_threshold": 0, "seed_comparison": ">="}])
+def test_a_threshold_that_empty_cells_pass_is_remarked(config, threshold):
+    text = " ".join((threshold.get("seed_comparison", ">"), str(threshold["seed_threshold"])))
+    remark = f"Jet: empty cells pass seed_threshold ({text}): is a threshold above 0 meant?"
+    job = config(**threshold)
+    assert check_inputs(job) == [remark]
+    assert run(job).summary["hints"] == [remark]
+
+
+@pytest.mark.parametrize("threshold", ["0 sigma", "1 sigma", 0, 5])
+def test_a_threshold_that_no_empty_cell_passes_is_not_remarked(config, threshold):
+    job = config(grid={"dense": {"branch": "cells"}, "noise": 1}, seed_threshold=threshold)
+    assert check_inputs(job) == []
+
+
+def test_cells_that_are_all_zero_are_remarked(config):
+    job = config(**dense("zeros"))
+    assert check_inputs(job) == [
+        "datasets.toy: grid 'calo' is empty in the first 5 entries: is 'zeros' the branch of its cells?"
+    ]
+    assert run(job).summary["hints"] == [
+        "toy: not a single cluster in Jet; grid calo is empty at first sight: is its branch right?"
+    ]
+
+
+def test_a_job_without_a_cluster_has_a_hint(config):
+    job = config(seed_threshold=50)
+    assert check_inputs(job) == []
+    assert run(job).summary["hints"] == [
+        "toy: not a single cluster in Jet; does any cell pass seed_threshold (> 50 counts)?"
+    ]
+
+
+def test_a_job_without_events_has_no_hint(config):
+    assert run(config(tree="Empty")).summary["hints"] == []

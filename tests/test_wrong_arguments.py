@@ -1,0 +1,229 @@
+"""Wrong arguments of the functions in Python: each answer is one line with what was given and what to do."""
+
+import awkward as ak
+import numpy as np
+import pytest
+
+import hep_peaksum as ps
+from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters
+
+CELLS = np.arange(2 * 6 * 8, dtype="f4").reshape(2, 6, 8)
+GRID = Grid(rows=Axis(n=6), cols=Axis(n=8))
+LIKE_SETTINGS = "expected PeakSumSettings, a map of their keys, or the name of a preset"
+
+WRONG = {
+    # find_clusters and its relatives
+    "a_single_event": (lambda: find_clusters(CELLS[0], {}, GRID), "for a single event pass grids[None]"),
+    "swapped_axes": (
+        lambda: find_clusters(CELLS.transpose(0, 2, 1), {}, GRID),
+        "grids have shape (2, 8, 6), the grid has 6 x 8 cells: swap rows and cols of the grid",
+    ),
+    "another_grid": (
+        lambda: find_clusters(CELLS, {}, "cms-l1-towers"),
+        "grids have shape (2, 6, 8), the grid has 80 x 72 cells: give the grid of these cells",
+    ),
+    "the_grid_before_the_settings": (
+        lambda: find_clusters(CELLS, GRID, PeakSumSettings()),
+        f"settings is a Grid, {LIKE_SETTINGS}: settings come before the grid",
+    ),
+    "both_of_a_preset": (
+        lambda: find_clusters(CELLS, ps.preset("keras-3x3")),
+        f"settings is a tuple, {LIKE_SETTINGS}: preset() returns two, write settings, grid = preset(...)",
+    ),
+    "a_shape_for_a_grid": (
+        lambda: find_clusters(CELLS, {}, (6, 8)),
+        "grid is (6, 8), expected a Grid, a map of its keys, or the name of a geometry, as in ",
+    ),
+    "a_misspelt_key": (
+        lambda: find_clusters(CELLS, {"seed_treshold": 3}),
+        "PeakSumSettings has no 'seed_treshold' (did you mean 'seed_threshold'?)",
+    ),
+    "a_misspelt_preset": (
+        lambda: find_clusters(CELLS, "keras-3x"),
+        "no preset is called 'keras-3x' (did you mean 'keras-3x3'?): there are alice-",
+    ),
+    "a_misspelt_geometry": (
+        lambda: find_clusters(CELLS, {}, "cms-towers"),
+        "no geometry is called 'cms-towers' (did you mean 'cms-l1-towers'?): there are cms-l1-towers",
+    ),
+    "ragged_events": (
+        lambda: find_clusters(ak.Array([[[1, 2], [3]]])),
+        "the events differ in their numbers of cells: make grids of hits with from_hits or sparse",
+    ),
+    "ragged_lists": (
+        lambda: find_clusters([[[1, 2], [3]]]),
+        "the events differ in their numbers of cells: make grids of hits with from_hits or sparse",
+    ),
+    "text_for_cells": (
+        lambda: find_clusters(np.full((1, 2, 2), "a")),
+        "cells must be numbers, these are of type <U1",
+    ),
+    "a_mask_of_numbers": (
+        lambda: find_clusters(CELLS, mask=np.zeros((6, 8), int)),
+        "mask is int64 of shape (6, 8), expected bool of shape (6, 8) or (2, 6, 8)",
+    ),
+    "noise_of_another_shape": (
+        lambda: find_clusters(CELLS, noise=np.zeros((8, 6))),
+        "noise is float64 of shape (8, 6), expected numbers of shape (6, 8) or (2, 6, 8)",
+    ),
+    "sigma_without_noise": (
+        lambda: find_clusters(CELLS, {"seed_threshold": "3 sigma"}),
+        "significances and thresholds in sigma need the noise of the cells: give noise, in counts",
+    ),
+    "a_word_for_layers": (
+        lambda: find_clusters(CELLS, layers="all"),
+        "layers is 'all', expected 'sum' or 'each'",
+    ),
+    "a_field": (
+        lambda: find_clusters(CELLS, fields=["peaksum"]),
+        "no field is called 'peaksum' (did you mean 'peak_sum'?); there are peak_sum, seed",
+    ),
+    "a_field_without_positions": (
+        lambda: find_clusters(CELLS, {}, GRID, fields="pt"),
+        "field 'pt' needs positions on an axis named eta and one named phi: add name and edges",
+    ),
+    "one_of_two_settings": (
+        lambda: ps.compare(CELLS, PeakSumSettings(), GRID),
+        f"settings is a Grid, {LIKE_SETTINGS}: settings come before the grid",
+    ),
+    "a_cell_outside": (
+        lambda: ps.explain(CELLS[0], {}, GRID, row=9, col=2),
+        "there is no cell (row 9, col 2) in a grid of 6 x 8 cells",
+    ),
+    "an_unknown_function": (
+        lambda: ps.find_cluster,
+        "module 'hep_peaksum' has no attribute 'find_cluster' (did you mean 'find_clusters'?)",
+    ),
+    # settings
+    "a_window_by_place": (
+        lambda: PeakSumSettings((3, 3)),
+        "PeakSumSettings takes its arguments by name: PeakSumSettings(search_window=..., sum_window=...",
+    ),
+    "an_even_window": (
+        lambda: PeakSumSettings(search_window=(4, 4)),
+        "search_window: [4, 4] is not a window: give two odd numbers from 1; an even window has to be drawn",
+    ),
+    "a_window_of_text": (
+        lambda: PeakSumSettings(search_window="(5, 5)"),
+        "search_window: '(5, 5)' is not a window: write the list [5, 5], or draw the window",
+    ),
+    "a_zero_for_the_seed": (
+        lambda: PeakSumSettings(sum_window="x0x"),
+        "a window is drawn with 'o', 'x', 'g', '.', '>' and '=', not with '0': the seed is a small 'o'",
+    ),
+    "a_tie_rule": (
+        lambda: PeakSumSettings(tie_rule="frist"),
+        "tie_rule: 'frist' is not one of 'all', 'none', ",
+    ),
+    "a_number_in_quotes": (
+        lambda: PeakSumSettings(seed_threshold="4"),
+        "seed_threshold: '4' is not an energy: leave out the quotes, or add a unit, as in '4 GeV'",
+    ),
+    "no_threshold": (
+        lambda: PeakSumSettings(seed_threshold=None),
+        "seed_threshold: has no value, expected a number: give it one, or leave the key out",
+    ),
+    "true_for_a_threshold": (
+        lambda: PeakSumSettings(seed_threshold=True),
+        "seed_threshold: True is not a number",
+    ),
+    "a_copy_with_another_rule": (
+        lambda: PeakSumSettings().model_copy(update={"tie_rule": "diagonl"}),
+        "tie_rule: 'diagonl' is not one of 'all', 'none', ",
+    ),
+    "a_copy_with_a_rule_beside_a_drawing": (
+        lambda: PeakSumSettings(search_window="=o>").model_copy(update={"tie_rule": "first"}),
+        "tie_rule 'first' beside a search window drawn with '>' and '=': leave tie_rule out, or ",
+    ),
+    "a_copy_with_another_key": (
+        lambda: PeakSumSettings().model_copy(update={"ties": "all"}),
+        "PeakSumSettings has no 'ties'",
+    ),
+    # axes and grids
+    "an_axis_by_place": (lambda: Axis(6), "Axis takes its arguments by name: Axis(name=..., n=..., "),
+    "an_axis_of_a_float": (lambda: Axis(n=6.0), "n: 6.0 is not a whole number: write 6"),
+    "an_axis_of_nothing": (
+        lambda: Axis(name="x"),
+        "an axis is given by one of n, bins/start/stop, edges",
+    ),
+    "an_axis_backwards": (
+        lambda: Axis(bins=3, start=1, stop=0),
+        "start 1 is not below stop 0: cells run from start to stop",
+    ),
+    "labels_that_repeat": (lambda: Axis(labels=[1, 2, 2]), "labels: the label 2 occurs twice in '1, 2, 2'"),
+    "numbers_for_axes": (lambda: Grid(rows=6, cols=Axis(n=8)), "rows: 6 is not Axis(...) or a map of its keys"),
+    "one_axis": (lambda: Grid(rows=Axis(n=6)), "cols: missing: give it"),
+    "a_shape": (
+        lambda: Grid(shape=(6, 8)),
+        "Grid has no 'shape'; there are rows, cols, quantity, ",
+    ),
+    "a_unit_alone": (
+        lambda: Grid(rows=Axis(n=6), cols=Axis(n=8), unit="GeV"),
+        "unit: 'GeV' is not an energy: write a number and one of eV, keV, MeV, GeV, TeV, as in '4 GeV'",
+    ),
+    "a_quantity": (
+        lambda: Grid(rows=Axis(n=6), cols=Axis(n=8), quantity="ET"),
+        "quantity: 'ET' is not one of 'energy' or 'et' (did you mean 'et'?)",
+    ),
+    # hits and branches
+    "hits_of_one_event": (
+        lambda: ps.from_hits([1, 2], [1, 2], [3.0, 4.0], GRID),
+        "expected a list with a number for every hit: for a single event pass [row]",
+    ),
+    "hits_of_text": (
+        lambda: ps.from_hits([["a"]], [[1]], [[3.0]], GRID),
+        "row holds string, expected a number for every hit",
+    ),
+    "hits_that_lack_a_column": (
+        lambda: ps.from_hits([[1, 2]], [[1]], [[3.0, 4.0]], GRID),
+        "event 0: 1 values of col for 2 hits",
+    ),
+    "a_branch_of_another_shape": (
+        lambda: ps.from_dense(np.zeros((3, 8, 6)), GRID),
+        "cells an event, the grid needs (6, 8) (row, col): swap rows and cols, or axes: [col, row]",
+    ),
+    "a_processor_without_its_grid": (
+        lambda: ps.PeakSumProcessor(
+            grids={"calo": {"dense": {"branch": "e", "shape": [2, 2]}}}, clusters={"Jet": {"grid": "cal"}}
+        ),
+        "clusters.Jet.grid: no grid 'cal' (did you mean 'calo'?); there are calo",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "answer"), WRONG.values(), ids=WRONG)
+def test_a_wrong_argument_is_answered_in_one_line(call, answer):
+    with pytest.raises((ValueError, TypeError, AttributeError)) as caught:
+        call()
+    said = str(caught.value)
+    assert answer in said
+    assert "\n" not in said
+    assert "pydantic" not in said
+
+
+def test_settings_and_grids_may_be_given_by_their_keys_or_names():
+    settings = PeakSumSettings(tie_rule="all", seed_threshold=3)
+    expected = find_clusters(CELLS, settings, GRID)
+    given = find_clusters(CELLS, {"tie_rule": "all", "seed_threshold": 3}, {"rows": {"n": 6}, "cols": {"n": 8}})
+    assert ak.almost_equal(given, expected)
+    towers = np.zeros((1, 80, 72), int)
+    towers[0, 40, 30] = 20
+    by_name = find_clusters(towers, "cms-l1-jet", "cms-l1-towers")
+    assert ak.almost_equal(by_name, find_clusters(towers, *ps.preset("cms-l1-jet")))
+    assert len(by_name[0]) == 1
+
+
+def test_numbers_of_numpy_are_numbers_of_cells():
+    assert Axis(n=np.int64(6)).size == 6
+    with pytest.raises(ValueError, match="n: True is not a whole number"):
+        Axis(n=np.bool_(True))
+
+
+def test_one_field_may_stand_alone():
+    assert find_clusters(CELLS, fields="seed").fields == ["seed"]
+
+
+def test_a_copy_without_changes_is_the_same_settings():
+    settings = PeakSumSettings(search_window="=o>", pileup=["ring_median"])
+    assert settings.model_copy() == settings
+    assert settings.model_copy(update={"w0": 3}).model_dump() == {**settings.model_dump(), "w0": 3}
