@@ -248,3 +248,15 @@ def test_rates_of_nothing_are_nan():
     result = score(records(), records())
     assert np.isnan(result.efficiency)
     assert np.isnan(result.fakes_per_event)
+
+
+def test_a_file_has_the_uuid_of_its_events_and_of_their_numbers(tmp_path):
+    events, others = make_events(3, seed=1), make_events(3, seed=2)
+    written = {"a": (events, 0), "again": (events, 0), "numbers": (events, 3), "events": (others, 0)}
+    uuids = {}
+    for name, (sample, first) in written.items():
+        write_events(tmp_path / f"{name}.root", sample, first_event=first)
+        with uproot.open(tmp_path / f"{name}.root") as file:
+            uuids[name] = file.file.uuid
+    assert uuids["a"] == uuids["again"]
+    assert len(set(uuids.values())) == 3

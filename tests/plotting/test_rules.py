@@ -4,7 +4,7 @@ import pytest
 from figures import assert_drawable, overlapping_texts, texts_by_place
 
 from hep_peaksum import PeakSumSettings, preset, presets
-from hep_peaksum.plotting.rules import draw_windows
+from hep_peaksum.plotting.rules import MARGIN, MAX_WIDTH, draw_windows
 
 
 def drawn_marks(axes):
@@ -42,6 +42,19 @@ def test_seed_window_gates_and_donuts_are_drawn():
     assert ring[0, -2] == "x"
     texts = [text.get_text() for text in figure.texts]
     assert "gated: added only if the cell one step nearer to the seed is added" in texts
+
+
+def test_windows_go_on_in_another_line_where_one_is_full():
+    donuts = [{"kind": "donut", "name": f"donut{depth}", "depth": depth} for depth in range(1, 6)]
+    figure = draw_windows(PeakSumSettings(search_window=(9, 9), sum_window=(9, 9), pileup=donuts))
+    boxes = [axes.get_position() for axes in figure.axes]
+    assert len(boxes) == 2 + len(donuts)
+    assert max(box.x1 for box in boxes) < 1
+    assert figure.get_size_inches()[0] <= MAX_WIDTH + MARGIN
+    assert not any(
+        one.overlaps(other) for n, one in enumerate(boxes) for other in boxes[:n]
+    )  # they lie beside and below one another
+    assert len({round(box.y1, 3) for box in boxes}) > 1
 
 
 @pytest.mark.parametrize("rule", ["first", "last", "greedy", "greedy-residual"])

@@ -170,6 +170,13 @@ def test_events_without_identity_are_named_by_dataset_file_and_entry(two_trees):
     assert [str(result[word].type.content) for word in WORDS] == ["uint32", "uint32", "uint64"]
 
 
+def test_a_branch_of_lists_identifies_no_event(two_trees):
+    identify = {"run": "ev:run", "luminosityBlock": "ev:lumi", "event": "x"}
+    problem = r"^identify event: the branch 'x' has several values per entry, expected one number$"
+    with pytest.raises(ValueError, match=problem):
+        find(two_trees, events={"identify": identify}, friends={"ev": "aux/Event"})
+
+
 IDENTIFIED = {"run": np.arange(N) + 1, "luminosityBlock": np.arange(N) + 20, "event": np.arange(N) + 300}
 
 
