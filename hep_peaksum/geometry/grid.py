@@ -300,15 +300,15 @@ def _regular(array: ak.Array, expected: tuple[int, ...]) -> Array:
     """Return a jagged array as a regular one; an event of another shape than expected is an error."""
     import awkward as ak
 
-    depth, flat = array.ndim - 1, ak.flatten(array[:0], axis=None)
+    depth = array.ndim - 1
     if depth not in (1, len(expected)):
         msg = f"the array has {depth} axes below the event, expected 1 (flat) or {len(expected)}"
         raise ValueError(msg)
-    if not isinstance(flat.type.content, (ak.types.NumpyType, ak.types.UnknownType)):
-        msg = f"the array holds {flat.type.content}, expected a number for every cell"
+    if (kind := not_a_number(array)) is not None:
+        msg = f"the array holds {kind}, expected a number for every cell"
         raise ValueError(msg)
     if len(array) == 0:
-        return np.empty((0, *(n or 1 for n in expected)), np.asarray(flat).dtype)
+        return np.empty((0, *(n or 1 for n in expected)), np.asarray(ak.flatten(array, axis=None)).dtype)
     if 0 in expected:
         first: Any = next((ak.to_list(event) for event in array if event is not None), [])
         sizes = [len(first)]
@@ -326,6 +326,25 @@ def _regular(array: ak.Array, expected: tuple[int, ...]) -> Array:
         event = int(np.argmax(wrong))
         raise EventError(event, _wrong_shape(array[event : event + 1], sizes))
     return ak.to_numpy(array, allow_missing=True)  # type: ignore[no-any-return]
+
+
+def not_a_number(array: ak.Array) -> Any:
+    """Return the type of what stands in lists of lists, where it is no number; otherwise None.
+
+    Awkward 1, which PocketCoffea needs, calls the types by other names.
+
+    >>> import awkward as ak
+    >>> str(not_a_number(ak.Array([["a"]]))), not_a_number(ak.Array([[1, None]]))
+    ('string', None)
+    """
+    import awkward as ak
+
+    kind: Any = ak.type(array)
+    while (inner := getattr(kind, "content", getattr(kind, "type", None))) is not None:
+        kind = inner
+        if "__array__" in kind.parameters:  # text
+            return kind
+    return None if type(kind).__name__ in ("NumpyType", "PrimitiveType", "UnknownType") else kind
 
 
 def _wrong_shape(event: ak.Array, sizes: list[int]) -> str:
