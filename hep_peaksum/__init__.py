@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hep_peaksum.job.processor import PeakSumProcessor
     from hep_peaksum.library.geometries import named_grid, named_grids
     from hep_peaksum.library.presets import preset, presets
+    from hep_peaksum.plotting.events import draw_event
     from hep_peaksum.settings.model import PeakSumSettings
 
 from hep_peaksum.suggestions import did_you_mean
@@ -36,6 +37,7 @@ _MODULES = {
     "audit_ties": "diagnostics.ties",
     "compare": "diagnostics.compare",
     "cpp_header": "integrations.cpp_header",
+    "draw_event": "plotting.events",
     "event_function": "integrations.event_function",
     "explain": "diagnostics.explain",
     "find_clusters": "clustering.find",
@@ -58,6 +60,7 @@ __all__ = [
     "audit_ties",
     "compare",
     "cpp_header",
+    "draw_event",
     "event_function",
     "explain",
     "find_clusters",
