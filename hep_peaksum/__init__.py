@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hep_peaksum.geometry.axis import Axis
     from hep_peaksum.geometry.grid import Grid, from_dense
     from hep_peaksum.geometry.hits import from_hits, sparse
+    from hep_peaksum.integrations.batches import batches
     from hep_peaksum.integrations.cpp_header import cpp_header
     from hep_peaksum.integrations.event_function import event_function
     from hep_peaksum.job.processor import PeakSumProcessor
@@ -35,6 +36,7 @@ _MODULES = {
     "PeakSumProcessor": "job.processor",
     "PeakSumSettings": "settings.model",
     "audit_ties": "diagnostics.ties",
+    "batches": "integrations.batches",
     "compare": "diagnostics.compare",
     "cpp_header": "integrations.cpp_header",
     "draw_event": "plotting.events",
@@ -58,6 +60,7 @@ __all__ = [
     "PeakSumSettings",
     "__version__",
     "audit_ties",
+    "batches",
     "compare",
     "cpp_header",
     "draw_event",
