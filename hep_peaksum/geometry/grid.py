@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field, model_validator
 
+from hep_peaksum import notebook_html
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.regions import RegionMaps, Regions
 from hep_peaksum.kernels import Array, Periodic
@@ -166,6 +167,23 @@ class Grid(FrozenModel):
         if self.rows.name == name:
             return "row", self.rows
         return ("col", self.cols) if self.cols.name == name else None
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: the two axes, and what a count of a cell means."""
+        columns = ("", "name", "cells", "from", "to", "periodic", "labels")
+        rows = [(word, *axis.in_words()) for word, axis in (("rows", self.rows), ("columns", self.cols))]
+        values: dict[str, object] = {
+            "cells hold": "a transverse energy" if self.quantity == "et" else "an energy",
+            "one count": "1 count, no unit given" if self.unit is None else f"{self.unit:g} GeV",
+        }
+        if self.saturated:
+            values["saturated codes"] = ", ".join(map(str, self.saturated))
+        if self.regions:
+            values["regions"] = ", ".join(regions.name for regions in self.regions)
+        title = f"Grid of {self.rows.size} × {self.cols.size} cells"
+        return notebook_html.page(
+            title, notebook_html.column_table(columns, rows), notebook_html.key_table(values)
+        )
 
     @property
     def is_eta_phi(self) -> bool:
