@@ -44,6 +44,7 @@ def test_the_public_names():
         "from_hits",
         "named_grid",
         "named_grids",
+        "parts",
         "peak_sum_map",
         "preset",
         "presets",
