@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pkgutil import resolve_name
@@ -41,6 +42,9 @@ from hep_peaksum.results.folder import (
     take_changed,
 )
 from hep_peaksum.results.manifest import LOSSES, Loss, Manifest, fingerprint
+
+# Files that are merged at the same time at most: each takes some tens of MB.
+MOST_MERGES = 4
 
 
 @dataclass(frozen=True)
@@ -226,15 +230,7 @@ def _add(totals: Mapping[str, DatasetTotal], chunk: Chunk, item: WorkItem, recor
 
 def write_results(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:
     """Write the clusters in the formats of the config, the histograms and their plots."""
-    for name, total in totals.items():
-        parts = [chunk.part(directory) for chunk in sorted(total.chunks)]
-        for word, (file, writer) in FORMATS.items():
-            if writer is None:
-                continue
-            if word in config.output.clusters and parts:
-                resolve_name(writer)(parts, directory / name / file)
-            else:
-                (directory / name / file).unlink(missing_ok=True)
+    _merge_parts(config, directory, totals)
     every = {f"{name}/{key}": h for name, total in totals.items() for key, h in total.histograms.items()}
     root_files.write_histograms(every, directory / HISTOGRAMS)
     if not config.output.plots:
@@ -243,3 +239,21 @@ def write_results(config: Config, directory: Path, totals: Mapping[str, DatasetT
         title, _, name = key.partition("/")
         figure = histograms.draw_histogram(histogram, title=title)
         canvas.save(figure, directory / PLOTS / f"{title}-{name}.png")
+
+
+def _merge_parts(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:
+    """Write the clusters in the formats of the config, several at a time if the job has several workers.
+
+    Threads are enough: half of the time is compression, which does not hold Python's lock.
+    """
+    with ThreadPoolExecutor(min(config.run.workers, MOST_MERGES)) as pool:
+        merges = []
+        for name, total in totals.items():
+            parts = [chunk.part(directory) for chunk in sorted(total.chunks)]
+            for word, (file, writer) in FORMATS.items():
+                if writer is not None and word in config.output.clusters and parts:
+                    merges.append(pool.submit(resolve_name(writer), parts, directory / name / file))
+                elif writer is not None:
+                    (directory / name / file).unlink(missing_ok=True)
+        for merge in merges:
+            merge.result()
