@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hep_peaksum.library.geometries import named_grid, named_grids
     from hep_peaksum.library.presets import preset, presets
     from hep_peaksum.plotting.events import draw_event
+    from hep_peaksum.results.status import parts
     from hep_peaksum.settings.model import PeakSumSettings
 
 from hep_peaksum.suggestions import did_you_mean
@@ -47,6 +48,7 @@ _MODULES = {
     "from_hits": "geometry.hits",
     "named_grid": "library.geometries",
     "named_grids": "library.geometries",
+    "parts": "results.status",
     "peak_sum_map": "clustering.find",
     "preset": "library.presets",
     "presets": "library.presets",
@@ -71,6 +73,7 @@ __all__ = [
     "from_hits",
     "named_grid",
     "named_grids",
+    "parts",
     "peak_sum_map",
     "preset",
     "presets",

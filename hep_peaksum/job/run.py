@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -24,17 +22,8 @@ from hep_peaksum.job.coffea_patches import no_printed_tracebacks
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.executors import Workers
 from hep_peaksum.job.planning import Plan, check_duplicates, plan_job, read_metadata
-from hep_peaksum.job.summary import (
-    VERSIONED,
-    DatasetTotal,
-    account,
-    check_account,
-    hints,
-    identity_in_words,
-    public_config,
-)
+from hep_peaksum.job.summary import DatasetTotal, account, check_account, summarize
 from hep_peaksum.plotting import canvas, histograms
-from hep_peaksum.preview.thresholds import thresholds
 from hep_peaksum.reading.files import find_files
 from hep_peaksum.results import root_files
 from hep_peaksum.results.atomic_write import write_json
@@ -172,20 +161,18 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
     processed = time.perf_counter()
     _add_processed(totals, directory, pending, fingerprint(config))
     check_account(plan, totals, losses)
-    _write_results(config, directory, totals)
+    write_results(config, directory, totals)
     for name in totals:
         bring_together(directory, name)
-    summary = {
-        "config": public_config(config),
-        "thresholds": thresholds(config),
-        "identity": identity_in_words(config, {name: manifest.datasets[name].types for name in files}),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}},
-        "datasets": {name: account(name, files[name], each, plan, losses) for name, each in totals.items()},
-        "hints": hints(config, totals),
-        "losses": [asdict(loss) for loss in losses],
-        "n_chunks": {"total": len(plan.items), "reused": len(plan.items) - len(pending)},
-        "seconds": {"processing": processed - started, "total": time.perf_counter() - started},
-    }
+    summary = summarize(
+        config,
+        totals,
+        types={name: manifest.datasets[name].types for name in files},
+        datasets={name: account(name, files[name], each, plan, losses) for name, each in totals.items()},
+        losses=[asdict(loss) for loss in losses],
+        n_chunks={"total": len(plan.items), "reused": len(plan.items) - len(pending)},
+        seconds={"processing": processed - started, "total": time.perf_counter() - started},
+    )
     write_json(directory / SUMMARY, summary, indent=2)
     return RunResult(directory, summary, {name: each.histograms for name, each in totals.items()})
 
@@ -268,7 +255,7 @@ def _add(totals: Mapping[str, DatasetTotal], chunk: Chunk, item: WorkItem, recor
     return is_ours
 
 
-def _write_results(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:
+def write_results(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:
     """Write the clusters in the formats of the config, the histograms and their plots."""
     _merge_parts(config, directory, totals)
     every = {f"{name}/{key}": h for name, total in totals.items() for key, h in total.histograms.items()}
