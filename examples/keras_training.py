@@ -1,7 +1,8 @@
 """The calibration of the cells, learnt from ROOT files through the layer: batches of images, and their truth.
 
-As in keras_calibration.py each cell has its own gain, but the events are read while the model is trained, in random
-order, so that a sample of any size needs the same memory. It runs on tensorflow, torch or jax (KERAS_BACKEND).
+As in keras_calibration.py each cell has its own gain, but the events are read while the model is trained, in
+random order, so that a sample of any size needs the same memory. It runs on tensorflow, torch or jax
+(KERAS_BACKEND).
 """
 
 import keras

@@ -69,6 +69,8 @@ class _Unread:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status; every expected error is one line on stderr."""
     collect_rarely()
+    if sys.stdout is None:  # whoever started this closed it
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 -- to the end
     try:
         with redirect_stdout(_Unread(sys.stdout)):
             status = cli.main(arguments, prog_name="hep-peaksum", standalone_mode=False)

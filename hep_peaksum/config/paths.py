@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 from hep_peaksum.suggestions import did_you_mean
 
-# A path that contains this is a URL.
-REMOTE = "://"
+# A path that contains this is a URL; several are joined to a chain, the file in an archive first.
+REMOTE, CHAIN = "://", "::"
 SCHEME = r"[A-Za-z][\w+.-]{0,30}://"
 # Up to the quote that follows if one stands before it; a query may hold anything, further URLs, too.
 URL = re.compile(
@@ -38,7 +38,14 @@ def public_path(path: str) -> str:
 
     >>> public_path("https://me:secret@host/a.root?token=secret"), public_path("a?b.root")
     ('https://host/a.root', 'a?b.root')
+    >>> public_path("zip://in.root::http://me:secret@host/a.zip")
+    'zip://in.root::http://host/a.zip'
     """
+    return CHAIN.join(map(_public_url, path.split(CHAIN))) if REMOTE in path else path
+
+
+def _public_url(path: str) -> str:
+    """Return one URL of a chain, such as that of an archive, without its secret parts."""
     if REMOTE not in path:
         return path
     scheme, _, rest = path.partition(REMOTE)
@@ -60,6 +67,10 @@ def redacted(text: str) -> str:
 def without_secrets(text: str, path: str) -> str:
     """Return a text in which the secret parts of a path do not occur (see `public_path`)."""
     if public_path(path) == path:
+        return text
+    if CHAIN in path:
+        for url in path.split(CHAIN):
+            text = without_secrets(text, url)
         return text
     user, at, _ = path.partition(REMOTE)[2].partition("/")[0].rpartition("@")
     query = "".join(QUERY[True].split(path, maxsplit=1)[1:])
@@ -101,8 +112,8 @@ def expand_files(patterns: Iterable[tuple[str, str]]) -> list[InputFile]:
         If an environment variable is not set, or URLs differ only in what is not stored (see `public_path`).
     """
     files: dict[tuple[str, str], InputFile] = {}
-    for pattern, tree in patterns:
-        path = expand_variables(pattern)
+    for pattern, spelled in patterns:
+        path, tree = expand_variables(pattern), "/".join(part for part in spelled.split("/") if part)
         if REMOTE in path:
             files.setdefault((path, tree), InputFile(path, tree))
             continue

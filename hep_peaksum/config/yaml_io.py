@@ -269,7 +269,10 @@ class Source(NamedTuple):
             name = setting.partition("=")[0].strip()
             if key == name or key.startswith(f"{name}."):
                 return f"--set {shorten(setting)}: {problem}"
-        root = yaml.compose(self.text, _FastLoader)
+        try:
+            root = yaml.compose(self.text, _FastLoader)
+        except yaml.YAMLError:  # the slower loader took it
+            return f"{self.file}: {problem}"
         line, is_known = _line(root, key) if root else (1, False)
         inside = [s for s in self.overrides if s.startswith(f"{key}.")]
         if not is_known and inside:

@@ -6,10 +6,12 @@ soon as one of them is no longer needed. Those of coffea's Runner are in `coffea
 
 from __future__ import annotations
 
+import _thread
 import concurrent.futures
 import contextlib
 import importlib
 import io
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,6 +98,28 @@ def no_printed_tracebacks() -> Iterator[None]:
     """
     with contextlib.redirect_stderr(io.StringIO()):
         yield
+
+
+@contextmanager
+def heard_interrupts() -> Iterator[None]:
+    """Raise a Ctrl-C again that came while an object was deleted, inside the block.
+
+    Why: Python discards what is raised there, where uproot closes files, so that the job would go on.
+    Drop it when Python does not discard a KeyboardInterrupt.
+    """
+    hook = sys.unraisablehook
+
+    def hear(unraisable: Any) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            threading.Timer(0.05, _thread.interrupt_main).start()  # what is raised in here is discarded, too
+        else:
+            hook(unraisable)
+
+    sys.unraisablehook = hear
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,17 +62,20 @@ def check_duplicates(config: Config, files: Files, metadata: Mapping[FileMeta, A
     """
     problems = []
     for name, inputs in files.items():
-        first_of: dict[tuple[Any, ...], str] = {}
+        first_of: dict[tuple[Any, ...], InputFile] = {}
         for path, tree in [] if config.datasets[name].allow_duplicates else inputs:
             known = metadata[InputMeta(name, path, tree)]
             if LOSSES in known:
                 continue
-            key: tuple[Any, ...] = (tree, known["uuid"], known["numentries"], known["n_bytes"])
+            plain = tree.partition(";")[0]  # a tree may be named with its cycle, as Events;1
+            key: tuple[Any, ...] = (plain, known["uuid"], known["numentries"], known["n_bytes"])
             if not any(known["uuid"]):
                 key = (*key, content_digest(path, known["n_bytes"], config.run.timeout))
-            first = first_of.setdefault(key, path)
-            if first != path:
-                both = f"{public_path(first)} and {public_path(path)}"
+            first = first_of.setdefault(key, InputFile(path, tree))
+            if first != (path, tree):
+                both = f"{public_path(first.path)} and {public_path(path)}"
+                if first.path == path:
+                    both = f"the trees {first.tree} and {tree} of {public_path(path)}"
                 remedy = "remove one of them, or set allow_duplicates to true"
                 problems.append(f"datasets.{name}.files: {both} have the same content: {remedy}")
     if problems:
@@ -203,15 +207,22 @@ def plan_job(
     ranges: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
     for chunk in finished:
         ranges[chunk.dataset, chunk.file_number].append((chunk.start, chunk.stop))
-    items, lost = {}, []
+    items: dict[Chunk, WorkItem] = {}
+    lost: list[Loss] = []
     for name, inputs in files.items():
         left = math.inf if max_events is None else max_events
         for path, tree in inputs:
             known = metadata[InputMeta(name, path, tree)]
-            if LOSSES in known:
-                lost.append(known[LOSSES])
-                continue
             numbers = manifest.numbers(name, path, tree)
+            if LOSSES in known:
+                finished_items = _finished_items(manifest, name, (path, tree), ranges[name, numbers[1]], left)
+                n_finished = sum(map(len, finished_items.values()))
+                items.update(finished_items)
+                left -= n_finished
+                n_entries = manifest.datasets[name].by_number[numbers[1]][1].n_entries
+                if n_entries is None or n_finished < min(n_entries, left + n_finished):
+                    lost.append(replace(known[LOSSES], n_entries=n_entries and n_entries - n_finished))
+                continue
             n_entries = known["numentries"]
             n_planned = int(min(n_entries, left))
             left -= n_planned
@@ -224,6 +235,28 @@ def plan_job(
                 item = WorkItem(name, path, tree, start, stop, known["uuid"], usermeta)
                 items[Chunk(name, numbers[1], start, stop)] = item
     return Plan(items, lost, finished)
+
+
+def _finished_items(
+    manifest: Manifest, dataset: str, source: tuple[str, str], ranges: Iterable[tuple[int, int]], most: float
+) -> dict[Chunk, WorkItem]:
+    """Return the finished chunks of a file that cannot be read now: they count nevertheless.
+
+    Of those that overlap, and beyond `most` entries, the first count.
+    """
+    path, tree = source
+    numbers, entry = manifest.numbers(dataset, path, tree), manifest.datasets[dataset].entry(path, tree)
+    if entry is None or entry.uuid is None:
+        return {}
+    state = None if entry.size is None else (entry.size, entry.mtime)
+    uuid, usermeta = bytes.fromhex(entry.uuid), {"state": state, "numbers": numbers}
+    items, done = {}, 0
+    for start, stop in sorted(ranges):
+        if start >= done and stop - start <= most:
+            item = WorkItem(dataset, path, tree, start, stop, uuid, usermeta)
+            items[Chunk(dataset, numbers[1], start, stop)] = item
+            done, most = stop, most - (stop - start)
+    return items
 
 
 def entry_ranges(

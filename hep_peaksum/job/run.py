@@ -18,7 +18,7 @@ from hep_peaksum import notebook_html
 from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, PLOTS, SUMMARY
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import Files, public_path
-from hep_peaksum.job.coffea_patches import no_printed_tracebacks
+from hep_peaksum.job.coffea_patches import heard_interrupts, no_printed_tracebacks
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.executors import Workers
 from hep_peaksum.job.planning import Plan, check_duplicates, plan_job, read_metadata
@@ -33,6 +33,7 @@ from hep_peaksum.results.chunk_files import (
     bring_together,
     finished_records,
     read_record,
+    remove_chunks,
     remove_leftovers,
 )
 from hep_peaksum.results.folder import (
@@ -157,6 +158,8 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
         remove_leftovers(directory)
         totals = {name: DatasetTotal.empty(config) for name in files}
         pending = _add_stored(totals, directory, plan.items, fingerprint(config))
+        # what is damaged or of another job does not remain, even if its chunk should now be lost
+        remove_chunks(directory, {*plan.finished} & pending.keys())
         losses = [*plan.lost, *_process(config, list(pending.values()), workers)]
     processed = time.perf_counter()
     _add_processed(totals, directory, pending, fingerprint(config))
@@ -220,7 +223,7 @@ def _process(config: Config, items: Sequence[Any], workers: Workers) -> list[Los
     # workers may have another working directory
     directory = str(Path(config.output.directory).absolute())
     peaksum = CheckedProcessor(**config.job(), directory=directory, fingerprint=fingerprint(config))
-    with no_printed_tracebacks():
+    with no_printed_tracebacks(), heard_interrupts():
         output = make_runner(config, workers.executor).run(list(items), peaksum)
     return list(output["out"].get(LOSSES, []))
 

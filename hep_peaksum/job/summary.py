@@ -132,6 +132,8 @@ def check_account(plan: Plan, totals: Mapping[str, DatasetTotal], losses: Sequen
     balance: Counter[tuple[str, str]] = Counter()
     for item in plan.items.values():
         balance[item.dataset, public_path(item.filename)] += len(item)
+    for loss in plan.lost:
+        balance[loss.dataset, loss.file] += loss.n_entries or 0
     for dataset, total in totals.items():
         for path, n_events in total.processed.items():
             balance[dataset, path] -= n_events
@@ -157,6 +159,9 @@ def account(
     for chunk, item in plan.items.items():
         if chunk.dataset == dataset:
             files[public_path(item.filename)]["expected"] += len(item)
+    for loss in plan.lost:
+        if loss.dataset == dataset:
+            files[loss.file]["expected"] += loss.n_entries or 0
     for loss in losses:
         if loss.dataset == dataset:
             files[loss.file]["lost"].append(loss.reason)

@@ -84,9 +84,9 @@ def checked_records(
 def read_record(directory: Path, chunk: Chunk) -> Record | None:
     """Return the record of a chunk that was written by itself, None if it or the part is damaged or missing."""
     try:
-        record = parse_record(chunk, chunk.record(directory).read_bytes())
+        record = parse_record(chunk, _content(chunk.record(directory)))
         check_part(chunk.part(directory), record)
-    except (OSError, DamagedError):
+    except DamagedError:
         return None
     return record
 
@@ -106,7 +106,7 @@ def _stored(directory: Path, dataset: str, *, read: bool) -> Iterator[tuple[Chun
 def _content(path: Path) -> bytes:
     """Return the content of a file, nothing if it cannot be read: what it holds is then damaged."""
     try:
-        return path.read_bytes()
+        return path.read_bytes() if path.is_file() else b""
     except OSError:
         return b""
 

@@ -131,11 +131,13 @@ def check_places(directory: Path, files: Files) -> None:
         if file.is_dir():
             msg = f"holds a folder where a file belongs, {file}: rename it, or choose another directory"
             raise ValueError(msg)
-    for name, inputs in files.items():
-        for folder in (directory / name, directory / name / PARTS, directory / name / RECORDS):
-            if folder.is_symlink():
-                msg = f"holds a link, {folder}: replace it with a folder, or choose another directory"
-                raise ValueError(msg)
+    below = [directory / name / each for name in files for each in ("", PARTS, RECORDS)]
+    for folder in (directory / PLOTS, *below):
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            what = "link" if folder.is_symlink() else "file where a folder belongs"
+            msg = f"holds a {what}, {folder}: replace it with a folder, or choose another directory"
+            raise ValueError(msg)
+    for inputs in files.values():
         for path, _ in inputs:
             if REMOTE not in path and os.path.realpath(path).startswith(inside):
                 msg = f"holds an input file, {path}: choose another directory"
@@ -162,7 +164,8 @@ def own_manifest(directory: Path, config: Config) -> Content | None:
         if has_work:
             msg = f"holds parts without a manifest: {REMEDY}"
             raise ValueError(msg)
-        foreign = [name for name in (SUMMARY, HISTOGRAMS) if (directory / name).exists()]
+        merged = [f"{name}/{each.file}" for name in config.datasets for each in FORMATS.values() if each.writer]
+        foreign = [name for name in (SUMMARY, HISTOGRAMS, *merged) if (directory / name).exists()]
         if foreign:
             msg = f"holds {foreign[0]} without a manifest: {REMEDY}"
             raise ValueError(msg)

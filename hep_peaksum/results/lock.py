@@ -49,6 +49,10 @@ def _acquire(path: Path) -> IO[str]:
     while True:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
         file = open(os.open(path, flags, 0o666), "a+", encoding="utf-8")  # noqa: PTH123, SIM115 -- a descriptor
+        if os.fstat(file.fileno()).st_nlink > 1:
+            file.close()
+            msg = f"{path} is also the name of a file elsewhere"
+            raise OSError(errno.EEXIST, msg, str(path))
         try:
             _lock(file)
         except OSError as error:

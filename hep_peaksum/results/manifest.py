@@ -127,6 +127,9 @@ def read_manifest(directory: Path) -> Content | None:
     """
     path = directory / MANIFEST
     try:
+        if path.exists() and not path.is_file():
+            msg = f"{path} is no file"
+            raise ManifestError(msg)
         content = path.read_bytes()
         body = unseal(content)
         if body is None:

@@ -166,3 +166,10 @@ def test_a_job_goes_on_when_nobody_reads_its_output(good, tmp_path):
         done = subprocess.run(command, stdout=unread, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads((tmp_path / "results/summary.json").read_text())["datasets"]["toy"]["n_events"] == 21
+
+
+def test_a_closed_stdout_is_no_error(good, tmp_path):
+    command = f"{sys.executable} -m hep_peaksum run {good} >&-"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "results/summary.json").exists()

@@ -9,7 +9,9 @@ import io
 import pickle
 import re
 import signal
+import sys
 import threading
+import time
 import warnings
 from concurrent.futures import Future
 from types import SimpleNamespace
@@ -24,7 +26,7 @@ from coffea.processor import accumulate, executor
 from coffea.processor.executor import FileMeta
 from rich.console import Console
 
-from hep_peaksum.job.coffea_patches import fitting_bar
+from hep_peaksum.job.coffea_patches import fitting_bar, heard_interrupts
 
 
 def executor_of_threads(pool):
@@ -217,3 +219,26 @@ def test_parsl_kernel__coffea_cannot_start_one_for_a_config():
     config = parsl.Config(executors=[parsl.ThreadPoolExecutor(label="threads")])
     with pytest.raises(parsl.errors.NoDataFlowKernelError):
         processor.ParslExecutor(config=config, status=False)([1], lambda _: {"n": 1}, None)
+
+
+class DeletedAtCtrlC:
+    def __del__(self):
+        raise KeyboardInterrupt
+
+
+def test_heard_interrupts__python_discards_ctrl_c_in_a_deletion(monkeypatch):
+    discarded = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: discarded.append(unraisable.exc_type))
+    held = DeletedAtCtrlC()
+    del held
+    time.sleep(0.1)
+    assert discarded == [KeyboardInterrupt]
+
+
+def test_heard_interrupts__with_the_patch_it_is_raised():
+    def delete(held):
+        del held[:]
+        time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt), heard_interrupts():
+        delete([DeletedAtCtrlC()])

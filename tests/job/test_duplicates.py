@@ -135,3 +135,20 @@ def test_a_file_whose_name_ends_like_a_tree_of_another_is_a_file_of_its_own(writ
     counts = [count(two, tree="T1"), count(odd, tree="T2"), count(two, tree="T2")]
     assert written(folder(content)) == tuple(map(sum, zip(*counts, strict=True)))
     assert run_job(content).summary["n_chunks"] == {"total": 6, "reused": 6}
+
+
+@pytest.mark.parametrize("spelling", ["/Events", "Events/", "//Events//"])
+def test_another_spelling_of_a_tree_is_the_same_tree(write_events, job, spelling):
+    path = write_events("a.root", 12, 1)
+    content = job(path)
+    content["datasets"]["toy"]["files"] = [{path: "Events"}, {path: spelling}]
+    run_job(content)
+    assert written(folder(content)) == count(path)
+
+
+def test_a_cycle_of_the_same_tree_is_noticed(write_events, job):
+    path = write_events("a.root", 12, 1)
+    content = job(path)
+    content["datasets"]["toy"]["files"] = [{path: "Events"}, {path: "Events;1"}]
+    with pytest.raises(ConfigError, match=r"the trees Events and Events;1 of .*a\.root have the same content"):
+        run_job(content)

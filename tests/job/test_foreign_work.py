@@ -1,11 +1,13 @@
 """What lies in a results folder and is not of this job: links, inputs, results and records of others."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import uproot
 from finished_jobs import clusters_of, run_job
 
 from hep_peaksum.cli.main import cli
@@ -60,8 +62,8 @@ def test_restart_removes_only_pictures_of_ours(write_events, job, tmp_path):
     plots.rename(tmp_path / "elsewhere")
     plots.symlink_to(tmp_path / "elsewhere")
     n_plots = len(list((tmp_path / "elsewhere").iterdir()))
-    content["output"]["plots"] = False
-    run_job(content, restart=True)
+    with pytest.raises(ConfigError, match="holds a link"):
+        run_job(content, restart=True)
     assert len(list((tmp_path / "elsewhere").iterdir())) == n_plots
 
 
@@ -175,20 +177,90 @@ def test_finished_chunks_of_a_file_that_cannot_be_read_now_are_kept(write_events
     content = job(f"file://{file}", run={"on_bad_file": "skip", "retries": 0})
     run_job(content)
     file.rename(file.with_name("gone.root"))
-    assert len(run_job(content).losses) == 1
+    away = run_job(content)
+    assert (away.losses, away.summary["n_chunks"]) == ([], {"total": 1, "reused": 1})
+    assert away.summary["datasets"]["toy"]["n_events"] == len(clusters_of(away.directory)) == 6
     file.with_name("gone.root").rename(file)
     assert run_job(content).summary["n_chunks"] == {"total": 1, "reused": 1}
+
+
+def test_what_is_left_to_do_of_a_file_that_cannot_be_read_now_is_lost(write_events, job):
+    file = Path(write_events("a.root", 12))
+    content = job(f"file://{file}", run={"on_bad_file": "skip", "retries": 0, "chunksize": 6})
+    run_job(content, max_events=6)
+    file.rename(file.with_name("gone.root"))
+    away = run_job(content)
+    assert [loss["n_entries"] for loss in away.losses] == [6]
+    assert away.summary["datasets"]["toy"]["n_events"] == len(clusters_of(away.directory)) == 6
+
+
+def test_a_part_whose_chunk_is_lost_now_does_not_remain(write_events, job):
+    """The record is damaged, and so is the input, with its size and time as before."""
+    file = Path(write_events("a.root", 12))
+    content = job(str(file), run={"on_bad_file": "skip", "retries": 0, "chunksize": 6})
+    directory = run_job(content).directory
+    record = sorted((directory / "toy/_chunks").glob("part-*"))[1]
+    record.write_bytes(record.read_bytes()[:-9])
+    status, data = file.stat(), bytearray(file.read_bytes())
+    with uproot.open(file) as root:
+        start = root["Events"]["cells"].member("fBasketSeek")[0]
+    data[start + 60 : start + 400] = bytes(340)
+    file.write_bytes(data)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    result = run_job(content)
+    assert [loss["n_entries"] for loss in result.losses] == [6]
+    assert result.summary["datasets"]["toy"]["n_events"] == len(clusters_of(directory)) == 6
+
+
+def test_a_link_in_place_of_the_plots_is_refused(write_events, job, tmp_path):
+    content = job(write_events("a.root", 6), output={"directory": str(tmp_path / "results"), "plots": True})
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/plots").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match=r"holds a link, .*plots: replace it with a folder"):
+        run_job(content)
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_lock_that_is_another_name_of_a_file_elsewhere_is_refused(write_events, job, tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "mine").write_text("precious")
+    os.link(tmp_path / "mine", tmp_path / "results/.lock")
+    with pytest.raises(ConfigError, match=r"\.lock is also the name of a file elsewhere"):
+        run_job(job(write_events("a.root", 6)))
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
+def test_a_file_of_others_with_the_name_of_a_merged_one_stays(write_events, job, tmp_path):
+    (tmp_path / "results/toy").mkdir(parents=True)
+    (tmp_path / "results/toy/clusters.root").write_text("mine")
+    with pytest.raises(ConfigError, match=r"holds toy/clusters\.root without a manifest"):
+        run_job(job(write_events("a.root", 6)))
+    assert (tmp_path / "results/toy/clusters.root").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "toy/_chunks/part-000001-000000000000-000000000006.json"])
+def test_a_pipe_in_place_of_a_file_does_not_stop_a_run(write_events, job, name):
+    content = job(write_events("a.root", 6))
+    directory = run_job(content).directory
+    (directory / name).unlink()
+    os.mkfifo(directory / name)
+    if name == "manifest.json":
+        with pytest.raises(ConfigError, match=r"manifest\.json is no file.*--restart"):
+            run_job(content)
+    else:
+        assert run_job(content).summary["n_chunks"] == {"total": 1, "reused": 0}
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"datasets": {"toy": {"files": {"https://me:SECRET@host/a.root?token=SECRET": 3}}}},
-        {"datasets": {"toy": {"files": "https://me:SECRET@host/a.root?token=SECRET"}}},
-        {"datasets": {"toy": {"files": ["https://me:SECRET@host/a.root"]}}},
+        {"datasets": {"toy": {"files": [["https://me:SECRET@host/a.root?token=SECRET"]]}}},
+        {"datasets": {"toy": {"files": {"zip://a.root::https://me:SECRET@host/a.zip?token=SECRET": 3}}}},
         {"output": {"directory": "s3://me:SECRET@bucket/results"}},
     ],
-    ids=["tree", "text", "list", "directory"],
+    ids=["tree", "list_in_a_list", "archive", "directory"],
 )
 def test_no_problem_of_a_config_prints_a_secret(write_events, job, change):
     with pytest.raises(ConfigError) as error:
