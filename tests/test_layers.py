@@ -25,7 +25,7 @@ ROWS = (
     "reading results",
     "preview toy plotting",
     "job",
-    "report integrations",
+    "report integrations profiles",
     "cli",
     "__init__ __main__",
 )
