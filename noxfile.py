@@ -71,6 +71,40 @@ def rdataframe(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11", default=False)
+def pocket_coffea(session: nox.Session) -> None:
+    """Test the workflow of PocketCoffea, and the array level on what it needs: awkward 1, NumPy 1."""
+    # pyarrow 22 and later need NumPy 2; uproot 4 needs pkg_resources of old setuptools
+    session.install("pocket-coffea==0.9.13", "pyarrow<22", "setuptools<71", "zstandard")
+    session.install("numba>=0.60", "pydantic>=2.8", "xxhash", "hypothesis>=6.100", "pytest>=8", "numpy<2")
+    session.install("--no-deps", ".")
+    array_level = [
+        "tests/integrations/test_collection.py",
+        "tests/clustering/test_find.py",
+        "tests/geometry/test_dense.py",
+        "tests/geometry/test_from_hits.py",
+    ]
+    # the old versions warn of themselves, which is no error here
+    session.run(
+        "python", "-m", "pytest", "-W", "default", "tests/integrations/test_pocket_coffea.py", *array_level
+    )
+
+
+@nox.session(python="3.11", default=False)
+def fast_hep(session: nox.Session) -> None:
+    """Test the transform in a workflow of FAST-HEP."""
+    session.install(".[test]", "fasthep-flow==2026.10.1", "fasthep-carpenter==2026.10.1")
+    session.run("python", "-m", "pytest", "tests/integrations/test_fast_hep.py")
+
+
+@nox.session(python="3.11", venv_backend="uv", default=False)
+def columnflow(session: nox.Session) -> None:
+    """Test the producers of columnflow."""
+    # by uv: columnflow says that it needs Python <=3.11, which pip takes to exclude 3.11.1
+    session.install(".[test]", "columnflow==0.3.1", "law==0.1.21", "order==2.1.7")
+    session.run("python", "-m", "pytest", "tests/integrations/test_columnflow.py")
+
+
+@nox.session(python="3.11", default=False)
 def benchmarks(session: nox.Session) -> None:
     """Run the benchmarks against other implementations; takes about an hour on a quiet machine."""
     session.install("-e", ".[test,dask]", "torch==2.13.0", "scikit-image")

@@ -25,7 +25,7 @@ ROWS = (
     "reading results",
     "preview toy plotting",
     "job",
-    "report integrations merging",
+    "report integrations merging profiles",
     "cli",
     "__init__ __main__",
 )

@@ -342,7 +342,7 @@ def _regular(array: ak.Array, expected: tuple[int, ...]) -> Array:
         wrong |= np.asarray(ak.fill_none(differs, False))  # what is missing is masked
     if wrong.any():
         event = int(np.argmax(wrong))
-        raise EventError(event, _wrong_shape(array[event : event + 1], sizes))
+        raise EventError(event, _wrong_shape(array, event, sizes))
     return ak.to_numpy(array, allow_missing=True)  # type: ignore[no-any-return]
 
 
@@ -365,12 +365,15 @@ def not_a_number(array: ak.Array) -> Any:
     return None if type(kind).__name__ in ("NumpyType", "PrimitiveType", "UnknownType") else kind
 
 
-def _wrong_shape(event: ak.Array, sizes: list[int]) -> str:
+def _wrong_shape(array: ak.Array, event: int, sizes: list[int]) -> str:
     """Describe the first level on which an event has another number of values than the grid."""
     import awkward as ak
 
     for level, size in enumerate(sizes, start=1):
-        for n in ak.to_list(ak.flatten(ak.num(event, axis=level), axis=None)):
+        numbers = ak.num(array, axis=level)[
+            event : event + 1
+        ]  # in this order: awkward 1 counts wrongly in slices
+        for n in ak.to_list(ak.flatten(numbers, axis=None)):
             if n != size:
                 return f"{n} values where the grid needs {size}"
     return "another shape than the grid"

@@ -101,10 +101,10 @@ def _saddle(cells: list[list[float]], row: int, col: int, periodic: Periodic) ->
 
 def _find_seeds(grids: Array, rule: Rule, periodic: Periodic) -> tuple[Array, Array, Array]:
     """Return event, row and column of every seed."""
-    event, row, col = np.nonzero(
-        (grids >= accumulator(grids.dtype)(rule.bound))
-        & (grids.astype(np.float64) >= _window_maximum(grids, rule, periodic))
-    )
+    # as 64-bit numbers: numpy 1 compares float32 cells with the bound rounded to float32
+    is_above = grids.astype(accumulator(grids.dtype)) >= rule.bound
+    is_highest = grids.astype(np.float64) >= _window_maximum(grids, rule, periodic)
+    event, row, col = np.nonzero(is_above & is_highest)
     value = grids[event, row, col].astype(accumulator(grids.dtype))
     beaten = value == absent(grids.dtype)
     for cell in rule.search:

@@ -1,0 +1,1 @@
+"""What FAST-HEP finds under ``hep_peaksum:NAME`` in ``use: profiles``, a YAML file each."""

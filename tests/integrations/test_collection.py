@@ -1,0 +1,90 @@
+"""A collection as other frameworks' configs describe it: what it reads, finds, and says about mistakes."""
+
+import awkward as ak
+import numpy as np
+import pytest
+from framework_events import expected_clusters, tied_cells
+
+from hep_peaksum import find_clusters, preset, sparse
+from hep_peaksum.integrations.collection import ClusterCollection, collections
+
+TOWERS = {
+    "rows": {"name": "eta", "bins": 24, "start": -3, "stop": 3},
+    "cols": {"name": "phi", "bins": 16, "start": "-pi", "stop": "pi", "periodic": True},
+    "quantity": "et",
+    "unit": "1 GeV",
+}
+KEYS = {"cells": "Tower.et", "grid": TOWERS, "settings": {"seed_threshold": "1 GeV"}}
+
+
+def test_the_cells_of_a_collection_of_the_events_are_searched():
+    towers = ak.zip({"et": ak.from_numpy(tied_cells(), regulararray=True)}, depth_limit=1)
+    clusters = ClusterCollection(**KEYS).find(ak.zip({"Tower": towers}, depth_limit=1))
+    found = zip(*(clusters[name].to_list() for name in ("row", "col", "peak_sum")), strict=True)
+    assert [list(zip(*event, strict=True)) for event in found] == expected_clusters(tied_cells())
+
+
+def test_hits_and_a_preset_with_its_own_grid():
+    ieta, iphi, iet = ak.Array([[1, 1, -3], []]), ak.Array([[7, 8, 72], []]), ak.Array([[20, 4, 9], []])
+    cells = {"row": "ieta", "col": "iphi", "value": "iet"}
+    search = ClusterCollection(cells=cells, settings="cms-l1-jet", fields=["pt", "chunky_donut"])
+    settings, grid = preset("cms-l1-jet")
+    expected = find_clusters(sparse(ieta, iphi, iet, grid), settings, grid, fields=["pt", "chunky_donut"])
+    found = search.find(ak.zip({"ieta": ieta, "iphi": iphi, "iet": iet}, depth_limit=1))
+    assert found.to_list() == expected.to_list()
+    assert len(found[0]) > 0
+
+
+def test_one_field_is_a_word():
+    assert ClusterCollection(**KEYS, fields="pt").field_names == ["pt"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"cell": "a"}, "Jet: ClusterCollection has no 'cell' (did you mean 'cells'?)"),
+        ({"settings": {"seed_treshold": 3}}, "settings: PeakSumSettings has no 'seed_treshold' (did you mean"),
+        (
+            {"settings": {"seed_threshold": "4 Gev"}},
+            "settings: seed_threshold: '4 Gev' is not an energy (did you",
+        ),
+        (
+            {"settings": "cms-l1-jets"},
+            "Jet: settings: no preset is called 'cms-l1-jets' (did you mean 'cms-l1-jet'?)",
+        ),
+        (
+            {"grid": "cms-l1-tower"},
+            "grid: no geometry is called 'cms-l1-tower' (did you mean 'cms-l1-towers'?)",
+        ),
+        ({"grid": None}, "Jet: grid: missing: give it"),
+        ({"fields": ["ptt"]}, "Jet: no field is called 'ptt' (did you mean 'pt'?)"),
+        ({"cells": {"row": "a"}}, "Jet: cells: col: missing: give it; value: missing: give it"),
+        ({"cells": 3}, "Jet: cells: 3 is neither the name of a column nor a map of row, col and value"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_collection(keys, message):
+    with pytest.raises(ValueError) as error:  # noqa: PT011  # the whole message is looked at
+        collections({"Jet": {**KEYS, **keys}})
+    (line,) = str(error.value).splitlines()
+    assert message in line
+
+
+def test_keys_that_are_no_map_are_named():
+    with pytest.raises(ValueError, match=r"^Jet is 'x', expected its keys: cells, grid, settings, fields$"):
+        collections({"Jet": "x"})
+
+
+def test_a_missing_column_says_what_there_is():
+    events = ak.Array([{"Tower": {"et": 1.0}, "run": 1}])
+    with pytest.raises(ValueError, match=r"^Tower.ett: no 'ett' in Tower \(did you mean 'et'\?\)$"):
+        ClusterCollection(**{**KEYS, "cells": "Tower.ett"}).find(events)
+    with pytest.raises(ValueError, match=r"^calo: no 'calo' in the events: there are Tower, run$"):
+        ClusterCollection(**{**KEYS, "cells": "calo"}).find(events)
+
+
+def test_what_does_not_fit_names_the_column_and_the_event():
+    cells = tied_cells()
+    cells[3, 5, 7] = np.nan
+    events = ak.zip({"calo": ak.from_numpy(cells, regulararray=True)}, depth_limit=1)
+    with pytest.raises(ValueError, match=r"^calo: event 3: cell \(row 5, col 7\) is nan"):
+        ClusterCollection(**{**KEYS, "cells": "calo"}).find(events)
