@@ -9,7 +9,9 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
 
-LINT = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "lint")
+PROJECT = nox.project.load_toml("pyproject.toml")
+LINT = nox.project.dependency_groups(PROJECT, "lint")
+READERS = nox.project.dependency_groups(PROJECT, "readers")
 
 
 @nox.session(python="3.11")
@@ -68,6 +70,13 @@ def rdataframe(session: nox.Session) -> None:
     """Test what is for RDataFrame with the ROOT of PyPI."""
     session.install(".[test]", "ROOT", "cffi")
     session.run("python", "-m", "pytest", "tests/integrations/test_rdataframe.py")
+
+
+@nox.session(python="3.11", default=False)
+def readers(session: nox.Session) -> None:
+    """Test the examples of workflow engines, and what other programs read from the results."""
+    session.install(".[test]", *READERS)
+    session.run("python", "-m", "pytest", "tests/integrations", "-k", "readers or workflow")
 
 
 @nox.session(python="3.11", default=False)

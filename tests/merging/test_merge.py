@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from finished_jobs import clusters_of, content_of, files_below, run_job
+from places import CONFIGS
 from plain_count import count, written
 
+from hep_peaksum.config.load import load_config, parse_config
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.job.summary import public_config
 from hep_peaksum.merging import merge as merging
 from hep_peaksum.merging.merge import merge
 from hep_peaksum.results.status import read_status
@@ -35,6 +38,24 @@ def run_in(job, tmp_path):
 def anonymous(write_root, random_cells):
     """Write a file whose events have no numbers of their own."""
     return lambda name, n_events, seed: write_root(name, {"Events": {"cells": random_cells(n_events, seed)}})
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_config_in_a_summary_is_that_of_the_job(path):
+    config = load_config(path)
+    assert parse_config(public_config(config)).job() == config.job()
+
+
+def test_maps_and_presets_are_those_of_the_job(job, tmp_path):
+    content = job()
+    np.save(tmp_path / "noise.npy", np.full((6, 8), 0.5))
+    np.save(tmp_path / "mask.npy", np.eye(6, 8) > 0)
+    maps = {"noise": str(tmp_path / "noise.npy"), "mask": str(tmp_path / "mask.npy")}
+    content["datasets"] = {"toy": {"files": ["a.root:Events", {"b.root": "Events"}]}}
+    content["grids"]["calo"] |= maps
+    content["clusters"] = {"Jet": {"grid": ["calo"], "preset": "hexagon-7", "seed_threshold": "3 sigma"}}
+    config = parse_config(content)
+    assert parse_config(public_config(config)).job() == config.job()
 
 
 def summary_of(directory):
