@@ -326,3 +326,22 @@ def test_input_files_that_are_gone_are_not_needed(write_events, run_in, tmp_path
         Path(file).unlink()
     merge(jobs, tmp_path / "all")
     assert written(tmp_path / "all") == counted
+
+
+@pytest.mark.parametrize("way", ["runs again", "has another summary"])
+def test_a_job_that_changes_meanwhile_gives_no_results(write_events, run_in, tmp_path, monkeypatch, way):
+    first = run_in("a", write_events("1.root", 9, 1))
+    real = merging.write_results
+
+    def change(*arguments):
+        real(*arguments)
+        if way == "runs again":  # a run removes the summary first
+            (first / "summary.json").unlink()
+        else:
+            changed = summary_of(first) | {"hints": ["another"]}
+            (first / "summary.json").write_text(json.dumps(changed))
+
+    monkeypatch.setattr(merging, "write_results", change)
+    with pytest.raises((RuntimeError, ValueError), match=r"(has changed|is not finished)"):
+        merge([first], tmp_path / "all")
+    assert not (tmp_path / "all/summary.json").exists()
