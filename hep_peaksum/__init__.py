@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from hep_peaksum.geometry.axis import Axis
     from hep_peaksum.geometry.grid import Grid, from_dense
     from hep_peaksum.geometry.hits import from_hits, sparse
+    from hep_peaksum.integrations.batches import batches
     from hep_peaksum.integrations.cpp_header import cpp_header
     from hep_peaksum.integrations.event_function import event_function
     from hep_peaksum.job.processor import PeakSumProcessor
     from hep_peaksum.library.geometries import named_grid, named_grids
     from hep_peaksum.library.presets import preset, presets
+    from hep_peaksum.plotting.events import draw_event
     from hep_peaksum.results.status import parts
     from hep_peaksum.settings.model import PeakSumSettings
 
@@ -35,8 +37,10 @@ _MODULES = {
     "PeakSumProcessor": "job.processor",
     "PeakSumSettings": "settings.model",
     "audit_ties": "diagnostics.ties",
+    "batches": "integrations.batches",
     "compare": "diagnostics.compare",
     "cpp_header": "integrations.cpp_header",
+    "draw_event": "plotting.events",
     "event_function": "integrations.event_function",
     "explain": "diagnostics.explain",
     "find_clusters": "clustering.find",
@@ -58,8 +62,10 @@ __all__ = [
     "PeakSumSettings",
     "__version__",
     "audit_ties",
+    "batches",
     "compare",
     "cpp_header",
+    "draw_event",
     "event_function",
     "explain",
     "find_clusters",

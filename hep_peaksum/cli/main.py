@@ -283,7 +283,7 @@ def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, o
     """
     from hep_peaksum.cli import tables
     from hep_peaksum.plotting import canvas, events
-    from hep_peaksum.preview.event import read_event, searched_cells
+    from hep_peaksum.preview.event import read_event
 
     config = _config_of_root(file, overrides) if file.endswith(".root") else load(file, overrides)
     event = read_event(config, entry, dataset)
@@ -295,9 +295,14 @@ def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, o
         collection, clusters = config.clusters[name], event.clusters[name]
         if len(collection.grid) > 1:
             clusters = clusters[clusters.grid == collection.grid.index(grid)]
-        cells, plane = searched_cells(config, event, name, grid)
         title = f"{name} on {grid}, entry {entry}"
-        figure = events.draw_event(cells, plane, clusters, collection.settings, title=title)
+        figure = events.draw_event(
+            event.cells[grid],
+            collection.settings,
+            config.grids[grid].grid,
+            clusters=clusters,
+            title=title,
+        )
         path = picture
         if len(pairs) > 1:
             path = picture.with_name(f"{picture.stem}-{name}-{grid}{picture.suffix}")

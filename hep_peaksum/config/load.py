@@ -14,6 +14,7 @@ from hep_peaksum.config.reference import every_key, find_keys, keys_at
 from hep_peaksum.config.sections import ADDRESS, COLLECTION_NAME, DATASET_NAME, FUNCTION
 from hep_peaksum.config.yaml_io import ConfigError, Source
 from hep_peaksum.settings import messages
+from hep_peaksum.settings.frozen_model import plain
 from hep_peaksum.suggestions import did_you_mean
 
 Model = TypeVar("Model", bound=Job)
@@ -66,8 +67,9 @@ def parse_job(content: Mapping[str, Any]) -> Job:
 
 
 def _parse(model: type[Model], content: Mapping[str, Any]) -> Model:
+    content = plain(content)
     try:
-        parsed = model.model_validate(dict(content))
+        parsed = model.model_validate(content)
     except ValidationError as error:
         problems = [_problem(detail, content) for detail in error.errors() if not messages.is_repeated(detail)]
         raise ConfigError([*problems, *_problems_between(content, error)]) from None

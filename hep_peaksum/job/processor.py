@@ -1,8 +1,7 @@
 """One coffea chunk: events in, clusters and histograms out, committed to disk or returned.
 
 `PeakSumProcessor` takes plain YAML values, so that any framework that names a class and its arguments can run
-it. It never puts a bare awkward array into coffea's accumulator, which would add arrays of equal shape element
-by element.
+it.
 """
 
 from __future__ import annotations
@@ -19,18 +18,21 @@ from coffea.processor import ProcessorABC
 
 from hep_peaksum import block_sizes
 from hep_peaksum.analysis import histograms
+from hep_peaksum.analysis.event_chunks import EventChunks
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import ClusterTable, cluster_table, jagged_clusters, select_fields
+from hep_peaksum.config.formats import IDENTITY
+from hep_peaksum.config.inputs import split_branch
 from hep_peaksum.config.load import parse_job
 from hep_peaksum.config.model import Job
-from hep_peaksum.config.paths import expand_files
-from hep_peaksum.config.sections import Dataset
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.blocks import block_size, ranges
 from hep_peaksum.reading.columns import cast_values, column, event_identity, grid_columns
+from hep_peaksum.reading.file_numbers import FileNumbers, number_datasets
 from hep_peaksum.reading.prefetch import prefetch
+from hep_peaksum.reading.provenance import first_entry, is_chunk, is_traced, metadata_of, without_values
 from hep_peaksum.results.checkpoints import Chunk, Record, commit, filled_bins
 
 
@@ -53,29 +55,12 @@ class Tally:
     n_events: int = 0
 
 
-@dataclass(frozen=True)
-class _Chunk:
-    """The events of a chunk, kept until the end. They cannot be added: a chunk that comes twice is an error."""
-
-    events: ak.Array
-
-
 def empty_tally(job: Job) -> Tally:
     """Return the empty histograms of a job, and counts of 0."""
     planes = {name: job.grids_of(name)[0] for name in job.clusters}
     settings = {name: collection.settings for name, collection in job.clusters.items()}
     booked = {name: histograms.book(each, planes, settings) for name, each in job.booked.items()}
     return Tally(booked, dict.fromkeys(job.clusters, 0), dict.fromkeys(job.grids, 0))
-
-
-def _number_datasets(datasets: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the numbers of datasets and of their files, from 1 and in the order given."""
-    parsed = {name: Dataset.model_validate(dataset) for name, dataset in datasets.items()}
-    paths = {name: [path for path, _ in expand_files(dataset.patterns)] for name, dataset in parsed.items()}
-    return {
-        name: {"number": number, "files": {path: i for i, path in enumerate(paths[name], start=1)}}
-        for number, name in enumerate(datasets, start=1)
-    }
 
 
 class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
@@ -87,14 +72,17 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         The sections of the config with these names, as plain values.
     directory
         The folder to which parts and records are committed. Without it the clusters are returned: the result
-        then holds, per dataset, ``events`` with one entry per input event, in event order.
+        then holds, per dataset, ``events`` with one entry per input event, in event order. Results of several
+        runs can be added by ``coffea.processor.accumulate``.
     numbers
-        The number of each dataset and of its files, for events without an identity of their own.
+        The number of each dataset and of its files, for events without an identity of their own, and for the
+        names of parts.
     fingerprint
         Identifies the job and the version in the records.
     datasets
-        The section of the config, from which `numbers` follow, and with them the order of the returned events;
-        by default files are in the order of their names.
+        The fileset, or the section of the config, from which `numbers` follow, and with them the order of the
+        returned events. A file without a number is identified by a hash of its absolute path, and comes in the
+        order of the names.
 
     Raises
     ------
@@ -129,35 +117,72 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         self._written = {name: {*self.job.written_fields(name), "grid"} for name in self.job.clusters}
         self._maps = {name: (grid.noise_map(), grid.mask_map()) for name, grid in self.job.grids.items()}
         self.directory = directory
-        self.numbers = numbers or _number_datasets(datasets or {})
+        self.numbers = FileNumbers(numbers or number_datasets(datasets or {}))
         self.fingerprint = fingerprint
 
+    def __call__(self, events: ak.Array) -> dict[str, Any]:
+        """Return the result of `process`: coffea takes any function of events."""
+        return self.process(events)
+
     def process(self, events: ak.Array) -> dict[str, Any]:
-        """Return the counts of one chunk; its clusters are committed to disk, or kept for `postprocess`."""
-        dataset, path = events.metadata["dataset"], events.metadata["filename"]
-        if self.directory is not None:
+        """Return the counts of one chunk by its dataset, and its events and histograms unless they are written.
+
+        Raises
+        ------
+        ValueError
+            As `find`; or if events that are no chunk of a file are to be written.
+        """
+        metadata = metadata_of(events)
+        dataset, path = metadata.get("dataset", ""), metadata.get("filename", "")
+        if self.directory is not None and is_chunk(events):
             return {dataset: self.write_chunk(events, Path(self.directory))}
+        if self.directory is not None and len(without_values(events)):
+            msg = "events that are no chunk of a file have no name in the directory: pass them to `find`"
+            raise ValueError(msg)
         result = self.find(events)
-        chunk = {(path, events.metadata["entrystart"]): _Chunk(result.events)}
-        counts = _counts(len(result.events), result)
-        return {dataset: {**counts, "histograms": result.histograms, "events": chunk}}
+        place = self.numbers.place(metadata), path, first_entry(events)
+        counts = _counts(len(without_values(events)), result)
+        return {
+            dataset: {**counts, "histograms": result.histograms, "events": EventChunks({place: result.events})}
+        }
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
-        """Concatenate the chunks that were kept, in event order."""
-        if self.directory is None:
-            for dataset, result in accumulator.items():
-                chunks = sorted(result["events"].items(), key=self._order(dataset))
-                result["events"] = ak.concatenate([chunk.events for _, chunk in chunks])
+        """Return the accumulator as it is: the results of chunks need no more than adding."""
         return accumulator
 
     def find(self, events: ak.Array) -> ChunkResult:
-        """Return the clusters of a chunk, aligned with its events, and its histograms.
+        """Return the clusters of events, aligned with them, and their histograms; nothing is written.
+
+        Parameters
+        ----------
+        events
+            Events of coffea, also selected or sorted ones, or any array of records with the branches as fields,
+            with or without metadata; shape (event,). Of events without values (typetracers) the branches are
+            touched, and the result has the types.
+
+        Returns
+        -------
+        ChunkResult
+            ``events`` has `run`, `luminosityBlock` and `event`, the branches that are kept, and a list of
+            clusters for every collection. Without an identity among the branches events of a chunk are
+            numbered by their entry, others from 0.
 
         Raises
         ------
         ValueError
             If a branch is missing, or an event does not fit a grid; the message names the entry.
+
+        >>> processor = PeakSumProcessor(
+        ...     grids={"calo": {"dense": {"branch": "cells", "shape": [2, 3]}}},
+        ...     clusters={"Cluster": {"grid": "calo"}},
+        ... )
+        >>> processor.find(ak.Array({"cells": [[0, 0, 7, 0, 2, 0]]})).events.Cluster.peak_sum.to_list()
+        [[9]]
         """
+        if is_traced(events):
+            self._touch(events)
+            found = self.find(without_values(events))
+            return found._replace(events=ak.to_backend(found.events, "typetracer"))
         tally = empty_tally(self.job)
         blocks = list(self.blocks(events, tally))
         whole = blocks[0] if len(blocks) == 1 else ak.concatenate(blocks)
@@ -189,7 +214,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
                 layouts = [ak.to_layout(column) for column in columns.values()]
                 yield ak.Array(ak.contents.RecordArray(layouts, [*columns]))
         except EventError as error:
-            msg = f"entry {events.metadata['entrystart'] + error.event}: {error.problem}"
+            msg = f"entry {first_entry(events) + error.event}: {error.problem}"
             raise ValueError(msg) from None
 
     def _find_blocks(self, events: ak.Array, tally: Tally) -> Iterator[tuple[int, dict[str, ClusterTable]]]:
@@ -226,33 +251,31 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         return cluster_table(parts, self._computed[name])
 
     def _identity(self, events: ak.Array) -> dict[str, Array]:
-        numbers = self._numbers(events.metadata)
+        numbers = self.numbers.of(metadata_of(events))
         return event_identity(events, self.job.events.identify, self.job.friends, numbers)
 
-    def _numbers(self, metadata: Mapping[str, Any]) -> tuple[int, int]:
-        """Return the numbers of dataset and file: those that travel with the chunk, else the known ones."""
-        if "numbers" in metadata:
-            return metadata["numbers"]  # type: ignore[no-any-return]
-        dataset = self.numbers.get(metadata["dataset"], {})
-        return dataset.get("number", 0), dataset.get("files", {}).get(metadata["filename"], 0)
-
     def _kept_columns(self, events: ak.Array) -> dict[str, ak.Array]:
-        casts = events.metadata.get("casts", {})
+        casts = metadata_of(events).get("casts", {})
         return {
             name: cast_values(ak.materialize(column(events, branch, self.job.friends)), casts.get(branch))
             for branch, name in self.job.events.kept_names().items()
         }
 
-    def _order(self, dataset: str) -> Any:
-        """Return the sort key of chunks, (path, first entry) -> chunk."""
-        numbers = self.numbers.get(dataset, {}).get("files", {})
-        return lambda item: (numbers.get(item[0][0], len(numbers)), *item[0])
+    def _touch(self, events: ak.Array) -> None:
+        """Mark the branches of events without values that would be read, except those of friends."""
+        identify, grids = self.job.events.identify, self.job.grids.values()
+        names = [branch for source in grids for branch in source.source.branches]
+        names += [*(name for name in identify.values() if isinstance(name, str)), *self.job.events.keep]
+        names += [name for name in IDENTITY if not identify and set(IDENTITY) <= {*events.fields}]
+        for name in names:
+            if split_branch(name)[0] not in self.job.friends:
+                ak.typetracer.touch_data(column(events, name, self.job.friends))
 
     def write_chunk(self, events: ak.Array, directory: Path) -> dict[str, Any]:
         """Write the part of a chunk while its clusters are found, then its record; return the counts."""
         metadata, tally = events.metadata, empty_tally(self.job)
-        _, file_number = self._numbers(metadata)
-        chunk = Chunk(metadata["dataset"], file_number, metadata["entrystart"], metadata["entrystop"])
+        entries = metadata["entrystart"], metadata["entrystop"]
+        chunk = Chunk(metadata["dataset"], self.numbers.of_part(metadata), *entries)
         blocks = self.blocks(events, tally)
         if len(events) > block_size(self.job.grids.values()):  # else there is only one
             blocks = prefetch(blocks)
@@ -263,7 +286,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         """Return the record of a chunk whose part has been written."""
         bins = {name: filled_bins(histogram) for name, histogram in tally.histograms.items()}
         counts = {**vars(tally), "histograms": bins}
-        origin = {"uuid": metadata["fileuuid"], "numbers": self._numbers(metadata)}
+        origin = {"uuid": metadata["fileuuid"], "numbers": self.numbers.of(metadata)}
         return Record(fingerprint=self.fingerprint, **origin, **counts)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import hist
 from coffea.processor.executor import WorkItem
 
+from hep_peaksum import notebook_html
 from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, PLOTS, SUMMARY
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import Files, public_path
@@ -59,6 +60,32 @@ class RunResult:
     def losses(self) -> Sequence[Mapping[str, Any]]:
         """Entries that were not processed, each with its reason."""
         return list(self.summary["losses"])
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: the counts of every dataset, and what was lost."""
+        datasets = self.summary["datasets"]
+        collections = list(dict.fromkeys(name for each in datasets.values() for name in each["n_clusters"]))
+        rows = []
+        for name, each in datasets.items():
+            files = each["files"].values()
+            n_lost = sum(file["expected"] - file["processed"] for file in files)
+            counts = (each["n_clusters"].get(collection, 0) for collection in collections)
+            rows.append((name, len(files), each["n_events"], n_lost, *counts))
+        columns = ("dataset", "files", "events", "lost", *collections)
+        chunks, seconds = self.summary["n_chunks"], self.summary["seconds"]["total"]
+        losses = [f"lost: {loss['dataset']}, {loss['file']}: {loss['reason']}" for loss in self.losses]
+        return notebook_html.page(
+            f"Results in {self.directory}",
+            notebook_html.column_table(columns, rows),
+            notebook_html.key_table(
+                {
+                    "chunks": f"{chunks['total']}, of which {chunks['reused']} were finished before",
+                    "time": f"{seconds:.1f} s",
+                    "events are named by": self.summary["identity"],
+                }
+            ),
+            notebook_html.lines([*losses, *self.summary["hints"]]),
+        )
 
 
 @dataclass(frozen=True)

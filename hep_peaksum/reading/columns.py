@@ -21,6 +21,14 @@ from hep_peaksum.geometry.hits import Hits, sparse
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.basket_limit import check_clusters
 from hep_peaksum.reading.files import nano_events, open_tree
+from hep_peaksum.reading.provenance import (
+    first_entry,
+    is_chunk,
+    is_preloaded,
+    log_access,
+    metadata_of,
+    open_file_of,
+)
 from hep_peaksum.suggestions import did_you_mean
 
 MAX_LISTED = 40  # names in an error message
@@ -32,7 +40,7 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
     Parameters
     ----------
     events
-        Events of coffea, shape (event,).
+        Events of coffea, or any array of records, shape (event,).
     name
         A field of the schema (``L1CaloTower/iet``, ``Tower.ET``), or ``friend:branch``.
     friends
@@ -41,7 +49,8 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
     Raises
     ------
     ValueError
-        If there is no such branch; the message suggests the nearest name and lists those that exist.
+        If there is no such branch; the message suggests the nearest name and lists those that exist. Or if it
+        is that of a friend, and the events are no chunk of a file.
     """
     alias, branch = split_branch(name)
     if alias in friends:
@@ -65,9 +74,13 @@ def _listed(names: list[str]) -> str:
 
 
 def _friend_column(events: ak.Array, branch: str, tree_name: str) -> ak.Array:
-    metadata, file = events.metadata, _open_file_of(events)
+    metadata, file = metadata_of(events), open_file_of(events)
+    if file is None or (len(events) and not is_chunk(events)):
+        msg = f"friend {tree_name!r} is read from the file of the events: pass a chunk as coffea made it"
+        raise ValueError(msg)
+    start, stop = (metadata["entrystart"], metadata["entrystop"]) if is_chunk(events) else (0, 0)
     tree = open_tree(file, metadata["filename"], tree_name)
-    check_clusters(tree, metadata["entrystart"], metadata["entrystop"])
+    check_clusters(tree, start, stop)
     names = tree.keys()
     if branch not in names:
         near = did_you_mean(branch, names)
@@ -78,17 +91,14 @@ def _friend_column(events: ak.Array, branch: str, tree_name: str) -> ak.Array:
         main = metadata["treename"]
         msg = f"friend {tree_name!r} has {n_friend} entries, {main!r} has {n_main}: the numbers must be equal"
         raise ValueError(msg)
-    return tree[branch].array(entry_start=metadata["entrystart"], entry_stop=metadata["entrystop"])
-
-
-def _open_file_of(events: ak.Array) -> Any:
-    """Return the open file behind events of coffea; None if they were not read from one."""
-    return getattr(events.attrs.get("@events_factory"), "file_handle", None)
+    if is_chunk(events):
+        log_access(events, branch, tree_name)
+    return tree[branch].array(entry_start=start, entry_stop=stop)
 
 
 def check_baskets(events: ak.Array) -> None:
     """Raise a LargeBasketError if the events lie in a cluster that claims more than ``run.max_basket``."""
-    file, metadata = _open_file_of(events), events.metadata
+    file, metadata = open_file_of(events), metadata_of(events)
     if isinstance(file, uproot.ReadOnlyDirectory):
         check_clusters(file[metadata["treename"]], metadata["entrystart"], metadata["entrystop"])
 
@@ -161,7 +171,7 @@ class GridColumns(NamedTuple):
 def grid_columns(events: ak.Array, source: GridInput, friends: Mapping[str, str]) -> GridColumns:
     """Return the columns of a grid; only those of friends are read at once."""
     columns = tuple(_lazy_column(events, name, friends) for name in source.source.branches)
-    return GridColumns(source, columns, events.metadata.get("casts", {}).get(source.value_branch))
+    return GridColumns(source, columns, metadata_of(events).get("casts", {}).get(source.value_branch))
 
 
 def cast_values(values: ak.Array, primitive: str | None) -> ak.Array:
@@ -256,12 +266,15 @@ def _lazy_column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.
     """Return a column as a branch of the file where the schema leaves it as it is, else as a virtual array."""
     values = column(events, name, friends)
     name = name.removeprefix(":")
-    file = _open_file_of(events)
-    if name not in events.fields or not isinstance(file, uproot.ReadOnlyDirectory):
+    file = open_file_of(events)
+    if name not in events.fields or not isinstance(file, uproot.ReadOnlyDirectory) or not is_chunk(events):
         return values
-    tree = file[events.metadata["treename"]]
-    is_branch = name in tree.keys()  # noqa: SIM118 -- a tree is no dict
-    return LazyBranch(tree[name], events.metadata["entrystart"]) if is_branch else values
+    metadata = metadata_of(events)
+    tree = file[metadata["treename"]]
+    if name not in tree.keys() or is_preloaded(events, name):  # noqa: SIM118 -- a tree is no dict
+        return values
+    log_access(events, name, metadata["treename"])
+    return LazyBranch(tree[name], metadata["entrystart"])
 
 
 def event_identity(
@@ -275,7 +288,8 @@ def event_identity(
         As for `column`.
     branches
         The branch of each of the three, or its number. If empty, they are the branches of these names if the
-        tree has all three, as integers, else the dataset number, the file number and the entry.
+        tree has all three, as integers, else the dataset number, the file number and the entry (of events that
+        are no chunk of a file: their index).
     numbers
         The numbers of the dataset and of the file.
 
@@ -293,7 +307,7 @@ def event_identity(
             else _identifier(key, column(events, source, friends), source)
             for key, source in branches.items()
         }
-    entry = np.arange(events.metadata["entrystart"], events.metadata["entrystop"])
+    entry = first_entry(events) + np.arange(len(events))
     values = (*(np.full(len(events), number) for number in numbers), entry)
     return {key: value.astype(dtype) for (key, dtype), value in zip(IDENTITY.items(), values, strict=True)}
 

