@@ -9,7 +9,9 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
 
-LINT = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "lint")
+PROJECT = nox.project.load_toml("pyproject.toml")
+LINT = nox.project.dependency_groups(PROJECT, "lint")
+READERS = nox.project.dependency_groups(PROJECT, "readers")
 
 
 @nox.session(python="3.11")
@@ -102,6 +104,12 @@ def columnflow(session: nox.Session) -> None:
     # by uv: columnflow says that it needs Python <=3.11, which pip takes to exclude 3.11.1
     session.install(".[test]", "columnflow==0.3.1", "law==0.1.21", "order==2.1.7")
     session.run("python", "-m", "pytest", "tests/integrations/test_columnflow.py")
+
+
+def readers(session: nox.Session) -> None:
+    """Test the examples of workflow engines, and what other programs read from the results."""
+    session.install(".[test]", *READERS)
+    session.run("python", "-m", "pytest", "tests/integrations", "-k", "readers or workflow")
 
 
 @nox.session(python="3.11", default=False)

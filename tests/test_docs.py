@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from places import DOCS
+from places import DOCS, EXAMPLES
 
 from hep_peaksum import Axis, Grid, PeakSumSettings
 from hep_peaksum.clustering.fields import check_fields
@@ -61,3 +61,12 @@ def test_the_hexagon_of_the_page_is_that_of_the_preset():
     (block,) = re.findall(r"```yaml\n(.*?)```", PRESETS, flags=re.DOTALL)
     settings = PeakSumSettings(**yaml.safe_load(block))
     assert settings == PeakSumSettings(**read_preset("hexagon-7").settings)
+
+
+SNIPPETS = [path for name in ("snakemake", "law", "readers") for path in sorted((EXAMPLES / name).iterdir())]
+
+
+@pytest.mark.parametrize("path", SNIPPETS, ids=lambda path: path.name)
+def test_the_page_of_other_programs_shows_the_examples_as_they_are(path):
+    page = (DOCS / "use-it-from.md").read_text(encoding="utf-8")
+    assert f"```python\n{path.read_text(encoding='utf-8')}```" in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,8 +68,12 @@ class FinishedJob:
 
     def is_lost(self, name: str, path: str) -> bool:
         """Return whether a file could not even be opened, so that its finished chunks are no results."""
+        return (name, path) in self._lost
+
+    @cached_property
+    def _lost(self) -> set[tuple[str, str]]:
         losses = self.summary["losses"]
-        return any((loss["dataset"], loss["file"], loss["n_entries"]) == (name, path, None) for loss in losses)
+        return {(loss["dataset"], loss["file"]) for loss in losses if loss["n_entries"] is None}
 
 
 def read_job(directory: Path) -> FinishedJob:

@@ -117,6 +117,7 @@ class _Dataset:
     """A dataset of the merged job: its entry, and every job with the new numbers of its files by the old."""
 
     entry: DatasetEntry
+    n_files: int = 0
     sources: list[tuple[FinishedJob, dict[int, int]]] = field(default_factory=list)
 
 
@@ -126,14 +127,14 @@ def _number_anew(jobs: Sequence[FinishedJob]) -> dict[str, _Dataset]:
     for job in jobs:
         for name in job.accounts:
             types = job.dataset(name).types
-            entry = DatasetEntry(number=len(merged) + 1, types=types)
-            dataset = merged.setdefault(name, _Dataset(entry))
+            dataset = merged.setdefault(name, _Dataset(DatasetEntry(number=len(merged) + 1)))
             dataset.entry.types = {**types, **dataset.entry.types}
             numbers = {}
             for path, tree, old in job.inputs(name):
-                number = sum(len(trees) for trees in dataset.entry.files.values()) + 1
-                dataset.entry.files.setdefault(path, {})[tree] = old.model_copy(update={"number": number})
-                numbers[old.number] = number
+                dataset.n_files += 1
+                entry = old.model_copy(update={"number": dataset.n_files})
+                dataset.entry.files.setdefault(path, {})[tree] = entry
+                numbers[old.number] = dataset.n_files
             dataset.sources.append((job, numbers))
     return merged
 

@@ -59,8 +59,8 @@ def read_status(directory: Path, *, verify: bool = False) -> Status:
 def parts(directory: str | Path, dataset: str | None = None) -> list[str]:
     """Return the paths of the parquet files of a finished job, in event order.
 
-    For readers that take files, not folders: ``Runner(format="parquet")`` of coffea, ``pandas.read_parquet``,
-    ``pyarrow.dataset.dataset``, ``polars.scan_parquet``, ``ROOT.RDF.FromArrow``.
+    For readers that take files, not folders: ``Runner(format="parquet")`` of coffea, ``polars.scan_parquet``,
+    ``pyarrow.dataset.dataset``, ``read_parquet`` of DuckDB.
 
     Parameters
     ----------

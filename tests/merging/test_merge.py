@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from finished_jobs import clusters_of, content_of, files_below, run_job
+from places import CONFIGS
 from plain_count import count, written
 
+from hep_peaksum.config.load import load_config, parse_config
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.job.summary import public_config
 from hep_peaksum.merging import merge as merging
 from hep_peaksum.merging.merge import merge
 from hep_peaksum.results.status import read_status
@@ -35,6 +38,24 @@ def run_in(job, tmp_path):
 def anonymous(write_root, random_cells):
     """Write a file whose events have no numbers of their own."""
     return lambda name, n_events, seed: write_root(name, {"Events": {"cells": random_cells(n_events, seed)}})
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_config_in_a_summary_is_that_of_the_job(path):
+    config = load_config(path)
+    assert parse_config(public_config(config)).job() == config.job()
+
+
+def test_maps_and_presets_are_those_of_the_job(job, tmp_path):
+    content = job()
+    np.save(tmp_path / "noise.npy", np.full((6, 8), 0.5))
+    np.save(tmp_path / "mask.npy", np.eye(6, 8) > 0)
+    maps = {"noise": str(tmp_path / "noise.npy"), "mask": str(tmp_path / "mask.npy")}
+    content["datasets"] = {"toy": {"files": ["a.root:Events", {"b.root": "Events"}]}}
+    content["grids"]["calo"] |= maps
+    content["clusters"] = {"Jet": {"grid": ["calo"], "preset": "hexagon-7", "seed_threshold": "3 sigma"}}
+    config = parse_config(content)
+    assert parse_config(public_config(config)).job() == config.job()
 
 
 def summary_of(directory):
@@ -305,3 +326,22 @@ def test_input_files_that_are_gone_are_not_needed(write_events, run_in, tmp_path
         Path(file).unlink()
     merge(jobs, tmp_path / "all")
     assert written(tmp_path / "all") == counted
+
+
+@pytest.mark.parametrize("way", ["runs again", "has another summary"])
+def test_a_job_that_changes_meanwhile_gives_no_results(write_events, run_in, tmp_path, monkeypatch, way):
+    first = run_in("a", write_events("1.root", 9, 1))
+    real = merging.write_results
+
+    def change(*arguments):
+        real(*arguments)
+        if way == "runs again":  # a run removes the summary first
+            (first / "summary.json").unlink()
+        else:
+            changed = summary_of(first) | {"hints": ["another"]}
+            (first / "summary.json").write_text(json.dumps(changed))
+
+    monkeypatch.setattr(merging, "write_results", change)
+    with pytest.raises((RuntimeError, ValueError), match=r"(has changed|is not finished)"):
+        merge([first], tmp_path / "all")
+    assert not (tmp_path / "all/summary.json").exists()
