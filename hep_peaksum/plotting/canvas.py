@@ -127,7 +127,7 @@ def panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes]
 
     width, height = size
     figure_size = LEFT + n * width + (n - 1) * GAP + RIGHT, BOTTOM + height + TOP
-    figure = NotebookFigure(figsize=figure_size)
+    figure = NotebookFigure(style, figsize=figure_size)
     lefts = [LEFT + k * (width + GAP) for k in range(n)]
     boxes = [(left, width) for left in lefts] + [(lefts[-1] + width + 0.12, 0.18)]
     *axes, bar = (

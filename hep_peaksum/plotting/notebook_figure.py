@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from io import BytesIO
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -10,12 +13,13 @@ from matplotlib.figure import Figure
 class NotebookFigure(Figure):
     """A figure that a notebook shows without pyplot and without ``%matplotlib inline``."""
 
+    def __init__(self, style: Callable[[], AbstractContextManager[None]], **options: Any) -> None:
+        super().__init__(**options)
+        self.style = style  # of the fonts, too, which are looked up while drawing
+
     def _repr_png_(self) -> bytes:
         """Return the picture as PNG."""
-        # the style decides on the fonts, and these are looked up while drawing
-        from hep_peaksum.plotting.canvas import style
-
         png = BytesIO()
-        with style():
+        with self.style():
             self.savefig(png, format="png", dpi=80)
         return png.getvalue()
