@@ -53,9 +53,17 @@ def kernels(session: nox.Session, cpu: str) -> None:
 @nox.session(python="3.11", default=False)
 @nox.parametrize("backend", ["jax", "numpy", "tensorflow", "torch"])
 def keras(session: nox.Session, backend: str) -> None:
-    """Test the Keras layer on one of its backends."""
+    """Test the Keras layer, and batches for training, on one of its backends."""
     session.install(".[test,keras]", "torch==2.13.0" if backend == "torch" else backend, "hls4ml")
-    session.run("python", "-m", "pytest", "tests/keras_layer", env={"KERAS_BACKEND": backend})
+    tests = ["tests/keras_layer", "tests/integrations/test_batches.py"]
+    session.run("python", "-m", "pytest", *tests, env={"KERAS_BACKEND": backend})
+
+
+@nox.session(python="3.11", default=False)
+def notebooks(session: nox.Session) -> None:
+    """Execute the notebooks of the examples."""
+    session.install(".[test]", "nbclient", "ipykernel")
+    session.run("python", "-m", "pytest", "tests/integrations/test_notebooks.py")
 
 
 @nox.session(python="3.11", default=False)
@@ -106,6 +114,7 @@ def columnflow(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "tests/integrations/test_columnflow.py")
 
 
+@nox.session(python="3.11", default=False)
 def readers(session: nox.Session) -> None:
     """Test the examples of workflow engines, and what other programs read from the results."""
     session.install(".[test]", *READERS)

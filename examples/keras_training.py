@@ -1,8 +1,8 @@
 """The calibration of the cells, learnt from ROOT files through the layer: batches of images, and their truth.
 
 As in keras_calibration.py each cell has its own gain, but the events are read while the model is trained, in
-random order, so that a sample of any size needs the same memory. It runs on tensorflow, torch or jax
-(KERAS_BACKEND).
+random order, so that a sample of any size needs the same memory. It runs on tensorflow, torch or jax:
+KERAS_BACKEND selects the backend.
 """
 
 import keras
@@ -50,7 +50,7 @@ layer = PeakSum2D(SETTINGS, unit=toy.TOY_GRID.unit, periodic=toy.TOY_GRID.period
 model = keras.Sequential([keras.Input((24, 16, 1)), calibration, layer])
 for rate in (0.03, 0.005):
     model.compile(keras.optimizers.Adam(rate), "mae")
-    model.fit(batches.endless(), steps_per_epoch=len(batches), epochs=8, verbose=0)
+    model.fit(batches.endless(), steps_per_epoch=len(batches), epochs=8, shuffle=False, verbose=0)
 
 remaining = keras.ops.convert_to_numpy(calibration.factor)[..., 0] * gain
 print(f"spread of gains {np.std(gain):.1%}, calibrated {np.std(remaining):.1%} (mean {np.mean(remaining):.3f})")

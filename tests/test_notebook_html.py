@@ -5,6 +5,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from places import DOCS
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, compare, named_grid, named_grids, preset, presets
 from hep_peaksum.config.load import parse_config
@@ -122,6 +123,14 @@ def test_losses_are_counted_and_named(tmp_path):
     assert "lost: toy, a.root: <b>gone</b>" in lines
     assert "toy: a hint" in lines
     assert not list(page(result).iter("i"))
+
+
+def test_what_the_page_shows_runs():
+    section = (DOCS / "use-it-from.md").read_text(encoding="utf-8").partition("## Notebooks")[2]
+    block = re.search(r"```python\n(.*?)```", section, flags=re.DOTALL)[1]
+    names = {"grids": np.random.default_rng(1).integers(0, 40, (8, 80, 72))}
+    exec(block, names)
+    assert len(names["settings"].sum_cells()) == 81
 
 
 def everything_shown():

@@ -123,11 +123,11 @@ def style() -> Iterator[None]:
 
 def panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes], Axes]:
     """Return a figure, its `n` panels of equal size (in inches), and the axes of a colour bar."""
-    from matplotlib.figure import Figure
+    from hep_peaksum.plotting.notebook_figure import NotebookFigure
 
     width, height = size
     figure_size = LEFT + n * width + (n - 1) * GAP + RIGHT, BOTTOM + height + TOP
-    figure = Figure(figsize=figure_size)
+    figure = NotebookFigure(style, figsize=figure_size)
     lefts = [LEFT + k * (width + GAP) for k in range(n)]
     boxes = [(left, width) for left in lefts] + [(lefts[-1] + width + 0.12, 0.18)]
     *axes, bar = (

@@ -2,12 +2,14 @@
 
 import gc
 import itertools
+import re
 import tracemalloc
 from collections import Counter
 
 import awkward as ak
 import numpy as np
 import pytest
+from places import DOCS
 
 from hep_peaksum import batches, find_clusters
 from hep_peaksum.config.load import parse_config
@@ -182,6 +184,50 @@ def test_an_event_that_does_not_fit_is_named_by_file_and_entry(write_root, job):
     path = write_root("short.root", {"Events": {"cells": cells}})
     with pytest.raises(ValueError, match=r"short\.root: entry 2: cells: 47 values where the grid needs 48"):
         list(batches(job(path, events={}), 1, shuffle=False, buffer=4))
+
+
+@pytest.fixture
+def page(write_events, job, tmp_path, monkeypatch):
+    """Return the snippets of the page by what they are for, and the names that the first one defines."""
+    import yaml
+
+    path = write_events("d.root", 90, true_energy=np.arange(90, dtype="f4"))
+    (tmp_path / "peaksum.yaml").write_text(yaml.safe_dump(job(path)), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    section = (DOCS / "use-it-from.md").read_text(encoding="utf-8").partition("## Training")[2]
+    first, *others = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)[:4]
+    names = {}
+    exec(first, names)
+    return dict(zip(("keras", "torch", "tensorflow"), others, strict=True)), names
+
+
+def test_the_batches_of_the_page_are_images_and_truth(page):
+    shapes = [(images.shape, truth.shape) for images, truth in page[1]["batches"]]
+    assert shapes == [((64, 6, 8, 1), (64,)), ((26, 6, 8, 1), (26,))]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_torch_gets_what_the_page_shows(page):
+    snippets, names = page
+    names["torch"] = pytest.importorskip("torch", reason="torch is not installed")
+    exec(snippets["torch"], names)
+    assert sorted(float(e) for _, truth in names["loader"] for e in truth) == list(range(90))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_keras_on_tensorflow_trains_as_the_page_shows(page):
+    pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+    import keras
+
+    snippets, names = page
+    model = keras.Sequential([keras.Input((6, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(1)])
+    model.compile("adam", "mae")
+    names["model"] = model
+    for word in ("keras", "tensorflow"):
+        exec(snippets[word], names)
+        assert len(model.history.history["loss"]) == 10
 
 
 def arrays(batch: Batch):

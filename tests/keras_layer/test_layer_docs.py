@@ -27,6 +27,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", (DOCS / "keras.md").read_text(encodi
     [
         ("keras_original_question", ("tensorflow", "torch", "jax", "numpy")),
         ("keras_calibration", ("tensorflow", "torch", "jax")),
+        ("keras_training", ("tensorflow", "torch", "jax")),
         ("keras_torch_module", ("torch",)),
     ],
 )
@@ -40,7 +41,7 @@ def test_an_example_runs(example, backends, tmp_path, monkeypatch):
     ) as stdout:  # in this process, where Keras is imported already
         runpy.run_path(str(EXAMPLES / f"{example}.py"), run_name="__main__")
     assert stdout.getvalue()
-    if example == "keras_calibration":
+    if example in ("keras_calibration", "keras_training"):
         before, after = map(float, re.findall(r"([\d.]+)%", stdout.getvalue()))
         assert after < before / 20
 

@@ -184,3 +184,8 @@ def test_a_masked_cell_seeds_nothing_and_is_grey():
 def test_settings_and_grid_may_be_names():
     figure = draw_event(np.zeros((80, 72)), "cms-l1-jet", "cms-l1-towers")
     assert figure.axes[0].get_xlabel() == r"$\eta$"
+
+
+def test_a_notebook_shows_the_figure_as_a_picture():
+    figure = draw_event(np.eye(3), {"seed_threshold": 0.5})
+    assert figure._repr_png_().startswith(b"\x89PNG")
