@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hep_peaksum.geometry.axis import Axis
     from hep_peaksum.geometry.grid import Grid, from_dense
     from hep_peaksum.geometry.hits import from_hits, sparse
+    from hep_peaksum.integrations.coffea_vectors import PeakSumSchema, to_coffea
     from hep_peaksum.integrations.cpp_header import cpp_header
     from hep_peaksum.integrations.event_function import event_function
     from hep_peaksum.job.processor import PeakSumProcessor
@@ -32,6 +33,7 @@ _MODULES = {
     "Axis": "geometry.axis",
     "Grid": "geometry.grid",
     "PeakSumProcessor": "job.processor",
+    "PeakSumSchema": "integrations.coffea_vectors",
     "PeakSumSettings": "settings.model",
     "audit_ties": "diagnostics.ties",
     "compare": "diagnostics.compare",
@@ -47,12 +49,14 @@ _MODULES = {
     "preset": "library.presets",
     "presets": "library.presets",
     "sparse": "geometry.hits",
+    "to_coffea": "integrations.coffea_vectors",
 }
 
 __all__ = [
     "Axis",
     "Grid",
     "PeakSumProcessor",
+    "PeakSumSchema",
     "PeakSumSettings",
     "__version__",
     "audit_ties",
@@ -69,6 +73,7 @@ __all__ = [
     "preset",
     "presets",
     "sparse",
+    "to_coffea",
 ]
 
 
