@@ -185,7 +185,9 @@ def bare_grid(shape: Sequence[int]) -> Grid:
 def is_traced(array: object) -> bool:
     """Return whether an awkward array has a type and no values: a typetracer, with which dask plans."""
     awkward: Any = sys.modules.get("awkward")  # slow to import, and without it this is none of its arrays
-    return awkward is not None and isinstance(array, awkward.Array) and awkward.backend(array) == "typetracer"
+    if not hasattr(awkward, "typetracer"):  # awkward 1 has none
+        return False
+    return isinstance(array, awkward.Array) and awkward.backend(array) == "typetracer"
 
 
 def known(array: Any) -> Any:
