@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from hep_peaksum.geometry.axis import Axis
     from hep_peaksum.geometry.grid import Grid, from_dense
     from hep_peaksum.geometry.hits import from_hits, sparse
+    from hep_peaksum.integrations.batches import batches
     from hep_peaksum.integrations.coffea_vectors import PeakSumSchema, to_coffea
     from hep_peaksum.integrations.cpp_header import cpp_header
     from hep_peaksum.integrations.event_function import event_function
     from hep_peaksum.job.processor import PeakSumProcessor
     from hep_peaksum.library.geometries import named_grid, named_grids
     from hep_peaksum.library.presets import preset, presets
+    from hep_peaksum.plotting.events import draw_event
+    from hep_peaksum.results.status import parts
     from hep_peaksum.settings.model import PeakSumSettings
 
 from hep_peaksum.suggestions import did_you_mean
@@ -36,8 +39,10 @@ _MODULES = {
     "PeakSumSchema": "integrations.coffea_vectors",
     "PeakSumSettings": "settings.model",
     "audit_ties": "diagnostics.ties",
+    "batches": "integrations.batches",
     "compare": "diagnostics.compare",
     "cpp_header": "integrations.cpp_header",
+    "draw_event": "plotting.events",
     "event_function": "integrations.event_function",
     "explain": "diagnostics.explain",
     "find_clusters": "clustering.find",
@@ -45,6 +50,7 @@ _MODULES = {
     "from_hits": "geometry.hits",
     "named_grid": "library.geometries",
     "named_grids": "library.geometries",
+    "parts": "results.status",
     "peak_sum_map": "clustering.find",
     "preset": "library.presets",
     "presets": "library.presets",
@@ -60,8 +66,10 @@ __all__ = [
     "PeakSumSettings",
     "__version__",
     "audit_ties",
+    "batches",
     "compare",
     "cpp_header",
+    "draw_event",
     "event_function",
     "explain",
     "find_clusters",
@@ -69,6 +77,7 @@ __all__ = [
     "from_hits",
     "named_grid",
     "named_grids",
+    "parts",
     "peak_sum_map",
     "preset",
     "presets",

@@ -13,7 +13,7 @@ NAME = hep_peaksum.__name__
 
 # From the ground up. Folders of one row do not import each other.
 ROWS = (
-    "suggestions block_sizes",
+    "suggestions block_sizes notebook_html",
     "kernels",
     "settings",
     "geometry",
@@ -25,7 +25,7 @@ ROWS = (
     "reading results",
     "preview toy plotting",
     "job",
-    "report integrations",
+    "report integrations merging",
     "cli",
     "__init__ __main__",
 )

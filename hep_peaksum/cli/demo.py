@@ -92,7 +92,7 @@ def _draw_event(config: Config, directory: Path, entry: int = 0) -> Path:
     picture = directory / PLOTS / f"event-{entry}.png"
     grid, settings = config.grids["calo"].grid, config.clusters["Cluster"].settings
     figure = events.draw_event(
-        event.cells["calo"], grid, event.clusters["Cluster"], settings, title=f"toy event {entry}"
+        event.cells["calo"], settings, grid, clusters=event.clusters["Cluster"], title=f"toy event {entry}"
     )
     canvas.save(figure, picture)
     return picture

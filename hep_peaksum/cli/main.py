@@ -18,8 +18,13 @@ import click
 from hep_peaksum.cli.diagnostics import closure, compare, explain, presets, ties
 from hep_peaksum.cli.export import export
 from hep_peaksum.cli.keys import keys
+from hep_peaksum.cli.merge import merge
 from hep_peaksum.cli.options import (
+    DONE,
+    DONE_WITH_LOSSES,
+    FAILED,
     SOURCE,
+    WRONG_USAGE,
     Count,
     config_file,
     dataset_option,
@@ -32,7 +37,6 @@ from hep_peaksum.job.worker_startup import collect_rarely, importing
 if TYPE_CHECKING:
     from hep_peaksum.config.model import Config
 
-DONE, FAILED, WRONG_USAGE, DONE_WITH_LOSSES = range(4)
 INTERRUPTED = 130  # as shells report Ctrl-C
 
 
@@ -155,20 +159,41 @@ def demo(n_events: int, seed: int) -> None:
 @cli.command()
 @config_file
 @set_option
+@click.option(
+    "--file",
+    "inputs",
+    multiple=True,
+    metavar="ROOT[:TREE]",
+    help="Read this file instead of the datasets of the config; may be repeated.",
+)
+@click.option("--dataset", help="Name of the dataset of --file; by default that of the config's only one.")
+@click.option(
+    "-o", "--output", metavar="DIR", help="Directory of the results, instead of output.directory of the config."
+)
 @click.option("--max-events", type=Count(min=0), help="Maximum number of entries to process per dataset.")
 @click.option("--dry-run", is_flag=True, help="Print what would be processed, and stop.")
 @click.option("--restart", is_flag=True, help="Delete the results in the output directory and start over.")
 @click.option("--redo-changed", is_flag=True, help="Process input files again that have changed since.")
 @click.option("--discard-unused", is_flag=True, help="Delete finished chunks that this job does not use.")
-def run(file: str, overrides: Sequence[str], *, dry_run: bool, **choices: Any) -> int:
+def run(
+    file: str,
+    overrides: Sequence[str],
+    *,
+    inputs: Sequence[str],
+    dataset: str | None,
+    output: str | None,
+    dry_run: bool,
+    **choices: Any,
+) -> int:
     """Run the job of a config file.
 
-    The same command again continues from the chunks that are finished.
+    The same command again continues from the chunks that are finished. Exit status: 0 done, 1 failed,
+    2 wrong usage or config, 3 done with losses, which are listed.
     """
     with importing():
         from hep_peaksum.cli import tables
 
-        config = load(file, overrides)
+        config = load(file, overrides, inputs=inputs, dataset=dataset, output=output)
         from hep_peaksum.job.run import dry_run as dry_run_
         from hep_peaksum.job.run import run as run_
 
@@ -258,7 +283,7 @@ def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, o
     """
     from hep_peaksum.cli import tables
     from hep_peaksum.plotting import canvas, events
-    from hep_peaksum.preview.event import read_event, searched_cells
+    from hep_peaksum.preview.event import read_event
 
     config = _config_of_root(file, overrides) if file.endswith(".root") else load(file, overrides)
     event = read_event(config, entry, dataset)
@@ -270,9 +295,14 @@ def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, o
         collection, clusters = config.clusters[name], event.clusters[name]
         if len(collection.grid) > 1:
             clusters = clusters[clusters.grid == collection.grid.index(grid)]
-        cells, plane = searched_cells(config, event, name, grid)
         title = f"{name} on {grid}, entry {entry}"
-        figure = events.draw_event(cells, plane, clusters, collection.settings, title=title)
+        figure = events.draw_event(
+            event.cells[grid],
+            collection.settings,
+            config.grids[grid].grid,
+            clusters=clusters,
+            title=title,
+        )
         path = picture
         if len(pairs) > 1:
             path = picture.with_name(f"{picture.stem}-{name}-{grid}{picture.suffix}")
@@ -339,5 +369,5 @@ def status(directory: str, *, verify: bool) -> int:
     return FAILED if state.damaged else DONE
 
 
-for command in (explain, ties, compare, closure, presets, keys, export):
+for command in (merge, explain, ties, compare, closure, presets, keys, export):
     cli.add_command(command)

@@ -6,12 +6,15 @@ Nothing heavy is imported at the top, so that `--help` answers at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from hep_peaksum.config.model import Config
+
+
+DONE, FAILED, WRONG_USAGE, DONE_WITH_LOSSES = range(4)
 
 
 class Count(click.IntRange):
@@ -52,15 +55,47 @@ max_events_option = click.option(
 SOURCE = "hep_peaksum.source"  # in the context of click: the config file, which knows where its keys stand
 
 
-def load(file: str, overrides: Sequence[str]) -> Config:
-    """Return the config of a file with the overrides of the command line applied."""
+def load(
+    file: str,
+    overrides: Sequence[str],
+    *,
+    inputs: Sequence[str] = (),
+    dataset: str | None = None,
+    output: str | None = None,
+) -> Config:
+    """Return the config of a file with the overrides of the command line applied.
+
+    With `inputs`, these files are its only dataset; `output` replaces the directory of its results.
+    """
     from hep_peaksum.config.load import read_config
     from hep_peaksum.config.yaml_io import Source
 
     source = Source.read(file, overrides)
+    options: dict[str, tuple[str, Any]] = {}
+    if inputs:
+        written = " ".join(f"--file {each}" for each in inputs)
+        options["datasets"] = (written, _only_dataset(source.content().get("datasets"), dataset, inputs))
+    elif dataset is not None:
+        msg = "--dataset is the name of the dataset of --file: add --file run.root:Events, or leave it out"
+        raise click.UsageError(msg)
+    if output is not None:
+        options["output.directory"] = (f"--output {output}", output)
+    source = source._replace(options=options)
     config = read_config(source)
     click.get_current_context().meta[SOURCE] = source
     return config
+
+
+def _only_dataset(there: object, name: str | None, inputs: Sequence[str]) -> dict[str, Any]:
+    """Return the section `datasets` with one dataset; what a config says of a dataset of its name is kept."""
+    known = there if isinstance(there, dict) else {}
+    if name is None and len(known) != 1:
+        several = f"there are {', '.join(map(str, known))}" if known else "the config has none"
+        msg = f"--file: to which dataset do the files belong ({several})? Add --dataset NAME"
+        raise click.UsageError(msg)
+    name = next(iter(known)) if name is None else name
+    section = known.get(name)
+    return {name: {**(section if isinstance(section, dict) else {}), "files": list(inputs)}}
 
 
 def pick_collection(config: Config, name: str | None) -> str:

@@ -205,7 +205,11 @@ def jagged_clusters(tables: list[ClusterTable], settings: PeakSumSettings) -> ak
             column = _concatenate(parts).take(order, axis=0, mode="clip")  # valid indices: skips numpy's check
             ordered[identity] = ak.from_numpy(column, regulararray=True, highlevel=False)
         contents.append(ordered[identity])
-    records = ak.contents.RecordArray(contents, names, parameters=_record_name(names))
+    parameters = _record_name(names)
+    if not hasattr(ak, "contents"):  # awkward 1, which PocketCoffea needs
+        records = ak.layout.RecordArray(contents, names, parameters=parameters)
+        return ak.Array(ak.layout.ListOffsetArray64(ak.layout.Index64(offsets), records))
+    records = ak.contents.RecordArray(contents, names, parameters=parameters)
     return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), records))
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import yaml
@@ -218,12 +219,14 @@ def _in_words(error: yaml.MarkedYAMLError) -> str:
 class Source(NamedTuple):
     """A config file as it is written, and the overrides: they know where a key stands.
 
-    `file` is its name for messages.
+    `file` is its name for messages. `options` are values that options of the command line set last, by their
+    keys, each with the option as it was written.
     """
 
     file: str
     text: str
     overrides: tuple[str, ...] = ()
+    options: Mapping[str, tuple[str, Any]] = MappingProxyType({})
 
     @classmethod
     def read(cls, path: str | Path, overrides: Sequence[str] = ()) -> Source:
@@ -249,11 +252,19 @@ class Source(NamedTuple):
             held = {list: "a list", str: "text", type(None): "nothing"}.get(type(content), repr(content))
             what = f"a config is a map of sections, this file holds {held}"
             raise ConfigError([f"{self.file}: {what}: `hep-peaksum init` writes one to start from"])
-        return override(content, self.overrides)
+        content = override(content, self.overrides)
+        for key, (_, value) in self.options.items():
+            section, _, name = key.partition(".")
+            inside = content.get(section)
+            content[section] = {**(inside if isinstance(inside, dict) else {}), name: value} if name else value
+        return content
 
     def located(self, problem: str) -> str:
         """Return a problem that begins with a key with the place of that key before it."""
         key = problem.partition(": ")[0]
+        for name, (option, _) in self.options.items():
+            if key == name or key.startswith(f"{name}."):
+                return f"{shorten(option)}: {problem}"
         for setting in reversed(self.overrides):
             name = setting.partition("=")[0].strip()
             if key == name or key.startswith(f"{name}."):

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hep_peaksum import notebook_html
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import selected
 from hep_peaksum.clustering.sharing import PeakContext
@@ -15,6 +16,8 @@ from hep_peaksum.evaluation.matching import CellIndices, same_cell, take_or_zero
 from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import GridLike, as_grid
 from hep_peaksum.library.presets import SettingsLike, as_settings
+
+N_SHOWN = 10  # clusters that a notebook shows
 
 
 class Comparison(NamedTuple):
@@ -87,6 +90,34 @@ class Comparison(NamedTuple):
     def unmatched(self, n_max: int) -> list[int]:
         """Return the indices of the first clusters that only one of the two algorithms finds."""
         return [int(n) for n in np.flatnonzero(~self.matched)[:n_max]]
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: how many clusters agree, and the first that only one algorithm finds."""
+        values: dict[str, object] = {
+            "found by both": self.n_matched,
+            "of these with different sums": self.n_different_sums,
+            "only by the first": self.n_only_a,
+            "only by the second": self.n_only_b,
+        }
+        if self.n_different_sums:
+            values["second minus first"] = (
+                f"mean {self.mean_difference:.4g}, rms {self.rms_difference:.4g}, "
+                f"largest {self.largest_difference:.4g}"
+            )
+        rows = [
+            (self.event[n], self.row[n], self.col[n], "first", self.sum_a[n])
+            if self.in_a[n]
+            else (self.event[n], self.row[n], self.col[n], "second", self.sum_b[n])
+            for n in self.unmatched(N_SHOWN)
+        ]
+        n_more = self.n_only_a + self.n_only_b - len(rows)
+        columns = ("event", "row", "column", "found by", "sum [counts]")
+        return notebook_html.page(
+            f"Comparison of two algorithms in {self.n_events:,} events",
+            notebook_html.key_table(values),
+            notebook_html.column_table(columns, rows, "found by only one") if rows else "",
+            notebook_html.lines([f"and {n_more:,} more"] if n_more else []),
+        )
 
     @classmethod
     def joined(cls, parts: Sequence[Comparison]) -> Comparison:

@@ -32,24 +32,6 @@ REPRODUCES = {
 RING_DRAWN = 3  # cells of a φ-ring drawn on either side of the window
 
 
-def comparison_marks(settings: PeakSumSettings) -> dict[Offset, str]:
-    """Return the comparison in every cell of the search window: `>` must be exceeded, `=` may be equalled.
-
-    Rules that order cells by their index in the grid (`first`, `last`) are given as they are away from a seam.
-    Where cells are not compared (`greedy-residual`) the mark is `x`.
-
-    >>> comparison_marks(PeakSumSettings(search_window=(1, 3)))
-    {(0, -1): '>', (0, 0): 'o', (0, 1): '='}
-    """
-    if settings.removes_cells:
-        return window_marks(settings.search_window)
-    marks = {(0, 0): "o"}
-    for cell in settings.search_cells():
-        offset = (cell.row, cell.col)
-        marks[offset] = ">" if cell.must_be_exceeded(has_lower_index=offset < (0, 0)) else "="
-    return dict(sorted(marks.items()))
-
-
 def drawn_lines(marks: Mapping[Offset, str]) -> list[str]:
     """Return a drawn window as one line per row, with `.` where there is no cell.
 
@@ -69,7 +51,7 @@ def drawn_windows(settings: PeakSumSettings) -> dict[str, dict[Offset, str]]:
     >>> list(drawn_windows(PeakSumSettings(seed_window=(3, 3), pileup=("donut",))))
     ['search window', 'seed window', 'sum window', 'pile-up donut']
     """
-    windows = {"search window": comparison_marks(settings)}
+    windows = {"search window": settings.comparison_marks()}
     if len(settings.seed_cells()) > 1:
         windows["seed window"] = window_marks(settings.seed_window)
     return {**windows, "sum window": window_marks(settings.sum_window), **_pileup_windows(settings)}

@@ -242,6 +242,19 @@ class Axis(FrozenModel):
         middle = (edges[:-1] + edges[1:]) / 2
         return fold_azimuth(middle) if self.name == "phi" else middle
 
+    def in_words(self) -> tuple[str, int, str, str, str, str]:
+        """Return name, number of cells, both ends, whether it is periodic, and the labels, for a table.
+
+        >>> Axis(name="x", bins=4, start=-2, stop=2, unit="mm").in_words()
+        ('x', 4, '-2 mm', '2 mm', 'no', '')
+        """
+        unit = f" {self.unit}" if self.unit else ""
+        edges = self.edge_positions
+        ends = ("0", str(self.size - 1))
+        if edges is not None:
+            ends = (f"{edges[0]:.4g}{unit}", f"{edges[-1]:.4g}{unit}")
+        return self.name or "", self.size, *ends, "yes" if self.periodic else "no", self.labels or ""
+
     def coarsened(self, n: int, *, allow_partial_towers: bool = False) -> Axis:
         """Return the axis with `n` cells pooled into one; `allow_partial_towers` lets the last one be smaller.
 

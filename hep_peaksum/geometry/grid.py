@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field, model_validator
 
+from hep_peaksum import notebook_html
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.regions import RegionMaps, Regions
 from hep_peaksum.kernels import Array, Periodic
@@ -166,6 +167,23 @@ class Grid(FrozenModel):
         if self.rows.name == name:
             return "row", self.rows
         return ("col", self.cols) if self.cols.name == name else None
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: the two axes, and what a count of a cell means."""
+        columns = ("", "name", "cells", "from", "to", "periodic", "labels")
+        rows = [(word, *axis.in_words()) for word, axis in (("rows", self.rows), ("columns", self.cols))]
+        values: dict[str, object] = {
+            "cells hold": "a transverse energy" if self.quantity == "et" else "an energy",
+            "one count": "1 count, no unit given" if self.unit is None else f"{self.unit:g} GeV",
+        }
+        if self.saturated:
+            values["saturated codes"] = ", ".join(map(str, self.saturated))
+        if self.regions:
+            values["regions"] = ", ".join(regions.name for regions in self.regions)
+        title = f"Grid of {self.rows.size} × {self.cols.size} cells"
+        return notebook_html.page(
+            title, notebook_html.column_table(columns, rows), notebook_html.key_table(values)
+        )
 
     @property
     def is_eta_phi(self) -> bool:
@@ -324,15 +342,15 @@ def _regular(array: ak.Array, expected: tuple[int, ...]) -> Array:
     """Return a jagged array as a regular one; an event of another shape than expected is an error."""
     import awkward as ak
 
-    depth, flat = array.ndim - 1, ak.flatten(array[:0], axis=None)
+    depth = array.ndim - 1
     if depth not in (1, len(expected)):
         msg = f"the array has {depth} axes below the event, expected 1 (flat) or {len(expected)}"
         raise ValueError(msg)
-    if not isinstance(flat.type.content, (ak.types.NumpyType, ak.types.UnknownType)):
-        msg = f"the array holds {flat.type.content}, expected a number for every cell"
+    if (kind := not_a_number(array)) is not None:
+        msg = f"the array holds {kind}, expected a number for every cell"
         raise ValueError(msg)
     if len(array) == 0:
-        return np.empty((0, *(n or 1 for n in expected)), np.asarray(flat).dtype)
+        return np.empty((0, *(n or 1 for n in expected)), np.asarray(ak.flatten(array, axis=None)).dtype)
     if 0 in expected:
         first: Any = next((ak.to_list(event) for event in array if event is not None), [])
         sizes = [len(first)]
@@ -350,6 +368,25 @@ def _regular(array: ak.Array, expected: tuple[int, ...]) -> Array:
         event = int(np.argmax(wrong))
         raise EventError(event, _wrong_shape(array[event : event + 1], sizes))
     return ak.to_numpy(array, allow_missing=True)  # type: ignore[no-any-return]
+
+
+def not_a_number(array: ak.Array) -> Any:
+    """Return the type of what stands in lists of lists, where it is no number; otherwise None.
+
+    Awkward 1, which PocketCoffea needs, calls the types by other names.
+
+    >>> import awkward as ak
+    >>> str(not_a_number(ak.Array([["a"]]))), not_a_number(ak.Array([[1, None]]))
+    ('string', None)
+    """
+    import awkward as ak
+
+    kind: Any = ak.type(array)
+    while (inner := getattr(kind, "content", getattr(kind, "type", None))) is not None:
+        kind = inner
+        if "__array__" in kind.parameters:  # text
+            return kind
+    return None if type(kind).__name__ in ("NumpyType", "PrimitiveType", "UnknownType") else kind
 
 
 def _wrong_shape(event: ak.Array, sizes: list[int]) -> str:

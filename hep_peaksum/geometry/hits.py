@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hep_peaksum import block_sizes
-from hep_peaksum.geometry.grid import EventError, Grid, is_traced, known, traced_like
+from hep_peaksum.geometry.grid import EventError, Grid, is_traced, known, not_a_number, traced_like
 from hep_peaksum.kernels import Array, accumulator, dense_grids, offsets_after_mask
 
 if TYPE_CHECKING:
@@ -100,12 +100,9 @@ def _check_hits(word: str, column: ak.Array) -> None:
         expected = "a list with a number for every hit"
         msg = f"{word} has {given}, expected {expected}: for a single event pass [{word}]"
         raise ValueError(msg)
-    kind = ak.type(column).content
-    while not isinstance(kind, (ak.types.NumpyType, ak.types.UnknownType)):
-        if not hasattr(kind, "content") or "__array__" in kind.parameters:  # records, or text
-            msg = f"{word} holds {kind}, expected a number for every hit"
-            raise ValueError(msg)
-        kind = kind.content
+    if (kind := not_a_number(column)) is not None:
+        msg = f"{word} holds {kind}, expected a number for every hit"
+        raise ValueError(msg)
     if "?" not in (text := str(ak.type(column))) and "option[" not in text:
         return
     is_none = ak.fill_none(ak.any(ak.is_none(column, axis=1), axis=1), True)

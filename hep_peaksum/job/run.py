@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import hist
 from coffea.processor.executor import WorkItem
 
+from hep_peaksum import notebook_html
 from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, PLOTS, SUMMARY
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.paths import Files, public_path
@@ -22,17 +22,8 @@ from hep_peaksum.job.coffea_patches import no_printed_tracebacks
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.executors import Workers
 from hep_peaksum.job.planning import Plan, check_duplicates, plan_job, read_metadata
-from hep_peaksum.job.summary import (
-    VERSIONED,
-    DatasetTotal,
-    account,
-    check_account,
-    hints,
-    identity_in_words,
-    public_config,
-)
+from hep_peaksum.job.summary import DatasetTotal, account, check_account, summarize
 from hep_peaksum.plotting import canvas, histograms
-from hep_peaksum.preview.thresholds import thresholds
 from hep_peaksum.reading.files import find_files
 from hep_peaksum.results import root_files
 from hep_peaksum.results.atomic_write import write_json
@@ -53,6 +44,9 @@ from hep_peaksum.results.folder import (
 )
 from hep_peaksum.results.manifest import LOSSES, Loss, Manifest, fingerprint
 
+# Files that are merged at the same time at most: each takes some tens of MB.
+MOST_MERGES = 4
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -66,6 +60,32 @@ class RunResult:
     def losses(self) -> Sequence[Mapping[str, Any]]:
         """Entries that were not processed, each with its reason."""
         return list(self.summary["losses"])
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: the counts of every dataset, and what was lost."""
+        datasets = self.summary["datasets"]
+        collections = list(dict.fromkeys(name for each in datasets.values() for name in each["n_clusters"]))
+        rows = []
+        for name, each in datasets.items():
+            files = each["files"].values()
+            n_lost = sum(file["expected"] - file["processed"] for file in files)
+            counts = (each["n_clusters"].get(collection, 0) for collection in collections)
+            rows.append((name, len(files), each["n_events"], n_lost, *counts))
+        columns = ("dataset", "files", "events", "lost", *collections)
+        chunks, seconds = self.summary["n_chunks"], self.summary["seconds"]["total"]
+        losses = [f"lost: {loss['dataset']}, {loss['file']}: {loss['reason']}" for loss in self.losses]
+        return notebook_html.page(
+            f"Results in {self.directory}",
+            notebook_html.column_table(columns, rows),
+            notebook_html.key_table(
+                {
+                    "chunks": f"{chunks['total']}, of which {chunks['reused']} were finished before",
+                    "time": f"{seconds:.1f} s",
+                    "events are named by": self.summary["identity"],
+                }
+            ),
+            notebook_html.lines([*losses, *self.summary["hints"]]),
+        )
 
 
 @dataclass(frozen=True)
@@ -141,20 +161,18 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
     processed = time.perf_counter()
     _add_processed(totals, directory, pending, fingerprint(config))
     check_account(plan, totals, losses)
-    _write_results(config, directory, totals)
+    write_results(config, directory, totals)
     for name in totals:
         bring_together(directory, name)
-    summary = {
-        "config": public_config(config),
-        "thresholds": thresholds(config),
-        "identity": identity_in_words(config, {name: manifest.datasets[name].types for name in files}),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}},
-        "datasets": {name: account(name, files[name], each, plan, losses) for name, each in totals.items()},
-        "hints": hints(config, totals),
-        "losses": [asdict(loss) for loss in losses],
-        "n_chunks": {"total": len(plan.items), "reused": len(plan.items) - len(pending)},
-        "seconds": {"processing": processed - started, "total": time.perf_counter() - started},
-    }
+    summary = summarize(
+        config,
+        totals,
+        types={name: manifest.datasets[name].types for name in files},
+        datasets={name: account(name, files[name], each, plan, losses) for name, each in totals.items()},
+        losses=[asdict(loss) for loss in losses],
+        n_chunks={"total": len(plan.items), "reused": len(plan.items) - len(pending)},
+        seconds={"processing": processed - started, "total": time.perf_counter() - started},
+    )
     write_json(directory / SUMMARY, summary, indent=2)
     return RunResult(directory, summary, {name: each.histograms for name, each in totals.items()})
 
@@ -237,17 +255,9 @@ def _add(totals: Mapping[str, DatasetTotal], chunk: Chunk, item: WorkItem, recor
     return is_ours
 
 
-def _write_results(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:
+def write_results(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:
     """Write the clusters in the formats of the config, the histograms and their plots."""
-    for name, total in totals.items():
-        parts = [chunk.part(directory) for chunk in sorted(total.chunks)]
-        for word, (file, writer) in FORMATS.items():
-            if writer is None:
-                continue
-            if word in config.output.clusters and parts:
-                resolve_name(writer)(parts, directory / name / file)
-            else:
-                (directory / name / file).unlink(missing_ok=True)
+    _merge_parts(config, directory, totals)
     every = {f"{name}/{key}": h for name, total in totals.items() for key, h in total.histograms.items()}
     root_files.write_histograms(every, directory / HISTOGRAMS)
     if not config.output.plots:
@@ -256,3 +266,21 @@ def _write_results(config: Config, directory: Path, totals: Mapping[str, Dataset
         title, _, name = key.partition("/")
         figure = histograms.draw_histogram(histogram, title=title)
         canvas.save(figure, directory / PLOTS / f"{title}-{name}.png")
+
+
+def _merge_parts(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:
+    """Write the clusters in the formats of the config, several at a time if the job has several workers.
+
+    Threads are enough: half of the time is compression, which does not hold Python's lock.
+    """
+    with ThreadPoolExecutor(min(config.run.workers, MOST_MERGES)) as pool:
+        merges = []
+        for name, total in totals.items():
+            parts = [chunk.part(directory) for chunk in sorted(total.chunks)]
+            for word, (file, writer) in FORMATS.items():
+                if writer is not None and word in config.output.clusters and parts:
+                    merges.append(pool.submit(resolve_name(writer), parts, directory / name / file))
+                elif writer is not None:
+                    (directory / name / file).unlink(missing_ok=True)
+        for merge in merges:
+            merge.result()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 import hist
@@ -66,6 +68,30 @@ def identity_in_words(config: Config, types: Mapping[str, Mapping[str, Any]]) ->
     some = [word for word in IDENTITY if all(word in of_dataset for of_dataset in types.values())]
     hint = f"; to use the branches {', '.join(some)}, name the others, or a number, in events.identify"
     return NO_IDENTITY + hint * bool(some)
+
+
+def summarize(
+    config: Config,
+    totals: Mapping[str, DatasetTotal],
+    *,
+    types: Mapping[str, Mapping[str, Any]],
+    datasets: Mapping[str, Any],
+    losses: Sequence[Mapping[str, Any]],
+    n_chunks: Mapping[str, int],
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    """Return the content of the summary; `types` are those of the branches of every dataset."""
+    return {
+        "config": public_config(config),
+        "thresholds": thresholds(config),
+        "identity": identity_in_words(config, types),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}},
+        "datasets": datasets,
+        "hints": hints(config, totals),
+        "losses": losses,
+        "n_chunks": n_chunks,
+        "seconds": seconds,
+    }
 
 
 N_LOOKED_AT = 1000  # entries in which energy is looked for if there is no cluster

@@ -9,9 +9,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from hep_peaksum.geometry.grid import Grid, bare_grid, split_mask
+from hep_peaksum.clustering.discriminant import pool_cells, search_grid
+from hep_peaksum.clustering.find import find_clusters
+from hep_peaksum.geometry.grid import Grid, bare_grid, one_event, split_mask
 from hep_peaksum.kernels import Array, Offset
+from hep_peaksum.library.geometries import GridLike, as_grid
+from hep_peaksum.library.presets import SettingsLike, as_settings
 from hep_peaksum.plotting import canvas
 from hep_peaksum.settings.model import PeakSumSettings
 
@@ -24,36 +29,69 @@ N_LABELLED = 5  # leading clusters with their sum beside them
 
 
 def draw_event(
-    cells: Array, grid: Grid, clusters: ak.Array, settings: PeakSumSettings, *, title: str | None = None
+    cells: npt.ArrayLike,
+    settings: SettingsLike | None = None,
+    grid: GridLike | None = None,
+    *,
+    clusters: ak.Array | None = None,
+    mask: npt.ArrayLike | None = None,
+    noise: npt.ArrayLike | None = None,
+    title: str | None = None,
 ) -> Figure:
     """Draw one event: its cells, and the seed and the sum window of every cluster.
+
+    The figure belongs to no window of pyplot: a notebook shows it as the last value of a cell, and
+    ``figure.savefig`` writes it.
 
     Parameters
     ----------
     cells
-        Shape (row, col), in counts of `grid`. Empty cells are white; negative, NaN and infinite ones grey.
+        Shape (row, col), in counts of `grid`. Empty cells are white; masked, negative, NaN and infinite ones
+        grey. Where the settings pool cells into towers, the towers are drawn.
+    settings
+        As for `hep_peaksum.find_clusters`; they define the sum window.
     grid
         The grid of the cells. An axis without positions is drawn as indices; an axis named eta or x is
         horizontal.
     clusters
-        Records of this event with `row`, `col` and `peak_sum`; the sums of the leading ones are written beside
-        them.
-    settings
-        The settings with which the clusters were found; they define the sum window.
+        Records of this event with `row`, `col` and `peak_sum`, if they were found before; the sums of the
+        leading ones are written beside them.
+    mask, noise
+        As for `hep_peaksum.find_clusters`.
     title
         Written above the picture.
 
     Raises
     ------
     ValueError
-        If `cells` does not have the shape of the grid.
+        If `cells` does not have the shape of the grid, or for any input that `find_clusters` rejects.
+
+    >>> figure = draw_event([[0, 1, 0], [1, 5, 2], [0, 1, 0]], {"sum_window": (1, 3)})
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['8']
     """
-    cells, missing = split_mask(cells)
-    if missing is not None:  # drawn as NaN is
-        cells = np.where(missing, np.nan, cells)
-    if cells.shape != grid.shape:
-        msg = f"cells have shape {cells.shape}, the grid has {grid.shape}: pass one event, its layers summed"
+    settings, given = as_settings(settings), as_grid(grid)
+    values, missing = split_mask(cells)
+    grid = given or bare_grid((1, 1, *values.shape)[-2:])
+    if values.shape != grid.shape:
+        msg = f"cells have shape {values.shape}, the grid has {grid.shape}: pass one event, its layers summed"
         raise ValueError(msg)
+    if clusters is None:
+        fields = ("row", "col", "peak_sum")
+        found = find_clusters(one_event(cells), settings, grid, mask=mask, noise=noise, fields=fields)
+        clusters = found[0]
+    if mask is not None:
+        missing = np.asarray(mask, bool) | (False if missing is None else missing)
+    if missing is not None:  # they do not exist, and add nothing to a tower
+        values = np.where(missing, -np.inf, values)
+    plane, towers = search_grid(settings, grid), pool_cells(values[None], settings, grid.unit)[0]
+    return _draw_plane(towers, plane, clusters, settings, title)
+
+
+def _draw_plane(
+    cells: Array, grid: Grid, clusters: ak.Array, settings: PeakSumSettings, title: str | None
+) -> Figure:
+    """Draw the cells or towers that are searched."""
     view, offsets = canvas.View.of(grid), settings.sum_cells()
     seeds = np.stack([np.asarray(clusters[word], np.int64) for word in ("row", "col")], axis=-1)
     with canvas.style():

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import awkward as ak
 
-from hep_peaksum.clustering.discriminant import pool_cells, search_grid
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cluster_table, jagged_clusters
 from hep_peaksum.config.model import Config
-from hep_peaksum.geometry.grid import EventError, Grid
+from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.blocks import grid_cells, read_blocks
 
@@ -36,7 +35,7 @@ def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
     for events in read_blocks(config, config.grids, dataset, max_events=1, first=entry):
         try:
             cells = grid_cells(config, config.grids, events)
-            clusters = {name: _clusters(config, name, cells) for name in config.clusters}
+            clusters = {name: clusters_of(config, name, cells)[0] for name in config.clusters}
         except EventError as error:
             msg = f"entry {entry}: {error.problem}"
             raise ValueError(msg) from None
@@ -49,15 +48,11 @@ def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
     raise ValueError(msg)
 
 
-def searched_cells(config: Config, event: Event, collection: str, grid: str) -> tuple[Array, Grid]:
-    """Return the cells or towers that a collection is searched in, shape (row, col), and their grid."""
-    settings = config.clusters[collection].settings
-    plane = config.grids[grid].grid
-    return pool_cells(event.cells[grid][None], settings, plane.unit)[0], search_grid(settings, plane)
+def clusters_of(config: Config, collection: str, cells: Mapping[str, Array]) -> ak.Array:
+    """Return the clusters of events, with the fields that a job writes and those that a picture needs.
 
-
-def _clusters(config: Config, collection: str, cells: Mapping[str, Array]) -> ak.Array:
-    """Return the clusters of one event, with the fields that a job writes and those that a picture needs."""
+    `cells` are those of every grid of the collection, as from `hep_peaksum.reading.blocks.grid_cells`.
+    """
     section = config.clusters[collection]
     parts = []
     for grid in section.grid:
@@ -67,4 +62,4 @@ def _clusters(config: Config, collection: str, cells: Mapping[str, Array]) -> ak
             find_peaks(cells[grid], section.settings, source.grid, mask=mask, noise=noise, layers=source.layers)
         )
     fields = dict.fromkeys([*config.written_fields(collection), "peak_sum", "row", "col"])
-    return jagged_clusters([cluster_table(parts, tuple(fields))], section.settings)[0]
+    return jagged_clusters([cluster_table(parts, tuple(fields))], section.settings)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -108,6 +109,30 @@ def commit(
     part = chunk.part(directory)
     parquet.write_part(blocks, part)
     record = replace(make_record(), part_bytes=part.stat().st_size, part_xxh3=checksum(part))
+    _write_record(directory, chunk, record)
+
+
+def commit_copy(directory: Path, chunk: Chunk, part: Path, record: Record) -> None:
+    """Copy a finished part of another folder, then write its record.
+
+    Raises
+    ------
+    DamagedError
+        If the part is not what its record says.
+    WriteError
+        If one of them cannot be written.
+    """
+    check_part(part, record, verify=False)
+    with part.open("rb") as source, atomic_write(chunk.part(directory)) as file:
+        shutil.copyfileobj(source, file, READ_BYTES)
+    if checksum(chunk.part(directory)) != record.part_xxh3:
+        chunk.part(directory).unlink()
+        check_part(part, record)  # which of the two is damaged
+        check_part(chunk.part(directory), record)
+    _write_record(directory, chunk, record)
+
+
+def _write_record(directory: Path, chunk: Chunk, record: Record) -> None:
     body = json.dumps({"chunk": chunk.full_name, **vars(record)}, separators=(",", ":")).encode()
     with atomic_write(chunk.record(directory)) as file:
         file.write(seal(body))

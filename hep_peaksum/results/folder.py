@@ -78,7 +78,7 @@ def open_directory(
     ConfigError
         If the folder cannot be written, or holds the results of another job or of files that have changed.
     """
-    with _one_line_errors(directory):
+    with one_line_errors(directory):
         manifest, changed = _look_into(directory, config, files, restart=restart, redo_changed=redo_changed)
         if restart:
             remove_results(directory)
@@ -94,7 +94,7 @@ def look_into_directory(
 
     Errors are those of `open_directory`.
     """
-    with _one_line_errors(directory):
+    with one_line_errors(directory):
         manifest, changed = _look_into(directory, config, files, restart=restart, redo_changed=redo_changed)
     return manifest, [] if restart else sorted({*all_recorded_chunks(directory)} - {*changed})
 
@@ -103,8 +103,8 @@ def _look_into(
     directory: Path, config: Config, files: Files, *, restart: bool, redo_changed: bool
 ) -> tuple[Manifest, list[Chunk]]:
     """Return the manifest, with numbers for new files, and the finished chunks of files that have changed."""
-    _check_places(directory, files)
-    content = None if restart else _own_manifest(directory, config)
+    check_places(directory, files)
+    content = None if restart else own_manifest(directory, config)
     manifest = Manifest(directory, config, content.datasets if content else {})
     changed = _changed_chunks(manifest, files)
     if changed and not redo_changed:
@@ -113,7 +113,7 @@ def _look_into(
 
 
 @contextmanager
-def _one_line_errors(directory: Path) -> Iterator[None]:
+def one_line_errors(directory: Path) -> Iterator[None]:
     """Raise what is wrong with a folder as a ConfigError."""
     try:
         yield
@@ -123,7 +123,7 @@ def _one_line_errors(directory: Path) -> Iterator[None]:
         raise ConfigError([f"output.directory: {directory} {error}"]) from None
 
 
-def _check_places(directory: Path, files: Files) -> None:
+def check_places(directory: Path, files: Files) -> None:
     """Raise a ValueError if what would be written is an input file or a folder, or lies behind a link."""
     inside = os.path.join(os.path.realpath(directory), "")  # noqa: PTH118 -- with a separator at its end
     merged = [directory / name / each.file for name in files for each in FORMATS.values() if each.writer]
@@ -148,7 +148,7 @@ def _unwritable(directory: Path, error: OSError) -> ConfigError:
     return ConfigError([f"output.directory: {directory} {what}{why}: name another directory"])
 
 
-def _own_manifest(directory: Path, config: Config) -> Content | None:
+def own_manifest(directory: Path, config: Config) -> Content | None:
     """Return the manifest if the folder is free for this job, or holds its results; else raise a ValueError."""
     has_work = bool(all_recorded_chunks(directory))
     try:
@@ -170,10 +170,15 @@ def _own_manifest(directory: Path, config: Config) -> Content | None:
     if content.fingerprint != fingerprint(config):
         if not has_work and not (directory / SUMMARY).is_file():
             return None  # a first run that finished nothing binds nobody
-        key = ".".join(file_key(_first_difference(content.job, config.job())))
-        msg = f"holds the results of another config ({key or 'the version of hep_peaksum'} differs): {REMEDY}"
+        what = what_differs(content.job, config.job())
+        msg = f"holds the results of another config ({what} differs): {REMEDY}"
         raise ValueError(msg)
     return content
+
+
+def what_differs(one: Any, other: Any) -> str:
+    """Return the first key in which two jobs of different fingerprints differ; if none, it is the version."""
+    return ".".join(file_key(_first_difference(one, other))) or "the version of hep_peaksum"
 
 
 def _first_difference(one: Any, other: Any, path: tuple[str, ...] = ()) -> tuple[str, ...]:

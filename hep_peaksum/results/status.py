@@ -1,4 +1,4 @@
-"""What a results folder really holds, whether or not its job is complete."""
+"""What a results folder really holds, whether or not its job is complete, and its parts for other readers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from hep_peaksum.config.formats import MANIFEST, SUMMARY
 from hep_peaksum.results.checkpoints import Record
-from hep_peaksum.results.chunk_files import checked_records
+from hep_peaksum.results.chunk_files import checked_records, part_paths
 from hep_peaksum.results.manifest import read_manifest
+from hep_peaksum.suggestions import did_you_mean
 
 # What a summary, and the account of a dataset in it, hold at least.
 SUMMARY_KEYS = {"config", "thresholds", "identity", "datasets", "losses", "n_chunks"}
@@ -41,8 +42,7 @@ def read_status(directory: Path, *, verify: bool = False) -> Status:
     """
     content = read_manifest(directory)
     if content is None:
-        msg = f"{directory}: not a results directory (it has no {MANIFEST}): name the output.directory of a job"
-        raise ValueError(msg)
+        raise ValueError(_no_results(directory))
     unfinished, damaged, n_chunks = {}, [], 0
     for name, dataset in content.datasets.items():
         n_sound = n_entries = 0
@@ -54,6 +54,46 @@ def read_status(directory: Path, *, verify: bool = False) -> Status:
         unfinished[name] = (len(dataset.by_number), n_sound, n_entries)
         n_chunks += n_sound
     return Status(_read_summary(directory), unfinished, n_chunks, tuple(damaged))
+
+
+def parts(directory: str | Path, dataset: str | None = None) -> list[str]:
+    """Return the paths of the parquet files of a finished job, in event order.
+
+    For readers that take files, not folders: ``Runner(format="parquet")`` of coffea, ``pandas.read_parquet``,
+    ``pyarrow.dataset.dataset``, ``polars.scan_parquet``, ``ROOT.RDF.FromArrow``.
+
+    Parameters
+    ----------
+    directory
+        The results folder.
+    dataset
+        The dataset; by default the only one.
+
+    Raises
+    ------
+    ValueError
+        If it is no results folder, its job is not finished, or which dataset is meant is not clear.
+    """
+    directory = Path(directory)
+    content = read_manifest(directory)
+    if content is None:
+        raise ValueError(_no_results(directory))
+    summary = _read_summary(directory)
+    if summary is None:
+        msg = f"{directory}: its job is not finished (no {SUMMARY}): run its command again"
+        raise ValueError(msg)
+    names = [*summary["datasets"]]
+    if dataset is None and len(names) > 1:
+        msg = f"{directory} has the datasets {', '.join(names)}: name one of them"
+        raise ValueError(msg)
+    if dataset is not None and dataset not in names:
+        msg = f"{directory}: no dataset {dataset!r}{did_you_mean(dataset, names)}; there are {', '.join(names)}"
+        raise ValueError(msg)
+    return [str(path) for path in part_paths(directory, dataset or names[0])]
+
+
+def _no_results(directory: Path) -> str:
+    return f"{directory}: not a results directory (it has no {MANIFEST}): name the output.directory of a job"
 
 
 def _read_summary(directory: Path) -> Mapping[str, Any] | None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from hep_peaksum import notebook_html
 from hep_peaksum.kernels import KernelName, Offset, SearchCell
 from hep_peaksum.settings.pileup import Pileup, PileupEstimate, pileup_problems
 from hep_peaksum.settings.search import Comparison, SearchSettings
@@ -254,6 +255,47 @@ class PeakSumSettings(SearchSettings):
         """
         marks, winner = window_marks(self.search_window), TIE_RULES[self.tie_rule].winner
         return tuple(SearchCell(d, p, winner((d, p), mark)) for (d, p), mark in marks.items() if mark != "o")
+
+    def comparison_marks(self) -> dict[Offset, str]:
+        """Return the comparison in every cell of the search window: `>` must be exceeded, `=` may be equalled.
+
+        Rules that order cells by their index in the grid (`first`, `last`) are given as they are away from a
+        seam. Where cells are not compared (`greedy-residual`) the mark is `x`.
+
+        >>> PeakSumSettings(search_window=(1, 3)).comparison_marks()
+        {(0, -1): '>', (0, 0): 'o', (0, 1): '='}
+        """
+        if self.removes_cells:
+            return window_marks(self.search_window)
+        marks = {(0, 0): "o"}
+        for cell in self.search_cells():
+            offset = (cell.row, cell.col)
+            marks[offset] = ">" if cell.must_be_exceeded(has_lower_index=offset < (0, 0)) else "="
+        return dict(sorted(marks.items()))
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: the windows, the keys that decide most, and the others behind a click."""
+        windows = {"search window": self.comparison_marks()}
+        if len(self.seed_cells()) > 1:
+            windows["seed window"] = window_marks(self.seed_window)
+        windows["sum window"] = window_marks(self.sum_window)
+        values = {name: value for name, value in self if not name.endswith("_window")}
+        values["pileup"] = ", ".join(estimate.name for estimate in self.pileup) or "none"
+        shown = {
+            "seed threshold": f"{values.pop('seed_comparison')} {values.pop('seed_threshold')}",
+            "tie rule": f"{self.tie_rule}: {TIE_RULES[values.pop('tie_rule')].meaning}",
+            "overlap": values.pop("overlap"),
+        }
+        fields = type(self).model_fields
+        unset = {name for name in values if getattr(self, name) == fields[name].default}
+        shown |= {name: value for name, value in values.items() if name not in unset}
+        defaults = {name: value for name, value in values.items() if name in unset}
+        return notebook_html.page(
+            type(self).__name__,
+            *(notebook_html.window_table(name, marks) for name, marks in windows.items()),
+            notebook_html.key_table(shown)
+            + notebook_html.folded(f"{len(defaults)} keys as by default", notebook_html.key_table(defaults)),
+        )
 
     def sum_cells(self) -> tuple[Offset, ...]:
         """Return the offsets (row, col) of the cells that are added, in row-major order.

@@ -232,3 +232,9 @@ def test_wrong_usage_shows_how_and_exits_with_2(cli, arguments):
     status, _, err = cli(*arguments)
     assert status == 2
     assert "Error: " in err
+
+
+def test_entries_are_counted_from_zero(cli, good):
+    status, _, err = cli("show", good, "--entry", "-1")
+    assert status == 2
+    assert "Invalid value for '--entry': -1 is not in the range x>=0" in err

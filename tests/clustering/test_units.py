@@ -68,7 +68,7 @@ def test_a_picture_without_a_unit_says_counts(tmp_path):
 
     cells = shower((4, 6), 1, 2, 7.0)
     for grid, unit in ((WITHOUT, ""), (WITH, " GeV")):
-        figure = draw_event(cells[0], grid, find_clusters(cells, None, grid)[0], PeakSumSettings())
+        figure = draw_event(cells[0], PeakSumSettings(), grid, clusters=find_clusters(cells, None, grid)[0])
         texts = [text.get_text() for axes in figure.axes for text in axes.texts]
         sums = "3.5" if unit else "7"
         assert any(text.strip() == f"{sums}{unit}" for text in texts), texts

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hep_peaksum.config.paths import expand_files
+from hep_peaksum.config.paths import LONG_HEAD, SHORT_HEAD, expand_files, file_uuid
 
 
 @pytest.fixture
@@ -89,3 +89,14 @@ def test_urls_that_could_not_be_told_apart_in_the_results_are_refused():
         len(expand_files([(path, tree) for (path, _), tree in zip(urls, ("Events", "Other"), strict=True)]))
         == 2
     )
+
+
+@pytest.mark.parametrize("head", [SHORT_HEAD, LONG_HEAD], ids=["32_bit_offsets", "64_bit_offsets"])
+def test_the_uuid_is_read_from_the_head_of_a_file(tmp_path, head):
+    """From version 1 000 000 on the offsets in the head have 64 bits, and the UUID stands further behind."""
+    uuid = bytes(range(16))
+    version = 62606 + (1_000_000 if head is LONG_HEAD else 0)
+    (tmp_path / "a.root").write_bytes(head.pack(b"root", version, *[1] * 11, uuid) + b"more" * 20)
+    assert file_uuid(str(tmp_path / "a.root")) == uuid.hex()
+    (tmp_path / "b.root").write_bytes(head.pack(b"toor", version, *[1] * 11, uuid))
+    assert file_uuid(str(tmp_path / "b.root")) is None

@@ -11,7 +11,6 @@ from hep_peaksum.cli.main import main
 from hep_peaksum.config.load import load_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.run import run
-from hep_peaksum.preview.event import read_event, searched_cells
 from hep_peaksum.preview.thresholds import thresholds
 
 LAYERS, ROWS, COLS = 3, 6, 8
@@ -281,9 +280,6 @@ def test_show_draws_towers_where_a_collection_pools_cells(config_file, tmp_path,
         main(["show", str(config_file), "--entry", "3"])
     assert end.value.code == 0
     assert "Towers on calo: " in capsys.readouterr().out
-    config = load_config(config_file)
-    cells, plane = searched_cells(config, read_event(config, 3), "Towers", "calo")
-    assert cells.shape == plane.shape == (ROWS // 2, COLS // 2)
 
 
 def test_check_prints_every_rule_that_is_not_the_default(config_file, capsys):

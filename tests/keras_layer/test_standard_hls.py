@@ -13,7 +13,7 @@ from keras_backend import PeakSum2D, call, grid_of, ignore_array_warning, keras
 
 from hep_peaksum import peak_sum_map
 from hep_peaksum.keras import hls_config, standard_model
-from hep_peaksum.keras.hls import Range, range_of_type, range_of_weights
+from hep_peaksum.keras.hls import Range, _convolution, range_of_type, range_of_weights
 
 pytestmark = ignore_array_warning
 
@@ -123,3 +123,10 @@ def test_maps_of_firmware_equal_peak_sum_map_bit_by_bit(case, strategy, tmp_path
     channel = expected[:, 0] if layer.data_format == "channels_first" else expected[..., 0]
     assert np.array_equal(channel, whole)
     assert np.count_nonzero(whole) > 100
+
+
+def test_the_range_of_a_convolution_holds_every_partial_sum():
+    """Two cells of 0 to 3 less 5: between -5 and 1 at the end, but up to 6 before the 5 is subtracted."""
+    ones = np.ones((1, 1, 2, 1))
+    assert _convolution(Range(0, 3, 1), ones, np.array([-5.0])) == Range(-5, 6, 1)
+    assert _convolution(Range(0, 3, 1), -ones, np.array([5.0])) == Range(-6, 5, 1)

@@ -93,7 +93,9 @@ def test_no_picture_is_registered_with_pyplot():
     draw_ties(audit_ties(np.ones((1, 3, 3))))
     draw_windows(PeakSumSettings())
     draw_histogram(hist.Hist(REGULAR, hist.axis.Variable([-3, -1, 0, 5], name="eta")).fill([1], [1]))
-    draw_event(np.ones((24, 16)), TOY_GRID, find_clusters(np.zeros((1, 24, 16)), PLUS, TOY_GRID)[0], PLUS)
+    draw_event(
+        np.ones((24, 16)), PLUS, TOY_GRID, clusters=find_clusters(np.zeros((1, 24, 16)), PLUS, TOY_GRID)[0]
+    )
     assert plt.get_fignums() == []
 
 

@@ -65,6 +65,9 @@ def test_every_comparison_is_drawn(kind, tmp_path):
     both = compare(cells, PeakSumSettings(), PeakSumSettings(sum_window=(5, 5), tie_rule="all"))
     figure = draw_comparison(both, bare_grid(cells.shape))
     assert figure.axes[0].get_xscale() == ("log" if kind == "wide" else "linear")
+    for low, high in (figure.axes[0].get_xlim(), figure.axes[0].get_ylim()):  # no sum lies on a border
+        sums = np.concatenate([both.sum_a[both.in_a], both.sum_b[both.in_b]])
+        assert not len(sums) or low < sums.min() <= sums.max() < high
     assert_drawable(figure, tmp_path / "compare.png")
     assert overlapping_texts(figure) == []
 

@@ -35,7 +35,7 @@ def test_windows_are_drawn_in_the_coordinates_of_the_axes():
     )
     settings = PeakSumSettings(sum_window=(1, 1))
     cells = np.diag([0, 5.0, 0])
-    figure = draw_event(cells, grid, find_clusters(cells[None], settings, grid)[0], settings)
+    figure = draw_event(cells, settings, grid, clusters=find_clusters(cells[None], settings, grid)[0])
     corners = {tuple(end) for segment in red_segments(figure) for end in segment}
     assert corners == {(-2, 1), (-2, 10), (-1, 1), (-1, 10)}
     assert figure.axes[0].get_xlabel() == "x [mm]"
@@ -43,10 +43,10 @@ def test_windows_are_drawn_in_the_coordinates_of_the_axes():
 
 
 def test_eta_is_horizontal_and_row_indices_run_downwards():
-    toy = draw_event(np.ones((24, 16)), TOY_GRID, no_clusters(TOY_GRID), PLUS).axes[0]
+    toy = draw_event(np.ones((24, 16)), PLUS, TOY_GRID, clusters=no_clusters(TOY_GRID)).axes[0]
     assert (toy.get_xlabel(), toy.get_ylabel()) == (r"$\eta$", r"$\phi$ [rad]")
     assert (*toy.get_xlim(), *toy.get_ylim()) == pytest.approx((-3, 3, -np.pi, np.pi))
-    bare = draw_event(np.ones((3, 4)), bare_grid((3, 4)), no_clusters(bare_grid((3, 4))), PLUS).axes[0]
+    bare = draw_event(np.ones((3, 4)), PLUS, bare_grid((3, 4)), clusters=no_clusters(bare_grid((3, 4)))).axes[0]
     assert (bare.get_xlabel(), bare.get_ylabel()) == ("column", "row")
     assert bare.get_ylim() == (2.5, -0.5)
 
@@ -64,7 +64,7 @@ def no_clusters(grid):
     ],
 )
 def test_the_colour_bar_is_titled_with_the_quantity(grid, title):
-    figure = draw_event(np.ones(grid.shape), grid, no_clusters(grid), PLUS)
+    figure = draw_event(np.ones(grid.shape), PLUS, grid, clusters=no_clusters(grid))
     assert figure.axes[1].get_ylabel() == title
 
 
@@ -72,7 +72,7 @@ def test_leading_sums_are_written_in_gev():
     grid = TOY_GRID.model_copy(update={"unit": 0.5})
     cells = np.zeros((24, 16))
     cells[2::4, 3::5] = np.arange(1, 19).reshape(6, 3)
-    figure = draw_event(cells, grid, find_clusters(cells[None], None, grid)[0], PeakSumSettings())
+    figure = draw_event(cells, PeakSumSettings(), grid, clusters=find_clusters(cells[None], None, grid)[0])
     assert [text.get_text() for text in figure.axes[0].texts] == [
         "9 GeV",
         "8.5 GeV",
@@ -114,7 +114,9 @@ def test_every_event_is_drawn(grid, kind, tmp_path):
     }[kind]
     settings = PeakSumSettings(search_window=(1, 1), sum_window=(3, 3), nonfinite="mask")
     clusters = find_clusters(cells[None], settings, grid.model_copy(update={"quantity": "et"}))[0]
-    assert_drawable(draw_event(cells, grid, clusters, settings, title="a title"), tmp_path / "event.png")
+    assert_drawable(
+        draw_event(cells, settings, grid, clusters=clusters, title="a title"), tmp_path / "event.png"
+    )
 
 
 def test_a_real_event_is_drawn(tmp_path, data):
@@ -127,12 +129,12 @@ def test_a_real_event_is_drawn(tmp_path, data):
     grids = from_hits(*hits, grid)
     clusters = find_clusters(grids, settings, grid)
     event = int(np.argmax(ak.to_numpy(ak.num(clusters))))
-    assert_drawable(draw_event(grids[event], grid, clusters[event], settings), tmp_path / "event.png")
+    assert_drawable(draw_event(grids[event], settings, grid, clusters=clusters[event]), tmp_path / "event.png")
 
 
 def test_a_stack_of_layers_is_an_error():
     with pytest.raises(ValueError, match=r"\(3, 24, 16\).*\(24, 16\)"):
-        draw_event(np.ones((3, 24, 16)), TOY_GRID, no_clusters(TOY_GRID), PLUS)
+        draw_event(np.ones((3, 24, 16)), PLUS, TOY_GRID, clusters=no_clusters(TOY_GRID))
 
 
 def test_image_and_sums_are_drawn_side_by_side(tmp_path):
@@ -150,3 +152,35 @@ def test_an_image_without_a_maximum_is_drawn(tmp_path):
 def test_image_and_sums_of_different_shapes_are_an_error():
     with pytest.raises(ValueError, match=r"\(2, 2\).*\(2, 3\)"):
         draw_peak_sum(np.ones((2, 2)), np.ones((2, 3)))
+
+
+def drawn_cells(figure):
+    """Return the values of the coloured cells, in the order in which they are drawn."""
+    return figure.axes[0].collections[1].get_array()
+
+
+def test_clusters_are_found_where_none_are_given():
+    cells = np.zeros((4, 5))
+    cells[1, 1:3] = 3, 1
+    cells[3, 4] = 2
+    figure = draw_event(cells, {"seed_threshold": 1})
+    assert sorted(text.get_text() for text in figure.axes[0].texts) == ["2", "4"]
+    assert "2 seeds" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+
+
+def test_towers_are_drawn_where_settings_pool_cells():
+    cells = np.arange(16).reshape(4, 4)
+    figure = draw_event(cells, {"coarsen": [2, 2], "search_window": [1, 1], "sum_window": [1, 1]})
+    assert drawn_cells(figure).filled(0).tolist() == [[10, 18], [42, 50]]
+
+
+def test_a_masked_cell_seeds_nothing_and_is_grey():
+    cells, mask = np.array([[5.0, 0, 0, 3]]), np.array([[True, False, False, False]])
+    figure = draw_event(cells, {"sum_window": (1, 3)}, mask=mask)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["3"]
+    assert figure.axes[0].collections[0].get_array().tolist() == [[True, False, False, False]]
+
+
+def test_settings_and_grid_may_be_names():
+    figure = draw_event(np.zeros((80, 72)), "cms-l1-jet", "cms-l1-towers")
+    assert figure.axes[0].get_xlabel() == r"$\eta$"

@@ -51,7 +51,7 @@ def reach(point, name=""):
 
 def inject():
     """Put the places in the way of a job."""
-    write_part, replace, rebatched = parquet.write_part, Path.replace, root_files._rebatched
+    write_part, replace, read_parts = parquet.write_part, Path.replace, root_files.read_parts
     acquire, record = futures._AcquireFutures.__enter__, PeakSumProcessor.record
 
     def faulty_write_part(events, path):
@@ -72,8 +72,8 @@ def inject():
         if is_record:
             reach("record", Path(target).name)
 
-    def faulty_rebatched(parts):
-        for events in rebatched(parts):
+    def faulty_read_parts(parts):
+        for events in read_parts(parts):
             yield events
             reach("merge")
 
@@ -87,7 +87,7 @@ def inject():
         acquire(self)
 
     parquet.write_part, Path.replace = faulty_write_part, faulty_replace
-    root_files._rebatched, PeakSumProcessor.record = faulty_rebatched, faulty_record
+    root_files.read_parts, PeakSumProcessor.record = faulty_read_parts, faulty_record
     futures._AcquireFutures.__enter__ = faulty_acquire
 
 

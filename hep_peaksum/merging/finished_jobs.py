@@ -1,0 +1,198 @@
+"""Finished jobs on disk, and whether they can be one: what must agree, and what must not be there twice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.parquet as pq
+
+from hep_peaksum.config.formats import SUMMARY
+from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.reading.columns import has_identity
+from hep_peaksum.reading.files import content_digest
+from hep_peaksum.results.chunk_files import part_paths
+from hep_peaksum.results.folder import what_differs
+from hep_peaksum.results.manifest import Content, DatasetEntry, FileEntry, read_manifest
+from hep_peaksum.results.status import read_status
+
+OF_A_DATASET = ("metadata", "allow_duplicates")
+
+
+class Input(NamedTuple):
+    """A tree of a file that a job has read, or lost."""
+
+    path: str
+    tree: str
+    entry: FileEntry
+
+
+@dataclass(frozen=True)
+class FinishedJob:
+    """The folder of a finished job, its manifest, and its summary."""
+
+    directory: Path
+    content: Content
+    summary: Mapping[str, Any]
+
+    @property
+    def accounts(self) -> Mapping[str, Any]:
+        """What the summary says of every dataset."""
+        return self.summary["datasets"]  # type: ignore[no-any-return]
+
+    @property
+    def is_identified(self) -> bool:
+        """Whether the config says what identifies an event."""
+        return bool(self.summary["config"]["events"].get("identify"))
+
+    def dataset(self, name: str) -> DatasetEntry:
+        """Return what the manifest says of a dataset."""
+        return self.content.datasets[name]
+
+    def is_numbered(self, name: str) -> bool:
+        """Return whether the events of a dataset are identified by the numbers of dataset and file."""
+        return not self.is_identified and not has_identity(self.dataset(name).types)
+
+    def inputs(self, name: str) -> Iterator[Input]:
+        """Yield the inputs of a dataset in their order; files that were taken out of the config are none."""
+        paths = self.accounts[name]["files"]
+        for _, (path, entry) in sorted(self.dataset(name).by_number.items()):
+            if path in paths:
+                trees = self.dataset(name).files[path]
+                yield Input(path, next(tree for tree, each in trees.items() if each is entry), entry)
+
+    def is_lost(self, name: str, path: str) -> bool:
+        """Return whether a file could not even be opened, so that its finished chunks are no results."""
+        losses = self.summary["losses"]
+        return any((loss["dataset"], loss["file"], loss["n_entries"]) == (name, path, None) for loss in losses)
+
+
+def read_job(directory: Path) -> FinishedJob:
+    """Return the job of a results folder.
+
+    Raises
+    ------
+    ValueError
+        If it is no results folder, is damaged, or its job is not finished.
+    """
+    summary = read_status(directory).summary
+    content = read_manifest(directory)
+    if summary is None or content is None:
+        msg = f"{directory}: its job is not finished (no {SUMMARY}): run its command again, then merge"
+        raise ValueError(msg)
+    return FinishedJob(directory, content, summary)
+
+
+def check_jobs(jobs: Sequence[FinishedJob]) -> None:
+    """Raise a ConfigError, with a line for every problem, if jobs cannot be one."""
+    first = jobs[0]
+    problems = [problem for job in jobs[1:] for problem in _other_job(first, job)] or _other_version(first)
+    if not problems:
+        for name in dict.fromkeys(name for job in jobs for name in job.accounts):
+            of_dataset = [job for job in jobs if name in job.accounts]
+            problems += [problem for job in of_dataset[1:] for problem in _unlike(name, of_dataset[0], job)]
+            problems += [*_twice(name, of_dataset)]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _other_job(first: FinishedJob, job: FinishedJob) -> list[str]:
+    """Return the problem that a job has another config, or is of another version, than the first."""
+    if job.content.fingerprint == first.content.fingerprint:
+        return []
+    key = what_differs(first.content.job, job.content.job)
+    both = f"{first.directory} and {job.directory}"
+    return [f"{both} are of different jobs ({key} differs): merge those of one config and version"]
+
+
+def _other_version(job: FinishedJob) -> list[str]:
+    made, here = job.summary["versions"].get("hep_peaksum"), version("hep_peaksum")
+    if made == here:
+        return []
+    return [f"{job.directory} is of hep_peaksum {made}, this is {here}: merge with the version that made it"]
+
+
+def _unlike(name: str, first: FinishedJob, job: FinishedJob) -> Iterator[str]:
+    """Yield how a dataset differs between two jobs: metadata, identity, columns."""
+    both = f"datasets.{name}: {first.directory} and {job.directory}"
+    one, other = (each.summary["config"]["datasets"][name] for each in (first, job))
+    for key in OF_A_DATASET:
+        if one.get(key) != other.get(key):
+            yield f"{both} differ in {key} ({one.get(key)!r} and {other.get(key)!r}): run one of them again"
+    parts = [next(iter(part_paths(each.directory, name)), None) for each in (first, job)]
+    schemas = [pq.read_schema(part) for part in parts if part]
+    if len(schemas) < 2:
+        return
+    if first.is_numbered(name) != job.is_numbered(name):
+        yield f"{both}: only one has run, luminosityBlock and event in its files: name them in events.identify"
+    elif not schemas[0].equals(schemas[1]):
+        types = [dict(zip(each.names, map(str, each.types), strict=True)) for each in schemas]
+        column = next(
+            (c for c in {**types[0], **types[1]} if types[0].get(c) != types[1].get(c)), "their order"
+        )
+        kinds = " and ".join(each.get(column, "missing") for each in types)
+        yield f"{both} differ in column {column} ({kinds}): run one job over the files of both"
+
+
+def _twice(name: str, jobs: Sequence[FinishedJob]) -> Iterator[str]:
+    """Yield a problem for every input that two jobs have in a dataset: by its name, or by its content."""
+    inputs = [Owned(job, *each) for job in jobs for each in job.inputs(name)]
+    for one, other in _pairs(inputs, lambda each: (each.path, each.tree)):
+        both = f"datasets.{name}: {one.job.directory} and {other.job.directory}"
+        if one.entry.uuid and other.entry.uuid and one.entry.uuid != other.entry.uuid:
+            yield f"{both} have read different files {one.path}: run them again, with absolute paths"
+        else:
+            yield f"{both} have both read {one.path}: leave one out, or its events would count twice"
+    if all(job.summary["config"]["datasets"][name].get("allow_duplicates") for job in jobs):
+        return
+    opened = [each for each in inputs if each.entry.uuid is not None]
+    for one, other in _pairs(opened, _uuid_or_size):
+        try:
+            if one.path == other.path or not _same_content(one, other):
+                continue
+            what = "have the same content"
+        except OSError as error:
+            what = f"have no UUID and the same size, and cannot be compared ({error})"
+        both = f"{one.path} of {one.job.directory} and {other.path} of {other.job.directory}"
+        remedy = "leave one of the jobs out, or set allow_duplicates to true in both"
+        yield f"datasets.{name}: {both} {what}: {remedy}"
+
+
+class Owned(NamedTuple):
+    """An input, with the job that has it."""
+
+    job: FinishedJob
+    path: str
+    tree: str
+    entry: FileEntry
+
+
+def _pairs(inputs: Sequence[Owned], key: Callable[[Owned], Hashable]) -> Iterator[tuple[Owned, Owned]]:
+    """Yield inputs of different jobs for which a key is the same."""
+    groups: dict[Hashable, list[Owned]] = defaultdict(list)
+    for each in inputs:
+        for earlier in groups[key(each)]:
+            if earlier.job is not each.job:
+                yield earlier, each
+        groups[key(each)].append(each)
+
+
+def _has_uuid(entry: FileEntry) -> bool:
+    return int(entry.uuid or "0", 16) != 0
+
+
+def _uuid_or_size(each: Owned) -> Hashable:
+    """Return what two inputs of the same content have in common: tree and UUID; without one, their size."""
+    entry = each.entry
+    return (each.tree, entry.uuid if _has_uuid(entry) else (entry.n_entries, entry.size))
+
+
+def _same_content(one: Owned, other: Owned) -> bool:
+    """Return whether two inputs of one UUID, or of one size without a UUID, are the same."""
+    if _has_uuid(one.entry):
+        return True
+    return content_digest(one.path, one.entry.size or 0) == content_digest(other.path, other.entry.size or 0)

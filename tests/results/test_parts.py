@@ -1,0 +1,45 @@
+"""`parts`: the files of a finished job, in event order, for readers that take no folder."""
+
+import pyarrow.parquet as pq
+import pytest
+from finished_jobs import run_job
+
+import hep_peaksum as ps
+
+
+@pytest.fixture
+def directory(write_events, job):
+    datasets = {
+        name: {"files": {write_events(f"{name}{k}.root", 7, k): "Events" for k in seeds}}
+        for name, seeds in {"toy": (1, 2), "other": (3,)}.items()
+    }
+    return run_job(job(datasets=datasets, run={"chunksize": 4})).directory
+
+
+def test_parts_are_in_event_order(directory):
+    parts = ps.parts(directory, "toy")
+    events = [event for part in parts for event in pq.read_table(part)["event"].to_pylist()]
+    assert events == [*range(1000, 1007), *range(2000, 2007)]
+    assert len(parts) == 4
+    assert parts == ps.parts(str(directory), dataset="toy")
+    assert all(isinstance(part, str) for part in parts)
+
+
+def test_the_dataset_is_named_unless_it_is_the_only_one(directory, write_events, job, tmp_path):
+    with pytest.raises(ValueError, match="has the datasets toy, other: name one of them"):
+        ps.parts(directory)
+    with pytest.raises(ValueError, match=r"no dataset 'tyo' \(did you mean 'toy'\?\); there are toy, other"):
+        ps.parts(directory, "tyo")
+    output = {"directory": str(tmp_path / "single"), "plots": False}
+    single = run_job(job(write_events("a.root", 7, 1), output=output)).directory
+    assert [part.rpartition("/")[2] for part in ps.parts(single)] == [
+        "part-000001-000000000000-000000000007.parquet"
+    ]
+
+
+def test_parts_are_those_of_a_finished_job(directory, tmp_path):
+    with pytest.raises(ValueError, match="not a results directory"):
+        ps.parts(tmp_path / "nothing")
+    (directory / "summary.json").unlink()
+    with pytest.raises(ValueError, match="is not finished"):
+        ps.parts(directory, "toy")
