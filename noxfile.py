@@ -55,7 +55,7 @@ def kernels(session: nox.Session, cpu: str) -> None:
 def keras(session: nox.Session, backend: str) -> None:
     """Test the Keras layer, and batches for training, on one of its backends."""
     session.install(".[test,keras]", "torch==2.13.0" if backend == "torch" else backend, "hls4ml")
-    tests = ["tests/keras_layer", "tests/integrations/test_batches.py"]
+    tests = ["tests/keras_layer", "tests/training/test_batches.py"]
     session.run("python", "-m", "pytest", *tests, env={"KERAS_BACKEND": backend})
 
 

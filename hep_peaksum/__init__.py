@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hep_peaksum.geometry.axis import Axis
     from hep_peaksum.geometry.grid import Grid, from_dense
     from hep_peaksum.geometry.hits import from_hits, sparse
-    from hep_peaksum.integrations.batches import batches
+    from hep_peaksum.integrations.coffea_vectors import PeakSumSchema, to_coffea
     from hep_peaksum.integrations.cpp_header import cpp_header
     from hep_peaksum.integrations.event_function import event_function
     from hep_peaksum.job.processor import PeakSumProcessor
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hep_peaksum.plotting.events import draw_event
     from hep_peaksum.results.status import parts
     from hep_peaksum.settings.model import PeakSumSettings
+    from hep_peaksum.training.batches import batches
 
 from hep_peaksum.suggestions import did_you_mean
 
@@ -35,9 +36,10 @@ _MODULES = {
     "Axis": "geometry.axis",
     "Grid": "geometry.grid",
     "PeakSumProcessor": "job.processor",
+    "PeakSumSchema": "integrations.coffea_vectors",
     "PeakSumSettings": "settings.model",
     "audit_ties": "diagnostics.ties",
-    "batches": "integrations.batches",
+    "batches": "training.batches",
     "compare": "diagnostics.compare",
     "cpp_header": "integrations.cpp_header",
     "draw_event": "plotting.events",
@@ -53,12 +55,14 @@ _MODULES = {
     "preset": "library.presets",
     "presets": "library.presets",
     "sparse": "geometry.hits",
+    "to_coffea": "integrations.coffea_vectors",
 }
 
 __all__ = [
     "Axis",
     "Grid",
     "PeakSumProcessor",
+    "PeakSumSchema",
     "PeakSumSettings",
     "__version__",
     "audit_ties",
@@ -78,6 +82,7 @@ __all__ = [
     "preset",
     "presets",
     "sparse",
+    "to_coffea",
 ]
 
 

@@ -32,6 +32,7 @@ def test_the_public_names():
         "Axis",
         "Grid",
         "PeakSumProcessor",
+        "PeakSumSchema",
         "PeakSumSettings",
         "__version__",
         "audit_ties",
@@ -51,6 +52,7 @@ def test_the_public_names():
         "preset",
         "presets",
         "sparse",
+        "to_coffea",
     ]
     assert dir(ps) == ps.__all__
 

@@ -56,3 +56,16 @@ def test_the_readme_has_two_commands_and_no_path_of_this_machine():
     text = (ROOT / "README.md").read_text()
     assert len(re.findall(r"^python -m pip install .*$", text, re.MULTILINE)) == 2
     assert os.fspath(ROOT.parent) not in text
+
+
+def test_the_snippets_about_coffea_are_parts_of_the_example():
+    page = (ROOT / "docs" / "use-it-from.md").read_text()
+    section = re.search(r"^## coffea$(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)[1]
+    snippets = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    example = _without_indents((FOLDER / "coffea_processor.py").read_text())
+    assert snippets
+    assert [snippet for snippet in snippets if _without_indents(snippet) not in example] == []
+
+
+def _without_indents(text):
+    return "\n".join(line.strip() for line in text.splitlines())

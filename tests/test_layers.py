@@ -25,7 +25,7 @@ ROWS = (
     "reading results",
     "preview toy plotting",
     "job",
-    "report integrations merging profiles",
+    "report integrations merging profiles training",
     "cli",
     "__init__ __main__",
 )

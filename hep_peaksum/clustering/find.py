@@ -18,7 +18,7 @@ from hep_peaksum.clustering.fields import check_fields, default_fields
 from hep_peaksum.clustering.seeding import SearchPlan, accepted_seeds, find_seeds
 from hep_peaksum.clustering.sharing import PeakContext, window_sums
 from hep_peaksum.clustering.validation import apply_mask, normalise_input, unmask
-from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.geometry.grid import Grid, is_traced
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Peaks, Search
 from hep_peaksum.library.geometries import GridLike, as_grid
@@ -47,7 +47,7 @@ def find_clusters(
         Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col), or flat (event, cell)
         where a grid is given; or `sparse` hits. Not modified. Cells without a value (`numpy.ma`, or None in an
         awkward array) are masked; of layers that are summed they add nothing, and a cell is masked that has a
-        value in no layer.
+        value in no layer. Of an awkward array with a type and no values (a typetracer), the data count as used.
     settings
         Which cells are seeds and which are summed; by default 3x3 windows for both. Also a map of the same
         keys, or the name of a preset.
@@ -70,7 +70,8 @@ def find_clusters(
     -------
     ak.Array
         One list of records per event, the largest sum first; an empty list for an event without clusters. On a
-        plane of eta and phi the records are `Momentum4D` of the package vector.
+        plane of eta and phi the records are `Momentum4D` of the package vector. Cells without values give
+        clusters without values.
 
     Raises
     ------
@@ -84,12 +85,14 @@ def find_clusters(
     ([[11]], [[1]], [[1]])
     """
     settings, grid = as_settings(settings), as_grid(grid)
+    no_values = grids.is_traced if isinstance(grids, Hits) else is_traced(grids)
     context = find_peaks(grids, settings, grid, mask=mask, noise=noise, layers=layers)
     if fields is None:
         fields = default_fields(settings, context.grid, separate_layers=layers == "each")
     tables = [records.cluster_table([context], check_fields(fields, settings, context.grid))]
     del context  # so that each column is freed once it is used
-    return records.jagged_clusters(tables, settings)
+    clusters = records.jagged_clusters(tables, settings)
+    return records.without_values(clusters) if no_values else clusters
 
 
 def peak_sum_map(

@@ -213,6 +213,13 @@ def jagged_clusters(tables: list[ClusterTable], settings: PeakSumSettings) -> ak
     return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), records))
 
 
+def without_values(clusters: ak.Array) -> ak.Array:
+    """Return the type of clusters, as an array of an unknown number of events."""
+    import awkward as ak
+
+    return ak.Array(clusters.layout.to_typetracer(forget_length=True))
+
+
 def select_fields(clusters: ak.contents.ListOffsetArray, names: Sequence[str]) -> ak.contents.ListOffsetArray:
     """Return the clusters with some of their fields; they remain four-vectors if they can."""
     import awkward as ak

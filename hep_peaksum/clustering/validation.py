@@ -56,8 +56,16 @@ def _split_grids(grids: npt.ArrayLike | ak.Array) -> tuple[Array, Array | None]:
 
 
 def _on_plane(cells: Any, grid: Grid | None) -> Any:
-    """Return flat maps, shape (cell,) or (event, cell), with rows and columns; anything else as it is."""
-    if cells is None or grid is None or cells.ndim not in (1, 2):
+    """Return flat maps, shape (cell,) or (event, cell), with rows and columns; anything else as it is.
+
+    Of no events, in lists of any length, the number of cells is not known: they are on the plane.
+    """
+    if cells is None:
+        return None
+    if cells.ndim in (2, 3, 4) and len(cells) == 0 and 0 in cells.shape[-2:] and (grid or cells.ndim > 2):
+        layers, plane = (n or 1 for n in cells.shape[1:-2]), grid.shape if grid else (1, 1)
+        return np.empty((0, *layers, *plane), cells.dtype)
+    if grid is None or cells.ndim not in (1, 2):
         return cells
     return cells.reshape(*cells.shape[:-1], *grid.shape) if cells.shape[-1] == grid.n_cells else cells
 

@@ -200,6 +200,30 @@ def bare_grid(shape: Sequence[int]) -> Grid:
     return Grid(rows=Axis(n=int(shape[-2])), cols=Axis(n=int(shape[-1])))
 
 
+def is_traced(array: object) -> bool:
+    """Return whether an awkward array has a type and no values: a typetracer, with which dask plans."""
+    awkward: Any = sys.modules.get("awkward")  # slow to import, and without it this is none of its arrays
+    if not hasattr(awkward, "typetracer"):  # awkward 1 has none
+        return False
+    return isinstance(array, awkward.Array) and awkward.backend(array) == "typetracer"
+
+
+def known(array: Any) -> Any:
+    """Return no events for an array that has a type and no values, which count as used; others as they are."""
+    if not is_traced(array):
+        return array
+    return sys.modules["awkward"].typetracer.length_zero_if_typetracer(array)
+
+
+def traced_like(grids: Array, array: object) -> Array:
+    """Return grids without values if the array that they were made of has none."""
+    if not is_traced(array):
+        return grids
+    awkward = sys.modules["awkward"]
+    layout = awkward.from_numpy(grids, regulararray=True, highlevel=False)
+    return awkward.Array(layout.to_typetracer(forget_length=True))  # type: ignore[no-any-return]
+
+
 def split_mask(array: npt.ArrayLike | ak.Array) -> tuple[Array, Array | None]:
     """Return an array and where it has no value: the mask of `numpy.ma` and every None of awkward.
 
@@ -211,9 +235,9 @@ def split_mask(array: npt.ArrayLike | ak.Array) -> tuple[Array, Array | None]:
     if isinstance(array, (list, tuple)) and any(isinstance(part, np.ma.MaskedArray) for part in array):
         array = np.ma.stack(array)
     if not isinstance(array, np.ndarray):
-        awkward: Any = sys.modules.get("awkward")  # slow to import, and without it this is none of its arrays
+        awkward: Any = sys.modules.get("awkward")
         is_awkward = awkward is not None and isinstance(array, awkward.Array)
-        array = awkward.to_numpy(array, allow_missing=True) if is_awkward else np.asarray(array)
+        array = awkward.to_numpy(known(array), allow_missing=True) if is_awkward else np.asarray(array)
     if not isinstance(array, np.ma.MaskedArray):
         return np.asarray(array), None
     mask = np.ma.getmaskarray(array)
@@ -265,7 +289,7 @@ def from_dense(
 
         array = ak.Array(list(array))
     is_numpy = isinstance(array, (np.ndarray, list, tuple))
-    cells, mask = split_mask(array if is_numpy else _regular(array, expected))
+    cells, mask = split_mask(array if is_numpy else _regular(known(array), expected))
     if 0 in expected and cells.ndim in (2, len(expected) + 1):
         expected = _with_layers(expected, cells.shape[1:])
     if cells.shape[1:] not in (expected, (math.prod(expected),)):
@@ -278,7 +302,7 @@ def from_dense(
         for each in (cells, mask)
     )
     grids = np.ascontiguousarray(grids, dtype=cells.dtype.newbyteorder("="))
-    return grids if missing is None else np.ma.array(grids, mask=missing)
+    return traced_like(grids, array) if missing is None else np.ma.array(grids, mask=missing)
 
 
 def _dense_shape(grid: Grid, axes: Sequence[AxisWord], shape: Sequence[int] | None) -> tuple[int, ...]:

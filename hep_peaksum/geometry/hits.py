@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hep_peaksum import block_sizes
-from hep_peaksum.geometry.grid import EventError, Grid, not_a_number
+from hep_peaksum.geometry.grid import EventError, Grid, is_traced, known, not_a_number, traced_like
 from hep_peaksum.kernels import Array, accumulator, dense_grids, offsets_after_mask
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Hits:
     value: Array
     plane: tuple[int, int]
     n_outside: int = 0
+    is_traced: bool = False  # made of arrays that have types and no values
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -59,7 +60,8 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
     """
     import awkward as ak
 
-    row, col, energy = ak.Array(row), ak.Array(col), ak.Array(energy)
+    no_values = is_traced(energy)
+    row, col, energy = (known(ak.Array(each)) for each in (row, col, energy))
     if len({len(column) for column in (row, col, energy)}) > 1:
         msg = f"row, col and energy have {len(row)} events, {len(col)} events and {len(energy)} events"
         raise ValueError(msg)
@@ -86,7 +88,7 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
         n_outside = len(inside) - int(np.count_nonzero(inside))
         event_offsets = offsets_after_mask(event_offsets, inside)
         cell, value = cell[inside], value[inside]
-    return Hits(event_offsets, cell, value, grid.shape, n_outside)
+    return Hits(event_offsets, cell, value, grid.shape, n_outside, no_values)
 
 
 def _check_hits(word: str, column: ak.Array) -> None:
@@ -155,4 +157,4 @@ def from_hits(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Arr
     if hits.n_outside:
         msg = f"{hits.n_outside} hits lie outside the grid of {grid.shape} cells and were not added"
         warnings.warn(msg, stacklevel=2)
-    return hits.dense()
+    return traced_like(hits.dense(), energy)

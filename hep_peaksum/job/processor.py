@@ -25,14 +25,14 @@ from hep_peaksum.config.formats import IDENTITY
 from hep_peaksum.config.inputs import split_branch
 from hep_peaksum.config.load import parse_job
 from hep_peaksum.config.model import Job
-from hep_peaksum.geometry.grid import EventError
+from hep_peaksum.geometry.grid import EventError, is_traced
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.blocks import block_size, ranges
 from hep_peaksum.reading.columns import cast_values, column, event_identity, grid_columns
 from hep_peaksum.reading.file_numbers import FileNumbers, number_datasets
 from hep_peaksum.reading.prefetch import prefetch
-from hep_peaksum.reading.provenance import first_entry, is_chunk, is_traced, metadata_of, without_values
+from hep_peaksum.reading.provenance import first_entry, is_chunk, metadata_of, without_values
 from hep_peaksum.results.checkpoints import Chunk, Record, commit, filled_bins
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import awkward as ak
 
+from hep_peaksum.geometry.grid import is_traced
+
 
 def metadata_of(events: ak.Array) -> Mapping[str, Any]:
     """Return the metadata that coffea gives to events; a plain array has none."""
@@ -21,11 +23,6 @@ def is_chunk(events: ak.Array) -> bool:
     """Return whether events are a chunk of a file, entry by entry, as coffea handed it over."""
     factory = events.attrs.get("@events_factory")
     return factory is not None and "entrystart" in metadata_of(events) and factory.events() is events
-
-
-def is_traced(events: ak.Array) -> bool:
-    """Return whether events have types and no values: someone asks which columns are used."""
-    return bool(ak.backend(events) == "typetracer")
 
 
 def without_values(events: ak.Array) -> ak.Array:

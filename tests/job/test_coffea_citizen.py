@@ -373,3 +373,13 @@ def test_an_error_in_a_chunk_is_one_line_within_the_one_of_coffea(write_root, ra
     assert type(cause) is ValueError
     assert str(cause).startswith("entry 5: ")
     assert "\n" not in str(cause)
+
+
+@pytest.mark.parametrize("tracer", [trace, trace_with_length_zero_array], ids=["typetracer", "length_zero"])
+def test_a_trace_of_a_friend_tells_the_other_branches(write_root, random_cells, tracer):
+    path = write_root("a.root", {"Events": {"n": np.arange(4)}, "calo": {"cells": random_cells(4)}})
+    grids = {"calo": {**JOB["grids"]["calo"], "dense": {"branch": "c:cells"}}}
+    job = PeakSumProcessor(grids=grids, clusters=JOB["clusters"], friends={"c": "calo"}, events={"keep": ["n"]})
+    assert tracer(job.process, event_index(path)) == {"n"}
+    _, metrics = make_runner(savemetrics=True)(fileset(path), job)
+    assert sorted(metrics["columns"]) == ["cells-data", "n-data"]

@@ -186,7 +186,7 @@ class Batches:
         Every worker reads its own part of the events and makes batches of its own, so there may be a smaller
         one for each worker. The order differs in every epoch, and is fixed by `seed` and `torch.manual_seed`.
         """
-        from hep_peaksum.integrations.torch_batches import TorchBatches
+        from hep_peaksum.training.torch_batches import TorchBatches
 
         return TorchBatches(self)
 

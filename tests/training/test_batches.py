@@ -14,7 +14,7 @@ from places import DOCS
 from hep_peaksum import batches, find_clusters
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.integrations.batches import Batch
+from hep_peaksum.training.batches import Batch
 
 EVENTS = {"a.root": (70, 1), "b.root": (1, 2), "c.root": (33, 3)}  # number of events, seed of the cells
 ALL = Counter(1000 * seed + n for n_events, seed in EVENTS.values() for n in range(n_events))

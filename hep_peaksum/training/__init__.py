@@ -1,0 +1,1 @@
+"""Events of ROOT files as batches for training."""
