@@ -34,7 +34,7 @@ STEPS = {
     ],
     "histograms": ["hep_peaksum.analysis.histograms:fill", "hep_peaksum.analysis.histograms:book"],
     "writing (columns, parquet)": ["hep_peaksum.results.parquet:write_part"],
-    "merge, results": ["hep_peaksum.job.run:_add_processed", "hep_peaksum.job.run:_write_results"],
+    "merge, results": ["hep_peaksum.job.run:_add_processed", "hep_peaksum.job.run:write_results"],
 }
 COLUMNS = ["step", "share of the processor time"]
 
