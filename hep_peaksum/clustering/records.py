@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -203,7 +203,7 @@ def jagged_clusters(tables: list[ClusterTable], settings: PeakSumSettings) -> ak
         identity = tuple(map(id, parts))  # sum and energy are one array where a count is 1 GeV, or has no unit
         if identity not in ordered:
             column = _concatenate(parts).take(order, axis=0, mode="clip")  # valid indices: skips numpy's check
-            ordered[identity] = ak.from_numpy(column, regulararray=True, highlevel=False)
+            ordered[identity] = _layout(column)
         contents.append(ordered[identity])
     parameters = _record_name(names)
     if not hasattr(ak, "contents"):  # awkward 1, which PocketCoffea needs
@@ -211,6 +211,15 @@ def jagged_clusters(tables: list[ClusterTable], settings: PeakSumSettings) -> ak
         return ak.Array(ak.layout.ListOffsetArray64(ak.layout.Index64(offsets), records))
     records = ak.contents.RecordArray(contents, names, parameters=parameters)
     return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), records))
+
+
+def _layout(column: Array) -> Any:
+    """Return a column as awkward holds it, from version 2 on without checks that take as long as a search."""
+    import awkward as ak
+
+    if not hasattr(ak, "contents"):
+        return ak.from_numpy(column, regulararray=True, highlevel=False)
+    return ak.contents.NumpyArray(column).to_RegularArray()
 
 
 def without_values(clusters: ak.Array) -> ak.Array:

@@ -237,10 +237,7 @@ class Axis(FrozenModel):
     @property
     def centres(self) -> Array | None:
         """The middle of every cell, or None; an azimuth `phi` is given in radian, in [-pi, pi)."""
-        if (edges := self.field_edges) is None:
-            return None
-        middle = (edges[:-1] + edges[1:]) / 2
-        return fold_azimuth(middle) if self.name == "phi" else middle
+        return _centres(self)
 
     def in_words(self) -> tuple[str, int, str, str, str, str]:
         """Return name, number of cells, both ends, whether it is periodic, and the labels, for a table.
@@ -359,3 +356,14 @@ def _look_up(values: Array, labels: Array) -> Array:
     order = np.argsort(labels)
     place = np.searchsorted(labels[order], values).clip(max=len(labels) - 1)
     return np.where(labels[order][place] == values, order[place], -1)
+
+
+@lru_cache(maxsize=64)
+def _centres(axis: Axis) -> Array | None:
+    """Return `Axis.centres`, which every call for a single event would work out again."""
+    if (edges := axis.field_edges) is None:
+        return None
+    middle = (edges[:-1] + edges[1:]) / 2
+    centres = fold_azimuth(middle) if axis.name == "phi" else middle
+    centres.flags.writeable = False
+    return centres
