@@ -5,7 +5,12 @@ import re
 import pytest
 from places import DOCS, EXAMPLES
 
-FOLDERS = {"PocketCoffea": "pocket_coffea", "FAST-HEP": "fast_hep", "columnflow": "columnflow"}
+FOLDERS = {
+    "RDataFrame": "rdataframe",
+    "PocketCoffea": "pocket_coffea",
+    "FAST-HEP": "fast_hep",
+    "columnflow": "columnflow",
+}
 PAGE = (DOCS / "use-it-from.md").read_text(encoding="utf-8")
 
 

@@ -1,5 +1,7 @@
 """In ROOT's RDataFrame: the exported header, the compiled function, and results as a friend of the input."""
 
+import subprocess
+import sys
 import warnings
 
 import awkward as ak
@@ -7,11 +9,14 @@ import numpy as np
 import pytest
 import uproot
 from exported_searches import GRIDS, SHAPE, tied_events
+from places import EXAMPLES
 
-from hep_peaksum import cpp_header, event_function, find_clusters, from_hits, preset
+from hep_peaksum import Axis, Grid, cpp_header, event_function, find_clusters, from_hits, preset
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.job.run import run
 from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.toy import make_events
+from hep_peaksum.toy import write_events as write_events_
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # ROOT from PyPI calls itself an alpha version
@@ -89,3 +94,27 @@ def test_the_shape_of_an_event_is_checked(file):
     with pytest.raises(Exception, match="3 cells, expected"):
         ROOT.peaks_float32.find(ROOT.RVec["float"](np.zeros(3, np.float32)))
     assert SHAPE == (7, 9)
+
+
+def test_the_example_gives_the_clusters(tmp_path):
+    events = make_events(50, seed=3)
+    write_events_(tmp_path / "toy.root", events)
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        EXAMPLES / "rdataframe" / "define_clusters.py",
+        "toy.root",
+        "out.root",
+    ]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    with uproot.open(tmp_path / "toy.root") as root:
+        cells = root["Events"]["calo_e"].array()
+    with uproot.open(tmp_path / "out.root") as root:
+        found = root["Events"].arrays()
+    phi = Axis(name="phi", bins=16, start="-pi", stop="pi", periodic=True)
+    grid = Grid(rows=Axis(name="eta", bins=24, start=-3, stop=3), cols=phi, unit="1 GeV")
+    clusters = find_clusters(cells, {"seed_threshold": "1 GeV"}, grid)
+    assert ak.count(clusters.pt) > 50
+    assert found.Cluster_pt.to_list() == clusters.pt.to_list()
+    assert found.Cluster_eta.to_list() == clusters.eta.to_list()
