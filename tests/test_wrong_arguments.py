@@ -82,6 +82,34 @@ WRONG = {
         lambda: find_clusters(CELLS, {}, GRID, fields="pt"),
         "field 'pt' needs positions on an axis named eta and one named phi: add name and edges",
     ),
+    "a_number_for_a_field": (
+        lambda: find_clusters(CELLS, {}, GRID, fields=["seed", 3]),
+        "fields: 3 is no name of a field: name one or more of peak_sum, seed",
+    ),
+    "a_number_for_the_fields": (
+        lambda: find_clusters(CELLS, {}, GRID, fields=3),
+        "fields: 3 is no name of a field: name one or more of peak_sum, seed",
+    ),
+    "hits_on_a_shape": (
+        lambda: ps.from_hits([[1]], [[2]], [[3]], (6, 8)),
+        "grid is (6, 8), expected a Grid: write Grid(rows=Axis(n=6), cols=Axis(n=8))",
+    ),
+    "sparse_hits_on_a_name": (
+        lambda: ps.sparse([[1]], [[2]], [[3]], "cms-l1-towers"),
+        "grid is 'cms-l1-towers', expected a Grid: write named_grid('cms-l1-towers')",
+    ),
+    "hits_on_a_map": (
+        lambda: ps.from_hits([[1]], [[2]], [[3]], {"rows": {"n": 6}, "cols": {"n": 8}}),
+        "grid is {'rows': {'n': 6}, 'cols': {'n': 8}}, expected a Grid: write Grid(**keys)",
+    ),
+    "hits_on_no_grid": (
+        lambda: ps.sparse([[1]], [[2]], [[3]], None),
+        "grid is None, expected a Grid: write Grid(rows=Axis(n=24), cols=Axis(n=16))",
+    ),
+    "dense_cells_on_a_shape": (
+        lambda: ps.from_dense(CELLS, (6, 8)),
+        "grid is (6, 8), expected a Grid: write Grid(rows=Axis(n=6), cols=Axis(n=8))",
+    ),
     "one_of_two_settings": (
         lambda: ps.compare(CELLS, PeakSumSettings(), GRID),
         f"settings is a Grid, {LIKE_SETTINGS}: settings come before the grid",
