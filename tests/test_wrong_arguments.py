@@ -210,6 +210,18 @@ WRONG = {
         lambda: ps.from_dense(np.zeros((3, 8, 6)), GRID),
         "cells an event, the grid needs (6, 8) (row, col): swap rows and cols, or axes: [col, row]",
     ),
+    "a_changed_setting": (
+        lambda: setattr(PeakSumSettings(), "seed_threshold", 3),
+        "seed_threshold: PeakSumSettings is frozen: make a copy with .model_copy(update={'seed_threshold': 3})",
+    ),
+    "a_misspelt_setting": (
+        lambda: setattr(PeakSumSettings(), "seed_treshold", 3),
+        "PeakSumSettings has no 'seed_treshold' (did you mean 'seed_threshold'?), and is frozen",
+    ),
+    "a_deleted_setting": (
+        lambda: delattr(GRID, "rows"),
+        "rows: Grid is frozen: make a copy with .model_copy(update={'rows': ...})",
+    ),
     "a_processor_without_its_grid": (
         lambda: ps.PeakSumProcessor(
             grids={"calo": {"dense": {"branch": "e", "shape": [2, 2]}}}, clusters={"Jet": {"grid": "cal"}}
