@@ -110,6 +110,18 @@ WRONG = {
         lambda: ps.from_dense(CELLS, (6, 8)),
         "grid is (6, 8), expected a Grid: write Grid(rows=Axis(n=6), cols=Axis(n=8))",
     ),
+    "a_setting_by_itself": (
+        lambda: find_clusters(CELLS, seed_threshold=0.5),
+        "seed_threshold is a key of the settings, no argument: give settings={'seed_threshold': 0.5}",
+    ),
+    "a_setting_of_a_map": (
+        lambda: ps.peak_sum_map(CELLS, tie_rule="all"),
+        "tie_rule is a key of the settings, no argument: give settings={'tie_rule': 'all'}",
+    ),
+    "no_argument_at_all": (
+        lambda: find_clusters(CELLS, colour=1),
+        "find_clusters() got an unexpected keyword argument 'colour'",
+    ),
     "one_of_two_settings": (
         lambda: ps.compare(CELLS, PeakSumSettings(), GRID),
         f"settings is a Grid, {LIKE_SETTINGS}: settings come before the grid",
@@ -209,6 +221,22 @@ WRONG = {
     "a_branch_of_another_shape": (
         lambda: ps.from_dense(np.zeros((3, 8, 6)), GRID),
         "cells an event, the grid needs (6, 8) (row, col): swap rows and cols, or axes: [col, row]",
+    ),
+    "an_empty_window": (
+        lambda: PeakSumSettings(sum_window=""),
+        "sum_window: the window is empty: give [rows, cols], or draw it, as in 'xox'",
+    ),
+    "another_word_for_a_setting": (
+        lambda: PeakSumSettings(threshold="1 GeV"),
+        "PeakSumSettings has no 'threshold' (did you mean 'seed_threshold'?)",
+    ),
+    "a_number_for_labels": (
+        lambda: Axis(labels=3),
+        "labels: 3 is not a list of labels: write '1..3', or n: 3 for cells without labels",
+    ),
+    "a_size_for_regions": (
+        lambda: Grid(rows=Axis(n=6), cols=Axis(n=8), regions=(4, 8)),
+        "regions: (4, 8) is not a map of names: write {NAME: [4, 8]}",
     ),
     "a_changed_setting": (
         lambda: setattr(PeakSumSettings(), "seed_threshold", 3),

@@ -87,6 +87,7 @@ class Grid(FrozenModel):
         for regions in self.regions:
             if regions.shape not in (None, self.shape):
                 msg = f"regions {regions.name!r} are drawn for {regions.shape} cells, the grid has {self.shape}"
+                msg += regions.remedy
                 raise ValueError(msg)
         return self
 

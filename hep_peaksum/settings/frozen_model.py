@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hep_peaksum.settings.messages import problems_of, shown
-from hep_peaksum.suggestions import did_you_mean
+from hep_peaksum.settings.messages import key_meant, problems_of, shown
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -48,7 +47,7 @@ class _InPlainWords(ModelMetaclass):
                 raise TypeError(msg)
             for name in kwargs:
                 if name not in names:
-                    known = did_you_mean(name, names) or f"; there are {', '.join(names)}"
+                    known = key_meant(name, names) or f"; there are {', '.join(names)}"
                     msg = f"{cls.__name__} has no {name!r}{known}"
                     raise SettingsError(msg)
             try:
@@ -62,7 +61,7 @@ def _frozen(model: BaseModel, name: str, value: str) -> str:
     kind = type(model).__name__
     names = type(model).model_fields
     if name not in names:
-        return f"{kind} has no {name!r}{did_you_mean(name, names)}, and is frozen"
+        return f"{kind} has no {name!r}{key_meant(name, list(names))}, and is frozen"
     return f"{name}: {kind} is frozen: make a copy with .model_copy(update={{{name!r}: {value}}})"
 
 
