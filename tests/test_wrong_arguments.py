@@ -82,6 +82,46 @@ WRONG = {
         lambda: find_clusters(CELLS, {}, GRID, fields="pt"),
         "field 'pt' needs positions on an axis named eta and one named phi: add name and edges",
     ),
+    "a_number_for_a_field": (
+        lambda: find_clusters(CELLS, {}, GRID, fields=["seed", 3]),
+        "fields: 3 is no name of a field: name one or more of peak_sum, seed",
+    ),
+    "a_number_for_the_fields": (
+        lambda: find_clusters(CELLS, {}, GRID, fields=3),
+        "fields: 3 is no name of a field: name one or more of peak_sum, seed",
+    ),
+    "hits_on_a_shape": (
+        lambda: ps.from_hits([[1]], [[2]], [[3]], (6, 8)),
+        "grid is (6, 8), expected a Grid: write Grid(rows=Axis(n=6), cols=Axis(n=8))",
+    ),
+    "sparse_hits_on_a_name": (
+        lambda: ps.sparse([[1]], [[2]], [[3]], "cms-l1-towers"),
+        "grid is 'cms-l1-towers', expected a Grid: write named_grid('cms-l1-towers')",
+    ),
+    "hits_on_a_map": (
+        lambda: ps.from_hits([[1]], [[2]], [[3]], {"rows": {"n": 6}, "cols": {"n": 8}}),
+        "grid is {'rows': {'n': 6}, 'cols': {'n': 8}}, expected a Grid: write Grid(**keys)",
+    ),
+    "hits_on_no_grid": (
+        lambda: ps.sparse([[1]], [[2]], [[3]], None),
+        "grid is None, expected a Grid: write Grid(rows=Axis(n=24), cols=Axis(n=16))",
+    ),
+    "dense_cells_on_a_shape": (
+        lambda: ps.from_dense(CELLS, (6, 8)),
+        "grid is (6, 8), expected a Grid: write Grid(rows=Axis(n=6), cols=Axis(n=8))",
+    ),
+    "a_setting_by_itself": (
+        lambda: find_clusters(CELLS, seed_threshold=0.5),
+        "seed_threshold is a key of the settings, no argument: give settings={'seed_threshold': 0.5}",
+    ),
+    "a_setting_of_a_map": (
+        lambda: ps.peak_sum_map(CELLS, tie_rule="all"),
+        "tie_rule is a key of the settings, no argument: give settings={'tie_rule': 'all'}",
+    ),
+    "no_argument_at_all": (
+        lambda: find_clusters(CELLS, colour=1),
+        "find_clusters() got an unexpected keyword argument 'colour'",
+    ),
     "one_of_two_settings": (
         lambda: ps.compare(CELLS, PeakSumSettings(), GRID),
         f"settings is a Grid, {LIKE_SETTINGS}: settings come before the grid",
@@ -181,6 +221,34 @@ WRONG = {
     "a_branch_of_another_shape": (
         lambda: ps.from_dense(np.zeros((3, 8, 6)), GRID),
         "cells an event, the grid needs (6, 8) (row, col): swap rows and cols, or axes: [col, row]",
+    ),
+    "an_empty_window": (
+        lambda: PeakSumSettings(sum_window=""),
+        "sum_window: the window is empty: give [rows, cols], or draw it, as in 'xox'",
+    ),
+    "another_word_for_a_setting": (
+        lambda: PeakSumSettings(threshold="1 GeV"),
+        "PeakSumSettings has no 'threshold' (did you mean 'seed_threshold'?)",
+    ),
+    "a_number_for_labels": (
+        lambda: Axis(labels=3),
+        "labels: 3 is not a list of labels: write '1..3', or n: 3 for cells without labels",
+    ),
+    "a_size_for_regions": (
+        lambda: Grid(rows=Axis(n=6), cols=Axis(n=8), regions=(4, 8)),
+        "regions: (4, 8) is not a map of names: write {NAME: [4, 8]}",
+    ),
+    "a_changed_setting": (
+        lambda: setattr(PeakSumSettings(), "seed_threshold", 3),
+        "seed_threshold: PeakSumSettings is frozen: make a copy with .model_copy(update={'seed_threshold': 3})",
+    ),
+    "a_misspelt_setting": (
+        lambda: setattr(PeakSumSettings(), "seed_treshold", 3),
+        "PeakSumSettings has no 'seed_treshold' (did you mean 'seed_threshold'?), and is frozen",
+    ),
+    "a_deleted_setting": (
+        lambda: delattr(GRID, "rows"),
+        "rows: Grid is frozen: make a copy with .model_copy(update={'rows': ...})",
     ),
     "a_processor_without_its_grid": (
         lambda: ps.PeakSumProcessor(

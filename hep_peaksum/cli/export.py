@@ -45,6 +45,9 @@ def export(
     from hep_peaksum.integrations.cpp_header import cpp_header
 
     if Path(search).suffix in (".yaml", ".yml"):
+        if shape is not None:
+            msg = f"config {search} has grids: drop --shape"
+            raise click.UsageError(msg)
         settings, grid, mask = _of_config(search, overrides, collection)
     else:
         settings, grid, mask = (*_of_preset(search, shape), None)

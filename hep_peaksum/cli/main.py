@@ -98,8 +98,10 @@ def _with_remedy(error: click.ClickException) -> click.ClickException:
     remedy = ""
     if isinstance(error, click.NoSuchOption) and not error.possibilities:
         from hep_peaksum.config.reference import find_keys
+        from hep_peaksum.settings.messages import SYNONYMS
 
-        keys = find_keys(error.option_name.lstrip("-").replace("-", "_"))
+        name = error.option_name.lstrip("-").replace("-", "_")
+        keys = find_keys(name) or find_keys(SYNONYMS.get(name, ""))
         remedy = f"It is a key of the config: --set {keys[0].name}=..." if keys else ""
     if isinstance(error, click.BadOptionUsage) and error.option_name == "--cell":
         remedy = "Write row and column, as in --cell 3 5."

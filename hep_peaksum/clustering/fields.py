@@ -267,20 +267,25 @@ def default_fields(settings: PeakSumSettings, grid: Grid, *, separate_layers: bo
     return ("peak_sum", "seed", *index, "n_cells", *flags, *estimates, *_kinematics_of(grid))
 
 
-def check_fields(names: Iterable[str], settings: PeakSumSettings, grid: Grid) -> tuple[str, ...]:
+def check_fields(names: str | Iterable[str], settings: PeakSumSettings, grid: Grid) -> tuple[str, ...]:
     """Return the names without duplicates, four-vectors completed.
 
     Raises
     ------
+    TypeError
+        If one is no text.
     ValueError
         If a name is unknown, or needs a pile-up estimate that the settings do not have, or positions that the
         grid does not have.
     """
-    table, names = fields_of(grid, settings), (names,) if isinstance(names, str) else tuple(names)
+    table, names = fields_of(grid, settings), _as_list(names)
     if not names:
         msg = f"fields is empty: name one or more of {', '.join(table)}"
         raise ValueError(msg)
     for name in names:
+        if not isinstance(name, str):
+            msg = f"fields: {name!r} is no name of a field: name one or more of {', '.join(table)}"
+            raise TypeError(msg)
         if name not in table:
             raise ValueError(_unavailable(name, table, grid))
     if "layer_sums" in names and settings.pool_by == "max" and settings.sum_over == "towers":
@@ -289,6 +294,11 @@ def check_fields(names: Iterable[str], settings: PeakSumSettings, grid: Grid) ->
     # Readers make a four-vector of pt, eta and phi, and fail without the fourth component.
     four_vector = FOUR_VECTOR if grid.is_eta_phi and set(names) >= {"pt", "eta", "phi"} else ()
     return tuple(dict.fromkeys((*names, *four_vector)))
+
+
+def _as_list(names: object) -> tuple[Any, ...]:
+    """Return one or more names as a tuple."""
+    return tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else (names,)
 
 
 def _unavailable(name: str, table: Iterable[str], grid: Grid) -> str:

@@ -5,9 +5,11 @@ cells -> normalise_input -> discriminant -> search -> context -> fields -> jagge
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from functools import wraps
+from inspect import signature
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +31,27 @@ if TYPE_CHECKING:
     import awkward as ak
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _settings_apart(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the function, which tells where a key of the settings belongs that is given as an argument."""
+    names = signature(function).parameters
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name, value in kwargs.items():
+            if name not in names and name in PeakSumSettings.model_fields:
+                remedy = f"give settings={ {name: value}!r:.80}"
+                msg = f"{function.__name__}: {name} is a key of the settings, no argument: {remedy}"
+                raise TypeError(msg)
+        return function(*args, **kwargs)
+
+    return checked
+
+
+@_settings_apart
 def find_clusters(
     grids: npt.ArrayLike | ak.Array | Hits,
     settings: SettingsLike | None = None,
@@ -95,6 +118,7 @@ def find_clusters(
     return records.without_values(clusters) if no_values else clusters
 
 
+@_settings_apart
 def peak_sum_map(
     grids: npt.ArrayLike | ak.Array | Hits,
     settings: SettingsLike | None = None,

@@ -191,6 +191,16 @@ Noise = Annotated[
 ]
 
 
+def _parse_map_path(value: object) -> object:
+    if isinstance(value, (str, type(None))):
+        return value
+    msg = f"{value!r} is not a mask: give the path of a .npy file"
+    raise ValueError(msg)
+
+
+MapPath = Annotated[str, BeforeValidator(_parse_map_path)]
+
+
 def _read_map(path: str) -> tuple[Array, str]:
     """Return the array in a .npy file, never a pickle, and a digest of the file."""
     content = Path(expand_variables(path)).read_bytes()
@@ -222,7 +232,7 @@ class GridInput(FrozenModel):
         "counts, shape (row, col) or (layer, row, col). Thresholds in sigma and the significance need it.",
         examples=["30 MeV", "maps/noise.npy"],
     )
-    mask: str | None = Field(
+    mask: MapPath | None = Field(
         None, description="Path of a .npy file with a boolean map: true where a cell must not be used."
     )
     digests: tuple[str, ...] = Field(

@@ -113,55 +113,54 @@ def _grid_names(collection: Any) -> tuple[str, ...]:
 def _problem(detail: Any, content: Any) -> str:
     """Return one line for one error of pydantic: key, value, expectation, remedy."""
     path = file_key(detail["loc"], content)
-    key = ".".join(part if part.isprintable() else repr(part) for part in path)
+    if problem := _problem_of_key(detail, path, content):
+        return problem
+    key, problem = _shown_key(path), messages.in_words(detail, PATTERNS, keys_at(path))
+    inner, colon, _ = problem.partition(": ")
+    if colon and inner in keys_at(path):  # what is wrong with a map as a whole may lie in one of its keys
+        return f"{key}.{problem}"
+    if detail["type"] == "dict_type" and isinstance(detail["input"], (list, tuple)):
+        problem += _as_in(key)
+    elif detail["type"] in ("tuple_type", "dict_type") and ": " not in problem.partition(" is not ")[2]:
+        example = next((known.example for known in find_keys(key)), "") or "[{...}]"
+        problem += f": write it as in `{example}`" if isinstance(detail["input"], (str, dict, int)) else ""
+    return f"{key}: {problem}"
+
+
+def _shown_key(path: Sequence[str]) -> str:
+    return ".".join(part if part.isprintable() else repr(part) for part in path)
+
+
+def _problem_of_key(detail: Any, path: Sequence[str], content: Any) -> str:
+    """Return the line for an error that is about a key, not about its value; an empty text for others."""
+    key = _shown_key(path)
     if detail["type"] == "extra_forbidden":
         return f"{key}: unknown key{_known_key(path)}"
     if detail["type"] == "missing":
         return f"{key}: missing, the config needs it{_how_to_write(path)}"
+    if detail["type"] == "invalid_key":
+        return _split_number(path, content) or f"{key}: unknown key{_known_key(path)}"
     if detail["loc"][-1] == "[key]" and not isinstance(detail["input"], str):
         return f"{key}: {_not_a_name(detail['input'])}"
     if detail.get("ctx", {}).get("pattern") == COLLECTION_NAME and "_" in detail["input"]:
         return f"{key}: {_with_underscore(detail['input'])}"
-    problem = messages.in_words(detail, PATTERNS, keys_at(path))
-    inner, colon, _ = problem.partition(": ")
-    if colon and inner in keys_at(path):  # what is wrong with a map as a whole may lie in one of its keys
-        return f"{key}.{problem}"
-    if detail["type"] in ("tuple_type", "dict_type") and ": " not in problem.partition(" is not ")[2]:
-        example = next((known.example for known in find_keys(key)), "") or "[{...}]"
-        problem += f": write it as in `{example}`" if isinstance(detail["input"], (str, dict, int)) else ""
-    return f"{key}: {problem}"
+    return ""
 
 
 def _known_key(path: Sequence[str]) -> str:
     """Return where an unknown key belongs, or the key that is meant, or the keys that there are."""
     *above, name = path
     known = keys_at(above)
+    if messages.SYNONYMS.get(name) in known:
+        return messages.key_meant(name, known)
     if near := did_you_mean(name, known, likeness=0.8):
         return near
-    if SYNONYMS.get(name) in known:
-        return f" (did you mean {SYNONYMS[name]!r}?)"
     if name in ("tree", "treename"):
         return ": a tree stands beside its file, as in `files: {run.root: Events}`"
     others = (key.path for key in every_key() if key.path[-1] == name)
     if places := sorted((other[0] != path[0], len(other), other) for other in others):
         return f" (it is a key of {'.'.join(places[0][2][:-1]) or 'the config itself'})"
     return did_you_mean(name, known) or (f"; there are {', '.join(known)}" if known else "")
-
-
-# What others call a key of ours.
-SYNONYMS = {
-    **dict.fromkeys(("min", "low", "lower", "from"), "start"),
-    **dict.fromkeys(("max", "high", "upper", "to", "range"), "stop"),
-    **dict.fromkeys(("wrap", "circular", "cyclic"), "periodic"),
-    **dict.fromkeys(("energy", "et", "e", "edep"), "value"),
-    **dict.fromkeys(("eta", "y"), "row"),
-    **dict.fromkeys(("phi", "x"), "col"),
-    **dict.fromkeys(("threshold", "min_pt"), "seed_threshold"),
-    **dict.fromkeys(("window", "neighbourhood"), "search_window"),
-    **dict.fromkeys(("path", "paths", "file", "input"), "files"),
-    **dict.fromkeys(("cores", "jobs", "processes", "n_workers"), "workers"),
-    **dict.fromkeys(("size", "length"), "n"),
-}
 
 
 def _how_to_write(path: Sequence[str]) -> str:
@@ -179,6 +178,34 @@ def _not_a_name(value: object) -> str:
         return f"YAML reads this name as {value}: put it in quotes, as in 'no' or 'on'"
     kind = "a number" if isinstance(value, (int, float)) else f"{type(value).__name__}"
     return f"YAML reads the name {value!r} as {kind}: put it in quotes, '{value}'"
+
+
+def _split_number(path: Sequence[str], content: Any) -> str:
+    """Return the line for a number with a comma, which in braces ends the value; a key is what is left of it.
+
+    An empty text if the key at the path is none of these.
+    """
+    *above, rest = path
+    place = content
+    for part in above:
+        inside = _inside(place, int(part) if isinstance(place, (list, tuple)) else part)
+        place = inside and inside[1]
+    before: tuple[object, object] = ("", None)
+    for key, value in place.items() if isinstance(place, dict) else ():
+        if str(key) == rest and type(key) is int and value is None and type(before[1]) is int:
+            number = f"{before[1]}.{key}" if 0 < key < 100 else f"{before[1]}_{key:03d}"
+            name = ".".join([*above, str(before[0])])
+            return f"{name}: the comma after {before[1]} ends the value: write {number} without a comma"
+        before = key, value
+    return ""
+
+
+def _as_in(key: str) -> str:
+    """Return how the map at a key is written, by its example if it has one."""
+    example = next((known.example for known in find_keys(key)), "")
+    if "{" in example and "\n" not in example:
+        return f": write it as in `{example}`"
+    return ": write name: {...} for each, without hyphens"
 
 
 def _with_underscore(name: str) -> str:

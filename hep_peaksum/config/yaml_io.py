@@ -69,13 +69,15 @@ class _Flaw(ValueError):
 
 def _unique_keys(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: dict[Any, int] = {}
-    for key_node, _ in node.value:
+    for key_node, value_node in node.value:
         if key_node.tag == MERGE:
             continue
         key, line = loader.construct_object(key_node, deep=True), key_node.start_mark.line + 1
         if key in seen:
+            is_number = isinstance(key, int) and value_node.value == ""
+            remedy = "write a number without commas, as in 1_000_000" if is_number else "keep one"
             where = "" if seen[key] == line else f", first in line {seen[key]}"
-            raise _Flaw(line, f"the key {key!r} occurs twice{where}: keep one")
+            raise _Flaw(line, f"the key {key!r} occurs twice{where}: {remedy}")
         seen[key] = line
     return loader.construct_mapping(node, deep=True)  # type: ignore[no-any-return]
 

@@ -41,6 +41,9 @@ def _parse_labels(value: object) -> object:
     if isinstance(value, str):
         _read_labels(value)
         return " ".join(value.split())
+    if isinstance(value, int) and not isinstance(value, bool):
+        msg = f"{value} is not a list of labels: write '1..{value}', or n: {value} for cells without labels"
+        raise ValueError(msg)
     return value
 
 

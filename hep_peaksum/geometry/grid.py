@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -87,6 +87,7 @@ class Grid(FrozenModel):
         for regions in self.regions:
             if regions.shape not in (None, self.shape):
                 msg = f"regions {regions.name!r} are drawn for {regions.shape} cells, the grid has {self.shape}"
+                msg += regions.remedy
                 raise ValueError(msg)
         return self
 
@@ -200,6 +201,21 @@ def bare_grid(shape: Sequence[int]) -> Grid:
     return Grid(rows=Axis(n=int(shape[-2])), cols=Axis(n=int(shape[-1])))
 
 
+def checked_grid(grid: object) -> Grid:
+    """Return a grid; anything else, such as a shape, is a TypeError that says how to make one of it."""
+    if isinstance(grid, Grid):
+        return grid
+    example = "Grid(rows=Axis(n=24), cols=Axis(n=16))"
+    if isinstance(grid, str):
+        example = f"named_grid({grid!r})"
+    elif isinstance(grid, Mapping):
+        example = "Grid(**keys)"
+    elif isinstance(grid, Sequence) and len(grid) == 2:
+        example = f"Grid(rows=Axis(n={grid[0]!r}), cols=Axis(n={grid[1]!r}))"
+    msg = f"grid is {grid!r:.60}, expected a Grid: write {example}"
+    raise TypeError(msg)
+
+
 def is_traced(array: object) -> bool:
     """Return whether an awkward array has a type and no values: a typetracer, with which dask plans."""
     awkward: Any = sys.modules.get("awkward")  # slow to import, and without it this is none of its arrays
@@ -283,7 +299,7 @@ def from_dense(
     >>> from_dense([[1, 2, 3, 4]], bare_grid((2, 2))).tolist()
     [[[1, 2], [3, 4]]]
     """
-    expected = _dense_shape(grid, axes, shape)
+    expected = _dense_shape(checked_grid(grid), axes, shape)
     if isinstance(array, (list, tuple)) and not any(isinstance(part, np.ma.MaskedArray) for part in array):
         import awkward as ak
 

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hep_peaksum import block_sizes
-from hep_peaksum.geometry.grid import EventError, Grid, is_traced, known, not_a_number, traced_like
+from hep_peaksum.geometry.grid import (
+    EventError,
+    Grid,
+    checked_grid,
+    is_traced,
+    known,
+    not_a_number,
+    traced_like,
+)
 from hep_peaksum.kernels import Array, accumulator, dense_grids, offsets_after_mask
 
 if TYPE_CHECKING:
@@ -60,7 +68,7 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
     """
     import awkward as ak
 
-    no_values = is_traced(energy)
+    grid, no_values = checked_grid(grid), is_traced(energy)
     row, col, energy = (known(ak.Array(each)) for each in (row, col, energy))
     if len({len(column) for column in (row, col, energy)}) > 1:
         msg = f"row, col and energy have {len(row)} events, {len(col)} events and {len(energy)} events"
@@ -142,6 +150,8 @@ def from_hits(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Arr
     ------
     EventError
         If the numbers of rows, columns and energies of an event differ.
+    TypeError
+        If the grid is something else, such as a shape.
 
     Warns
     -----

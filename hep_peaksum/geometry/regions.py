@@ -5,6 +5,7 @@ Written as a map of names, each with the size of equal blocks or a drawing of on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -45,6 +46,12 @@ class Regions(FrozenModel):
         return "\n".join(lines)
 
     @property
+    def remedy(self) -> str:
+        """What to write for a drawing that does not fit the plane, if that is plain to see."""
+        size = _size_in(self.drawing)
+        return f": write {{{self.name}: {size}}} for blocks of that size" if size else ""
+
+    @property
     def shape(self) -> tuple[int, int] | None:
         """Rows and columns of the drawing; None for blocks, which fit every plane."""
         if self.drawing is None:
@@ -64,9 +71,19 @@ class Regions(FrozenModel):
 
 def _parse_regions(value: object) -> object:
     """Return a map of names to sizes and drawings as a tuple of regions."""
+    entries = value if isinstance(value, (list, tuple)) else [value]
+    if not isinstance(value, Mapping) and not all(isinstance(each, (Regions, Mapping)) for each in entries):
+        msg = f"{value!r} is not a map of names: write {{NAME: {_size_in(value) or [4, 8]}}}"
+        raise ValueError(msg)
     if not isinstance(value, Mapping):
         return value
     return tuple(_parse_division(name, division) for name, division in value.items())
+
+
+def _size_in(value: object) -> list[int] | None:
+    """Return the rows and columns in a value such as ``"4x8"`` or [4, 8]; None if it holds something else."""
+    numbers = re.fullmatch(r"[\[(]?\s*(\d+)\s*[x,*×]\s*(\d+)\s*[\])]?", str(value))
+    return [int(numbers[1]), int(numbers[2])] if numbers else None
 
 
 def _parse_division(name: object, division: Any) -> object:

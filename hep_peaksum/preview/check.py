@@ -31,6 +31,7 @@ from hep_peaksum.reading.files import (
     one_line_errors,
     open_file,
     open_tree,
+    schema_class,
 )
 from hep_peaksum.results.parquet import flat_columns
 
@@ -48,6 +49,7 @@ def check_inputs(config: Config) -> list[str]:
         If a file does not have the trees and branches that the config reads, or they do not hold what it
         says, with a line for each problem.
     """
+    schema_class(config.events.schema_name)  # an error of the config, not of a file
     remarks: list[str] = [*empty_seeds(config)]
     problems: list[str] = []
     for name, dataset in config.datasets.items():

@@ -169,13 +169,31 @@ def count_entries(tree: Any) -> int:
 
 
 def schema_class(name: str) -> type[BaseSchema]:
-    """Return the coffea schema of that name, or the class ``module:Class``."""
+    """Return the coffea schema of that name, or the class ``module:Class``.
+
+    Raises
+    ------
+    ConfigError
+        If the class cannot be imported, or is no schema.
+    """
     import coffea.nanoevents
 
     if name in SCHEMAS:
         return cast("type[BaseSchema]", getattr(coffea.nanoevents, SCHEMAS[name]))
     module, _, attribute = name.partition(":")
-    return cast("type[BaseSchema]", getattr(importlib.import_module(module), attribute))
+    try:
+        schema = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # whatever the module of the user does
+        remedy = f"write {module}:NAME of a class in it"
+        if not isinstance(error, AttributeError):
+            remedy = "put its folder on PYTHONPATH" if isinstance(error, ImportError) else "mend the module"
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        msg = f"events.schema: {name!r} cannot be imported ({reason}): {remedy}"
+        raise ConfigError([msg]) from error
+    if not (isinstance(schema, type) and issubclass(schema, coffea.nanoevents.BaseSchema)):
+        msg = f"events.schema: {name!r} is no class derived from coffea.nanoevents.BaseSchema: derive it"
+        raise ConfigError([msg])
+    return schema
 
 
 def nano_events(

@@ -93,6 +93,12 @@ def parts(directory: str | Path, dataset: str | None = None) -> list[str]:
 
 
 def _no_results(directory: Path) -> str:
+    if not directory.exists():
+        near = ""
+        if directory.parent.is_dir():
+            folders = (each.name for each in directory.parent.iterdir() if each.is_dir())
+            near = did_you_mean(directory.name, folders, likeness=0.75)
+        return f"{directory}: there is no such folder{near}: name the output.directory of a job"
     return f"{directory}: not a results directory (it has no {MANIFEST}): name the output.directory of a job"
 
 

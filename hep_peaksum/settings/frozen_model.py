@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hep_peaksum.settings.messages import problems_of
-from hep_peaksum.suggestions import did_you_mean
+from hep_peaksum.settings.messages import key_meant, problems_of, shown
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -48,7 +47,7 @@ class _InPlainWords(ModelMetaclass):
                 raise TypeError(msg)
             for name in kwargs:
                 if name not in names:
-                    known = did_you_mean(name, names) or f"; there are {', '.join(names)}"
+                    known = key_meant(name, names) or f"; there are {', '.join(names)}"
                     msg = f"{cls.__name__} has no {name!r}{known}"
                     raise SettingsError(msg)
             try:
@@ -57,10 +56,33 @@ class _InPlainWords(ModelMetaclass):
                 raise SettingsError("\n".join(problems_of(error))) from None
 
 
+def _frozen(model: BaseModel, name: str, value: str) -> str:
+    """Return how to make a copy with another value of a key, which cannot be changed itself."""
+    kind = type(model).__name__
+    names = type(model).model_fields
+    if name not in names:
+        return f"{kind} has no {name!r}{key_meant(name, list(names))}, and is frozen"
+    return f"{name}: {kind} is frozen: make a copy with .model_copy(update={{{name!r}: {value}}})"
+
+
 class FrozenModel(BaseModel, metaclass=_InPlainWords):
     """A model that refuses unknown keys and cannot be changed, hence is hashable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    if not TYPE_CHECKING:  # type checkers see by themselves that a model is frozen
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            try:
+                super().__setattr__(name, value)
+            except ValidationError:
+                raise AttributeError(_frozen(self, name, shown(value))) from None
+
+        def __delattr__(self, name: str) -> None:
+            try:
+                super().__delattr__(name)
+            except ValidationError:
+                raise AttributeError(_frozen(self, name, "...")) from None
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy, with some keys changed; unlike pydantic's, it is validated as a whole."""

@@ -44,6 +44,30 @@ YAML_BOOL = " (YAML makes that of yes, no, on and off): put it in quotes"
 LONGEST_VALUE = 60
 MOST_KEYS = 10  # in an error message
 
+# What others call a key of ours.
+SYNONYMS = {
+    **dict.fromkeys(("min", "low", "lower", "from"), "start"),
+    **dict.fromkeys(("max", "high", "upper", "to", "range"), "stop"),
+    **dict.fromkeys(("wrap", "circular", "cyclic"), "periodic"),
+    **dict.fromkeys(("energy", "et", "e", "edep"), "value"),
+    **dict.fromkeys(("eta", "y"), "row"),
+    **dict.fromkeys(("phi", "x"), "col"),
+    **dict.fromkeys(("threshold", "min_pt"), "seed_threshold"),
+    **dict.fromkeys(("window", "neighbourhood"), "search_window"),
+    **dict.fromkeys(("path", "paths", "file", "input"), "files"),
+    **dict.fromkeys(("cores", "jobs", "processes", "n_workers"), "workers"),
+    **dict.fromkeys(("size", "length"), "n"),
+}
+
+
+def key_meant(name: str, known: Sequence[str]) -> str:
+    """Return which key is meant by one that is not known: another word for it, or what is spelt alike.
+
+    >>> key_meant("threshold", ["sum_threshold", "seed_threshold"])
+    " (did you mean 'seed_threshold'?)"
+    """
+    return f" (did you mean {SYNONYMS[name]!r}?)" if SYNONYMS.get(name) in known else did_you_mean(name, known)
+
 
 def problems_of(error: Any) -> list[str]:
     """Return one line for every error in a `ValidationError` of pydantic."""
@@ -110,12 +134,12 @@ def _remedies(expected: str, value: Any, keys: Sequence[str]) -> Iterator[str]:
         yield YAML_BOOL
     elif expected == "text" and isinstance(value, (int, float)):
         yield f": put it in quotes, '{value}'"
+    elif expected == "a whole number" and re.fullmatch(r"\d{1,3}(,\d{3})+", str(value)):
+        yield f": write {value.replace(',', '_')} without a comma"
     elif expected == "a list" and isinstance(value, str) and "," in value:
         yield f": write [{', '.join(part.strip() for part in value.strip('()[] ').split(','))}]"
     elif expected == "a whole number" and (number := re.fullmatch(r"(\d+) ?[A-Za-z]+", str(value))):
         yield f": write {number[1]}, without a unit"
-    elif expected == "a map of names" and isinstance(value, (list, tuple)):
-        yield ": write name: {...} for each, without hyphens"
     elif expected == "a map of names" and value is None:
         yield ": write a name, and its keys below it"
     elif expected == "a map of keys" and keys:

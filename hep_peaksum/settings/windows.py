@@ -39,6 +39,9 @@ def _parse_window(value: object) -> object:
         if size := re.fullmatch(r"\D*(\d+)\D+(\d+)\D*", value):
             msg = f"{value!r} is not a window: write the list [{size[1]}, {size[2]}], or draw the window"
             raise ValueError(msg)
+        if not value.strip():
+            msg = "the window is empty: give [rows, cols], or draw it, as in 'xox'"
+            raise ValueError(msg)
         drawing = "\n".join(line.strip() for line in value.strip().splitlines())
         _check_cells(len(drawing))
         read_drawing(drawing)

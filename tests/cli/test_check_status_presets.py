@@ -69,13 +69,21 @@ def test_status_of_an_unfinished_job_counts_finished_chunks(
     assert "incomplete; the same run command continues from the finished chunks" in out
 
 
-@pytest.mark.parametrize("name", [".", "gone"])
-def test_status_of_another_folder_is_one_line(cli, name):
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        (".", "not a results directory (it has no manifest.json)"),
+        ("gone", "there is no such folder"),
+        ("result", "there is no such folder (did you mean 'results'?)"),
+        ("gone/results", "there is no such folder"),
+    ],
+)
+def test_status_of_another_folder_is_one_line(cli, tmp_path, monkeypatch, name, problem):
+    (tmp_path / "results").mkdir()
+    monkeypatch.chdir(tmp_path)
     status, _, err = cli("status", name)
     assert status == 1
-    assert complaints(err) == [
-        f"{name}: not a results directory (it has no manifest.json): name the output.directory of a job"
-    ]
+    assert complaints(err) == [f"{name}: {problem}: name the output.directory of a job"]
 
 
 def test_presets_are_listed_and_shown(cli):

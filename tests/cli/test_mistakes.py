@@ -234,7 +234,39 @@ def test_wrong_usage_shows_how_and_exits_with_2(cli, arguments):
     assert "Error: " in err
 
 
+def test_an_option_that_is_another_word_for_a_key_names_the_key(cli, good):
+    status, _, err = cli("run", good, "--threshold", "4")
+    assert status == 2
+    assert (
+        "No such option '--threshold'. It is a key of the config: --set clusters.NAME.seed_threshold=..." in err
+    )
+
+
 def test_entries_are_counted_from_zero(cli, good):
     status, _, err = cli("show", good, "--entry", "-1")
     assert status == 2
     assert "Invalid value for '--entry': -1 is not in the range x>=0" in err
+
+
+SCHEMAS = {
+    "no_module": ("mymod:Schema", "cannot be imported (ModuleNotFoundError: No module named 'mymod'): put its"),
+    "no_class": (
+        "os:Nope",
+        "cannot be imported (AttributeError: module 'os' has no attribute 'Nope'): write os:NAME",
+    ),
+    "no_schema": ("os:path", "is no class derived from coffea.nanoevents.BaseSchema"),
+}
+
+
+@pytest.mark.parametrize("command", ["run", "check", "show", "ties"])
+@pytest.mark.parametrize(("name", "problem"), SCHEMAS.values(), ids=SCHEMAS)
+def test_a_schema_that_is_none_is_one_line(cli, write_events, job, write_config, command, name, problem):
+    content = job(write_events("a.root", 5))
+    content["events"]["schema"] = name
+    file = write_config(content)
+    options = ["-o", "event.png"] if command == "show" else []
+    status, _, err = cli(command, file, *options)
+    assert status == 2
+    (line,) = complaints(err)
+    assert line.startswith(f"events.schema: '{name}' {problem}")
+    assert f"error: {file}:" in err

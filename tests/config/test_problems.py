@@ -7,6 +7,52 @@ from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.sections import RunOptions
 
 WRONG = {
+    # what stands for a map, a list or a number, and is none
+    "a_comma_in_a_number": (
+        "run={chunksize: 100,000}",
+        "run.chunksize: the comma after 100 ends the value: write 100_000 without a comma",
+    ),
+    "a_comma_in_a_text": (
+        "run.chunksize=100,000",
+        "run.chunksize: '100,000' is not a whole number: write 100_000 without a comma",
+    ),
+    "a_decimal_comma": (
+        "clusters={Jet: {grid: calo, seed_threshold: 1,5}}",
+        "clusters.Jet.seed_threshold: the comma after 1 ends the value: write 1.5 without a comma",
+    ),
+    "a_number_for_a_key": ("run={3: 4}", "run.3: unknown key; there are executor, workers, chunksize"),
+    "a_size_for_regions": (
+        "grids.calo.regions=[4, 8]",
+        "grids.calo.regions: [4, 8] is not a map of names: write {NAME: [4, 8]}",
+    ),
+    "text_for_regions": (
+        "grids.calo.regions=4x8",
+        "grids.calo.regions: '4x8' is not a map of names: write {NAME: [4, 8]}",
+    ),
+    "text_for_a_size": (
+        "grids.calo.regions={card: 4x8}",
+        "grids.calo: regions 'card' are drawn for (1, 3) cells, the grid has (24, 16): write {card: [4, 8]}",
+    ),
+    "a_list_for_identify": (
+        "events={identify: [run, event]}",
+        "events.identify: ['run', 'event'] is not a map of names: write it as in `identify: {run: Event/run, ",
+    ),
+    "a_list_for_friends": (
+        "friends=[t]",
+        "friends: ['t'] is not a map of names: write it as in `friends: {ev: l1EventTree/L1EventTree}`",
+    ),
+    "a_number_for_a_mask": (
+        "grids.calo.mask=3",
+        "grids.calo.mask: 3 is not a mask: give the path of a .npy file",
+    ),
+    "a_number_for_labels": (
+        "grids.calo.rows={labels: 3}",
+        "grids.calo.rows.labels: 3 is not a list of labels: write '1..3', or n: 3",
+    ),
+    "another_word_for_a_key": (
+        "clusters.Jet.threshold=1 GeV",
+        "clusters.Jet.threshold: unknown key (did you mean 'seed_threshold'?)",
+    ),
     # unknown keys, at every level
     "unknown_section": ("dataset={}", "dataset: unknown key (did you mean 'datasets'?)"),
     "unknown_section_far": ("colour=red", "colour: unknown key"),

@@ -268,3 +268,9 @@ def test_values_may_be_nested_a_hundred_levels_deep(tmp_path, depth, is_allowed)
     else:
         with pytest.raises(ConfigError, match=r"job\.yaml:2: nested more than 100 levels deep"):
             read_yaml(path)
+
+
+def test_commas_in_a_number_of_millions_are_the_end_of_a_value(tmp_path):
+    (tmp_path / "job.yaml").write_text("run: {chunksize: 1,000,000}\n")
+    with pytest.raises(ConfigError, match=r"write a number without commas, as in 1_000_000$"):
+        read_yaml(tmp_path / "job.yaml")

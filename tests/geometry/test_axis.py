@@ -123,7 +123,9 @@ def test_an_azimuth_in_degrees_is_given_in_radian():
         pytest.param({"bins": 2, "start": "0", "stop": 1}, "'0' is not a coordinate", id="number_as_text"),
         pytest.param({"bins": 2, "start": 0, "stop": "pi/0"}, "'pi/0' is not a coordinate", id="pi_over_0"),
         pytest.param({"n": 2, "name": "2nd"}, "name", id="name"),
-        pytest.param({"n": 2, "wrap": True}, "Axis has no 'wrap'; there are name, n, bins", id="unknown_word"),
+        pytest.param(
+            {"n": 2, "colour": True}, "Axis has no 'colour'; there are name, n, bins", id="unknown_word"
+        ),
         pytest.param(
             {"name": "phi", "bins": 2, "start": 0, "stop": 6, "periodic": True},
             "spans 2pi, this one 6",

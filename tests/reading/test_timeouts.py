@@ -60,7 +60,8 @@ def test_a_server_that_never_answers_is_one_line_in_time(silent, config_file, ca
     url = f"http://{silent}/a.root"
     word, *options = COMMANDS[command]
     line = error_of(capsys, word, config_file(url), *options)
-    assert line.startswith(f"error: {url}: cannot be read (")
+    place = "job.yaml:11: datasets.toy.files: " if word == "check" else ""
+    assert line.startswith(f"error: {place}{url}: cannot be read (")
 
 
 @pytest.mark.parametrize(
