@@ -110,6 +110,14 @@ def test_showers_cross_the_seam_in_phi_and_leak_out_in_eta(single):
     assert grids[at_end].sum() < 0.97 * ak.sum(shower.energy[at_end])
 
 
+@pytest.mark.parametrize("row", [0, 23])
+def test_the_rows_at_the_ends_hold_most_of_a_shower_that_hits_them(single, row):
+    grids, shower = single
+    hits = ak.to_numpy(shower.row == row)
+    energy = ak.sum(shower.energy[hits])
+    assert 0.5 * energy < grids[hits][:, row].sum() < energy
+
+
 def test_clusters_find_the_showers(events):
     clusters = find_clusters(events.grids, PeakSumSettings(seed_threshold="0.5 GeV"), TOY_GRID)
     result = score(clusters, events.truth)

@@ -85,6 +85,12 @@ PICTURES = {
         [(0, 2, 4), (2, 1, 1), (4, 8, 8)],
         {**LINE},
     ),
+    "the_gap_to_negative_neighbours_is_that_to_the_highest_of_them": (
+        "-4 -1 -3",
+        ("col", "seed_gap"),
+        [(1, 2)],
+        {**LINE, "seed_threshold": -10},
+    ),
     "only_peaks_well_above_their_neighbours": (
         "5 3 4 1 9",
         ("col",),

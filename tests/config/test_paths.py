@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hep_peaksum.config.paths import LONG_HEAD, SHORT_HEAD, expand_files, file_uuid
+from hep_peaksum.config.paths import LONG_HEAD, SHORT_HEAD, expand_files, file_uuid, without_secrets
 
 
 @pytest.fixture
@@ -100,3 +100,11 @@ def test_the_uuid_is_read_from_the_head_of_a_file(tmp_path, head):
     assert file_uuid(str(tmp_path / "a.root")) == uuid.hex()
     (tmp_path / "b.root").write_bytes(head.pack(b"toor", version, *[1] * 11, uuid))
     assert file_uuid(str(tmp_path / "b.root")) is None
+
+
+@pytest.mark.parametrize(
+    ("secret", "expected"), [("abcd", "no ... for GET"), ("abc", "no abc for GET")], ids=["four", "three"]
+)
+def test_a_secret_of_four_letters_is_hidden_and_a_shorter_one_is_not(secret, expected):
+    """What is shorter occurs in other words: of `?download=1` every 1 would become dots."""
+    assert without_secrets(f"no {secret} for GET", f"https://host/a.root?token={secret}") == expected

@@ -298,6 +298,21 @@ def test_workers_import_everything_before_their_first_chunk(job, executor):
     assert threshold == COLLECT_AFTER
 
 
+@pytest.mark.parametrize(("n_there", "n_then"), [(0, 2), (1, 1)], ids=["empty", "with-a-worker"])
+def test_only_a_dask_cluster_without_workers_is_scaled(job, tmp_path, monkeypatch, n_there, n_then):
+    package("distributed")
+    (tmp_path / "mysite.py").write_text(
+        "from distributed import LocalCluster\n"
+        "def cluster():\n"
+        f"    return LocalCluster(n_workers={n_there}, processes=False, dashboard_address='127.0.0.1:0')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mysite", raising=False)
+    options = {"executor": "dask", "cluster": "mysite:cluster", "workers": 2}
+    with Workers(parse_config(job("a.root", run=options)).run) as workers:
+        assert len(workers.executor.client.cluster.worker_spec) == n_then
+
+
 @pytest.mark.slow
 def test_two_jobs_have_dask_workers_of_their_own(job):
     """Warnings are errors here: Dask warns if the port of a scheduler is taken."""

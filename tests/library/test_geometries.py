@@ -1,9 +1,11 @@
 """The geometries that come with the package."""
 
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 
-from hep_peaksum.library.geometries import named_grid, named_grids
+from hep_peaksum.library.geometries import as_grid, named_grid, named_grids
 
 
 def test_the_towers_of_the_cms_trigger():
@@ -24,3 +26,10 @@ def test_an_unknown_geometry_is_refused_and_the_known_ones_are_listed():
     assert "cms-l1-towers" in named_grids()
     with pytest.raises(ValueError, match=r"no geometry is called 'atlas'.*cms-l1-towers"):
         named_grid("atlas")
+
+
+def test_a_grid_may_be_any_map_of_its_keys():
+    keys = {"rows": {"n": 2}, "cols": {"n": 3, "periodic": True}}
+    for given in (keys, MappingProxyType(keys)):
+        grid = as_grid(given)
+        assert (grid.shape, grid.periodic) == ((2, 3), (False, True))

@@ -10,7 +10,7 @@ from hep_peaksum.clustering.find import find_clusters
 from hep_peaksum.diagnostics.ties import audit_ties
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid, bare_grid
-from hep_peaksum.plotting.canvas import FILL, ORANGE, save, window_outline
+from hep_peaksum.plotting.canvas import FILL, ORANGE, norm, save, window_outline
 from hep_peaksum.plotting.comparisons import draw_ties
 from hep_peaksum.plotting.events import draw_event
 from hep_peaksum.plotting.histograms import draw_histogram
@@ -85,6 +85,20 @@ def test_blue_and_orange_differ_in_greyscale():
 
     grey = [np.dot(to_rgb(colour), (0.2126, 0.7152, 0.0722)) for colour in (FILL, ORANGE)]
     assert abs(grey[0] - grey[1]) > 0.2
+
+
+@pytest.mark.parametrize(
+    ("values", "logarithmic", "name", "limits"),
+    [
+        pytest.param([0, 1, 30], True, "Normalize", (0, 30), id="up-to-30-times"),
+        pytest.param([0, 1, 100], True, "LogNorm", (1, 100), id="wider"),
+        pytest.param([-5, 1, 1e6, np.inf], True, "LogNorm", (100, 1e6), id="cut-off"),
+        pytest.param([0, 1, 100], False, "Normalize", (0, 100), id="not-asked-for"),
+    ],
+)
+def test_colours_are_logarithmic_only_over_a_wide_range(values, logarithmic, name, limits):
+    scale = norm(np.array(values, float), logarithmic=logarithmic)
+    assert (type(scale).__name__, scale.vmin, scale.vmax) == (name, *limits)
 
 
 def test_no_picture_is_registered_with_pyplot():

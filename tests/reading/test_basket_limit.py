@@ -16,6 +16,7 @@ from finished_jobs import clusters_of, run_job
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.retries import ChunkError
+from hep_peaksum.reading.basket_limit import LargeBasketError, LocalSource, check_clusters
 from hep_peaksum.reading.blocks import read_cells
 
 CLAIM = 0x7FFFFF00  # 2.147 GB, the largest that fits into the header of a basket
@@ -125,6 +126,20 @@ def test_a_cluster_of_an_rntuple_with_a_large_claim_is_named(write_root, job, fi
     (loss,) = result.losses
     size = {"event": "17.18", "cells": "8.59"}[field]
     assert loss["reason"] == f"{bad}: field {field!r}, cluster 0 claims {size} GB, {REMEDY}"
+
+
+def test_only_clusters_that_hold_entries_asked_for_are_checked(tmp_path):
+    """The second cluster, from entry 2 on, has 30 events of 48 cells of 4 bytes: 5.76 kB."""
+    with uproot.recreate(tmp_path / "a.root") as file:
+        ntuple = file.mkrntuple("Events", {"cells": np.ones((2, 6, 8), "f4")})
+        ntuple.extend({"cells": np.ones((30, 6, 8), "f4")})
+    with uproot.open(tmp_path / "a.root", handler=LocalSource) as file:
+        tree = file["Events"]
+        tree.file.source.max_basket = 1000
+        check_clusters(tree, 0, 2)
+        for start, stop in ((0, 3), (2, 3), (31, 32)):
+            with pytest.raises(LargeBasketError, match=r"field 'cells', cluster 1 claims 5\.76 kB"):
+                check_clusters(tree, start, stop)
 
 
 def test_the_limit_is_that_of_the_config(write_events, job):

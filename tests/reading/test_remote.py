@@ -201,6 +201,22 @@ def test_s3_that_fails_once_is_tried_again(write_events, job, bucket, monkeypatc
     assert run_job(job(url)).summary["datasets"]["toy"]["n_events"] == 13
 
 
+def test_s3_asks_only_once_since_a_job_tries_again_itself(job, served, monkeypatch):
+    s3fs = package("s3fs")
+    server, address = served
+    requests, answer = [], server.answer
+    monkeypatch.setattr(
+        server, "answer", lambda self, body: requests.append(self.command) or answer(self, body=body)
+    )
+    server.n_refused = 10_000
+    settings = {"anon": True, "endpoint_url": address, "config_kwargs": {"s3": {"addressing_style": "path"}}}
+    monkeypatch.setitem(fsspec.config.conf, "s3", settings)
+    s3fs.S3FileSystem.clear_instance_cache()
+    with pytest.raises(ChunkError, match=r"s3://calo/a\.root: cannot be read"):
+        run_job(job("s3://calo/a.root", run={"retries": 0}))
+    assert len(requests) == 1
+
+
 # ------------------------------------------------------------------------------------------------------ XRootD
 
 

@@ -1,5 +1,7 @@
 """`parts`: the files of a finished job, in event order, for readers that take no folder."""
 
+import json
+
 import pyarrow.parquet as pq
 import pytest
 from finished_jobs import run_job
@@ -42,4 +44,14 @@ def test_parts_are_those_of_a_finished_job(directory, tmp_path):
         ps.parts(tmp_path / "nothing")
     (directory / "summary.json").unlink()
     with pytest.raises(ValueError, match="is not finished"):
+        ps.parts(directory, "toy")
+
+
+@pytest.mark.parametrize("damaged", ["toy", "other"])
+def test_a_summary_that_lacks_something_of_one_dataset_is_damaged(directory, damaged):
+    path = directory / "summary.json"
+    content = json.loads(path.read_text())
+    del content["datasets"][damaged]["n_events"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"summary\.json is damaged: run the same command again"):
         ps.parts(directory, "toy")
