@@ -109,7 +109,7 @@ def test_losses_of_merged_jobs_are_an_exit_status(cli, config, write_events, tmp
     [
         ((), 2, "Missing argument 'DIR...'"),
         (("job",), 2, "Missing option '-o'"),
-        (("nowhere", "-o", "all"), 1, "nowhere: not a results directory"),
+        (("nowhere", "-o", "all"), 1, "nowhere: there is no such folder"),
         (("job", "job", "-o", "all"), 2, "job is given twice"),
         (("job", "-o", "job/all"), 2, "lie in one another"),
     ],

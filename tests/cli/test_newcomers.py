@@ -139,7 +139,7 @@ COMMANDS = {
     "a_dataset": (["show", "job.yaml", "--dataset", "tyo"], "no dataset 'tyo' (did you mean 'toy'?): there ar"),
     "a_collection": (["ties", "job.yaml", "--collection", "Jett"], "no collection 'Jett' (did you mean 'Jet'?"),
     "a_preset": (["presets", "cms-l1-jt"], "no preset is called 'cms-l1-jt' (did you mean 'cms-l1-jet'?): the"),
-    "results_that_are_not_there": (["status", "x"], "x: not a results directory (it has no manifest.json): na"),
+    "results_that_are_not_there": (["status", "x"], "x: there is no such folder: name the output.directory"),
     "a_file_for_the_results": (["run", "job.yaml", "--set", "output.directory=toy.root"], "output.directory: "),
     "a_picture": (["show", "job.yaml", "-o", "event.xyz"], "pictures are PNG, not .xyz: name it event.png"),
 }
