@@ -139,7 +139,7 @@ def test_memory_does_not_grow_with_the_sample(write_events, job):
         list(batches(config, 10, buffer=200))  # what is allocated once
         tracemalloc.start()
         for number, _ in enumerate(batches(config, 10, buffer=200)):
-            if number % 20 == 0:
+            if number % 5 == 0:
                 gc.collect()  # closed files of uproot are circles of objects
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
