@@ -159,7 +159,7 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
         totals = {name: DatasetTotal.empty(config) for name in files}
         pending = _add_stored(totals, directory, plan.items, fingerprint(config))
         # what is damaged or of another job does not remain, even if its chunk should now be lost
-        remove_chunks(directory, {*plan.finished} & pending.keys())
+        remove_chunks(directory, [chunk for chunk in plan.finished if chunk in pending])
         losses = [*plan.lost, *_process(config, list(pending.values()), workers)]
     processed = time.perf_counter()
     _add_processed(totals, directory, pending, fingerprint(config))
