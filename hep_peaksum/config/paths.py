@@ -53,6 +53,15 @@ def _public_url(path: str) -> str:
     return f"{scheme}{REMOTE}{host.rpartition('@')[2]}{slash}{name}"
 
 
+def without_cycle(tree: str) -> str:
+    """Return the path of a tree without a cycle: ``Events;1`` and ``Events`` hold the same events.
+
+    >>> without_cycle("Events;1")
+    'Events'
+    """
+    return tree.partition(";")[0]
+
+
 def redacted(text: str) -> str:
     """Return a text in which URLs stand as `public_path` gives them.
 

@@ -151,10 +151,10 @@ def _value_of(field: str, rules: EventRules) -> str:
     if field in rules.positions:
         return f"detail::{field}_of[peak.{('row', 'col')[rules.positions[field][0]]}]"
     if field in ("pt", "energy"):
-        is_measured = (field == "pt") == (rules.quantity == "et")
-        if is_measured or rules.cosh_eta is None:
+        cosh = rules.cosh_factor(field)
+        if cosh is None:
             return "total"
-        factor = f"detail::cosh_eta_of[peak.{('row', 'col')[rules.cosh_eta[0]]}]"
+        factor = f"detail::cosh_eta_of[peak.{('row', 'col')[cosh[0]]}]"
         return f"total * {factor}" if field == "energy" else f"total / {factor}"
     return {"seed": "grid[peak.row * n_cols + peak.col]", "peak_sum": "peak.sum"}.get(field, f"peak.{field}")
 

@@ -71,11 +71,10 @@ def _value_of(field: str, rules: EventRules) -> tuple[int, Array, bool]:
         dim, values = rules.positions[field]
         return ONE, values[(rows, cols)[dim]], False
     if field in ("pt", "energy"):
-        is_measured = (field == "pt") == (rules.quantity == "et")
-        if is_measured or rules.cosh_eta is None:
+        cosh = rules.cosh_factor(field)
+        if cosh is None:
             return ENERGY, ones, False
-        dim, cosh = rules.cosh_eta
-        return ENERGY, cosh[(rows, cols)[dim]], field == "pt"
+        return ENERGY, cosh[1][(rows, cols)[cosh[0]]], field == "pt"
     return {"peak_sum": SUM, "seed": SEED, "n_cells": N_CELLS}[field], ones, False
 
 

@@ -65,6 +65,14 @@ class EventRules:
     positions: dict[str, tuple[int, Array]]
     cosh_eta: tuple[int, Array] | None
 
+    def cosh_factor(self, field: str) -> tuple[int, Array] | None:
+        """Return by what the energy of the cells is multiplied to give `energy`, or divided to give `pt`.
+
+        Axis 0 or 1, and a value per row or column; None where the field is what the cells hold.
+        """
+        is_measured = (field == "pt") == (self.quantity == "et")
+        return None if is_measured else self.cosh_eta
+
     @classmethod
     def of(cls, settings: PeakSumSettings, grid: Grid, mask: npt.ArrayLike | None = None) -> EventRules:
         """Return the rules of a search.

@@ -14,7 +14,7 @@ from coffea.processor.executor import FileMeta, WorkItem
 
 from hep_peaksum.config.formats import IDENTITY
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import Files, InputFile, public_path
+from hep_peaksum.config.paths import Files, InputFile, public_path, without_cycle
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.coffea_runner import Runner, make_runner
 from hep_peaksum.job.executors import Workers
@@ -67,8 +67,7 @@ def check_duplicates(config: Config, files: Files, metadata: Mapping[FileMeta, A
             known = metadata[InputMeta(name, path, tree)]
             if LOSSES in known:
                 continue
-            plain = tree.partition(";")[0]  # a tree may be named with its cycle, as Events;1
-            key: tuple[Any, ...] = (plain, known["uuid"], known["numentries"], known["n_bytes"])
+            key: tuple[Any, ...] = (without_cycle(tree), known["uuid"], known["numentries"], known["n_bytes"])
             if not any(known["uuid"]):
                 key = (*key, content_digest(path, known["n_bytes"], config.run.timeout))
             first = first_of.setdefault(key, InputFile(path, tree))
@@ -163,7 +162,7 @@ def _casts(config: Config, decided: Types, own: Types) -> dict[str, str]:
     """Return the types to which branches of a file are cast, where they differ from the dataset."""
     casts = {}
     for branch, (_, primitive) in own.items():
-        target = decided[branch][1]
+        target = decided[branch][1] if branch in decided else primitive  # of a dataset that cannot be read now
         if branch in config.events.keep and primitive != target:
             casts[branch] = target
         elif branch not in config.events.keep and _is_float(primitive) != _is_float(target):
@@ -213,50 +212,29 @@ def plan_job(
         left = math.inf if max_events is None else max_events
         for path, tree in inputs:
             known = metadata[InputMeta(name, path, tree)]
-            numbers = manifest.numbers(name, path, tree)
-            if LOSSES in known:
-                finished_items = _finished_items(manifest, name, (path, tree), ranges[name, numbers[1]], left)
-                n_finished = sum(map(len, finished_items.values()))
-                items.update(finished_items)
-                left -= n_finished
-                n_entries = manifest.datasets[name].by_number[numbers[1]][1].n_entries
-                if n_entries is None or n_finished < min(n_entries, left + n_finished):
-                    lost.append(replace(known[LOSSES], n_entries=n_entries and n_entries - n_finished))
-                continue
+            numbers, loss = manifest.numbers(name, path, tree), known.get(LOSSES)
+            own = {*ranges[name, numbers[1]]}
+            if loss is not None:  # what is finished of a file that cannot be read now counts nevertheless
+                known = manifest.known_metadata(name, path, tree)
+                if known is None:
+                    lost.append(loss)
+                    continue
             n_entries = known["numentries"]
             n_planned = int(min(n_entries, left))
             left -= n_planned
             usermeta = {"state": known["state"], "numbers": numbers}
             if casts := _casts(config, types[name], known.get("types", {})):
                 usermeta["casts"] = casts
-            for start, stop in entry_ranges(
-                n_planned, ranges[name, numbers[1]], config.run.chunksize, is_empty=n_entries == 0
-            ):
+            n_lost = 0
+            for start, stop in entry_ranges(n_planned, own, config.run.chunksize, is_empty=n_entries == 0):
+                if loss is not None and (start, stop) not in own:
+                    n_lost += stop - start
+                    continue
                 item = WorkItem(name, path, tree, start, stop, known["uuid"], usermeta)
                 items[Chunk(name, numbers[1], start, stop)] = item
+            if loss is not None and n_lost:
+                lost.append(replace(loss, n_entries=n_lost))
     return Plan(items, lost, finished)
-
-
-def _finished_items(
-    manifest: Manifest, dataset: str, source: tuple[str, str], ranges: Iterable[tuple[int, int]], most: float
-) -> dict[Chunk, WorkItem]:
-    """Return the finished chunks of a file that cannot be read now: they count nevertheless.
-
-    Of those that overlap, and beyond `most` entries, the first count.
-    """
-    path, tree = source
-    numbers, entry = manifest.numbers(dataset, path, tree), manifest.datasets[dataset].entry(path, tree)
-    if entry is None or entry.uuid is None:
-        return {}
-    state = None if entry.size is None else (entry.size, entry.mtime)
-    uuid, usermeta = bytes.fromhex(entry.uuid), {"state": state, "numbers": numbers}
-    items, done = {}, 0
-    for start, stop in sorted(ranges):
-        if start >= done and stop - start <= most:
-            item = WorkItem(dataset, path, tree, start, stop, uuid, usermeta)
-            items[Chunk(dataset, numbers[1], start, stop)] = item
-            done, most = stop, most - (stop - start)
-    return items
 
 
 def entry_ranges(

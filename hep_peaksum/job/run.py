@@ -210,9 +210,7 @@ def _plan(config: Config, manifest: Manifest, files: Files, choices: RunChoices,
     plan = plan_job(config, files, metadata, manifest, finished, choices.max_events)
     manifest.write()
     unused = [chunk for chunk in finished if chunk not in plan.items]
-    check_unused(
-        manifest, files, unused, plan.lost, discard=choices.discard_unused, max_events=choices.max_events
-    )
+    check_unused(manifest, files, unused, discard=choices.discard_unused, max_events=choices.max_events)
     return plan
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 
 from hep_peaksum.config.formats import SUMMARY
+from hep_peaksum.config.paths import without_cycle
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.reading.columns import has_identity
 from hep_peaksum.reading.files import content_digest
@@ -65,15 +65,6 @@ class FinishedJob:
             if path in paths:
                 trees = self.dataset(name).files[path]
                 yield Input(path, next(tree for tree, each in trees.items() if each is entry), entry)
-
-    def is_lost(self, name: str, path: str) -> bool:
-        """Return whether a file could not even be opened, so that its finished chunks are no results."""
-        return (name, path) in self._lost
-
-    @cached_property
-    def _lost(self) -> set[tuple[str, str]]:
-        losses = self.summary["losses"]
-        return {(loss["dataset"], loss["file"]) for loss in losses if loss["n_entries"] is None}
 
 
 def read_job(directory: Path) -> FinishedJob:
@@ -157,7 +148,7 @@ def _twice(name: str, jobs: Sequence[FinishedJob]) -> Iterator[str]:
     opened = [each for each in inputs if each.entry.uuid is not None]
     for one, other in _pairs(opened, _uuid_or_size):
         try:
-            if one.path == other.path or not _same_content(one, other):
+            if (one.path, one.tree) == (other.path, other.tree) or not _same_content(one, other):
                 continue
             what = "have the same content"
         except OSError as error:
@@ -193,7 +184,7 @@ def _has_uuid(entry: FileEntry) -> bool:
 def _uuid_or_size(each: Owned) -> Hashable:
     """Return what two inputs of the same content have in common: tree and UUID; without one, their size."""
     entry = each.entry
-    return (each.tree, entry.uuid if _has_uuid(entry) else (entry.n_entries, entry.size))
+    return (without_cycle(each.tree), entry.uuid if _has_uuid(entry) else (entry.n_entries, entry.size))
 
 
 def _same_content(one: Owned, other: Owned) -> bool:

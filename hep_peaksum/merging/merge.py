@@ -234,7 +234,7 @@ def _add_chunks(name: str, dataset: _Dataset, directory: Path, total: DatasetTot
 
 def _chunks(job: FinishedJob, name: str) -> Iterator[tuple[Chunk, Record, str]]:
     """Yield the chunks of a dataset that are results of a job, with the path of their file."""
-    inputs = {each.entry.number: each for each in job.inputs(name) if not job.is_lost(name, each.path)}
+    inputs = {each.entry.number: each for each in job.inputs(name)}
     for chunk, record in checked_records(job.directory, name, verify=False):
         if isinstance(record, DamagedError):
             msg = f"{record}: run the command of {job.directory} again, then merge"

@@ -48,6 +48,11 @@ def recorded_chunks(directory: Path, dataset: str) -> list[Chunk]:
     return sorted({chunk for chunk, _ in _stored(directory, dataset, read=False)})
 
 
+def holds_chunks(directory: Path) -> bool:
+    """Return whether any chunk has a record; of many only the first is looked at."""
+    return any(True for name in dataset_folders(directory) for _ in _stored(directory, name, read=False))
+
+
 def all_recorded_chunks(directory: Path) -> list[Chunk]:
     """Return the chunks of all datasets that have a record."""
     return [chunk for name in dataset_folders(directory) for chunk in recorded_chunks(directory, name)]

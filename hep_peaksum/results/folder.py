@@ -23,12 +23,13 @@ from hep_peaksum.results.chunk_files import (
     all_recorded_chunks,
     chunk_files,
     dataset_folders,
+    holds_chunks,
     recorded_chunks,
     remove_chunks,
     remove_leftovers,
 )
 from hep_peaksum.results.lock import locked
-from hep_peaksum.results.manifest import Content, Loss, Manifest, ManifestError, fingerprint, read_manifest
+from hep_peaksum.results.manifest import Content, Manifest, ManifestError, fingerprint, read_manifest
 
 REMEDY = "choose another directory, or start over with hep-peaksum run --restart, which removes its results"
 MANY_CHANGED = 5
@@ -152,7 +153,7 @@ def _unwritable(directory: Path, error: OSError) -> ConfigError:
 
 def own_manifest(directory: Path, config: Config) -> Content | None:
     """Return the manifest if the folder is free for this job, or holds its results; else raise a ValueError."""
-    has_work = bool(all_recorded_chunks(directory))
+    has_work = holds_chunks(directory)
     try:
         content = read_manifest(directory)
     except ManifestError as error:
@@ -277,14 +278,11 @@ def check_unused(
     manifest: Manifest,
     files: Files,
     unused: Collection[Chunk],
-    lost: Iterable[Loss],
     *,
     discard: bool,
     max_events: int | None,
 ) -> None:
     """Refuse to go on if finished chunks would not be part of the results, or remove them if asked to.
-
-    Those of files that are lost, because they cannot be read now, are kept.
 
     Raises
     ------
@@ -292,9 +290,6 @@ def check_unused(
         With one line that says which they are, and why they are not used.
     """
     directory = manifest.directory
-    numbers = ((loss.dataset, manifest.file_numbers(loss.dataset, loss.file)) for loss in lost)
-    kept = {(dataset, number) for dataset, several in numbers for number in several}
-    unused = [chunk for chunk in unused if (chunk.dataset, chunk.file_number) not in kept]
     if not unused:
         return
     if discard:

@@ -179,15 +179,22 @@ class Manifest:
     def file_metadata(self, files: Files) -> dict[FileMeta, Any]:
         """Return the metadata of local files that an earlier run opened: they need not be opened again."""
         return {
-            InputMeta(name, path, tree): {
-                "numentries": entry.n_entries,
-                "uuid": bytes.fromhex(entry.uuid),
-                "state": (entry.size, entry.mtime),
-                "n_bytes": entry.size,
-                "types": entry.types,
-            }
+            InputMeta(name, path, tree): known
             for name, path, tree, entry in self.entries(files)
-            if entry.uuid is not None and entry.n_entries is not None and entry.size is not None
+            if entry.size is not None and (known := self.known_metadata(name, path, tree)) is not None
+        }
+
+    def known_metadata(self, dataset: str, path: str, tree: str) -> dict[str, Any] | None:
+        """Return the metadata of a file, local or remote, as an earlier run found it; None if there is none."""
+        entry = self.datasets[dataset].entry(path, tree)
+        if entry is None or entry.uuid is None or entry.n_entries is None:
+            return None
+        return {
+            "numentries": entry.n_entries,
+            "uuid": bytes.fromhex(entry.uuid),
+            "state": None if entry.size is None else (entry.size, entry.mtime),
+            "n_bytes": entry.size,
+            "types": entry.types,
         }
 
     def add_metadata(self, metadata: Mapping[FileMeta, Any]) -> list[tuple[str, str]]:

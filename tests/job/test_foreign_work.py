@@ -194,6 +194,27 @@ def test_what_is_left_to_do_of_a_file_that_cannot_be_read_now_is_lost(write_even
     assert away.summary["datasets"]["toy"]["n_events"] == len(clusters_of(away.directory)) == 6
 
 
+def test_finished_chunks_beyond_the_limit_are_refused_though_their_file_cannot_be_read(write_events, job):
+    """They had stayed among the results, uncounted."""
+    file = Path(write_events("a.root", 12))
+    content = job(f"file://{file}", run={"on_bad_file": "skip", "retries": 0, "chunksize": 6})
+    run_job(content)
+    file.rename(file.with_name("gone.root"))
+    with pytest.raises(ConfigError, match=r"holds 1 finished chunk \(6 events\).*beyond --max-events 6"):
+        run_job(content, max_events=6)
+    result = run_job(content, max_events=6, discard_unused=True)
+    assert result.summary["datasets"]["toy"]["n_events"] == len(clusters_of(result.directory)) == 6
+
+
+def test_a_dataset_of_which_nothing_can_be_read_any_more_is_lost_by_its_numbers(write_events, job):
+    file = Path(write_events("a.root", 12))
+    content = job(f"file://{file}", run={"on_bad_file": "skip", "retries": 0, "chunksize": 6})
+    directory = run_job(content).directory
+    shutil.rmtree(directory / "toy")
+    file.rename(file.with_name("gone.root"))
+    assert [loss["n_entries"] for loss in run_job(content).losses] == [12]
+
+
 def test_a_part_whose_chunk_is_lost_now_does_not_remain(write_events, job):
     """The record is damaged, and so is the input, with its size and time as before."""
     file = Path(write_events("a.root", 12))
