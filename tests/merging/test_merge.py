@@ -319,6 +319,14 @@ def test_a_job_given_twice_is_refused(write_events, run_in, tmp_path):
         merge([first, tmp_path / "." / "a"], tmp_path / "all")
 
 
+def test_a_cycle_of_a_tree_that_another_job_has_read_is_refused(write_events, run_in, tmp_path):
+    file = write_events("1.root", 9, 1)
+    trees = {"a": "Events", "b": "Events;1"}
+    jobs = [run_in(name, file, datasets={"toy": {"files": {file: tree}}}) for name, tree in trees.items()]
+    with pytest.raises(ConfigError, match=r"1\.root of .*a and .*1\.root of .*b have the same content"):
+        merge(jobs, tmp_path / "all")
+
+
 def test_input_files_that_are_gone_are_not_needed(write_events, run_in, tmp_path):
     files = [write_events(f"{k}.root", 9, k) for k in (1, 2)]
     jobs, counted = [run_in(name, file) for name, file in zip("ab", files, strict=True)], count(*files)
