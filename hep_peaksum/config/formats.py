@@ -5,7 +5,7 @@ A new format is a row of `FORMATS` and a function that writes it from the parque
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 
 class Format(NamedTuple):
@@ -46,19 +46,6 @@ TEMPORARY, TEMPORARY_PATTERN = ".{name}.{unique}.tmp", ".*.tmp"
 
 # What every picture of ours names as the software that made it.
 SOFTWARE = "hep_peaksum"
-# The columns that name an event, with NanoAOD's types; readers of NanoAOD need all three.
-IDENTITY = {"run": "uint32", "luminosityBlock": "uint32", "event": "uint64"}
-
-
-def is_in_range(name: str, numbers: Any) -> Any:
-    """Return where numbers, in an array of any type, may be in the range of a column of `IDENTITY`.
-
-    To be asked besides comparing the numbers with what they are cast to. That finds integers out of range, but
-    of a floating 2^64 a cast makes any number, on ARM 2^64 - 1, which as a floating number is 2^64 again.
-    """
-    limit = 2.0 ** int(IDENTITY[name].removeprefix("uint"))
-    return (numbers >= 0) & ((numbers.dtype.kind != "f") | (numbers < limit))
-
 
 # Names of folders and files of the results folder, which a dataset cannot have (`uhi` is one of
 # histograms.root).

@@ -16,8 +16,7 @@ from hep_peaksum.clustering import fields
 from hep_peaksum.clustering.discriminant import search_grid
 from hep_peaksum.clustering.fields import check_fields
 from hep_peaksum.clustering.validation import check_energies, check_windows
-from hep_peaksum.config.formats import IDENTITY, RESERVED
-from hep_peaksum.config.inputs import EventsInput, GridInput, split_branch
+from hep_peaksum.config.formats import RESERVED
 from hep_peaksum.config.sections import (
     ClusterInput,
     CollectionName,
@@ -28,6 +27,9 @@ from hep_peaksum.config.sections import (
     RunOptions,
 )
 from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.inputs.branch_names import split_branch
+from hep_peaksum.inputs.events import IDENTITY, EventsInput
+from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.suggestions import did_you_mean
 

@@ -16,8 +16,9 @@ from pydantic import (
 )
 
 from hep_peaksum.config.formats import FORMATS, ClusterFormat
-from hep_peaksum.config.inputs import ReferenceInput, Words
-from hep_peaksum.config.paths import REMOTE, expand_variables
+from hep_peaksum.inputs.branch_names import Words
+from hep_peaksum.inputs.paths import REMOTE, expand_variables
+from hep_peaksum.inputs.reference import ReferenceInput
 from hep_peaksum.library.presets import read_preset
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings

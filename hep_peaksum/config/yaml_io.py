@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from hep_peaksum.config.paths import redacted
 from hep_peaksum.config.reference import holds_names
 from hep_peaksum.config.schema import SECTIONS
+from hep_peaksum.inputs.paths import redacted
 from hep_peaksum.suggestions import did_you_mean
 
 MAX_LINE = 480

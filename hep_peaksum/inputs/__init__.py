@@ -1,1 +1,1 @@
-"""What is read from files: the sections of the config for grids, events and the objects they are compared with."""
+"""What is read from files: the sections of the config for grids, events and reference objects."""

@@ -18,7 +18,7 @@ from coffea import processor
 from coffea.processor.executor import FileMeta
 
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import Files, file_state
+from hep_peaksum.inputs.paths import Files, file_state
 from hep_peaksum.job.processor import PeakSumProcessor, Tally
 from hep_peaksum.job.retries import attempt, with_metadata, without_processor
 from hep_peaksum.reading.basket_limit import MAX_BASKET

@@ -12,10 +12,10 @@ import numpy as np
 from coffea import processor
 from coffea.processor.executor import FileMeta, WorkItem
 
-from hep_peaksum.config.formats import IDENTITY
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import Files, InputFile, public_path, without_cycle
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.inputs.events import IDENTITY
+from hep_peaksum.inputs.paths import Files, InputFile, public_path, without_cycle
 from hep_peaksum.job.coffea_runner import Runner, make_runner
 from hep_peaksum.job.executors import Workers
 from hep_peaksum.reading.columns import has_identity

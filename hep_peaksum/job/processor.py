@@ -21,12 +21,12 @@ from hep_peaksum.analysis import histograms
 from hep_peaksum.analysis.event_chunks import EventChunks
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import ClusterTable, cluster_table, jagged_clusters, select_fields
-from hep_peaksum.config.formats import IDENTITY
-from hep_peaksum.config.inputs import split_branch
 from hep_peaksum.config.load import parse_job
 from hep_peaksum.config.model import Job
 from hep_peaksum.geometry.grid import EventError, is_traced
 from hep_peaksum.geometry.hits import Hits
+from hep_peaksum.inputs.branch_names import split_branch
+from hep_peaksum.inputs.events import IDENTITY
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.blocks import block_size, ranges
 from hep_peaksum.reading.columns import cast_values, column, event_identity, grid_columns

@@ -13,7 +13,7 @@ from typing import Any
 from coffea import processor
 from coffea.processor.executor import FileMeta, WorkItem
 
-from hep_peaksum.config.paths import REMOTE, public_path
+from hep_peaksum.inputs.paths import REMOTE, public_path
 from hep_peaksum.reading.files import error_message
 from hep_peaksum.results.atomic_write import WriteError
 from hep_peaksum.results.manifest import LOSSES, InputMeta, Loss

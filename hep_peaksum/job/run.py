@@ -17,7 +17,7 @@ from coffea.processor.executor import WorkItem
 from hep_peaksum import notebook_html
 from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, PLOTS, SUMMARY
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import Files, public_path
+from hep_peaksum.inputs.paths import Files, public_path
 from hep_peaksum.job.coffea_patches import heard_interrupts, no_printed_tracebacks
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.executors import Workers

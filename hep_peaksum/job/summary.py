@@ -11,9 +11,10 @@ from typing import Any
 
 import hist
 
-from hep_peaksum.config.formats import IDENTITY, MANIFEST
+from hep_peaksum.config.formats import MANIFEST
 from hep_peaksum.config.model import Config, Job
-from hep_peaksum.config.paths import InputFile, public_path
+from hep_peaksum.inputs.events import IDENTITY
+from hep_peaksum.inputs.paths import InputFile, public_path
 from hep_peaksum.job.planning import Plan
 from hep_peaksum.job.processor import empty_tally
 from hep_peaksum.preview.check import empty_grids, empty_seeds

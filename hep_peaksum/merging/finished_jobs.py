@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 
 from hep_peaksum.config.formats import SUMMARY
-from hep_peaksum.config.paths import without_cycle
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.inputs.paths import without_cycle
 from hep_peaksum.reading.columns import has_identity
 from hep_peaksum.reading.files import content_digest
 from hep_peaksum.results.chunk_files import part_paths

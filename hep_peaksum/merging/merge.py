@@ -17,11 +17,12 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-from hep_peaksum.config.formats import IDENTITY, SUMMARY
+from hep_peaksum.config.formats import SUMMARY
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import InputFile
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.inputs.events import IDENTITY
+from hep_peaksum.inputs.paths import InputFile
 from hep_peaksum.job.run import RunResult, write_results
 from hep_peaksum.job.summary import DatasetTotal, summarize
 from hep_peaksum.merging.finished_jobs import FinishedJob, check_jobs, read_job

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hep_peaksum.config.inputs import GridInput
 from hep_peaksum.config.model import Config
+from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.settings.thresholds import inclusive_bound
 from hep_peaksum.settings.units import in_sigmas
 

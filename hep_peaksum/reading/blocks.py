@@ -8,9 +8,9 @@ from itertools import pairwise
 import awkward as ak
 
 from hep_peaksum import block_sizes
-from hep_peaksum.config.inputs import GridInput
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import InputFile
+from hep_peaksum.inputs.grid import GridInput
+from hep_peaksum.inputs.paths import InputFile
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.columns import GridColumns, LazyBranch, check_baskets, grid_columns
 from hep_peaksum.reading.files import (

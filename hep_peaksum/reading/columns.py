@@ -14,10 +14,11 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from hep_peaksum.config.formats import IDENTITY, is_in_range
-from hep_peaksum.config.inputs import GridInput, split_branch
 from hep_peaksum.geometry.grid import EventError, from_dense
 from hep_peaksum.geometry.hits import Hits, sparse
+from hep_peaksum.inputs.branch_names import split_branch
+from hep_peaksum.inputs.events import IDENTITY, is_in_range
+from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.basket_limit import check_clusters
 from hep_peaksum.reading.files import nano_events, open_tree

@@ -11,8 +11,8 @@ from typing import Any
 
 import xxhash
 
-from hep_peaksum.config.paths import REMOTE, expand_files
 from hep_peaksum.config.sections import Dataset
+from hep_peaksum.inputs.paths import REMOTE, expand_files
 from hep_peaksum.settings.frozen_model import plain
 
 UNLISTED = 1 << 62  # such files come after all others, in the order of their names

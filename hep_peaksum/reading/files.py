@@ -15,11 +15,11 @@ import awkward as ak
 import uproot
 import xxhash
 
-from hep_peaksum.config.inputs import SCHEMAS
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import REMOTE, InputFile, expand_files, public_path, redacted, without_secrets
 from hep_peaksum.config.sections import RunOptions
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.inputs.events import SCHEMAS
+from hep_peaksum.inputs.paths import REMOTE, InputFile, expand_files, public_path, redacted, without_secrets
 from hep_peaksum.reading.basket_limit import MAX_BASKET, LargeBasketError, find_basket
 from hep_peaksum.reading.remote import check_protocol, reading_options
 from hep_peaksum.suggestions import did_you_mean

@@ -13,7 +13,7 @@ from typing import Any
 import fsspec
 from uproot.source.fsspec import FSSpecSource
 
-from hep_peaksum.config.paths import REMOTE, public_path
+from hep_peaksum.inputs.paths import REMOTE, public_path
 from hep_peaksum.reading.basket_limit import MAX_BASKET, Limited, LocalSource
 
 EXTRAS = {"http": "http", "https": "http", "s3": "s3", "s3a": "s3", "root": "xrootd"}

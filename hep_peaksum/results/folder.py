@@ -16,8 +16,8 @@ from typing import Any
 from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, MANIFEST, PARTS, PLOTS, RECORDS, SOFTWARE, SUMMARY
 from hep_peaksum.config.load import file_key
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import REMOTE, Files, file_state, public_path
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.inputs.paths import REMOTE, Files, file_state, public_path
 from hep_peaksum.results.checkpoints import Chunk
 from hep_peaksum.results.chunk_files import (
     all_recorded_chunks,

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hep_peaksum.config.formats import MANIFEST
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import Files, file_state, file_uuid, public_path
+from hep_peaksum.inputs.paths import Files, file_state, file_uuid, public_path
 from hep_peaksum.results.atomic_write import atomic_write, seal, unseal
 
 # The key under which coffea's metadata and accumulator hold losses.

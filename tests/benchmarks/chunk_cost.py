@@ -19,7 +19,7 @@ from coffea import processor
 from coffea.nanoevents import BaseSchema
 
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.paths import InputFile, file_state
+from hep_peaksum.inputs.paths import InputFile, file_state
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.planning import plan_job
 from hep_peaksum.results.atomic_write import atomic_write

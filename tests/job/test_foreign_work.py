@@ -12,8 +12,8 @@ from finished_jobs import clusters_of, run_job
 
 from hep_peaksum.cli.main import cli
 from hep_peaksum.config.load import parse_config
-from hep_peaksum.config.paths import expand_files
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.inputs.paths import expand_files
 
 pytestmark = pytest.mark.slow  # together they take many seconds
 

@@ -8,8 +8,8 @@ import pytest
 import uproot
 from event_files import CELLS, COLS, DEEP, JAGGED, LAYERS, PLANE, ROWS, N, event_index, read
 
-from hep_peaksum.config.inputs import GridInput
 from hep_peaksum.geometry.grid import EventError
+from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.reading.blocks import ranges
 from hep_peaksum.reading.columns import GridColumns, grid_columns
 

@@ -5,8 +5,8 @@ import numpy as np
 from coffea import processor
 from coffea.nanoevents import NanoEventsFactory
 
-from hep_peaksum.config.inputs import GridInput
 from hep_peaksum.geometry.hits import Hits
+from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.reading.columns import grid_columns
 from hep_peaksum.reading.files import open_file, open_tree, schema_class
 

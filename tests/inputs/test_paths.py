@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hep_peaksum.config.paths import LONG_HEAD, SHORT_HEAD, expand_files, file_uuid, without_secrets
+from hep_peaksum.inputs.paths import LONG_HEAD, SHORT_HEAD, expand_files, file_uuid, without_secrets
 
 
 @pytest.fixture

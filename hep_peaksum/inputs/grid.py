@@ -1,0 +1,187 @@
+"""The section of a grid: its plane, the branches that fill it, its noise and its mask.
+
+Models only; the branches are read in `reading/columns`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal, cast
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from hep_peaksum.geometry.grid import Grid, from_dense
+from hep_peaksum.inputs.dense import DenseBranch
+from hep_peaksum.inputs.hits import HitBranches
+from hep_peaksum.inputs.maps import MapPath, Noise, read_map
+from hep_peaksum.kernels import Array
+from hep_peaksum.library.geometries import named_grid
+from hep_peaksum.settings.frozen_model import FrozenModel
+from hep_peaksum.settings.thresholds import in_counts, inclusive_bound
+
+
+def _gather_grid(values: Any) -> Any:
+    """Gather the keys of a grid under `grid`: those of a named geometry, overridden by those given."""
+    if not isinstance(values, dict) or "grid" in values:
+        return values
+    own = {key: values[key] for key in values if key in Grid.model_fields}
+    rest = {key: value for key, value in values.items() if key not in own and key != "geometry"}
+    if "geometry" in values:
+        try:
+            named = named_grid(values["geometry"])
+        except ValueError as error:
+            msg = f"geometry: {error}"
+            raise ValueError(msg) from None
+        return {**rest, "grid": {**named.model_dump(exclude_defaults=True), **own}}
+    dense = values.get("dense")
+    if isinstance(dense, dict) and isinstance(dense.get("shape"), (list, tuple)):
+        axes = dense.get("axes", ("row", "col"))
+        for size, word in zip(dense["shape"], axes, strict=False):
+            if word in ("row", "col"):
+                own.setdefault(f"{word}s", {"n": size})
+        if not {"row", "col"} <= set(axes):  # the error about axes is enough: none about rows and cols
+            own = {"rows": {"n": 1}, "cols": {"n": 1}, **own}
+    return {**rest, "grid": own}
+
+
+class GridInput(FrozenModel):
+    """One grid of the config: its plane, and the branches that fill it."""
+
+    geometry: str | None = Field(  # replaced by `grid` before validation
+        None,
+        description="Name of a geometry that comes with the package. It gives rows, cols, quantity and unit; "
+        "keys beside it override it.",
+        examples=["cms-l1-towers"],
+    )
+    grid: Grid = Field(description="Plane of the cells; its keys are written directly in the grid.")
+    hits: HitBranches | None = Field(
+        None, description="Branches of jagged hits that fill the grid. Give either hits or dense."
+    )
+    dense: DenseBranch | None = Field(
+        None, description="Branch that holds every cell of the grid. Give either hits or dense."
+    )
+    layers: Literal["sum", "each"] = Field(
+        "sum", description="Whether the sum of the layers is searched (sum), or every layer by itself (each)."
+    )
+    noise: Noise | None = Field(
+        None,
+        description="Noise of a cell: a number of counts, an energy, or the path of a .npy file with a map of "
+        "counts, shape (row, col) or (layer, row, col). Thresholds in sigma and the significance need it.",
+        examples=["30 MeV", "maps/noise.npy"],
+    )
+    mask: MapPath | None = Field(
+        None, description="Path of a .npy file with a boolean map: true where a cell must not be used."
+    )
+    digests: tuple[str, ...] = Field(
+        (), description="Digests of the files of noise and mask: other files make another job."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, values: Any) -> Any:
+        return _gather_grid(values)
+
+    @model_validator(mode="after")
+    def _check_source(self) -> GridInput:
+        if (self.hits is None) == (self.dense is None):
+            msg = "a grid is filled either from hits or from a dense branch: give one of the two"
+            raise ValueError(msg)
+        if isinstance(self.noise, str) and not self._has_noise_map:
+            try:
+                in_counts(self.noise, self.grid.unit)
+            except ValueError as error:
+                msg = f"noise {error}"
+                raise ValueError(msg) from None
+        if self.dense is not None:
+            n_cells = math.prod(self.dense.shape or self.grid.shape)
+            from_dense(np.empty((0, n_cells)), self.grid, axes=self.dense.axes, shape=self.dense.shape)
+        return self
+
+    @model_validator(mode="after")
+    def _check_maps(self) -> GridInput:
+        """Read the maps once, so that errors in them are found early; their digests identify the job."""
+        if self.digests or (self.mask is None and not self._has_noise_map):
+            return self
+        paths = {"noise": self.noise if self._has_noise_map else None, "mask": self.mask}
+        digests = tuple(self._check_map(key, str(path)) for key, path in paths.items() if path is not None)
+        object.__setattr__(self, "digests", digests)  # frozen, and validation must return this object
+        return self
+
+    def _check_map(self, key: str, path: str) -> str:
+        """Return the digest of a map; one that does not fit the grid is a ValueError."""
+        try:
+            content, digest = read_map(path)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            reason = "it holds no array of numbers" if "pickle" in str(reason) else reason
+            msg = f"{key}: {path!r} cannot be read as a .npy file ({reason})"
+            raise ValueError(msg) from None
+        kinds, word = ("b", "bool") if key == "mask" else ("fiu", "numbers")
+        by_layer = self.has_layers and (key == "noise" or self.layers == "each")
+        shapes = [self.grid.shape] + [(self.n_layers, *self.grid.shape)] * by_layer
+        if content.dtype.kind not in kinds or content.shape not in shapes:
+            expected = f"{word} of shape {' or '.join(map(str, shapes))}"
+            msg = f"{key}: {path!r} holds {content.dtype} of shape {content.shape}, expected {expected}"
+            raise ValueError(msg)
+        return digest
+
+    @property
+    def _has_noise_map(self) -> bool:
+        return isinstance(self.noise, str) and self.noise.endswith(".npy")
+
+    @property
+    def n_layers(self) -> int:
+        """Number of layers that the config declares; 1 if it declares none."""
+        if self.dense is None or self.dense.shape is None or not self.has_layers:
+            return 1
+        return self.dense.shape[self.dense.axes.index("layer")]
+
+    def noise_map(self) -> Array | None:
+        """Return the noise in counts, shape (row, col), or (layer, row, col) where each layer is searched.
+
+        The noise of layers that are summed adds in quadrature.
+        """
+        if self.noise is None:
+            return None
+        if self._has_noise_map:
+            noise = self._map(str(self.noise)).astype(np.float64)
+            return np.sqrt(np.square(noise).sum(axis=0)) if noise.ndim == 3 and self.layers == "sum" else noise
+        counts = inclusive_bound(self.noise, ">=", self.grid.unit, integer=False)
+        return np.full(self.grid.shape, counts, np.float64)
+
+    def mask_map(self) -> Array | None:
+        """Return which cells must not be used, shaped as `noise_map`."""
+        return None if self.mask is None else self._map(self.mask)
+
+    def _map(self, path: str) -> Array:
+        content, digest = read_map(path)
+        if digest not in self.digests:
+            msg = f"{path} has changed since the job began: start over in another directory"
+            raise ValueError(msg)
+        return content
+
+    @property
+    def source(self) -> HitBranches | DenseBranch:
+        """Where the cells come from."""
+        return self.hits or cast("DenseBranch", self.dense)
+
+    def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
+        """Yield the keys that name a branch, each with the branch; `key` is that of the grid."""
+        yield from self.source.branch_keys(f"{key}.dense" if self.hits is None else f"{key}.hits")
+
+    @property
+    def value_branch(self) -> str:
+        """The branch that holds the values of the cells."""
+        return self.hits.value if self.hits is not None else self.source.branches[0]
+
+    @property
+    def n_cells(self) -> int:
+        """Number of values per event, of one layer at least."""
+        return math.prod((self.dense and self.dense.shape) or self.grid.shape)
+
+    @property
+    def has_layers(self) -> bool:
+        """Whether grids have shape (event, layer, row, col)."""
+        return self.dense is not None and "layer" in self.dense.axes
