@@ -5,32 +5,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from hep_peaksum.analysis.derived import CollectionField, Derived, FieldName, ViewInput, origin_of, view_fields
 from hep_peaksum.analysis.histograms import HistogramInput, check_histogram, default_histograms, needed_fields
 from hep_peaksum.clustering import fields
 from hep_peaksum.clustering.discriminant import search_grid
 from hep_peaksum.clustering.fields import check_fields
-from hep_peaksum.clustering.validation import check_energies, check_windows
 from hep_peaksum.config.formats import RESERVED
+from hep_peaksum.config.problems import cluster_problems, name_problems, view_problems
 from hep_peaksum.config.sections import (
     ClusterInput,
     CollectionName,
     Dataset,
     DatasetName,
-    Name,
     Output,
     RunOptions,
+    VariationName,
 )
+from hep_peaksum.config.variations import changed
+from hep_peaksum.events.section import IDENTITY, EventsInput
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.inputs.branch_names import split_branch
-from hep_peaksum.inputs.events import IDENTITY, EventsInput
+from hep_peaksum.inputs.branch_names import Name, split_branch
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.settings.frozen_model import FrozenModel
+from hep_peaksum.settings.messages import problems_of
 from hep_peaksum.suggestions import did_you_mean
 
 
@@ -53,6 +56,28 @@ class Job(FrozenModel):
     events: EventsInput = Field(
         default_factory=lambda: EventsInput.model_validate({}),
         description="How events are read, what identifies them, and what is carried along.",
+    )
+    derive: dict[CollectionName, dict[FieldName, Derived]] = Field(
+        default_factory=dict,
+        description="Fields that are computed from the clusters of a collection, by function or correctionlib. "
+        "They are written, and used, like any other.",
+        examples=[{"Jet": {"pt_cal": "mysite:calibrate"}}],
+    )
+    select: dict[CollectionName, ViewInput] = Field(
+        default_factory=dict,
+        description="Views of collections by name: clusters that meet conditions, in some order. A view "
+        "is used wherever a collection is.",
+    )
+    sums: dict[Name, CollectionField] = Field(
+        default_factory=dict,
+        description="Sums of a field over the clusters of an event, by the name of their column.",
+        examples=[{"HT": "JetBarrel.net_pt"}],
+    )
+    variations: dict[VariationName, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Variations by name: keys of grids, clusters, derive, select, references or events.weight "
+        "with other values. They are clustered from the same reading and fill an axis of every histogram.",
+        examples=[{"ScaleUp": {"grids.ecal.scale": 1.03}}],
     )
     histograms: dict[Name, HistogramInput] | None = Field(
         None,
@@ -81,7 +106,16 @@ class Job(FrozenModel):
 
     def computed_fields(self, collection: str) -> tuple[str, ...]:
         """Return the fields that are written, and those that only histograms need."""
-        return tuple(dict.fromkeys((*self.written_fields(collection), *needed_fields(self.booked, collection))))
+        names = [collection, *(name for name in self.select if origin_of(self.select, name) == collection)]
+        needed = [field for name in names for field in needed_fields(self.booked, name)]
+        needed += view_fields(self.select, collection)
+        needed += [field for each in self.derive.get(collection, {}).values() for field in each.fields]
+        for field in (*self.sums.values(), *(f for each in self.events.where for f in each.fields())):
+            name, _, column = field.partition(".")
+            needed += [column] if column and name in names else []
+        derived = self.derive.get(collection, {})
+        needed = [field for field in needed if field not in derived]
+        return tuple(dict.fromkeys((*self.written_fields(collection), *needed)))
 
     def branches(self) -> list[str]:
         """Return every branch that is read."""
@@ -96,9 +130,19 @@ class Job(FrozenModel):
                 yield f"events.identify.{word}", identifier
         for branch in self.events.keep:
             yield "events.keep", branch
+        for key, branch, _ in self.event_branch_keys():
+            yield key, branch
         for name, clusters in self.clusters.items():
             if clusters.reference is not None:
                 yield from clusters.reference.branch_keys(f"clusters.{name}.reference")
+
+    def event_branch_keys(self) -> Iterator[tuple[str, str, tuple[str, ...] | None]]:
+        """Yield the keys of conditions and weights that name a branch, the branch, and the datasets with it."""
+        for number, condition in enumerate(self.events.where):
+            for key, branch in condition.branch_keys(f"events.where.{number}"):
+                yield key, branch, condition.datasets
+        for name, term in self.events.weight.items():
+            yield from term.branch_keys(f"events.weight.{name}", self.friends)
 
     def typed_branches(self) -> list[str]:
         """Return the branches whose types decide on the results: of cells, of what is kept, of identifiers."""
@@ -120,19 +164,60 @@ class Job(FrozenModel):
     def problems(self) -> Iterator[str]:
         """Yield what is wrong between sections that are fine each on their own."""
         for name, clusters in self.clusters.items():
-            yield from _cluster_problems(name, clusters, self.grids)
-        settings = {name: clusters.settings for name, clusters in self.clusters.items()}
+            yield from cluster_problems(name, clusters, self.grids)
+        yield from view_problems(self)
         for key, histogram in (self.histograms or {}).items():
-            try:  # also what a collection finds wrong with its grids
-                check_histogram(histogram, settings, {name: self.grids_of(name) for name in self.clusters})
-            except ValueError as error:
-                yield f"histograms.{key}: {error}"
-        yield from _name_problems(self.events.kept_names(), self.clusters)
+            yield from self._histogram_problems(key, histogram)
+        yield from name_problems(self.events.kept_names(), self.clusters)
+        yield from self._variation_problems()
         for key, branch in self.branch_keys():
             alias, _ = split_branch(branch)
             if alias and alias not in self.friends:
                 near = did_you_mean(alias, self.friends)
                 yield f"{key}: {branch!r}: no friend {alias!r}{near}: name its tree in the section friends"
+
+    def _histogram_problems(self, key: str, histogram: HistogramInput) -> Iterator[str]:
+        """Yield what is wrong with a histogram."""
+        names = {name: origin_of(self.select, name) for name in (*self.clusters, *self.select)}
+        settings = {name: self.clusters[each].settings for name, each in names.items() if each in self.clusters}
+        try:  # also what a collection finds wrong with its grids
+            grids = {name: self.grids_of(names[name]) for name in settings}
+            check_histogram(histogram, settings, grids, self.derived_names(), self.sums)
+        except ValueError as error:
+            yield f"histograms.{key}: {error}"
+
+    def _variation_problems(self) -> Iterator[str]:
+        """Yield what is wrong with the variations."""
+        for name in self.events.write_variations:
+            if name not in self.variations:
+                yield f"events.write_variations: no variation {name!r}{did_you_mean(name, self.variations)}"
+        for name in self.variations:
+            try:
+                problems = list(self.varied(name).problems())
+            except ValidationError as error:
+                problems = problems_of(error)
+            except ValueError as error:
+                problems = [str(error)]
+            yield from (f"variations.{name}: {problem}" for problem in problems)
+
+    def derived_names(self) -> dict[str, list[str]]:
+        """Return the derived fields of every collection and view."""
+        return {
+            name: [*self.derive.get(origin_of(self.select, name), ())]
+            for name in (*self.clusters, *self.select)
+        }
+
+    def varied(self, name: str) -> Job:
+        """Return the job of a variation.
+
+        Raises
+        ------
+        ValueError
+            If a key cannot be varied, or its value is wrong.
+        """
+        content = self.model_dump(mode="json", include=set(Job.model_fields), by_alias=True, exclude_none=True)
+        content["events"] = {**content["events"], "write_variations": []}
+        return Job.model_validate(changed(content, self.variations[name]))
 
 
 class Config(Job):
@@ -166,69 +251,3 @@ class Config(Job):
             by_alias=True,
             exclude_none=True,
         )
-
-
-def _name_problems(kept: Mapping[str, str], collections: Iterable[str]) -> Iterator[str]:
-    """Yield the names of columns that would hide one another."""
-    for name in collections:
-        if name in IDENTITY:
-            yield f"clusters.{name}: {name!r} is a column that identifies events: choose another name"
-    names = list(kept.values())
-    for branch, name in kept.items():
-        owner = next((c for c in collections if name in (c, f"n{c}") or name.startswith(f"{c}_")), None)
-        if name in IDENTITY:
-            yield f"events.keep: {branch!r} would be the column {name!r}, which identifies events: drop it"
-        elif owner is not None:
-            yield f"events.keep: {branch!r} would be {name!r}, a column of {owner!r}: rename that collection"
-        elif names.count(name) > 1:
-            yield f"events.keep: {branch!r} and another branch would both be the column {name!r}: keep one"
-
-
-def _cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, GridInput]) -> Iterator[str]:
-    """Yield what is wrong between a collection and the grids that it names."""
-    for grid_name in clusters.grid:
-        if grid_name not in grids:
-            near = did_you_mean(grid_name, grids)
-            yield f"clusters.{name}.grid: no grid {grid_name!r}{near}; there are {', '.join(grids)}"
-            continue
-        key = f"clusters.{name}"
-        try:
-            check_energies(clusters.settings, grids[grid_name].grid)
-            check_windows(clusters.settings, grids[grid_name].grid)
-            key += ".fields"
-            _check_fields(clusters, grid_name, grids[grid_name])
-            key = f"clusters.{name}"
-            _check_noise(clusters, grid_name, grids[grid_name])
-        except ValueError as error:
-            yield f"{key}: {error}"
-    has_separate_layers = any(grids[grid].layers == "each" for grid in clusters.grid if grid in grids)
-    if clusters.reference is not None and (len(clusters.grid) > 1 or has_separate_layers):
-        several = "layers that are searched each" if has_separate_layers else "several grids"
-        yield f"clusters.{name}.reference: row and col do not say which of {several}: compare one at a time"
-    units = {name: grids[name].grid.energy_unit for name in clusters.grid if name in grids}
-    if len(set(units.values())) > 1:
-        in_words = " and ".join(f"{name} in {unit}" for name, unit in units.items())
-        yield f"clusters.{name}: energies of {in_words} cannot be compared: give both grids a unit, or neither"
-    if len(clusters.grid) > 1 and "layer_sums" in (clusters.fields or ()):
-        yield f"clusters.{name}.fields: field 'layer_sums' exists for one grid only, not for several: drop it"
-
-
-def _check_fields(clusters: ClusterInput, name: str, source: GridInput) -> None:
-    """Raise a ValueError if a collection has fields that its grid does not give."""
-    fields = clusters.fields or ()
-    if clusters.fields is not None:
-        check_fields(clusters.fields, clusters.settings, search_grid(clusters.settings, source.grid))
-    if "layer_sums" in fields and not source.has_layers:
-        msg = f"field 'layer_sums' needs layers, and grid {name!r} has none: name a layer axis"
-        raise ValueError(msg)
-    if "layer_sums" in fields and source.layers == "each":
-        msg = f"field 'layer_sums' is of layers that are summed, and grid {name!r} has layers: each: drop one"
-        raise ValueError(msg)
-
-
-def _check_noise(clusters: ClusterInput, name: str, source: GridInput) -> None:
-    """Raise a ValueError if a collection needs the noise of a grid that has none."""
-    fields = clusters.fields or ()
-    if source.noise is None and (clusters.settings.needs_noise or "noise" in fields):
-        msg = f"thresholds in sigma, significance and noise need the noise of grid {name!r}: add noise to it"
-        raise ValueError(msg)

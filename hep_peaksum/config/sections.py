@@ -24,15 +24,14 @@ from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import Count
 
-NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
 # Columns are called Jet_pt, and readers take the part before the first underscore for the collection.
 COLLECTION_NAME = r"^[A-Za-z][A-Za-z0-9]*$"
 DATASET_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"  # the name of a folder
 ADDRESS = r"^[a-z]+://.+"
 FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 
-Name = Annotated[str, Field(pattern=NAME)]
 CollectionName = Annotated[str, Field(pattern=COLLECTION_NAME)]
+VariationName = Annotated[str, Field(pattern=COLLECTION_NAME)]
 DatasetName = Annotated[str, Field(pattern=DATASET_NAME, max_length=200)]
 # 100_000 is a number in YAML 1.1, which is read here, and text in YAML 1.2, which editors read.
 CHUNKSIZE_SCHEMA = {

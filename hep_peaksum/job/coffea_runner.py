@@ -19,8 +19,9 @@ from coffea.processor.executor import FileMeta
 
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.paths import Files, file_state
-from hep_peaksum.job.processor import PeakSumProcessor, Tally
+from hep_peaksum.job.processor import PeakSumProcessor
 from hep_peaksum.job.retries import attempt, with_metadata, without_processor
+from hep_peaksum.processing.tally import Tally
 from hep_peaksum.reading.basket_limit import MAX_BASKET
 from hep_peaksum.reading.columns import branch_types, check_baskets
 from hep_peaksum.reading.files import count_entries, open_file, open_tree, schema_class

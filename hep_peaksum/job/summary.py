@@ -13,14 +13,14 @@ import hist
 
 from hep_peaksum.config.formats import MANIFEST
 from hep_peaksum.config.model import Config, Job
-from hep_peaksum.inputs.events import IDENTITY
+from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.inputs.paths import InputFile, public_path
 from hep_peaksum.job.planning import Plan
-from hep_peaksum.job.processor import empty_tally
 from hep_peaksum.preview.check import empty_grids, empty_seeds
 from hep_peaksum.preview.thresholds import thresholds
+from hep_peaksum.processing.tally import empty_tally
 from hep_peaksum.reading.columns import has_identity
-from hep_peaksum.results.checkpoints import Chunk, Record, flat_contents
+from hep_peaksum.results.checkpoints import Chunk, Record, add_bins, flat_contents
 from hep_peaksum.results.manifest import Loss
 
 
@@ -32,6 +32,7 @@ class DatasetTotal:
     n_clusters: Counter[str]
     n_outside: Counter[str]
     processed: Counter[str] = field(default_factory=Counter)
+    n_written: int = 0
     chunks: list[Chunk] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -49,8 +50,9 @@ class DatasetTotal:
         self.processed[path] += record.n_events
         self.n_clusters.update(record.n_clusters)
         self.n_outside.update(record.n_outside)
-        for name, (indices, values) in record.histograms.items():
-            self._contents[name][indices] += values
+        self.n_written += record.n_written
+        for name, bins in record.histograms.items():
+            add_bins(self._contents[name], bins)
 
 
 VERSIONED = ("hep_peaksum", "awkward", "coffea", "numba", "numpy", "scipy", "uproot")
@@ -168,6 +170,7 @@ def account(
             files[loss.file]["lost"].append(loss.reason)
     return {
         "n_events": total.processed.total(),
+        "n_written": total.n_written,
         "n_clusters": dict(total.n_clusters),
         "n_outside": dict(total.n_outside),
         "files": files,

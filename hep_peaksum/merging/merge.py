@@ -21,7 +21,7 @@ from hep_peaksum.config.formats import SUMMARY
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.inputs.events import IDENTITY
+from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.inputs.paths import InputFile
 from hep_peaksum.job.run import RunResult, write_results
 from hep_peaksum.job.summary import DatasetTotal, summarize

@@ -17,9 +17,9 @@ from hep_peaksum.clustering.records import cluster_table, jagged_clusters
 from hep_peaksum.clustering.seeding import admits_empty_cells
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits
-from hep_peaksum.inputs.events import IDENTITY
 from hep_peaksum.inputs.paths import expand_files, public_path
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.blocks import block_size, read_cells

@@ -14,10 +14,10 @@ import awkward as ak
 import numpy as np
 import uproot
 
+from hep_peaksum.events.section import IDENTITY, is_in_range
 from hep_peaksum.geometry.grid import EventError, from_dense
 from hep_peaksum.geometry.hits import Hits, sparse
 from hep_peaksum.inputs.branch_names import split_branch
-from hep_peaksum.inputs.events import IDENTITY, is_in_range
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.basket_limit import check_clusters
@@ -140,6 +140,10 @@ class GridColumns(NamedTuple):
     def read(self, start: int, stop: int) -> GridColumns:
         """Read the columns of some events of the chunk."""
         return self._replace(columns=tuple(column[start:stop] for column in self.columns))
+
+    def take(self, events: Array) -> GridColumns:
+        """Return the columns of some of the events, given by their indices."""
+        return self._replace(columns=tuple(column[events] for column in self.columns))
 
     def cells(self, start: int, stop: int) -> Array:
         """Return the cells of some events, (event, row, col) or with layers; errors as for `sparse_cells`."""

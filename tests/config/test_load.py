@@ -129,7 +129,18 @@ def test_the_job_of_a_config_round_trips(full):
 
 def test_the_job_of_a_config_is_plain_values(full):
     job = full.job()
-    assert set(job) == {"grids", "clusters", "friends", "events", "histograms"}
+    sections = {
+        "grids",
+        "clusters",
+        "friends",
+        "events",
+        "histograms",
+        "derive",
+        "select",
+        "sums",
+        "variations",
+    }
+    assert set(job) == sections
     assert parse_job(yaml.safe_load(yaml.safe_dump(job))) == parse_job(job)
     assert parse_job(pickle.loads(pickle.dumps(job))) == parse_job(job)
 
