@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from pydantic import BeforeValidator, Field, model_serializer, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
 
 from hep_peaksum.evaluation.rates import nth_leading
 from hep_peaksum.inputs.comparisons import Comparison
@@ -20,6 +20,7 @@ from hep_peaksum.inputs.functions import FUNCTION, FunctionName, user_function
 from hep_peaksum.inputs.paths import expand_variables
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
+from hep_peaksum.settings.thresholds import finite_number
 from hep_peaksum.settings.units import energy_in_gev
 
 if TYPE_CHECKING:
@@ -123,26 +124,27 @@ Derived = Annotated[
     DerivedField, BeforeValidator(_parse_derived, json_schema_input_type=FunctionName | DerivedField)
 ]
 
-ENERGY = re.compile(r"[\d.+-][\d.eE+-]*\s*[A-Za-z]+")
+
+def _parse_amount(value: object) -> object:
+    """Return an energy such as 30 GeV as a number of GeV."""
+    return float(energy_in_gev(value)) if isinstance(value, str) else finite_number(value)
+
+
+Amount = Annotated[
+    int | float,
+    BeforeValidator(_parse_amount),
+    WithJsonSchema({"title": "number, or energy", "type": ["number", "string"]}),
+]
 
 
 class FieldCondition(Comparison):
     """A condition on a field of clusters or objects; energies may be written with their unit."""
 
     field: FieldName = Field(description="Field that is compared.", examples=["eta", "net_pt"])
-
-    @model_validator(mode="before")
-    @classmethod
-    def _in_gev(cls, values: Any) -> Any:
-        """Return the values with energies such as 30 GeV as numbers of GeV."""
-        if not isinstance(values, dict):
-            return values
-        return {
-            key: float(energy_in_gev(value))
-            if key != "field" and isinstance(value, str) and ENERGY.fullmatch(value.strip())
-            else value
-            for key, value in values.items()
-        }
+    min: Amount | None = Field(None, description="Smallest value that passes, included.")
+    max: Amount | None = Field(None, description="Largest value that passes, included.")
+    above: Amount | None = Field(None, description="Value that it must exceed.")
+    below: Amount | None = Field(None, description="Value that it must be below.")
 
     @model_validator(mode="after")
     def _check(self) -> FieldCondition:

@@ -28,6 +28,7 @@ from hep_peaksum.config.sections import (
     VariationName,
 )
 from hep_peaksum.config.variations import changed
+from hep_peaksum.events.barns import Luminosity
 from hep_peaksum.events.section import IDENTITY, EventsInput
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.inputs.branch_names import Name, split_branch
@@ -226,6 +227,12 @@ class Config(Job):
     datasets: Annotated[dict[DatasetName, Dataset], Field(min_length=1)] = Field(
         description="Datasets by name: the files of each sample. The name is that of its folder in the results."
     )
+    luminosity: Luminosity | None = Field(
+        None,
+        description="Integrated luminosity to which datasets with a cross section are normalised: a number of "
+        "/pb, or with its unit.",
+        examples=["59.8 /fb"],
+    )
     output: Output = Field(description="The directory of the results, and their formats.")
     run: RunOptions = Field(
         default_factory=RunOptions, description="How the job is run; nothing here changes the results."
@@ -235,7 +242,9 @@ class Config(Job):
         """Yield the problems between the sections."""
         yield from super().problems()
         by_folder: dict[str, str] = {}
-        for name in self.datasets:
+        for name, dataset in self.datasets.items():
+            if dataset.cross_section is not None and self.luminosity is None:
+                yield f"datasets.{name}.cross_section: there is no luminosity to normalise to: add luminosity"
             if name in RESERVED:
                 yield f"datasets.{name}: {name!r} is a name of the results folder itself: choose another name"
             first = by_folder.setdefault(name.casefold(), name)

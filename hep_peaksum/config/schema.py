@@ -16,18 +16,8 @@ from typing import Any
 Node = dict[str, Any]
 SCHEMA = Path(__file__).with_name("schema.json")
 SECTIONS = (
-    "datasets",
-    "friends",
-    "events",
-    "grids",
-    "clusters",
-    "derive",
-    "select",
-    "sums",
-    "variations",
-    "histograms",
-    "output",
-    "run",
+    *("datasets", "friends", "events", "grids", "clusters"),
+    *("derive", "select", "sums", "variations", "histograms", "luminosity", "output", "run"),
 )
 INTERNAL = ("digests",)  # set by the package, not by users
 NULL = {"type": "null"}

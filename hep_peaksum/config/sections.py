@@ -16,13 +16,14 @@ from pydantic import (
 )
 
 from hep_peaksum.config.formats import FORMATS, ClusterFormat
+from hep_peaksum.events.barns import CrossSection
 from hep_peaksum.inputs.branch_names import Words
 from hep_peaksum.inputs.paths import REMOTE, expand_variables
 from hep_peaksum.inputs.reference import ReferenceInput
 from hep_peaksum.library.presets import read_preset
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
-from hep_peaksum.settings.thresholds import Count
+from hep_peaksum.settings.thresholds import Count, Number
 
 # Columns are called Jet_pt, and readers take the part before the first underscore for the collection.
 COLLECTION_NAME = r"^[A-Za-z][A-Za-z0-9]*$"
@@ -106,6 +107,28 @@ class Dataset(FrozenModel):
         description="Whether the same content may be in the dataset twice (a copy, a link, another URL of a "
         "file), so that its events count twice. Otherwise it is an error.",
     )
+
+    cross_section: CrossSection | None = Field(
+        None,
+        description="Cross section of the sample: a number of pb, or with its unit. Histograms are then "
+        "normalised to luminosity: weight x cross_section x k_factor x luminosity / sum of weights.",
+        examples=["830 pb"],
+    )
+    k_factor: Number = Field(1.0, description="Factor on the cross section.")
+    sum_of_weights: str | None = Field(
+        None,
+        description="Branch whose sum over all entries of the files normalises the sample. It is tree:branch "
+        "of another tree, or a branch of the events, which is right for files with every generated event.",
+        examples=["Runs:genEventSumw"],
+    )
+
+    @model_validator(mode="after")
+    def _check_normalisation(self) -> Dataset:
+        if (self.cross_section is None) != (self.sum_of_weights is None):
+            missing = "sum_of_weights" if self.sum_of_weights is None else "cross_section"
+            msg = f"{missing}: missing, cross_section and sum_of_weights normalise a sample together: add it"
+            raise ValueError(msg)
+        return self
 
     @property
     def patterns(self) -> tuple[tuple[str, str], ...]:

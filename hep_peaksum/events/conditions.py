@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from hep_peaksum.inputs.branch_names import BranchName, Words
 from hep_peaksum.inputs.comparisons import Comparison
@@ -176,10 +176,16 @@ class SimpleCondition(Comparison):
         return np.asarray(passed)
 
 
+Alternative = Annotated[
+    SimpleCondition,
+    BeforeValidator(_parse_condition, json_schema_input_type=FunctionName | SimpleCondition),
+]
+
+
 class EventCondition(SimpleCondition):
     """A condition that an event must meet to be kept, perhaps one of several, perhaps in some datasets only."""
 
-    any_of: tuple[Annotated[SimpleCondition, BeforeValidator(_parse_condition)], ...] | None = Field(
+    any_of: tuple[Alternative, ...] | None = Field(
         None, alias="any", description="Conditions of which one must be met."
     )
     datasets: Words | None = Field(
@@ -233,12 +239,9 @@ class EventCondition(SimpleCondition):
 
 Condition = Annotated[
     EventCondition,
-    BeforeValidator(_parse_condition),
+    BeforeValidator(_parse_condition, json_schema_input_type=FunctionName | EventCondition),
 ]
-Conditions = Annotated[
-    tuple[Condition, ...],
-    WithJsonSchema({"title": "list of conditions", "type": "array"}),
-]
+Conditions = tuple[Condition, ...]
 
 
 def check_order(conditions: Sequence[EventCondition]) -> None:

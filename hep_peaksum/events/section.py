@@ -82,7 +82,7 @@ class EventsInput(FrozenModel):
         description="Conditions that an event must meet to be kept, in the order in which the cut flow counts "
         "them. Events that fail one are not searched, unless it is of clusters. A function of yours, "
         "module:function, may be a condition.",
-        examples=[[{"branch": "hodo_x", "abs_max": 5}, "mysite:good_event", {"field": "nJet", "min": 1}]],
+        examples=[[{"branch": "hodo_x", "abs_max": 5}, {"field": "nJet", "min": 1}]],
     )
     weight: dict[Name, Term] = Field(
         default_factory=dict,

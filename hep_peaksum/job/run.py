@@ -24,6 +24,13 @@ from hep_peaksum.job.executors import Workers
 from hep_peaksum.job.planning import Plan, check_duplicates, plan_job, read_metadata
 from hep_peaksum.job.summary import DatasetTotal, account, check_account, summarize
 from hep_peaksum.plotting import canvas, histograms
+from hep_peaksum.processing.normalisation import (
+    Normalisation,
+    is_normalised,
+    normalisation,
+    normalised,
+    sum_of_weights,
+)
 from hep_peaksum.reading.files import find_files
 from hep_peaksum.results import root_files
 from hep_peaksum.results.atomic_write import write_json
@@ -164,6 +171,9 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
     processed = time.perf_counter()
     _add_processed(totals, directory, pending, fingerprint(config))
     check_account(plan, totals, losses)
+    scales = {name: _normalisation(config, name, files, plan, manifest, losses) for name in totals}
+    for name, total in totals.items():
+        total.histograms = normalised(total.histograms, scales[name])
     write_results(config, directory, totals)
     for name in totals:
         bring_together(directory, name)
@@ -171,7 +181,9 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
         config,
         totals,
         types={name: manifest.datasets[name].types for name in files},
-        datasets={name: account(name, files[name], each, plan, losses) for name, each in totals.items()},
+        datasets={
+            name: account(name, files[name], each, plan, losses, scales[name]) for name, each in totals.items()
+        },
         losses=[asdict(loss) for loss in losses],
         n_chunks={"total": len(plan.items), "reused": len(plan.items) - len(pending)},
         seconds={"processing": processed - started, "total": time.perf_counter() - started},
@@ -254,6 +266,19 @@ def _add(totals: Mapping[str, DatasetTotal], chunk: Chunk, item: WorkItem, recor
     if is_ours:
         totals[chunk.dataset].add(chunk, public_path(item.filename), record)
     return is_ours
+
+
+def _normalisation(
+    config: Config, dataset: str, files: Files, plan: Plan, manifest: Manifest, losses: Sequence[Loss]
+) -> Normalisation | None:
+    """Return the normalisation of a dataset, which needs every entry of its files."""
+    if not is_normalised(config, dataset):
+        return None
+    n_planned = sum(chunk.n_entries for chunk in plan.items if chunk.dataset == dataset)
+    n_entries = sum(entry.n_entries or 0 for *_, entry in manifest.entries({dataset: files[dataset]}))
+    is_complete = n_planned == n_entries and not any(loss.dataset == dataset for loss in losses)
+    total = sum_of_weights(config, dataset, files[dataset]) if is_complete else None
+    return normalisation(config, dataset, total)
 
 
 def write_results(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:

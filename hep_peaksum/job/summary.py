@@ -18,6 +18,7 @@ from hep_peaksum.inputs.paths import InputFile, public_path
 from hep_peaksum.job.planning import Plan
 from hep_peaksum.preview.check import empty_grids, empty_seeds
 from hep_peaksum.preview.thresholds import thresholds
+from hep_peaksum.processing.normalisation import Normalisation
 from hep_peaksum.processing.tally import empty_tally
 from hep_peaksum.reading.columns import has_identity
 from hep_peaksum.results.checkpoints import Chunk, Record, add_bins, flat_contents
@@ -152,7 +153,12 @@ def check_account(plan: Plan, totals: Mapping[str, DatasetTotal], losses: Sequen
 
 
 def account(
-    dataset: str, inputs: Iterable[InputFile], total: DatasetTotal, plan: Plan, losses: Sequence[Loss]
+    dataset: str,
+    inputs: Iterable[InputFile],
+    total: DatasetTotal,
+    plan: Plan,
+    losses: Sequence[Loss],
+    scale: Normalisation | None = None,
 ) -> dict[str, Any]:
     """Return the entries of a dataset: expected, processed and lost per file, and the counts of all files."""
     files: dict[str, dict[str, Any]] = {
@@ -174,4 +180,5 @@ def account(
         "n_clusters": dict(total.n_clusters),
         "n_outside": dict(total.n_outside),
         "files": files,
+        **({} if scale is None else {"normalisation": scale.as_dict()}),
     }
