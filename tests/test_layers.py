@@ -25,6 +25,7 @@ ROWS = (
     "inputs",
     "events",
     "analysis",
+    "measuring",
     "config",
     "reading results",
     "processing",

@@ -17,7 +17,12 @@ from hep_peaksum.clustering import fields
 from hep_peaksum.clustering.discriminant import search_grid
 from hep_peaksum.clustering.fields import check_fields
 from hep_peaksum.config.formats import RESERVED
-from hep_peaksum.config.problems import cluster_problems, name_problems, view_problems
+from hep_peaksum.config.problems import (
+    cluster_problems,
+    measurement_problems,
+    name_problems,
+    view_problems,
+)
 from hep_peaksum.config.sections import (
     ClusterInput,
     CollectionName,
@@ -33,6 +38,9 @@ from hep_peaksum.events.section import IDENTITY, EventsInput
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.inputs.branch_names import Name, split_branch
 from hep_peaksum.inputs.grid import GridInput
+from hep_peaksum.measuring.matches import PLACE, MatchInput
+from hep_peaksum.measuring.measurements import Measurement, ResponseInput
+from hep_peaksum.measuring.references import ReferenceObjects
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.messages import problems_of
 from hep_peaksum.suggestions import did_you_mean
@@ -80,6 +88,25 @@ class Job(FrozenModel):
         "with other values. They are clustered from the same reading and fill an axis of every histogram.",
         examples=[{"ScaleUp": {"grids.ecal.scale": 1.03}}],
     )
+    references: dict[CollectionName, ReferenceObjects] = Field(
+        default_factory=dict,
+        description="Objects of the same entry by name, with their place and their fields, that clusters are "
+        "matched with; or numbers of the event.",
+    )
+    matches: dict[CollectionName, MatchInput] = Field(
+        default_factory=dict,
+        description="Matches by name: which cluster belongs to which object. The index of the object and the "
+        "distance are written as fields of the clusters, Jet_NAMEIdx and Jet_NAMEDistance.",
+        examples=[{"JetGen": {"clusters": "Jet", "reference": "GenJet", "by": "delta_r", "within": 0.4}}],
+    )
+    measurements: dict[Name, Measurement] = Field(
+        default_factory=dict,
+        description="Measurements by name: efficiency, purity, response, resolution, rate or scaling. They are "
+        "written as histograms, and as tables in the summary.",
+    )
+    dataset_metadata: dict[str, dict[str, float]] = Field(
+        default_factory=dict, description="Numbers of the datasets that measurements divide by."
+    )
     histograms: dict[Name, HistogramInput] | None = Field(
         None,
         description="Histograms by name. Left out, every collection gets the number of clusters, their energy "
@@ -111,12 +138,22 @@ class Job(FrozenModel):
         needed = [field for name in names for field in needed_fields(self.booked, name)]
         needed += view_fields(self.select, collection)
         needed += [field for each in self.derive.get(collection, {}).values() for field in each.fields]
-        for field in (*self.sums.values(), *(f for each in self.events.where for f in each.fields())):
+        for field in self._used_fields():
             name, _, column = field.partition(".")
             needed += [column] if column and name in names else []
         derived = self.derive.get(collection, {})
         needed = [field for field in needed if field not in derived]
         return tuple(dict.fromkeys((*self.written_fields(collection), *needed)))
+
+    def _used_fields(self) -> Iterator[str]:
+        """Yield the fields that sums, conditions, matches and measurements use, as Collection.field."""
+        yield from self.sums.values()
+        for condition in self.events.where:
+            yield from condition.fields()
+        for match in self.matches.values():
+            yield from (f"{match.clusters}.{word}" for word in PLACE[match.by])
+        for measurement in self.measurements.values():
+            yield from (field for _, field in measurement.fields())
 
     def branches(self) -> list[str]:
         """Return every branch that is read."""
@@ -144,6 +181,8 @@ class Job(FrozenModel):
                 yield key, branch, condition.datasets
         for name, term in self.events.weight.items():
             yield from term.branch_keys(f"events.weight.{name}", self.friends)
+        for name, reference in self.references.items():
+            yield from reference.branch_keys(f"references.{name}")
 
     def typed_branches(self) -> list[str]:
         """Return the branches whose types decide on the results: of cells, of what is kept, of identifiers."""
@@ -167,6 +206,7 @@ class Job(FrozenModel):
         for name, clusters in self.clusters.items():
             yield from cluster_problems(name, clusters, self.grids)
         yield from view_problems(self)
+        yield from measurement_problems(self)
         for key, histogram in (self.histograms or {}).items():
             yield from self._histogram_problems(key, histogram)
         yield from name_problems(self.events.kept_names(), self.clusters)
@@ -247,16 +287,40 @@ class Config(Job):
                 yield f"datasets.{name}.cross_section: there is no luminosity to normalise to: add luminosity"
             if name in RESERVED:
                 yield f"datasets.{name}: {name!r} is a name of the results folder itself: choose another name"
+            yield from self._divisor_problems(name, dataset)
             first = by_folder.setdefault(name.casefold(), name)
             if first != name:
                 yield f"datasets.{name}: {first!r} and {name!r} would be one folder on many systems: rename one"
 
+    def _divisor_problems(self, name: str, dataset: Dataset) -> Iterator[str]:
+        """Yield the numbers that a response needs of a dataset and that are none."""
+        for key, each in self.measurements.items():
+            word = each.divisor if isinstance(each, ResponseInput) else None
+            if word is None or not (each.datasets is None or name in each.datasets):
+                continue
+            number = dataset.metadata.get(word)
+            if isinstance(number, bool) or not isinstance(number, (int, float)) or not number:
+                given = "is not there" if number is None else f"is {number!r}"
+                problem = f"measurements.{key} divides by it, and it {given}: give a number that is not 0"
+                yield f"datasets.{name}.metadata.{word}: {problem}"
+
     def job(self) -> dict[str, Any]:
         """Return the part of the config that decides the results of a chunk, as plain values."""
-        return self.model_dump(
+        dump = self.model_dump(
             mode="json",
             include=set(Job.model_fields),
             exclude={"clusters": {"__all__": {"reference"}}},  # not used by the job
             by_alias=True,
             exclude_none=True,
         )
+        return {**dump, "dataset_metadata": self._divisors()}
+
+    def _divisors(self) -> dict[str, dict[str, float]]:
+        """Return the numbers of the datasets that measurements divide by."""
+        responses = (each for each in self.measurements.values() if isinstance(each, ResponseInput))
+        words = [each.divisor for each in responses if each.divisor is not None]
+        return {
+            name: {word: float(dataset.metadata[word]) for word in words if word in dataset.metadata}
+            for name, dataset in self.datasets.items()
+            if words
+        }

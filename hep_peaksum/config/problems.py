@@ -12,6 +12,7 @@ from hep_peaksum.clustering.validation import check_energies, check_windows
 from hep_peaksum.config.sections import ClusterInput
 from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.inputs.grid import GridInput
+from hep_peaksum.measuring.matches import PLACE
 from hep_peaksum.suggestions import did_you_mean
 
 Job = Any  # hep_peaksum.config.model.Job, which imports this module
@@ -135,3 +136,61 @@ def field_problems(job: Job, name: str, fields: Iterable[str], key: str) -> Iter
             except ValueError as error:
                 yield f"{key}: {error}"
                 break
+
+
+def measurement_problems(job: Job) -> Iterator[str]:
+    """Yield what is wrong with references, matches and measurements."""
+    for name, reference in job.references.items():
+        if reference.grid is not None and reference.grid not in job.grids:
+            yield f"references.{name}.grid: no grid {reference.grid!r}{did_you_mean(reference.grid, job.grids)}"
+        if name in job.clusters or name in job.select:
+            yield f"references.{name}: {name!r} is a collection already: choose another name"
+    for name, match in job.matches.items():
+        yield from _match_problems(job, name, match)
+    for name, each in job.measurements.items():
+        key = f"measurements.{name}"
+        if name in job.booked:
+            yield f"{key}: {name!r} is a histogram already: choose another name"
+        if each.uses is not None and each.uses not in job.matches:
+            near = f"{did_you_mean(each.uses, job.matches)}; there are {', '.join(job.matches) or 'none'}"
+            yield f"{key}.{each.kind}: no match {each.uses!r}{near}"
+            continue
+        for word, field in each.fields():
+            yield from _measured_field_problems(job, each, field, f"{key}.{word}")
+        others = {"resolution": "response", "scaling": "efficiency"}
+        other = getattr(each, each.kind) if each.kind in others else None
+        if other is not None and getattr(job.measurements.get(other), "kind", "") != others[each.kind]:
+            yield f"{key}.{each.kind}: no {others[each.kind]} {other!r}{did_you_mean(other, job.measurements)}"
+
+
+def _match_problems(job: Job, name: str, match: Any) -> Iterator[str]:
+    """Yield what is wrong with a match."""
+    key, place = f"matches.{name}", PLACE[match.by]
+    yield from field_problems(job, match.clusters, place, f"{key}.clusters")
+    reference = job.references.get(match.reference)
+    if reference is None:
+        near = (
+            f"{did_you_mean(match.reference, job.references)}; there are {', '.join(job.references) or 'none'}"
+        )
+        yield f"{key}.reference: no reference {match.reference!r}{near}"
+    elif reference.place != place:
+        given = "one number an event" if reference.place is None else " and ".join(reference.place)
+        yield f"{key}.by: {match.by} needs {' and '.join(place)}, and {match.reference!r} has {given}"
+
+
+def _measured_field_problems(job: Job, each: Any, field: str, key: str) -> Iterator[str]:
+    """Yield what is wrong with a field that a measurement uses."""
+    name, _, column = field.partition(".")
+    if name in job.references:
+        names = job.references[name].field_names
+        if column and column not in names:
+            yield f"{key}: {name!r} has no field {column!r}; there are {', '.join(names)}"
+        return
+    if each.uses is None:
+        yield from event_value_problems(job, field, key)
+        return
+    match = job.matches[each.uses]
+    if name != match.clusters:
+        yield f"{key}: {field!r} is neither of {match.clusters!r} nor of {match.reference!r}, which are matched"
+        return
+    yield from field_problems(job, name, [column], key)

@@ -65,9 +65,10 @@ def effective_sigma(contents: Array, edges: Array) -> float:
     if not total > 0 or (contents < 0).any() or inner[-1] - inner[0] < SIGMA_LEVEL * total:
         return UNDEFINED
     held = SIGMA_LEVEL * total
-    filled = np.concatenate([[True], np.diff(inner) > 0])
-    from_edges = np.interp(inner + held, inner[filled], edges[filled], right=np.inf) - edges
-    to_edges = edges - np.interp(inner - held, inner[filled], edges[filled], left=-np.inf)
+    # `interp` takes the highest of several edges with the same sum below: mirrored, that is the lowest
+    upper = -np.interp(-(inner + held), -inner[::-1], -edges[::-1], left=-np.inf)
+    lower = np.interp(inner - held, inner, edges, left=-np.inf)
+    from_edges, to_edges = upper - edges, edges - lower
     return float(min(from_edges.min(), to_edges.min()) / 2)
 
 

@@ -54,7 +54,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
 
     Parameters
     ----------
-    grids, clusters, histograms, events, friends, derive, select, sums, variations
+    grids, clusters, histograms, events, friends, derive, select, sums, variations, references,
+    matches, measurements, dataset_metadata
         The sections of the config with these names, as plain values.
     directory
         The folder to which parts and records are committed. Without it the clusters are returned: the result
@@ -95,6 +96,10 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         select: Mapping[str, Any] | None = None,
         sums: Mapping[str, str] | None = None,
         variations: Mapping[str, Any] | None = None,
+        references: Mapping[str, Any] | None = None,
+        matches: Mapping[str, Any] | None = None,
+        measurements: Mapping[str, Any] | None = None,
+        dataset_metadata: Mapping[str, Any] | None = None,
         directory: str | None = None,
         numbers: Mapping[str, Any] | None = None,
         fingerprint: str = "",
@@ -102,7 +107,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
     ) -> None:
         sections = {"grids": grids, "clusters": clusters, "histograms": histograms, "events": events}
         sections |= {"friends": friends, "derive": derive, "select": select, "sums": sums}
-        sections["variations"] = variations
+        sections |= {"variations": variations, "references": references, "matches": matches}
+        sections |= {"measurements": measurements, "dataset_metadata": dataset_metadata}
         self.job: Job = parse_job({key: value for key, value in sections.items() if value is not None})
         self._varied = {name: self.job.varied(name) for name in self.job.variations}
         self._jobs = {NOMINAL: self.job, **self._varied}

@@ -16,6 +16,7 @@ from hep_peaksum.config.model import Config, Job
 from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.inputs.paths import InputFile, public_path
 from hep_peaksum.job.planning import Plan
+from hep_peaksum.measuring.results import measure
 from hep_peaksum.preview.check import empty_grids, empty_seeds
 from hep_peaksum.preview.thresholds import thresholds
 from hep_peaksum.processing.normalisation import Normalisation
@@ -92,10 +93,21 @@ def summarize(
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}},
         "datasets": datasets,
         "hints": hints(config, totals),
+        **measurements(config, totals),
         "losses": losses,
         "n_chunks": n_chunks,
         "seconds": seconds,
     }
+
+
+def measurements(config: Config, totals: Mapping[str, DatasetTotal]) -> dict[str, Any]:
+    """Return the tables of what was measured; nothing where nothing was."""
+    if not config.measurements:
+        return {}
+    filled = {name: total.histograms for name, total in totals.items()}
+    metadata = {name: dataset.metadata for name, dataset in config.datasets.items()}
+    tables = measure(config.measurements, filled, metadata)
+    return {"measurements": [table.as_dict() for table in tables]}
 
 
 N_LOOKED_AT = 1000  # entries in which energy is looked for if there is no cluster

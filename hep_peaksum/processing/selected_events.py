@@ -10,12 +10,15 @@ import awkward as ak
 import numpy as np
 
 from hep_peaksum.analysis import histograms
-from hep_peaksum.analysis.derived import Collections, derive
+from hep_peaksum.analysis.derived import Collections, derive, origin_of
 from hep_peaksum.analysis.selection import NOMINAL, fill_cut_flow
 from hep_peaksum.clustering.records import select_fields
 from hep_peaksum.config.model import Job
 from hep_peaksum.events.weights import weights_of
 from hep_peaksum.kernels import Array
+from hep_peaksum.measuring import filling
+from hep_peaksum.measuring.filling import MeasuredEvents
+from hep_peaksum.measuring.measurements import FILLED
 from hep_peaksum.processing.tally import Tally
 from hep_peaksum.reading.columns import column, event_identity
 from hep_peaksum.reading.provenance import metadata_of
@@ -101,6 +104,7 @@ class SelectedEvents:
         for number, (name, each) in enumerate(found.items()):
             passed[name] = self._passed(number, name, each, searched)
             self._fill(name, each, passed[name], searched)
+            self._measure(name, each, passed[name], searched)
         return self._written(found, passed, searched, n_events)
 
     def _derived(self, collections: Mapping[str, Mapping[str, ak.Array]]) -> dict[str, Collections]:
@@ -149,6 +153,62 @@ class SelectedEvents:
                 weights=self._of_searched(name, searched),
             )
 
+    @cached_property
+    def references(self) -> dict[str, dict[str, ak.Array]]:
+        """Return the objects of the events of the chunk that the dataset has, by variation and name."""
+        by_variation: dict[str, dict[str, ak.Array]] = {}
+        for variation, job in self.jobs.items():
+            if variation != NOMINAL and job.references == self.job.references:
+                by_variation[variation] = by_variation[NOMINAL]
+                continue
+            planes = {name: source.grid for name, source in job.grids.items()}
+            by_variation[variation] = {
+                name: each.read(self.column, planes)
+                for name, each in job.references.items()
+                if each.datasets is None or self.dataset in each.datasets
+            }
+        return by_variation
+
+    def _measured(self, name: str, found: Collections, searched: slice) -> MeasuredEvents:
+        """Return searched events with their clusters, objects and weights."""
+        index = searched if self.kept is None else self.kept[searched]
+        objects = {key: each[index] for key, each in self.references[name].items()}
+        job = self.jobs[name]
+        planes = {key: job.grids_of(origin_of(job.select, key))[0] for key in found.clusters}
+        known = self.job.dataset_metadata.get(self.dataset, {})
+        return MeasuredEvents(found, objects, self._of_searched(name, searched), job.matches, planes, known)
+
+    def _measure(self, name: str, found: Collections, passed: Array | None, searched: slice) -> None:
+        """Fill the measurements with the clusters and objects of a variation."""
+        if not self.job.measurements:
+            return
+        events = self._measured(name, found, searched).select(passed)
+        variation = name if len(self.jobs) > 1 else None
+        for key, each in self.job.measurements.items():
+            if isinstance(each, FILLED) and (each.datasets is None or self.dataset in each.datasets):
+                filling.fill(self.tally.histograms, key, each, events, variation)
+
+    def _matched(self, name: str, found: Collections, searched: slice) -> dict[str, ak.Array]:
+        """Return the collections with the index of the object of every cluster, and the distance.
+
+        These are -1 and NaN where there is none.
+        """
+        clusters = dict(found.clusters)
+        events = self._measured(name, found, searched) if self.job.matches else None
+        for key, match in self.job.matches.items() if events is not None else ():
+            origin = origin_of(self.job.select, match.clusters)
+            n_clusters = int(ak.sum(ak.num(clusters[origin])))
+            index, distance = np.full(n_clusters, -1, np.int32), np.full(n_clusters, np.nan, np.float32)
+            if events is not None and match.reference in events.references and match.is_for(self.dataset):
+                pairs = events.pairs(key)
+                place = _place_in_origin(found, match.clusters)[pairs.cluster]
+                index[place] = events.flat(f"{match.reference}.index")[pairs.reference]
+                distance[place] = pairs.distance
+            counts = ak.num(clusters[origin])
+            for word, values in (("Idx", index), ("Distance", distance)):
+                clusters[origin] = ak.with_field(clusters[origin], ak.unflatten(values, counts), f"{key}{word}")
+        return clusters
+
     def _written(
         self,
         found: Mapping[str, Collections],
@@ -166,9 +226,12 @@ class SelectedEvents:
         columns |= found[NOMINAL].sums
         for variation in variations:
             suffix = "" if variation == NOMINAL else variation
+            matched = self._matched(variation, found[variation], searched)
+            of_matches = [f"{key}{word}" for key in self.job.matches for word in ("Idx", "Distance")]
             for name in self.job.clusters:
-                clusters = found[variation].clusters[name]
-                names = {*self.job.written_fields(name), *self.jobs[variation].derive.get(name, ()), "grid"}
+                clusters = matched[name]
+                derived = self.jobs[variation].derive.get(name, ())
+                names = {*self.job.written_fields(name), *derived, *of_matches, "grid"}
                 written = [field for field in clusters.fields if field in names]
                 columns[f"{name}{suffix}"] = select_fields(_records(clusters), written)
         if is_written is not None:
@@ -187,6 +250,15 @@ class SelectedEvents:
         for name in [NOMINAL, *self.job.events.write_variations] if self.job.events.write_variations else []:
             each = passed[name]
             yield PASS.format(name), np.ones(n_events, bool) if each is None else each
+
+
+def _place_in_origin(found: Collections, name: str) -> Array:
+    """Return, for every cluster of a collection or view, its place among all of the collection."""
+    if name not in found.origins:
+        return np.arange(int(ak.sum(ak.num(found.clusters[name]))))
+    origin, index = found.origins[name]
+    starts = np.concatenate([[0], np.cumsum(ak.to_numpy(ak.num(found.clusters[origin])))])[:-1]
+    return np.asarray(ak.to_numpy(ak.flatten(index + starts)))
 
 
 def _records(clusters: ak.Array) -> Any:

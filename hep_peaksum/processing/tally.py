@@ -11,6 +11,8 @@ from hep_peaksum.analysis import histograms
 from hep_peaksum.analysis.derived import origin_of
 from hep_peaksum.analysis.selection import book_cut_flow
 from hep_peaksum.config.model import Job
+from hep_peaksum.measuring import filling
+from hep_peaksum.measuring.measurements import FILLED
 
 
 @dataclass
@@ -45,4 +47,7 @@ def empty_tally(job: Job) -> Tally:
     }
     if job.events.where:
         booked |= book_cut_flow(job.events.where, [*job.variations], weighted=bool(job.events.weight))
+    for name, each in job.measurements.items():
+        if isinstance(each, FILLED):
+            booked |= filling.book(name, each, [*job.variations], weighted=bool(job.events.weight))
     return Tally(booked, dict.fromkeys(job.clusters, 0), dict.fromkeys(job.grids, 0))

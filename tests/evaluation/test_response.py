@@ -49,6 +49,13 @@ def test_the_shortest_interval_is_found_beside_a_tail():
     assert shortest < summarize(flow(values), EDGES).half_width_68
 
 
+@pytest.mark.parametrize("empty", [0, 1, 5])
+def test_empty_bins_do_not_widen_the_shortest_interval(empty):
+    contents = np.concatenate([np.zeros(1 + empty), [10.0], np.zeros(empty + 1)])
+    edges = np.arange(2.0 * empty + 2)
+    assert effective_sigma(contents, edges) == pytest.approx(0.6827 / 2)
+
+
 def test_without_enough_entries_inside_there_is_no_shortest_interval():
     assert np.isnan(effective_sigma(np.array([4.0, 6.0, 0.0]), np.array([0.0, 1.0])))
 
