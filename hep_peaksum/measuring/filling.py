@@ -129,10 +129,9 @@ def _label(measurement: Filled) -> str:
 def _axis(bins: Bins, label: str) -> Any:
     import hist
 
-    name = label.replace(".", "_")
-    if bins.bins is None or bins.start is None or bins.stop is None:
-        return hist.axis.Variable(bins.edges or (), name=name, label=label)
-    return hist.axis.Regular(bins.bins, bins.start, bins.stop, name=name, label=label)
+    edges = bins.edges or np.linspace(bins.start or 0, bins.stop or 0, (bins.bins or 0) + 1)
+    # edges also of equal bins: a regular axis puts 14.0 below an edge that it gives as 14.000000000000002
+    return hist.axis.Variable(edges, name=label.replace(".", "_"), label=label)
 
 
 def fill(
