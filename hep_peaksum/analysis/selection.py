@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,29 @@ def book_cut_flow(
         return {CUT_FLOW: counts}
     sums = hist.Hist(*axes, storage=hist.storage.Weight(), label="sum of weights")
     return {CUT_FLOW: sums, CUT_FLOW_ENTRIES: counts}
+
+
+class CutFlowStep(NamedTuple):
+    """What is left after a condition: how many entries, and the sum of their weights (None without weights)."""
+
+    step: str
+    entries: int
+    sum_of_weights: float | None
+
+
+def read_cut_flow(histograms: Mapping[str, hist.Hist[Any]], variation: str = NOMINAL) -> list[CutFlowStep]:
+    """Return a filled cut flow, step by step; nothing if there is none."""
+    if CUT_FLOW not in histograms:
+        return []
+    sums: Any = histograms[CUT_FLOW]
+    counts: Any = histograms.get(CUT_FLOW_ENTRIES, sums)
+    if "variation" in sums.axes.name:
+        sums, counts = sums[{"variation": variation}], counts[{"variation": variation}]
+    is_weighted = CUT_FLOW_ENTRIES in histograms
+    return [
+        CutFlowStep(step, int(n), float(total) if is_weighted else None)
+        for step, n, total in zip(counts.axes[0], counts.values(), sums.values(), strict=True)
+    ]
 
 
 def fill_cut_flow(

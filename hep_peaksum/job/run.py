@@ -15,6 +15,7 @@ import hist
 from coffea.processor.executor import WorkItem
 
 from hep_peaksum import notebook_html
+from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, PLOTS, SUMMARY
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.paths import Files, public_path
@@ -22,7 +23,7 @@ from hep_peaksum.job.coffea_patches import heard_interrupts, no_printed_tracebac
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.executors import Workers
 from hep_peaksum.job.planning import Plan, check_duplicates, plan_job, read_metadata
-from hep_peaksum.job.summary import DatasetTotal, account, check_account, summarize
+from hep_peaksum.job.summary import DatasetTotal, account, check_account, check_cut_flow, summarize
 from hep_peaksum.plotting import canvas, histograms
 from hep_peaksum.processing.normalisation import (
     Normalisation,
@@ -171,6 +172,7 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
     processed = time.perf_counter()
     _add_processed(totals, directory, pending, fingerprint(config))
     check_account(plan, totals, losses)
+    check_cut_flow(config, totals)
     scales = {name: _normalisation(config, name, files, plan, manifest, losses) for name in totals}
     for name, total in totals.items():
         total.histograms = normalised(total.histograms, scales[name])
@@ -290,8 +292,19 @@ def write_results(config: Config, directory: Path, totals: Mapping[str, DatasetT
         return
     for key, histogram in every.items():
         title, _, name = key.partition("/")
-        figure = histograms.draw_histogram(histogram, title=title)
+        drawn = _drawable(histogram)
+        if drawn is None:
+            continue
+        figure = histograms.draw_histogram(drawn, title=title)
         canvas.save(figure, directory / PLOTS / f"{title}-{name}.png")
+
+
+def _drawable(histogram: Any) -> Any:
+    """Return the nominal part of a histogram; None where it has other categories, or more than two axes."""
+    if "variation" in histogram.axes.name:
+        histogram = histogram[{"variation": NOMINAL}]
+    is_plain = all(axis.traits.ordered for axis in histogram.axes) and histogram.ndim <= 2
+    return histogram if is_plain else None
 
 
 def _merge_parts(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:

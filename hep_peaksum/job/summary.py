@@ -11,6 +11,7 @@ from typing import Any
 
 import hist
 
+from hep_peaksum.analysis.selection import CUT_FLOW, NOMINAL, read_cut_flow
 from hep_peaksum.config.formats import MANIFEST
 from hep_peaksum.config.model import Config, Job
 from hep_peaksum.events.section import IDENTITY
@@ -164,6 +165,29 @@ def check_account(plan: Plan, totals: Mapping[str, DatasetTotal], losses: Sequen
             raise RuntimeError(msg)
 
 
+def cut_flows(total: DatasetTotal) -> dict[str, Any]:
+    """Return the cut flow of a dataset for every variation; nothing where no event is cut."""
+    if CUT_FLOW not in total.histograms:
+        return {}
+    axes = total.histograms[CUT_FLOW].axes
+    variations = [*axes["variation"]] if "variation" in axes.name else [NOMINAL]
+    flows = {each: [step._asdict() for step in read_cut_flow(total.histograms, each)] for each in variations}
+    return {"cut_flow": flows}
+
+
+def check_cut_flow(config: Config, totals: Mapping[str, DatasetTotal]) -> None:
+    """Raise a RuntimeError unless every entry of a dataset is written or cut."""
+    for dataset, total in totals.items():
+        steps = read_cut_flow(total.histograms)
+        n_left = steps[-1].entries if steps else total.processed.total()
+        n_all = steps[0].entries if steps else total.processed.total()
+        is_off = n_left != total.n_written and not config.events.write_variations
+        if is_off or n_all != total.processed.total():
+            counts = f"{total.processed.total()} entries were processed, {n_left} are left of {n_all}"
+            msg = f"{dataset}: {counts}, and {total.n_written} are written: run again with --restart"
+            raise RuntimeError(msg)
+
+
 def account(
     dataset: str,
     inputs: Iterable[InputFile],
@@ -192,5 +216,6 @@ def account(
         "n_clusters": dict(total.n_clusters),
         "n_outside": dict(total.n_outside),
         "files": files,
+        **cut_flows(total),
         **({} if scale is None else {"normalisation": scale.as_dict()}),
     }

@@ -179,3 +179,20 @@ def test_what_cannot_be_decided_is_one_line(config, where, words):
 def test_what_is_wrong_with_a_condition_is_said_before(config, where, words):
     with pytest.raises(ConfigError, match=words):
         parse_config(config(events={"where": where}))
+
+
+def test_the_summary_and_the_terminal_say_what_every_condition_left(config, conditions, capsys):
+    from rich.console import Console
+
+    from hep_peaksum.cli.tables import print_result
+
+    where = [conditions["range"][0], {"field": "nJet", "min": 4}]
+    result, events = finished(config(events={"where": where}))
+    early = conditions["range"][1].sum()
+    flow = result.summary["datasets"]["toy"]["cut_flow"]["nominal"]
+    assert [step["entries"] for step in flow] == [120, early, len(events)]
+    print_result(Console(width=100), result)
+    shown = capsys.readouterr().out
+    assert "toy: left after" in shown
+    assert f"1: hodo_x min -3, below 2   {early}" in shown
+    assert "2: nJet min 4" in shown
