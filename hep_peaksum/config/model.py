@@ -159,8 +159,8 @@ class Job(FrozenModel):
         """Return every branch that is read."""
         return list(dict.fromkeys(branch for _, branch in self.branch_keys()))
 
-    def branch_keys(self) -> Iterator[tuple[str, str]]:
-        """Yield the keys that name a branch, each with the branch."""
+    def branch_keys(self, dataset: str | None = None) -> Iterator[tuple[str, str]]:
+        """Yield the keys that name a branch, each with the branch; of one dataset, or of all."""
         for name, source in self.grids.items():
             yield from source.branch_keys(f"grids.{name}")
         for word, identifier in self.events.identify.items():
@@ -168,8 +168,9 @@ class Job(FrozenModel):
                 yield f"events.identify.{word}", identifier
         for branch in self.events.keep:
             yield "events.keep", branch
-        for key, branch, _ in self.event_branch_keys():
-            yield key, branch
+        for key, branch, datasets in self.event_branch_keys():
+            if dataset is None or datasets is None or dataset in datasets:
+                yield key, branch
         for name, clusters in self.clusters.items():
             if clusters.reference is not None:
                 yield from clusters.reference.branch_keys(f"clusters.{name}.reference")

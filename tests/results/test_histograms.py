@@ -50,7 +50,9 @@ def test_every_category_is_a_histogram_of_root(tmp_path):
     with uproot.open(tmp_path / "histograms.root") as root:
         for key, place in (("h_total", ("nominal", "total")), ("h_Up_20", ("Up", "20"))):
             assert root[f"d/{key}"].values().tolist() == histogram[(*place, slice(None))].values().tolist()
-            assert root[f"d/{key}"].variances().tolist() == histogram[(*place, slice(None))].variances().tolist()
+            assert (
+                root[f"d/{key}"].variances().tolist() == histogram[(*place, slice(None))].variances().tolist()
+            )
         assert hist.Hist(uhi.io.uproot.read(root, "uhi/d/h")) == histogram
 
 
