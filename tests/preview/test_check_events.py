@@ -15,10 +15,6 @@ def content(tmp_path):
     with uproot.recreate(path) as file:
         cells = np.arange(240.0).reshape(10, 24)
         file["Events"] = {"cells": cells, "x": np.arange(10.0), "word": np.arange(10)}
-            "cells": np.arange(240.0).reshape(10, 24),
-            "x": np.arange(10.0),
-            "word": np.arange(10),
-        }
     return {
         "datasets": {"a": {"files": {str(path): "Events"}}},
         "grids": {"calo": {"dense": {"branch": "cells", "shape": [4, 6]}}},
