@@ -254,6 +254,20 @@ FORMATS_SCHEMA = {
 }
 
 
+def _parse_plots(value: object) -> object:
+    """Return formats of pictures as a list: true is PNG, false none, and one may stand alone."""
+    if isinstance(value, bool):
+        return ("png",) if value else ()
+    return (value,) if isinstance(value, str) else value
+
+
+_PICTURE = {"enum": ["png", "pdf", "svg"]}
+PLOTS_SCHEMA = {
+    "title": "png, pdf, svg, a list of them, true or false",
+    "anyOf": [{"type": "boolean"}, _PICTURE, {"type": "array", "items": _PICTURE}],
+}
+
+
 class Output(FrozenModel):
     """The directory of the results, and their formats."""
 
@@ -270,8 +284,15 @@ class Output(FrozenModel):
         "parquet parts are always written.",
         examples=[["parquet", "ttree"]],
     )
-    plots: bool = Field(
-        True, strict=True, description="Whether every histogram is drawn into the folder plots."
+    plots: Annotated[
+        tuple[Literal["png", "pdf", "svg"], ...],
+        BeforeValidator(_parse_plots),
+        WithJsonSchema(PLOTS_SCHEMA),
+    ] = Field(
+        ("png",),
+        description="Formats in which histograms and measurements are drawn into the folder plots: png, pdf, "
+        "svg, or a list of them. true is png, false draws nothing.",
+        examples=["pdf", ["png", "pdf"]],
     )
 
 

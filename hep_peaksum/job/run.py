@@ -15,7 +15,6 @@ import hist
 from coffea.processor.executor import WorkItem
 
 from hep_peaksum import notebook_html
-from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, PLOTS, SUMMARY
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.paths import Files, public_path
@@ -23,8 +22,15 @@ from hep_peaksum.job.coffea_patches import heard_interrupts, no_printed_tracebac
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.executors import Workers
 from hep_peaksum.job.planning import Plan, check_duplicates, plan_job, read_metadata
-from hep_peaksum.job.summary import DatasetTotal, account, check_account, check_cut_flow, summarize
-from hep_peaksum.plotting import canvas, histograms
+from hep_peaksum.job.summary import (
+    DatasetTotal,
+    account,
+    check_account,
+    check_cut_flow,
+    measurements,
+    summarize,
+)
+from hep_peaksum.plotting.job_plots import kinds_of, save_plots
 from hep_peaksum.processing.normalisation import (
     Normalisation,
     is_normalised,
@@ -288,23 +294,10 @@ def write_results(config: Config, directory: Path, totals: Mapping[str, DatasetT
     _merge_parts(config, directory, totals)
     every = {f"{name}/{key}": h for name, total in totals.items() for key, h in total.histograms.items()}
     root_files.write_histograms(every, directory / HISTOGRAMS)
-    if not config.output.plots:
-        return
-    for key, histogram in every.items():
-        title, _, name = key.partition("/")
-        drawn = _drawable(histogram)
-        if drawn is None:
-            continue
-        figure = histograms.draw_histogram(drawn, title=title)
-        canvas.save(figure, directory / PLOTS / f"{title}-{name}.png")
-
-
-def _drawable(histogram: Any) -> Any:
-    """Return the nominal part of a histogram; None where it has other categories, or more than two axes."""
-    if "variation" in histogram.axes.name:
-        histogram = histogram[{"variation": NOMINAL}]
-    is_plain = all(axis.traits.ordered for axis in histogram.axes) and histogram.ndim <= 2
-    return histogram if is_plain else None
+    if config.output.plots:
+        filled = {name: total.histograms for name, total in totals.items()}
+        tables = measurements(config, totals).get("measurements", [])
+        save_plots(directory / PLOTS, filled, tables, kinds_of(config), config.output.plots)
 
 
 def _merge_parts(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:

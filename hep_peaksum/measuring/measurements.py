@@ -88,7 +88,8 @@ class EfficiencyInput(FrozenModel):
         "all", description="Objects that count: all, those with a cluster, or the leading one of every event."
     )
     match: Literal["none"] | None = Field(
-        None, description="none compares values of events: sums, numbers of clusters, scalars, n-th leading."
+        None,
+        description="With none, values of events are compared: sums, counts, scalars, n-th leading.",
     )
     datasets: Words | None = Field(None, description="Datasets that are measured; by default all.")
     kind: ClassVar = "efficiency"
