@@ -78,7 +78,7 @@ def _print_matches(matches: Sequence[Key], word: str) -> None:
             click.echo()
         _print_key(group)
     if sections and others:
-        click.echo(f"\nSee also {', '.join(others)}.")
+        click.echo("\n" + "\n".join(_wrapped(f"See also {', '.join(others)}.", "")))
 
 
 def _print_key(alike: Sequence[Key]) -> None:

@@ -97,7 +97,7 @@ class Job(FrozenModel):
         default_factory=dict,
         description="Matches by name: which cluster belongs to which object. The index of the object and the "
         "distance are written as fields of the clusters, Jet_NAMEIdx and Jet_NAMEDistance.",
-        examples=[{"JetGen": {"clusters": "Jet", "reference": "GenJet", "by": "delta_r", "within": 0.4}}],
+        examples=[{"JetGen": {"clusters": "Jet", "reference": "GenJet", "by": "cell"}}],
     )
     measurements: dict[Name, Measurement] = Field(
         default_factory=dict,

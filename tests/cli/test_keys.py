@@ -46,7 +46,7 @@ def test_a_section_lists_its_keys(keys):
     assert status == 0
     assert "\n  tie_rule " in out
     assert "\n  max_clusters " in out
-    assert out.endswith("See also output.clusters.\n")
+    assert out.endswith("See also matches.NAME.clusters, output.clusters.\n")
 
 
 @pytest.mark.parametrize("word", ["overlap", "clusters.Jet.overlap"])
