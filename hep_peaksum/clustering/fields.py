@@ -273,7 +273,8 @@ def default_fields(settings: PeakSumSettings, grid: Grid, *, separate_layers: bo
 
 def needs_cells(names: Iterable[str], settings: PeakSumSettings, grid: Grid) -> bool:
     """Return whether fields, or the cuts of the settings, are computed from cells and not from peaks alone."""
-    of_peaks = OF_PEAKS.union(_kinematics_of(grid)) if settings.position == "seed" else OF_PEAKS
+    of_sums = () if grid.is_eta_phi else ("energy", "pt")
+    of_peaks = OF_PEAKS.union(_kinematics_of(grid) if settings.position == "seed" else of_sums)
     has_cuts = settings.min_seed_gap is not None or settings.min_prominence is not None
     has_cuts |= settings.min_neighbours > 0 or settings.sum_threshold_on != "sum"
     return has_cuts or not of_peaks.issuperset(names)
