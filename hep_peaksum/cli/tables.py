@@ -124,7 +124,7 @@ def print_grouped(console: Console, file: str, output: str, grouped: Grouped) ->
             "[yellow]warning:[/yellow] every event is a single row: is the file one event an entry already?"
         )
     if grouped.left_out:
-        names = ", ".join(grouped.left_out)
+        names = _listed(grouped.left_out)
         console.print(f"left out, because a row holds no single number: {names}", markup=False)
     _print_written(console, output, grouped.columns)
 
@@ -144,10 +144,14 @@ def print_joined(console: Console, file: str, output: str, joined: Joined) -> No
     _print_written(console, output, joined.columns)
 
 
-def _print_written(console: Console, output: str, columns: Iterable[str]) -> None:
-    names = list(columns)
+def _listed(names: Sequence[str]) -> str:
+    """Return names as text, the first of many."""
     more = f" and {len(names) - MAX_COLUMNS} more" if len(names) > MAX_COLUMNS else ""
-    console.print(f"{output}: tree Events with {', '.join(names[:MAX_COLUMNS])}{more}", markup=False)
+    return f"{', '.join(names[:MAX_COLUMNS])}{more}"
+
+
+def _print_written(console: Console, output: str, columns: Iterable[str]) -> None:
+    console.print(f"{output}: tree Events with {_listed(list(columns))}", markup=False)
     console.print(f"Next: hep-peaksum inspect {output}", markup=False)
 
 

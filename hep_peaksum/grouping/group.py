@@ -84,7 +84,7 @@ def group_rows(
         `nHits`. By default the name of the tree.
     sort
         Order events by their keys, and bring together those whose rows are not contiguous: then the keys of all
-        rows are held in memory (some 40 bytes a row if the rows of all events are mixed), and the file is read
+        rows are held in memory (some 50 bytes a row if the rows of all events are mixed), and the file is read
         several times if the rows of an event are far apart.
     kind
         Whether a TTree or an RNTuple is written.

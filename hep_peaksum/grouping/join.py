@@ -74,8 +74,8 @@ def join_collections(
         the last of them points into: ``["EFlowPhoton.hits_begin", "EFlowPhoton#1.index", "CalorimeterHits"]``.
         Where `X_begin` comes with an `X_end`, it is podio's relation to several, of which the first is taken.
     branches
-        Names or patterns of the branches to write: of both collections, and numbers of the event. By default
-        all that hold numbers in either collection.
+        Names or patterns of the branches to write: of both collections, and numbers of the event, also lists
+        of exactly one number (EDM4hep's `EventHeader`). By default all numbers of either collection.
     collection
         The first word of the names of what is written; by default the name of the first collection.
     kind
@@ -124,27 +124,34 @@ class _Names:
                 return found
         return []
 
-    def chosen(self, patterns: Sequence[str]) -> list[str]:
-        """Return the branches to write; one that is named and cannot be joined is a ValueError."""
+    def chosen(self, patterns: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return the branches of the collections, and of the events, that are to be written.
+
+        Raises
+        ------
+        ValueError
+            If one of them is missing, or is named and holds no numbers.
+        """
         members = [*self.members(self.own), *self.members(self.target)]
         if not patterns:
-            return members
+            return members, []
         chosen = choose(patterns, self.all, self.where)
-        for name in patterns:
-            if is_pattern(name, self.all):
-                continue
-            found = find_branch(name, self.all, self.where)
-            if found not in members and not self.is_number(found):
-                both = f"{self.own} or {self.target}"
-                msg = (
-                    f"{self.where}: {found!r} is neither a number of the event nor one of {both}: leave it out"
-                )
+        named = [find_branch(n, self.all, self.where) for n in patterns if not is_pattern(n, self.all)]
+        numbers = [name for name in chosen if name not in members and self._is_number(name, named)]
+        for name in named:
+            if name not in (*members, *numbers):
+                what = f"neither a number of the event nor one of {self.own} or {self.target}"
+                msg = f"{self.where}: {name!r} is {what}: leave it out"
                 raise ValueError(msg)
-        return chosen
+        written = [name for name in chosen if name in members]
+        if not written:
+            msg = f"{self.where}: {', '.join(patterns)} names nothing of {self.own} or {self.target}: add it"
+            raise ValueError(msg)
+        return written, numbers
 
-    def is_number(self, name: str) -> bool:
-        """Return whether a branch holds one number an event."""
-        return name in self.types and self.types[name].depth == 0
+    def _is_number(self, name: str, named: Sequence[str]) -> bool:
+        """Return whether a branch holds one number an event; one that is named may hold lists of one."""
+        return name in self.types and self.types[name].depth <= (name in named)
 
     def sibling(self, name: str, ending: str, other: str) -> str | None:
         """Return the branch with another ending, if there is one."""
@@ -173,6 +180,22 @@ class _Plan:
         """Return a branch in some entries."""
         with one_line_errors(self.path):
             return self.tree[name].array(entry_start=start, entry_stop=stop, array_cache=None)
+
+    def read_number(self, name: str, start: int, stop: int) -> ak.Array:
+        """Return a number of some events, which may stand in lists of one."""
+        values = self.read(name, start, stop)
+        if values.layout.purelist_parameter("__array__") is not None:
+            msg = f"{self.names.where}: {name!r} holds text, where a number is expected: leave it out"
+            raise ValueError(msg)
+        if values.ndim == 1:
+            return values
+        counts = ak.to_numpy(ak.num(values))
+        if (counts != 1).any():
+            event = int(np.argmax(counts != 1))
+            held = f"{name!r} holds {counts[event]} numbers in entry {start + event}"
+            msg = f"{self.names.where}: {held}, where one is expected: leave it out"
+            raise ValueError(msg)
+        return ak.flatten(values)
 
     def fields(self) -> Iterator[tuple[str, str]]:
         """Yield the branches of either collection, each with the name of its field."""
@@ -222,14 +245,14 @@ def _plan(file: Any, source: InputFile, chain: Sequence[str], patterns: Sequence
     if not known.members(target):
         msg = f"{where}: no branch {target}.* or {target}_* holds numbers: name a collection after the indices"
         raise ValueError(msg)
-    chosen = known.chosen(patterns)
+    chosen, numbers = known.chosen(patterns)
     return _Plan(
         path=source.path,
         tree=tree,
         n_events=n_events,
         names=known,
         indices=indices,
-        numbers=[name for name in chosen if known.is_number(name)],
+        numbers=numbers,
         own=[name for name in known.members(own) if name in chosen],
         other=[name for name in known.members(target) if name in chosen],
     )
@@ -250,7 +273,7 @@ def _batches(plan: _Plan, joined: Joined, collection: str, kind: Kind) -> Iterat
             for place, branches in ((own, plan.own), (links, plan.other))
             for name in branches
         }
-        numbers: dict[str, Any] = {word(name): plan.read(name, start, stop) for name in plan.numbers}
+        numbers: dict[str, Any] = {word(name): plan.read_number(name, start, stop) for name in plan.numbers}
         joined.n_events += stop - start
         joined.n_elements += links.n_elements
         joined.n_joined += int(ak.count(links.place))

@@ -1,5 +1,8 @@
 """`group`: what it prints, its exit statuses, and the config that reads what it wrote."""
 
+from pathlib import Path
+from shutil import copy
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -67,7 +70,10 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(cli, table, tmp_path, 
 
 
 def test_the_tree_must_be_named_where_there_are_several_and_the_file_must_exist(cli, table):
+    copy(table, Path(table).with_name("u.root"))
     assert "has the trees Hits, other: name one" in cli("group", table, "--by", "eventID", "-o", "o.root")[2]
+    several = cli("group", f"{Path(table).parent}/*.root:Hits", "--by", "eventID", "-o", "o.root")
+    assert "matches 2 files: event numbers begin anew in each" in several[2]
     assert "there is no file 'no.root'" in cli("group", "no.root", "--by", "eventID", "-o", "o.root")[2]
 
 

@@ -71,12 +71,18 @@ def test_a_link_beyond_the_last_element_is_an_error_that_names_the_entry(linked,
         (["Jet_pt", "Tower"], [], r"'Jet_pt' \(double\[\]\) holds no index"),
         (["event", "Tower"], [], r"'event' \(int64_t\) holds no index"),
         (["Jet_index", "Towers"], [], r"no branch Towers\.\* or Towers_\* holds numbers"),
-        (["Jet_index", "Tower"], ["other"], "'other' is neither a number of the event nor one of Jet or Tower"),
+        (["Jet_index", "Tower"], ["event"], "event names nothing of Jet or Tower"),
+        (["Jet_index", "Tower"], ["Jet_pt", "name"], "'name' holds text, where a number is expected"),
+        (
+            ["Jet_index", "Tower"],
+            ["Jet_pt", "tracks"],
+            "'tracks' is neither a number of the event nor one of Jet",
+        ),
         (["Jet_index", "Tower"], ["Tower_y"], r"no branch 'Tower_y' \(did you mean 'Tower_x'\?\)"),
     ],
 )
 def test_what_cannot_be_joined_is_one_line(linked, tmp_path, chain, branches, message):
-    source = linked([[3], [1]], other=ak.Array([[1.0], [2.0]]))
+    source = linked([[3], [1]], name=ak.Array(["a", "b"]), tracks=np.zeros((2, 3, 4)))
     with pytest.raises(ValueError, match=message) as error:
         join_collections(source, tmp_path / "o.root", chain, branches=branches)
     assert "\n" not in str(error.value)
@@ -94,6 +100,31 @@ def test_relations_to_several_take_the_first_and_empty_ones_none(write_root, tmp
     )
     assert written(tmp_path / "o.root") == [{"nC": 2, "C_x": [15, 11]}]
     assert (joined.n_elements, joined.n_joined, joined.n_several) == (3, 2, 1)
+
+
+def test_eic_hits_have_the_time_of_a_contribution_and_the_number_of_the_event(data, tmp_path):
+    path, hits = str(data("eic_test_sim.edm4hep.root")), "EcalBarrelScFiHits"
+    chain = [f"{hits}.contributions_begin", f"_{hits}_contributions.index", f"{hits}Contributions"]
+    names = ["EventHeader.eventNumber", f"{hits}.energy", f"{hits}Contributions.time"]
+    joined = join_collections(InputFile(path, "events"), tmp_path / "o.root", chain, branches=names)
+    tree = uproot.open(path)["events"]
+    numbers, energies, times, begins, ends, indices = (
+        tree[name].array().to_list() for name in (*names, chain[0], f"{hits}.contributions_end", chain[1])
+    )
+    found = written(tmp_path / "o.root")
+    for event, columns in enumerate(found):
+        assert columns["EventHeader_eventNumber"] == numbers[event][0]
+        assert columns[f"{hits}_energy"] == energies[event]
+        assert columns[f"{hits}_time"] == [times[event][indices[event][begin]] for begin in begins[event]]
+    n_linked = [end - begin for e, b in zip(ends, begins, strict=True) for end, begin in zip(e, b, strict=True)]
+    assert joined.n_joined == len(n_linked) == 2091
+    assert joined.n_several == sum(n > 1 for n in n_linked) > 0
+
+
+def test_lists_that_hold_more_than_the_number_of_the_event_are_an_error(linked, tmp_path):
+    source = linked([[0], [1]], other=ak.Array([[1.0], [2.0, 3.0]]))
+    with pytest.raises(ValueError, match="'other' holds 2 numbers in entry 1, where one is expected"):
+        join_collections(source, tmp_path / "o.root", ["Jet_index", "Tower"], branches=["Tower_x", "other"])
 
 
 def test_links_into_several_collections_are_an_error(write_root, tmp_path):
