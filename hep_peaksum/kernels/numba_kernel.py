@@ -20,7 +20,6 @@ from hep_peaksum.kernels.numba_peaks import (
     PeakBuffers,
     argsort_descending,
     beats_window,
-    saddles,
     sum_cells,
     sum_window,
 )
@@ -43,7 +42,7 @@ from hep_peaksum.kernels.numba_vectors import (
 )
 from hep_peaksum.kernels.offset_tables import adjacent_words, offset_tables
 
-__all__ = ["argsort_descending", "find_peaks", "find_peaks_in_hits", "saddles", "sum_cells"]
+__all__ = ["argsort_descending", "find_peaks", "find_peaks_in_hits", "sum_cells"]
 
 # A block of events stays in the cache next to the processor.
 BLOCK_BYTES = 1 << 14
