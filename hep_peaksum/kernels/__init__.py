@@ -110,7 +110,10 @@ class Peaks:
 
     def take(self, index: Array) -> Peaks:
         """Return the peaks at `index` (a mask, or positions event by event), in that order."""
-        offsets = event_offsets(self.event[index], len(self.event_offsets) - 1)
+        if index.dtype == bool:
+            offsets, index = offsets_after_mask(self.event_offsets, index), np.flatnonzero(index)
+        else:
+            offsets = event_offsets(self.event[index], len(self.event_offsets) - 1)
         columns = (column[index] for column in (self.cell, self.seed, self.sum, self.n_cells))
         return Peaks(self.n_cols, offsets, *columns)
 
