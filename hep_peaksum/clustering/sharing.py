@@ -17,6 +17,7 @@ from hep_peaksum.clustering.discriminant import Cells, exists, passes_cell_thres
 from hep_peaksum.clustering.seeding import cell_bound, order_by_height, passes_seed_threshold
 from hep_peaksum.geometry.grid import EventError, Grid
 from hep_peaksum.kernels import Array, Offset, Peaks, accumulator, get_kernel
+from hep_peaksum.loops.saddles import saddles
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.windows import NOT_GATED
 
@@ -131,9 +132,8 @@ class PeakContext:
         return kernel.sum_cells(self.searched_cells, self.peaks, offsets, None, self.grid.periodic)[0]
 
     def saddles(self) -> Array:
-        """Return the height of the saddle between every peak and anything higher (see `Kernel.saddles`)."""
-        kernel = get_kernel(self.settings.kernel)
-        return kernel.saddles(self.discriminant, self.peaks, self.grid.periodic)
+        """Return the height of the saddle between every peak and anything higher (see `loops.saddles`)."""
+        return saddles(self.discriminant, self.peaks, self.grid.periodic, self.settings.kernel)
 
     @property
     def pooled(self) -> tuple[int, int]:
