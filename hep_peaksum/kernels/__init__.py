@@ -185,12 +185,16 @@ class Kernel(Protocol):
 
 
 def get_kernel(name: KernelName) -> Kernel:
-    """Return the kernel of that name, imported on first use because numba is slow to import.
+    """Return the kernel of that name, or the one that can be used, imported on first use: numba takes long."""
+    return cast("Kernel", importlib.import_module(f"hep_peaksum.kernels.{usable_kernel(name)}_kernel"))
+
+
+def usable_kernel(name: KernelName) -> KernelName:
+    """Return the name of the kernel that is used if one is asked for.
 
     Where numba is told not to compile (``NUMBA_DISABLE_JIT=1``), it is the readable one; this is logged once.
     """
-    name = "scipy" if name == "numba" and _is_jit_disabled() else name
-    return cast("Kernel", importlib.import_module(f"hep_peaksum.kernels.{name}_kernel"))
+    return "scipy" if name == "numba" and _is_jit_disabled() else name
 
 
 @cache
