@@ -130,7 +130,7 @@ class Distances:
     def along(cls, context: PeakContext, dim: int, axis: Axis | None) -> Distances:
         """Return the distances along a dimension of the plane that was searched."""
         size, n = context.grid.shape[dim], context.pooled[dim]
-        offsets, column = np.unique(context.window_offsets[0][:, dim], return_inverse=True)
+        offsets, column = context.sum_window.along[dim]
         if axis is None:
             distance = (offsets + 0.5) / n - 0.5
             return cls(dim, axis, np.arange(size, dtype=np.float64), np.tile(distance, (size, 1)), column)

@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from hep_peaksum.geometry.grid import EventError, Grid
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, Peaks, dense_grids, get_kernel
 from hep_peaksum.loops.claims import DIVIDED, Claims, Events, Shares, event_blocks, squared_distances
-from hep_peaksum.loops.windows import Places, Rivals, WindowLoops, window_loops
+from hep_peaksum.loops.windows import Places, Rivals, SumWindow, WindowLoops, sum_window, window_loops
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.windows import NOT_GATED
 
@@ -125,17 +124,10 @@ class PeakContext:
         return (1, 1) if self.summed is self.searched else self.settings.coarsen
 
     @cached_property
-    def window_offsets(self) -> tuple[Array, Array]:
-        """Offsets of the cells of the sum window, row-major: in summed cells, and in searched ones."""
-        n, m = self.pooled
-        pairs = sorted(
-            ((d * n + i, p * m + j), (d, p))
-            for d, p in self.settings.sum_cells()
-            for i in range(n)
-            for j in range(m)
-        )
-        summed, searched = (np.array([pair[k] for pair in pairs], np.int64) for k in (0, 1))
-        return summed, searched
+    def sum_window(self) -> SumWindow:
+        """The cells of the sum window, in summed cells and in searched ones."""
+        settings, grid = self.settings, self.sum_grid
+        return sum_window(settings.kernel, settings.sum_cells(), self.pooled, grid.shape, grid.periodic)
 
     @cached_property
     def loops(self) -> WindowLoops:
@@ -193,7 +185,7 @@ class PeakContext:
 
     def _claims(self, events: Events, *, contested: bool) -> Claims:
         """Return the planes for claims on the cells of some events, with what decides between them."""
-        peaks, (_, offsets), grid = events.peaks, self.window_offsets, self.grid
+        peaks, offsets, grid = events.peaks, self.sum_window.tower_offsets, self.grid
         weight = self.sharing_weights[peaks] if self.overlap in DIVIDED else None
         is_nearest = self.overlap == "nearest"
         distance = squared_distances(offsets, grid.shape, grid.periodic) if is_nearest else None
@@ -209,16 +201,11 @@ class PeakContext:
     @cached_property
     def _most_peaks(self) -> int:
         n_cells = block_sizes.cells_at_a_time(block_sizes.WINDOW_CELLS, self._n_bytes // 192)
-        return max(1, n_cells // len(self.window_offsets[0]))
+        return max(1, n_cells // len(self.sum_window.offsets))
 
     @property
     def _n_bytes(self) -> int:
         return int(math.prod(self.summed.source.shape) * self.summed.dtype.itemsize)
-
-    @cached_property
-    def window_tables(self) -> Any:
-        """What the loops need to know of the sum window."""
-        return self.loops.window_tables(self.window_offsets[0], self.sum_grid.shape, self.sum_grid.periodic)
 
     @cached_property
     def sharing_weights(self) -> Array:
@@ -278,7 +265,7 @@ class Windows:
         row, col = context.peaks.row[self.peaks], context.peaks.col[self.peaks]
         places = Places(*(x.astype(np.int64) for x in (self.event - self.events.first, row * n, col * m)))
         grids = _grids(context.summed.source, self.events)
-        return context.loops.window_cells(grids, places, context.window_tables)
+        return context.loops.window_cells(grids, places, context.sum_window.tables)
 
     @property
     def place(self) -> Array:
@@ -323,7 +310,7 @@ class Windows:
 
     def _on_stronger_side(self, is_added: Array) -> Array:
         """Return the added cells without those of the weaker side; of equal sides the higher offsets stay."""
-        along = self.context.window_offsets[1][
+        along = self.context.sum_window.tower_offsets[
             :, 0 if self.context.settings.keep_stronger_side == "rows" else 1
         ]
         lower, higher = (self.sum(np.where(is_added & side, self.values, 0)) for side in (along < 0, along > 0))
@@ -373,7 +360,7 @@ def window_sums(context: PeakContext) -> Peaks:
         places = Peaks.at(
             (peaks.event, peaks.row * n, peaks.col * m), cells.shape, peaks.seed, peaks.sum, peaks.n_cells
         )
-        offsets = tuple(map(tuple, context.window_offsets[0].tolist()))
+        offsets = tuple(map(tuple, context.sum_window.offsets.tolist()))
         total, n_cells = get_kernel(settings.kernel).sum_cells(cells, places, offsets, bound, grid.periodic)
         return replace(peaks, sum=total, n_cells=n_cells)
     columns: tuple[Array, ...] = ()

@@ -7,11 +7,12 @@ planes, those of one event after the other. This is the readable twin of `numba_
 from __future__ import annotations
 
 import importlib
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
-from hep_peaksum.kernels import Array, KernelName, Periodic, absent, accumulator, usable_kernel
+from hep_peaksum.kernels import Array, KernelName, Offset, Periodic, absent, accumulator, usable_kernel
 
 
 class Places(NamedTuple):
@@ -20,6 +21,39 @@ class Places(NamedTuple):
     event: Array
     row: Array
     col: Array
+
+
+class SumWindow(NamedTuple):
+    """The cells of a window, row-major: their offsets, those of the towers they lie in, and tables of them.
+
+    `along` rows and columns has the different offsets, and for every cell which of them is its own.
+    """
+
+    offsets: Array
+    tower_offsets: Array
+    along: tuple[tuple[Array, Array], ...]
+    tables: Any
+
+
+@lru_cache(maxsize=16)
+def sum_window(
+    name: KernelName,
+    towers: tuple[Offset, ...],
+    pooled: tuple[int, int],
+    plane: tuple[int, int],
+    periodic: Periodic,
+) -> SumWindow:
+    """Return the cells of a window of towers, of `pooled` (rows, cols) cells each; kept for the next event.
+
+    >>> window = sum_window("scipy", ((0, 0), (0, 1)), (2, 1), (4, 4), Periodic(False, False))
+    >>> window.offsets.tolist(), window.tower_offsets.tolist()
+    ([[0, 0], [0, 1], [1, 0], [1, 1]], [[0, 0], [0, 1], [0, 0], [0, 1]])
+    """
+    n, m = pooled
+    pairs = sorted(((d * n + i, p * m + j), (d, p)) for d, p in towers for i in range(n) for j in range(m))
+    offsets, tower_offsets = (np.array([pair[k] for pair in pairs], np.int64) for k in (0, 1))
+    along = tuple(np.unique(each, return_inverse=True) for each in offsets.T)
+    return SumWindow(offsets, tower_offsets, along, window_loops(name).window_tables(offsets, plane, periodic))
 
 
 class Rivals(NamedTuple):
