@@ -81,6 +81,22 @@ def check_duplicates(config: Config, files: Files, metadata: Mapping[FileMeta, A
         raise ConfigError(problems)
 
 
+def check_encodings(files: Files, metadata: Mapping[FileMeta, Any]) -> None:
+    """Raise a ConfigError if files do not have the same encodings of ids, with a line for each that differs."""
+    first_of: dict[str, tuple[str, str]] = {}
+    problems = []
+    for name, inputs in files.items():
+        for path, tree in inputs:
+            for collection, text in metadata[InputMeta(name, path, tree)].get("encodings", {}).items():
+                first, where = first_of.setdefault(collection, (text, public_path(path)))
+                if text != first:
+                    both = f"{first!r} in {where}, and {text!r} in {public_path(path)}"
+                    remedy = "leave out one of the files, or make a job for each encoding"
+                    problems.append(f"datasets.{name}.files: the ids of {collection} are {both}: {remedy}")
+    if problems:
+        raise ConfigError(problems)
+
+
 Types = Mapping[str, tuple[int, str]]
 
 
@@ -196,11 +212,13 @@ def plan_job(
     Raises
     ------
     ConfigError
-        If the files of a dataset cannot be read as the same types (see `decide_types`).
+        If the files of a dataset cannot be read as the same types (see `decide_types`), or the ids of files are
+        encoded differently.
     """
     known_types = {
         name: manifest.datasets[name].types for name in {chunk.dataset for chunk in finished} & {*files}
     }
+    check_encodings(files, metadata)
     types = decide_types(config, files, metadata, known_types)
     manifest.set_types(types, metadata)
     ranges: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)

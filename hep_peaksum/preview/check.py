@@ -166,7 +166,6 @@ class _Trial:
         values = cells.value if isinstance(cells, Hits) else cells
         if len(cells) and not values.any():
             branch = self.config.grids[name].value_branch
-            self.remarks.append(
-                f"datasets.{self.dataset}: grid {name!r} is empty in the first {len(cells)} entries: "
-                f"is {branch!r} the branch of its cells?"
-            )
+            remedy = f"is {branch!r} the branch of its cells?" if branch else "are rows and cols as meant?"
+            remark = f"grid {name!r} is empty in the first {len(cells)} entries: {remedy}"
+            self.remarks.append(f"datasets.{self.dataset}: {remark}")
