@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from hep_peaksum.config.formats import FORMATS, ClusterFormat
-from hep_peaksum.inputs.branch_names import Words
+from hep_peaksum.inputs.branch_names import NAME, Words
 from hep_peaksum.inputs.hits import FUNCTION
 from hep_peaksum.inputs.paths import REMOTE, expand_variables
 from hep_peaksum.inputs.reference import ReferenceInput
@@ -25,7 +25,6 @@ from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import Count
 
-NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
 # Columns are called Jet_pt, and readers take the part before the first underscore for the collection.
 COLLECTION_NAME = r"^[A-Za-z][A-Za-z0-9]*$"
 DATASET_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"  # the name of a folder

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
 BRANCH = {"title": "name of a branch", "type": "string"}
 BranchName = Annotated[str, WithJsonSchema(BRANCH)]
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid, from_dense
@@ -20,7 +20,18 @@ from hep_peaksum.inputs.maps import MapPath, Noise, read_map
 from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.settings.frozen_model import FrozenModel
-from hep_peaksum.settings.thresholds import in_counts, inclusive_bound
+from hep_peaksum.settings.thresholds import EnergyUnit, Number, in_counts, inclusive_bound
+
+UNIT: TypeAdapter[Any] = TypeAdapter(EnergyUnit)
+SCALE: TypeAdapter[Any] = TypeAdapter(Annotated[Number, Field(gt=0)])
+
+
+def _scaled(grid: dict[str, Any], scale: Any) -> dict[str, Any]:
+    """Return the keys of a grid with its unit scaled, where both are numbers; else as they are."""
+    try:
+        return {**grid, "unit": float(UNIT.validate_python(grid["unit"]) * SCALE.validate_python(scale))}
+    except (KeyError, ValidationError):
+        return grid
 
 
 def _gather_grid(values: Any) -> Any:
@@ -35,7 +46,8 @@ def _gather_grid(values: Any) -> Any:
         except ValueError as error:
             msg = f"geometry: {error}"
             raise ValueError(msg) from None
-        return {**rest, "grid": {**named.model_dump(exclude_defaults=True), **own}}
+        own = {**named.model_dump(exclude_defaults=True), **own}
+        return {**rest, "grid": _scaled(own, values["scale"]) if "scale" in values else own}
     dense = values.get("dense")
     if isinstance(dense, dict) and isinstance(dense.get("shape"), (list, tuple)):
         axes = dense.get("axes", ("row", "col"))
@@ -44,7 +56,7 @@ def _gather_grid(values: Any) -> Any:
                 own.setdefault(f"{word}s", {"n": size})
         if not {"row", "col"} <= set(axes):  # the error about axes is enough: none about rows and cols
             own = {"rows": {"n": 1}, "cols": {"n": 1}, **own}
-    return {**rest, "grid": own}
+    return {**rest, "grid": _scaled(own, values["scale"]) if "scale" in values else own}
 
 
 class GridInput(FrozenModel):
@@ -75,6 +87,12 @@ class GridInput(FrozenModel):
         None,
         description="Axis of the layers of hits; the same keys as rows. Needed with hits.layer.",
         examples=[{"labels": "1..12"}],
+    )
+    scale: Annotated[Number, Field(gt=0)] | None = Field(
+        None,
+        description="Factor of the unit, to vary a calibration: energies change with it, and so does what a "
+        "threshold in GeV is in counts; cells and sums in counts stay.",
+        examples=[1.02],
     )
     layers: Literal["sum", "each"] = Field(
         "sum", description="Whether the sum of the layers is searched (sum), or every layer by itself (each)."
@@ -108,6 +126,11 @@ class GridInput(FrozenModel):
             except ValueError as error:
                 msg = f"noise {error}"
                 raise ValueError(msg) from None
+        if self.scale is not None and self.grid.unit is None:
+            msg = (
+                f"scale: {self.scale} is a factor of the unit, and the grid has none: give unit, or drop scale"
+            )
+            raise ValueError(msg)
         self._check_layers()
         if self.dense is not None:
             n_cells = math.prod(self.dense.shape or self.grid.shape)

@@ -122,7 +122,7 @@ def decide_types(
             for branch, found in metadata[InputMeta(name, path, tree)].get("types", {}).items():
                 first = first_of.setdefault(branch, path)
                 old = types.setdefault(branch, found)
-                merged = _merge_types(old, found, is_kept=branch in config.events.keep)
+                merged = _merge_types(old, found, is_kept=branch in config.events.kept)
                 where, here = public_path(first), public_path(path)
                 if merged is None:
                     both = f"{_in_words(old)} in {where}, and {_in_words(found)} in {here}"
@@ -179,9 +179,9 @@ def _casts(config: Config, decided: Types, own: Types) -> dict[str, str]:
     casts = {}
     for branch, (_, primitive) in own.items():
         target = decided[branch][1] if branch in decided else primitive  # of a dataset that cannot be read now
-        if branch in config.events.keep and primitive != target:
+        if branch in config.events.kept and primitive != target:
             casts[branch] = target
-        elif branch not in config.events.keep and _is_float(primitive) != _is_float(target):
+        elif branch not in config.events.kept and _is_float(primitive) != _is_float(target):
             casts[branch] = "float64"
     return casts
 

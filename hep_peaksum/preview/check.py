@@ -23,7 +23,7 @@ from hep_peaksum.inputs.events import IDENTITY
 from hep_peaksum.inputs.paths import expand_files, public_path
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.blocks import block_size, read_cells
-from hep_peaksum.reading.columns import column, event_identity, grid_columns
+from hep_peaksum.reading.columns import column, event_identity, grid_columns, identifying_column
 from hep_peaksum.reading.files import (
     count_entries,
     name_trees,
@@ -112,8 +112,12 @@ class _Trial:
         config, friends = self.config, self.config.friends
         keys = {branch: key for key, branch in reversed(list(config.branch_keys()))}
         for branch in config.branches():
-            with self._noting(f"{keys[branch]}: "):
-                column(events, branch, friends)
+            key = keys[branch]
+            with self._noting(f"{key}: "):
+                if key.startswith("events.identify."):
+                    identifying_column(events, key.rpartition(".")[2], branch, friends)
+                else:
+                    column(events, branch, friends)
         if self.problems:
             return
         with self._noting("events.identify: " if config.events.identify else ""):

@@ -19,7 +19,7 @@ import uproot
 from hep_peaksum.geometry.grid import EventError, from_dense
 from hep_peaksum.geometry.hits import Hits, sparse
 from hep_peaksum.inputs.branch_names import full_name, split_branch
-from hep_peaksum.inputs.events import IDENTITY, is_in_range
+from hep_peaksum.inputs.events import IDENTITY, Identifier, is_in_range
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.hits import HitFunction
 from hep_peaksum.kernels import Array
@@ -385,7 +385,7 @@ def _lazy_column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.
 
 
 def event_identity(
-    events: ak.Array, branches: Mapping[Any, str | int], friends: Mapping[str, str], numbers: tuple[int, int]
+    events: ak.Array, branches: Mapping[Any, Identifier], friends: Mapping[str, str], numbers: tuple[int, int]
 ) -> dict[str, Array]:
     """Return run, luminosityBlock and event of every event.
 
@@ -394,9 +394,9 @@ def event_identity(
     events, friends
         As for `column`.
     branches
-        The branch of each of the three, or its number. If empty, they are the branches of these names if the
-        tree has all three, as integers, else the dataset number, the file number and the entry (of events that
-        are no chunk of a file: their index).
+        The branch of each of the three, or its number, or where in the name of the file that is. If empty,
+        they are the branches of these names if the tree has all three, as integers, else the numbers of the
+        dataset and the file, and the entry (of events that are no chunk of a file: their index).
     numbers
         The numbers of the dataset and of the file.
 
@@ -408,12 +408,7 @@ def event_identity(
     if not branches and all(name in events.fields and _is_integer(events[name]) for name in IDENTITY):
         branches = {name: name for name in IDENTITY}
     if branches:
-        return {
-            key: np.full(len(events), source, IDENTITY[key])
-            if isinstance(source, int)
-            else _identifier(key, column(events, source, friends), source)
-            for key, source in branches.items()
-        }
+        return {key: _identifier(events, key, source, friends) for key, source in branches.items()}
     entry = first_entry(events) + np.arange(len(events))
     values = (*(np.full(len(events), number) for number in numbers), entry)
     return {key: value.astype(dtype) for (key, dtype), value in zip(IDENTITY.items(), values, strict=True)}
@@ -432,12 +427,53 @@ def has_identity(types: Mapping[str, Sequence[Any]]) -> bool:
     )
 
 
-def _identifier(key: str, values: ak.Array, branch: str) -> Array:
+def _identifier(events: ak.Array, key: str, source: Identifier, friends: Mapping[str, str]) -> Array:
     """Return one column of `event_identity` in NanoAOD's type."""
+    dtype = IDENTITY[key]
+    if isinstance(source, str):
+        return _cast_identifier(key, identifying_column(events, key, source, friends), source)
+    if isinstance(source, int):
+        return np.full(len(events), source, dtype)
+    path = metadata_of(events).get("filename")
+    if path is None:
+        msg = f"identify {key}: the events are of no file, whose name has a number: name a branch"
+        raise ValueError(msg)
+    try:
+        number = source.of(path)
+    except ValueError as error:
+        msg = f"identify {key}: {error}"
+        raise ValueError(msg) from None
+    if number > np.iinfo(dtype).max:
+        msg = f"identify {key}: {number}, in the name of the file, does not fit into {dtype}"
+        raise ValueError(msg)
+    return np.full(len(events), number, dtype)
+
+
+def identifying_column(events: ak.Array, key: str, source: str, friends: Mapping[str, str]) -> ak.Array:
+    """Return the branch that identifies events; if it is missing because nobody named it, the error says so."""
+    try:
+        return column(events, source, friends)
+    except ValueError as error:
+        if source != key:
+            raise
+        msg = f"{error}: name the branch of {key}, or give a number, as in {{{key}: 1}}"
+        raise ValueError(msg) from None
+
+
+def _cast_identifier(key: str, values: ak.Array, branch: str) -> Array:
+    """Return numbers in NanoAOD's type: one an event, or a list of one."""
+    dtype = IDENTITY[key]
+    if values.ndim == 2:
+        n_values = ak.to_numpy(ak.num(values))
+        if not (n_values == 1).all():
+            event = int(np.argmin(n_values == 1))
+            msg = f"identify {key}: the branch {branch!r} holds {n_values[event]} values, expected one number"
+            raise EventError(event, msg)
+        values = ak.flatten(values)
     if values.ndim != 1:
         msg = f"identify {key}: the branch {branch!r} has several values per entry, expected one number"
         raise ValueError(msg)
-    numbers, dtype = np.asarray(values), IDENTITY[key]
+    numbers = np.asarray(values)
     with np.errstate(invalid="ignore"):
         converted = numbers.astype(dtype)
     is_same = is_in_range(key, numbers) & (converted == numbers)
