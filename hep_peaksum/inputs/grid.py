@@ -243,8 +243,10 @@ class GridInput(FrozenModel):
         """The collections whose encodings of ids are read from the files."""
         return () if self.hits is None else self.hits.collections
 
-    def hit_columns(self, columns: Columns, encodings: Mapping[str, str]) -> Columns:
-        """Return row, col, value and perhaps layer of the hits that fill the grid.
+    def hit_columns(
+        self, columns: Columns, encodings: Mapping[str, str], *, beside: Columns | None = None
+    ) -> Columns:
+        """Return row, col, value and perhaps layer of the hits that fill the grid, and more columns of these.
 
         `columns` are the branches by name; those of `HitFunction` are what it made, by these words. Errors are
         those of `HitBranches.columns` and `passing`.
@@ -252,7 +254,8 @@ class GridInput(FrozenModel):
         axes = {"row": self.grid.rows, "col": self.grid.cols, "layer": self.depth or self.grid.rows}
         hits = self.hits.columns(columns, axes, encodings) if isinstance(self.hits, HitBranches) else columns
         words = ("row", "col", "layer", "value")
-        return passing({word: hits[word] for word in words if word in hits}, self.where, columns)
+        given = {word: hits[word] for word in words if word in hits}
+        return passing({**given, **(beside or {})}, self.where, columns)
 
     @property
     def n_cells(self) -> int:
