@@ -24,6 +24,10 @@ from hep_peaksum.suggestions import did_you_mean
 
 FOUR_VECTOR = ("pt", "eta", "phi", "energy")
 
+# Computed from peaks alone. All others need cells, and hits are made dense for them (see `needs_cells`).
+OF_PEAKS = frozenset({"peak_sum", "seed", "row", "col", "layer", "n_cells"})
+OF_LAYERS = frozenset({"layer_sums", "n_saturated"})
+
 
 class Field(NamedTuple):
     """A quantity of a cluster: its title on an axis, its unit, its meaning in words, and how it is computed."""
@@ -265,6 +269,14 @@ def default_fields(settings: PeakSumSettings, grid: Grid, *, separate_layers: bo
     index = ("row", "col", "layer") if separate_layers else ("row", "col")
     flags = ("n_saturated",) if grid.saturated else ()
     return ("peak_sum", "seed", *index, "n_cells", *flags, *estimates, *_kinematics_of(grid))
+
+
+def needs_cells(names: Iterable[str], settings: PeakSumSettings, grid: Grid) -> bool:
+    """Return whether fields, or the cuts of the settings, are computed from cells and not from peaks alone."""
+    of_peaks = OF_PEAKS.union(_kinematics_of(grid)) if settings.position == "seed" else OF_PEAKS
+    has_cuts = settings.min_seed_gap is not None or settings.min_prominence is not None
+    has_cuts |= settings.min_neighbours > 0 or settings.sum_threshold_on != "sum"
+    return has_cuts or not of_peaks.issuperset(names)
 
 
 def check_fields(names: str | Iterable[str], settings: PeakSumSettings, grid: Grid) -> tuple[str, ...]:

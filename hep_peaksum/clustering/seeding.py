@@ -46,7 +46,7 @@ def find_seeds(compared: Cells, settings: PeakSumSettings, plan: SearchPlan) -> 
     if isinstance(cells, Hits):
         rule = _search_rule(settings, grid.unit, cells.value.dtype, plan)
         return kernel.find_peaks_in_hits(
-            cells.event_offsets, cells.cell, cells.value, grid.shape, rule, grid.periodic
+            cells.event_offsets, cells.cell, cells.value, grid.shape, rule, grid.periodic, cells.empty_plane()
         )
     rule = _search_rule(settings, grid.unit, cells.dtype, plan)
     if settings.removes_cells:

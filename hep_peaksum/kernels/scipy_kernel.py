@@ -24,6 +24,8 @@ from hep_peaksum.kernels import (
     accumulator,
     dense_grids,
     event_index,
+    event_offsets,
+    flat_index,
 )
 
 
@@ -44,10 +46,36 @@ def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
 
 
 def find_peaks_in_hits(
-    event_offsets: Array, cell: Array, value: Array, plane: tuple[int, int], rule: Rule, periodic: Periodic
+    offsets: Array,
+    cell: Array,
+    value: Array,
+    plane: tuple[int, int],
+    rule: Rule,
+    periodic: Periodic,
+    _empty_plane: Array | None = None,
 ) -> Search:
     """Return every seed among hits, by way of dense grids."""
-    return find_peaks(dense_grids(event_offsets, cell, value, plane), rule, periodic)
+    return find_peaks(dense_grids(offsets, cell, value, plane), rule, periodic)
+
+
+def sort_by_layer(
+    offsets: Array, layer: Array, n_layers: int, cell: Array, value: Array
+) -> tuple[Array, Array, Array]:
+    """Return offsets, cells and values of hits whose layers are events of their own."""
+    group = event_index(offsets) * n_layers + layer
+    order = np.argsort(group, kind="stable")
+    return event_offsets(group, (len(offsets) - 1) * n_layers), cell[order], value[order]
+
+
+def merge_hits(offsets: Array, cell: Array, value: Array, n_cells: int) -> tuple[Array, Array, Array]:
+    """Return offsets, cells and values of hits of which those of an event in one cell are added."""
+    places = flat_index(offsets, cell, (1, n_cells))
+    _, first, number = np.unique(places, return_index=True, return_inverse=True)
+    total = np.zeros(len(first), accumulator(value.dtype))
+    np.add.at(total, number, value.astype(total.dtype))
+    order = np.argsort(first)  # as they come, not as their cells rise
+    event = event_index(offsets)[first[order]]
+    return event_offsets(event, len(offsets) - 1), cell[first[order]], total[order]
 
 
 def sum_cells(
