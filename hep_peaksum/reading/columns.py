@@ -188,7 +188,8 @@ class GridColumns(NamedTuple):
         """Return the hits of some events."""
         hits = self.source.hit_columns(part, self.encodings)
         value = cast_values(hits["value"], self.value_type)
-        return sparse(hits["row"], hits["col"], value, self.source.grid)
+        layers = {"layer": hits["layer"], "depth": self.source.depth} if "layer" in hits else {}
+        return sparse(hits["row"], hits["col"], value, self.source.grid, **layers)
 
     @property
     def _origin(self) -> str:

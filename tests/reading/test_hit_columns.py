@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import uproot
 from event_files import event_index, read
+from plain_hits import plain_cells
 
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.inputs.grid import GridInput
@@ -47,17 +48,6 @@ def filled(events, source):
     """Return the cells of events, and the number of hits outside."""
     hits = grid_columns(events, GridInput.model_validate(source), {}).sparse_cells(0, len(events))
     return hits.dense(), hits.n_outside
-
-
-def plain_cells(events, place, n_rows, n_cols):
-    """Return the sum of the hits in every cell, in their order; `place` is (row, col, value), or None."""
-    cells = [[[0.0] * n_cols for _ in range(n_rows)] for _ in events]
-    for event, hits in zip(cells, events, strict=True):
-        for hit in hits:
-            if (found := place(hit)) is not None:
-                row, col, value = found
-                event[row][col] += value
-    return cells
 
 
 def in_eta_phi(hit):
