@@ -124,6 +124,40 @@ def _layer_sums(context: PeakContext) -> Array:
     return total
 
 
+def _held_fraction(context: PeakContext) -> Array:
+    """Return which part of every cell of its window a cluster holds, shape (peak, cell)."""
+    is_held, values, held = context.shares.is_held, context.window_values, context.shares.values
+    if context.summed.mask is not None:  # also a cell that is masked as zero holds nothing
+        is_held = is_held & ~context.in_windows(context.summed.mask)
+    return np.where(is_held, np.where(held == values, 1, held / np.where(values == 0, 1, values)), 0)
+
+
+def _moment(name: str, moment: Array | None) -> Array:
+    if moment is None:
+        msg = f"field {name!r} needs the time of hits: give time to the hits"
+        raise ValueError(msg)
+    return moment
+
+
+def _time(context: PeakContext) -> Array:
+    """Return the mean time of the hits that a cluster holds, weighted with their energy; NaN for a sum of 0."""
+    moment = context.in_windows(_moment("time", context.summed.moments))
+    return _ratio(
+        ordered_sum(np.where(context.is_added, _held_fraction(context) * moment, 0)), context.peaks.sum
+    )
+
+
+def _seed_time(context: PeakContext) -> Array:
+    peaks, moment = context.peaks, _moment("seed_time", context.searched.moments)
+    return _ratio(
+        moment[peaks.event, peaks.row, peaks.col], context.searched_cells[peaks.event, peaks.row, peaks.col]
+    )
+
+
+def _ratio(moment: Array, energy: Array) -> Array:
+    return np.asarray(np.divide(moment, energy, out=np.full(len(moment), np.nan), where=energy != 0))
+
+
 def _layer(context: PeakContext) -> Array:
     return np.asarray(context.peaks.event % context.n_separate_layers, np.int32)
 
@@ -196,6 +230,12 @@ FIELDS = {
     "n_masked": Field("masked cells in the window", "", "number of masked cells of the sum window", _n_masked),
     "n_saturated": Field(
         "saturated cells added", "", "number of added cells that hold a code of `saturated`", _n_saturated
+    ),
+    "time": Field(
+        "time", "", "mean time of the hits held, weighted with energy, in the unit of their branch", _time
+    ),
+    "seed_time": Field(
+        "seed time", "", "mean time of the hits in the seed cell, weighted with energy", _seed_time
     ),
     "layer_sums": Field("sum in the layer", "counts", "sum of every layer over the held cells", _layer_sums),
 }

@@ -223,6 +223,9 @@ def _check_fields(clusters: ClusterInput, name: str, source: GridInput) -> None:
     fields = clusters.fields or ()
     if clusters.fields is not None:
         check_fields(clusters.fields, clusters.settings, search_grid(clusters.settings, source.grid))
+    for name_of_field in {"time", "seed_time"}.intersection(fields) if not source.has_times else ():
+        msg = f"field {name_of_field!r} needs the time of hits, and grid {name!r} has none: give hits.time"
+        raise ValueError(msg)
     if "layer_sums" in fields and not source.has_layers:
         msg = f"field 'layer_sums' needs layers, and grid {name!r} has none: name a layer axis"
         raise ValueError(msg)

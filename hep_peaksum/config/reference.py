@@ -230,7 +230,7 @@ def _section(key: Key) -> Iterator[str]:
             yield from _section(each)
 
 
-AS_ANOTHER = ("cols", "depth", "col", "layer", "value")  # the keys of rows, and those of row
+AS_ANOTHER = ("cols", "depth", "col", "layer", "value", "time")  # the keys of rows, and those of row
 MANY_OPTIONS = 12  # more are listed elsewhere
 
 
@@ -257,10 +257,10 @@ The names for `fields` of a collection, `fields=` of `find_clusters`, and the ax
 is not named costs nothing. On disk, `pt` of the collection `Jet` is the column `Jet_pt`. Counts are the units
 of the grid; its key `unit` says how many GeV one count is, and without it energies are in counts, too.
 
-Some fields have a condition. `noise` needs the noise of the grid, `layer_sums` layers that are summed, and
-`layer` layers that are searched each; it is then written by default, as is `n_saturated` for a grid with
-`saturated` values. Positions need an axis with edges. Collections of several grids also have the field
-`grid`, the place of the grid in their list.
+Some fields have a condition. `noise` needs the noise of the grid, `time` and `seed_time` need the times of
+hits, `layer_sums` layers that are summed, and `layer` layers that are searched each; it is then written by
+default, as is `n_saturated` for a grid with `saturated` values. Positions need an axis with edges. Collections
+of several grids also have the field `grid`, the place of the grid in their list.
 
 This page is made from the table in `clustering/fields.py` by `python -m hep_peaksum.config.reference`.
 """

@@ -253,7 +253,7 @@ class GridInput(FrozenModel):
         """
         axes = {"row": self.grid.rows, "col": self.grid.cols, "layer": self.depth or self.grid.rows}
         hits = self.hits.columns(columns, axes, encodings) if isinstance(self.hits, HitBranches) else columns
-        words = ("row", "col", "layer", "value")
+        words = ("row", "col", "layer", "value", "time")
         given = {word: hits[word] for word in words if word in hits}
         return passing({**given, **(beside or {})}, self.where, columns)
 
@@ -263,6 +263,11 @@ class GridInput(FrozenModel):
         return math.prod((self.dense and self.dense.shape) or self.grid.shape) * (
             self.depth.size if self.depth is not None else 1
         )
+
+    @property
+    def has_times(self) -> bool:
+        """Whether hits have times."""
+        return isinstance(self.hits, HitBranches) and self.hits.time is not None
 
     @property
     def has_layers(self) -> bool:

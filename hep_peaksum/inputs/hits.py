@@ -270,7 +270,7 @@ class HitCondition(FrozenModel):
 
 
 PLACES = ("branch", *COORDINATES, "bits")
-VALUES = ("branch", "et", "bits", "number")
+ALLOWED = {"value": ("branch", "et", "bits", "number"), "time": ("branch", "bits")}
 
 
 class HitBranches(FrozenModel):
@@ -290,12 +290,18 @@ class HitBranches(FrozenModel):
         "Hits in one cell add."
     )
 
+    time: Column | None = Field(
+        None,
+        description="Time of each hit, in any unit, for the fields time and seed_time: the mean, weighted with "
+        "energy.",
+    )
+
     @model_validator(mode="after")
     def _check(self) -> HitBranches:
         for word, column in self.given.items():
-            allowed = VALUES if word == "value" else PLACES
+            allowed = ALLOWED.get(word, PLACES)
             if column.way not in allowed:
-                what = "gives a value and no place" if word != "value" else "is no energy"
+                what = "gives a value and no place" if word not in ALLOWED else f"gives no {word}"
                 msg = f"{word}: {column.way} {what}: give one of {', '.join(allowed)}"
                 raise ValueError(msg)
         return self
@@ -303,7 +309,7 @@ class HitBranches(FrozenModel):
     @property
     def given(self) -> dict[str, HitColumn]:
         """The columns of the hits that are given, by their keys."""
-        columns = {word: getattr(self, word) for word in ("row", "col", "layer", "value")}
+        columns = {word: getattr(self, word) for word in ("row", "col", "layer", "value", "time")}
         return {word: column for word, column in columns.items() if column is not None}
 
     @property

@@ -188,8 +188,9 @@ class GridColumns(NamedTuple):
         """Return the hits of some events."""
         hits = self.source.hit_columns(part, self.encodings)
         value = cast_values(hits["value"], self.value_type)
-        layers = {"layer": hits["layer"], "depth": self.source.depth} if "layer" in hits else {}
-        return sparse(hits["row"], hits["col"], value, self.source.grid, **layers)
+        depth = self.source.depth if "layer" in hits else None
+        more = {word: hits[word] for word in ("layer", "time") if word in hits}
+        return sparse(hits["row"], hits["col"], value, self.source.grid, depth=depth, **more)
 
     @property
     def _origin(self) -> str:

@@ -117,7 +117,8 @@ MISTAKES = {
         "row: et gives a value and no place: give one of branch",
     ),
     "a_number_as_a_place": ({"row": 1}, "row: number gives a value and no place"),
-    "a_place_as_a_value": ({"value": {"rho": "p"}}, "value: rho is no energy: give one of branch, et, bits"),
+    "a_place_as_a_value": ({"value": {"rho": "p"}}, "value: rho gives no value: give one of branch, et, bits"),
+    "a_number_as_a_time": ({"time": {"eta": "p"}}, "time: eta gives no time: give one of branch, bits"),
     "origin_of_a_branch": ({"row": {"branch": "a", "origin": [0, 0, 0]}}, "row.origin: branch has no origin"),
     "a_short_origin": ({"row": {"eta": "p", "origin": [0, 0]}}, "row.origin"),
     "half_of_the_bits": (
@@ -181,3 +182,14 @@ def test_a_function_of_the_user_stands_for_the_hits():
     assert config.job()["grids"]["calo"]["hits"] == "mysite:hits"
     (line,) = problems({**small(), "grids": {"calo": {"hits": "mysite.hits", **PLANE}}})
     assert line == "grids.calo.hits: 'mysite.hits' is not a function written as module:function"
+
+
+def test_times_are_given_before_they_are_asked_for():
+    content = {**small(), "grids": {"calo": grid()}, "clusters": {"Jet": {"grid": "calo", "fields": ["time"]}}}
+    (line,) = problems(content)
+    assert (
+        line
+        == "clusters.Jet.fields: field 'time' needs the time of hits, and grid 'calo' has none: give hits.time"
+    )
+    content["grids"]["calo"]["hits"]["time"] = "t"
+    assert parse_config(content).grids["calo"].branches == ("ieta", "iphi", "et", "t")

@@ -2,6 +2,7 @@
 
 import math
 
+import awkward as ak
 import numpy as np
 import oracle
 import pytest
@@ -82,11 +83,11 @@ def test_showers_of_an_edm4hep_barrel_are_those_of_plain_loops(found):
 def test_showers_of_ldmx_are_those_of_plain_loops(found):
     events, job, path = found("ldmx-ecal.yaml", "ldmx_ecal_100.root", "LDMX_Events")
     ecal = "EcalRecHits_sim.{}".format
-    words = ("xpos_", "ypos_", "energy_", "id_", "isNoise_")
+    words = ("xpos_", "ypos_", "energy_", "id_", "isNoise_", "time_")
     hits = hits_of(path, "LDMX_Events", [ecal(word) for word in words])
 
     def place(hit, layer=None):
-        x, y, energy, cell_id, is_noise = hit
+        x, y, energy, cell_id, is_noise, _ = hit
         own = (cell_id >> 17) % 64
         if is_noise or own != (own if layer is None else layer):
             return None
@@ -99,10 +100,27 @@ def test_showers_of_ldmx_are_those_of_plain_loops(found):
         assert sorted(clusters.peak_sum.to_list()) == pytest.approx(sorted(p[3] for p in expected), rel=1e-12)
         assert sorted(clusters.n_cells.to_list()) == sorted(p[4] for p in expected)
     assert sum(map(len, events.Shower)) == 175
+    times = ak.flatten(events.Shower.time).to_numpy()
+    assert times == pytest.approx(expected_times(hits, events.Shower, place))
     assert events.run.to_list() == [1] * 100
     assert events.event.to_list() == list(range(1, 101))
     assert events.weight.to_list() == [1.0] * 100
     assert job.grids["ecal"].has_layers
+
+
+def expected_times(hits, showers, place):
+    """Return the mean time of the hits within two cells of every shower, weighted with energy, hit by hit."""
+    times = []
+    for event, clusters in zip(hits, showers, strict=True):
+        for x, y in zip(clusters.x.to_list(), clusters.y.to_list(), strict=True):
+            row, col = round((y + 280.5) / 17 - 0.5), round((x + 280.5) / 17 - 0.5)
+            energy = moment = 0.0
+            for *hit, time in event:
+                found = place((*hit, time))
+                if found and abs(found[0] - row) <= 2 and abs(found[1] - col) <= 2:
+                    energy, moment = energy + found[2], moment + found[2] * time
+            times.append(moment / energy)
+    return times
 
 
 def test_bars_of_a_section_are_those_of_plain_loops(found):
