@@ -182,7 +182,8 @@ def _name_problems(kept: Mapping[str, str], collections: Iterable[str]) -> Itera
         rename = f"give it a name, {{NAME: {branch}}}"
         owner = next((c for c in collections if name in (c, f"n{c}") or name.startswith(f"{c}_")), None)
         if name in IDENTITY:
-            yield f"events.keep: {branch!r} would be the column {name!r}, which identifies events: {rename}"
+            what = f"the column {name!r}, which identifies events"
+            yield f"events.keep: {branch!r} would be {what}: drop it, or {rename}"
         elif owner is not None:
             yield f"events.keep: {branch!r} would be {name!r}, a column of {owner!r}: {rename}"
         elif names.count(name) > 1:

@@ -140,7 +140,10 @@ def test_names_of_kept_branches_are_written_as_one_likes(keep, names):
     [
         (["x", {"y": "x"}], "events.keep: 'x' is there twice: keep it once"),
         ([{"Jet_x": "x"}], "events.keep: 'x' would be 'Jet_x', a column of 'Jet': give it a name, {NAME: x}"),
-        ([{"run": "x"}], "events.keep: 'x' would be the column 'run', which identifies events: give it a name"),
+        (
+            [{"run": "x"}],
+            "events.keep: 'x' would be the column 'run', which identifies events: drop it, or give",
+        ),
         (
             [{"y": "x"}, "a/y"],
             "events.keep: 'x' and another branch would both be the column 'y': give it a name",
