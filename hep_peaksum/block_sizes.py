@@ -9,13 +9,15 @@ from __future__ import annotations
 # Cells of the events that are read, made into grids and searched together: memory stays bounded whatever the
 # size of a chunk, and the arrays are large enough that Python's share of the time is small.
 READ_CELLS = 1 << 22
+# Hits of an event that are expected at most on a large plane: as many are read at a time as dense cells.
+HITS_PER_EVENT = 1 << 12
 # Cells of the events of which more than the kernel finds is computed at a time: they stay in the processor's
 # cache, and what is computed takes a few times as much memory as they do.
 DENSE_CELLS = 1 << 18
 # The same for hits that are searched as such, while other cells are looked up later: the room in which they are
 # made dense is cleared only where they lie, so that its size costs memory and no time.
 ROOM_CELLS = 1 << 21
-ROOM_HITS = 1 << 15
+ROOM_HITS = 1 << 14
 # Cells for the padded copies of the readable kernel.
 SCIPY_CELLS = 1 << 22
 # Hits placed on a plane at a time: allocating memory for all of them at every step takes longer than the steps.
