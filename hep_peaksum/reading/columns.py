@@ -24,7 +24,7 @@ from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.hits import HitFunction
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.basket_limit import check_clusters
-from hep_peaksum.reading.files import nano_events, open_tree
+from hep_peaksum.reading.files import check_readable, is_readable, nano_events, open_tree
 from hep_peaksum.reading.provenance import (
     first_entry,
     is_chunk,
@@ -69,6 +69,7 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
             if _is_property(values, part):
                 values, path = getattr(values, part), f"{path}.{part}"
                 continue
+            _check_readable(events, name)
             names = [f"{path}.{field}".lstrip(".") for field in values.fields]
             msg = f"no branch {name!r}{did_you_mean(name, names)}; there are {_listed(names)}"
             raise ValueError(msg)
@@ -79,6 +80,13 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
 def _is_property(values: ak.Array, name: str) -> bool:
     """Return whether the schema gives its objects a property of that name, such as eta of a position."""
     return not hasattr(ak.Array, name) and isinstance(getattr(type(values), name, None), property)
+
+
+def _check_readable(events: ak.Array, name: str) -> None:
+    """Raise a ValueError if the file behind events has a branch of that name that uproot cannot read."""
+    file = open_file_of(events)
+    if isinstance(file, uproot.ReadOnlyDirectory):
+        check_readable(file[metadata_of(events)["treename"]], name)
 
 
 def _listed(names: list[str]) -> str:
@@ -99,6 +107,7 @@ def _friend_column(events: ak.Array, branch: str, tree_name: str) -> ak.Array:
         near = did_you_mean(branch, names)
         msg = f"friend {tree_name!r} has no branch {branch!r}{near}; there are {_listed(names)}"
         raise ValueError(msg)
+    check_readable(tree, branch)
     n_friend, n_main = int(tree.num_entries), int(file[metadata["treename"]].num_entries)
     if n_friend != n_main:
         main = metadata["treename"]
@@ -365,10 +374,7 @@ def _branch_type(branch: Any, key: str, known: MutableMapping[Any, Any]) -> Any:
 
 
 def _interpreted_type(branch: Any) -> Any:
-    try:
-        return branch.interpretation.awkward_form(None).type
-    except uproot.interpretation.objects.CannotBeAwkward:
-        return None
+    return branch.interpretation.awkward_form(None).type if is_readable(branch) else None
 
 
 def _lazy_column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array | LazyBranch:

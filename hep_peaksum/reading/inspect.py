@@ -11,7 +11,7 @@ import awkward as ak
 import numpy as np
 
 from hep_peaksum.kernels import Array
-from hep_peaksum.reading.files import one_line_errors, open_file
+from hep_peaksum.reading.files import one_line_errors, open_file, tree_names
 
 # Common names of hits: the last word of a branch, in lower case; labels are preferred to coordinates.
 HIT_WORDS = {
@@ -48,10 +48,8 @@ def inspect_file(path: str) -> tuple[dict[str, int], list[Candidate]]:
     trees: dict[str, int] = {}
     candidates: list[Candidate] = []
     with open_file(path) as file, one_line_errors(path):
-        for key in file.keys(cycle=False):
+        for key in tree_names(file):  # other objects may have names that uproot cannot look up
             tree = file[key]
-            if not hasattr(tree, "num_entries"):
-                continue
             trees[key] = int(tree.num_entries)
             candidates.extend(_candidates(key, tree))
     return trees, sorted(candidates, key=lambda candidate: -_likelihood(candidate))
