@@ -134,6 +134,39 @@ def _layer_sums_of(windows: Windows) -> Array:
     return total
 
 
+def _moment(name: str, moment: Array | None) -> Array:
+    if moment is None:
+        msg = f"field {name!r} needs the time of hits: give time to the hits"
+        raise ValueError(msg)
+    return moment
+
+
+def _time(context: PeakContext) -> Array:
+    """Return the mean time of the hits that a cluster holds, weighted with their energy; NaN for a sum of 0."""
+    _moment("time", context.summed.moments)
+    return _ratio(context.of_windows(_moment_of), context.peaks.sum)
+
+
+def _moment_of(windows: Windows) -> Array:
+    """Return the sum of energy * time over the held cells, of a cell that is shared in its part."""
+    moment, (held, is_held) = np.asarray(windows.context.summed.moments), windows.shares
+    if windows.context.summed.mask is not None:  # also a cell that is masked as zero holds nothing
+        is_held = is_held & ~windows.pick(windows.context.summed.mask)
+    fraction = np.where(held == windows.values, 1, held / np.where(windows.values == 0, 1, windows.values))
+    return windows.sum(np.where(is_held, fraction * windows.pick(moment), 0.0))
+
+
+def _seed_time(context: PeakContext) -> Array:
+    peaks, moment = context.peaks, _moment("seed_time", context.searched.moments)
+    return _ratio(
+        moment[peaks.event, peaks.row, peaks.col], context.searched_cells[peaks.event, peaks.row, peaks.col]
+    )
+
+
+def _ratio(moment: Array, energy: Array) -> Array:
+    return np.asarray(np.divide(moment, energy, out=np.full(len(moment), np.nan), where=energy != 0))
+
+
 def _layer(context: PeakContext) -> Array:
     return np.asarray(context.peaks.event % context.n_separate_layers, np.int32)
 
@@ -206,6 +239,12 @@ FIELDS = {
     "n_masked": Field("masked cells in the window", "", "number of masked cells of the sum window", _n_masked),
     "n_saturated": Field(
         "saturated cells added", "", "number of added cells that hold a code of `saturated`", _n_saturated
+    ),
+    "time": Field(
+        "time", "", "mean time of the hits held, weighted with energy, in the unit of their branch", _time
+    ),
+    "seed_time": Field(
+        "seed time", "", "mean time of the hits in the seed cell, weighted with energy", _seed_time
     ),
     "layer_sums": Field("sum in the layer", "counts", "sum of every layer over the held cells", _layer_sums),
 }

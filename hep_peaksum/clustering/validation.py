@@ -89,6 +89,7 @@ def normalise_input(
     checks the cells, they may not be finite yet (see `apply_mask`). Parameters and errors are those of
     `find_clusters`.
     """
+    moment = None
     if isinstance(grids, Hits):
         grid = grid or bare_grid(grids.shape)
         grid = _with_codes_of(grid, grids.value.dtype)
@@ -97,7 +98,7 @@ def normalise_input(
         if is_bare and can_search_hits(grids, settings, grid, plan, layers, keep_layers=keep_layers):
             check_windows(settings, grid)
             return _hits_as_cells(grids, settings, grid, layers)
-        grids = grids.dense()
+        moment, grids = _moment(grids, layers), grids.dense()
     array = np.asarray(grids)
     grid = grid if grid is None else _with_codes_of(grid, array.dtype)
     array, missing = _empty_layers(_as_array(array), missing, layers)
@@ -109,7 +110,17 @@ def normalise_input(
         cells = apply_mask(cells, settings)
     if noise is not None or settings.needs_noise:
         cells = replace(cells, noise=_checked_noise(noise, cells, settings, by_layer=by_layer))
-    return cells
+    return replace(cells, moment=moment)
+
+
+def _moment(hits: Hits, layers: str) -> Array | None:
+    """Return the sum of energy * time in every cell that is searched, if the hits have times."""
+    if hits.moment is None:
+        return None
+    moment = hits.moment.dense()
+    if moment.ndim == 3:
+        return moment
+    return moment.reshape(-1, *moment.shape[2:]) if layers == "each" else np.asarray(moment.sum(axis=1))
 
 
 def _with_codes_of(grid: Grid, dtype: np.dtype[Any]) -> Grid:
@@ -349,8 +360,9 @@ def apply_mask(cells: Cells, settings: PeakSumSettings) -> Cells:
     """
     values, mask = cells.values, _bad_cells(cells, settings)
     if mask is None:
-        return replace(cells, source=values)
+        return replace(cells, source=values, moment=cells.moments)
     value = absent(values.dtype) if settings.masked == "absent" else 0
+    cells = replace(cells, moment=cells.moments)
     return replace(cells, source=np.where(mask, np.asarray(value, values.dtype), values), mask=mask)
 
 

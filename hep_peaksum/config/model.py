@@ -94,7 +94,7 @@ class Job(FrozenModel):
         for word, identifier in self.events.identify.items():
             if isinstance(identifier, str):
                 yield f"events.identify.{word}", identifier
-        for branch in self.events.keep:
+        for branch in self.events.kept:
             yield "events.keep", branch
         for name, clusters in self.clusters.items():
             if clusters.reference is not None:
@@ -102,9 +102,13 @@ class Job(FrozenModel):
 
     def typed_branches(self) -> list[str]:
         """Return the branches whose types decide on the results: of cells, of what is kept, of identifiers."""
-        values = [source.value_branch for source in self.grids.values()]
+        values = [source.value_branch for source in self.grids.values() if source.value_branch is not None]
         identity = () if self.events.identify else IDENTITY
-        return list(dict.fromkeys([*values, *self.events.keep, *identity]))
+        return list(dict.fromkeys([*values, *self.events.kept, *identity]))
+
+    def collections(self) -> list[str]:
+        """Return the collections whose encodings of ids are read from the files."""
+        return list(dict.fromkeys(name for source in self.grids.values() for name in source.collections))
 
     @cached_property
     def booked(self) -> dict[str, HistogramInput]:
@@ -175,13 +179,15 @@ def _name_problems(kept: Mapping[str, str], collections: Iterable[str]) -> Itera
             yield f"clusters.{name}: {name!r} is a column that identifies events: choose another name"
     names = list(kept.values())
     for branch, name in kept.items():
+        rename = f"give it a name, {{NAME: {branch}}}"
         owner = next((c for c in collections if name in (c, f"n{c}") or name.startswith(f"{c}_")), None)
         if name in IDENTITY:
-            yield f"events.keep: {branch!r} would be the column {name!r}, which identifies events: drop it"
+            what = f"the column {name!r}, which identifies events"
+            yield f"events.keep: {branch!r} would be {what}: drop it, or {rename}"
         elif owner is not None:
-            yield f"events.keep: {branch!r} would be {name!r}, a column of {owner!r}: rename that collection"
+            yield f"events.keep: {branch!r} would be {name!r}, a column of {owner!r}: {rename}"
         elif names.count(name) > 1:
-            yield f"events.keep: {branch!r} and another branch would both be the column {name!r}: keep one"
+            yield f"events.keep: {branch!r} and another branch would both be the column {name!r}: {rename}"
 
 
 def _cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, GridInput]) -> Iterator[str]:
@@ -218,6 +224,9 @@ def _check_fields(clusters: ClusterInput, name: str, source: GridInput) -> None:
     fields = clusters.fields or ()
     if clusters.fields is not None:
         check_fields(clusters.fields, clusters.settings, search_grid(clusters.settings, source.grid))
+    for name_of_field in {"time", "seed_time"}.intersection(fields) if not source.has_times else ():
+        msg = f"field {name_of_field!r} needs the time of hits, and grid {name!r} has none: give hits.time"
+        raise ValueError(msg)
     if "layer_sums" in fields and not source.has_layers:
         msg = f"field 'layer_sums' needs layers, and grid {name!r} has none: name a layer axis"
         raise ValueError(msg)

@@ -84,6 +84,7 @@ class Hits:
     is_traced: bool = False  # made of arrays that have types and no values
     n_layers: int | None = None
     room: Room | None = None  # where the dense grids are built, if not in memory of their own
+    moment: Hits | None = None  # the same hits with energy * time as their value, if they have times
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -112,11 +113,15 @@ class Hits:
         offsets = self.event_offsets[first * n : last * n + 1]
         inside = slice(offsets[0], offsets[-1])
         cell, value = self.cell[inside], self.value[inside]
-        return replace(self, event_offsets=offsets - offsets[0], cell=cell, value=value, room=room)
+        moment = None if self.moment is None else self.moment.events(first, last)
+        return replace(
+            self, event_offsets=offsets - offsets[0], cell=cell, value=value, room=room, moment=moment
+        )
 
     def separate_layers(self) -> Hits:
         """Return the hits with every layer as an event of its own."""
-        return replace(self, n_layers=None)
+        moment = None if self.moment is None else self.moment.separate_layers()
+        return replace(self, n_layers=None, moment=moment)
 
     def summed_layers(self, kernel: KernelName) -> Hits:
         """Return the hits without layers: of every layer those in one cell as one, so that sums are the same.
@@ -128,7 +133,8 @@ class Hits:
             n_cells = self.plane[0] * self.plane[1]
             offsets, cell, value = get_kernel(kernel).merge_hits(offsets, cell, value, n_cells)
         offsets = offsets[:: self.n_layers]
-        return replace(self, event_offsets=offsets, cell=cell, value=value, n_layers=None)
+        moment = None if self.moment is None else self.moment.summed_layers(kernel)
+        return replace(self, event_offsets=offsets, cell=cell, value=value, n_layers=None, moment=moment)
 
 
 def sparse(
@@ -139,8 +145,11 @@ def sparse(
     *,
     layer: ak.Array | None = None,
     depth: Axis | None = None,
+    time: ak.Array | None = None,
 ) -> Hits:
     """Return jagged hits on a plane, for `find_clusters`; parameters and errors as in `from_hits`.
+
+    `time` is one number for every hit, for the fields `time` and `seed_time` of clusters.
 
     >>> import awkward as ak
     >>> from hep_peaksum.geometry.grid import bare_grid
@@ -152,10 +161,12 @@ def sparse(
 
     grid, depth, no_values = checked_grid(grid), _checked_depth(layer, depth), is_traced(energy)
     given = {"row": row, "col": col, "energy": energy} | ({} if layer is None else {"layer": layer})
+    given |= {} if time is None else {"time": time}
     columns = {word: known(ak.Array(column)) for word, column in given.items()}
     n_hits = _numbers_of_hits(columns)
     flat = {word: np.asarray(ak.flatten(column)) for word, column in columns.items()}
     value = _widened(flat.pop("energy"))
+    moment = value * flat.pop("time").astype(np.float64) if "time" in flat else None
     cell, number = _cells(flat, grid, depth)
     event_offsets = np.concatenate([[0], np.cumsum(n_hits)])
     n_outside = 0
@@ -164,11 +175,15 @@ def sparse(
         n_outside = len(inside) - int(np.count_nonzero(inside))
         event_offsets = offsets_after_mask(event_offsets, inside)
         cell, value = cell[inside], value[inside]
-        number = None if number is None else number[inside]
-    if number is None or depth is None:
-        return Hits(event_offsets, cell, value, grid.shape, n_outside, no_values)
-    by_layer = get_kernel("numba").sort_by_layer(event_offsets, number, depth.size, cell, value)
-    return Hits(*by_layer, grid.shape, n_outside, no_values, depth.size)
+        number, moment = (None if each is None else each[inside] for each in (number, moment))
+
+    def placed(value: Array) -> Hits:
+        if number is None or depth is None:
+            return Hits(event_offsets, cell, value, grid.shape, n_outside, no_values)
+        by_layer = get_kernel("numba").sort_by_layer(event_offsets, number, depth.size, cell, value)
+        return Hits(*by_layer, grid.shape, n_outside, no_values, depth.size)
+
+    return placed(value) if moment is None else replace(placed(value), moment=placed(moment))
 
 
 def _checked_depth(layer: ak.Array | None, depth: object) -> Axis | None:

@@ -263,8 +263,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
     def _touch(self, events: ak.Array) -> None:
         """Mark the branches of events without values that would be read, except those of friends."""
         identify, grids = self.job.events.identify, self.job.grids.values()
-        names = [branch for source in grids for branch in source.source.branches]
-        names += [*(name for name in identify.values() if isinstance(name, str)), *self.job.events.keep]
+        names = [branch for source in grids for branch in source.branches]
+        names += [*(name for name in identify.values() if isinstance(name, str)), *self.job.events.kept]
         names += [name for name in IDENTITY if not identify and set(IDENTITY) <= {*events.fields}]
         for name in names:
             if split_branch(name)[0] not in self.job.friends:

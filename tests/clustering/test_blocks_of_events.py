@@ -20,7 +20,7 @@ PLANE = Grid(
     saturated=(7,),
 )
 FIELDS = [*fields_of(PLANE, PeakSumSettings(pileup=["chunky_donut"]))]
-FIELDS = [name for name in FIELDS if name not in ("layer", "layer_sums", "noise")]
+FIELDS = [name for name in FIELDS if name not in ("layer", "layer_sums", "noise", "time", "seed_time")]
 HOW = {
     "plain": {},
     "highest": {"overlap": "highest"},
