@@ -16,6 +16,7 @@ from hep_peaksum.inspection.conventions import order, unit_comments, units_of
 from hep_peaksum.kernels import Array
 
 SHAPE_ENTRIES = 50  # that are read for the shape of a branch
+MAX_NUMBERS = 2_000_000  # of them in which a shape is sought
 
 MIN_CELLS = 6
 MAX_RATIO = 10  # of the sides of a plane that is proposed without a reason to
@@ -102,7 +103,7 @@ def _largest_prime(n: int) -> int:
 
 def _seen_in(cells: Array) -> tuple[int, ...] | None:
     """Return the shape of which the likeness of cells speaks: a row, or a layer, apart it has a maximum."""
-    cells = np.nan_to_num(np.asarray(cells, np.float64))
+    cells = np.nan_to_num(np.asarray(cells[: max(MAX_NUMBERS // cells.shape[1], 1)], np.float64))
     n, total = cells.shape[1], float(np.mean(cells * cells))
     if total == 0:
         return None

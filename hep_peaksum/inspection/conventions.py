@@ -18,6 +18,7 @@ PAIRS = (
     ("ieta", "iphi"),
     ("row", "col"),
     ("iy", "ix"),
+    ("iv", "iu"),
     ("eta", "phi"),
     ("y", "x"),
 )
@@ -28,6 +29,8 @@ ROLES = {
     "col": r"i?_?col(?:umn)?(?:_?id)?",
     "iy": r"i_?y",
     "ix": r"i_?x",
+    "iv": r"i_?v",
+    "iu": r"i_?u",
     "eta": r"eta",
     "phi": r"phi",
     "x": r"x(?:_?pos(?:ition)?)?",

@@ -32,7 +32,9 @@ class Plane(NamedTuple):
     @property
     def words(self) -> str:
         """The names of both axes."""
-        return "-".join(role.removeprefix("i") for role in self.roles).replace("y-x", "x-y")
+        return (
+            "-".join(role.removeprefix("i") for role in self.roles).replace("y-x", "x-y").replace("v-u", "u-v")
+        )
 
     def axis(self, part: int) -> ProposedAxis | None:
         """Return the axis of the rows (0) or the columns (1)."""
@@ -73,10 +75,15 @@ def plane_of(group: Group, numbers: dict[Branch, Array], units: conventions.Unit
     comments = (
         [("geometry", f"{geometry}: the grid of these towers, with labels, edges and unit")] if geometry else []
     )
+    if roles == ("iv", "iu"):
+        comments.append(("hits", "u and v of hexagons guessed: the preset hexagon-7 takes the six neighbours"))
     pitch = 0.0
     if roles == ("y", "x"):
         depth = group.layer or group.places.get("z")
-        pitch = _pitch(values, None if depth is None else numbers[depth])
+        pitch, are_hexagons = _pitch(values, None if depth is None else numbers[depth])
+        if are_hexagons:
+            text = "cells look like hexagons, which square bins only approximate: see the preset hexagon-7"
+            comments.append(("rows", text))
         if "z" in group.places:
             text = "a flat detector guessed, so x and y; of a barrel: row: {eta: [x, y, z]}, col: {phi: [x, y]}"
             comments.append(("hits", text))
@@ -116,14 +123,19 @@ def _is_flat(x: Array, y: Array, z: Array) -> bool:
     return bool((is_one_sided or is_thin) and radius.min() < 0.3 * radius.max())
 
 
-def _pitch(values: tuple[Array, Array], depth: Array | None) -> float:
-    """Return the distance of neighbouring cells of one layer, or 0 if hits have positions of their own."""
+def _pitch(values: tuple[Array, Array], depth: Array | None) -> tuple[float, bool]:
+    """Return the distance of neighbouring cells of one layer, 0 if hits have positions of their own.
+
+    Also whether the cells are hexagons: some have six neighbours at that distance.
+    """
     points = np.column_stack([values[1], values[0]]).astype(np.float64)
     if depth is not None:
         labels, counts = np.unique(depth, return_counts=True)
         points = points[depth == labels[np.argmax(counts)]]
     cells = np.unique(points.round(3), axis=0)
     if len(cells) < 10 or len(cells) > 0.8 * len(points):
-        return 0.0
-    distance, _ = KDTree(cells).query(cells, k=2)
-    return float(np.median(distance[:, 1]))
+        return 0.0, False
+    distances, _ = KDTree(cells).query(cells, k=7)
+    pitch = float(np.median(distances[:, 1]))
+    n_neighbours = np.count_nonzero(distances[:, 1:] < 1.2 * pitch, axis=1)
+    return pitch, bool(n_neighbours.max() == 6)

@@ -104,6 +104,10 @@ OTHERS = {
         {"row": "rechit_ieta", "col": "rechit_iphi", "layer": "rechit_layer", "value": "rechit_energy"},
     ),
     "clue": (detector_files.clue, {"row": "y", "col": "x", "layer": "layer", "value": "weight"}),
+    "hexagons": (
+        detector_files.hexagons,
+        {"row": "rechit_iv", "col": "rechit_iu", "layer": "rechit_layer", "value": "rechit_energy"},
+    ),
     "belle": (detector_files.belle, {"channel": "ECLCalDigits.m_CellId", "value": "ECLCalDigits.m_Energy"}),
     "channels": (detector_files.channels, {"channel": "hit_channel", "value": "hit_adc"}),
 }

@@ -67,7 +67,11 @@ def shape_of_grid():
     [
         pytest.param("coffea_delphes.root", ["eta: guessed", "phi: guessed"], id="delphes"),
         pytest.param("eic_test_sim.edm4hep.root", ["bins of 0.1 guessed", "so eta and phi"], id="edm4hep"),
-        pytest.param("ldmx_ecal_100.root", ["bins of 8.341 mm guessed", "a flat detector guessed"], id="ldmx"),
+        pytest.param(
+            "ldmx_ecal_100.root",
+            ["bins of 8.341 mm guessed", "a flat detector guessed", "look like hexagons"],
+            id="ldmx",
+        ),
     ],
 )
 def test_hits_of_a_real_file_fill_the_cells_of_a_plain_loop(data, run_proposal, name, words):

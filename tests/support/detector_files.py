@@ -154,3 +154,14 @@ def raw_counts():
     """Raw counts by channel: pedestals and the signal."""
     energies = cells(14, (5, 5)).reshape(N, 25)
     return {"adc": (100 + 20 * energies).astype("i4"), "event": np.arange(N)}
+
+
+def hexagons():
+    """Hits of a high-granularity calorimeter by u and v of hexagonal cells, and layer."""
+    row, col, energy = as_hits(cells(15, (16, 16)))
+    return {
+        "rechit_iu": typed(col, "int32"),
+        "rechit_iv": typed(row, "int32"),
+        "rechit_layer": typed(row % 4 + 1, "int32"),
+        "rechit_energy": typed(energy, "float32"),
+    }
