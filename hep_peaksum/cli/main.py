@@ -272,7 +272,7 @@ def inspect(file: str, candidate: str | None, grids: Sequence[str]) -> None:
     if not found.candidates:
         tables.print_nothing_found(console, file, found)
         return
-    tables.print_candidates(console, found.candidates)
+    tables.print_candidates(console, found)
     if found.candidates[0].command and not (candidate or grids):
         tables.print_command(console, found.candidates[0])
         return
@@ -397,7 +397,8 @@ def init(root: str | None, candidate: str | None, grids: Sequence[str], output: 
         chosen = _chosen(found, candidate, grids)
         text = config_text(root, chosen)
         told = [f"{name}: {each.tree}, {each.looks_like}" for name, each in chosen.items()]
-        told += [f"  {line.strip(' #')}" for line in text.splitlines() if "guessed" in line]
+        to_do = ("guessed", "write cells.csv")
+        told += [f"  {line.strip(' #')}" for line in text.splitlines() if any(word in line for word in to_do)]
         if len(found) > len(chosen):
             told.append(f"{len(found)} candidates in all: `hep-peaksum inspect {root}` lists them")
     Path(output).write_text(editor_line() + text, encoding="utf-8")

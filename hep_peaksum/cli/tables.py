@@ -102,8 +102,9 @@ def _print_window(console: Console, word: str, window: tuple[int, int] | str) ->
         console.print(f"  {word if number == 0 else '':<15} {line}", markup=False)
 
 
-def print_candidates(console: Console, candidates: Sequence[Candidate]) -> None:
+def print_candidates(console: Console, found: Inspection) -> None:
     """Print the branches of a ROOT file that look like grids or hits, numbered, the likeliest first."""
+    candidates = found.candidates
     rows = table("no.", "tree", "entries", "branches", "looks like")
     for number, candidate in enumerate(candidates[:MAX_CANDIDATES], start=1):
         branches = "\n".join(candidate.branches)
@@ -111,6 +112,9 @@ def print_candidates(console: Console, candidates: Sequence[Candidate]) -> None:
     if len(candidates) > MAX_CANDIDATES:
         rows.caption = f"and {len(candidates) - MAX_CANDIDATES} less likely candidates"
     console.print(rows)
+    for tree, names in found.unreadable.items():
+        listed = ", ".join(names[:MAX_CANDIDATES]) + (", ..." if len(names) > MAX_CANDIDATES else "")
+        console.print(f"{tree}: uproot cannot read {listed}", markup=False)
 
 
 def print_command(console: Console, candidate: Candidate) -> None:

@@ -54,8 +54,8 @@ def _channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array]) -
     assert value is not None  # noqa: S101
     labels = np.unique(numbers[channel])
     table = (
-        f"channels {labels[0]} to {labels[-1]} ({len(labels)} occur): write cells.csv with a line for each"
-        "\nand columns channel, row, col (and pedestal, gain where counts are raw); give rows and cols here"
+        f"channels {labels[0]} to {labels[-1]} ({len(labels)} occur): write cells.csv with a line for each,"
+        "\ncolumns channel, row, col (or x, y), and pedestal, gain where counts are raw; it gives rows and cols"
     )
     grid = {"hits": {"channel": channel.config_name, "value": value.config_name}, "cells": "cells.csv"}
     return Candidate(

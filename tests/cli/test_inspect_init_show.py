@@ -72,6 +72,12 @@ def test_a_file_of_histograms_is_told_what_it_holds(cli, data):
     assert out.strip() == f"{file}: no tree, so no events to search (it holds 126 TH1F, 2 TH2F)"
 
 
+def test_branches_that_cannot_be_read_are_named(cli, data):
+    status, out, err = cli("inspect", data("dtc_exp140.root"))
+    assert (status, err) == (0, "")
+    assert "tree: uproot cannot read dataFrame/TClonesArray/TObjArray\n" in out
+
+
 def test_one_row_a_hit_is_told_how_to_become_events(cli, data):
     file = data("dtc_al250.root")
     command = f"hep-peaksum group {file}:Hits --by eventID -o grouped.root"

@@ -141,4 +141,6 @@ def test_a_branch_for_each_crystal_is_one_grid(proposed):
 def test_channels_ask_for_a_cell_table(proposed):
     path, out = proposed(detector_files.channels())
     assert "needs a cell table" in out
-    assert "# channels 0 to 24 (25 occur): write cells.csv with a line for each" in path.read_text()
+    told = "channels 0 to 24 (25 occur): write cells.csv with a line for each"
+    assert told in out
+    assert f"# {told}" in path.read_text()
