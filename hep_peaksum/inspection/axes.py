@@ -29,7 +29,7 @@ def propose_axis(coordinate: str, values: Array, unit: str = "", pitch: float = 
     `coordinate` is ``"eta"``, ``"iphi"``, ``"row"``, ...; `pitch` is the distance of neighbouring cells, or 0.
     """
     name = coordinate.removeprefix("i")
-    section = {"name": name} if name in ("eta", "phi", "x", "y") else {}
+    section = {"name": name} if name in ("eta", "theta", "phi", "x", "y") else {}
     values = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     if not len(values) or values.dtype.kind not in "iuf":
         return None

@@ -19,7 +19,9 @@ PAIRS = (
     ("row", "col"),
     ("iy", "ix"),
     ("iv", "iu"),
+    ("j", "i"),
     ("eta", "phi"),
+    ("theta", "phi"),
     ("y", "x"),
 )
 ROLES = {
@@ -31,7 +33,10 @@ ROLES = {
     "ix": r"i_?x",
     "iv": r"i_?v",
     "iu": r"i_?u",
+    "j": r"j",
+    "i": r"i",
     "eta": r"eta",
+    "theta": r"theta",
     "phi": r"phi",
     "x": r"x(?:_?pos(?:ition)?)?",
     "y": r"y(?:_?pos(?:ition)?)?",
@@ -47,9 +52,10 @@ VALUES = (
     *("iet", "et", "edep", "e_dep", "edeposit", "energy_deposit", "energy", "e", "ene", "en", "energies"),
     *("total_energy", "amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "weight"),
 )
-LAYERS = ("layer", "layer_id", "ilayer", "i_layer", "lay", "depth", "plane", "sampling", "calo_sample")
+LAYERS = ("layer", "layer_id", "ilayer", "i_layer", "lay", "depth", "plane", "sampling", "calo_sample", "k")
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),
+    *("abs_id", "absid", "tower_id"),
     "id",
 )
 SECTIONS = ("section", "subdet", "subdetector", "side", "zside")
@@ -92,14 +98,14 @@ class Place(NamedTuple):
 def place_of(words: str) -> Place | None:
     """Return what coordinate of which hits the words of a branch name, or None.
 
-    >>> place_of("position_x"), place_of("hit_ieta"), place_of("hcal_tpieta"), place_of("theta")
+    >>> place_of("position_x"), place_of("hit_ieta"), place_of("hcal_tpieta"), place_of("beta")
     (Place(stem='', role='x'), Place(stem='hit', role='ieta'), Place(stem='hcal_tp', role='ieta'), None)
     """
     for role, pattern in ROLES.items():
         match = re.fullmatch(rf"(?:(.*)_)?(?:{pattern})", words)
         if match:
             stem = match[1] or ""
-            if role in ("x", "y", "z", "eta", "phi") and OTHER_POSITIONS.search(stem):
+            if role in ("x", "y", "z", "eta", "theta", "phi") and OTHER_POSITIONS.search(stem):
                 return None
             return Place(re.sub(r"(^|_)(pos|position|coord|global)$", "", stem), role)
     match = GLUED.fullmatch(words)

@@ -44,6 +44,7 @@ HITS = {
     "nanoaod": (detector_files.nanoaod, (24, 36)),
     "atlas": (detector_files.atlas, (80, 64)),
     "degrees": (detector_files.degrees, (12, 72)),
+    "polar": (detector_files.polar, (20, 40)),
 }
 
 
@@ -107,6 +108,10 @@ OTHERS = {
     "hexagons": (
         detector_files.hexagons,
         {"row": "rechit_iv", "col": "rechit_iu", "layer": "rechit_layer", "value": "rechit_energy"},
+    ),
+    "calice": (
+        detector_files.calice,
+        {"row": "ahc_hitJ", "col": "ahc_hitI", "layer": "ahc_hitK", "value": "ahc_hitEnergy"},
     ),
     "belle": (detector_files.belle, {"channel": "ECLCalDigits.m_CellId", "value": "ECLCalDigits.m_Energy"}),
     "channels": (detector_files.channels, {"channel": "hit_channel", "value": "hit_adc"}),

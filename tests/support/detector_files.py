@@ -165,3 +165,25 @@ def hexagons():
         "rechit_layer": typed(row % 4 + 1, "int32"),
         "rechit_energy": typed(energy, "float32"),
     }
+
+
+def calice():
+    """Hits by indices I, J and layer K, as CALICE's test beams write them."""
+    row, col, energy = as_hits(cells(16, (24, 24)))
+    return {
+        "ahc_hitI": typed(col + 1, "int32"),
+        "ahc_hitJ": typed(row + 1, "int32"),
+        "ahc_hitK": typed(row % 5 + 1, "int32"),
+        "ahc_hitEnergy": typed(energy, "float32"),
+        "ahc_nHits": np.asarray(ak.num(energy)).astype("i4"),
+    }
+
+
+def polar():
+    """Hits by polar angle and azimuth, as of a lepton collider."""
+    row, col, energy = as_hits(cells(17, (20, 40)))
+    return {
+        "ecl_theta": typed(0.3 + (row + 0.5) * 0.1, "float32"),
+        "ecl_phi": typed((col + 0.5) * (2 * np.pi / 40) - np.pi, "float32"),
+        "ecl_energy": typed(energy, "float32"),
+    }
