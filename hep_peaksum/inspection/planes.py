@@ -61,44 +61,41 @@ def _of_width(role: str, values: Array, width: float) -> ProposedAxis:
 
 def plane_of(group: Group, numbers: dict[Branch, Array], units: conventions.Units) -> Plane:
     """Return the plane of hits: their own labels or coordinates, or eta and phi of their positions."""
-    if group.pair == ("y", "x") and "z" in group.places:
-        positions = [group.places[role] for role in ("x", "y", "z")]
-        x, y, z = (numbers[branch].astype(np.float64) for branch in positions)
-        if not units.is_flat and not _is_flat(x, y, z):
-            return _projected(positions, x, y, z)
+    if group.pair == ("y", "x"):
+        if "z" in group.places:
+            positions = [group.places[role] for role in ("x", "y", "z")]
+            x, y, z = (numbers[branch].astype(np.float64) for branch in positions)
+            if not units.is_flat and not _is_flat(x, y, z):
+                return _projected(positions, x, y, z)
+        return _flat(group, numbers, units)
     row, col = (group.places[role] for role in group.pair)
     roles, values = (group.pair[0], group.pair[1]), (numbers[row], numbers[col])
-    widths = None
+    widths, comments = None, []
     if group.edges is not None and roles == ("eta", "phi"):
         widths = conventions.widest_towers(numbers[group.edges].reshape(-1, 4))
-    geometry = conventions.named_geometry(roles, group.collection, *values)
-    comments = (
-        [("geometry", f"{geometry}: the grid of these towers, with labels, edges and unit")] if geometry else []
-    )
+    if geometry := conventions.named_geometry(roles, group.collection, *values):
+        comments.append(("geometry", f"{geometry}: the grid of these towers, with labels, edges and unit"))
     if roles == ("iv", "iu"):
         comments.append(("hits", "u and v of hexagons guessed: the preset hexagon-7 takes the six neighbours"))
-    pitch = 0.0
-    if roles == ("y", "x"):
-        depth = group.layer or group.places.get("z")
-        pitch, are_hexagons = _pitch(values, None if depth is None else numbers[depth])
-        if are_hexagons:
-            text = "cells look like hexagons, which square bins only approximate: see the preset hexagon-7"
-            comments.append(("rows", text))
-        if "z" in group.places:
-            text = "a flat detector guessed, so x and y; of a barrel: row: {eta: [x, y, z]}, col: {phi: [x, y]}"
-            comments.append(("hits", text))
-    return Plane(
-        row.config_name,
-        col.config_name,
-        roles,
-        values,
-        (row, col),
-        units.length,
-        pitch,
-        widths,
-        geometry,
-        tuple(comments),
-    )
+    places = (row.config_name, col.config_name, roles, values, (row, col))
+    return Plane(*places, widths=widths, geometry=geometry, comments=tuple(comments))
+
+
+def _flat(group: Group, numbers: dict[Branch, Array], units: conventions.Units) -> Plane:
+    """Return the plane of x and y."""
+    row, col = group.places["y"], group.places["x"]
+    values, comments = (numbers[row], numbers[col]), []
+    depth = group.layer or group.places.get("z")
+    pitch, are_hexagons = _pitch(values, None if depth is None else numbers[depth])
+    if "z" in group.places:
+        x, y, z = (group.places[role].config_name for role in ("x", "y", "z"))
+        barrel = f"row: {{eta: [{x}, {y}, {z}]}}, col: {{phi: [{x}, {y}]}}"
+        comments.append(("hits", f"a flat detector guessed, so x and y\nfor a barrel: {barrel}"))
+    if are_hexagons:
+        text = "cells look like hexagons, which square bins only approximate: see the preset hexagon-7"
+        comments.append(("rows", text))
+    places = (row.config_name, col.config_name, ("y", "x"), values, (row, col))
+    return Plane(*places, unit=units.length, pitch=pitch, comments=tuple(comments))
 
 
 def _projected(positions: Sequence[Branch], x: Array, y: Array, z: Array) -> Plane:
@@ -109,7 +106,7 @@ def _projected(positions: Sequence[Branch], x: Array, y: Array, z: Array) -> Pla
         eta = np.arcsinh(z / radius)
     values = (eta[radius > 0], np.arctan2(y, x)[radius > 0])
     flat = f"row: {names[1]}, col: {names[0]}"
-    text = f"positions around the beam guessed, so eta and phi; of a flat detector:\n{flat}"
+    text = f"positions around the beam guessed, so eta and phi\nfor a flat detector: {flat}"
     return Plane(
         {"eta": names}, {"phi": names[:2]}, ("eta", "phi"), values, positions, comments=(("hits", text),)
     )
