@@ -24,5 +24,9 @@ DICTIONARY_SAMPLE = 4096
 MERGE_READ_EVENTS = 16_384
 MERGE_WRITE_EVENTS = 50_000
 MERGE_WRITE_BYTES = 16_000_000
+# Bytes of the rows that `group` turns into events at a time: baskets of some megabytes at most. With --sort
+# rows are picked out of wide stretches of the file, which are read anew for every block: larger ones read less.
+GROUP_BYTES = 32_000_000
+SORT_BYTES = 256_000_000
 # Toy events made or written at a time.
 TOY_EVENTS = 10_000

@@ -27,7 +27,7 @@ ROWS = (
     "reading results",
     "preview inspection toy plotting",
     "job",
-    "report integrations merging profiles training",
+    "report integrations merging grouping profiles training",
     "cli",
     "__init__ __main__",
 )

@@ -18,8 +18,8 @@ import click
 
 from hep_peaksum.cli.diagnostics import closure, compare, explain, presets, ties
 from hep_peaksum.cli.export import export
+from hep_peaksum.cli.files import group, merge
 from hep_peaksum.cli.keys import keys
-from hep_peaksum.cli.merge import merge
 from hep_peaksum.cli.options import (
     DONE,
     DONE_WITH_LOSSES,
@@ -429,5 +429,5 @@ def status(directory: str, *, verify: bool) -> int:
     return FAILED if state.damaged else DONE
 
 
-for command in (merge, explain, ties, compare, closure, presets, keys, export):
+for command in (merge, group, explain, ties, compare, closure, presets, keys, export):
     cli.add_command(command)

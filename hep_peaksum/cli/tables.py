@@ -26,6 +26,8 @@ from hep_peaksum.settings.model import PeakSumSettings
 
 if TYPE_CHECKING:
     from hep_peaksum.config.model import Config
+    from hep_peaksum.grouping.group import Grouped
+    from hep_peaksum.grouping.join import Joined
     from hep_peaksum.inspection.candidates import Candidate
     from hep_peaksum.inspection.files import Inspection
     from hep_peaksum.job.planning import Plan
@@ -37,6 +39,7 @@ MANY_CLUSTERS = 100  # per event; more are met with a hint at the threshold
 MAX_FILES_WITH_LOSSES = 20
 MAX_CANDIDATES = 8
 MAX_CLUSTERS = 10
+MAX_COLUMNS = 12
 MARGIN = 3  # characters between columns
 PADDING = 2  # spaces beside a cell, as rich has them
 TEXT_WIDTH = 14  # characters to which a column of text may be folded
@@ -133,6 +136,46 @@ def print_nothing_found(console: Console, file: str, found: Inspection) -> None:
         console.print(f"  {rejected.tree}: {names}: {rejected.reason}", markup=False)
     if len(found.rejected) > MAX_CANDIDATES:
         console.print(f"  and {len(found.rejected) - MAX_CANDIDATES} more")
+
+
+def print_grouped(console: Console, file: str, output: str, grouped: Grouped) -> None:
+    """Print what `group --by` wrote: how many events, which branches, and which it could not write."""
+    rows = f"{grouped.n_rows} rows are {grouped.n_events} events of {grouped.fewest} to {grouped.most} rows"
+    console.print(f"{file}: {rows}", markup=False)
+    if grouped.most == 1:
+        console.print(
+            "[yellow]warning:[/yellow] every event is a single row: is the file one event an entry already?"
+        )
+    if grouped.left_out:
+        names = _listed(grouped.left_out)
+        console.print(f"left out, because a row holds no single number: {names}", markup=False)
+    _print_written(console, output, grouped.columns)
+
+
+def print_joined(console: Console, file: str, output: str, joined: Joined) -> None:
+    """Print what `group --join` wrote, and which elements have no link, or several."""
+    console.print(
+        f"{file}: {joined.n_joined} of {joined.n_elements} elements joined in {joined.n_events} events",
+        markup=False,
+    )
+    if n_lost := joined.n_elements - joined.n_joined:
+        console.print(f"[yellow]warning:[/yellow] {n_lost} elements have no link and are left out")
+    if joined.n_several:
+        console.print(
+            f"[yellow]warning:[/yellow] {joined.n_several} elements have several links; the first was joined"
+        )
+    _print_written(console, output, joined.columns)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names as text, the first of many."""
+    more = f" and {len(names) - MAX_COLUMNS} more" if len(names) > MAX_COLUMNS else ""
+    return f"{', '.join(names[:MAX_COLUMNS])}{more}"
+
+
+def _print_written(console: Console, output: str, columns: Iterable[str]) -> None:
+    console.print(f"{output}: tree Events with {_listed(list(columns))}", markup=False)
+    console.print(f"Next: hep-peaksum inspect {output}", markup=False)
 
 
 def print_clusters(console: Console, event: Event) -> None:

@@ -21,7 +21,7 @@ from hep_peaksum.inputs.events import IDENTITY, is_in_range
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.basket_limit import check_clusters
-from hep_peaksum.reading.files import nano_events, open_tree
+from hep_peaksum.reading.files import check_readable, is_readable, nano_events, open_tree
 from hep_peaksum.reading.provenance import (
     first_entry,
     is_chunk,
@@ -62,11 +62,19 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
     values, path = events, ""
     for part in name.split("."):
         if part not in values.fields:
+            _check_readable(events, name)
             names = [f"{path}.{field}".lstrip(".") for field in values.fields]
             msg = f"no branch {name!r}{did_you_mean(name, names)}; there are {_listed(names)}"
             raise ValueError(msg)
         values, path = values[part], f"{path}.{part}".lstrip(".")
     return values
+
+
+def _check_readable(events: ak.Array, name: str) -> None:
+    """Raise a ValueError if the file behind events has a branch of that name that uproot cannot read."""
+    file = open_file_of(events)
+    if isinstance(file, uproot.ReadOnlyDirectory):
+        check_readable(file[metadata_of(events)["treename"]], name)
 
 
 def _listed(names: list[str]) -> str:
@@ -87,6 +95,7 @@ def _friend_column(events: ak.Array, branch: str, tree_name: str) -> ak.Array:
         near = did_you_mean(branch, names)
         msg = f"friend {tree_name!r} has no branch {branch!r}{near}; there are {_listed(names)}"
         raise ValueError(msg)
+    check_readable(tree, branch)
     n_friend, n_main = int(tree.num_entries), int(file[metadata["treename"]].num_entries)
     if n_friend != n_main:
         main = metadata["treename"]
@@ -257,10 +266,7 @@ def _branch_type(branch: Any, key: str, known: MutableMapping[Any, Any]) -> Any:
 
 
 def _interpreted_type(branch: Any) -> Any:
-    try:
-        return branch.interpretation.awkward_form(None).type
-    except uproot.interpretation.objects.CannotBeAwkward:
-        return None
+    return branch.interpretation.awkward_form(None).type if is_readable(branch) else None
 
 
 def _lazy_column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array | LazyBranch:
