@@ -16,7 +16,7 @@ from hep_peaksum.inspection.cells import MIN_CELLS, dense_candidate, series_cand
 from hep_peaksum.inspection.conventions import EVENTS, cell_id_encodings, likeness, order
 from hep_peaksum.inspection.groups import Group, find_identity, group_hits
 from hep_peaksum.inspection.hits import hit_candidate
-from hep_peaksum.reading.files import one_line_errors, open_file
+from hep_peaksum.reading.files import one_line_errors, open_file, tree_names
 
 MAX_GROUPS, MAX_LISTS = 60, 300  # of hits, and of lists of equal length, that are looked into
 ROWS_READ = 10_000
@@ -55,10 +55,10 @@ def inspect_file(path: str) -> Inspection:
     found = Inspection({}, [], [], {}, {})
     with open_file(path) as file, one_line_errors(path):
         encodings = cell_id_encodings(file)
-        for key, class_name in file.classnames(cycle=False).items():
-            if class_name not in ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple", "TChain"):
-                found.others[class_name] = found.others.get(class_name, 0) + 1
-                continue
+        trees = tree_names(file)
+        others = (name for key, name in file.classnames(cycle=False).items() if key not in trees)
+        found.others.update(Counter(others))
+        for key in trees:
             content = file[key]
             found.trees[key] = int(content.num_entries)
             branches, unreadable = list_branches(content)
