@@ -1,5 +1,6 @@
 """Files that nobody of this project wrote: what is proposed, and that it fills the cells of a plain loop."""
 
+import shlex
 from pathlib import Path
 
 import awkward as ak
@@ -14,6 +15,7 @@ from hep_peaksum.cli.main import main
 from hep_peaksum.config.load import load_config
 from hep_peaksum.inspection.candidates import config_text
 from hep_peaksum.inspection.files import inspect_file
+from hep_peaksum.reading.blocks import grid_cells, read_blocks
 
 
 def command(*arguments):
@@ -80,6 +82,38 @@ def test_hits_of_a_real_file_fill_the_cells_of_a_plain_loop(data, run_proposal, 
     shape, periodic = shape_of_grid()
     cells = hit_cells(config, "calo", most=30)
     assert clusters == peaks_in(cells, shape, len(clusters), periodic)
+
+
+REGROUPED = {
+    "gate": ("dtc_al250.root", "posX"),
+    "edm4hep_join": ("coffea_test_FCC_Winter2023.root", "EFlowPhoton"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "candidate"), REGROUPED.values(), ids=REGROUPED)
+def test_a_file_made_by_the_named_command_is_read_without_an_edit(data, run_proposal, name, candidate):
+    found = inspect_file(str(data(name))).candidates
+    first = next(each for each in found if any(candidate in branch for branch in each.branches))
+    command(*shlex.split(first.command)[1:])
+    config, _, clusters = run_proposal("grouped.root")
+    shape, periodic = shape_of_grid()
+    cells = hit_cells(config, "calo", most=30)
+    assert sum(map(len, clusters)) > 20
+    assert clusters == peaks_in(cells, shape, len(clusters), periodic)
+
+
+@pytest.mark.slow
+def test_pixels_fill_their_cells(data, tmp_path, monkeypatch):
+    """Of two events only: the plane has 1.6 million cells."""
+    monkeypatch.chdir(tmp_path)
+    command("init", "--root", data("dtc_exp140.root"))
+    config = load_config("peaksum.yaml")
+    (events,) = read_blocks(config, config.grids, None, max_events=2)
+    planes = grid_cells(config, config.grids, events)["calo"]
+    planes = planes.sum(axis=1) if planes.ndim == 4 else planes
+    expected = hit_cells(yaml.safe_load(Path("peaksum.yaml").read_text()), "calo", most=2)
+    assert {tuple(map(int, at)): planes[tuple(at)] for at in np.argwhere(planes)} == expected
 
 
 @pytest.mark.slow
