@@ -102,9 +102,9 @@ def _projected(positions: Sequence[Branch], x: Array, y: Array, z: Array) -> Pla
     """Return the plane of eta and phi of positions."""
     names = [branch.config_name for branch in positions]
     radius = np.hypot(x, y)
-    with np.errstate(divide="ignore"):
-        eta = np.arcsinh(z / radius)
-    values = (eta[radius > 0], np.arctan2(y, x)[radius > 0])
+    is_off_axis = radius > 0  # a hit without a position is 0 in all three
+    x, y, z, radius = (each[is_off_axis] for each in (x, y, z, radius))
+    values = (np.arcsinh(z / radius), np.arctan2(y, x))
     flat = f"row: {names[1]}, col: {names[0]}"
     text = f"positions around the beam guessed, so eta and phi\nfor a flat detector: {flat}"
     return Plane(

@@ -318,6 +318,17 @@ def test_the_proposed_config_searches_3x3(write):
     }
 
 
+def test_a_hit_without_a_position_does_not_matter(write):
+    """It is at 0 in x, y and z, where there is no eta."""
+    counts = np.full(N, 5)
+    azimuth = RANDOM.uniform(-3, 3, N * 5)
+    xyz = {"x": 900 * np.cos(azimuth), "y": 900 * np.sin(azimuth), "z": RANDOM.uniform(-800, 800, N * 5)}
+    branches = {f"hit_{axis}": jagged(np.append(places[1:], 0), counts) for axis, places in xyz.items()}
+    (candidate,) = inspect_file(write(Events={**branches, "hit_e": jagged(np.ones(N * 5), counts)})).candidates
+    assert candidate.grid["hits"]["row"] == {"eta": ["hit_x", "hit_y", "hit_z"]}
+    assert candidate.grid["rows"] == {"name": "eta", "bins": 20, "start": -1.0, "stop": 1.0}
+
+
 @pytest.mark.slow
 def test_six_thousand_branches_take_seconds(write):
     """In several trees, because writing a wide one takes uproot minutes; a first look loads what is needed."""

@@ -109,8 +109,8 @@ def test_pixels_fill_their_cells(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     command("init", "--root", data("dtc_exp140.root"))
     config = load_config("peaksum.yaml")
-    (events,) = read_blocks(config, config.grids, None, max_events=2)
-    planes = grid_cells(config, config.grids, events)["calo"]
+    blocks = read_blocks(config, config.grids, None, max_events=2)
+    planes = np.concatenate([grid_cells(config, config.grids, events)["calo"] for events in blocks])
     planes = planes.sum(axis=1) if planes.ndim == 4 else planes
     expected = hit_cells(yaml.safe_load(Path("peaksum.yaml").read_text()), "calo", most=2)
     assert {tuple(map(int, at)): planes[tuple(at)] for at in np.argwhere(planes)} == expected

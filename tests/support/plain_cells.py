@@ -25,6 +25,8 @@ def index_on(axis, value):
         labels = labels_of(axis["labels"])
         return labels.index(int(value)) if int(value) in labels else None
     start, stop = (OF_PI.get(axis[word], axis[word]) for word in ("start", "stop"))
+    if not math.isfinite(value):
+        return None
     place = (float(value) - start) / (stop - start)
     if axis.get("periodic"):
         place %= 1.0
@@ -32,8 +34,10 @@ def index_on(axis, value):
 
 
 def derived(way, numbers):
-    """Return a coordinate of x, y and z: eta or phi."""
+    """Return a coordinate of x, y and z: eta or phi; eta of a point on the z axis is on no axis of cells."""
     x, y, *rest = (float(each) for each in numbers)
+    if way == "eta" and x == y == 0:
+        return math.inf
     return math.asinh(rest[0] / math.hypot(x, y)) if way == "eta" else math.atan2(y, x)
 
 
