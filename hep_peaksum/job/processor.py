@@ -19,8 +19,8 @@ from coffea.processor import ProcessorABC
 from hep_peaksum import block_sizes
 from hep_peaksum.analysis import histograms
 from hep_peaksum.analysis.event_chunks import EventChunks
-from hep_peaksum.clustering.find import find_peaks
-from hep_peaksum.clustering.records import ClusterTable, cluster_table, jagged_clusters, select_fields
+from hep_peaksum.clustering.find import SearchInput, cluster_tables
+from hep_peaksum.clustering.records import ClusterTable, jagged_clusters, select_fields
 from hep_peaksum.config.load import parse_job
 from hep_peaksum.config.model import Job
 from hep_peaksum.geometry.grid import EventError, is_traced
@@ -217,12 +217,14 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
             msg = f"entry {first_entry(events) + error.event}: {error.problem}"
             raise ValueError(msg) from None
 
-    def _find_blocks(self, events: ak.Array, tally: Tally) -> Iterator[tuple[int, dict[str, ClusterTable]]]:
+    def _find_blocks(
+        self, events: ak.Array, tally: Tally
+    ) -> Iterator[tuple[int, dict[str, list[ClusterTable]]]]:
         """Yield, block by block, the number of its first event and the clusters of every collection."""
         columns = {
             name: grid_columns(events, source, self.job.friends) for name, source in self.job.grids.items()
         }
-        step = block_size(self.job.grids.values())
+        step = block_size(self.job.grids.values(), keep_hits=True)
         pieces = ranges(columns.values(), len(events), step)
         read = ({name: grid.read(*piece) for name, grid in columns.items()} for piece in pieces)
         for (first, last), grids in zip(pieces, prefetch(read) if len(pieces) > 1 else read, strict=True):
@@ -239,16 +241,13 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
                 except EventError as error:
                     raise EventError(start + error.event, error.problem) from None
 
-    def _collection(self, name: str, cells: Mapping[str, Array | Hits]) -> ClusterTable:
+    def _collection(self, name: str, cells: Mapping[str, Array | Hits]) -> list[ClusterTable]:
         """Return the clusters of one collection in a block of events."""
-        settings, parts = self.job.clusters[name].settings, []
+        parts = []
         for grid in self.job.clusters[name].grid:
-            source = self.job.grids[grid]
-            noise, mask = self._maps[grid]
-            parts.append(
-                find_peaks(cells[grid], settings, source.grid, mask=mask, noise=noise, layers=source.layers)
-            )
-        return cluster_table(parts, self._computed[name])
+            source, (noise, mask) = self.job.grids[grid], self._maps[grid]
+            parts.append(SearchInput.of(cells[grid], source.grid, mask=mask, noise=noise, layers=source.layers))
+        return list(cluster_tables(parts, self.job.clusters[name].settings, self._computed[name]))
 
     def _identity(self, events: ak.Array) -> dict[str, Array]:
         numbers = self.numbers.of(metadata_of(events))
@@ -277,7 +276,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         entries = metadata["entrystart"], metadata["entrystop"]
         chunk = Chunk(metadata["dataset"], self.numbers.of_part(metadata), *entries)
         blocks = self.blocks(events, tally)
-        if len(events) > block_size(self.job.grids.values()):  # else there is only one
+        if len(events) > block_size(self.job.grids.values(), keep_hits=True):  # else there is only one
             blocks = prefetch(blocks)
         commit(directory, chunk, blocks, lambda: self.record(metadata, tally))
         return _counts(tally.n_events, tally)
@@ -291,15 +290,15 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
 
 
 def _batched(
-    blocks: Iterable[tuple[int, dict[str, ClusterTable]]],
+    blocks: Iterable[tuple[int, dict[str, list[ClusterTable]]]],
 ) -> Iterator[tuple[int, dict[str, list[ClusterTable]]]]:
     """Yield the number of the first event and the tables of consecutive blocks, a batch at a time."""
     first, n_items, batch = 0, 0, defaultdict[str, list[ClusterTable]](list)
     for start, tables in blocks:
         first = first if batch else start
-        for name, part in tables.items():
-            batch[name].append(part)
-            n_items += len(part.event_offsets) + len(part.key)
+        for name, parts in tables.items():
+            batch[name].extend(parts)
+            n_items += sum(len(part.event_offsets) + len(part.key) for part in parts)
         if n_items >= block_sizes.BATCH_ITEMS:
             yield first, batch
             n_items, batch = 0, defaultdict(list)

@@ -24,10 +24,18 @@ from hep_peaksum.reading.files import (
 from hep_peaksum.suggestions import did_you_mean
 
 
-def block_size(sources: Iterable[GridInput]) -> int:
-    """Return how many events to search at a time, so that memory does not grow with the chunk."""
-    n_cells = max(source.n_cells for source in sources)
-    return max(1, block_sizes.READ_CELLS // n_cells)
+def block_size(sources: Iterable[GridInput], *, keep_hits: bool = False) -> int:
+    """Return how many events to read at a time, so that memory does not grow with the chunk.
+
+    Hits that are kept as they are, and not made dense, are far fewer than the cells of a large plane.
+    """
+    most = max(
+        min(source.n_cells, block_sizes.HITS_PER_EVENT)
+        if keep_hits and source.dense is None
+        else source.n_cells
+        for source in sources
+    )
+    return max(1, block_sizes.READ_CELLS // most)
 
 
 def ranges(columns: Iterable[GridColumns], n_events: int, step: int) -> list[tuple[int, int]]:
