@@ -1,5 +1,6 @@
 """The example configs: each is fine, and each whose data is here runs."""
 
+import os
 from pathlib import Path
 
 import awkward as ak
@@ -17,11 +18,15 @@ from hep_peaksum.preview.check import check_inputs
 
 EVERY_CONFIG = sorted(CONFIGS.glob("*.yaml"))
 # What a config must find in its file: events, and clusters where their number is known from elsewhere (the jets
-# of the trigger emulator and one more; local maxima of scipy's maximum_filter above 1 GeV).
+# of the trigger emulator and one more; local maxima of scipy's maximum_filter above 1 GeV; those of plain loops
+# over hits, in job/test_real_hits.py and over the rows of GATE in grouping/test_gate.py).
 FOUND = {
     "cms-l1-closure": (200, {"Jet": 430, "Tau": 2086, "EGamma": 356}),
     "cms-l1-jets": (200, {"Jet": 430}),
+    "edm4hep-barrel": (5, {"Shower": 5, "InLayer": 33}),
+    "ldmx-ecal": (100, {"Shower": 175, "Bar": 7}),
     "delphes-towers": (25, {"Cluster": 296}),
+    "gate-hits": (4163, {"Cluster": 4802}),
     "geant4-b4": (1000, {}),
     "geant4-b5": (1000, {}),
     "quickstart": (120, {}),
@@ -42,9 +47,22 @@ def config(request, data, tmp_path, monkeypatch):
         for path in dataset["files"]:
             if path.startswith("$HEP_PEAKSUM_DATA/"):
                 monkeypatch.setenv("HEP_PEAKSUM_DATA", str(data(Path(path).name).parent))
+            elif path == "gate-events.root":  # made by the command in the config
+                monkeypatch.setenv("HEP_PEAKSUM_DATA", str(data("dtc_al250.root").parent))
+                group_as_the_config_says(request.param)
             else:
                 write_toy(120, seed=3)
     return request.param
+
+
+def group_as_the_config_says(config):
+    """Run the command that stands in the first comment of a config."""
+    command = next(
+        line for line in config.read_text().splitlines() if line.startswith("#   hep-peaksum group ")
+    )
+    with pytest.raises(SystemExit) as end:
+        main(os.path.expandvars(command).split()[2:])
+    assert end.value.code == 0
 
 
 def test_the_known_example_configs_exist():

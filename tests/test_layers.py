@@ -29,9 +29,9 @@ ROWS = (
     "config",
     "reading results",
     "processing",
-    "preview toy plotting",
+    "preview inspection toy plotting",
     "job",
-    "report integrations merging profiles training",
+    "report integrations merging grouping profiles training",
     "cli",
     "__init__ __main__",
 )

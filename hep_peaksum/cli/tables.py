@@ -26,16 +26,20 @@ from hep_peaksum.settings.model import PeakSumSettings
 
 if TYPE_CHECKING:
     from hep_peaksum.config.model import Config
+    from hep_peaksum.grouping.group import Grouped
+    from hep_peaksum.grouping.join import Joined
+    from hep_peaksum.inspection.candidates import Candidate
+    from hep_peaksum.inspection.files import Inspection
     from hep_peaksum.job.planning import Plan
     from hep_peaksum.job.run import RunResult
     from hep_peaksum.preview.event import Event
-    from hep_peaksum.reading.inspect import Candidate
     from hep_peaksum.toy import Score
 
 MANY_CLUSTERS = 100  # per event; more are met with a hint at the threshold
 MAX_FILES_WITH_LOSSES = 20
 MAX_CANDIDATES = 8
 MAX_CLUSTERS = 10
+MAX_COLUMNS = 12
 MARGIN = 3  # characters between columns
 PADDING = 2  # spaces beside a cell, as rich has them
 TEXT_WIDTH = 14  # characters to which a column of text may be folded
@@ -94,6 +98,13 @@ def print_collection(console: Console, config: Config, name: str, bounds: Mappin
     console.print(f"  fields          {' '.join(config.written_fields(name))}")
 
 
+def print_filling(console: Console, name: str, lines: Sequence[str]) -> None:
+    """Print how hits fill the bins of a grid (see `hep_peaksum.preview.hit_bins`)."""
+    console.print(f"Hits in {name}", markup=False, style="bold")
+    for line in lines:
+        console.print(f"  {line}", markup=False)
+
+
 def _print_window(console: Console, word: str, window: tuple[int, int] | str) -> None:
     """Print a window as it is drawn, or its size."""
     lines = window.splitlines() if isinstance(window, str) else [f"{window[0]} x {window[1]}"]
@@ -101,15 +112,77 @@ def _print_window(console: Console, word: str, window: tuple[int, int] | str) ->
         console.print(f"  {word if number == 0 else '':<15} {line}", markup=False)
 
 
-def print_candidates(console: Console, candidates: Sequence[Candidate]) -> None:
-    """Print the branches of a ROOT file that look like grids or hits, the likeliest first."""
-    rows = table("tree", "entries", "branches", "looks like")
-    for candidate in candidates[:MAX_CANDIDATES]:
+def print_candidates(console: Console, found: Inspection) -> None:
+    """Print the branches of a ROOT file that look like grids or hits, numbered, the likeliest first."""
+    candidates = found.candidates
+    rows = table("no.", "tree", "entries", "branches", "looks like")
+    for number, candidate in enumerate(candidates[:MAX_CANDIDATES], start=1):
         branches = "\n".join(candidate.branches)
-        rows.add_row(candidate.tree, str(candidate.n_entries), branches, candidate.looks_like)
+        rows.add_row(str(number), candidate.tree, str(candidate.n_entries), branches, candidate.looks_like)
     if len(candidates) > MAX_CANDIDATES:
         rows.caption = f"and {len(candidates) - MAX_CANDIDATES} less likely candidates"
     console.print(rows)
+    for tree, names in found.unreadable.items():
+        listed = ", ".join(names[:MAX_CANDIDATES]) + (", ..." if len(names) > MAX_CANDIDATES else "")
+        console.print(f"{tree}: uproot cannot read {listed}", markup=False)
+
+
+def print_command(console: Console, candidate: Candidate) -> None:
+    """Print what makes a file with one entry an event."""
+    console.print(
+        f"{candidate.tree}: {candidate.looks_like}; make a file with one entry an event, and inspect that"
+    )
+    console.print(f"  {candidate.command}", style="bold", soft_wrap=True, markup=False, highlight=False)
+
+
+def print_nothing_found(console: Console, file: str, found: Inspection) -> None:
+    """Print what a ROOT file holds instead of cells or hits: what was looked at, and why it fills no grid."""
+    console.print(f"{file}: {found.in_words}", markup=False)
+    for rejected in found.rejected[:MAX_CANDIDATES]:
+        names = ", ".join(rejected.branches[:MAX_CANDIDATES])
+        console.print(f"  {rejected.tree}: {names}: {rejected.reason}", markup=False)
+    if len(found.rejected) > MAX_CANDIDATES:
+        console.print(f"  and {len(found.rejected) - MAX_CANDIDATES} more")
+
+
+def print_grouped(console: Console, file: str, output: str, grouped: Grouped) -> None:
+    """Print what `group --by` wrote: how many events, which branches, and which it could not write."""
+    rows = f"{grouped.n_rows} rows are {grouped.n_events} events of {grouped.fewest} to {grouped.most} rows"
+    console.print(f"{file}: {rows}", markup=False)
+    if grouped.most == 1:
+        console.print(
+            "[yellow]warning:[/yellow] every event is a single row: is the file one event an entry already?"
+        )
+    if grouped.left_out:
+        names = _listed(grouped.left_out)
+        console.print(f"left out, because a row holds no single number: {names}", markup=False)
+    _print_written(console, output, grouped.columns)
+
+
+def print_joined(console: Console, file: str, output: str, joined: Joined) -> None:
+    """Print what `group --join` wrote, and which elements have no link, or several."""
+    console.print(
+        f"{file}: {joined.n_joined} of {joined.n_elements} elements joined in {joined.n_events} events",
+        markup=False,
+    )
+    if n_lost := joined.n_elements - joined.n_joined:
+        console.print(f"[yellow]warning:[/yellow] {n_lost} elements have no link and are left out")
+    if joined.n_several:
+        console.print(
+            f"[yellow]warning:[/yellow] {joined.n_several} elements have several links; the first was joined"
+        )
+    _print_written(console, output, joined.columns)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names as text, the first of many."""
+    more = f" and {len(names) - MAX_COLUMNS} more" if len(names) > MAX_COLUMNS else ""
+    return f"{', '.join(names[:MAX_COLUMNS])}{more}"
+
+
+def _print_written(console: Console, output: str, columns: Iterable[str]) -> None:
+    console.print(f"{output}: tree Events with {_listed(list(columns))}", markup=False)
+    console.print(f"Next: hep-peaksum inspect {output}", markup=False)
 
 
 def print_clusters(console: Console, event: Event) -> None:

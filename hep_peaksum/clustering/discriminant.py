@@ -33,7 +33,8 @@ class Cells:
     `source` is an array (event, row, col) of floats or signed integers, or the hits that fill one. `mask` and
     `noise` have that shape; a masked cell holds `absent` or 0. `layers`, shape (event, layer, row, col), add up
     to the cells. Layers that are searched separately are events of their own, `n_separate_layers` per event.
-    `groups` are the numbers of the groups in which seeds are sought, 0 for a cell of none.
+    `groups` are the numbers of the groups in which seeds are sought, 0 for a cell of none. `moment` is the sum
+    of energy * time in every cell, where hits with times were made dense (see `moments`).
     """
 
     source: Array | Hits
@@ -43,11 +44,19 @@ class Cells:
     layers: Array | None = None
     n_separate_layers: int = 1
     groups: Array | None = None
+    moment: Array | None = None
 
     @cached_property
     def values(self) -> Array:
         """The cells as float32, float64 or int64, which holds their sums; built from hits on first use."""
         return self.source.dense() if isinstance(self.source, Hits) else _widen(self.source)
+
+    @cached_property
+    def moments(self) -> Array | None:
+        """The sum of energy * time in every cell, shape (event, row, col); None if the hits have no times."""
+        if self.moment is None and isinstance(self.source, Hits) and self.source.moment is not None:
+            return self.source.moment.dense()
+        return self.moment
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -188,6 +197,7 @@ def pool(cells: Cells, settings: PeakSumSettings) -> Cells:
         mask=None if cells.mask is None else _pool_mask(cells.mask, settings),
         noise=None if cells.noise is None else _pool_noise(cells.values, cells.noise, settings),
         layers=None if layers is None else _pool_layers(layers, settings),
+        moment=None if cells.moments is None else _pool_moment(cells, settings),
     )
 
 
@@ -218,6 +228,21 @@ def _sum_blocks(cells: Array, settings: PeakSumSettings) -> Array:
     for cell in blocks:
         total += np.where(exists(cell), cell, 0)
     return np.where(exists(blocks).any(axis=0), total, np.asarray(absent(number), number))
+
+
+def _pool_moment(cells: Cells, settings: PeakSumSettings) -> Array:
+    """Return the sum of energy * time in every tower, of the cells that it holds."""
+    values, moment = _widen(cells.values), np.asarray(cells.moments)
+    is_held = exists(values)
+    if settings.pool_threshold is not None:
+        is_held &= _is_pooled(values, settings, cells.grid.unit)
+    moment = np.where(is_held, moment, 0)
+    if settings.pool_by == "sum":
+        return _sum_blocks(moment, settings)
+    blocks, moments = (
+        _blocks(each, settings.coarsen, fill) for each, fill in ((values, absent(values.dtype)), (moment, 0))
+    )
+    return np.asarray(np.take_along_axis(moments, blocks.argmax(axis=0)[None], axis=0)[0])
 
 
 def _pool_layers(layers: Array, settings: PeakSumSettings) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -139,6 +139,19 @@ class ClusterTable:
     columns: dict[str, Array]
     choice: Array | None = None
     region: Array | None = None
+
+    def without_spare_room(self) -> ClusterTable:
+        """Return the table with columns that do not hold on to the room that a search had for more peaks."""
+        own: dict[int, Array] = {}
+
+        def compact(column: Array) -> Array:
+            base = column.base
+            if not isinstance(base, np.ndarray) or base.nbytes <= 2 * column.nbytes:
+                return column
+            return own.setdefault(id(column), column.copy())  # one array stays one
+
+        columns = {name: compact(column) for name, column in self.columns.items()}
+        return replace(self, key=compact(self.key), columns=columns)
 
 
 def cluster_table(contexts: Sequence[PeakContext], names: Sequence[str]) -> ClusterTable:

@@ -166,7 +166,7 @@ class Job(FrozenModel):
         for word, identifier in self.events.identify.items():
             if isinstance(identifier, str):
                 yield f"events.identify.{word}", identifier
-        for branch in self.events.keep:
+        for branch in self.events.kept:
             yield "events.keep", branch
         for key, branch, datasets in self.event_branch_keys():
             if dataset is None or datasets is None or dataset in datasets:
@@ -187,9 +187,13 @@ class Job(FrozenModel):
 
     def typed_branches(self) -> list[str]:
         """Return the branches whose types decide on the results: of cells, of what is kept, of identifiers."""
-        values = [source.value_branch for source in self.grids.values()]
+        values = [source.value_branch for source in self.grids.values() if source.value_branch is not None]
         identity = () if self.events.identify else IDENTITY
-        return list(dict.fromkeys([*values, *self.events.keep, *identity]))
+        return list(dict.fromkeys([*values, *self.events.kept, *identity]))
+
+    def collections(self) -> list[str]:
+        """Return the collections whose encodings of ids are read from the files."""
+        return list(dict.fromkeys(name for source in self.grids.values() for name in source.collections))
 
     @cached_property
     def booked(self) -> dict[str, HistogramInput]:

@@ -25,13 +25,15 @@ def name_problems(kept: Mapping[str, str], collections: Iterable[str]) -> Iterat
             yield f"clusters.{name}: {name!r} is a column that identifies events: choose another name"
     names = list(kept.values())
     for branch, name in kept.items():
+        rename = f"give it a name, {{NAME: {branch}}}"
         owner = next((c for c in collections if name in (c, f"n{c}") or name.startswith(f"{c}_")), None)
         if name in IDENTITY:
-            yield f"events.keep: {branch!r} would be the column {name!r}, which identifies events: drop it"
+            what = f"the column {name!r}, which identifies events"
+            yield f"events.keep: {branch!r} would be {what}: drop it, or {rename}"
         elif owner is not None:
-            yield f"events.keep: {branch!r} would be {name!r}, a column of {owner!r}: rename that collection"
+            yield f"events.keep: {branch!r} would be {name!r}, a column of {owner!r}: {rename}"
         elif names.count(name) > 1:
-            yield f"events.keep: {branch!r} and another branch would both be the column {name!r}: keep one"
+            yield f"events.keep: {branch!r} and another branch would both be the column {name!r}: {rename}"
 
 
 def cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, GridInput]) -> Iterator[str]:
@@ -68,6 +70,9 @@ def _check_fields(clusters: ClusterInput, name: str, source: GridInput) -> None:
     fields = clusters.fields or ()
     if clusters.fields is not None:
         check_fields(clusters.fields, clusters.settings, search_grid(clusters.settings, source.grid))
+    for name_of_field in {"time", "seed_time"}.intersection(fields) if not source.has_times else ():
+        msg = f"field {name_of_field!r} needs the time of hits, and grid {name!r} has none: give hits.time"
+        raise ValueError(msg)
     if "layer_sums" in fields and not source.has_layers:
         msg = f"field 'layer_sums' needs layers, and grid {name!r} has none: name a layer axis"
         raise ValueError(msg)

@@ -18,6 +18,7 @@ from pydantic import (
 from hep_peaksum.config.formats import FORMATS, ClusterFormat
 from hep_peaksum.events.barns import CrossSection
 from hep_peaksum.inputs.branch_names import Words
+from hep_peaksum.inputs.functions import FUNCTION
 from hep_peaksum.inputs.paths import REMOTE, expand_variables
 from hep_peaksum.inputs.reference import ReferenceInput
 from hep_peaksum.library.presets import read_preset
@@ -29,7 +30,6 @@ from hep_peaksum.settings.thresholds import Count, Number
 COLLECTION_NAME = r"^[A-Za-z][A-Za-z0-9]*$"
 DATASET_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"  # the name of a folder
 ADDRESS = r"^[a-z]+://.+"
-FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 
 CollectionName = Annotated[str, Field(pattern=COLLECTION_NAME)]
 VariationName = Annotated[str, Field(pattern=COLLECTION_NAME)]

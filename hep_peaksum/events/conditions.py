@@ -266,6 +266,15 @@ def _element(branch: str) -> tuple[str, int | None]:
     return (match[1], int(match[2])) if match else (branch, None)
 
 
+def one_number(values: ak.Array) -> ak.Array:
+    """Return lists of exactly one number as numbers, as EDM4hep and Delphes write them; others as they are."""
+    import awkward as ak
+
+    if values.ndim == 2 and ak.all(ak.num(values) == 1):
+        return ak.flatten(values)
+    return values
+
+
 def _one_value(values: ak.Array, name: str, index: int | None) -> tuple[Array, Array]:
     """Return a value of every event, and whether it has one; what has none is 0."""
     import awkward as ak
@@ -273,6 +282,8 @@ def _one_value(values: ak.Array, name: str, index: int | None) -> tuple[Array, A
     if index is not None and values.ndim > 1:
         padded = ak.pad_none(values, index + 1, axis=1)[:, index]
         return np.asarray(ak.to_numpy(ak.fill_none(padded, 0))), ~np.asarray(ak.to_numpy(ak.is_none(padded)))
+    if index is None:
+        values = one_number(values)
     if values.ndim > 1 or index is not None:
         given = "several values" if values.ndim > 1 else "one value"
         remedy = f"name an element, as in {name}[0]" if values.ndim > 1 else "drop the brackets"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import BeforeValidator, Field, model_serializer, model_validator
 
+from hep_peaksum.events.conditions import one_number
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.inputs.branch_names import Words, split_branch
 from hep_peaksum.inputs.functions import user_function
@@ -109,4 +110,8 @@ def _factor(
     """Return the factor of every event."""
     if term.is_function(friends):
         return np.asarray(user_function(str(term.source))(events))
-    return np.asarray(column(str(term.source)))
+    values = one_number(column(str(term.source)))
+    if values.ndim > 1:
+        msg = f"{term.source!r} has several values for every event, expected one"
+        raise ValueError(msg)
+    return np.asarray(values)

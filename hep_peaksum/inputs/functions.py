@@ -30,9 +30,10 @@ def user_function(name: str) -> Callable[..., Any]:
         function = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # noqa: BLE001 -- what the module of a user raises can be anything
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        msg = f"{name!r} cannot be imported ({reason}): put the folder of its module on PYTHONPATH"
+        remedy = "put its folder on PYTHONPATH" if isinstance(error, ImportError) else "mend the module"
+        msg = f"{name} cannot be imported ({reason}): {remedy}"
         raise ValueError(msg) from None  # the first of a chain of errors is what a job reports
     if not callable(function):
-        msg = f"{name!r} is {type(function).__name__}, expected a function"
+        msg = f"{name} is {type(function).__name__}, expected a function"
         raise ValueError(msg)
     return function  # type: ignore[no-any-return]

@@ -6,20 +6,32 @@ Models only; the branches are read in `reading/columns`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any, Literal, cast
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid, from_dense
 from hep_peaksum.inputs.dense import DenseBranch
-from hep_peaksum.inputs.hits import HitBranches
+from hep_peaksum.inputs.hits import Columns, HitBranches, HitCondition, HitFunction, HitSource, passing
 from hep_peaksum.inputs.maps import MapPath, Noise, read_map
 from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.settings.frozen_model import FrozenModel
-from hep_peaksum.settings.thresholds import in_counts, inclusive_bound
+from hep_peaksum.settings.thresholds import EnergyUnit, Number, in_counts, inclusive_bound
+
+UNIT: TypeAdapter[Any] = TypeAdapter(EnergyUnit)
+SCALE: TypeAdapter[Any] = TypeAdapter(Annotated[Number, Field(gt=0)])
+
+
+def _scaled(grid: dict[str, Any], scale: Any) -> dict[str, Any]:
+    """Return the keys of a grid with its unit scaled, where both are numbers; else as they are."""
+    try:
+        return {**grid, "unit": float(UNIT.validate_python(grid["unit"]) * SCALE.validate_python(scale))}
+    except (KeyError, ValidationError):
+        return grid
 
 
 def _gather_grid(values: Any) -> Any:
@@ -34,7 +46,8 @@ def _gather_grid(values: Any) -> Any:
         except ValueError as error:
             msg = f"geometry: {error}"
             raise ValueError(msg) from None
-        return {**rest, "grid": {**named.model_dump(exclude_defaults=True), **own}}
+        own = {**named.model_dump(exclude_defaults=True), **own}
+        return {**rest, "grid": _scaled(own, values["scale"]) if "scale" in values else own}
     dense = values.get("dense")
     if isinstance(dense, dict) and isinstance(dense.get("shape"), (list, tuple)):
         axes = dense.get("axes", ("row", "col"))
@@ -43,7 +56,7 @@ def _gather_grid(values: Any) -> Any:
                 own.setdefault(f"{word}s", {"n": size})
         if not {"row", "col"} <= set(axes):  # the error about axes is enough: none about rows and cols
             own = {"rows": {"n": 1}, "cols": {"n": 1}, **own}
-    return {**rest, "grid": own}
+    return {**rest, "grid": _scaled(own, values["scale"]) if "scale" in values else own}
 
 
 class GridInput(FrozenModel):
@@ -56,11 +69,30 @@ class GridInput(FrozenModel):
         examples=["cms-l1-towers"],
     )
     grid: Grid = Field(description="Plane of the cells; its keys are written directly in the grid.")
-    hits: HitBranches | None = Field(
-        None, description="Branches of jagged hits that fill the grid. Give either hits or dense."
+    hits: HitSource | None = Field(
+        None,
+        description="Branches of jagged hits that fill the grid, or a function of yours, module:function, that "
+        "makes row, col and value of the events. Give either hits or dense.",
     )
     dense: DenseBranch | None = Field(
         None, description="Branch that holds every cell of the grid. Give either hits or dense."
+    )
+    where: tuple[HitCondition, ...] = Field(
+        (),
+        description="Conditions on hits; those that do not meet all of them fill no cell. Sections of a "
+        "detector in one collection so become grids of their own.",
+        examples=[[{"branch": "section_", "equals": 0}, {"branch": "time_", "min": -5, "max": 20}]],
+    )
+    depth: Axis | None = Field(
+        None,
+        description="Axis of the layers of hits; the same keys as rows. Needed with hits.layer.",
+        examples=[{"labels": "1..12"}],
+    )
+    scale: Annotated[Number, Field(gt=0)] | None = Field(
+        None,
+        description="Factor of the unit, to vary a calibration: energies change with it, and so does what a "
+        "threshold in GeV is in counts; cells and sums in counts stay.",
+        examples=[1.02],
     )
     layers: Literal["sum", "each"] = Field(
         "sum", description="Whether the sum of the layers is searched (sum), or every layer by itself (each)."
@@ -94,10 +126,29 @@ class GridInput(FrozenModel):
             except ValueError as error:
                 msg = f"noise {error}"
                 raise ValueError(msg) from None
+        if self.scale is not None and self.grid.unit is None:
+            msg = (
+                f"scale: {self.scale} is a factor of the unit, and the grid has none: give unit, or drop scale"
+            )
+            raise ValueError(msg)
+        self._check_layers()
         if self.dense is not None:
             n_cells = math.prod(self.dense.shape or self.grid.shape)
             from_dense(np.empty((0, n_cells)), self.grid, axes=self.dense.axes, shape=self.dense.shape)
         return self
+
+    def _check_layers(self) -> None:
+        """Raise a ValueError if something is said about hits or layers that are not there."""
+        has_layer = isinstance(self.hits, HitBranches) and self.hits.layer is not None
+        if has_layer and self.depth is None:
+            msg = "depth: missing, hits have a layer: give the axis of the layers, as in depth: {labels: 1..12}"
+            raise ValueError(msg)
+        if self.depth is not None and not (has_layer or isinstance(self.hits, HitFunction)):
+            msg = "depth: the axis of the layers of hits, and the hits have no layer: give it, or drop depth"
+            raise ValueError(msg)
+        if self.dense is not None and self.where:
+            msg = "where: conditions are on hits, and a dense branch has none: mask its cells, or drop where"
+            raise ValueError(msg)
 
     @model_validator(mode="after")
     def _check_maps(self) -> GridInput:
@@ -134,6 +185,8 @@ class GridInput(FrozenModel):
     @property
     def n_layers(self) -> int:
         """Number of layers that the config declares; 1 if it declares none."""
+        if self.depth is not None:
+            return self.depth.size
         if self.dense is None or self.dense.shape is None or not self.has_layers:
             return 1
         return self.dense.shape[self.dense.axes.index("layer")]
@@ -163,25 +216,60 @@ class GridInput(FrozenModel):
         return content
 
     @property
-    def source(self) -> HitBranches | DenseBranch:
+    def source(self) -> HitBranches | HitFunction | DenseBranch:
         """Where the cells come from."""
         return self.hits or cast("DenseBranch", self.dense)
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The branches that are read."""
+        return tuple(dict.fromkeys([*self.source.branches, *(condition.branch for condition in self.where)]))
 
     def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
         """Yield the keys that name a branch, each with the branch; `key` is that of the grid."""
         yield from self.source.branch_keys(f"{key}.dense" if self.hits is None else f"{key}.hits")
+        for place, condition in enumerate(self.where):
+            yield f"{key}.where.{place}.branch", condition.branch
 
     @property
-    def value_branch(self) -> str:
-        """The branch that holds the values of the cells."""
-        return self.hits.value if self.hits is not None else self.source.branches[0]
+    def value_branch(self) -> str | None:
+        """The branch that holds the values of the cells; None if they are made of branches."""
+        if self.dense is not None:
+            return self.dense.branch
+        return self.hits.value.branch if isinstance(self.hits, HitBranches) else None
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """The collections whose encodings of ids are read from the files."""
+        return () if self.hits is None else self.hits.collections
+
+    def hit_columns(
+        self, columns: Columns, encodings: Mapping[str, str], *, beside: Columns | None = None
+    ) -> Columns:
+        """Return row, col, value and perhaps layer of the hits that fill the grid, and more columns of these.
+
+        `columns` are the branches by name; those of `HitFunction` are what it made, by these words. Errors are
+        those of `HitBranches.columns` and `passing`.
+        """
+        axes = {"row": self.grid.rows, "col": self.grid.cols, "layer": self.depth or self.grid.rows}
+        hits = self.hits.columns(columns, axes, encodings) if isinstance(self.hits, HitBranches) else columns
+        words = ("row", "col", "layer", "value", "time")
+        given = {word: hits[word] for word in words if word in hits}
+        return passing({**given, **(beside or {})}, self.where, columns)
 
     @property
     def n_cells(self) -> int:
         """Number of values per event, of one layer at least."""
-        return math.prod((self.dense and self.dense.shape) or self.grid.shape)
+        return math.prod((self.dense and self.dense.shape) or self.grid.shape) * (
+            self.depth.size if self.depth is not None else 1
+        )
+
+    @property
+    def has_times(self) -> bool:
+        """Whether hits have times."""
+        return isinstance(self.hits, HitBranches) and self.hits.time is not None
 
     @property
     def has_layers(self) -> bool:
         """Whether grids have shape (event, layer, row, col)."""
-        return self.dense is not None and "layer" in self.dense.axes
+        return self.depth is not None or (self.dense is not None and "layer" in self.dense.axes)

@@ -16,15 +16,16 @@ from typing import Any, NamedTuple
 
 from coffea import processor
 from coffea.processor.executor import FileMeta
+from uproot.interpretation.identify import UnknownInterpretation
 
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.paths import Files, file_state
 from hep_peaksum.job.processor import PeakSumProcessor
-from hep_peaksum.job.retries import attempt, with_metadata, without_processor
+from hep_peaksum.job.retries import attempt, causes, with_metadata, without_processor
 from hep_peaksum.processing.tally import Tally
 from hep_peaksum.reading.basket_limit import MAX_BASKET
-from hep_peaksum.reading.columns import branch_types, check_baskets
-from hep_peaksum.reading.files import count_entries, open_file, open_tree, schema_class
+from hep_peaksum.reading.columns import branch_types, check_baskets, read_encodings
+from hep_peaksum.reading.files import READABLE, count_entries, open_file, open_tree, schema_class
 from hep_peaksum.reading.remote import reading_options
 from hep_peaksum.results.atomic_write import WriteError
 from hep_peaksum.results.checkpoints import Record
@@ -40,6 +41,7 @@ class TypedBranches(NamedTuple):
     friends: Mapping[str, str]
     schema: str
     known: dict[Any, Any]
+    collections: tuple[str, ...] = ()  # whose encodings of ids the files hold
 
 
 class Runner(processor.Runner):  # type: ignore[misc]
@@ -89,8 +91,10 @@ class Runner(processor.Runner):  # type: ignore[misc]
     def _work_function(self) -> Callable[..., Any]:
         """The function that processes a chunk, with the options that its file system needs.
 
-        Why: coffea opens the files of a job, local and remote, with the same options.
-        Drop it when coffea takes options per file, or uproot's own sources respect `timeout`.
+        Why: coffea opens the files of a job, local and remote, with the same options, and a branch in a group
+        that uproot cannot read makes all others unusable.
+        Drop it when coffea takes options per file, or uproot's own sources respect `timeout`; and when coffea
+        skips such groups as it skips such branches.
         """
         return partial(_process_chunk, self.max_basket)
 
@@ -133,7 +137,7 @@ def make_runner(config: Config, executor: Any, cache: MutableMapping[Any, Any] |
     )
     runner.n_retries, runner.max_basket = config.run.retries, config.run.max_basket
     branches, schema = tuple(config.typed_branches()), config.events.schema_name
-    runner.typed = TypedBranches(branches, config.friends, schema, {})
+    runner.typed = TypedBranches(branches, config.friends, schema, {}, tuple(config.collections()))
     return runner
 
 
@@ -142,9 +146,15 @@ def _process_chunk(
 ) -> Any:
     """Process a chunk (see `Runner._work_function`)."""
     options = reading_options(without_processor(more[-1]).filename, max_basket)
-    return processor.Runner._work_function(
-        form, timeout, *more, uproot_options={**uproot_options, **options}, **keywords
-    )
+    keywords["uproot_options"] = {**uproot_options, **options}
+    work = partial(processor.Runner._work_function, form, timeout, *more, **keywords)
+    try:
+        return work()
+    except Exception as error:
+        # only then, because uproot warns of the filter where the tree is an RNTuple
+        if not any(isinstance(each, UnknownInterpretation) for each in causes(error)):
+            raise
+    return work(iteritems_options=READABLE)
 
 
 def _read_metadata(
@@ -165,4 +175,5 @@ def _read_metadata(
             schema=typed.schema,
             known=typed.known,
         )
+        metadata["encodings"] = read_encodings(file, item.filename, typed.collections)
     return with_metadata(item, {**(item.metadata or {}), **metadata})

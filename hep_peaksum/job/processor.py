@@ -19,8 +19,8 @@ from coffea.processor import ProcessorABC
 from hep_peaksum import block_sizes
 from hep_peaksum.analysis.event_chunks import EventChunks
 from hep_peaksum.analysis.selection import NOMINAL
-from hep_peaksum.clustering.find import find_peaks
-from hep_peaksum.clustering.records import ClusterTable, cluster_table, jagged_clusters
+from hep_peaksum.clustering.find import SearchInput, cluster_tables
+from hep_peaksum.clustering.records import ClusterTable, jagged_clusters
 from hep_peaksum.config.load import parse_job
 from hep_peaksum.config.model import Job
 from hep_peaksum.events.section import IDENTITY
@@ -240,13 +240,13 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
 
     def _find_blocks(
         self, events: ak.Array, tally: Tally, kept: Array | None
-    ) -> Iterator[tuple[int, dict[Place, ClusterTable]]]:
+    ) -> Iterator[tuple[int, dict[Place, list[ClusterTable]]]]:
         """Yield, block by block, the number of its first searched event and the clusters in it."""
         columns = {
             (variation, name): grid_columns(events, source, self.job.friends)
             for variation, name, source in self._sources
         }
-        step = block_size(self.job.grids.values())
+        step = block_size(self.job.grids.values(), keep_hits=True)
         pieces = ranges(columns.values(), len(events), step)
         searched = [_searched(kept, first, last) for first, last in pieces]
         wanted = [k for k, each in enumerate(searched) if len(each)] or [0]
@@ -269,7 +269,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
 
     def _tables(
         self, grids: Mapping[Place, GridColumns], bounds: tuple[int, int], tally: Tally
-    ) -> dict[Place, ClusterTable]:
+    ) -> dict[Place, list[ClusterTable]]:
         """Return the clusters of every collection, and of every variation that changes it, in some events.
 
         Raises
@@ -287,17 +287,16 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         except EventError as error:
             raise EventError(bounds[0] + error.event, error.problem) from None
 
-    def _collection(self, variation: str, name: str, cells: Mapping[Place, Array | Hits]) -> ClusterTable:
+    def _collection(self, variation: str, name: str, cells: Mapping[Place, Array | Hits]) -> list[ClusterTable]:
         """Return the clusters of one collection in a block of events."""
         job, parts = self._jobs[variation], []
-        settings = job.clusters[name].settings
         for grid in job.clusters[name].grid:
             place = (variation, grid) if (variation, grid) in cells else (NOMINAL, grid)
             source, (noise, mask) = job.grids[grid], self._maps[place]
             parts.append(
-                find_peaks(cells[place], settings, source.grid, mask=mask, noise=noise, layers=source.layers)
+                SearchInput.of(cells[place], source.grid, mask=mask, noise=noise, layers=source.layers)
             )
-        return cluster_table(parts, self._computed[name])
+        return list(cluster_tables(parts, job.clusters[name].settings, self._computed[name]))
 
     def _kept_columns(self, events: ak.Array) -> dict[str, ak.Array]:
         casts = metadata_of(events).get("casts", {})
@@ -309,8 +308,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
     def _touch(self, events: ak.Array) -> None:
         """Mark the branches of events without values that would be read, except those of friends."""
         identify, grids = self.job.events.identify, self.job.grids.values()
-        names = [branch for source in grids for branch in source.source.branches]
-        names += [*(name for name in identify.values() if isinstance(name, str)), *self.job.events.keep]
+        names = [branch for source in grids for branch in source.branches]
+        names += [*(name for name in identify.values() if isinstance(name, str)), *self.job.events.kept]
         names += [name for name in IDENTITY if not identify and set(IDENTITY) <= {*events.fields}]
         for name in names:
             if split_branch(name)[0] not in self.job.friends:
@@ -322,7 +321,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         entries = metadata["entrystart"], metadata["entrystop"]
         chunk = Chunk(metadata["dataset"], self.numbers.of_part(metadata), *entries)
         blocks = self.blocks(events, tally)
-        if len(events) > block_size(self.job.grids.values()):  # else there is only one
+        if len(events) > block_size(self.job.grids.values(), keep_hits=True):  # else there is only one
             blocks = prefetch(blocks)
         commit(directory, chunk, blocks, lambda: self.record(metadata, tally))
         return _counts(tally.n_events, tally)
@@ -336,15 +335,15 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
 
 
 def _batched(
-    blocks: Iterable[tuple[int, dict[Place, ClusterTable]]],
+    blocks: Iterable[tuple[int, dict[Place, list[ClusterTable]]]],
 ) -> Iterator[tuple[int, dict[Place, list[ClusterTable]]]]:
     """Yield the number of the first event and the tables of consecutive blocks, a batch at a time."""
     first, n_items, batch = 0, 0, defaultdict[Place, list[ClusterTable]](list)
     for start, tables in blocks:
         first = first if batch else start
-        for name, part in tables.items():
-            batch[name].append(part)
-            n_items += len(part.event_offsets) + len(part.key)
+        for name, parts in tables.items():
+            batch[name].extend(parts)
+            n_items += sum(len(part.event_offsets) + len(part.key) for part in parts)
         if n_items >= block_sizes.BATCH_ITEMS:
             yield first, batch
             n_items, batch = 0, defaultdict(list)

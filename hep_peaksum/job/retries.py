@@ -51,7 +51,7 @@ def attempt(n_retries: int, _retries: int, skips: bool, function: Any, argument:
             if n_failed < n_retries and is_transient(item.filename, error):
                 time.sleep(2**n_failed if REMOTE in item.filename else 0.1)
                 continue
-            blameless = next((cause for cause in _causes(error) if isinstance(cause, NOT_OF_THE_FILE)), None)
+            blameless = next((cause for cause in causes(error) if isinstance(cause, NOT_OF_THE_FILE)), None)
             if isinstance(blameless, MemoryError):
                 msg = f"{public_path(item.filename)}: {TOO_LITTLE_MEMORY}"
                 raise ChunkError(msg) from error
@@ -67,7 +67,8 @@ def attempt(n_retries: int, _retries: int, skips: bool, function: Any, argument:
     return None
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and what it was raised from."""
     while error is not None:
         yield error
         error = error.__cause__
@@ -75,9 +76,9 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def is_transient(path: str, error: BaseException) -> bool:
     """Return whether an error may pass: one of a network or a file system, but not of content."""
-    causes = list(_causes(error))
-    if any(isinstance(cause, (*NOT_OF_THE_FILE, FileNotFoundError)) for cause in causes):
+    chain = list(causes(error))
+    if any(isinstance(cause, (*NOT_OF_THE_FILE, FileNotFoundError)) for cause in chain):
         return False
     if REMOTE in path:
-        return not isinstance(causes[-1], ValueError)
-    return any(isinstance(cause, OSError) and cause.errno not in PERMANENT_ERRNOS for cause in causes)
+        return not isinstance(chain[-1], ValueError)
+    return any(isinstance(cause, OSError) and cause.errno not in PERMANENT_ERRNOS for cause in chain)

@@ -14,13 +14,12 @@ import numpy as np
 
 from hep_peaksum.kernels import Array, Periodic, Rule, Search, absent, accumulator
 from hep_peaksum.kernels.numba_compile import cached_jit, jit, read_only
-from hep_peaksum.kernels.numba_hits import find_peaks_in_hits
+from hep_peaksum.kernels.numba_hits import find_peaks_in_hits, merge_hits, sort_by_layer
 from hep_peaksum.kernels.numba_peaks import (
     Bounds,
     PeakBuffers,
     argsort_descending,
     beats_window,
-    saddles,
     sum_cells,
     sum_window,
 )
@@ -43,7 +42,14 @@ from hep_peaksum.kernels.numba_vectors import (
 )
 from hep_peaksum.kernels.offset_tables import adjacent_words, offset_tables
 
-__all__ = ["argsort_descending", "find_peaks", "find_peaks_in_hits", "saddles", "sum_cells"]
+__all__ = [
+    "argsort_descending",
+    "find_peaks",
+    "find_peaks_in_hits",
+    "merge_hits",
+    "sort_by_layer",
+    "sum_cells",
+]
 
 # A block of events stays in the cache next to the processor.
 BLOCK_BYTES = 1 << 14

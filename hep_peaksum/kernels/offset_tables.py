@@ -53,7 +53,9 @@ def offset_tables(
     (row_class, rows), (col_class, cols) = (
         _edge_classes(size, distance) for size, distance in zip(shape, reach(rule), strict=True)
     )
-    edge_class = row_class[:, None] * len(cols) + col_class
+    # in few bytes from the start: for a large plane its copies would take more memory than all else
+    row_class, col_class = _short(row_class * len(cols), col_class)
+    edge_class = row_class[:, None] + col_class
     places = np.repeat(rows, len(cols)), np.tile(cols, len(rows))
     offsets = [(d, p) for d, p, _ in rule.search]
     search, exists = _steps(offsets, places, shape, periodic)
@@ -67,7 +69,7 @@ def offset_tables(
     remains = exists & ~(is_compared & adjacent_compared)
     window, is_summed = _steps(rule.window, places, shape, periodic)
     return OffsetTables(
-        _short(edge_class.ravel()),
+        edge_class.ravel(),
         int(edge_class[shape[0] // 2, shape[1] // 2]),
         search[remains],
         wins_tie[remains],
@@ -116,9 +118,10 @@ def _edge_classes(size: int, distance: int) -> tuple[Array, Array]:
     return classes, np.unique(classes, return_index=True)[1]
 
 
-def _short(index: Array) -> Array:
-    """Return an index in few bytes: that of a large plane takes much of the processor's cache."""
-    return index.astype(np.int16 if index.max() <= np.iinfo(np.int16).max else np.int32)
+def _short(*parts: Array) -> tuple[Array, ...]:
+    """Return the parts of an index in a type of few bytes that holds their sum."""
+    dtype = np.int16 if sum(int(part.max()) for part in parts) <= np.iinfo(np.int16).max else np.int32
+    return tuple(part.astype(dtype) for part in parts)
 
 
 def _steps(

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, model_serializer, model_validator
 
 from hep_peaksum.analysis.derived import FieldCondition, FieldName
+from hep_peaksum.events.conditions import one_number
 from hep_peaksum.geometry.grid import EventError, Grid
 from hep_peaksum.inputs.branch_names import BranchName, Words
 from hep_peaksum.settings.frozen_model import FrozenModel
@@ -134,8 +135,9 @@ class ReferenceObjects(FrozenModel):
         """
         import awkward as ak
 
-        arrays = {name: column(each.branch) for name, each in self.columns.items()}
         depth = 1 if self.scalar is not None else 2
+        arrays = {name: column(each.branch) for name, each in self.columns.items()}
+        arrays = {name: one_number(each) if depth == 1 else each for name, each in arrays.items()}
         for name, each in self.columns.items():
             if arrays[name].ndim != depth:
                 expected = "one number an event" if depth == 1 else "a list of numbers an event"

@@ -24,10 +24,18 @@ from hep_peaksum.reading.files import (
 from hep_peaksum.suggestions import did_you_mean
 
 
-def block_size(sources: Iterable[GridInput]) -> int:
-    """Return how many events to search at a time, so that memory does not grow with the chunk."""
-    n_cells = max(source.n_cells for source in sources)
-    return max(1, block_sizes.READ_CELLS // n_cells)
+def block_size(sources: Iterable[GridInput], *, keep_hits: bool = False) -> int:
+    """Return how many events to read at a time, so that memory does not grow with the chunk.
+
+    Hits that are kept as they are, and not made dense, are far fewer than the cells of a large plane.
+    """
+    most = max(
+        min(source.n_cells, block_sizes.HITS_PER_EVENT)
+        if keep_hits and source.dense is None
+        else source.n_cells
+        for source in sources
+    )
+    return max(1, block_sizes.READ_CELLS // most)
 
 
 def ranges(columns: Iterable[GridColumns], n_events: int, step: int) -> list[tuple[int, int]]:
@@ -35,7 +43,7 @@ def ranges(columns: Iterable[GridColumns], n_events: int, step: int) -> list[tup
 
     A larger basket is a range of its own. If a column is not read from the file directly, there is one range.
     """
-    branches = [column for grid in columns for column in grid.columns]
+    branches = [column for grid in columns for column in grid.columns.values()]
     edges, last = [0], 0
     if all(isinstance(branch, LazyBranch) for branch in branches):
         boundaries = sorted(set.intersection(*(branch.boundaries for branch in branches)))

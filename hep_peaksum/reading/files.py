@@ -6,7 +6,8 @@ import importlib
 import struct
 import traceback
 import uuid
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +19,8 @@ import xxhash
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.sections import RunOptions
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.events.section import SCHEMAS
+from hep_peaksum.events.section import IDENTITY, SCHEMAS, NumberInName
+from hep_peaksum.inputs.branch_names import full_name
 from hep_peaksum.inputs.paths import REMOTE, InputFile, expand_files, public_path, redacted, without_secrets
 from hep_peaksum.reading.basket_limit import MAX_BASKET, LargeBasketError, find_basket
 from hep_peaksum.reading.remote import check_protocol, reading_options
@@ -32,6 +34,7 @@ TIMEOUT = RunOptions().timeout
 # What uproot raises if a file does not contain what its header promises.
 DAMAGED = (OSError, uproot.DeserializationError, struct.error)
 
+NEW_LINE = "\n"
 END_BYTES = 1 << 16
 
 
@@ -43,13 +46,15 @@ def find_files(config: Config) -> dict[str, list[InputFile]]:
     ConfigError
         With one line for every dataset whose files do not exist.
     """
-    files, problems = {}, []
+    files: dict[str, list[InputFile]] = {}
+    problems: list[str] = []
     for name, dataset in config.datasets.items():
         try:
             files[name] = name_trees(expand_files(dataset.patterns), config.run.timeout)
             by_name: dict[InputFile, str] = {}
             for path, tree in files[name]:
                 check_protocol(path)
+                problems.extend(_without_number(config, path))
                 if by_name.setdefault(InputFile(public_path(path), tree), path) != path:
                     msg = f"two URLs of {public_path(path)} differ only in user or query, which are not stored"
                     problems.append(f"datasets.{name}.files: {msg}: keep one of them")
@@ -58,6 +63,16 @@ def find_files(config: Config) -> dict[str, list[InputFile]]:
     if problems:
         raise ConfigError(problems)
     return files
+
+
+def _without_number(config: Config, path: str) -> Iterator[str]:
+    """Yield what is missing in the path of a file that should hold a number of the identity."""
+    for key, source in config.events.identify.items():
+        if isinstance(source, NumberInName):
+            try:
+                source.of(public_path(path))
+            except ValueError as error:
+                yield f"events.identify.{key}.filename: {error}"
 
 
 def name_trees(files: Sequence[InputFile], timeout: int | None = None) -> list[InputFile]:
@@ -74,7 +89,7 @@ def name_trees(files: Sequence[InputFile], timeout: int | None = None) -> list[I
     if path is None:
         return list(files)
     with open_file(path, timeout) as file, one_line_errors(path):
-        trees = _trees(file)
+        trees = tree_names(file)
     if len(trees) != 1:
         held = f"the trees {', '.join(trees)}: name one, as in {path}:{trees[0]}" if trees else "no tree"
         msg = f"{public_path(path)} has {held}"
@@ -82,8 +97,8 @@ def name_trees(files: Sequence[InputFile], timeout: int | None = None) -> list[I
     return list(dict.fromkeys(InputFile(path, tree or trees[0]) for path, tree in files))
 
 
-def _trees(file: Any) -> list[str]:
-    """Return the names of the trees of an open file."""
+def tree_names(file: Any) -> list[str]:
+    """Return the names of the trees of an open file; nothing else in it is read."""
     names = file.classnames(cycle=False).items()
     return [key for key, class_name in names if class_name in ("TTree", "ROOT::RNTuple", "TNtuple")]
 
@@ -152,10 +167,41 @@ def open_tree(file: Any, path: str, tree: str) -> Any:
     except uproot.KeyInFileError:
         content = None
     if not isinstance(content, (uproot.TTree, uproot.behaviors.RNTuple.RNTuple)):
-        trees = _trees(file)
+        trees = tree_names(file)
         msg = f"{path}: no tree {tree!r}{did_you_mean(tree, trees)}; there are {', '.join(trees) or 'none'}"
         raise ValueError(msg)
     return content
+
+
+def is_readable(branch: Any) -> bool:
+    """Return whether uproot can read a branch of a TTree; one that holds others, if it can read all of them."""
+    if not isinstance(branch, uproot.behaviors.TBranch.TBranch):
+        return True
+    try:
+        branch.interpretation.awkward_form(None)
+    except Exception:  # noqa: BLE001 -- whatever it is, it matters only to who uses the branch
+        return False
+    return True
+
+
+# What coffea takes as `iteritems_options`, so that a branch of a TTree that cannot be read does not end it.
+READABLE: Mapping[str, Any] = {"filter_branch": is_readable}
+
+
+def _readable(tree: Any) -> Mapping[str, Any]:
+    return READABLE if isinstance(tree, uproot.TTree) else {}
+
+
+def check_readable(tree: Any, name: str) -> None:
+    """Raise a ValueError if a tree has a branch of that name, but uproot cannot read it."""
+    names = tree.keys()
+    if (name := full_name(name, names)) not in names or is_readable(tree[name]):
+        return
+    inside = [f"{name}/{key}" for key, branch in tree[name].iteritems() if not is_readable(branch)]
+    reason = f", because of {inside[-1]!r}" if inside else ""
+    remedy = "name a branch in it" if tree[name].keys() else "name another one"
+    msg = f"the branch {name!r} of type {tree[name].typename!r} cannot be read by uproot{reason}: {remedy}"
+    raise ValueError(msg)
 
 
 def count_entries(tree: Any) -> int:
@@ -201,7 +247,13 @@ def nano_events(
 ) -> ak.Array:
     """Return entries `start` to `stop` of an open file as the events that coffea hands to a processor.
 
-    Columns are read when they are used; ``events.metadata`` holds the same keys as in a job.
+    Columns are read when they are used; ``events.metadata`` holds the same keys as in a job. Branches that
+    uproot cannot read are left out.
+
+    Raises
+    ------
+    ValueError
+        If coffea cannot make events of the tree by the schema; the message says what to use instead.
     """
     from coffea.nanoevents import NanoEventsFactory
 
@@ -213,15 +265,55 @@ def nano_events(
         "entrystop": stop,
         "fileuuid": str(uuid.UUID(bytes=file.file.fUUID)),
     }
-    factory = NanoEventsFactory.from_root(
-        file,
-        treepath=tree,
-        schemaclass=schema_class(schema),
-        entry_start=start,
-        entry_stop=stop,
-        metadata=metadata,
-    )
+    kind = schema_class(schema)
+    try:
+        factory = NanoEventsFactory.from_root(
+            file,
+            treepath=tree,
+            schemaclass=kind,
+            entry_start=start,
+            entry_stop=stop,
+            metadata=metadata,
+            iteritems_options=_readable(file[tree]),
+        )
+    except Exception as error:
+        if schema == "base" or isinstance(error, DAMAGED) or _comes_from_uproot(error):
+            raise
+        msg = f"{public_path(path)}: {_other_schema(file, tree, schema, error)}"
+        raise ValueError(msg) from None  # whoever reports it names the last cause alone
     return factory.events()
+
+
+def _other_schema(file: Any, tree: str, schema: str, error: Exception) -> str:
+    """Return that a schema of coffea does not fit a tree, and what to use instead."""
+    content = file[tree]
+    suggested = {
+        "nanoaod": {*content.keys()} >= IDENTITY.keys(),
+        "delphes": content.name == "Delphes",
+        "edm4hep": any("edm4hep::" in name for name in content.typenames().values()),
+    }
+    fitting = [
+        f"write {name}, or "
+        for name, is_likely in suggested.items()
+        if is_likely and name != schema and _fits(file, tree, name)
+    ]
+    reason = f"{type(error).__name__}: {str(error).strip().partition(NEW_LINE)[0].strip()}"
+    remedy = f"{''.join(fitting)}leave it out and name branches as `hep-peaksum inspect` does"
+    return f"events.schema {schema!r} does not fit the tree {content.name!r} ({reason}): {remedy}"
+
+
+def _fits(file: Any, tree: str, schema: str) -> bool:
+    """Return whether coffea can make events of a tree by a schema."""
+    from coffea.nanoevents import NanoEventsFactory
+
+    with suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        kind = schema_class(schema)
+        NanoEventsFactory.from_root(
+            file, treepath=tree, schemaclass=kind, entry_stop=0, iteritems_options=_readable(file[tree])
+        ).events()
+        return True
+    return False
 
 
 @contextmanager

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import awkward as ak
 import hist
@@ -18,6 +18,7 @@ from hep_peaksum.results.parquet import Columns, read_parts
 
 # For 100k events, level 1 is no faster and the files are 13 % larger; level 5 takes 1.5 times as long for 2 %.
 ZSTD_LEVEL = 3
+MAKE = {"ttree": "mktree", "rntuple": "mkrntuple"}
 
 
 def merge_ttree(parts: Iterable[Path], path: Path) -> None:
@@ -28,7 +29,7 @@ def merge_ttree(parts: Iterable[Path], path: Path) -> None:
     ValueError
         If there are no parts, or their columns differ; an older file is left as it was.
     """
-    _merge(parts, path, "mktree", _collections)
+    write_events(map(_collections, _columns(parts)), path, "ttree")
 
 
 def merge_rntuple(parts: Iterable[Path], path: Path) -> None:
@@ -36,18 +37,29 @@ def merge_rntuple(parts: Iterable[Path], path: Path) -> None:
 
     Errors are those of `merge_ttree`.
     """
-    _merge(parts, path, "mkrntuple", dict)
+    write_events(_columns(parts), path, "rntuple")
 
 
-def _merge(parts: Iterable[Path], path: Path, make: str, layout: Callable[[Columns], Columns]) -> None:
+def _columns(parts: Iterable[Path]) -> Iterator[Columns]:
+    for events in read_parts(parts):
+        yield dict(zip(ak.fields(events), ak.unzip(events), strict=True))
+
+
+def write_events(batches: Iterable[Columns], path: Path, kind: Literal["ttree", "rntuple"]) -> None:
+    """Write batches of columns, in their order, as `Events`: the file appears when it is complete.
+
+    Raises
+    ------
+    ValueError
+        If there are no batches, or their columns differ; an older file is left as it was.
+    """
     with atomic_write(path) as file, uproot.recreate(file, compression=uproot.ZSTD(ZSTD_LEVEL)) as root:
         tree = None
-        for events in read_parts(parts):
-            arrays = layout(dict(zip(ak.fields(events), ak.unzip(events), strict=True)))
+        for arrays in batches:
             if tree is None:  # from types, because uproot cannot infer them from arrays without entries
                 types = {name: array.type.content for name, array in arrays.items()}
-                tree = getattr(root, make)("Events", types)
-            if len(events):
+                tree = getattr(root, MAKE[kind])("Events", types)
+            if any(map(len, arrays.values())):
                 tree.extend(arrays)
         if tree is None:
             msg = f"no parts for {path}: its columns are unknown; write at least a part without events"

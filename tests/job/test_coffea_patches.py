@@ -114,6 +114,16 @@ def test_work_function__coffea_opens_all_files_with_the_same_options(write_event
     assert not opened
 
 
+@pytest.mark.filterwarnings("ignore:Performed attempt")
+def test_work_function__coffea_cannot_read_any_branch_beside_a_group_that_uproot_cannot_read(data):
+    fileset = {"beam": {"files": {str(data("dtc_exp140.root")): "tree"}}}
+    runner = processor.Runner(
+        executor=processor.IterativeExecutor(status=False), schema=BaseSchema, skipbadfiles=False
+    )
+    with pytest.raises(Exception, match="none of the rules matched"):
+        runner(fileset, lambda events: {"n": len(events)})
+
+
 # -------------------------------------------------------------------------------------- futures and threads
 
 

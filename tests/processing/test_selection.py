@@ -152,7 +152,7 @@ def test_selected_events_of_a_returned_result_are_the_same(config, samples, cond
     [
         ([{"branch": "bits", "equals": True}], "'bits' has several values for every event: name an element"),
         ([{"branch": "hodo_x", "bit": 1}], "'hodo_x' holds float64, expected whole numbers"),
-        (["nowhere:good"], "'nowhere:good' cannot be imported"),
+        (["nowhere:good"], "nowhere:good cannot be imported"),
         ([{"lumi_mask": "absent.json"}], "lumi_mask: 'absent.json' cannot be read"),
     ],
 )

@@ -1,0 +1,239 @@
+"""The commands about files: jobs become one, rows of hits events, and a config what a ROOT file holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hep_peaksum.cli.options import DONE, DONE_WITH_LOSSES
+from hep_peaksum.job.worker_startup import importing
+
+if TYPE_CHECKING:
+    from hep_peaksum.inspection.candidates import Candidate
+
+
+@click.command()
+@click.argument("directories", nargs=-1, required=True, type=click.Path(file_okay=False), metavar="DIR...")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Directory of the results.",
+)
+@click.option("--restart", is_flag=True, help="Delete the results in the output directory and start over.")
+def merge(directories: Sequence[str], output: str, *, restart: bool) -> int:
+    """Merge the results of finished jobs of one config into a directory as one job leaves it.
+
+    The jobs may differ in the files that they have read, and in how they were run. Exit status: 0 done,
+    1 failed, 2 jobs that cannot be merged, 3 done, but the jobs have losses, which are listed.
+    """
+    with importing():
+        from hep_peaksum.cli import tables
+        from hep_peaksum.merging.merge import merge as merge_
+
+    console = tables.open_console()
+    tables.show_messages(console)
+    result = merge_(directories, output, restart=restart)
+    tables.print_result(console, result)
+    return DONE_WITH_LOSSES if result.losses else DONE
+
+
+@click.command()
+@click.argument("file", metavar="FILE[:TREE]")
+@click.option(
+    "--by", metavar="KEYS", help="Branches that are equal in all rows of an event: eventID, or runID,eventID."
+)
+@click.option(
+    "--join",
+    metavar="INDEX:...:NAME",
+    help="Index branches from one collection to another, and the name of the other; see below.",
+)
+@click.option("-o", "--output", required=True, type=click.Path(), metavar="OUT.root", help="File to write.")
+@click.option(
+    "--branches",
+    multiple=True,
+    metavar="NAMES",
+    help="Branches to write, names or patterns: edep,pos*; may be repeated.  [default: all numbers]",
+)
+@click.option(
+    "--name",
+    "collection",
+    default="",
+    help="First word of the names in the output.  [default: of tree or collection]",
+)
+@click.option(
+    "--sort",
+    is_flag=True,
+    help="Order events by their keys, also if their rows are apart: takes up to 50 bytes a row of memory.",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["ttree", "rntuple"]),
+    default="ttree",
+    show_default=True,
+    help="Kind of tree to write.",
+)
+@click.option("--force", is_flag=True, help="Replace the output if it exists.")
+def group(
+    file: str, *, by: str | None, join: str | None, output: str, branches: Sequence[str], **options: Any
+) -> None:
+    """Write a file whose entries are no events as one whose entries are.
+
+    With --by: a tree with one row a hit, as of GATE or Geant4. Rows with the same keys become one entry of a
+    tree `Events`, in the order of the file, which may be larger than the memory.
+
+    \b
+      hep-peaksum group hits.root:Hits --by eventID -o events.root
+
+    With --join: two collections linked by an index, such as energies in one and positions in the other.
+
+    \b
+      hep-peaksum group fcc.root:events -o photons.root \\
+        --join EFlowPhoton.hits_begin:EFlowPhoton#1.index:CalorimeterHits \\
+        --branches 'EFlowPhoton.energy,CalorimeterHits.position.*'
+    """  # noqa: D301 -- click's \b is a character
+    if (by is None) == (join is None):
+        msg = "give one of --by, for a tree with one row a hit, and --join, for collections linked by an index"
+        raise click.UsageError(msg)
+    with importing():
+        from hep_peaksum.cli import tables
+        from hep_peaksum.grouping.group import group_rows
+        from hep_peaksum.grouping.join import join_collections
+        from hep_peaksum.grouping.tables import find_source
+
+    console, source, names = tables.open_console(), find_source(file), _words(*branches)
+    options |= {"output": Path(output), "overwrite": options.pop("force")}
+    if by is not None:
+        grouped = group_rows(source, by=_words(by), branches=names or ["*"], **options)
+        tables.print_grouped(console, file, output, grouped)
+        return
+    if options.pop("sort"):
+        msg = "--sort orders the rows of --by: leave it out with --join"
+        raise click.UsageError(msg)
+    joined = join_collections(source, chain=(join or "").split(":"), branches=names, **options)
+    tables.print_joined(console, file, output, joined)
+
+
+def _words(*texts: str) -> list[str]:
+    """Return the words between commas."""
+    return [word.strip() for text in texts for word in text.split(",") if word.strip()]
+
+
+candidate_option = click.option(
+    "--candidate",
+    metavar="N",
+    help="Number of the candidate for the grid, or part of a branch of it.  [default: 1]",
+)
+grids_option = click.option(
+    "--grid",
+    "grids",
+    multiple=True,
+    metavar="NAME=N",
+    help="Name of a grid and its candidate, as in --grid em=1 --grid had=2; may be repeated.",
+)
+
+
+@click.command()
+@click.argument("file", type=click.Path(), metavar="FILE.root")
+@candidate_option
+@grids_option
+def inspect(file: str, candidate: str | None, grids: Sequence[str]) -> None:
+    """List branches that look like grids or hits, and propose a config.
+
+    What is a guess is said in the comments of the config, with what else it may be.
+    """
+    from hep_peaksum.cli import tables
+    from hep_peaksum.inspection.candidates import config_text
+    from hep_peaksum.inspection.files import inspect_file
+
+    found = inspect_file(file)
+    console = tables.open_console()
+    if not found.candidates:
+        tables.print_nothing_found(console, file, found)
+        return
+    tables.print_candidates(console, found)
+    if found.candidates[0].command and not (candidate or grids):
+        tables.print_command(console, found.candidates[0])
+        return
+    chosen = choose_candidates(found.candidates, candidate, grids)
+    options = "".join([f" --candidate {candidate}"] * bool(candidate) + [f" --grid {grid}" for grid in grids])
+    console.print(f"\n# hep-peaksum init --root {file}{options} writes this config", markup=False)
+    console.print(config_text(file, chosen), markup=False, soft_wrap=True)
+
+
+def choose_candidates(
+    candidates: Sequence[Candidate], candidate: str | None, grids: Sequence[str]
+) -> dict[str, Candidate]:
+    """Return the candidates for the grids of a config, by name; one that is to be grouped first is an error."""
+    from hep_peaksum.inspection.candidates import choose
+
+    words = dict(grid.partition("=")[::2] for grid in grids)
+    if wrong := [grid for grid in grids if not re.fullmatch(r"[A-Za-z_]\w*=.+", grid)]:
+        msg = f"--grid {wrong[0]}: write a name and a candidate, as in --grid em=1"
+        raise click.UsageError(msg)
+    if words and candidate:
+        msg = "--candidate and --grid both choose the grids: with --grid NAME=N, leave --candidate out"
+        raise click.UsageError(msg)
+    return choose(candidates, words or {"calo": candidate or "1"})
+
+
+def find_candidates(file: str) -> list[Candidate]:
+    """Return the candidates in a ROOT file; none is an error that says what the file holds."""
+    from hep_peaksum.inspection.files import inspect_file
+
+    found = inspect_file(file)
+    if not found.candidates:
+        msg = f"{file}: {found.in_words}; see `hep-peaksum inspect {file}`, or start from `hep-peaksum init`"
+        raise ValueError(msg)
+    return found.candidates
+
+
+@click.command()
+@click.option("--root", type=click.Path(), metavar="FILE.root", help="ROOT file to propose a config for.")
+@candidate_option
+@grids_option
+@click.option(
+    "-o",
+    "--output",
+    default="peaksum.yaml",
+    show_default=True,
+    type=click.Path(dir_okay=False),
+    help="Config to write.",
+)
+def init(root: str | None, candidate: str | None, grids: Sequence[str], output: str) -> None:
+    """Write a config to start from: the quickstart, or one for a file.
+
+    For a file it is the config that `inspect` proposes: for its first candidate, or for those that are chosen.
+    """
+    if Path(output).exists():
+        msg = f"{output} exists already: choose another name with -o"
+        raise click.UsageError(msg)
+    if root is None and (candidate or grids):
+        msg = "--candidate and --grid choose what is in a file: add --root FILE.root"
+        raise click.UsageError(msg)
+    from hep_peaksum.config.schema import editor_line
+
+    if root is None:
+        from hep_peaksum.cli.demo import quickstart
+
+        text, told = quickstart(), []
+    else:
+        from hep_peaksum.inspection.candidates import config_text
+
+        found = find_candidates(root)
+        chosen = choose_candidates(found, candidate, grids)
+        text = config_text(root, chosen)
+        told = [f"{name}: {each.tree}, {each.looks_like}" for name, each in chosen.items()]
+        to_do = ("guessed", "write cells.csv")
+        told += [f"  {line.strip(' #')}" for line in text.splitlines() if any(word in line for word in to_do)]
+        if len(found) > len(chosen):
+            told.append(f"{len(found)} candidates in all: `hep-peaksum inspect {root}` lists them")
+    Path(output).write_text(editor_line() + text, encoding="utf-8")
+    click.echo("\n".join([*told, f"wrote {output}; next: hep-peaksum check {output}"]))
