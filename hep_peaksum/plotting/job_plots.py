@@ -81,7 +81,7 @@ def _ratio_pictures(
         if table["variation"] == NOMINAL:
             h = _nominal(histograms[table["dataset"]][name])
             fits = table["columns"].get("fit", [None])
-            picture = draw_ratios(h.axes[0].edges, h.values(), fits[0], title=f"{name}, {table['dataset']}")
+            picture = draw_ratios(h, fits[0], title=f"{name}, {table['dataset']}")
             yield f"{table['dataset']}-{name}", picture
 
 
