@@ -6,8 +6,8 @@ row-major order, so that they have the bits of the definition.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -33,7 +33,8 @@ class Cells:
     `source` is an array (event, row, col) of floats or signed integers, or the hits that fill one. `mask` and
     `noise` have that shape; a masked cell holds `absent` or 0. `layers`, shape (event, layer, row, col), add up
     to the cells. Layers that are searched separately are events of their own, `n_separate_layers` per event.
-    `groups` are the numbers of the groups in which seeds are sought, 0 for a cell of none.
+    `groups` are the numbers of the groups in which seeds are sought, 0 for a cell of none. `flags` are numbers
+    of channels in every cell by the name of the field that adds them up (see `CalibratedCells`).
     """
 
     source: Array | Hits
@@ -43,6 +44,7 @@ class Cells:
     layers: Array | None = None
     n_separate_layers: int = 1
     groups: Array | None = None
+    flags: Mapping[str, Array] = field(default_factory=dict)
 
     @cached_property
     def values(self) -> Array:
@@ -188,6 +190,7 @@ def pool(cells: Cells, settings: PeakSumSettings) -> Cells:
         mask=None if cells.mask is None else _pool_mask(cells.mask, settings),
         noise=None if cells.noise is None else _pool_noise(cells.values, cells.noise, settings),
         layers=None if layers is None else _pool_layers(layers, settings),
+        flags={name: _sum_blocks(flag, settings) for name, flag in cells.flags.items()},
     )
 
 

@@ -88,7 +88,17 @@ def _n_masked(context: PeakContext) -> Array:
     return np.asarray(is_masked.sum(axis=1, dtype=np.int32))
 
 
+def _n_flagged(name: str, context: PeakContext) -> Array:
+    """Return the sum of a flag over the held cells; 0 where no cell has it."""
+    if name not in context.summed.flags:
+        return np.zeros(len(context.peaks.row), np.int32)
+    flags = context.in_windows(context.summed.flags[name])
+    return np.asarray(np.where(context.shares.is_held, flags, 0).sum(axis=1, dtype=np.int32))
+
+
 def _n_saturated(context: PeakContext) -> Array:
+    if "n_saturated" in context.summed.flags:  # of calibrated cells the raw values have been compared
+        return _n_flagged("n_saturated", context)
     layers, values = context.summed.layers, context.window_values
     codes: list[float] = list(context.sum_grid.saturated)
     if values.dtype.kind != "f":  # compared as integers, not as the floats that numpy would make of both
@@ -192,6 +202,12 @@ FIELDS = {
     "n_masked": Field("masked cells in the window", "", "number of masked cells of the sum window", _n_masked),
     "n_saturated": Field(
         "saturated cells added", "", "number of added cells that hold a code of `saturated`", _n_saturated
+    ),
+    "n_filled": Field(
+        "filled cells added",
+        "",
+        "number of added cells that were given the mean of their neighbours",
+        partial(_n_flagged, "n_filled"),
     ),
     "layer_sums": Field("sum in the layer", "counts", "sum of every layer over the held cells", _layer_sums),
 }

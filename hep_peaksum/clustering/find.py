@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells
 from hep_peaksum.clustering import records
 from hep_peaksum.clustering.discriminant import Cells, discriminant, grouped, pool
 from hep_peaksum.clustering.fields import check_fields, default_fields
@@ -53,7 +54,7 @@ def _settings_apart(function: Callable[P, R]) -> Callable[P, R]:
 
 @_settings_apart
 def find_clusters(
-    grids: npt.ArrayLike | ak.Array | Hits,
+    grids: npt.ArrayLike | ak.Array | Hits | CalibratedCells,
     settings: SettingsLike | None = None,
     grid: GridLike | None = None,
     *,
@@ -68,9 +69,10 @@ def find_clusters(
     ----------
     grids
         Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col), or flat (event, cell)
-        where a grid is given; or `sparse` hits. Not modified. Cells without a value (`numpy.ma`, or None in an
-        awkward array) are masked; of layers that are summed they add nothing, and a cell is masked that has a
-        value in no layer. Of an awkward array with a type and no values (a typetracer), the data count as used.
+        where a grid is given; or `sparse` hits; or `CalibratedCells`. Not modified. Cells without a value
+        (`numpy.ma`, or None in an awkward array) are masked; of layers that are summed they add nothing, and a
+        cell is masked that has a value in no layer. Of an awkward array with a type and no values (a
+        typetracer), the data count as used.
     settings
         Which cells are seeds and which are summed; by default 3x3 windows for both. Also a map of the same
         keys, or the name of a preset.
@@ -148,7 +150,7 @@ def peak_sum_map(
 
 
 def find_peaks(
-    grids: npt.ArrayLike | ak.Array | Hits,
+    grids: npt.ArrayLike | ak.Array | Hits | CalibratedCells,
     settings: PeakSumSettings,
     grid: Grid | None = None,
     *,
@@ -161,9 +163,16 @@ def find_peaks(
     The cuts on finished clusters (`hep_peaksum.clustering.records.passes_cuts`) are not applied yet.
     """
     mask = None if mask is np.ma.nomask else mask
+    masks, flags = [], grids.flags if isinstance(grids, CalibratedCells) else {}
+    if isinstance(grids, CalibratedCells):
+        noise = grids.noise if noise is None else noise
+        masks, grids = [each for each in [grids.mask] if each is not None], grids.cells
     grids, noise, missing = unmask(grids, noise, grid, layers)
+    missing = [*missing, *masks]
     plan = SearchPlan.of(settings, has_mask=mask is not None or len(missing) > 0)
     cells = normalise_input(grids, settings, grid, plan, mask=mask, noise=noise, layers=layers, missing=missing)
+    if flags:
+        cells = replace(cells, flags={name: flag.reshape(cells.source.shape) for name, flag in flags.items()})
     searched, compared, search = _search(cells, settings, plan)
     if plan.checks_cells and not search.is_finite:
         cells = apply_mask(cells, settings)  # an error that names the first cell, unless `nonfinite` is "mask"

@@ -90,7 +90,7 @@ def normalise_input(
     if isinstance(grids, Hits):
         grid = grid or bare_grid(grids.shape)
         grid = _with_codes_of(grid, grids.value.dtype)
-        is_bare = mask is None and noise is None and layers == "sum"
+        is_bare = mask is None and noise is None and layers == "sum" and not missing
         check_energies(settings, grid)
         if is_bare and _can_search_hits(grids, settings, grid, plan):
             check_windows(settings, grid)

@@ -6,20 +6,32 @@ Models only; the branches are read in `reading/columns`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from hep_peaksum.geometry.grid import Grid, from_dense
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells, Calibrator
+from hep_peaksum.calibration.cell_table import CellTable
+from hep_peaksum.calibration.table_files import CellTableError
+from hep_peaksum.geometry.grid import Grid, bare_grid, from_dense
+from hep_peaksum.geometry.hits import sparse
+from hep_peaksum.inputs.cells import (
+    CommonMode,
+    TablePath,
+    axes_of_table,
+    make_calibrator,
+    read_table,
+    table_noises,
+)
 from hep_peaksum.inputs.dense import DenseBranch
 from hep_peaksum.inputs.hits import HitBranches
 from hep_peaksum.inputs.maps import MapPath, Noise, read_map
 from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.settings.frozen_model import FrozenModel
-from hep_peaksum.settings.thresholds import in_counts, inclusive_bound
+from hep_peaksum.settings.thresholds import Number, in_counts, inclusive_bound
 
 
 def _gather_grid(values: Any) -> Any:
@@ -35,13 +47,16 @@ def _gather_grid(values: Any) -> Any:
             msg = f"geometry: {error}"
             raise ValueError(msg) from None
         return {**rest, "grid": {**named.model_dump(exclude_defaults=True), **own}}
+    own |= axes_of_table(values.get("cells"), own)
     dense = values.get("dense")
     if isinstance(dense, dict) and isinstance(dense.get("shape"), (list, tuple)):
         axes = dense.get("axes", ("row", "col"))
         for size, word in zip(dense["shape"], axes, strict=False):
             if word in ("row", "col"):
                 own.setdefault(f"{word}s", {"n": size})
-        if not {"row", "col"} <= set(axes):  # the error about axes is enough: none about rows and cols
+        if (
+            not {"row", "col"} <= set(axes) and "channel" not in axes
+        ):  # the error about axes is enough: none about rows and cols
             own = {"rows": {"n": 1}, "cols": {"n": 1}, **own}
     return {**rest, "grid": own}
 
@@ -74,8 +89,30 @@ class GridInput(FrozenModel):
     mask: MapPath | None = Field(
         None, description="Path of a .npy file with a boolean map: true where a cell must not be used."
     )
+    cells: TablePath | None = Field(
+        None,
+        description="Path of the cell table, a .csv or .parquet file: of every channel or cell its place, "
+        "pedestal, gain, noise and status, run by run. Cells are then (raw - pedestal) * gain * scale.",
+        examples=["crystals.csv"],
+    )
+    common_mode: CommonMode | None = Field(
+        None,
+        description="Per event, the median of (raw - pedestal) of the good channels of a group is subtracted "
+        "from them. Of dense branches with a cell table.",
+        examples=[{"by": "asic"}],
+    )
+    fill_dead: Literal["neighbours"] | None = Field(
+        None,
+        description="Whether cells of bad status in the cell table are given the mean of their good neighbours "
+        "(neighbours), instead of being masked. The field n_filled counts them.",
+    )
+    scale: Number = Field(
+        1.0,
+        description="What energies are multiplied by, on top of the gains of the cell table.",
+        examples=[1.02],
+    )
     digests: tuple[str, ...] = Field(
-        (), description="Digests of the files of noise and mask: other files make another job."
+        (), description="Digests of the files of noise, mask and cells: other files make another job."
     )
 
     @model_validator(mode="before")
@@ -94,20 +131,127 @@ class GridInput(FrozenModel):
             except ValueError as error:
                 msg = f"noise {error}"
                 raise ValueError(msg) from None
-        if self.dense is not None:
+        if self.dense is not None and not self.dense.by_channel:
             n_cells = math.prod(self.dense.shape or self.grid.shape)
-            from_dense(np.empty((0, n_cells)), self.grid, axes=self.dense.axes, shape=self.dense.shape)
+            from_dense(np.empty((0, n_cells)), self.grid, axes=self.dense.cell_axes, shape=self.dense.shape)
+            if self.dense.each is not None and len(self.dense.each) != n_cells:
+                msg = f"branches: {len(self.dense.each)} branches for {n_cells} cells: name one for every cell"
+                raise ValueError(msg)
+        self._check_cells()
         return self
+
+    def _check_cells(self) -> None:
+        """Raise a ValueError if keys need a cell table that is not there, or that says otherwise."""
+        if self.cells is None:
+            of_hits = "hits.channel" if self.hits is not None and self.hits.channel is not None else ""
+            of_dense = "axes: [channel]" if self.dense is not None and self.dense.by_channel else ""
+            given = [word for word in ("common_mode", "fill_dead") if getattr(self, word) is not None]
+            given += ["scale"] * (self.scale != 1)
+            if (key := of_hits or of_dense or next(iter(given), "")) != "":
+                msg = f"{key} needs a cell table: add cells with its path, or drop {key}"
+                raise ValueError(msg)
+            return
+        if self.common_mode is not None and self.hits is not None:
+            msg = "common_mode: it is the median of all channels of an event, and hits are only some: drop it"
+            raise ValueError(msg)
 
     @model_validator(mode="after")
     def _check_maps(self) -> GridInput:
         """Read the maps once, so that errors in them are found early; their digests identify the job."""
-        if self.digests or (self.mask is None and not self._has_noise_map):
+        if self.digests or (self.mask is None and self.cells is None and not self._has_noise_map):
             return self
         paths = {"noise": self.noise if self._has_noise_map else None, "mask": self.mask}
         digests = tuple(self._check_map(key, str(path)) for key, path in paths.items() if path is not None)
+        if self.cells is not None:
+            table = read_table(self.cells)
+            if self.noise is not None and table_noises(table, self.scale) is not None:
+                msg = "noise: the cell table has a column of noise, too: leave out one of them"
+                raise ValueError(msg)
+            digests = (*digests, table.digest)
         object.__setattr__(self, "digests", digests)  # frozen, and validation must return this object
         return self
+
+    @model_validator(mode="after")
+    def _check_table(self) -> GridInput:
+        """Raise a ValueError if the cell table does not fit the grid, or the values that are read."""
+        if self.cells is None:
+            return self
+        try:
+            self.calibrator()
+        except CellTableError as error:
+            msg = str(error) if str(error).startswith("cells: ") else f"cells: {error}"
+            raise ValueError(msg) from None
+        shape = self.dense.shape if self.dense is not None and self.dense.by_channel else None
+        n_channels = self.table().n_cells
+        if shape and math.prod(shape) != n_channels:
+            msg = f"dense.shape: {math.prod(shape)} channels, {self.cells} has {n_channels}: give each a row, "
+            msg += "of status 1 if it is not connected, or drop shape"
+            raise ValueError(msg)
+        return self
+
+    def table(self) -> CellTable:
+        """Return the cell table.
+
+        Raises
+        ------
+        CellTableError
+            If its file has changed since the job began.
+        """
+        return read_table(str(self.cells), self.digests)
+
+    def calibrator(self) -> Calibrator:
+        """Return what the cell table does to raw values; errors as of `table`."""
+        by_channel = self.hits.channel is not None if self.hits is not None else self._is_dense_by_channel
+        return make_calibrator(
+            self.table(),
+            self.grid,
+            "channel" if by_channel else "cell",
+            self.n_layers if self.has_layers and not by_channel else None,
+            layers=self.layers,
+            scale=float(self.scale),
+            common_mode=None if self.common_mode is None else self.common_mode.by,
+            fill_dead=self.fill_dead is not None,
+        )
+
+    def calibrated(self, columns: Sequence[Any], runs: Array) -> CalibratedCells:
+        """Return the cells of events of any runs, given the columns of the branches.
+
+        Raises
+        ------
+        CellTableError
+            If the cell table does not say all that is needed; it names channel and run.
+        EventError, ValueError
+            If an event, or the columns as a whole, do not fit the table or the grid.
+        """
+        calibrator = self.calibrator()
+        if self.hits is not None and self.hits.channel is not None:
+            channel, value = columns
+            return calibrator.hits(channel, value, runs)
+        if self.hits is not None:
+            row, col, value = columns
+            return calibrator.hits_on_cells(sparse(row, col, value, self.grid), runs)
+        dense, plane = cast("DenseBranch", self.dense), self.grid
+        if dense.by_channel:
+            is_flat = isinstance(columns[0], np.ndarray) and columns[0].ndim > 1
+            n_values = math.prod(columns[0].shape[1:]) if is_flat else self.table().n_cells
+            plane = bare_grid((1, n_values if dense.each is None else len(dense.each)))
+        return calibrator.dense(dense.cells(columns, plane), runs)
+
+    @property
+    def _is_dense_by_channel(self) -> bool:
+        return self.dense is not None and self.dense.by_channel
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether the noise of the cells is known, from the config or from the cell table."""
+        return self.noise is not None or self.noises() is not None
+
+    def noises(self) -> Array | None:
+        """Return the noise of cells in counts, in no order; None if it is not known."""
+        noise = self.noise_map()
+        if noise is None and self.cells is not None:
+            noise = table_noises(self.table(), float(self.scale))
+        return noise
 
     def _check_map(self, key: str, path: str) -> str:
         """Return the digest of a map; one that does not fit the grid is a ValueError."""
@@ -134,6 +278,8 @@ class GridInput(FrozenModel):
     @property
     def n_layers(self) -> int:
         """Number of layers that the config declares; 1 if it declares none."""
+        if self._is_dense_by_channel and self.has_layers:
+            return len(np.unique(self.table()["layer"]))
         if self.dense is None or self.dense.shape is None or not self.has_layers:
             return 1
         return self.dense.shape[self.dense.axes.index("layer")]
@@ -177,11 +323,20 @@ class GridInput(FrozenModel):
         return self.hits.value if self.hits is not None else self.source.branches[0]
 
     @property
+    def value_branches(self) -> tuple[str, ...]:
+        """The branches that hold the values of the cells."""
+        return (self.value_branch,) if self.hits is not None else self.source.branches
+
+    @property
     def n_cells(self) -> int:
         """Number of values per event, of one layer at least."""
+        if self._is_dense_by_channel:
+            return self.table().n_cells
         return math.prod((self.dense and self.dense.shape) or self.grid.shape)
 
     @property
     def has_layers(self) -> bool:
         """Whether grids have shape (event, layer, row, col)."""
+        if self._is_dense_by_channel:
+            return "layer" in self.table()
         return self.dense is not None and "layer" in self.dense.axes

@@ -14,7 +14,9 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from hep_peaksum.geometry.grid import EventError, from_dense
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells
+from hep_peaksum.calibration.table_files import CellTableError
+from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits, sparse
 from hep_peaksum.inputs.branch_names import split_branch
 from hep_peaksum.inputs.events import IDENTITY, is_in_range
@@ -136,18 +138,20 @@ class GridColumns(NamedTuple):
     source: GridInput
     columns: tuple[Any, ...]
     value_type: str | None = None  # of the values, where the files of a dataset differ
+    runs: Array | None = None  # of every event, where there is a cell table
 
     def read(self, start: int, stop: int) -> GridColumns:
         """Read the columns of some events of the chunk."""
-        return self._replace(columns=tuple(column[start:stop] for column in self.columns))
+        runs = None if self.runs is None else self.runs[start:stop]
+        return self._replace(columns=tuple(column[start:stop] for column in self.columns), runs=runs)
 
-    def cells(self, start: int, stop: int) -> Array:
+    def cells(self, start: int, stop: int) -> Array | CalibratedCells:
         """Return the cells of some events, (event, row, col) or with layers; errors as for `sparse_cells`."""
         cells = self.sparse_cells(start, stop)
-        return cells.dense() if isinstance(cells, Hits) else cells
+        return cells.dense() if isinstance(cells, (Hits, CalibratedCells)) else cells
 
-    def sparse_cells(self, start: int, stop: int) -> Array | Hits:
-        """Return the cells of some events, or the hits that fill them.
+    def sparse_cells(self, start: int, stop: int) -> Array | Hits | CalibratedCells:
+        """Return the cells of some events, or the hits that fill them; calibrated if there is a cell table.
 
         Raises
         ------
@@ -156,23 +160,49 @@ class GridColumns(NamedTuple):
         """
         source, part = self.source, [column[start:stop] for column in self.columns]
         try:
+            if self.runs is not None:
+                return source.calibrated(part, self.runs[start:stop])
             if source.dense is None:
                 row, col, value = part
                 return sparse(row, col, cast_values(value, self.value_type), source.grid)
-            cells = from_dense(part[0], source.grid, axes=source.dense.axes, shape=source.dense.shape)
+            cells = source.dense.cells(part, source.grid)
             return cells.astype(self.value_type or cells.dtype, copy=False)
         except EventError as error:
             problem = f"{', '.join(source.source.branches)}: {error.problem}"
             raise EventError(start + error.event, problem) from None
+        except CellTableError:  # it is not the fault of the file
+            raise
         except ValueError as error:
             msg = f"{', '.join(source.source.branches)}: {error}"
             raise ValueError(msg) from None
 
 
-def grid_columns(events: ak.Array, source: GridInput, friends: Mapping[str, str]) -> GridColumns:
-    """Return the columns of a grid; only those of friends are read at once."""
+def grid_columns(
+    events: ak.Array, source: GridInput, friends: Mapping[str, str], run: str | int = "run"
+) -> GridColumns:
+    """Return the columns of a grid; only those of friends, and the run for a cell table, are read at once.
+
+    `run` is the branch that holds the run, or the run itself.
+    """
     columns = tuple(_lazy_column(events, name, friends) for name in source.source.branches)
-    return GridColumns(source, columns, metadata_of(events).get("casts", {}).get(source.value_branch))
+    casts = metadata_of(events).get("casts", {})
+    value_type = next((casts[name] for name in source.value_branches if name in casts), None)
+    return GridColumns(source, columns, value_type, _runs(events, source, friends, run))
+
+
+def _runs(events: ak.Array, source: GridInput, friends: Mapping[str, str], run: str | int) -> Array | None:
+    """Return the run of every event, where the grid has a cell table; 0 if that does not ask for it."""
+    if source.cells is None:
+        return None
+    if isinstance(run, int) or not source.table().depends_on_run:
+        return np.full(len(events), run if isinstance(run, int) else 0)
+    try:
+        values = column(events, run, friends)
+    except ValueError as error:
+        msg = f"{source.cells} has rows for runs, and nothing says the run of an event: name its branch, or a "
+        msg += f"number, in events.identify.run ({error})"
+        raise ValueError(msg) from None
+    return _identifier("run", values, run).astype(np.int64)
 
 
 def cast_values(values: ak.Array, primitive: str | None) -> ak.Array:

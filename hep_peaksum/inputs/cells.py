@@ -1,0 +1,124 @@
+"""The keys of a grid that belong to its cell table: which table it is, and the common mode."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from hep_peaksum.calibration.calibrated_cells import Calibrator
+from hep_peaksum.calibration.cell_places import PLANES, table_axes
+from hep_peaksum.calibration.cell_table import CellTable
+from hep_peaksum.calibration.run_calibrations import EVERY, Calibrations, Order
+from hep_peaksum.calibration.table_files import CellTableError
+from hep_peaksum.geometry.axis import Axis
+from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.inputs.paths import expand_variables
+from hep_peaksum.kernels import Array
+from hep_peaksum.settings.frozen_model import FrozenModel
+
+
+class CommonMode(FrozenModel):
+    """Channels whose pedestals move together from event to event."""
+
+    by: str = Field(
+        EVERY,
+        description="Column of the cell table; channels with the same entry have a common mode. all: one for "
+        "all channels.",
+        examples=["asic"],
+    )
+
+
+def _parse_table_path(value: object) -> object:
+    if isinstance(value, str) and value.endswith((".csv", ".parquet")):
+        return value
+    msg = f"{value!r} is not a cell table: give the path of a .csv or .parquet file"
+    raise ValueError(msg)
+
+
+TablePath = Annotated[
+    str,
+    BeforeValidator(_parse_table_path),
+    WithJsonSchema({"title": "path of a .csv or .parquet file", "type": "string"}),
+]
+
+
+@lru_cache(maxsize=16)
+def _read(path: str, digest: str) -> CellTable:  # noqa: ARG001 -- another digest is another table
+    return CellTable.read(path)
+
+
+def read_table(path: str, digests: tuple[str, ...] = ()) -> CellTable:
+    """Return the table at a path, which may hold variables.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read, or is none; or if there are digests, and its own is none of these.
+    """
+    try:
+        table = (
+            _read(expand_variables(path), "".join(digests))
+            if digests
+            else CellTable.read(expand_variables(path))
+        )
+    except CellTableError as error:
+        msg = f"cells: {error}"
+        raise CellTableError(msg) from None
+    if digests and table.digest not in digests:
+        msg = f"{path} has changed since the job began: start over in another directory"
+        raise CellTableError(msg)
+    return table
+
+
+def axes_of_table(path: object, given: dict[str, Any]) -> dict[str, Axis]:
+    """Return the axes that a table describes and the config does not; none where the table has no places."""
+    if not isinstance(path, str) or {"rows", "cols"} <= set(given):
+        return {}
+    table = read_table(path)
+    if not any({*names} <= {*table.columns} for names in (("row", "col"), *PLANES)):
+        return {}
+    try:
+        axes = dict(zip(("rows", "cols"), table_axes(table), strict=True))
+    except CellTableError as error:
+        msg = f"cells: {error}"
+        raise CellTableError(msg) from None
+    return {word: axis for word, axis in axes.items() if word not in given}
+
+
+@lru_cache(maxsize=16)
+def make_calibrator(
+    table: CellTable,
+    grid: Grid,
+    order: Order,
+    n_layers: int | None,
+    *,
+    layers: Literal["sum", "each"],
+    scale: float,
+    common_mode: str | None,
+    fill_dead: bool,
+) -> Calibrator:
+    """Return what a table does to raw values; the same for the same arguments, with what it has worked out.
+
+    Raises
+    ------
+    CellTableError
+        If the table does not fit the grid.
+    """
+    calibrations = Calibrations(
+        table, grid, order=order, n_layers=n_layers, scale=scale, common_mode=common_mode
+    )
+    return Calibrator(calibrations, layers=layers, fill_dead=fill_dead)
+
+
+def table_noises(table: CellTable, scale: float) -> Array | None:
+    """Return the noise of every good row in the unit of the grid; None if the table has none."""
+    if "noise" in table:
+        noise = table["noise"]
+    elif "noise_raw" in table:
+        noise = table["noise_raw"] * np.abs(table.columns.get("gain", np.ones(1)))
+    else:
+        return None
+    return np.asarray(noise[table.good] * abs(scale))
