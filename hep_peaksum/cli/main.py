@@ -225,6 +225,7 @@ def check(file: str, overrides: Sequence[str]) -> None:
         from rich.markup import escape
 
         from hep_peaksum.cli import tables
+        from hep_peaksum.preview.cell_tables import describe_table
         from hep_peaksum.preview.check import check_inputs
         from hep_peaksum.preview.thresholds import thresholds
 
@@ -232,6 +233,9 @@ def check(file: str, overrides: Sequence[str]) -> None:
     console, bounds = tables.open_console(), thresholds(config)
     for name in config.clusters:
         tables.print_collection(console, config, name, bounds[name])
+    for name, source in config.grids.items():
+        if source.cells is not None:
+            tables.print_cell_table(console, f"cells of {name}: {source.cells}", describe_table(source))
     missing = check_inputs(config)
     for problem in missing:
         console.print(f"[yellow]warning:[/yellow] {escape(problem)}")

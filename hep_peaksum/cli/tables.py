@@ -94,6 +94,13 @@ def print_collection(console: Console, config: Config, name: str, bounds: Mappin
     console.print(f"  fields          {' '.join(config.written_fields(name))}")
 
 
+def print_cell_table(console: Console, title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Print what a cell table says, a word a line (see `hep_peaksum.preview.cell_tables`)."""
+    console.print(title, markup=False, style="bold")
+    for word, text in rows:
+        console.print(f"  {word:<15} {text}", markup=False)
+
+
 def _print_window(console: Console, word: str, window: tuple[int, int] | str) -> None:
     """Print a window as it is drawn, or its size."""
     lines = window.splitlines() if isinstance(window, str) else [f"{window[0]} x {window[1]}"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -46,8 +48,13 @@ TablePath = Annotated[
 
 
 @lru_cache(maxsize=16)
-def _read(path: str, digest: str) -> CellTable:  # noqa: ARG001 -- another digest is another table
-    return CellTable.read(path)
+def _read(path: str, _folder: str, digests: tuple[str, ...]) -> CellTable:
+    """Return the table of a file with one of some digests; another one is no result, so it is not kept."""
+    table = CellTable.read(path)
+    if table.digest not in digests:
+        msg = f"{path} has changed since the job began: start over in another directory"
+        raise CellTableError(msg)
+    return table
 
 
 def read_table(path: str, digests: tuple[str, ...] = ()) -> CellTable:
@@ -55,37 +62,36 @@ def read_table(path: str, digests: tuple[str, ...] = ()) -> CellTable:
 
     Raises
     ------
-    ValueError
+    CellTableError
         If it cannot be read, or is none; or if there are digests, and its own is none of these.
     """
+    name = expand_variables(path)
+    # a worker may be of an earlier job, which ran in another folder
+    return _read(name, str(Path.cwd()), digests) if digests else CellTable.read(name)
+
+
+def axes_of_table(path: object, given: dict[str, Any], *, is_needed: bool) -> dict[str, Axis]:
+    """Return the axes that a table describes and the config does not; none where the table has no places.
+
+    `is_needed` says whether there must be a table.
+    """
+    missing = [word for word in ("rows", "cols") if word not in given]
+    if not missing or (path is None and not is_needed):
+        return {}
+    if not isinstance(path, str):  # the error about cells is enough: none about rows and cols
+        return {word: Axis(n=1) for word in missing}
     try:
-        table = (
-            _read(expand_variables(path), "".join(digests))
-            if digests
-            else CellTable.read(expand_variables(path))
-        )
+        return _axes(read_table(path), missing)
     except CellTableError as error:
         msg = f"cells: {error}"
-        raise CellTableError(msg) from None
-    if digests and table.digest not in digests:
-        msg = f"{path} has changed since the job began: start over in another directory"
-        raise CellTableError(msg)
-    return table
+        raise ValueError(msg) from None
 
 
-def axes_of_table(path: object, given: dict[str, Any]) -> dict[str, Axis]:
-    """Return the axes that a table describes and the config does not; none where the table has no places."""
-    if not isinstance(path, str) or {"rows", "cols"} <= set(given):
-        return {}
-    table = read_table(path)
+def _axes(table: CellTable, words: Sequence[str]) -> dict[str, Axis]:
     if not any({*names} <= {*table.columns} for names in (("row", "col"), *PLANES)):
         return {}
-    try:
-        axes = dict(zip(("rows", "cols"), table_axes(table), strict=True))
-    except CellTableError as error:
-        msg = f"cells: {error}"
-        raise CellTableError(msg) from None
-    return {word: axis for word, axis in axes.items() if word not in given}
+    axes = dict(zip(("rows", "cols"), table_axes(table), strict=True))
+    return {word: axes[word] for word in words}
 
 
 @lru_cache(maxsize=16)

@@ -120,6 +120,18 @@ class DenseBranch(FrozenModel):
         """The branches that are read."""
         return self.each or (str(self.branch),)
 
+    def n_values(self, columns: Sequence[Any], expected: int) -> int:
+        """Return how many values an event has, given the columns of `branches`; `expected` if that differs."""
+        if self.each is not None:
+            return len(self.each)
+        (column,) = columns
+        if isinstance(column, np.ndarray):
+            return int(np.prod(column.shape[1:]))
+        import awkward as ak
+
+        numbers = np.unique(ak.to_numpy(ak.num(column))).tolist() if column.ndim == 2 else []
+        return numbers[0] if len(numbers) == 1 else expected
+
     def cells(self, columns: Sequence[Any], grid: Grid) -> Array:
         """Return the cells of events, given the columns of `branches`; errors as for `from_dense`.
 

@@ -47,8 +47,9 @@ def _gather_grid(values: Any) -> Any:
             msg = f"geometry: {error}"
             raise ValueError(msg) from None
         return {**rest, "grid": {**named.model_dump(exclude_defaults=True), **own}}
-    own |= axes_of_table(values.get("cells"), own)
     dense = values.get("dense")
+    by_channel = isinstance(dense, dict) and "channel" in dense.get("axes", ())
+    own |= axes_of_table(values.get("cells"), own, is_needed=by_channel)
     if isinstance(dense, dict) and isinstance(dense.get("shape"), (list, tuple)):
         axes = dense.get("axes", ("row", "col"))
         for size, word in zip(dense["shape"], axes, strict=False):
@@ -163,7 +164,11 @@ class GridInput(FrozenModel):
         paths = {"noise": self.noise if self._has_noise_map else None, "mask": self.mask}
         digests = tuple(self._check_map(key, str(path)) for key, path in paths.items() if path is not None)
         if self.cells is not None:
-            table = read_table(self.cells)
+            try:
+                table = read_table(self.cells)
+            except CellTableError as error:
+                msg = f"cells: {error}"
+                raise ValueError(msg) from None
             if self.noise is not None and table_noises(table, self.scale) is not None:
                 msg = "noise: the cell table has a column of noise, too: leave out one of them"
                 raise ValueError(msg)
@@ -179,7 +184,7 @@ class GridInput(FrozenModel):
         try:
             self.calibrator()
         except CellTableError as error:
-            msg = str(error) if str(error).startswith("cells: ") else f"cells: {error}"
+            msg = f"cells: {error}"
             raise ValueError(msg) from None
         shape = self.dense.shape if self.dense is not None and self.dense.by_channel else None
         n_channels = self.table().n_cells
@@ -232,9 +237,7 @@ class GridInput(FrozenModel):
             return calibrator.hits_on_cells(sparse(row, col, value, self.grid), runs)
         dense, plane = cast("DenseBranch", self.dense), self.grid
         if dense.by_channel:
-            is_flat = isinstance(columns[0], np.ndarray) and columns[0].ndim > 1
-            n_values = math.prod(columns[0].shape[1:]) if is_flat else self.table().n_cells
-            plane = bare_grid((1, n_values if dense.each is None else len(dense.each)))
+            plane = bare_grid((1, dense.n_values(columns, self.table().n_cells)))
         return calibrator.dense(dense.cells(columns, plane), runs)
 
     @property
