@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from hep_peaksum.calibration.table_files import CellTableError
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hits import Hits, sparse
-from hep_peaksum.kernels import Array, dense_grids, offsets_after_mask
+from hep_peaksum.kernels import Array, offsets_after_mask
+from hep_peaksum.loops.calibrated import CellConstants, calibrate
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -29,15 +30,16 @@ class CalibratedCells:
     """Cells in the unit of a grid, with what the table says of them; `find_clusters` takes them as grids.
 
     `cells` is an array (event, row, col) or (event, layer, row, col), or hits. `mask` and `noise` are those of
-    the cells that are searched: of every event, if `by_event` is set, or else of one, for all. `flags` are the
-    numbers of saturated and of filled channels in every searched cell, by event; the fields `n_saturated` and
-    `n_filled` add them up.
+    the cells that are searched: of every event, if `by_event` is set, or else of one, for all. Where
+    `holds_absent` is set, masked cells hold `absent` already. `flags` are the numbers of saturated and of
+    filled channels in every searched cell, by event; the fields `n_saturated` and `n_filled` add them up.
     """
 
     cells: Array | Hits
     mask: Array | None = None
     noise: Array | None = None
     by_event: bool = False
+    holds_absent: bool = False
     flags: Mapping[str, Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -49,26 +51,14 @@ class CalibratedCells:
         """Number of hits outside the grid, or of channels that are nowhere."""
         return self.cells.n_outside if isinstance(self.cells, Hits) else 0
 
-    @property
-    def values(self) -> Array:
-        """The energies: an array of cells, or those of hits one after the other."""
-        return self.cells.value if isinstance(self.cells, Hits) else self.cells
-
     def dense(self) -> CalibratedCells:
         """Return the same, with cells that are an array."""
         return replace(self, cells=self.cells.dense()) if isinstance(self.cells, Hits) else self
 
-    def with_mask(self, mask: Array | None) -> CalibratedCells:
-        """Return the same with more cells masked, given a map of one event."""
-        joined = mask if self.mask is None else self.mask if mask is None else self.mask | mask
-        return replace(self, mask=joined)
-
-    def event(self, number: int) -> tuple[Array, Array | None, Array | None]:
-        """Return cells, mask and noise of one event."""
-        cells, mask, noise = self.dense().values, self.mask, self.noise
-        if self.by_event:
-            mask, noise = (None if each is None else each[number] for each in (mask, noise))
-        return cells[number], mask, noise
+    def energies(self) -> Array:
+        """Return the cells as an array, 0 where they are masked."""
+        cells = self.cells.dense() if isinstance(self.cells, Hits) else self.cells
+        return cells if self.mask is None else np.where(np.isneginf(cells), 0.0, cells)
 
 
 def taken_apart(
@@ -77,16 +67,17 @@ def taken_apart(
     """Return cells as an array, with their mask and noise, of all events or of one; `mask` is of one event."""
     if not isinstance(cells, CalibratedCells):
         return (cells if event is None else cells[event]), mask, noise
-    cells = cells.with_mask(mask).dense()
-    if event is not None:
-        values, mask, own = cells.event(event)
-        return values, mask, own if noise is None else noise
-    return cells.values, cells.mask, cells.noise if noise is None else noise
+    masks, own = cells.mask, cells.noise
+    if event is not None and cells.by_event:
+        masks, own = (None if each is None else each[event] for each in (masks, own))
+    joined = mask if masks is None else masks if mask is None else masks | mask
+    values = cells.energies()
+    return values if event is None else values[event], joined, own if noise is None else noise
 
 
 def plain_cells(cells: Array | CalibratedCells) -> Array:
     """Return the energies of cells as an array, without mask and noise."""
-    return cells.dense().values if isinstance(cells, CalibratedCells) else cells
+    return cells.energies() if isinstance(cells, CalibratedCells) else cells
 
 
 class Calibrator:
@@ -106,8 +97,8 @@ class Calibrator:
     >>> from hep_peaksum.calibration.cell_table import CellTable
     >>> columns = {"channel": [0, 1], "row": [0, 0], "col": [1, 0], "pedestal": [10, 20], "gain": [0.5, 2]}
     >>> plane = Grid(rows=Axis(n=1), cols=Axis(n=2))
-    >>> calibrate = Calibrator(Calibrations(CellTable.from_columns(columns), plane))
-    >>> calibrate.dense(np.array([[12, 21]]), runs=np.array([1])).cells.tolist()
+    >>> calibrator = Calibrator(Calibrations(CellTable.from_columns(columns), plane))
+    >>> calibrator.dense(np.array([[12, 21]]), runs=np.array([1])).cells.tolist()
     [[[2.0, 1.0]]]
     """
 
@@ -134,7 +125,30 @@ class Calibrator:
             If the table has another number of channels, or does not say all of a run.
         """
         raw = raw.reshape(len(raw), -1)
-        return self._by_period(runs, lambda events, of_run: self._dense(raw[events], of_run))
+        period, of_runs = self._periods(runs)
+        if raw.shape[1] != len(of_runs[0].cell):
+            raise CellTableError(self._wrong_number(raw.shape[1], of_runs[0]))
+        maps = [self._maps_of(of_run) for of_run in of_runs]
+        constants = CellConstants(
+            *(np.concatenate(each) for each in zip(*(each.constants for each in maps), strict=True))
+        )
+        values = raw
+        if (of_runs[0].group >= 0).any():
+            values = _without_common_mode(raw, period, of_runs)
+            constants = constants._replace(pedestal=np.zeros_like(constants.pedestal))
+        cells = calibrate(values, period, constants)
+        if values.dtype.kind == "f":  # what is no number remains so however it is multiplied
+            shift = constants.shift[period]
+            cells = np.where(constants.gain[period] == 0, shift, cells)
+        shape, flags = self.calibrations.shape, {}
+        if self.grid.saturated:
+            flags["n_saturated"] = self._saturated(raw, period, of_runs)
+        if self.fill_dead:
+            flags["n_filled"] = _fill(cells, period, maps)
+        found = self._result(cells.reshape(-1, *shape), period, maps, flags)
+        is_sum = len(shape) == 3 and self.layers == "sum"
+        # cells that were floats may be no number, which is for the search to find out
+        return replace(found, holds_absent=found.mask is not None and not is_sum and raw.dtype.kind != "f")
 
     def hits(self, channel: ak.Array, value: ak.Array, runs: Array) -> CalibratedCells:
         """Return jagged hits of channels as hits on the grid; those of channels without a place are outside.
@@ -155,97 +169,48 @@ class Calibrator:
 
     def hits_on_cells(self, hits: Hits, runs: Array) -> CalibratedCells:
         """Return hits with energies on the grid; their `cell` is the index of a channel, or of a cell."""
-        energy, cell = np.zeros(len(hits.value)), np.zeros(len(hits.cell), hits.cell.dtype)
-        number = np.repeat(self.calibrations.period(runs), np.diff(hits.event_offsets))
-        for period in np.unique(number):
-            of_run = self._calibration(runs[self.calibrations.period(runs) == period])
-            here = number == period
-            source = hits.cell[here]
-            raw = np.where(of_run.good[source], hits.value[here], 0).astype(np.float64)
-            energy[here] = (raw - of_run.pedestal[source]) * of_run.gain[source]
-            place = of_run.cell[source]
-            cell[here] = np.where(place < 0, -1, place % math.prod(self.grid.shape))  # layers add up
-        placed, flags = cell >= 0, {}
-        offsets = offsets_after_mask(hits.event_offsets, placed)
-        cell, energy, raw = cell[placed], energy[placed], hits.value[placed]
-        n_outside = hits.n_outside + int(len(placed) - np.count_nonzero(placed))
-        found = Hits(offsets, cell, energy, self.grid.shape, n_outside, hits.is_traced)
-        if self.grid.saturated:
-            is_saturated = self._is_saturated(raw).astype(np.int64)
-            flags["n_saturated"] = dense_grids(offsets, cell, is_saturated, self.grid.shape)
-        if self.fill_dead:
-            cells = found.dense()
-            return self._by_period(
-                runs,
-                lambda events, of_run: self._finish(
-                    cells[events], of_run, {name: flag[events] for name, flag in flags.items()}
-                ),
-            )
-        none = np.broadcast_to(0.0, (len(runs), *self.calibrations.shape))
-        maps = self._by_period(runs, lambda events, of_run: self._finish(none[events], of_run, {}))
-        return replace(maps, cells=found, flags=flags)
-
-    def _by_period(
-        self, runs: Array, function: Callable[[Any, Calibration], CalibratedCells]
-    ) -> CalibratedCells:
-        """Return the cells of events, those of runs with the same rows at once."""
-        number = self.calibrations.period(runs)
-        if len(runs) == 0 or (number == number[0]).all():
-            return function(slice(None), self._calibration(runs))
-        parts = []
-        for period in np.unique(number):
-            events = np.flatnonzero(number == period)
-            parts.append((events, function(events, self._calibration(runs[events]))))
-        return _joined(parts, len(runs))
-
-    def _calibration(self, runs: Array) -> Calibration:
-        """Return the calibration of runs of one period; of no events that of the first."""
-        first = self.calibrations.table.periods()[0][0]
-        return self.calibrations.of_run(int(runs[0]) if len(runs) else first)
-
-    def _dense(self, raw: Array, of_run: Calibration) -> CalibratedCells:
-        if raw.shape[1] != len(of_run.cell):
-            raise CellTableError(self._wrong_number(raw.shape[1], of_run))
-        energies = np.subtract(raw, of_run.pedestal, dtype=np.float64)
-        _subtract_common_mode(energies, of_run)
-        energies *= of_run.gain
-        energies[:, ~of_run.good] = 0  # also of what is no number
+        if self.fill_dead and self.calibrations.has_layers:
+            name = self.calibrations.table.name
+            msg = f"{name}: dead cells cannot be filled layer by layer from hits: drop fill_dead"
+            raise CellTableError(msg)
+        period, of_runs = self._periods(runs)
+        maps = [self._maps_of(of_run) for of_run in of_runs]
+        of_hit = np.repeat(period, np.diff(hits.event_offsets))
+        good, pedestal, gain, place = (
+            np.stack([getattr(of_run, word) for of_run in of_runs])[of_hit, hits.cell]
+            for word in ("good", "pedestal", "gain", "cell")
+        )
+        energy = np.where(good, (hits.value.astype(np.float64) - pedestal) * gain, 0.0)
+        found = _placed(hits, place, energy, self.grid.shape)
         flags = {}
         if self.grid.saturated:
-            is_saturated = self._is_saturated(raw) & of_run.good
-            flags["n_saturated"] = self._on_cells(is_saturated.astype(np.int64), of_run)
-        return self._finish(self._on_cells(energies, of_run), of_run, flags)
+            is_saturated = (self._is_saturated(hits.value) & good).astype(np.int64)
+            on_grid = _placed(hits, place, is_saturated, self.grid.shape)
+            flags["n_saturated"] = on_grid.dense()
+        if not self.fill_dead:
+            return self._result(found, period, maps, flags)
+        cells = found.dense().reshape(len(runs), -1)
+        flags["n_filled"] = _fill(cells, period, maps)
+        return self._result(cells.reshape(found.shape), period, maps, flags)
 
-    def _is_saturated(self, raw: Array) -> Array:
-        """Return which raw values are one of the saturation codes of the grid, compared in their own type."""
-        codes: list[float] = list(self.grid.saturated)
-        if raw.dtype.kind != "f":
-            codes = [int(code) for code in codes if code == int(code) and abs(code) < 2**63]
-        return np.isin(raw, np.array(codes, raw.dtype if raw.dtype.kind == "f" else None))
+    def _periods(self, runs: Array) -> tuple[Array, list[Calibration]]:
+        """Return the number of every event's calibration, and the calibrations."""
+        if len(runs) == 0:
+            return np.zeros(0, np.int64), [self.calibrations.of_run(self.calibrations.table.periods()[0][0])]
+        _, first, number = np.unique(self.calibrations.period(runs), return_index=True, return_inverse=True)
+        return number.reshape(-1), [self.calibrations.of_run(int(runs[event])) for event in first]
 
-    def _on_cells(self, values: Array, of_run: Calibration) -> Array:
-        """Return values by channel on the cells of the grid, 0 where there is no channel."""
-        shape = self.calibrations.shape
-        if np.array_equal(of_run.cell, np.arange(math.prod(shape))):
-            return values.reshape(-1, *shape)
-        cells = np.zeros((len(values), math.prod(shape)), values.dtype)
-        placed = of_run.cell >= 0
-        cells[:, of_run.cell[placed]] = values[:, placed]
-        return cells.reshape(-1, *shape)
-
-    def _finish(self, cells: Array, of_run: Calibration, flags: dict[str, Array]) -> CalibratedCells:
-        """Return cells with dead ones filled, with mask and noise of their run."""
-        maps = self._maps_of(of_run)
-        if self.fill_dead:
-            flat = cells.reshape(len(cells), -1)
-            is_filled = np.zeros(flat.shape[1], np.int64)
-            for cell, sources in maps.sources.items():
-                flat[:, cell] = sum(flat[:, source] for source in sources) / len(sources)
-                is_filled[cell] = 1
-            flags["n_filled"] = np.broadcast_to(is_filled.reshape(cells.shape[1:]), cells.shape)
-        if cells.ndim == 4 and self.layers == "sum":
-            flags = {name: flag.sum(axis=1) for name, flag in flags.items()}
-        return CalibratedCells(cells, maps.mask, maps.noise, flags=flags)
+    def _result(
+        self, cells: Array | Hits, period: Array, maps: Sequence[CellMaps], flags: dict[str, Array]
+    ) -> CalibratedCells:
+        """Return the cells with mask and noise: one of each for all events, if all have the same."""
+        is_sum = len(self.calibrations.shape) == 3 and self.layers == "sum"
+        if is_sum and not isinstance(cells, Hits):
+            flags = {name: flag.reshape(cells.shape).sum(axis=1) for name, flag in flags.items()}
+        masks, noises = [each.mask for each in maps], [each.noise for each in maps]
+        by_event = not (_are_equal(masks) and _are_equal(noises))
+        mask, noise = (_of_every_event(each, period) if by_event else each[0] for each in (masks, noises))
+        return CalibratedCells(cells, mask, noise, by_event, flags=flags)
 
     def _maps_of(self, of_run: Calibration) -> CellMaps:
         if of_run.run not in self._maps:
@@ -253,6 +218,29 @@ class Calibrator:
                 of_run, self.calibrations.shape, self.grid, layers=self.layers, fill_dead=self.fill_dead
             )
         return self._maps[of_run.run]
+
+    def _is_saturated(self, raw: Array) -> Array:
+        """Return which raw values are one of the saturation codes of the grid, compared in their own type."""
+        codes: list[float] = list(self.grid.saturated)
+        if raw.dtype.kind != "f":
+            codes = [int(code) for code in codes if code == int(code) and abs(code) < 2**63]
+        found = np.zeros(raw.shape, bool)
+        for code in codes:
+            found |= raw == (raw.dtype.type(code) if raw.dtype.kind == "f" else code)
+        return found
+
+    def _saturated(self, raw: Array, period: Array, of_runs: Sequence[Calibration]) -> Array:
+        """Return whether the channel of every cell is saturated, shape (event, cell)."""
+        n_cells, is_saturated = math.prod(self.calibrations.shape), self._is_saturated(raw)
+        if not is_saturated.any():
+            return np.broadcast_to(np.int64(0), (len(raw), n_cells))
+        flags = np.zeros((len(raw), n_cells), np.int64)
+        event, channel = np.nonzero(is_saturated)
+        cell, good = (np.stack([getattr(each, word) for each in of_runs]) for word in ("cell", "good"))
+        place = cell[period[event], channel]
+        counts = good[period[event], channel] & (place >= 0)
+        flags[event[counts], place[counts]] = 1
+        return flags
 
     def _wrong_number(self, n_values: int, of_run: Calibration) -> str:
         """Return the error for events with another number of values; it names a channel left out, if one is."""
@@ -280,48 +268,51 @@ class Calibrator:
         return f"{text}, of status 1 if its hits are not to be used"
 
 
-def _subtract_common_mode(values: Array, of_run: Calibration) -> None:
-    """Subtract the median of the good channels of a group from all of them, event by event."""
-    for group in np.unique(of_run.group[of_run.group >= 0]):
-        members = np.flatnonzero(of_run.group == group)
-        good = members[of_run.good[members]]
-        if len(good):
-            values[:, members] -= np.median(values[:, good], axis=1)[:, None]
+def _placed(hits: Hits, place: Array, value: Array, plane: tuple[int, int]) -> Hits:
+    """Return hits in other cells, with other values; layers add up, and -1 is outside."""
+    inside = place >= 0
+    cell = (place[inside] % math.prod(plane)).astype(hits.cell.dtype)
+    n_outside = hits.n_outside + len(inside) - int(np.count_nonzero(inside))
+    offsets = offsets_after_mask(hits.event_offsets, inside)
+    return Hits(offsets, cell, value[inside], plane, n_outside, hits.is_traced)
 
 
-def _joined(parts: list[tuple[Array, CalibratedCells]], n_events: int) -> CalibratedCells:
-    """Return the cells of all events from those of some each; maps that all share are kept as one."""
-    _, first = parts[0]
-    cells = np.empty((n_events, *first.values.shape[1:]), np.float64)
-    flags = {name: np.empty((n_events, *flag.shape[1:]), np.int64) for name, flag in first.flags.items()}
-    for events, part in parts:
-        cells[events] = part.cells
-        for name, flag in flags.items():
-            flag[events] = part.flags[name]
-    masks, noises = ([(events, getattr(part, word)) for events, part in parts] for word in ("mask", "noise"))
-    if _are_equal(masks) and _are_equal(noises):
-        return CalibratedCells(cells, first.mask, first.noise, flags=flags)
-    mask, noise = _of_every_event(masks, n_events), _of_every_event(noises, n_events)
-    return CalibratedCells(cells, mask, noise, by_event=True, flags=flags)
+def _without_common_mode(raw: Array, period: Array, of_runs: Sequence[Calibration]) -> Array:
+    """Return raw - pedestal, minus its median over the good channels of a group, event by event."""
+    values = np.empty(raw.shape)
+    for number, of_run in enumerate(of_runs):
+        events = np.flatnonzero(period == number)
+        above = raw[events] - of_run.pedestal
+        for group in np.unique(of_run.group[of_run.group >= 0]):
+            members = np.flatnonzero(of_run.group == group)
+            good = members[of_run.good[members]]
+            if len(good):
+                above[:, members] -= np.median(above[:, good], axis=1)[:, None]
+        values[events] = above
+    return values
 
 
-Maps = list[tuple[Array, Array | None]]  # the events of a period, and the map that they share
+def _fill(cells: Array, period: Array, maps: Sequence[CellMaps]) -> Array:
+    """Give dead cells, shape (event, cell), the mean of their good neighbours; return which are filled."""
+    is_filled = np.zeros((len(maps), cells.shape[1]), np.int64)
+    for number, each in enumerate(maps):
+        events = np.flatnonzero(period == number)
+        for cell, sources in each.sources.items():
+            cells[events, cell] = sum(cells[events, source] for source in sources) / len(sources)
+            is_filled[number, cell] = 1
+    return is_filled[period]
 
 
-def _are_equal(maps: Maps) -> bool:
-    _, first = maps[0]
+def _are_equal(maps: Sequence[Array | None]) -> bool:
+    first = maps[0]
     if first is None:
-        return all(each is None for _, each in maps)
-    return all(each is not None and np.array_equal(each, first) for _, each in maps)
+        return all(each is None for each in maps)
+    return all(each is not None and np.array_equal(each, first) for each in maps)
 
 
-def _of_every_event(maps: Maps, n_events: int) -> Array | None:
+def _of_every_event(maps: Sequence[Array | None], period: Array) -> Array | None:
     """Return one map an event, without an entry where there is none."""
-    given = next((each for _, each in maps if each is not None), None)
+    given = next((each for each in maps if each is not None), None)
     if given is None:
         return None
-    whole = np.zeros((n_events, *given.shape), given.dtype)
-    for events, each in maps:
-        if each is not None:
-            whole[events] = each
-    return whole
+    return np.stack([np.zeros_like(given) if each is None else each for each in maps])[period]

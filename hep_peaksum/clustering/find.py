@@ -5,7 +5,7 @@ cells -> normalise_input -> discriminant -> search -> context -> fields -> jagge
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from inspect import signature
@@ -163,14 +163,27 @@ def find_peaks(
     The cuts on finished clusters (`hep_peaksum.clustering.records.passes_cuts`) are not applied yet.
     """
     mask = None if mask is np.ma.nomask else mask
-    masks, flags = [], grids.flags if isinstance(grids, CalibratedCells) else {}
+    masks: list[Array] = []
+    flags: Mapping[str, Array] = {}
+    holds_absent = False
     if isinstance(grids, CalibratedCells):
         noise = grids.noise if noise is None else noise
-        masks, grids = [each for each in [grids.mask] if each is not None], grids.cells
+        masks, flags = [each for each in [grids.mask] if each is not None], grids.flags
+        holds_absent, grids = grids.holds_absent and settings.masked == "absent" and mask is None, grids.cells
     grids, noise, missing = unmask(grids, noise, grid, layers)
-    missing = [*missing, *masks]
+    holds_absent, missing = holds_absent and not missing, [*missing, *masks]
     plan = SearchPlan.of(settings, has_mask=mask is not None or len(missing) > 0)
-    cells = normalise_input(grids, settings, grid, plan, mask=mask, noise=noise, layers=layers, missing=missing)
+    cells = normalise_input(
+        grids,
+        settings,
+        grid,
+        plan,
+        mask=mask,
+        noise=noise,
+        layers=layers,
+        missing=missing,
+        holds_absent=holds_absent,
+    )
     if flags:
         cells = replace(cells, flags={name: flag.reshape(cells.source.shape) for name, flag in flags.items()})
     searched, compared, search = _search(cells, settings, plan)

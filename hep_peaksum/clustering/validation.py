@@ -80,10 +80,12 @@ def normalise_input(
     noise: npt.ArrayLike | None,
     layers: str,
     missing: Sequence[Array] = (),
+    holds_absent: bool = False,
 ) -> Cells:
     """Return the cells to search, with their mask applied and their noise.
 
-    `missing` are the masks of `grids` and `noise` themselves (see `split_mask`). Hits stay hits where they can
+    `missing` are the masks of `grids` and `noise` themselves (see `split_mask`); with `holds_absent` they are
+    applied already, and all other cells are finite. Hits stay hits where they can
     be searched as such. Where the plan checks the cells, they may not be finite yet (see `apply_mask`).
     Parameters and errors are those of `find_clusters`.
     """
@@ -103,7 +105,7 @@ def normalise_input(
     for each in [*missing] if mask is None else [*missing, mask]:
         checked = _checked_mask(each, cells, by_layer=by_layer)
         cells = replace(cells, mask=checked if cells.mask is None else cells.mask | checked)
-    if not plan.checks_cells:
+    if not plan.checks_cells and not holds_absent:
         cells = apply_mask(cells, settings)
     if noise is not None or settings.needs_noise:
         cells = replace(cells, noise=_checked_noise(noise, cells, settings, by_layer=by_layer))

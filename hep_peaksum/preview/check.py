@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import awkward as ak
 import numpy as np
 
-from hep_peaksum.calibration.calibrated_cells import CalibratedCells
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells, plain_cells
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cluster_table, jagged_clusters
 from hep_peaksum.clustering.seeding import admits_empty_cells
@@ -85,7 +85,7 @@ def empty_grids(config: Config, dataset: str, n_entries: int) -> list[str]:
     empty = []
     for name in config.grids:
         blocks = read_cells(config, name, dataset, max_events=n_entries)
-        if not any(np.asarray(getattr(cells, "cells", cells)).any() for cells in blocks):
+        if not any(plain_cells(cells).any() for cells in blocks):
             empty.append(name)
     return empty
 
@@ -164,8 +164,7 @@ class _Trial:
 
     def _look_for_energy(self, name: str, cells: Array | Hits | CalibratedCells) -> None:
         """Remark on a grid without any energy."""
-        cells = cells.cells if isinstance(cells, CalibratedCells) else cells
-        values = cells.value if isinstance(cells, Hits) else cells
+        values = cells.value if isinstance(cells, Hits) else plain_cells(cells)
         if len(cells) and not values.any():
             branch = self.config.grids[name].value_branch
             self.remarks.append(

@@ -80,9 +80,9 @@ def test_cells_are_those_of_a_loop_over_the_table(scale, common_mode):
     found = Calibrator(calibrations).dense(raw, RUNS)
     energies, statuses = expected_cells(columns, raw, scale=scale, common_mode=common_mode is not None)
     assert found.cells.dtype == np.float64
-    assert found.cells == pytest.approx(energies[:, 0], rel=1e-12, abs=1e-12)
+    assert found.energies() == pytest.approx(energies[:, 0], rel=1e-12, abs=1e-12)
     if common_mode is None:
-        assert (found.cells == energies[:, 0]).all()
+        assert (found.energies() == energies[:, 0]).all()
     assert found.by_event
     assert (found.mask == (statuses[:, 0] != 0)).all()
 
@@ -102,7 +102,7 @@ def test_blocks_of_events_are_those_of_all_events():
     whole = calibrate.dense(raw, RUNS)
     for event in range(len(raw)):
         part = calibrate.dense(raw[event : event + 1], RUNS[event : event + 1])
-        assert (part.cells[0] == whole.cells[event]).all()
+        assert (part.energies()[0] == whole.energies()[event]).all()
         assert (part.flags["n_filled"][0] == whole.flags["n_filled"][event]).all()
 
 
@@ -121,7 +121,7 @@ def test_hits_of_channels_are_the_same_cells():
     calibrate = Calibrator(Calibrations(CellTable.from_columns(columns), PLANE))
     hits = calibrate.hits(ak.Array([channels[::-1]] * len(RUNS)), ak.from_regular(raw[:, ::-1]), RUNS)
     dense = calibrate.dense(raw, RUNS)
-    assert (hits.dense().cells == dense.cells).all()
+    assert (hits.energies() == dense.energies()).all()
     assert (hits.mask == dense.mask).all()
     assert (hits.noise == dense.noise).all()
 
@@ -132,7 +132,7 @@ def test_hits_by_row_and_column_are_the_same_cells():
     calibrate = Calibrator(Calibrations(CellTable.from_columns(columns), PLANE, order="cell"))
     row, col = np.divmod(np.arange(N_ROWS * N_COLS), N_COLS)
     hits = sparse(*(ak.Array([each] * len(RUNS)) for each in (row, col)), ak.from_regular(raw), PLANE)
-    assert (calibrate.hits_on_cells(hits, RUNS).dense().cells == calibrate.dense(raw, RUNS).cells).all()
+    assert (calibrate.hits_on_cells(hits, RUNS).energies() == calibrate.dense(raw, RUNS).energies()).all()
 
 
 def test_layers_of_channels_are_summed_or_searched_each():
@@ -189,7 +189,7 @@ def test_a_dead_cell_without_good_neighbours_stays_masked():
     plane = Grid(rows=Axis(n=1), cols=Axis(n=3))
     calibrations = Calibrations(CellTable.from_columns(columns), plane, order="cell")
     found = Calibrator(calibrations, fill_dead=True).dense(np.array([[5, 6, 7]]), np.zeros(1, int))
-    assert found.cells.tolist() == [[[0, 7, 7]]]
+    assert found.energies().tolist() == [[[0, 7, 7]]]
     assert found.mask.tolist() == [[True, False, False]]
 
 
