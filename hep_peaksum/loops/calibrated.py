@@ -43,7 +43,8 @@ def calibrate(raw: Array, period: Array, constants: CellConstants) -> Array:
     if get_kernel("numba") is not get_kernel("scipy"):  # numba may compile
         from hep_peaksum.loops import numba_calibrated
 
-        return numba_calibrated.calibrate(raw, period, constants)
+        source = None if constants.is_in_order else constants.source
+        return numba_calibrated.calibrate(raw, period, source, constants[1:])
     return readable(raw, period, constants)
 
 

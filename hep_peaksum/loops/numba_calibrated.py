@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from hep_peaksum.kernels import Array
 from hep_peaksum.kernels.numba_compile import cached_jit, read_only
-from hep_peaksum.loops.calibrated import CellConstants
 
 
 @cached_jit
@@ -26,14 +27,14 @@ def _in_place(raw, period, source, pedestal, gain, shift, cells):  # type: ignor
             cells[event, cell] = (value - pedestal[p, cell]) * gain[p, cell] + shift[p, cell]
 
 
-def calibrate(raw: Array, period: Array, constants: CellConstants) -> Array:
-    """Return the energies of cells, as `hep_peaksum.loops.calibrated.calibrate`."""
+def calibrate(raw: Array, period: Array, source: Array | None, constants: Sequence[Array]) -> Array:
+    """Return the energies of cells, given pedestal, gain and shift; without a source, cells are in order."""
     raw = read_only(raw.astype(raw.dtype.newbyteorder("="), copy=False))
     number = read_only(period.astype(np.int64, copy=False))
-    numbers = [read_only(each) for each in (constants.pedestal, constants.gain, constants.shift)]
-    cells = np.empty((len(raw), constants.source.shape[1]))
-    if constants.is_in_order:
+    numbers = [read_only(each) for each in constants]
+    cells = np.empty((len(raw), numbers[0].shape[1]))
+    if source is None:
         _in_order(raw, number, *numbers, cells)
     else:
-        _in_place(raw, number, read_only(constants.source.astype(np.uint32)), *numbers, cells)
+        _in_place(raw, number, read_only(source.astype(np.uint32)), *numbers, cells)
     return cells
