@@ -292,7 +292,7 @@ def _check_runs(name: str, settings: PeakSumSettings, config: Config, grid: str)
     source = config.grids[grid]
     try:
         check_windows(settings, source.grid)
-        if settings.needs_noise and source.noise is None:
+        if settings.needs_noise and not source.has_noise:
             msg = f"it needs the noise of the cells: add noise to grids.{grid}, or --set grids.{grid}.noise=..."
             raise ValueError(msg)
     except ValueError as error:

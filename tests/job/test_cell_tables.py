@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import awkward as ak
 import numpy as np
 import pytest
 import uproot
+import yaml
 
+from hep_peaksum.cli.main import main
 from hep_peaksum.config.load import parse_config, parse_job
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.inputs.cells import _read
+from hep_peaksum.job.processor import PeakSumProcessor
 from hep_peaksum.job.retries import ChunkError
 from hep_peaksum.job.run import run
 from hep_peaksum.results.manifest import fingerprint
@@ -221,3 +225,57 @@ def test_a_table_by_run_needs_to_know_the_run(folder):
     rows = [line.rsplit(",", 2)[0] for line in table_text().splitlines()]
     (folder / "cells.csv").write_text("\n".join(rows) + "\n")
     assert run(config(files=["c.root"])).summary["datasets"]["d"]["n_events"] == 2
+
+
+def test_layers_of_channels_are_those_of_the_table(folder):
+    """Four channels in one cell of two layers, and one cell beside it."""
+    rows = ["channel,row,col,layer,gain", "0,0,0,1,1", "1,0,1,1,2", "2,0,0,2,3", "3,0,1,2,5"]
+    (folder / "cells.csv").write_text("\n".join(rows) + "\n")
+    every = {"seed_threshold": 0, "search_window": [1, 1], "sum_window": [1, 1], "order": "position"}
+    events = ak.Array({"adc": [[10, 20, 30, 40]]})
+    summed = config(clusters={**every, "fields": ["peak_sum", "layer_sums"]}).job()
+    clusters = PeakSumProcessor(**_processor_keys(summed)).find(events).events.C
+    assert clusters.peak_sum.to_list() == [[10 + 90, 40 + 200]]
+    assert clusters.layer_sums.to_list() == [[[10, 90], [40, 200]]]
+    each = config({"layers": "each"}, {**every, "fields": ["peak_sum", "layer"]}).job()
+    clusters = PeakSumProcessor(**_processor_keys(each)).find(events).events.C
+    assert clusters.peak_sum.to_list() == [[10, 40, 90, 200]]
+    assert clusters.layer.to_list() == [[0, 0, 1, 1]]
+
+
+def _processor_keys(job):
+    return {key: job[key] for key in ("grids", "clusters")}
+
+
+def test_commands_on_a_single_event_know_the_table(folder, capsys):
+    """What `check`, `show`, `explain` and `ties` print: the energy, not the counts; the masked cell."""
+    text = table_text(without=[3], more=["3,1,1,10,0.5,1,1,1,"])
+    (folder / "cells.csv").write_text(text)
+    source = {"dense": {"branch": "adc", "axes": ["channel"]}, "cells": "cells.csv", "fill_dead": "neighbours"}
+    (folder / "job.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "datasets": {"d": {"files": {"a.root": "Events"}}},
+                "grids": {"g": source},
+                "clusters": {"C": {"grid": "g", "seed_threshold": "5 sigma"}},
+                "output": {"directory": "results"},
+            }
+        )
+    )
+    out = _printed(capsys, "check", "job.yaml")
+    assert "cells of g: cells.csv" in out
+    assert "1 and later: 3 good, 1 dead (channel 3)" in out
+    assert "> 5 sigma = 2.5 counts" in out
+    out = _printed(capsys, "show", "job.yaml", "--entry", "0")
+    mean = (0 + 10 + 1) / 3
+    assert f"{10 + 1 + mean:.5g}" in out
+    assert "all " in _printed(capsys, "ties", "job.yaml")
+    assert "10" in _printed(capsys, "explain", "job.yaml", "--entry", "0", "--cell", "0", "1")
+
+
+def _printed(capsys, *arguments):
+    with pytest.raises(SystemExit) as end:
+        main([*arguments])
+    printed = capsys.readouterr()
+    assert end.value.code == 0, printed.err
+    return printed.out
