@@ -227,6 +227,7 @@ def check(file: str, overrides: Sequence[str]) -> None:
         from hep_peaksum.cli import tables
         from hep_peaksum.preview.cell_tables import describe_table
         from hep_peaksum.preview.check import check_inputs
+        from hep_peaksum.preview.hit_bins import bin_fillings
         from hep_peaksum.preview.thresholds import thresholds
 
         config = load(file, overrides)
@@ -237,6 +238,8 @@ def check(file: str, overrides: Sequence[str]) -> None:
         if source.cells is not None:
             tables.print_cell_table(console, f"cells of {name}: {source.cells}", describe_table(source))
     missing = check_inputs(config)
+    for name, filling in bin_fillings(config):
+        tables.print_filling(console, name, filling.in_words())
     for problem in missing:
         console.print(f"[yellow]warning:[/yellow] {escape(problem)}")
     console.print(f"{file}: the config is valid{', but not all of its files are here' if missing else ''}")

@@ -101,6 +101,13 @@ def print_cell_table(console: Console, title: str, rows: Sequence[tuple[str, str
         console.print(f"  {word:<15} {text}", markup=False)
 
 
+def print_filling(console: Console, name: str, lines: Sequence[str]) -> None:
+    """Print how hits fill the bins of a grid (see `hep_peaksum.preview.hit_bins`)."""
+    console.print(f"Hits in {name}", markup=False, style="bold")
+    for line in lines:
+        console.print(f"  {line}", markup=False)
+
+
 def _print_window(console: Console, word: str, window: tuple[int, int] | str) -> None:
     """Print a window as it is drawn, or its size."""
     lines = window.splitlines() if isinstance(window, str) else [f"{window[0]} x {window[1]}"]

@@ -28,7 +28,7 @@ from hep_peaksum.config.sections import (
 )
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.inputs.branch_names import split_branch
-from hep_peaksum.inputs.events import IDENTITY, EventsInput
+from hep_peaksum.inputs.events import IDENTITY, EventsInput, Identifier
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.suggestions import did_you_mean
@@ -89,7 +89,7 @@ class Job(FrozenModel):
         return list(dict.fromkeys(branch for _, branch in self.branch_keys()))
 
     @property
-    def run_source(self) -> str | int:
+    def run_source(self) -> Identifier:
         """The branch that holds the run of an event, or the run of all."""
         return self.events.identify.get("run", "run")
 
@@ -100,7 +100,7 @@ class Job(FrozenModel):
         for word, identifier in self.events.identify.items():
             if isinstance(identifier, str):
                 yield f"events.identify.{word}", identifier
-        for branch in self.events.keep:
+        for branch in self.events.kept:
             yield "events.keep", branch
         for name, clusters in self.clusters.items():
             if clusters.reference is not None:
@@ -110,7 +110,11 @@ class Job(FrozenModel):
         """Return the branches whose types decide on the results: of cells, of what is kept, of identifiers."""
         values = [name for source in self.grids.values() for name in source.value_branches]
         identity = () if self.events.identify else IDENTITY
-        return list(dict.fromkeys([*values, *self.events.keep, *identity]))
+        return list(dict.fromkeys([*values, *self.events.kept, *identity]))
+
+    def collections(self) -> list[str]:
+        """Return the collections whose encodings of ids are read from the files."""
+        return list(dict.fromkeys(name for source in self.grids.values() for name in source.collections))
 
     @cached_property
     def booked(self) -> dict[str, HistogramInput]:
@@ -181,13 +185,14 @@ def _name_problems(kept: Mapping[str, str], collections: Iterable[str]) -> Itera
             yield f"clusters.{name}: {name!r} is a column that identifies events: choose another name"
     names = list(kept.values())
     for branch, name in kept.items():
+        rename = f"give it a name, {{NAME: {branch}}}"
         owner = next((c for c in collections if name in (c, f"n{c}") or name.startswith(f"{c}_")), None)
         if name in IDENTITY:
-            yield f"events.keep: {branch!r} would be the column {name!r}, which identifies events: drop it"
+            yield f"events.keep: {branch!r} would be the column {name!r}, which identifies events: {rename}"
         elif owner is not None:
-            yield f"events.keep: {branch!r} would be {name!r}, a column of {owner!r}: rename that collection"
+            yield f"events.keep: {branch!r} would be {name!r}, a column of {owner!r}: {rename}"
         elif names.count(name) > 1:
-            yield f"events.keep: {branch!r} and another branch would both be the column {name!r}: keep one"
+            yield f"events.keep: {branch!r} and another branch would both be the column {name!r}: {rename}"
 
 
 def _cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, GridInput]) -> Iterator[str]:

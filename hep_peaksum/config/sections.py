@@ -16,7 +16,8 @@ from pydantic import (
 )
 
 from hep_peaksum.config.formats import FORMATS, ClusterFormat
-from hep_peaksum.inputs.branch_names import Words
+from hep_peaksum.inputs.branch_names import NAME, Words
+from hep_peaksum.inputs.hits import FUNCTION
 from hep_peaksum.inputs.paths import REMOTE, expand_variables
 from hep_peaksum.inputs.reference import ReferenceInput
 from hep_peaksum.library.presets import read_preset
@@ -24,12 +25,10 @@ from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import Count
 
-NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
 # Columns are called Jet_pt, and readers take the part before the first underscore for the collection.
 COLLECTION_NAME = r"^[A-Za-z][A-Za-z0-9]*$"
 DATASET_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"  # the name of a folder
 ADDRESS = r"^[a-z]+://.+"
-FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 
 Name = Annotated[str, Field(pattern=NAME)]
 CollectionName = Annotated[str, Field(pattern=COLLECTION_NAME)]

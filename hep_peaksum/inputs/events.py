@@ -6,9 +6,18 @@ import re
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from hep_peaksum.inputs.branch_names import Words
+from hep_peaksum.inputs.branch_names import NAME, AlsoWritten
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.suggestions import did_you_mean
 
@@ -38,19 +47,94 @@ def is_in_range(name: str, numbers: Any) -> Any:
     return (numbers >= 0) & ((numbers.dtype.kind != "f") | (numbers < limit))
 
 
+def _check_pattern(pattern: str) -> str:
+    """Return a regular expression with one group; anything else is a ValueError."""
+    try:
+        n_groups = re.compile(pattern).groups
+    except re.error as error:
+        msg = f"{pattern!r} is no regular expression ({error}): write one such as 'run_(\\d+)'"
+        raise ValueError(msg) from None
+    if n_groups != 1:
+        msg = f"{pattern!r} has {n_groups} groups in parentheses, expected one around the number: 'run_(\\d+)'"
+        raise ValueError(msg)
+    return pattern
+
+
+class NumberInName(FrozenModel):
+    """A number in the names of the files."""
+
+    filename: Annotated[str, AfterValidator(_check_pattern)] = Field(
+        description="Regular expression with one group, the number, looked for in the path of every file; the "
+        "last match counts.",
+        examples=["run_(\\d+)"],
+    )
+
+    def of(self, path: str) -> int:
+        r"""Return the number in the path of a file; a path without one is a ValueError.
+
+        >>> NumberInName(filename=r"run_?(\d+)").of("run_7/run_0042_c.root")
+        42
+        """
+        numbers = re.findall(self.filename, path)
+        if not numbers or not re.fullmatch(r"\d{1,20}", numbers[-1]):
+            msg = f"{self.filename!r} finds no number in {path!r}: mend the expression, or name a branch"
+            raise ValueError(msg)
+        return int(numbers[-1])
+
+
 def _parse_identifier(value: object) -> object:
-    """Return the name of a branch, or a whole number."""
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+    """Return the name of a branch, a whole number, or where in the name of a file one is."""
+    if isinstance(value, (str, dict, NumberInName)) or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     msg = f"{value!r} is neither the name of a branch nor a whole number"
     raise ValueError(msg)
 
 
+def _kind(value: object) -> str:
+    return "[map]" if isinstance(value, (dict, NumberInName)) else "[word]"
+
+
 Identifier = Annotated[
-    str | int,
+    Annotated[str | int, Tag("[word]")] | Annotated[NumberInName, Tag("[map]")],
+    Discriminator(_kind),
     BeforeValidator(_parse_identifier),
-    WithJsonSchema({"title": "name of a branch, or whole number", "type": ["string", "integer"]}),
+    AlsoWritten({"title": "name of a branch", "type": "string"}, {"type": "integer"}),
 ]
+
+
+def _parse_kept(value: object) -> object:
+    """Return a branch, a map of names and branches, or a list of both, as a list with a branch an entry."""
+    entries = value if isinstance(value, (list, tuple)) else (value,)
+    parts: list[object] = []
+    for entry in entries:
+        parts.extend([{name: branch} for name, branch in entry.items()] if isinstance(entry, dict) else [entry])
+    return tuple(parts)
+
+
+_NAMED = {"type": "object", "additionalProperties": {"type": "string"}, "propertyNames": {"pattern": NAME}}
+_KEPT = {"anyOf": [{"type": "string"}, _NAMED]}
+Kept = Annotated[
+    tuple[
+        Annotated[
+            Annotated[str, Tag("[word]")]
+            | Annotated[dict[Annotated[str, Field(pattern=NAME)], str], Tag("[map]")],
+            Discriminator(_kind),
+        ],
+        ...,
+    ],
+    BeforeValidator(_parse_kept),
+    WithJsonSchema(
+        {
+            "title": "list of branches, or of {name: branch}",
+            "anyOf": [*_KEPT["anyOf"], {"type": "array", "items": _KEPT}],
+        }
+    ),
+]
+
+
+def _last_part(branch: str) -> str:
+    """Return the name of a column for a branch: the last part of its name."""
+    return re.sub(r"\W+", "_", re.split(r"[:/]", branch)[-1]).strip("_")
 
 
 class EventsInput(FrozenModel):
@@ -64,15 +148,18 @@ class EventsInput(FrozenModel):
     )
     identify: dict[Literal["run", "luminosityBlock", "event"], Identifier] = Field(
         default_factory=dict,
-        description="Branches of the three numbers that identify an event: run, luminosityBlock and event; or "
-        "a number that all events have. One that is left out is the branch of its name. Without identify these "
-        "branches are taken if the tree has all three, as integers; else numbers of dataset, file and entry.",
+        description="Branches of the three numbers that identify an event: run, luminosityBlock and event, "
+        "each with a number for every event, or a list of one. Or a number that all events have, or the one in "
+        "the names of the files, {filename: run_(\\d+)}. What is left out is the branch of its name. Without "
+        "identify these branches are taken if the tree has all three, as integers; else numbers of dataset, "
+        "file and entry.",
         examples=[{"run": "Event/run", "luminosityBlock": 1, "event": "Event/event"}],
     )
-    keep: Words = Field(
+    keep: Kept = Field(
         (),
-        description="Branches that are copied to the results, one value or list per event; or one branch.",
-        examples=[["ev:Event/nPV"]],
+        description="Branches that are copied to the results, one value or list per event; or one branch. "
+        "{name: branch} gives its column another name.",
+        examples=[["ev:Event/orbit", {"pileup": "ev:Event/nPV"}]],
     )
 
     @field_validator("identify")
@@ -80,7 +167,7 @@ class EventsInput(FrozenModel):
     def _complete(cls, identify: dict[Any, Any]) -> dict[Any, Any]:
         """Return the three identifiers, each by default the branch of its name, if any is given."""
         for word, number in identify.items():
-            if not isinstance(number, str) and number not in range(np.iinfo(IDENTITY[word]).max + 1):
+            if isinstance(number, int) and number not in range(np.iinfo(IDENTITY[word]).max + 1):
                 msg = f"{number} does not fit into {IDENTITY[word]}, the type of {word}"
                 raise ValueError(msg)
         return {word: identify.get(word, word) for word in IDENTITY} if identify else {}
@@ -89,6 +176,19 @@ class EventsInput(FrozenModel):
     def identifying_branches(self) -> tuple[str, ...]:
         """The branches of `identify`."""
         return tuple(source for source in self.identify.values() if isinstance(source, str))
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The branches of `keep`."""
+        return tuple(next(iter(entry.values())) if isinstance(entry, dict) else entry for entry in self.keep)
+
+    @model_validator(mode="after")
+    def _check_kept(self) -> EventsInput:
+        for branch in self.kept:
+            if self.kept.count(branch) > 1:
+                msg = f"keep: {branch!r} is there twice: keep it once"
+                raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _check_schema(self) -> EventsInput:
@@ -99,5 +199,6 @@ class EventsInput(FrozenModel):
         return self
 
     def kept_names(self) -> dict[str, str]:
-        """Return, for every branch that is kept, its column name in the results: the last part of its name."""
-        return {branch: re.sub(r"\W+", "_", re.split(r"[:/]", branch)[-1]).strip("_") for branch in self.keep}
+        """Return, for every branch that is kept, its column in the results: by default the end of its name."""
+        names = (next(iter(entry)) if isinstance(entry, dict) else _last_part(entry) for entry in self.keep)
+        return dict(zip(self.kept, names, strict=True))

@@ -266,8 +266,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
     def _touch(self, events: ak.Array) -> None:
         """Mark the branches of events without values that would be read, except those of friends."""
         identify, grids = self.job.events.identify, self.job.grids.values()
-        names = [branch for source in grids for branch in source.source.branches]
-        names += [*(name for name in identify.values() if isinstance(name, str)), *self.job.events.keep]
+        names = [branch for source in grids for branch in source.branches]
+        names += [*(name for name in identify.values() if isinstance(name, str)), *self.job.events.kept]
         if any(source.cells is not None and source.table().depends_on_run for source in grids):
             names += [self.job.run_source] if isinstance(self.job.run_source, str) else []
         names += [name for name in IDENTITY if not identify and set(IDENTITY) <= {*events.fields}]

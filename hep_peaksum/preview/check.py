@@ -24,7 +24,7 @@ from hep_peaksum.inputs.events import IDENTITY
 from hep_peaksum.inputs.paths import expand_files, public_path
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.blocks import block_size, read_cells
-from hep_peaksum.reading.columns import column, event_identity, grid_columns
+from hep_peaksum.reading.columns import column, event_identity, grid_columns, identifying_column
 from hep_peaksum.reading.files import (
     count_entries,
     name_trees,
@@ -113,8 +113,12 @@ class _Trial:
         config, friends = self.config, self.config.friends
         keys = {branch: key for key, branch in reversed(list(config.branch_keys()))}
         for branch in config.branches():
-            with self._noting(f"{keys[branch]}: "):
-                column(events, branch, friends)
+            key = keys[branch]
+            with self._noting(f"{key}: "):
+                if key.startswith("events.identify."):
+                    identifying_column(events, key.rpartition(".")[2], branch, friends)
+                else:
+                    column(events, branch, friends)
         if self.problems:
             return
         with self._noting("events.identify: " if config.events.identify else ""):
@@ -167,7 +171,6 @@ class _Trial:
         values = cells.value if isinstance(cells, Hits) else plain_cells(cells)
         if len(cells) and not values.any():
             branch = self.config.grids[name].value_branch
-            self.remarks.append(
-                f"datasets.{self.dataset}: grid {name!r} is empty in the first {len(cells)} entries: "
-                f"is {branch!r} the branch of its cells?"
-            )
+            remedy = f"is {branch!r} the branch of its cells?" if branch else "are rows and cols as meant?"
+            remark = f"grid {name!r} is empty in the first {len(cells)} entries: {remedy}"
+            self.remarks.append(f"datasets.{self.dataset}: {remark}")

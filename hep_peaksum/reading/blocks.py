@@ -36,7 +36,7 @@ def ranges(columns: Iterable[GridColumns], n_events: int, step: int) -> list[tup
 
     A larger basket is a range of its own. If a column is not read from the file directly, there is one range.
     """
-    branches = [column for grid in columns for column in grid.columns]
+    branches = [column for grid in columns for column in grid.columns.values()]
     edges, last = [0], 0
     if all(isinstance(branch, LazyBranch) for branch in branches):
         boundaries = sorted(set.intersection(*(branch.boundaries for branch in branches)))

@@ -6,8 +6,10 @@ those of friends through the same open file; those of grids from the file direct
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+import importlib
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import awkward as ak
@@ -18,9 +20,10 @@ from hep_peaksum.calibration.calibrated_cells import CalibratedCells
 from hep_peaksum.calibration.table_files import CellTableError
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits, sparse
-from hep_peaksum.inputs.branch_names import split_branch
-from hep_peaksum.inputs.events import IDENTITY, is_in_range
+from hep_peaksum.inputs.branch_names import full_name, split_branch
+from hep_peaksum.inputs.events import IDENTITY, Identifier, is_in_range
 from hep_peaksum.inputs.grid import GridInput
+from hep_peaksum.inputs.hits import HitFunction
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.basket_limit import check_clusters
 from hep_peaksum.reading.files import nano_events, open_tree
@@ -45,7 +48,8 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
     events
         Events of coffea, or any array of records, shape (event,).
     name
-        A field of the schema (``L1CaloTower/iet``, ``Tower.ET``), or ``friend:branch``.
+        A field of the schema (``L1CaloTower/iet``, ``Tower.ET``), where the branches around it may be left out
+        (``iet``); a property that the schema gives its objects (``Hits.position.eta``); or ``friend:branch``.
     friends
         The tree of each friend.
 
@@ -59,16 +63,24 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
     if alias in friends:
         return _friend_column(events, branch, friends[alias])
     name = name if alias else branch
-    if name in events.fields:
-        return events[name]
+    if (full := full_name(name, events.fields)) in events.fields:
+        return events[full]
     values, path = events, ""
     for part in name.split("."):
         if part not in values.fields:
+            if _is_property(values, part):
+                values, path = getattr(values, part), f"{path}.{part}"
+                continue
             names = [f"{path}.{field}".lstrip(".") for field in values.fields]
             msg = f"no branch {name!r}{did_you_mean(name, names)}; there are {_listed(names)}"
             raise ValueError(msg)
         values, path = values[part], f"{path}.{part}".lstrip(".")
     return values
+
+
+def _is_property(values: ak.Array, name: str) -> bool:
+    """Return whether the schema gives its objects a property of that name, such as eta of a position."""
+    return not hasattr(ak.Array, name) and isinstance(getattr(type(values), name, None), property)
 
 
 def _listed(names: list[str]) -> str:
@@ -85,7 +97,7 @@ def _friend_column(events: ak.Array, branch: str, tree_name: str) -> ak.Array:
     tree = open_tree(file, metadata["filename"], tree_name)
     check_clusters(tree, start, stop)
     names = tree.keys()
-    if branch not in names:
+    if (branch := full_name(branch, names)) not in names:
         near = did_you_mean(branch, names)
         msg = f"friend {tree_name!r} has no branch {branch!r}{near}; there are {_listed(names)}"
         raise ValueError(msg)
@@ -136,14 +148,18 @@ class GridColumns(NamedTuple):
     """The columns that fill one grid, of a whole chunk (perhaps not read yet) or of some of its events."""
 
     source: GridInput
-    columns: tuple[Any, ...]
+    columns: Mapping[str, Any]  # by branch; of a function of the user by row, col, value and layer
     value_type: str | None = None  # of the values, where the files of a dataset differ
+    encodings: Mapping[str, str] = MappingProxyType({})  # of ids, by collection: those that the file holds
     runs: Array | None = None  # of every event, where there is a cell table
 
     def read(self, start: int, stop: int) -> GridColumns:
         """Read the columns of some events of the chunk."""
         runs = None if self.runs is None else self.runs[start:stop]
-        return self._replace(columns=tuple(column[start:stop] for column in self.columns), runs=runs)
+        return self._replace(columns=self._part(start, stop), runs=runs)
+
+    def _part(self, start: int, stop: int) -> dict[str, Any]:
+        return {name: column[start:stop] for name, column in self.columns.items()}
 
     def cells(self, start: int, stop: int) -> Array | CalibratedCells:
         """Return the cells of some events, (event, row, col) or with layers; errors as for `sparse_cells`."""
@@ -158,51 +174,138 @@ class GridColumns(NamedTuple):
         EventError
             If an event does not fit the grid; it counts from the first event of the columns.
         """
-        source, part = self.source, [column[start:stop] for column in self.columns]
+        source, part = self.source, self._part(start, stop)
         try:
             if self.runs is not None:
-                return source.calibrated(part, self.runs[start:stop])
+                return source.calibrated(part, self.encodings, self.runs[start:stop])
             if source.dense is None:
-                row, col, value = part
-                return sparse(row, col, cast_values(value, self.value_type), source.grid)
-            cells = source.dense.cells(part, source.grid)
+                return self._hits(part)
+            cells = source.dense.cells([part[name] for name in source.dense.branches], source.grid)
             return cells.astype(self.value_type or cells.dtype, copy=False)
         except EventError as error:
-            problem = f"{', '.join(source.source.branches)}: {error.problem}"
-            raise EventError(start + error.event, problem) from None
+            raise EventError(start + error.event, f"{self._origin}: {error.problem}") from None
         except CellTableError:  # it is not the fault of the file
             raise
         except ValueError as error:
-            msg = f"{', '.join(source.source.branches)}: {error}"
+            msg = f"{self._origin}: {error}"
             raise ValueError(msg) from None
+
+    def _hits(self, part: Mapping[str, Any]) -> Hits:
+        """Return the hits of some events."""
+        hits = self.source.hit_columns(part, self.encodings)
+        value = cast_values(hits["value"], self.value_type)
+        return sparse(hits["row"], hits["col"], value, self.source.grid)
+
+    @property
+    def _origin(self) -> str:
+        """The branches, or the function, that a grid is made of."""
+        return ", ".join(self.source.branches) or getattr(self.source.hits, "function", "")
 
 
 def grid_columns(
-    events: ak.Array, source: GridInput, friends: Mapping[str, str], run: str | int = "run"
+    events: ak.Array, source: GridInput, friends: Mapping[str, str], run: Identifier = "run"
 ) -> GridColumns:
     """Return the columns of a grid; only those of friends, and the run for a cell table, are read at once.
 
-    `run` is the branch that holds the run, or the run itself.
+    `run` is what identifies the run of an event: a branch, a number, or where in the name of the file it is.
     """
-    columns = tuple(_lazy_column(events, name, friends) for name in source.source.branches)
+    columns = {name: _lazy_column(events, name, friends) for name in source.branches}
+    if isinstance(source.hits, HitFunction):
+        columns |= user_hits(source.hits.function, events, has_layers=source.depth is not None)
     casts = metadata_of(events).get("casts", {})
     value_type = next((casts[name] for name in source.value_branches if name in casts), None)
-    return GridColumns(source, columns, value_type, _runs(events, source, friends, run))
+    encodings = _encodings_of(events, source.collections)
+    return GridColumns(source, columns, value_type, encodings, _runs(events, source, friends, run))
 
 
-def _runs(events: ak.Array, source: GridInput, friends: Mapping[str, str], run: str | int) -> Array | None:
+def _runs(events: ak.Array, source: GridInput, friends: Mapping[str, str], run: Identifier) -> Array | None:
     """Return the run of every event, where the grid has a cell table; 0 if that does not ask for it."""
     if source.cells is None:
         return None
-    if isinstance(run, int) or not source.table().depends_on_run:
-        return np.full(len(events), run if isinstance(run, int) else 0)
+    if not source.table().depends_on_run:
+        return np.zeros(len(events), np.int64)
     try:
-        values = column(events, run, friends)
+        if isinstance(run, str):
+            column(events, run, friends)
     except ValueError as error:
         msg = f"{source.cells} has rows for runs, and nothing says the run of an event: name its branch, or a "
         msg += f"number, in events.identify.run ({error})"
         raise ValueError(msg) from None
-    return _identifier("run", values, run).astype(np.int64)
+    return _identifier(events, "run", run, friends).astype(np.int64)
+
+
+def user_hits(name: str, events: ak.Array, *, has_layers: bool) -> dict[str, ak.Array]:
+    """Return what a function ``module:function`` of the user makes of events: row, col, value, perhaps layer.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be imported, or returns something else.
+    """
+    function = import_function(name)
+    words = ("row", "col", "value", "layer") if has_layers else ("row", "col", "value")
+    result = function(events)
+    if not isinstance(result, (tuple, list)) or len(result) != len(words):
+        given = f"{len(result)} values" if isinstance(result, (tuple, list)) else type(result).__name__
+        msg = f"{name} returns {given}, expected {', '.join(words)}, each a jagged array: return these"
+        raise ValueError(msg)
+    hits = {word: ak.Array(column) for word, column in zip(words, result, strict=True)}
+    for word, column in hits.items():
+        if len(column) != len(events):
+            msg = f"{name} returns {len(column)} lists of {word} for {len(events)} events: return one each"
+            raise ValueError(msg)
+    return hits
+
+
+def import_function(name: str) -> Any:
+    """Return the function ``module:function`` of a user; one that cannot be imported is a ValueError."""
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # whatever the module of the user does
+        remedy = "put its folder on PYTHONPATH" if isinstance(error, ImportError) else "mend the module"
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        msg = f"{name} cannot be imported ({reason}): {remedy}"
+        raise ValueError(msg) from error
+
+
+# The tree in which podio keeps the encodings of ids, and the key of a collection in it.
+PODIO_TREE, PODIO_KEY = "metadata", "__CellIDEncoding"
+
+
+def read_encodings(file: Any, path: str, collections: Collection[str]) -> dict[str, str]:
+    """Return the encodings of the ids of collections, as podio stores them in a file.
+
+    Raises
+    ------
+    ValueError
+        If the file has none for a collection; the message lists those that there are.
+    """
+    if not collections:
+        return {}
+    tree = open_tree(file, path, PODIO_TREE)
+    known: dict[str, str] = {}
+    if {"GPStringKeys", "GPStringValues"} <= {*tree.keys()}:
+        keys, values = (tree[name].array(entry_stop=1) for name in ("GPStringKeys", "GPStringValues"))
+        for key, texts in zip(ak.flatten(keys).to_list(), ak.flatten(values).to_list(), strict=True):
+            if key.endswith(PODIO_KEY) and texts:
+                known[key.removesuffix(PODIO_KEY)] = texts[0]
+    for name in collections:
+        if name not in known:
+            near = did_you_mean(name, known)
+            msg = f"the tree {PODIO_TREE!r} has no encoding of {name!r}{near}; there are {_listed([*known])}"
+            raise ValueError(msg)
+    return {name: known[name] for name in collections}
+
+
+def _encodings_of(events: ak.Array, collections: Collection[str]) -> dict[str, str]:
+    """Return the encodings of ids in the file behind events."""
+    if not collections:
+        return {}
+    if (file := open_file_of(events)) is None:
+        msg = "the encoding stands in the file of the events: pass a chunk as coffea made it, or write it out"
+        raise ValueError(msg)
+    return read_encodings(file, metadata_of(events)["filename"], collections)
 
 
 def cast_values(values: ak.Array, primitive: str | None) -> ak.Array:
@@ -245,8 +348,9 @@ def branch_types(
             msg = f"friend {friends[alias]!r} has {int(source.num_entries)} entries, {tree!r} has "
             msg += f"{int(main.num_entries)}: these must be equal"
             raise ValueError(msg)
-        key = branch if is_friend or not alias else name
-        if schema == "base" and key in source.keys():  # noqa: SIM118 -- a tree is no dict
+        names = source.keys() if schema == "base" else ()
+        key = full_name(branch if is_friend or not alias else name, names)
+        if key in names:
             kind = _branch_type(source[key], key, {} if known is None else known)
         elif schema == "base" and "." not in key:
             continue
@@ -296,7 +400,7 @@ def _interpreted_type(branch: Any) -> Any:
 def _lazy_column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array | LazyBranch:
     """Return a column as a branch of the file where the schema leaves it as it is, else as a virtual array."""
     values = column(events, name, friends)
-    name = name.removeprefix(":")
+    name = full_name(name.removeprefix(":"), events.fields)
     file = open_file_of(events)
     if name not in events.fields or not isinstance(file, uproot.ReadOnlyDirectory) or not is_chunk(events):
         return values
@@ -309,7 +413,7 @@ def _lazy_column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.
 
 
 def event_identity(
-    events: ak.Array, branches: Mapping[Any, str | int], friends: Mapping[str, str], numbers: tuple[int, int]
+    events: ak.Array, branches: Mapping[Any, Identifier], friends: Mapping[str, str], numbers: tuple[int, int]
 ) -> dict[str, Array]:
     """Return run, luminosityBlock and event of every event.
 
@@ -318,9 +422,9 @@ def event_identity(
     events, friends
         As for `column`.
     branches
-        The branch of each of the three, or its number. If empty, they are the branches of these names if the
-        tree has all three, as integers, else the dataset number, the file number and the entry (of events that
-        are no chunk of a file: their index).
+        The branch of each of the three, or its number, or where in the name of the file that is. If empty,
+        they are the branches of these names if the tree has all three, as integers, else the numbers of the
+        dataset and the file, and the entry (of events that are no chunk of a file: their index).
     numbers
         The numbers of the dataset and of the file.
 
@@ -332,12 +436,7 @@ def event_identity(
     if not branches and all(name in events.fields and _is_integer(events[name]) for name in IDENTITY):
         branches = {name: name for name in IDENTITY}
     if branches:
-        return {
-            key: np.full(len(events), source, IDENTITY[key])
-            if isinstance(source, int)
-            else _identifier(key, column(events, source, friends), source)
-            for key, source in branches.items()
-        }
+        return {key: _identifier(events, key, source, friends) for key, source in branches.items()}
     entry = first_entry(events) + np.arange(len(events))
     values = (*(np.full(len(events), number) for number in numbers), entry)
     return {key: value.astype(dtype) for (key, dtype), value in zip(IDENTITY.items(), values, strict=True)}
@@ -356,12 +455,53 @@ def has_identity(types: Mapping[str, Sequence[Any]]) -> bool:
     )
 
 
-def _identifier(key: str, values: ak.Array, branch: str) -> Array:
+def _identifier(events: ak.Array, key: str, source: Identifier, friends: Mapping[str, str]) -> Array:
     """Return one column of `event_identity` in NanoAOD's type."""
+    dtype = IDENTITY[key]
+    if isinstance(source, str):
+        return _cast_identifier(key, identifying_column(events, key, source, friends), source)
+    if isinstance(source, int):
+        return np.full(len(events), source, dtype)
+    path = metadata_of(events).get("filename")
+    if path is None:
+        msg = f"identify {key}: the events are of no file, whose name has a number: name a branch"
+        raise ValueError(msg)
+    try:
+        number = source.of(path)
+    except ValueError as error:
+        msg = f"identify {key}: {error}"
+        raise ValueError(msg) from None
+    if number > np.iinfo(dtype).max:
+        msg = f"identify {key}: {number}, in the name of the file, does not fit into {dtype}"
+        raise ValueError(msg)
+    return np.full(len(events), number, dtype)
+
+
+def identifying_column(events: ak.Array, key: str, source: str, friends: Mapping[str, str]) -> ak.Array:
+    """Return the branch that identifies events; if it is missing because nobody named it, the error says so."""
+    try:
+        return column(events, source, friends)
+    except ValueError as error:
+        if source != key:
+            raise
+        msg = f"{error}: name the branch of {key}, or give a number, as in {{{key}: 1}}"
+        raise ValueError(msg) from None
+
+
+def _cast_identifier(key: str, values: ak.Array, branch: str) -> Array:
+    """Return numbers in NanoAOD's type: one an event, or a list of one."""
+    dtype = IDENTITY[key]
+    if values.ndim == 2:
+        n_values = ak.to_numpy(ak.num(values))
+        if not (n_values == 1).all():
+            event = int(np.argmin(n_values == 1))
+            msg = f"identify {key}: the branch {branch!r} holds {n_values[event]} values, expected one number"
+            raise EventError(event, msg)
+        values = ak.flatten(values)
     if values.ndim != 1:
         msg = f"identify {key}: the branch {branch!r} has several values per entry, expected one number"
         raise ValueError(msg)
-    numbers, dtype = np.asarray(values), IDENTITY[key]
+    numbers = np.asarray(values)
     with np.errstate(invalid="ignore"):
         converted = numbers.astype(dtype)
     is_same = is_in_range(key, numbers) & (converted == numbers)

@@ -18,7 +18,7 @@ import xxhash
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.sections import RunOptions
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.inputs.events import SCHEMAS
+from hep_peaksum.inputs.events import SCHEMAS, NumberInName
 from hep_peaksum.inputs.paths import REMOTE, InputFile, expand_files, public_path, redacted, without_secrets
 from hep_peaksum.reading.basket_limit import MAX_BASKET, LargeBasketError, find_basket
 from hep_peaksum.reading.remote import check_protocol, reading_options
@@ -43,13 +43,15 @@ def find_files(config: Config) -> dict[str, list[InputFile]]:
     ConfigError
         With one line for every dataset whose files do not exist.
     """
-    files, problems = {}, []
+    files: dict[str, list[InputFile]] = {}
+    problems: list[str] = []
     for name, dataset in config.datasets.items():
         try:
             files[name] = name_trees(expand_files(dataset.patterns), config.run.timeout)
             by_name: dict[InputFile, str] = {}
             for path, tree in files[name]:
                 check_protocol(path)
+                problems.extend(_without_number(config, path))
                 if by_name.setdefault(InputFile(public_path(path), tree), path) != path:
                     msg = f"two URLs of {public_path(path)} differ only in user or query, which are not stored"
                     problems.append(f"datasets.{name}.files: {msg}: keep one of them")
@@ -58,6 +60,16 @@ def find_files(config: Config) -> dict[str, list[InputFile]]:
     if problems:
         raise ConfigError(problems)
     return files
+
+
+def _without_number(config: Config, path: str) -> Iterator[str]:
+    """Yield what is missing in the path of a file that should hold a number of the identity."""
+    for key, source in config.events.identify.items():
+        if isinstance(source, NumberInName):
+            try:
+                source.of(public_path(path))
+            except ValueError as error:
+                yield f"events.identify.{key}.filename: {error}"
 
 
 def name_trees(files: Sequence[InputFile], timeout: int | None = None) -> list[InputFile]:

@@ -46,7 +46,11 @@ def test_the_keys_of_a_model_stand_where_users_write_them(model, place):
         ("pileup.0.kind", ["clusters.NAME.pileup.N.kind"]),
         ("kind", ["clusters.NAME.pileup.N.kind"]),
         ("histograms.h.axes.1.bins", ["histograms.NAME.axes.N.bins"]),
-        ("bins", ["grids.NAME.rows.bins", "grids.NAME.cols.bins", "histograms.NAME.axes.N.bins"]),
+        (
+            "bins",
+            [*(f"grids.NAME.{axis}.bins" for axis in ("rows", "cols", "depth")), "histograms.NAME.axes.N.bins"],
+        ),
+        ("row.encoding.from_file", ["grids.NAME.hits.row.encoding.from_file"]),
         ("run", ["run"]),
         ("Jet", []),
         ("grids.calo", ["grids"]),

@@ -224,7 +224,7 @@ def test_a_chunk_is_read_basket_by_basket_and_each_basket_once(tmp_path, monkeyp
 
 def test_values_that_are_optional_in_a_file_mask_their_cells():
     source = GridInput.model_validate({"dense": {"branch": "x", "shape": [1, 3]}})
-    columns = (ak.Array([[1, None, 3], [4, 5, 6]]),)
+    columns = {"x": ak.Array([[1, None, 3], [4, 5, 6]])}
     for value_type in (None, "float64"):
         cells = GridColumns(source, columns, value_type).sparse_cells(0, 2)
         assert cells.mask.tolist() == [[[False, True, False]], [[False] * 3]]
