@@ -84,7 +84,8 @@ def _print_matches(matches: Sequence[Key], word: str) -> None:
 def _print_key(alike: Sequence[Key]) -> None:
     """Print everything about a key that exists in one or more places."""
     key = alike[0]
-    click.echo(click.style(", ".join(each.name for each in alike), bold=True))
+    names = textwrap.wrap(", ".join(each.name for each in alike), 80)
+    click.echo(click.style("\n".join(names), bold=True))
     click.echo("\n" + "\n".join(_wrapped(key.description, "  ")))
     has_list_of_options = any(key.options.values())
     rows = [] if key.keys or has_list_of_options else [("type", key.type)]

@@ -230,7 +230,7 @@ def _section(key: Key) -> Iterator[str]:
             yield from _section(each)
 
 
-AS_ANOTHER = ("cols", "depth", "col", "layer", "value")  # the keys of rows, and those of row
+AS_ANOTHER = ("cols", "depth", "col", "channel", "layer", "value")  # the keys of rows, and those of row
 MANY_OPTIONS = 12  # more are listed elsewhere
 
 

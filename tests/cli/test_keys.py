@@ -60,7 +60,7 @@ def test_a_key_is_explained_with_its_options(keys, word):
 
 def test_keys_that_differ_only_in_their_place_are_explained_once(keys):
     _, out, _ = keys("periodic")
-    assert out.startswith("grids.NAME.rows.periodic, grids.NAME.cols.periodic\n")
+    assert out.startswith("grids.NAME.rows.periodic, grids.NAME.cols.periodic, grids.NAME.depth.periodic\n")
     assert out.count("closes on itself") == 1
 
 
