@@ -28,7 +28,7 @@ from hep_peaksum.config.sections import (
 )
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.inputs.branch_names import split_branch
-from hep_peaksum.inputs.events import IDENTITY, EventsInput
+from hep_peaksum.inputs.events import IDENTITY, EventsInput, Identifier
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.suggestions import did_you_mean
@@ -77,7 +77,8 @@ class Job(FrozenModel):
             return check_fields(clusters.fields, clusters.settings, grids[0])
         separate = self.has_separate_layers(collection)
         by_grid = [fields.default_fields(clusters.settings, grid, separate_layers=separate) for grid in grids]
-        return tuple(name for name in by_grid[0] if all(name in names for names in by_grid))
+        filled = ("n_filled",) if any(self.grids[name].fill_dead for name in clusters.grid) else ()
+        return (*(name for name in by_grid[0] if all(name in names for names in by_grid)), *filled)
 
     def computed_fields(self, collection: str) -> tuple[str, ...]:
         """Return the fields that are written, and those that only histograms need."""
@@ -86,6 +87,11 @@ class Job(FrozenModel):
     def branches(self) -> list[str]:
         """Return every branch that is read."""
         return list(dict.fromkeys(branch for _, branch in self.branch_keys()))
+
+    @property
+    def run_source(self) -> Identifier:
+        """The branch that holds the run of an event, or the run of all."""
+        return self.events.identify.get("run", "run")
 
     def branch_keys(self) -> Iterator[tuple[str, str]]:
         """Yield the keys that name a branch, each with the branch."""
@@ -102,7 +108,7 @@ class Job(FrozenModel):
 
     def typed_branches(self) -> list[str]:
         """Return the branches whose types decide on the results: of cells, of what is kept, of identifiers."""
-        values = [source.value_branch for source in self.grids.values() if source.value_branch is not None]
+        values = [name for source in self.grids.values() for name in source.value_branches]
         identity = () if self.events.identify else IDENTITY
         return list(dict.fromkeys([*values, *self.events.kept, *identity]))
 
@@ -205,6 +211,7 @@ def _cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, Gri
             _check_fields(clusters, grid_name, grids[grid_name])
             key = f"clusters.{name}"
             _check_noise(clusters, grid_name, grids[grid_name])
+            _check_codes(clusters, grid_name, grids[grid_name])
         except ValueError as error:
             yield f"{key}: {error}"
     has_separate_layers = any(grids[grid].layers == "each" for grid in clusters.grid if grid in grids)
@@ -238,6 +245,14 @@ def _check_fields(clusters: ClusterInput, name: str, source: GridInput) -> None:
 def _check_noise(clusters: ClusterInput, name: str, source: GridInput) -> None:
     """Raise a ValueError if a collection needs the noise of a grid that has none."""
     fields = clusters.fields or ()
-    if source.noise is None and (clusters.settings.needs_noise or "noise" in fields):
+    if not source.has_noise and (clusters.settings.needs_noise or "noise" in fields):
         msg = f"thresholds in sigma, significance and noise need the noise of grid {name!r}: add noise to it"
+        raise ValueError(msg)
+
+
+def _check_codes(clusters: ClusterInput, name: str, source: GridInput) -> None:
+    """Raise a ValueError if seeds are compared with codes that calibrated cells do not hold."""
+    if clusters.settings.saturated_seeds and source.cells is not None:
+        msg = f"saturated_seeds are codes of raw values, and cells of grid {name!r} are calibrated: give the "
+        msg += "codes as saturated in the grid, where they are compared with the raw values"
         raise ValueError(msg)

@@ -269,19 +269,26 @@ class HitCondition(FrozenModel):
         return np.asarray(np.logical_and.reduce(passed))
 
 
+WORDS = ("channel", "row", "col", "layer", "value", "time")  # the columns of hits
 PLACES = ("branch", *COORDINATES, "bits")
 ALLOWED = {"value": ("branch", "et", "bits", "number"), "time": ("branch", "bits")}
 
 
 class HitBranches(FrozenModel):
-    """Branches of jagged hits: the place of each hit on the two axes, and its value."""
+    """Branches of jagged hits: the place of each hit on the two axes, or its channel, and its value."""
 
-    row: Column = Field(
+    row: Column | None = Field(
+        None,
         description="Place of each hit along the rows: its label, its index, or its coordinate, as the axis "
-        "has labels, n, or positions. A branch, or a map of the keys below.",
+        "has labels, n, or positions. A branch, or a map of the keys below. Give row and col, or channel.",
         examples=["L1CaloTower/ieta", {"eta": ["x", "y", "z"]}, {"bits": "id_", "first": 17, "last": 22}],
     )
-    col: Column = Field(description="Place of each hit along the columns, as for row.")
+    col: Column | None = Field(None, description="Place of each hit along the columns, as for row.")
+    channel: Column | None = Field(
+        None,
+        description="Channel of each hit, as for row: its place is that in the cell table of the grid.",
+        examples=["det_id"],
+    )
     layer: Column | None = Field(
         None, description="Layer of each hit, as for row: its place on the axis depth of the grid."
     )
@@ -298,6 +305,10 @@ class HitBranches(FrozenModel):
 
     @model_validator(mode="after")
     def _check(self) -> HitBranches:
+        places = [word for word in ("row", "col", "layer", "channel") if getattr(self, word) is not None]
+        if places not in (["row", "col"], ["row", "col", "layer"], ["channel"]):
+            msg = f"give row and col, or channel alone; here: {', '.join(places) or 'none of them'}"
+            raise ValueError(msg)
         for word, column in self.given.items():
             allowed = ALLOWED.get(word, PLACES)
             if column.way not in allowed:
@@ -309,7 +320,7 @@ class HitBranches(FrozenModel):
     @property
     def given(self) -> dict[str, HitColumn]:
         """The columns of the hits that are given, by their keys."""
-        columns = {word: getattr(self, word) for word in ("row", "col", "layer", "value", "time")}
+        columns = {word: getattr(self, word) for word in WORDS}
         return {word: column for word, column in columns.items() if column is not None}
 
     @property
@@ -343,7 +354,7 @@ class HitBranches(FrozenModel):
         for word, column in self.given.items():
             try:
                 if column.way == "number":
-                    n_hits, _ = flat_parts({"row": result["row"]})
+                    n_hits, _ = flat_parts(dict([*result.items()][:1]))
                     result[word] = jagged(np.full(n_hits.sum(), column.number), n_hits)
                 else:
                     result[word] = column.values(columns, axes.get(word, axes["row"]), encodings)
@@ -415,10 +426,11 @@ def passing(hits: Columns, conditions: Sequence[HitCondition], columns: Columns)
     """
     if not conditions:
         return hits
-    n_hits, _ = flat_parts({"row": hits["row"]})
+    word, first = next(iter(hits.items()))
+    n_hits, _ = flat_parts({word: first})
     is_passing = np.ones(n_hits.sum(), bool)
     for condition in conditions:
-        _, (_, values) = flat_parts({"row": hits["row"], condition.branch: columns[condition.branch]})
+        _, (_, values) = flat_parts({word: first, condition.branch: columns[condition.branch]})
         is_passing &= condition.passes(values)
     offsets = offsets_after_mask(np.concatenate([[0], np.cumsum(n_hits)]), is_passing)
     return selected(hits, is_passing, np.diff(offsets))

@@ -19,6 +19,7 @@ from coffea.processor import ProcessorABC
 from hep_peaksum import block_sizes
 from hep_peaksum.analysis import histograms
 from hep_peaksum.analysis.event_chunks import EventChunks
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells
 from hep_peaksum.clustering.find import SearchInput, cluster_tables
 from hep_peaksum.clustering.records import ClusterTable, jagged_clusters, select_fields
 from hep_peaksum.config.load import parse_job
@@ -222,7 +223,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
     ) -> Iterator[tuple[int, dict[str, list[ClusterTable]]]]:
         """Yield, block by block, the number of its first event and the clusters of every collection."""
         columns = {
-            name: grid_columns(events, source, self.job.friends) for name, source in self.job.grids.items()
+            name: grid_columns(events, source, self.job.friends, self.job.run_source)
+            for name, source in self.job.grids.items()
         }
         step = block_size(self.job.grids.values(), keep_hits=True)
         pieces = ranges(columns.values(), len(events), step)
@@ -230,7 +232,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         for (first, last), grids in zip(pieces, prefetch(read) if len(pieces) > 1 else read, strict=True):
             for start in range(first, max(last, first + 1), step):
                 try:
-                    cells: dict[str, Array | Hits] = {}
+                    cells: dict[str, Array | Hits | CalibratedCells] = {}
                     for name, grid in grids.items():
                         cells[name] = grid.sparse_cells(start - first, min(start + step, last) - first)
                         tally.n_outside[name] += getattr(cells[name], "n_outside", 0)
@@ -241,7 +243,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
                 except EventError as error:
                     raise EventError(start + error.event, error.problem) from None
 
-    def _collection(self, name: str, cells: Mapping[str, Array | Hits]) -> list[ClusterTable]:
+    def _collection(self, name: str, cells: Mapping[str, Array | Hits | CalibratedCells]) -> list[ClusterTable]:
         """Return the clusters of one collection in a block of events."""
         parts = []
         for grid in self.job.clusters[name].grid:
@@ -265,6 +267,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         identify, grids = self.job.events.identify, self.job.grids.values()
         names = [branch for source in grids for branch in source.branches]
         names += [*(name for name in identify.values() if isinstance(name, str)), *self.job.events.kept]
+        if any(source.cells is not None and source.table().depends_on_run for source in grids):
+            names += [self.job.run_source] if isinstance(self.job.run_source, str) else []
         names += [name for name in IDENTITY if not identify and set(IDENTITY) <= {*events.fields}]
         for name in names:
             if split_branch(name)[0] not in self.job.friends:

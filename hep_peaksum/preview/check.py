@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import awkward as ak
 import numpy as np
 
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells, plain_cells
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cluster_table, jagged_clusters
 from hep_peaksum.clustering.seeding import admits_empty_cells
@@ -84,7 +85,7 @@ def empty_grids(config: Config, dataset: str, n_entries: int) -> list[str]:
     empty = []
     for name in config.grids:
         blocks = read_cells(config, name, dataset, max_events=n_entries)
-        if not any(np.asarray(cells).any() for cells in blocks):
+        if not any(plain_cells(cells).any() for cells in blocks):
             empty.append(name)
     return empty
 
@@ -127,10 +128,10 @@ class _Trial:
             with self._noting("events.keep: "):
                 values = ak.materialize(column(events, branch, friends))
                 flat_columns(ak.zip({**identity, name: values}, depth_limit=1))
-        cells: dict[str, Array | Hits] = {}
+        cells: dict[str, Array | Hits | CalibratedCells] = {}
         for name, source in config.grids.items():
             with self._noting(f"grids.{name}: "):
-                columns = grid_columns(events, source, friends).read(0, len(events))
+                columns = grid_columns(events, source, friends, config.run_source).read(0, len(events))
                 cells[name] = columns.sparse_cells(0, len(events))
                 self._look_for_energy(name, cells[name])
         if len(cells) == len(config.grids):
@@ -153,7 +154,7 @@ class _Trial:
         for place, problem in self.problems:
             yield f"{place}{where}: {problem.removeprefix(f'{where}: ')}"
 
-    def _find(self, name: str, cells: Mapping[str, Array | Hits]) -> None:
+    def _find(self, name: str, cells: Mapping[str, Array | Hits | CalibratedCells]) -> None:
         """Find the clusters of a collection, with all fields."""
         collection = self.config.clusters[name]
         settings, contexts = collection.settings.model_copy(update={"kernel": "scipy"}), []
@@ -165,9 +166,9 @@ class _Trial:
             )
         jagged_clusters([cluster_table(contexts, self.config.computed_fields(name))], settings)
 
-    def _look_for_energy(self, name: str, cells: Array | Hits) -> None:
+    def _look_for_energy(self, name: str, cells: Array | Hits | CalibratedCells) -> None:
         """Remark on a grid without any energy."""
-        values = cells.value if isinstance(cells, Hits) else cells
+        values = cells.value if isinstance(cells, Hits) else plain_cells(cells)
         if len(cells) and not values.any():
             branch = self.config.grids[name].value_branch
             remedy = f"is {branch!r} the branch of its cells?" if branch else "are rows and cols as meant?"

@@ -8,6 +8,7 @@ from itertools import pairwise
 import awkward as ak
 
 from hep_peaksum import block_sizes
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.paths import InputFile
@@ -57,7 +58,7 @@ def ranges(columns: Iterable[GridColumns], n_events: int, step: int) -> list[tup
 
 def read_cells(
     config: Config, grid: str, dataset: str | None = None, *, max_events: int, first: int = 0
-) -> Iterator[Array]:
+) -> Iterator[Array | CalibratedCells]:
     """Yield the cells of one grid block by block, shape (event, row, col) or (event, layer, row, col).
 
     Parameters and errors are those of `read_blocks`.
@@ -66,7 +67,7 @@ def read_cells(
         yield grid_cells(config, [grid], events)[grid]
 
 
-def grid_cells(config: Config, grids: Iterable[str], events: ak.Array) -> Mapping[str, Array]:
+def grid_cells(config: Config, grids: Iterable[str], events: ak.Array) -> Mapping[str, Array | CalibratedCells]:
     """Return the cells of some grids in a block of `read_blocks`.
 
     Raises
@@ -78,7 +79,9 @@ def grid_cells(config: Config, grids: Iterable[str], events: ak.Array) -> Mappin
     """
     with one_line_errors(events.metadata["filename"]):
         return {
-            name: grid_columns(events, config.grids[name], config.friends).cells(0, len(events))
+            name: grid_columns(events, config.grids[name], config.friends, config.run_source).cells(
+                0, len(events)
+            )
             for name in grids
         }
 

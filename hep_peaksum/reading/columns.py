@@ -16,7 +16,9 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from hep_peaksum.geometry.grid import EventError, from_dense
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells
+from hep_peaksum.calibration.table_files import CellTableError
+from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits, sparse
 from hep_peaksum.inputs.branch_names import full_name, split_branch
 from hep_peaksum.inputs.events import IDENTITY, Identifier, is_in_range
@@ -158,21 +160,23 @@ class GridColumns(NamedTuple):
     columns: Mapping[str, Any]  # by branch; of a function of the user by row, col, value and layer
     value_type: str | None = None  # of the values, where the files of a dataset differ
     encodings: Mapping[str, str] = MappingProxyType({})  # of ids, by collection: those that the file holds
+    runs: Array | None = None  # of every event, where there is a cell table
 
     def read(self, start: int, stop: int) -> GridColumns:
         """Read the columns of some events of the chunk."""
-        return self._replace(columns=self._part(start, stop))
+        runs = None if self.runs is None else self.runs[start:stop]
+        return self._replace(columns=self._part(start, stop), runs=runs)
 
     def _part(self, start: int, stop: int) -> dict[str, Any]:
         return {name: column[start:stop] for name, column in self.columns.items()}
 
-    def cells(self, start: int, stop: int) -> Array:
+    def cells(self, start: int, stop: int) -> Array | CalibratedCells:
         """Return the cells of some events, (event, row, col) or with layers; errors as for `sparse_cells`."""
         cells = self.sparse_cells(start, stop)
-        return cells.dense() if isinstance(cells, Hits) else cells
+        return cells.dense() if isinstance(cells, (Hits, CalibratedCells)) else cells
 
-    def sparse_cells(self, start: int, stop: int) -> Array | Hits:
-        """Return the cells of some events, or the hits that fill them.
+    def sparse_cells(self, start: int, stop: int) -> Array | Hits | CalibratedCells:
+        """Return the cells of some events, or the hits that fill them; calibrated if there is a cell table.
 
         Raises
         ------
@@ -181,14 +185,16 @@ class GridColumns(NamedTuple):
         """
         source, part = self.source, self._part(start, stop)
         try:
+            if self.runs is not None:
+                return source.calibrated(part, self.encodings, self.runs[start:stop])
             if source.dense is None:
                 return self._hits(part)
-            cells = from_dense(
-                part[source.dense.branch], source.grid, axes=source.dense.axes, shape=source.dense.shape
-            )
+            cells = source.dense.cells([part[name] for name in source.dense.branches], source.grid)
             return cells.astype(self.value_type or cells.dtype, copy=False)
         except EventError as error:
             raise EventError(start + error.event, f"{self._origin}: {error.problem}") from None
+        except CellTableError:  # it is not the fault of the file
+            raise
         except ValueError as error:
             msg = f"{self._origin}: {error}"
             raise ValueError(msg) from None
@@ -207,14 +213,36 @@ class GridColumns(NamedTuple):
         return ", ".join(self.source.branches) or getattr(self.source.hits, "function", "")
 
 
-def grid_columns(events: ak.Array, source: GridInput, friends: Mapping[str, str]) -> GridColumns:
-    """Return the columns of a grid; only those of friends are read at once."""
+def grid_columns(
+    events: ak.Array, source: GridInput, friends: Mapping[str, str], run: Identifier = "run"
+) -> GridColumns:
+    """Return the columns of a grid; only those of friends, and the run for a cell table, are read at once.
+
+    `run` is what identifies the run of an event: a branch, a number, or where in the name of the file it is.
+    """
     columns = {name: _lazy_column(events, name, friends) for name in source.branches}
     if isinstance(source.hits, HitFunction):
         columns |= user_hits(source.hits.function, events, has_layers=source.depth is not None)
     casts = metadata_of(events).get("casts", {})
+    value_type = next((casts[name] for name in source.value_branches if name in casts), None)
     encodings = _encodings_of(events, source.collections)
-    return GridColumns(source, columns, casts.get(source.value_branch), encodings)
+    return GridColumns(source, columns, value_type, encodings, _runs(events, source, friends, run))
+
+
+def _runs(events: ak.Array, source: GridInput, friends: Mapping[str, str], run: Identifier) -> Array | None:
+    """Return the run of every event, where the grid has a cell table; 0 if that does not ask for it."""
+    if source.cells is None:
+        return None
+    if not source.table().depends_on_run:
+        return np.zeros(len(events), np.int64)
+    try:
+        if isinstance(run, str):
+            column(events, run, friends)
+    except ValueError as error:
+        msg = f"{source.cells} has rows for runs, and nothing says the run of an event: name its branch, or a "
+        msg += f"number, in events.identify.run ({error})"
+        raise ValueError(msg) from None
+    return _identifier(events, "run", run, friends).astype(np.int64)
 
 
 def user_hits(name: str, events: ak.Array, *, has_layers: bool) -> dict[str, ak.Array]:
