@@ -20,15 +20,17 @@ from hep_peaksum.geometry.grid import Grid, bare_grid, from_dense
 from hep_peaksum.geometry.hits import Hits, sparse
 from hep_peaksum.inputs.cells import (
     CommonMode,
+    MapPath,
+    Noise,
     TablePath,
     axes_of_table,
     make_calibrator,
+    read_map,
     read_table,
     table_noises,
 )
 from hep_peaksum.inputs.dense import DenseBranch
 from hep_peaksum.inputs.hits import WORDS, Columns, HitBranches, HitCondition, HitFunction, HitSource, passing
-from hep_peaksum.inputs.maps import MapPath, Noise, read_map
 from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.settings.frozen_model import FrozenModel

@@ -6,7 +6,6 @@ those of friends through the same open file; those of grids from the file direct
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -18,10 +17,11 @@ import uproot
 
 from hep_peaksum.calibration.calibrated_cells import CalibratedCells
 from hep_peaksum.calibration.table_files import CellTableError
+from hep_peaksum.events.section import IDENTITY, Identifier, is_in_range
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits, sparse
 from hep_peaksum.inputs.branch_names import full_name, split_branch
-from hep_peaksum.inputs.events import IDENTITY, Identifier, is_in_range
+from hep_peaksum.inputs.functions import user_function
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.hits import HitFunction
 from hep_peaksum.kernels import Array
@@ -170,6 +170,11 @@ class GridColumns(NamedTuple):
     def _part(self, start: int, stop: int) -> dict[str, Any]:
         return {name: column[start:stop] for name, column in self.columns.items()}
 
+    def take(self, events: Array) -> GridColumns:
+        """Return the columns of some of the events, given by their indices."""
+        columns = {name: column[events] for name, column in self.columns.items()}
+        return self._replace(columns=columns, runs=None if self.runs is None else self.runs[events])
+
     def cells(self, start: int, stop: int) -> Array | CalibratedCells:
         """Return the cells of some events, (event, row, col) or with layers; errors as for `sparse_cells`."""
         cells = self.sparse_cells(start, stop)
@@ -253,7 +258,7 @@ def user_hits(name: str, events: ak.Array, *, has_layers: bool) -> dict[str, ak.
     ValueError
         If it cannot be imported, or returns something else.
     """
-    function = import_function(name)
+    function = user_function(name)
     words = ("row", "col", "value", "layer") if has_layers else ("row", "col", "value")
     result = function(events)
     if not isinstance(result, (tuple, list)) or len(result) != len(words):
@@ -266,18 +271,6 @@ def user_hits(name: str, events: ak.Array, *, has_layers: bool) -> dict[str, ak.
             msg = f"{name} returns {len(column)} lists of {word} for {len(events)} events: return one each"
             raise ValueError(msg)
     return hits
-
-
-def import_function(name: str) -> Any:
-    """Return the function ``module:function`` of a user; one that cannot be imported is a ValueError."""
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever the module of the user does
-        remedy = "put its folder on PYTHONPATH" if isinstance(error, ImportError) else "mend the module"
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        msg = f"{name} cannot be imported ({reason}): {remedy}"
-        raise ValueError(msg) from error
 
 
 # The tree in which podio keeps the encodings of ids, and the key of a collection in it.

@@ -1,4 +1,4 @@
-"""Hits with a cell table: in layers, with times, and in blocks of events; against dense cells and plain loops."""
+"""Hits with a cell table: in layers, with times, in blocks of events; against dense cells and plain loops."""
 
 import awkward as ak
 import numpy as np

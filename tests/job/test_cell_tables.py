@@ -166,6 +166,16 @@ KEYS = {
         {},
         "grids.g.hits: give row and col, or channel alone; here: row, channel",
     ),
+    "time_of_a_filled_cell": (
+        {"dense": None, "hits": {"channel": "id", "value": "adc", "time": "t"}, "fill_dead": "neighbours"},
+        {},
+        "grids.g.fill_dead: a cell that is filled has an energy and no time: drop fill_dead, or hits.time",
+    ),
+    "channel_and_layer_of_hits": (
+        {"dense": None, "hits": {"channel": "id", "layer": "l", "value": "adc"}, "depth": {"n": 2}},
+        {},
+        "grids.g.hits: give row and col, or channel alone; here: layer, channel",
+    ),
     "codes_of_seeds": (
         {},
         {"pileup": ["chunky_donut"], "saturated_seeds": [4095]},
@@ -241,6 +251,39 @@ def test_layers_of_channels_are_those_of_the_table(folder):
     clusters = PeakSumProcessor(**_processor_keys(each)).find(events).events.C
     assert clusters.peak_sum.to_list() == [[10, 40, 90, 200]]
     assert clusters.layer.to_list() == [[0, 0, 1, 1]]
+
+
+def test_events_that_are_selected_have_the_rows_of_their_runs(folder):
+    """The pedestal is 10 in run 1 and 20 from run 2 on; the second event is not searched."""
+    later = [f"{n},{row},{col},20,0.5,1,0,2," for n, row, col in CHANNELS]
+    (folder / "cells.csv").write_text(table_text(last=1, more=later))
+    source = config(clusters={"fields": ["peak_sum"]}, files=["a.root"]).model_dump(
+        by_alias=True, mode="json", exclude_none=True
+    )
+    source["events"] = {"where": [{"branch": "event", "not_in": [1]}]}
+    source["variations"] = {"ScaleUp": {"grids.g.scale": 2}}
+    source["histograms"] = {"s": {"axes": [{"field": "C.peak_sum", "bins": 50, "start": 0, "stop": 50}]}}
+    job = parse_config(source).job()
+    keys = ("grids", "clusters", "events", "variations", "histograms")
+    events = ak.Array(
+        {
+            "adc": [[10, 30, 12, 11]] * 3,
+            "run": np.array([1, 1, 2]),
+            "luminosityBlock": [1, 1, 1],
+            "event": [0, 1, 2],
+        }
+    )
+    result = PeakSumProcessor(**{key: job[key] for key in keys}).find(events)
+    assert result.events.event.to_list() == [0, 2]
+    sums = [10 + 1 + 0.5, 5 - 4 - 4.5 - 5]
+    assert result.events.C.peak_sum.to_list() == [[sums[0]], [sums[1]]]
+    filled = {
+        name: [
+            number for number, count in enumerate(result.histograms["s"][{"variation": name}].values()) if count
+        ]
+        for name in result.histograms["s"].axes["variation"]
+    }
+    assert filled == {"nominal": [11], "ScaleUp": [23]}
 
 
 def _processor_keys(job):
