@@ -30,7 +30,8 @@ from hep_peaksum.inputs.cells import (
     table_noises,
 )
 from hep_peaksum.inputs.dense import DenseBranch
-from hep_peaksum.inputs.hits import WORDS, Columns, HitBranches, HitCondition, HitFunction, HitSource, passing
+from hep_peaksum.inputs.hit_columns import Columns
+from hep_peaksum.inputs.hits import WORDS, HitBranches, HitCondition, HitFunction, HitSource, passing
 from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.settings.frozen_model import FrozenModel

@@ -32,8 +32,9 @@ from hep_peaksum.kernels import Array
 from hep_peaksum.processing.selected_events import SelectedEvents
 from hep_peaksum.processing.tally import Tally, empty_tally
 from hep_peaksum.reading.blocks import block_size, ranges
-from hep_peaksum.reading.columns import GridColumns, cast_values, column, grid_columns
+from hep_peaksum.reading.columns import cast_values, column
 from hep_peaksum.reading.file_numbers import FileNumbers, number_datasets
+from hep_peaksum.reading.hit_columns import GridColumns, grid_columns
 from hep_peaksum.reading.prefetch import prefetch
 from hep_peaksum.reading.provenance import first_entry, is_chunk, metadata_of, without_values
 from hep_peaksum.results.checkpoints import Chunk, Record, commit, filled_bins

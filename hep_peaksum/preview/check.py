@@ -27,7 +27,7 @@ from hep_peaksum.kernels import Array
 from hep_peaksum.processing.selected_events import SelectedEvents
 from hep_peaksum.processing.tally import empty_tally
 from hep_peaksum.reading.blocks import block_size, read_cells
-from hep_peaksum.reading.columns import column, event_identity, grid_columns, identifying_column
+from hep_peaksum.reading.columns import column, event_identity, identifying_column
 from hep_peaksum.reading.files import (
     count_entries,
     name_trees,
@@ -37,6 +37,7 @@ from hep_peaksum.reading.files import (
     open_tree,
     schema_class,
 )
+from hep_peaksum.reading.hit_columns import grid_columns
 from hep_peaksum.results.parquet import flat_columns
 
 N_ENTRIES = 20

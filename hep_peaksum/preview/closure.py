@@ -18,8 +18,8 @@ from hep_peaksum.clustering.find import find_clusters
 from hep_peaksum.config.model import Config
 from hep_peaksum.evaluation.matching import CellIndices, same_cell, take_or_zero, with_unmatched
 from hep_peaksum.geometry.grid import EventError, Grid
-from hep_peaksum.inputs.reference import ReferenceInput
 from hep_peaksum.kernels import Array
+from hep_peaksum.measuring.references import ReferenceInput
 from hep_peaksum.reading.blocks import grid_cells, read_blocks
 from hep_peaksum.reading.columns import column
 from hep_peaksum.reading.files import one_line_errors

@@ -20,8 +20,8 @@ from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.hits import HitBranches
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.blocks import read_blocks
-from hep_peaksum.reading.columns import grid_columns
 from hep_peaksum.reading.files import find_files
+from hep_peaksum.reading.hit_columns import grid_columns
 
 N_ENTRIES = 100
 

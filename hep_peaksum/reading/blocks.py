@@ -13,7 +13,7 @@ from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.paths import InputFile
 from hep_peaksum.kernels import Array
-from hep_peaksum.reading.columns import GridColumns, LazyBranch, check_baskets, grid_columns
+from hep_peaksum.reading.columns import LazyBranch, check_baskets
 from hep_peaksum.reading.files import (
     count_entries,
     find_files,
@@ -22,6 +22,7 @@ from hep_peaksum.reading.files import (
     open_file,
     open_tree,
 )
+from hep_peaksum.reading.hit_columns import GridColumns, grid_columns
 from hep_peaksum.suggestions import did_you_mean
 
 
