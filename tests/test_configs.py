@@ -15,6 +15,7 @@ from hep_peaksum.cli.main import main
 from hep_peaksum.config.load import load_config
 from hep_peaksum.job.run import run
 from hep_peaksum.preview.check import check_inputs
+from hep_peaksum.toy import testbeam
 
 EVERY_CONFIG = sorted(CONFIGS.glob("*.yaml"))
 # What a config must find in its file: events, and clusters where their number is known from elsewhere (the jets
@@ -23,6 +24,7 @@ EVERY_CONFIG = sorted(CONFIGS.glob("*.yaml"))
 FOUND = {
     "cms-l1-closure": (200, {"Jet": 430, "Tau": 2086, "EGamma": 356}),
     "cms-l1-jets": (200, {"Jet": 430}),
+    "crystal-matrix": (120, {"E9": 120, "E25": 120}),  # one electron an event
     "edm4hep-barrel": (5, {"Shower": 5, "InLayer": 33}),
     "ldmx-ecal": (100, {"Shower": 175, "Bar": 7}),
     "cms-l1-rates": (200, {"Jet": 430, "JetAll": 452, "JetNone": 407}),
@@ -52,6 +54,8 @@ def config(request, data, tmp_path, monkeypatch):
             elif path == "gate-events.root":  # made by the command in the config
                 monkeypatch.setenv("HEP_PEAKSUM_DATA", str(data("dtc_al250.root").parent))
                 group_as_the_config_says(request.param)
+            elif path.startswith("testbeam/"):
+                testbeam.write_testbeam("testbeam", 120)
             else:
                 write_toy(120, seed=3)
     return request.param
@@ -75,6 +79,9 @@ def test_the_known_example_configs_exist():
 def test_an_example_config_passes_check_without_its_data(path, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HEP_PEAKSUM_DATA", str(tmp_path))
+    if "testbeam/crystals.csv" in path.read_text():  # part of the config, as maps of noise are
+        Path("testbeam").mkdir()
+        testbeam.write_table("testbeam/crystals.csv", testbeam.make_setup())
     with pytest.raises(SystemExit) as end:
         main(["check", str(path)])
     said = capsys.readouterr()

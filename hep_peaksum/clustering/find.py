@@ -6,8 +6,8 @@ cells -> normalise_input -> discriminant -> search -> context -> fields -> jagge
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum import block_sizes
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells
 from hep_peaksum.clustering import records
 from hep_peaksum.clustering.discriminant import Cells, discriminant, grouped, pool, search_grid
 from hep_peaksum.clustering.fields import OF_LAYERS, check_fields, default_fields, needs_cells
@@ -63,7 +64,7 @@ def _settings_apart(function: Callable[P, R]) -> Callable[P, R]:
 
 @_settings_apart
 def find_clusters(
-    grids: npt.ArrayLike | ak.Array | Hits,
+    grids: npt.ArrayLike | ak.Array | Hits | CalibratedCells,
     settings: SettingsLike | None = None,
     grid: GridLike | None = None,
     *,
@@ -78,10 +79,8 @@ def find_clusters(
     ----------
     grids
         Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col), or flat (event, cell)
-        where a grid is given; or `sparse` hits, with layers or without. Not modified. Cells without a value
-        (`numpy.ma`, or None in an awkward array) are masked; of layers that are summed they add nothing, and a
-        cell is masked that has a value in no layer. Of an awkward array with a type and no values (a
-        typetracer), the data count as used.
+        where a grid is given; or `sparse` hits, with layers or without; or `CalibratedCells`. Not modified.
+        Cells without a value
     settings
         Which cells are seeds and which are summed; by default 3x3 windows for both. Also a map of the same
         keys, or the name of a preset.
@@ -162,7 +161,7 @@ def peak_sum_map(
 
 
 def find_peaks(
-    grids: npt.ArrayLike | ak.Array | Hits,
+    grids: npt.ArrayLike | ak.Array | Hits | CalibratedCells,
     settings: PeakSumSettings,
     grid: Grid | None = None,
     *,
@@ -183,7 +182,7 @@ class SearchInput:
     """The cells of some events on a grid, or their hits, with masks and noise, as plain arrays.
 
     `missing` are the masks of the cells and of the noise themselves. A mask, or noise, is one for all events or
-    has a part for each.
+    has a part for each. `flags` and `holds_absent` are those of `CalibratedCells`.
     """
 
     cells: Array | Hits
@@ -192,11 +191,13 @@ class SearchInput:
     noise: Array | None
     missing: Sequence[Array]
     layers: Literal["sum", "each"]
+    flags: Mapping[str, Array] = field(default_factory=dict)
+    holds_absent: bool = False
 
     @classmethod
     def of(
         cls,
-        grids: npt.ArrayLike | ak.Array | Hits,
+        grids: npt.ArrayLike | ak.Array | Hits | CalibratedCells,
         grid: Grid | None,
         *,
         mask: npt.ArrayLike | None = None,
@@ -204,6 +205,10 @@ class SearchInput:
         layers: Literal["sum", "each"] = "sum",
     ) -> SearchInput:
         """Return what was given to `find_clusters`; parameters and errors are the same."""
+        calibrated, of_table = None, None
+        if isinstance(grids, CalibratedCells):
+            calibrated, of_table, noise = grids, grids.mask, grids.noise if noise is None else noise
+            grids = grids.cells
         cells, noise, missing = unmask(grids, noise, grid, layers)
         check_shape(cells.shape, grid, layers)
         grid = grid or bare_grid(cells.shape)
@@ -211,12 +216,15 @@ class SearchInput:
         if mask is not None:
             mask, unknown = split_mask(mask)
             missing = missing if unknown is None else [*missing, unknown]
+        is_absent = calibrated is not None and calibrated.holds_absent and mask is None and not missing
+        missing = missing if of_table is None else [*missing, of_table]
         mask, noise = (
             None if each is None else _map_of(np.asarray(each), cells.shape, grid, layers)
             for each in (mask, noise)
         )
         missing = [_map_of(each, cells.shape, grid, layers) for each in missing]
-        return cls(cells, grid, mask, noise, missing, layers)
+        flags = {} if calibrated is None else calibrated.flags
+        return cls(cells, grid, mask, noise, missing, layers, flags, is_absent)
 
     @property
     def has_maps_of_other_shapes(self) -> bool:
@@ -239,7 +247,9 @@ class SearchInput:
         cells = self.cells
         cells = cells.events(first, last, room) if isinstance(cells, Hits) else cells[first:last]
         mask, noise = (None if each is None else part(each) for each in (self.mask, self.noise))
-        return replace(self, cells=cells, mask=mask, noise=noise, missing=[part(each) for each in self.missing])
+        missing, flags = [part(each) for each in self.missing], self.flags
+        flags = {name: flag[first:last] for name, flag in flags.items()}
+        return replace(self, cells=cells, mask=mask, noise=noise, missing=missing, flags=flags)
 
     def plan(self, settings: PeakSumSettings) -> SearchPlan:
         """Return what the kernel does beside finding seeds."""
@@ -256,7 +266,7 @@ class SearchInput:
 
     def stays_hits(self, settings: PeakSumSettings) -> bool:
         """Return whether hits are searched as hits."""
-        has_maps = self.mask is not None or self.noise is not None
+        has_maps = self.mask is not None or self.noise is not None or len(self.missing) > 0
         return (
             not has_maps
             and isinstance(self.cells, Hits)
@@ -363,7 +373,11 @@ def _find_peaks(given: SearchInput, settings: PeakSumSettings, *, keep_layers: b
         layers=given.layers,
         missing=given.missing,
         keep_layers=keep_layers,
+        holds_absent=given.holds_absent and settings.masked == "absent",
     )
+    if given.flags:
+        shape = cells.source.shape
+        cells = replace(cells, flags={name: flag.reshape(shape) for name, flag in given.flags.items()})
     searched, compared, search = _search(cells, settings, plan)
     if plan.checks_cells and not search.is_finite:
         cells = apply_mask(cells, settings)  # an error that names the first cell, unless `nonfinite` is "mask"

@@ -55,7 +55,7 @@ def _both_units(threshold: Any, comparison: str, source: GridInput) -> str:
     if n_sigmas is None:
         count = inclusive_bound(threshold, ">=", unit, integer=False)
         return f"{comparison} {_amount([count], unit)}"
-    noise = np.unique(np.asarray(source.noise_map()))
+    noise = np.unique(np.asarray(source.noises()))
     low, high = n_sigmas * noise[[0, -1]]
     if low == high:
         return f"{comparison} {n_sigmas:g} sigma = {_amount([low], unit)}"
