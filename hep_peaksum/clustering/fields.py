@@ -254,6 +254,7 @@ def _kinematics_of(grid: Grid) -> tuple[str, ...]:
     return tuple(name for name in fields_of(grid) if name in names and name not in FIELDS)
 
 
+@lru_cache(maxsize=64)
 def default_fields(settings: PeakSumSettings, grid: Grid, *, separate_layers: bool = False) -> tuple[str, ...]:
     """Return the fields that clusters have by default.
 

@@ -111,8 +111,10 @@ def find_clusters(
     no_values = grids.is_traced if isinstance(grids, Hits) else is_traced(grids)
     context = find_peaks(grids, settings, grid, mask=mask, noise=noise, layers=layers)
     if fields is None:
-        fields = default_fields(settings, context.grid, separate_layers=layers == "each")
-    tables = [records.cluster_table([context], check_fields(fields, settings, context.grid))]
+        names = default_fields(settings, context.grid, separate_layers=layers == "each")
+    else:
+        names = check_fields(fields, settings, context.grid)
+    tables = [records.cluster_table([context], names)]
     del context  # so that each column is freed once it is used
     clusters = records.jagged_clusters(tables, settings)
     return records.without_values(clusters) if no_values else clusters

@@ -7,6 +7,7 @@ many rounds as the longest chain of seeds that wait for one another.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ class SearchPlan(NamedTuple):
     checks_cells: bool
 
     @classmethod
+    @lru_cache(maxsize=64)
     def of(cls, settings: PeakSumSettings, *, has_mask: bool) -> SearchPlan:
         """Return the plan for some settings, and for cells with or without a mask."""
         return cls(
@@ -56,6 +58,7 @@ def find_seeds(compared: Cells, settings: PeakSumSettings, plan: SearchPlan) -> 
     return kernel.find_peaks(cells, rule, grid.periodic)
 
 
+@lru_cache(maxsize=64)
 def _search_rule(settings: PeakSumSettings, unit: float | None, dtype: np.dtype[Any], plan: SearchPlan) -> Rule:
     """Return what the kernel is asked for; where every cell has its own bound, all pass for now."""
     integer = dtype.kind != "f"

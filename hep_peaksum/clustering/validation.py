@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -180,6 +181,7 @@ THRESHOLDS = (
 )
 
 
+@lru_cache(maxsize=64)
 def check_energies(settings: PeakSumSettings, grid: Grid) -> None:
     """Raise a ValueError if a threshold is an energy, and nobody says what energy a count of the grid is."""
     for key in THRESHOLDS:
@@ -192,6 +194,7 @@ def check_energies(settings: PeakSumSettings, grid: Grid) -> None:
                 raise ValueError(msg) from None
 
 
+@lru_cache(maxsize=64)
 def check_windows(settings: PeakSumSettings, grid: Grid) -> None:
     """Raise a ValueError if cells do not divide into towers, or a window would meet a cell twice.
 

@@ -184,6 +184,7 @@ class Kernel(Protocol):
         """
 
 
+@cache
 def get_kernel(name: KernelName) -> Kernel:
     """Return the kernel of that name, imported on first use because numba is slow to import.
 

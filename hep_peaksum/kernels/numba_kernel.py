@@ -8,6 +8,7 @@ across a seam, is compared candidate by candidate (`numba_vectors` has a picture
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,6 +118,7 @@ def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
     return Search(buffers.peaks, is_finite or grids.dtype.kind != "f")
 
 
+@lru_cache(maxsize=64)
 def _round_up(bound: float, dtype: np.dtype[Any]) -> Any:
     """Return the least value of the type that is neither below the bound nor `absent`, or None."""
     if dtype.kind != "f":
