@@ -9,6 +9,9 @@ from __future__ import annotations
 # Cells of the events that are read, made into grids and searched together: memory stays bounded whatever the
 # size of a chunk, and the arrays are large enough that Python's share of the time is small.
 READ_CELLS = 1 << 22
+# Cells of the events of an array that are searched together where more is made of them than seeds and plain
+# sums: arrays of so many are small beside an input of many events, and stay in the processor's cache.
+SEARCH_CELLS = 1 << 19
 # The same for the padded copies of the readable kernel.
 SCIPY_CELLS = 1 << 22
 # Hits placed on a plane at a time: allocating memory for all of them at every step takes longer than the steps.

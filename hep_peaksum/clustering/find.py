@@ -5,7 +5,7 @@ cells -> normalise_input -> discriminant -> search -> context -> fields -> jagge
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import wraps
 from inspect import signature
@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from hep_peaksum import block_sizes
 from hep_peaksum.clustering import records
-from hep_peaksum.clustering.discriminant import Cells, discriminant, grouped, pool
+from hep_peaksum.clustering.discriminant import Cells, discriminant, grouped, pool, search_grid
 from hep_peaksum.clustering.fields import check_fields, default_fields
 from hep_peaksum.clustering.seeding import SearchPlan, accepted_seeds, find_seeds
 from hep_peaksum.clustering.sharing import PeakContext, window_sums
-from hep_peaksum.clustering.validation import apply_mask, normalise_input, unmask
-from hep_peaksum.geometry.grid import Grid, is_traced
+from hep_peaksum.clustering.validation import apply_mask, checked_cells, normalise_input, unmask
+from hep_peaksum.geometry.grid import EventError, Grid, is_traced
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Peaks, Search
 from hep_peaksum.library.geometries import GridLike, as_grid
@@ -109,13 +110,16 @@ def find_clusters(
     """
     settings, grid = as_settings(settings), as_grid(grid)
     no_values = grids.is_traced if isinstance(grids, Hits) else is_traced(grids)
-    context = find_peaks(grids, settings, grid, mask=mask, noise=noise, layers=layers)
+    cells, plan = _prepared(grids, settings, grid, mask=mask, noise=noise, layers=layers)
     if fields is None:
-        names = default_fields(settings, context.grid, separate_layers=layers == "each")
+        names = default_fields(settings, search_grid(settings, cells.grid), separate_layers=layers == "each")
+        at_once = plan.is_plain(settings)
     else:
-        names = check_fields(fields, settings, context.grid)
-    tables = [records.cluster_table([context], names)]
-    del context  # so that each column is freed once it is used
+        names, at_once = check_fields(fields, settings, search_grid(settings, cells.grid)), False
+    tables = [
+        records.cluster_table([context], names)
+        for _, context in _contexts(cells, settings, plan, at_once=at_once)
+    ]
     clusters = records.jagged_clusters(tables, settings)
     return records.without_values(clusters) if no_values else clusters
 
@@ -142,10 +146,16 @@ def peak_sum_map(
     >>> peak_sum_map([[[0, 0, 0], [1, 5, 2], [0, 0, 3]]]).tolist()
     [[[0, 0, 0], [0, 11, 0], [0, 0, 0]]]
     """
-    context = find_peaks(grids, as_settings(settings), as_grid(grid), mask=mask, noise=noise)
-    peaks, selected = context.peaks, records.selected(context)
-    sums = np.zeros(context.shape, peaks.sum.dtype)
-    sums[peaks.event[selected], peaks.row[selected], peaks.col[selected]] = peaks.sum[selected]
+    settings = as_settings(settings)
+    cells, plan = _prepared(grids, settings, as_grid(grid), mask=mask, noise=noise, layers="sum")
+    found = []
+    for first, context in _contexts(cells, settings, plan, at_once=plan.is_plain(settings)):
+        peaks, chosen = context.peaks, records.selected(context)
+        place = peaks.event[chosen] + first, peaks.row[chosen], peaks.col[chosen]
+        found.append((*place, peaks.sum[chosen]))
+    event, row, col, total = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    sums = np.zeros((len(cells.source), *search_grid(settings, cells.grid).shape), total.dtype)
+    sums[event, row, col] = total
     return sums
 
 
@@ -162,10 +172,43 @@ def find_peaks(
 
     The cuts on finished clusters (`hep_peaksum.clustering.records.passes_cuts`) are not applied yet.
     """
+    cells, plan = _prepared(grids, settings, grid, mask=mask, noise=noise, layers=layers)
+    return _find_peaks(cells, settings, plan)
+
+
+def _prepared(
+    grids: npt.ArrayLike | ak.Array | Hits,
+    settings: PeakSumSettings,
+    grid: Grid | None,
+    *,
+    mask: npt.ArrayLike | None,
+    noise: npt.ArrayLike | None,
+    layers: Literal["sum", "each"],
+) -> tuple[Cells, SearchPlan]:
+    """Return the cells of all events in the form in which they are searched, and how they are."""
     mask = None if mask is np.ma.nomask else mask
     grids, noise, missing = unmask(grids, noise, grid, layers)
     plan = SearchPlan.of(settings, has_mask=mask is not None or len(missing) > 0)
     cells = normalise_input(grids, settings, grid, plan, mask=mask, noise=noise, layers=layers, missing=missing)
+    return cells, plan
+
+
+def _contexts(
+    cells: Cells, settings: PeakSumSettings, plan: SearchPlan, *, at_once: bool
+) -> Iterator[tuple[int, PeakContext]]:
+    """Yield the peaks of all events block by block, with the number of the first event."""
+    for first, block in [(0, cells)] if at_once else cells.blocks(block_sizes.SEARCH_CELLS):
+        try:
+            context = _find_peaks(block, settings, plan)
+        except EventError as error:
+            raise EventError(first + error.event, error.problem) from None
+        yield first, context
+        del context  # before the next one is made
+
+
+def _find_peaks(cells: Cells, settings: PeakSumSettings, plan: SearchPlan) -> PeakContext:
+    """Return the peaks of cells whose values nobody has looked at yet."""
+    cells = checked_cells(cells, settings, plan)
     searched, compared, search = _search(cells, settings, plan)
     if plan.checks_cells and not search.is_finite:
         cells = apply_mask(cells, settings)  # an error that names the first cell, unless `nonfinite` is "mask"
@@ -177,7 +220,7 @@ def _search(cells: Cells, settings: PeakSumSettings, plan: SearchPlan) -> tuple[
     """Return the cells or towers that are searched, those with the values that are compared, and the result."""
     searched = grouped(pool(cells, settings), settings)
     compared = discriminant(searched, settings)
-    return searched, compared, find_seeds(compared, settings, plan)
+    return searched, compared, find_seeds(searched, compared, settings, plan)
 
 
 def _context(

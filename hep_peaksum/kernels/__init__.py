@@ -190,8 +190,13 @@ def get_kernel(name: KernelName) -> Kernel:
 
     Where numba is told not to compile (``NUMBA_DISABLE_JIT=1``), it is the readable one; this is logged once.
     """
-    name = "scipy" if name == "numba" and _is_jit_disabled() else name
+    name = "numba" if is_compiled(name) else "scipy"
     return cast("Kernel", importlib.import_module(f"hep_peaksum.kernels.{name}_kernel"))
+
+
+def is_compiled(name: KernelName) -> bool:
+    """Return whether loops beside the kernel of that name are compiled; else their readable twins serve."""
+    return name == "numba" and not _is_jit_disabled()
 
 
 @cache
