@@ -17,7 +17,7 @@ from hep_peaksum.clustering import pileup, shapes
 from hep_peaksum.clustering.sharing import PeakContext, ordered_sum
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.kernels import Array
+from hep_peaksum.kernels import Array, is_compiled
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.pileup import Pileup, PileupKind
 from hep_peaksum.suggestions import did_you_mean
@@ -112,6 +112,12 @@ def _layer_sums(context: PeakContext) -> Array:
     values, held = context.window_values, context.shares.values
     fraction = np.where(held == values, 1, held / np.where(values == 0, 1, values))
     is_whole = bool((fraction[is_held] == 1).all())
+    if is_compiled(context.settings.kernel):
+        from hep_peaksum.loops import layers as layer_loops
+
+        cell = row * layers.shape[3] + col
+        part = None if is_whole else fraction
+        return layer_loops.layer_sums(layers, peaks.event, cell, is_held, part, peaks.sum.dtype)
     total = np.zeros((len(row), layers.shape[1]), peaks.sum.dtype)
     for k in range(row.shape[1]):
         cells = layers[peaks.event, :, row[:, k], col[:, k]]
