@@ -58,6 +58,11 @@ class Rule(NamedTuple):
     window: tuple[Offset, ...]
     cell_bound: float | None
 
+    @property
+    def windows(self) -> Rule:
+        """The rule without its bounds: tables of windows are the same for all of them."""
+        return self._replace(bound=0, cell_bound=None)
+
 
 class Periodic(NamedTuple):
     """Which axes are periodic. Beyond the edge of any other axis there are no cells."""

@@ -51,8 +51,8 @@ def find_peaks_in_hits(
         np.zeros(n_cells, number), np.empty(n_cells + 1, np.int64), np.zeros(n_words, np.uint64), n_words
     )
     hits = _Hits(read_only(event_offsets), read_only(cell), read_only(value), n_events, n_cells)
-    tables = offset_tables(plane, rule, periodic, adjacent_compared=False)
-    buffers = PeakBuffers(n_events, plane[1], n_cells, number)
+    tables = offset_tables(plane, rule.windows, periodic, adjacent_compared=False)
+    buffers = PeakBuffers(n_events, n_events, plane[1], n_cells, number)
     is_finite = buffers.fill(_search, hits, tables, Bounds.of(rule, number(rule.bound), number), scratch)
     return Search(buffers.peaks, is_finite)
 

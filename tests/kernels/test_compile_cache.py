@@ -94,8 +94,9 @@ def test_an_edit_of_any_kernel_file_is_noticed(folder, file):
         path.write_text(source, encoding="utf-8")
 
 
-def test_every_kernel_file_is_part_of_the_names_of_cached_files():
-    assert {path.name for path in numba_compile.SOURCES} == {p.name for p in (PACKAGE / "kernels").glob("*.py")}
+def test_every_compiled_file_is_part_of_the_names_of_cached_files():
+    folders = PACKAGE / "kernels", PACKAGE / "loops"
+    assert set(numba_compile.SOURCES) == {path for folder in folders for path in folder.glob("*.py")}
     for dispatcher in CACHED:
         assert numba_compile.SOURCE_DIGEST[:16] in dispatcher._cache._cache_file._index_name
 
