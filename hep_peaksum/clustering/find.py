@@ -16,7 +16,15 @@ import numpy.typing as npt
 
 from hep_peaksum import block_sizes
 from hep_peaksum.clustering import records
-from hep_peaksum.clustering.discriminant import Cells, discriminant, grouped, pool, search_grid
+from hep_peaksum.clustering.discriminant import (
+    Cells,
+    discriminant,
+    exists,
+    grouped,
+    pool,
+    search_grid,
+    window_map,
+)
 from hep_peaksum.clustering.fields import check_fields, default_fields
 from hep_peaksum.clustering.seeding import SearchPlan, accepted_seeds, find_seeds
 from hep_peaksum.clustering.sharing import PeakContext, window_sums
@@ -234,4 +242,20 @@ def _context(
         summed=searched if settings.sum_over == "towers" else cells,
         settings=settings,
     )
-    return context if plan.adds_windows else replace(context, peaks=window_sums(context))
+    if plan.adds_windows:
+        return context
+    if plan.compares_sums(settings):
+        return replace(context, peaks=_seeds_as_sums(context))
+    return replace(context, peaks=window_sums(context))
+
+
+def _seeds_as_sums(context: PeakContext) -> Peaks:
+    """Return peaks whose sums are the values that were compared: of the same cells, in the same order."""
+    peaks, searched, settings = context.peaks, context.searched, context.settings
+    cells = np.ones((1, *context.shape[1:]), np.int64)
+    if searched.mask is not None:
+        cells = exists(searched.values).astype(np.int64)
+    counts = window_map(cells, settings.sum_cells(), context.grid.periodic, settings.kernel)
+    event = 0 if len(counts) == 1 else peaks.event
+    n_cells = counts[event, peaks.row, peaks.col].astype(np.int32)
+    return replace(peaks, sum=peaks.seed, n_cells=n_cells)

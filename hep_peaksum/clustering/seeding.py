@@ -39,6 +39,12 @@ class SearchPlan(NamedTuple):
         needs_more = settings.pileup or exclusion_windows(settings) or settings.position != "seed"
         return all(self) and not needs_more and all(each is None for each in cuts)
 
+    def compares_sums(self, settings: PeakSumSettings) -> bool:
+        """Return whether what is compared are the sums of the sum windows."""
+        has_all_cells = settings.adds_whole_windows and settings.cell_threshold is None
+        is_sum = settings.quantity == "energy" and settings.sum_over == "towers" and has_all_cells
+        return is_sum and settings.sum_cells() == settings.seed_cells()
+
     @classmethod
     @lru_cache(maxsize=64)
     def of(cls, settings: PeakSumSettings, *, has_mask: bool) -> SearchPlan:
