@@ -18,6 +18,7 @@ from hep_peaksum.kernels import Array, Offset
 from hep_peaksum.library.geometries import GridLike, as_grid
 from hep_peaksum.library.presets import SettingsLike, as_settings
 from hep_peaksum.plotting import canvas
+from hep_peaksum.plotting.hexagons import HexagonView
 from hep_peaksum.settings.model import PeakSumSettings
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+View = canvas.View | HexagonView
 N_LABELLED = 5  # leading clusters with their sum beside them
 
 
@@ -52,7 +54,7 @@ def draw_event(
         As for `hep_peaksum.find_clusters`; they define the sum window.
     grid
         The grid of the cells. An axis without positions is drawn as indices; an axis named eta or x is
-        horizontal.
+        horizontal. Cells of a grid that has hexagons are drawn as hexagons.
     clusters
         Records of this event with `row`, `col` and `peak_sum`, if they were found before; the sums of the
         leading ones are written beside them.
@@ -92,15 +94,15 @@ def _draw_plane(
     cells: Array, grid: Grid, clusters: ak.Array, settings: PeakSumSettings, title: str | None
 ) -> Figure:
     """Draw the cells or towers that are searched."""
-    view, offsets = canvas.View.of(grid), settings.sum_cells()
+    view = canvas.View.of(grid) if grid.hexagons is None else HexagonView.of(grid)
+    offsets = settings.sum_cells()
     seeds = np.stack([np.asarray(clusters[word], np.int64) for word in ("row", "col")], axis=-1)
     with canvas.style():
         figure, (axes,), bar = canvas.panels(view.size)
         norm = canvas.norm(cells * grid.scale)
-        canvas.draw_cells(axes, view, cells * grid.scale, norm)
+        view.draw(axes, cells * grid.scale, norm)
         canvas.draw_bar(figure, bar, norm, canvas.cell_title(grid))
-        outlines = [canvas.window_outline(row, col, offsets, grid) for row, col in seeds.tolist()]
-        _draw_windows(axes, view, outlines)
+        _draw_windows(axes, [view.outline(row, col, offsets) for row, col in seeds.tolist()])
         _draw_seeds(axes, view, seeds)
         sums = np.asarray(clusters["peak_sum"]) * grid.scale
         unit = "" if grid.unit is None else " GeV"
@@ -127,7 +129,7 @@ def draw_peak_sum(image: Array, sums: Array, *, title: str | None = None) -> Fig
         figure, panels, bar = canvas.panels(view.size, n=2)
         norm = canvas.norm(np.stack([image, sums]))
         for axes, cells, panel_title in zip(panels, (image, sums), titles, strict=True):
-            canvas.draw_cells(axes, view, cells, norm)
+            view.draw(axes, cells, norm)
             axes.set_title(panel_title, loc="left", fontsize=11)
         _draw_seeds(panels[0], view, seeds)
         panels[1].set_ylabel("")
@@ -137,17 +139,17 @@ def draw_peak_sum(image: Array, sums: Array, *, title: str | None = None) -> Fig
     return figure
 
 
-def _draw_windows(axes: Axes, view: canvas.View, outlines: Sequence[Array]) -> None:
-    """Draw the outlines of windows (see `window_outline`)."""
+def _draw_windows(axes: Axes, outlines: Sequence[Array]) -> None:
+    """Draw the outlines of windows, segments between points."""
     from matplotlib.collections import LineCollection
 
     if outlines:
-        lines = list(view.points(np.concatenate(outlines)))
+        lines = list(np.concatenate(outlines))
         for colour, width in (("white", 2.6), (canvas.MARK, 1.4)):
             axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, capstyle="projecting"))
 
 
-def _draw_seeds(axes: Axes, view: canvas.View, seeds: Array) -> None:
+def _draw_seeds(axes: Axes, view: View, seeds: Array) -> None:
     """Draw a ring around every seed."""
     x, y = view.points(seeds + 0.5).T
     for colour, width in (("white", 2.8), (canvas.MARK, 1.4)):
@@ -155,15 +157,14 @@ def _draw_seeds(axes: Axes, view: canvas.View, seeds: Array) -> None:
 
 
 def _write_sums(
-    axes: Axes, view: canvas.View, seeds: Array, sums: Array, offsets: Sequence[Offset], *, n: int, unit: str
+    axes: Axes, view: View, seeds: Array, sums: Array, offsets: Sequence[Offset], *, n: int, unit: str
 ) -> None:
     """Write the `n` leading sums above their windows; without room there below, or at the bottom inside."""
     size = np.array(view.size)
     occupied: list[tuple[Array, Array]] = []  # centres and sizes of the texts, in inches
     for k in np.argsort(-sums, kind="stable")[:n]:
         text = (f"{sums[k]:.3g}" if abs(sums[k]) < 1000 else f"{sums[k]:,.0f}") + unit
-        window = seeds[k] + np.array([np.min(offsets, axis=0), np.max(offsets, axis=0) + 1])
-        corners = view.points(np.clip(window, 0, view.grid.shape))
+        corners = view.window_ends(int(seeds[k, 0]), int(seeds[k, 1]), offsets)
         (left, bottom), (right, top) = np.sort(axes.transLimits.transform(corners) * size, axis=0)
         box = np.array([0.082 * len(text) + 0.06, 0.2])
         x = np.clip((left + right) / 2, box[0] / 2, size[0] - box[0] / 2)
