@@ -25,7 +25,7 @@ ROWS = (
     "inputs",
     "config",
     "reading results",
-    "preview toy plotting",
+    "preview inspection toy plotting",
     "job",
     "report integrations merging grouping profiles training",
     "cli",

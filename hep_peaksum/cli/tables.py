@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from hep_peaksum.config.model import Config
     from hep_peaksum.grouping.group import Grouped
     from hep_peaksum.grouping.join import Joined
+    from hep_peaksum.inspection.candidates import Candidate
+    from hep_peaksum.inspection.files import Inspection
     from hep_peaksum.job.planning import Plan
     from hep_peaksum.job.run import RunResult
     from hep_peaksum.preview.event import Event
-    from hep_peaksum.reading.inspect import Candidate
     from hep_peaksum.toy import Score
 
 MANY_CLUSTERS = 100  # per event; more are met with a hint at the threshold
@@ -111,15 +112,37 @@ def _print_window(console: Console, word: str, window: tuple[int, int] | str) ->
         console.print(f"  {word if number == 0 else '':<15} {line}", markup=False)
 
 
-def print_candidates(console: Console, candidates: Sequence[Candidate]) -> None:
-    """Print the branches of a ROOT file that look like grids or hits, the likeliest first."""
-    rows = table("tree", "entries", "branches", "looks like")
-    for candidate in candidates[:MAX_CANDIDATES]:
+def print_candidates(console: Console, found: Inspection) -> None:
+    """Print the branches of a ROOT file that look like grids or hits, numbered, the likeliest first."""
+    candidates = found.candidates
+    rows = table("no.", "tree", "entries", "branches", "looks like")
+    for number, candidate in enumerate(candidates[:MAX_CANDIDATES], start=1):
         branches = "\n".join(candidate.branches)
-        rows.add_row(candidate.tree, str(candidate.n_entries), branches, candidate.looks_like)
+        rows.add_row(str(number), candidate.tree, str(candidate.n_entries), branches, candidate.looks_like)
     if len(candidates) > MAX_CANDIDATES:
         rows.caption = f"and {len(candidates) - MAX_CANDIDATES} less likely candidates"
     console.print(rows)
+    for tree, names in found.unreadable.items():
+        listed = ", ".join(names[:MAX_CANDIDATES]) + (", ..." if len(names) > MAX_CANDIDATES else "")
+        console.print(f"{tree}: uproot cannot read {listed}", markup=False)
+
+
+def print_command(console: Console, candidate: Candidate) -> None:
+    """Print what makes a file with one entry an event."""
+    console.print(
+        f"{candidate.tree}: {candidate.looks_like}; make a file with one entry an event, and inspect that"
+    )
+    console.print(f"  {candidate.command}", style="bold", soft_wrap=True, markup=False, highlight=False)
+
+
+def print_nothing_found(console: Console, file: str, found: Inspection) -> None:
+    """Print what a ROOT file holds instead of cells or hits: what was looked at, and why it fills no grid."""
+    console.print(f"{file}: {found.in_words}", markup=False)
+    for rejected in found.rejected[:MAX_CANDIDATES]:
+        names = ", ".join(rejected.branches[:MAX_CANDIDATES])
+        console.print(f"  {rejected.tree}: {names}: {rejected.reason}", markup=False)
+    if len(found.rejected) > MAX_CANDIDATES:
+        console.print(f"  and {len(found.rejected) - MAX_CANDIDATES} more")
 
 
 def print_grouped(console: Console, file: str, output: str, grouped: Grouped) -> None:

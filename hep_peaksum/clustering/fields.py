@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 
 from hep_peaksum.clustering import pileup, shapes
-from hep_peaksum.clustering.sharing import PeakContext, ordered_sum
+from hep_peaksum.clustering.sharing import PeakContext, Windows
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array
@@ -87,59 +87,61 @@ def _energy(context: PeakContext) -> Array:
 
 
 def _shared_sum(context: PeakContext) -> Array:
-    return ordered_sum(np.where(context.shares.is_contested, context.shares.values, 0))
+    return context.of_windows(lambda windows: windows.sum(windows.contested), contested=True)
 
 
 def _on_edge(context: PeakContext) -> Array:
-    return np.asarray((context.window_index[0] < 0).any(axis=1))
+    return context.of_windows(lambda windows: np.asarray((windows.place < 0).any(axis=1)), settled=False)
 
 
 def _n_masked(context: PeakContext) -> Array:
-    row, _ = context.window_index
-    if context.summed.mask is None:
-        return np.zeros(len(row), np.int32)
-    is_masked = context.in_windows(context.summed.mask) & (row >= 0)
-    return np.asarray(is_masked.sum(axis=1, dtype=np.int32))
+    mask = context.summed.mask
+    if mask is None:
+        return np.zeros(len(context.peaks), np.int32)
+    return context.of_windows(
+        lambda windows: (windows.pick(mask) & (windows.place >= 0)).sum(axis=1, dtype=np.int32), settled=False
+    )
 
 
 def _n_saturated(context: PeakContext) -> Array:
-    layers, values = context.summed.layers, context.window_values
+    layers, is_integer = context.summed.layers, context.summed.dtype.kind != "f"
     codes: list[float] = list(context.sum_grid.saturated)
-    if values.dtype.kind != "f":  # compared as integers, not as the floats that numpy would make of both
+    if is_integer:  # compared as integers, not as the floats that numpy would make of both
         codes = [int(code) for code in codes if code == int(code) and abs(code) < 2**63]
-    if layers is not None:
-        n_saturated = context.in_windows(np.isin(layers, codes).sum(axis=1))
-    else:
-        n_saturated = np.isin(values, codes)
-    return np.asarray(np.where(context.shares.is_held, n_saturated, 0).sum(axis=1, dtype=np.int32))
+    if not codes:
+        return np.zeros(len(context.peaks), np.int32)
+    n_coded = None if layers is None else np.isin(layers, codes).sum(axis=1)
+
+    def n_held(windows: Windows) -> Array:
+        n_saturated = np.isin(windows.values, codes) if n_coded is None else windows.pick(n_coded)
+        return np.asarray(np.where(windows.shares.is_held, n_saturated, 0).sum(axis=1, dtype=np.int32))
+
+    return context.of_windows(n_held)
 
 
 def _layer_sums(context: PeakContext) -> Array:
     """Return the sum in every layer, shape (peak, layer); of a cell that is shared its part of every layer."""
-    layers, peaks, (row, col) = context.summed.layers, context.peaks, context.window_index
-    if layers is None:
+    if context.summed.layers is None:
         msg = "field 'layer_sums' needs layers: give grids of shape (event, layer, row, col)"
         raise ValueError(msg)
-    is_held = context.shares.is_held
+    return context.of_windows(_layer_sums_of)
+
+
+def _layer_sums_of(windows: Windows) -> Array:
+    context, (held, is_held) = windows.context, windows.shares
+    layers = np.asarray(context.summed.layers)
+    layers = layers.reshape(*layers.shape[:2], context.sum_grid.n_cells)
     if context.summed.mask is not None:  # also a cell that is masked as zero holds nothing in its layers
-        is_held = is_held & ~context.in_windows(context.summed.mask)
-    values, held = context.window_values, context.shares.values
-    fraction = np.where(held == values, 1, held / np.where(values == 0, 1, values))
+        is_held = is_held & ~windows.pick(context.summed.mask)
+    fraction = np.where(held == windows.values, 1, held / np.where(windows.values == 0, 1, windows.values))
     is_whole = bool((fraction[is_held] == 1).all())
-    total = np.zeros((len(row), layers.shape[1]), peaks.sum.dtype)
-    for k in range(row.shape[1]):
-        cells = layers[peaks.event, :, row[:, k], col[:, k]]
+    cell = windows.cell()
+    total = np.zeros((len(held), layers.shape[1]), context.peaks.sum.dtype)
+    for k in range(held.shape[1]):
+        cells = layers[windows.event, :, cell[:, k]]
         cells = cells if is_whole else cells * fraction[:, k, None]
         total += np.where(is_held[:, k, None], cells, 0)
     return total
-
-
-def _held_fraction(context: PeakContext) -> Array:
-    """Return which part of every cell of its window a cluster holds, shape (peak, cell)."""
-    is_held, values, held = context.shares.is_held, context.window_values, context.shares.values
-    if context.summed.mask is not None:  # also a cell that is masked as zero holds nothing
-        is_held = is_held & ~context.in_windows(context.summed.mask)
-    return np.where(is_held, np.where(held == values, 1, held / np.where(values == 0, 1, values)), 0)
 
 
 def _moment(name: str, moment: Array | None) -> Array:
@@ -151,10 +153,17 @@ def _moment(name: str, moment: Array | None) -> Array:
 
 def _time(context: PeakContext) -> Array:
     """Return the mean time of the hits that a cluster holds, weighted with their energy; NaN for a sum of 0."""
-    moment = context.in_windows(_moment("time", context.summed.moments))
-    return _ratio(
-        ordered_sum(np.where(context.is_added, _held_fraction(context) * moment, 0)), context.peaks.sum
-    )
+    _moment("time", context.summed.moments)
+    return _ratio(context.of_windows(_moment_of), context.peaks.sum)
+
+
+def _moment_of(windows: Windows) -> Array:
+    """Return the sum of energy * time over the held cells, of a cell that is shared in its part."""
+    moment, (held, is_held) = np.asarray(windows.context.summed.moments), windows.shares
+    if windows.context.summed.mask is not None:  # also a cell that is masked as zero holds nothing
+        is_held = is_held & ~windows.pick(windows.context.summed.mask)
+    fraction = np.where(held == windows.values, 1, held / np.where(windows.values == 0, 1, windows.values))
+    return windows.sum(np.where(is_held, fraction * windows.pick(moment), 0.0))
 
 
 def _seed_time(context: PeakContext) -> Array:
@@ -234,7 +243,7 @@ FIELDS = {
         "no cell weighs",
         "",
         "whether no cell weighs anything, so that the barycentre is the seed",
-        lambda context: context.weights.is_empty,
+        shapes.has_no_weight,
     ),
     "on_edge": Field("window beyond an edge", "", "whether the sum window reaches beyond an edge", _on_edge),
     "n_masked": Field("masked cells in the window", "", "number of masked cells of the sum window", _n_masked),
@@ -326,7 +335,8 @@ def default_fields(settings: PeakSumSettings, grid: Grid, *, separate_layers: bo
 
 def needs_cells(names: Iterable[str], settings: PeakSumSettings, grid: Grid) -> bool:
     """Return whether fields, or the cuts of the settings, are computed from cells and not from peaks alone."""
-    of_peaks = OF_PEAKS.union(_kinematics_of(grid)) if settings.position == "seed" else OF_PEAKS
+    of_sums = () if grid.is_eta_phi else ("energy", "pt")
+    of_peaks = OF_PEAKS.union(_kinematics_of(grid) if settings.position == "seed" else of_sums)
     has_cuts = settings.min_seed_gap is not None or settings.min_prominence is not None
     has_cuts |= settings.min_neighbours > 0 or settings.sum_threshold_on != "sum"
     return has_cuts or not of_peaks.issuperset(names)

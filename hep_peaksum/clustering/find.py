@@ -313,7 +313,8 @@ def cluster_tables(
         except EventError as error:
             raise EventError(first + error.event, error.problem) from None
         contexts.clear()  # so that each column is freed once it is used
-        yield table.without_spare_room()
+        is_whole = len(table.event_offsets) > len(given[0].cells)
+        yield table if is_whole else table.without_spare_room()
 
 
 def _searched(
@@ -336,6 +337,8 @@ def _searched(
 def _events_at_once(given: Sequence[SearchInput], settings: PeakSumSettings, names: Sequence[str]) -> int:
     """Return how many events are searched at a time: all where the kernel does everything, otherwise few."""
     n_events = max(1, len(given[0].cells))
+    if n_events == 1:
+        return 1
     for each in given:
         check_energies(settings, each.grid)
     is_plain = all(

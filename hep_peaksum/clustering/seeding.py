@@ -1,20 +1,19 @@
 """Seeds: the maxima that a kernel finds, seed thresholds in sigma, and the greedy rules.
 
-Greedy rules accept seeds one after the other, the highest first. Here all events are settled together, in as
-many rounds as the longest chain of seeds that wait for one another.
+Greedy rules accept seeds one after the other, the highest first (see `loops.greedy`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from hep_peaksum.clustering.discriminant import Cells, exists, has_whole_window, seed_noise
-from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, Peaks, Rule, Search, absent, accumulator, get_kernel
+from hep_peaksum.loops.greedy import accepted_in_order
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import inclusive_bound, passes
 from hep_peaksum.settings.units import in_sigmas
@@ -70,11 +69,20 @@ def _search_rule(settings: PeakSumSettings, unit: float | None, dtype: np.dtype[
 
 def _cells_above(values: Array, bound: float, groups: Array | None) -> Search:
     """Return every cell, of the groups if there are any, that exists and is not below the bound."""
-    number = accumulator(values.dtype)
-    is_candidate = (values >= number(bound)) & exists(values)
-    event, row, col = np.nonzero(is_candidate if groups is None else is_candidate & (groups > 0))
-    seed = values[event, row, col].astype(number)
-    peaks = Peaks.at((event, row, col), values.shape, seed, seed, np.ones(len(seed), np.int32))
+    number, (n_events, n_rows, n_cols) = accumulator(values.dtype), values.shape
+    is_candidate = values >= number(bound)
+    if bound <= absent(values.dtype):
+        is_candidate &= exists(values)
+    if groups is not None:
+        is_candidate &= groups > 0
+    n_candidates = np.count_nonzero(is_candidate.reshape(n_events, n_rows * n_cols), axis=1)
+    place = np.flatnonzero(is_candidate)
+    del is_candidate
+    seed = values.reshape(-1)[place].astype(number)
+    place -= np.repeat(np.arange(n_events) * (n_rows * n_cols), n_candidates) if n_events > 1 else 0
+    offsets = np.concatenate([[0], np.cumsum(n_candidates)])
+    ones = np.broadcast_to(np.int32(1), len(seed))
+    peaks = Peaks(n_cols, offsets, place.astype(np.int32), seed, seed, ones)
     return Search(peaks, bool(np.isfinite(values).all()))
 
 
@@ -200,48 +208,20 @@ def exclusion_windows(settings: PeakSumSettings) -> list[Collection[Offset]]:
 
 
 def _greedily_accepted(
-    peaks: Peaks, offsets: Iterable[Offset], searched: Cells, settings: PeakSumSettings
+    peaks: Peaks, offsets: Collection[Offset], searched: Cells, settings: PeakSumSettings
 ) -> Array:
     """Return which peaks are accepted, the highest first: those in no window of a peak accepted before.
 
     Peaks of other groups do not matter.
     """
-    priority, group = np.argsort(order_by_height(peaks, settings)), group_of(peaks, searched)
-    higher, lower = pairs_in_window(peaks, offsets, searched.grid)
-    is_before = (priority[higher] < priority[lower]) & (group[higher] == group[lower])
-    higher, lower = higher[is_before], lower[is_before]
-    is_accepted, is_open = np.zeros(len(peaks), bool), np.ones(len(peaks), bool)
-    while is_open.any():
-        waits = np.zeros(len(peaks), bool)
-        waits[lower] = True
-        is_accepted |= is_open & ~waits
-        is_open &= waits
-        is_open[lower[is_accepted[higher]]] = False
-        undecided = is_open[higher] & is_open[lower]
-        higher, lower = higher[undecided], lower[undecided]
-    return is_accepted
+    order, grid = order_by_height(peaks, settings), searched.grid
+    return accepted_in_order(peaks, order, offsets, searched.groups, grid.shape, grid.periodic, settings.kernel)
 
 
 def order_by_height(peaks: Peaks, settings: PeakSumSettings) -> Array:
     """Return the order of the peaks, event by event, highest first; equal ones as `greedy_ties` has them."""
-    position = np.arange(len(peaks))
-    return np.lexsort((position if settings.greedy_ties == "first" else -position, -peaks.seed, peaks.event))
-
-
-def pairs_in_window(peaks: Peaks, offsets: Iterable[Offset], grid: Grid) -> tuple[Array, Array]:
-    """Return pairs (first, second) of peaks of one event, the second at one of the offsets from the first.
-
-    The peaks are sorted by (event, row, col); no peak makes a pair with itself.
-    """
-    (n_rows, n_cols), numbers = grid.shape, np.arange(len(peaks))
-    cell = peaks.event * (n_rows * n_cols) + peaks.cell
-    first, second = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for d, p in offsets:
-        row, col = grid.wrap(peaks.row + d, peaks.col + p)
-        is_inside = (row >= 0) & ((d, p) != (0, 0))
-        neighbour = ((peaks.event * n_rows + row) * n_cols + col)[is_inside]
-        position = np.minimum(np.searchsorted(cell, neighbour), len(cell) - 1)
-        is_peak = cell[position] == neighbour if len(cell) else np.empty(0, bool)
-        first.append(numbers[is_inside][is_peak])
-        second.append(position[is_peak])
-    return np.concatenate(first), np.concatenate(second)
+    argsort, offsets = get_kernel(settings.kernel).argsort_descending, peaks.event_offsets
+    if settings.greedy_ties == "first":
+        return argsort(offsets, peaks.seed)
+    rising = argsort(offsets, -peaks.seed)  # an absent cell, the lowest int64, is no seed
+    return np.asarray(rising[(offsets[:-1] + offsets[1:] - 1)[peaks.event] - np.arange(len(peaks))])

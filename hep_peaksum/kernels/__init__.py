@@ -110,7 +110,10 @@ class Peaks:
 
     def take(self, index: Array) -> Peaks:
         """Return the peaks at `index` (a mask, or positions event by event), in that order."""
-        offsets = event_offsets(self.event[index], len(self.event_offsets) - 1)
+        if index.dtype == bool:
+            offsets, index = offsets_after_mask(self.event_offsets, index), np.flatnonzero(index)
+        else:
+            offsets = event_offsets(self.event[index], len(self.event_offsets) - 1)
         columns = (column[index] for column in (self.cell, self.seed, self.sum, self.n_cells))
         return Peaks(self.n_cols, offsets, *columns)
 
@@ -188,12 +191,6 @@ class Kernel(Protocol):
     ) -> tuple[Array, Array]:
         """Return the sum of `window` about every peak, and how many cells were added."""
 
-    def saddles(self, grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
-        """Return the highest level at which every peak is connected to a higher cell, over 8 neighbours.
-
-        If no higher cell can be reached, it is the lowest cell that can.
-        """
-
     def argsort_descending(self, event_offsets: Array, key: Array) -> Array:
         """Return the order in which, event by event, the keys fall; equal ones stay in their order.
 
@@ -202,12 +199,16 @@ class Kernel(Protocol):
 
 
 def get_kernel(name: KernelName) -> Kernel:
-    """Return the kernel of that name, imported on first use because numba is slow to import.
+    """Return the kernel of that name, or the one that can be used, imported on first use: numba takes long."""
+    return cast("Kernel", importlib.import_module(f"hep_peaksum.kernels.{usable_kernel(name)}_kernel"))
+
+
+def usable_kernel(name: KernelName) -> KernelName:
+    """Return the name of the kernel that is used if one is asked for.
 
     Where numba is told not to compile (``NUMBA_DISABLE_JIT=1``), it is the readable one; this is logged once.
     """
-    name = "scipy" if name == "numba" and _is_jit_disabled() else name
-    return cast("Kernel", importlib.import_module(f"hep_peaksum.kernels.{name}_kernel"))
+    return "scipy" if name == "numba" and _is_jit_disabled() else name
 
 
 @cache

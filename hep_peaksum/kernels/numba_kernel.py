@@ -20,7 +20,6 @@ from hep_peaksum.kernels.numba_peaks import (
     PeakBuffers,
     argsort_descending,
     beats_window,
-    saddles,
     sum_cells,
     sum_window,
 )
@@ -48,7 +47,6 @@ __all__ = [
     "find_peaks",
     "find_peaks_in_hits",
     "merge_hits",
-    "saddles",
     "sort_by_layer",
     "sum_cells",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -113,14 +112,6 @@ def sum_cells(
         n_cells,
     )
     return total, n_cells
-
-
-def saddles(grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
-    """Return the highest level at which every peak is connected to a higher cell, over 8 neighbours."""
-    number = accumulator(grids.dtype)
-    level = np.empty(len(peaks), number)
-    _flood(read_only(grids), _places(peaks), periodic, number(absent(grids.dtype)), level)
-    return level
 
 
 def argsort_descending(event_offsets: Array, key: Array) -> Array:
@@ -246,35 +237,3 @@ def _rising_word(bits: Any, is_float: bool) -> Any:
     if is_float and bits == SIGN:  # -0.0 equals 0.0
         return ~SIGN
     return bits if is_float and bits > SIGN else ~bits ^ SIGN
-
-
-@cached_jit
-def _flood(grids: Any, places: Any, periodic: Any, low: Any, level: Any) -> None:
-    """Flood from every peak, always to the highest cell at the shore, until one is higher than the peak.
-
-    Write down the lowest cell that was flooded.
-    """
-    event, row, col = places
-    _, n_rows, n_cols = grids.shape
-    seen = np.full((n_rows, n_cols), -1, np.int64)
-    for n in range(len(event)):
-        grid = grids[event[n]]
-        seed = type(low)(grid[row[n], col[n]])
-        level[n] = seed
-        shore = [(-seed, row[n], col[n])]
-        seen[row[n], col[n]] = n
-        while len(shore) > 0:
-            depth, r, c = heapq.heappop(shore)
-            if -depth > seed:
-                break
-            level[n] = min(level[n], -depth)
-            for i in range(r - 1, r + 2):
-                for j in range(c - 1, c + 2):
-                    k = i % n_rows if periodic.rows else i
-                    m = j % n_cols if periodic.cols else j
-                    if k < 0 or k >= n_rows or m < 0 or m >= n_cols or seen[k, m] == n:
-                        continue
-                    seen[k, m] = n
-                    cell = type(low)(grid[k, m])
-                    if cell != low:
-                        heapq.heappush(shore, (-cell, k, m))

@@ -5,8 +5,6 @@ It is the specification of `numba_kernel`, which gives the same bits.
 
 from __future__ import annotations
 
-import heapq
-import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -94,37 +92,9 @@ def sum_cells(
     return total, n_cells
 
 
-def saddles(grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
-    """Return the highest level at which every peak is connected to a higher cell, over 8 neighbours."""
-    number = accumulator(grids.dtype)
-    places = zip(peaks.event.tolist(), peaks.row.tolist(), peaks.col.tolist(), strict=True)
-    return np.array([_saddle(grids[event].tolist(), row, col, periodic) for event, row, col in places], number)
-
-
 def argsort_descending(event_offsets: Array, key: Array) -> Array:
     """Return the order in which, event by event, the keys fall; equal ones stay in their order."""
     return np.lexsort((-key, event_index(event_offsets)))
-
-
-def _saddle(cells: list[list[float]], row: int, col: int, periodic: Periodic) -> float:
-    """Flood from a cell, always to the highest cell at the shore, until one is higher than the start.
-
-    Return the lowest cell that was flooded.
-    """
-    low, seed = absent(type(cells[row][col])), cells[row][col]
-    level, shore, seen = seed, [(-seed, row, col)], {(row, col)}
-    while shore:
-        depth, r, c = heapq.heappop(shore)
-        if -depth > seed:
-            break
-        level = min(level, -depth)
-        for i, j in itertools.product((r - 1, r, r + 1), (c - 1, c, c + 1)):
-            i = i % len(cells) if periodic.rows else i  # noqa: PLW2901
-            j = j % len(cells[0]) if periodic.cols else j  # noqa: PLW2901
-            if 0 <= i < len(cells) and 0 <= j < len(cells[0]) and (i, j) not in seen and cells[i][j] != low:
-                seen.add((i, j))
-                heapq.heappush(shore, (-cells[i][j], i, j))
-    return level
 
 
 def _find_seeds(grids: Array, rule: Rule, periodic: Periodic) -> tuple[Array, Array, Array]:

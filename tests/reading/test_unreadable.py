@@ -6,6 +6,7 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from hep_peaksum.reading.inspect import inspect_file
 
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
@@ -15,7 +16,6 @@ from hep_peaksum.preview.check import check_inputs
 from hep_peaksum.preview.event import read_event
 from hep_peaksum.reading.columns import column
 from hep_peaksum.reading.files import nano_events, open_file
-from hep_peaksum.reading.inspect import inspect_file
 
 HITS = "dataFrame/fDataFrame/fDataFrame"
 ARRAY = "dataFrame/TClonesArray/TObjArray"
