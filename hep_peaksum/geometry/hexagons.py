@@ -58,6 +58,11 @@ class Hexagons(FrozenModel):
     unit: str | None = Field(None, description="Unit of positions, shown on plots.", examples=["mm"])
 
     @property
+    def obliqueness(self) -> int:
+        """Twice the cosine of the angle between q and r: squares of distances are q² + r² + this q r."""
+        return 1 if self.angle == 60 else -1
+
+    @property
     def neighbours(self) -> tuple[tuple[int, int], ...]:
         """The steps (q, r) to the six neighbours, counter-clockwise; the first is that across side 0."""
         turn = math.radians(30) * (self.orientation == "flat") + np.arange(6) * math.radians(60)
@@ -110,7 +115,7 @@ def cell_centres(q: Array, r: Array, hexagons: Hexagons, layer: Array | None = N
     ([5.0, 5.866], [2.0, 0.5])
     """
     dx, dy = _zero(hexagons, layer)
-    half = 0.5 if hexagons.angle == 60 else -0.5
+    half = hexagons.obliqueness / 2
     if hexagons.orientation == "pointy":
         x, y = q + half * r, HALF_HEIGHT * r
     else:

@@ -76,7 +76,8 @@ def plane_of(group: Group, numbers: dict[Branch, Array], units: conventions.Unit
     if geometry := conventions.named_geometry(roles, group.collection, *values):
         comments.append(("geometry", f"{geometry}: the grid of these towers, with labels, edges and unit"))
     if roles == ("iv", "iu"):
-        comments.append(("hits", "u and v of hexagons guessed: the preset hexagon-7 takes the six neighbours"))
+        text = "u and v of hexagons guessed, as in CMS HGCAL: hexagon-7-uv is the preset of the six neighbours"
+        comments.append(("hits", text))
     places = (row.config_name, col.config_name, roles, values, (row, col))
     return Plane(*places, widths=widths, geometry=geometry, comments=tuple(comments))
 

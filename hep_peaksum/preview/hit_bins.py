@@ -78,8 +78,8 @@ def bin_fillings(config: Config) -> Iterator[tuple[str, BinFilling]]:
 
 def _is_by_coordinates(source: GridInput, hits: HitBranches) -> bool:
     places = ((source.grid.rows, hits.row), (source.grid.cols, hits.col))
-    return any(
-        axis.edge_positions is not None and axis.labels is None and column.way != "bits"
+    return hits.hexagon is not None or any(
+        axis.edge_positions is not None and axis.labels is None and column is not None and column.way != "bits"
         for axis, column in places
     )
 
@@ -104,7 +104,7 @@ def _filling(source: GridInput, blocks: Sequence[tuple[int, Array]]) -> BinFilli
 def _positions(config: Config, source: GridInput, hits: HitBranches, events: ak.Array) -> Array:
     """Return row and column of every hit on the grid, and what these are made of, shape (number, hit)."""
     given = grid_columns(events, source, config.friends).read(0, len(events))
-    branches = dict.fromkeys((*hits.row.branches, *hits.col.branches))
+    branches = dict.fromkeys(hits.places)
     raw = {f"from {branch}": given.columns[branch] for branch in branches}
     filling = source.hit_columns(given.columns, given.encodings, beside=raw)
     _, (row, col, *parts) = flat_parts({word: filling[word] for word in ("row", "col", *raw)})

@@ -8,6 +8,7 @@ from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hexagons import Hexagons
 from hep_peaksum.library.presets import preset
+from hep_peaksum.settings.model import PeakSumSettings
 
 SETTINGS, _ = preset("hexagon-7")
 HEIGHT = 3**0.5 / 2  # of a row of hexagons, in pitches
@@ -56,3 +57,28 @@ def test_cells_that_a_module_does_not_have_are_simply_empty():
     settings = SETTINGS.model_copy(update={"cell_threshold": 1})
     empty, masked = (find_clusters(cells, settings, hexagonal(), mask=mask) for mask in (None, is_outside))
     assert empty.to_list() == masked.to_list()
+
+
+@pytest.mark.parametrize("angle", [60, 120])
+def test_a_cell_goes_to_the_nearest_seed_by_its_distance_on_the_plane(angle):
+    rng = np.random.default_rng(8)
+    cells = np.array([rng.permutation(144) + 1 for _ in range(10)]).reshape(10, 12, 12)
+    grid = Grid(rows=Axis(n=12), cols=Axis(n=12), hexagons={"angle": angle})
+    settings = PeakSumSettings(search_window=(5, 5), sum_window=(5, 5), overlap="nearest")
+    for plane, clusters in zip(cells, find_clusters(cells, settings, grid), strict=True):
+        row, col = np.indices((12, 12)).reshape(2, -1)
+        centres = np.column_stack(grid.hexagon_centres(row, col))
+        total = [0] * len(clusters)
+        for r, c, centre in zip(row, col, centres, strict=True):
+            holding = [
+                (
+                    round(float(np.hypot(*(centres[cluster.row * 12 + cluster.col] - centre))), 6),
+                    -cluster.seed,
+                    n,
+                )
+                for n, cluster in enumerate(clusters)
+                if max(abs(cluster.row - r), abs(cluster.col - c)) <= 2
+            ]
+            if holding:
+                total[min(holding)[2]] += int(plane[r, c])
+        assert clusters.peak_sum.to_list() == total

@@ -47,6 +47,13 @@ def test_centres_are_steps_along_both_axes(lattice):
 
 
 @by_lattice
+def test_the_square_of_a_distance_has_a_product_of_both_steps(lattice):
+    for q, r in itertools.product(range(-3, 4), repeat=2):
+        distance = abs(plain_centre(lattice, q, r) - plain_centre(lattice, 0, 0)) / lattice.pitch
+        assert q * q + r * r + lattice.obliqueness * q * r == pytest.approx(distance**2)
+
+
+@by_lattice
 def test_neighbours_are_the_six_cells_at_one_pitch(lattice):
     near = [
         (q, r)
