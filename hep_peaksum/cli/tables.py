@@ -273,8 +273,27 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
                 f"{per_event:.2f}",
             )
     console.print(rows)
+    for name, dataset in summary["datasets"].items():
+        if "cut_flow" in dataset:
+            console.print(_cut_flow(name, dataset["cut_flow"]))
     for line in (*_remarks(summary), *_losses(summary["losses"])):
         console.print(line)
+
+
+def _cut_flow(dataset: str, flows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+    """Return the cut flow of a dataset, a row for every condition, with a column for every variation."""
+    first = next(iter(flows.values()))
+    is_weighted = first[0]["sum_of_weights"] is not None
+    titles = [word for name in flows for word in ([name, f"{name}, weighted"] if is_weighted else [name])]
+    titles = [title.replace("nominal", "entries") for title in titles]
+    rows = table(f"{dataset}: left after", *titles)
+    for number, step in enumerate(first):
+        cells = []
+        for flow in flows.values():
+            cells.append(str(flow[number]["entries"]))
+            cells += [f"{flow[number]['sum_of_weights']:.6g}"] if is_weighted else []
+        rows.add_row(step["step"], *cells)
+    return rows
 
 
 def _remarks(summary: Mapping[str, Any]) -> list[str]:

@@ -76,13 +76,18 @@ def _hexagon(context: PeakContext, dim: int) -> Array:
     return context.grid.hexagon_centres(*place, layer)[dim]
 
 
-def _pt(context: PeakContext) -> Array:
-    total = energy_of_sum(context)
+def _energy_of_net(context: PeakContext) -> Array:
+    """Return the sum of every cluster minus its pile-up estimate, in the unit of energies."""
+    return net_sum(context) * context.grid.scale
+
+
+def _pt(total_of: Callable[[PeakContext], Array], context: PeakContext) -> Array:
+    total = total_of(context)
     return total if context.grid.quantity == "et" else total / _position("eta", context, np.cosh)
 
 
-def _energy(context: PeakContext) -> Array:
-    total = energy_of_sum(context)
+def _energy(total_of: Callable[[PeakContext], Array], context: PeakContext) -> Array:
+    total = total_of(context)
     return total * _position("eta", context, np.cosh) if context.grid.quantity == "et" else total
 
 
@@ -290,17 +295,36 @@ def fields_of(grid: Grid, settings: PeakSumSettings | None = None) -> Mapping[st
         is_angle = name in ("eta", "phi")
         title, unit = (rf"$\{name}$" if is_angle else name), axis.field_unit
         table |= _position_fields(name, title, unit, dim, axis)
-    return MappingProxyType(table | _kinematic_fields(grid, {name: axis for name, (_, axis) in axes.items()}))
+    kinematics = _kinematic_fields(grid, {name: axis for name, (_, axis) in axes.items()})
+    net = _net_fields(grid, kinematics) if "net" in table else {}
+    return MappingProxyType(table | net | kinematics)
+
+
+def _net_fields(grid: Grid, table: Mapping[str, Field]) -> dict[str, Field]:
+    """Return energy and transverse momentum minus pile-up, of those that there are without."""
+    is_eta_phi = "pt" in table and "energy" in table
+    ways = {"pt": partial(_pt, _energy_of_net), "energy": partial(_energy, _energy_of_net)}
+    titles = {"pt": r"$p_T$ minus pile-up", "energy": "energy minus pile-up"}
+    return {
+        f"net_{word}": Field(
+            titles[word],
+            grid.energy_unit,
+            f"{table[word].meaning} of net",
+            ways[word] if is_eta_phi else _energy_of_net,
+        )
+        for word in ("pt", "energy")
+        if word in table
+    }
 
 
 def _kinematic_fields(grid: Grid, axes: Mapping[str, Axis]) -> dict[str, Field]:
     """Return energy or transverse momentum, and the position on the axes that have positions."""
     if {"eta", "phi"} <= set(axes):
         return {
-            "pt": Field(r"$p_T$", grid.energy_unit, "transverse momentum", _pt),
+            "pt": Field(r"$p_T$", grid.energy_unit, "transverse momentum", partial(_pt, energy_of_sum)),
             "eta": Field(r"$\eta$", "", "pseudorapidity", partial(_position, "eta")),
             "phi": Field(r"$\phi$", "rad", "azimuth in [-π, π)", partial(_position, "phi")),
-            "energy": Field("energy", grid.energy_unit, "energy", _energy),
+            "energy": Field("energy", grid.energy_unit, "energy", partial(_energy, energy_of_sum)),
         }
     if grid.quantity == "energy":
         fields = {"energy": Field("energy", grid.energy_unit, "energy", energy_of_sum)}
@@ -378,8 +402,8 @@ def _as_list(names: object) -> tuple[Any, ...]:
 
 def _unavailable(name: str, table: Iterable[str], grid: Grid) -> str:
     """Return why clusters cannot have a field, and the remedy."""
-    if name == "net":
-        return "field 'net' is the sum minus a pile-up estimate: ask for one with pileup: [chunky_donut]"
+    if name in ("net", "net_pt", "net_energy") and "net" not in table:
+        return f"field {name!r} is the sum minus a pile-up estimate: ask for one with pileup: [chunky_donut]"
     if name in get_args(PileupKind):
         return f"field {name!r} is a pile-up estimate: ask for it with pileup: [{name}]"
     position = name.partition("_")[2] if name.startswith(("barycentre_", "width_")) else name

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
@@ -25,6 +23,8 @@ from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hexagons import Hexagons, axial_coordinates
 from hep_peaksum.geometry.jagged import flat_parts, jagged, selected
 from hep_peaksum.inputs.branch_names import BRANCH, AlsoWritten, Branches, BranchName
+from hep_peaksum.inputs.comparisons import Comparison
+from hep_peaksum.inputs.functions import FUNCTION
 from hep_peaksum.kernels import Array, offsets_after_mask
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.thresholds import Number
@@ -32,7 +32,6 @@ from hep_peaksum.settings.thresholds import Number
 if TYPE_CHECKING:
     import awkward as ak
 
-FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 _POINT = {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
 Point = Annotated[tuple[Number, Number, Number], WithJsonSchema({"title": "list of three numbers", **_POINT})]
 Bit = Annotated[int, Field(strict=True, ge=0, le=ID_BITS - 1)]
@@ -203,41 +202,7 @@ Column = Annotated[HitColumn, BeforeValidator(_parse_column), AlsoWritten(BRANCH
 Value = Annotated[HitColumn, BeforeValidator(_parse_column), AlsoWritten(BRANCH, {"type": "number"})]
 
 
-def _parse_operand(value: object) -> object:
-    """Return what a number of a hit is compared with."""
-    if isinstance(value, (bool, int, float)):
-        return value
-    msg = f"{value!r} is neither a number nor true or false"
-    raise ValueError(msg)
-
-
-Operand = Annotated[bool | int | float, BeforeValidator(_parse_operand)]
-
-
-def _is_one_of(values: Array, operands: tuple[Any, ...]) -> Array:
-    """Return which values are one of some numbers, compared in the type of the values."""
-    return np.asarray(
-        np.logical_or.reduce([np.zeros(len(values), bool), *(values == each for each in operands)])
-    )
-
-
-# What a condition may say: whether values pass, given what the condition names.
-TESTS: Mapping[str, Callable[[Array, Any], Array]] = MappingProxyType(
-    {
-        "equals": operator.eq,
-        "in_": _is_one_of,
-        "not_in": lambda values, operands: ~_is_one_of(values, operands),
-        "min": operator.ge,
-        "max": operator.le,
-        "abs_min": lambda values, operand: np.abs(values) >= operand,
-        "abs_max": lambda values, operand: np.abs(values) <= operand,
-        "above": operator.gt,
-        "below": operator.lt,
-    }
-)
-
-
-class HitCondition(FrozenModel):
+class HitCondition(Comparison):
     """A condition on hits: those that do not meet it fill no cell. All that is given must hold."""
 
     branch: BranchName = Field(description="Branch with the number of each hit that is looked at.")
@@ -245,20 +210,11 @@ class HitCondition(FrozenModel):
         None, description="First of the bits that are looked at, such as those of a module; with last."
     )
     last: Bit | None = Field(None, description="Last of the bits that are looked at, included.")
-    equals: Operand | None = Field(None, description="Number, or true or false, that it must be.")
-    in_: tuple[Operand, ...] | None = Field(None, alias="in", description="Numbers of which it must be one.")
-    not_in: tuple[Operand, ...] | None = Field(None, description="Numbers of which it must be none.")
-    min: Number | None = Field(None, description="Smallest number that passes, included.")
-    max: Number | None = Field(None, description="Largest number that passes, included.")
-    abs_min: Number | None = Field(None, description="Smallest absolute value that passes, included.")
-    abs_max: Number | None = Field(None, description="Largest absolute value that passes, included.")
-    above: Number | None = Field(None, description="Number that it must exceed.")
-    below: Number | None = Field(None, description="Number that it must be below.")
 
     @model_validator(mode="after")
     def _check(self) -> HitCondition:
         if not self.tests:
-            known = ", ".join(name.strip("_") for name in TESTS)
+            known = ", ".join(name.strip("_") for name in self.TESTS)
             msg = f"{self.branch!r} is compared with nothing: give one or more of {known}"
             raise ValueError(msg)
         if (self.first is None) != (self.last is None):
@@ -268,22 +224,11 @@ class HitCondition(FrozenModel):
             _check_order(self.first, self.last)
         return self
 
-    @property
-    def tests(self) -> dict[str, Any]:
-        """The comparisons that are given, each with its operand."""
-        given = ((name, getattr(self, name)) for name in TESTS)
-        return {name: operand for name, operand in given if operand is not None}
-
     def passes(self, values: Array) -> Array:
-        """Return which numbers meet the condition; they are compared in the type of the branch.
-
-        >>> HitCondition(branch="time", min=-5, below=20).passes(np.array([-5.0, 20.0, np.nan])).tolist()
-        [True, False, False]
-        """
+        """Return which numbers, or which bits of them, meet the condition."""
         if self.first is not None and self.last is not None:
             values = BitField(self.first, self.last).of(values)
-        passed = [TESTS[name](values, operand) for name, operand in self.tests.items()]
-        return np.asarray(np.logical_and.reduce(passed))
+        return super().passes(values)
 
 
 PLACES = ("branch", *COORDINATES, "bits")

@@ -20,8 +20,9 @@ from uproot.interpretation.identify import UnknownInterpretation
 
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.paths import Files, file_state
-from hep_peaksum.job.processor import PeakSumProcessor, Tally
+from hep_peaksum.job.processor import PeakSumProcessor
 from hep_peaksum.job.retries import attempt, causes, with_metadata, without_processor
+from hep_peaksum.processing.tally import Tally
 from hep_peaksum.reading.basket_limit import MAX_BASKET
 from hep_peaksum.reading.columns import branch_types, check_baskets, read_encodings
 from hep_peaksum.reading.files import READABLE, count_entries, open_file, open_tree, schema_class

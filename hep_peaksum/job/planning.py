@@ -14,7 +14,7 @@ from coffea.processor.executor import FileMeta, WorkItem
 
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.inputs.events import IDENTITY
+from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.inputs.paths import Files, InputFile, public_path, without_cycle
 from hep_peaksum.job.coffea_runner import Runner, make_runner
 from hep_peaksum.job.executors import Workers

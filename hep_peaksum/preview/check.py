@@ -12,16 +12,19 @@ from contextlib import contextmanager
 import awkward as ak
 import numpy as np
 
+from hep_peaksum.analysis.derived import derive
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cluster_table, jagged_clusters
 from hep_peaksum.clustering.seeding import admits_empty_cells
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits
-from hep_peaksum.inputs.events import IDENTITY
 from hep_peaksum.inputs.paths import expand_files, public_path
 from hep_peaksum.kernels import Array
+from hep_peaksum.processing.selected_events import SelectedEvents
+from hep_peaksum.processing.tally import empty_tally
 from hep_peaksum.reading.blocks import block_size, read_cells
 from hep_peaksum.reading.columns import column, event_identity, grid_columns, identifying_column
 from hep_peaksum.reading.files import (
@@ -110,8 +113,8 @@ class _Trial:
     def run(self, events: ak.Array) -> None:
         """Try every step that can be tried; after a missing branch only the other branches are looked up."""
         config, friends = self.config, self.config.friends
-        keys = {branch: key for key, branch in reversed(list(config.branch_keys()))}
-        for branch in config.branches():
+        keys = {branch: key for key, branch in reversed(list(config.branch_keys(self.dataset)))}
+        for branch in reversed(keys):
             key = keys[branch]
             with self._noting(f"{key}: "):
                 if key.startswith("events.identify."):
@@ -127,6 +130,7 @@ class _Trial:
             with self._noting("events.keep: "):
                 values = ak.materialize(column(events, branch, friends))
                 flat_columns(ak.zip({**identity, name: values}, depth_limit=1))
+        self._try_events(events)
         cells: dict[str, Array | Hits] = {}
         for name, source in config.grids.items():
             with self._noting(f"grids.{name}: "):
@@ -134,9 +138,20 @@ class _Trial:
                 cells[name] = columns.sparse_cells(0, len(events))
                 self._look_for_energy(name, cells[name])
         if len(cells) == len(config.grids):
+            found = {}
             for name in config.clusters:
                 with self._noting(f"clusters.{name}: "):
-                    self._find(name, cells)
+                    found[name] = self._find(name, cells)
+            if len(found) == len(config.clusters):
+                with self._noting():
+                    derive(found, config.derive, config.select, config.sums)
+
+    def _try_events(self, events: ak.Array) -> None:
+        """Try conditions, weights and references."""
+        chosen = SelectedEvents(self.config, {}, events, empty_tally(self.config), (1, 1))
+        for key, attribute in (("events.where: ", "kept"), ("", "weights"), ("references: ", "references")):
+            with self._noting(key):
+                getattr(chosen, attribute)
 
     @contextmanager
     def _noting(self, place: str = "") -> Iterator[None]:
@@ -153,8 +168,8 @@ class _Trial:
         for place, problem in self.problems:
             yield f"{place}{where}: {problem.removeprefix(f'{where}: ')}"
 
-    def _find(self, name: str, cells: Mapping[str, Array | Hits]) -> None:
-        """Find the clusters of a collection, with all fields."""
+    def _find(self, name: str, cells: Mapping[str, Array | Hits]) -> ak.Array:
+        """Return the clusters of a collection, with all fields."""
         collection = self.config.clusters[name]
         settings, contexts = collection.settings.model_copy(update={"kernel": "scipy"}), []
         for grid in collection.grid:
@@ -163,7 +178,7 @@ class _Trial:
             contexts.append(
                 find_peaks(cells[grid], settings, source.grid, mask=mask, noise=noise, layers=source.layers)
             )
-        jagged_clusters([cluster_table(contexts, self.config.computed_fields(name))], settings)
+        return jagged_clusters([cluster_table(contexts, self.config.computed_fields(name))], settings)
 
     def _look_for_energy(self, name: str, cells: Array | Hits) -> None:
         """Remark on a grid without any energy."""

@@ -6,7 +6,6 @@ those of friends through the same open file; those of grids from the file direct
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,10 +15,11 @@ import awkward as ak
 import numpy as np
 import uproot
 
+from hep_peaksum.events.section import IDENTITY, Identifier, is_in_range
 from hep_peaksum.geometry.grid import EventError, from_dense
 from hep_peaksum.geometry.hits import Hits, sparse
 from hep_peaksum.inputs.branch_names import full_name, split_branch
-from hep_peaksum.inputs.events import IDENTITY, Identifier, is_in_range
+from hep_peaksum.inputs.functions import user_function
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.hits import HitFunction
 from hep_peaksum.kernels import Array
@@ -166,6 +166,10 @@ class GridColumns(NamedTuple):
     def _part(self, start: int, stop: int) -> dict[str, Any]:
         return {name: column[start:stop] for name, column in self.columns.items()}
 
+    def take(self, events: Array) -> GridColumns:
+        """Return the columns of some of the events, given by their indices."""
+        return self._replace(columns={name: column[events] for name, column in self.columns.items()})
+
     def cells(self, start: int, stop: int) -> Array:
         """Return the cells of some events, (event, row, col) or with layers; errors as for `sparse_cells`."""
         cells = self.sparse_cells(start, stop)
@@ -225,7 +229,7 @@ def user_hits(name: str, events: ak.Array, *, has_layers: bool) -> dict[str, ak.
     ValueError
         If it cannot be imported, or returns something else.
     """
-    function = import_function(name)
+    function = user_function(name)
     words = ("row", "col", "value", "layer") if has_layers else ("row", "col", "value")
     result = function(events)
     if not isinstance(result, (tuple, list)) or len(result) != len(words):
@@ -238,18 +242,6 @@ def user_hits(name: str, events: ak.Array, *, has_layers: bool) -> dict[str, ak.
             msg = f"{name} returns {len(column)} lists of {word} for {len(events)} events: return one each"
             raise ValueError(msg)
     return hits
-
-
-def import_function(name: str) -> Any:
-    """Return the function ``module:function`` of a user; one that cannot be imported is a ValueError."""
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever the module of the user does
-        remedy = "put its folder on PYTHONPATH" if isinstance(error, ImportError) else "mend the module"
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        msg = f"{name} cannot be imported ({reason}): {remedy}"
-        raise ValueError(msg) from error
 
 
 # The tree in which podio keeps the encodings of ids, and the key of a collection in it.

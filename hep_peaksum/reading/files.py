@@ -19,8 +19,8 @@ import xxhash
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.sections import RunOptions
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.events.section import IDENTITY, SCHEMAS, NumberInName
 from hep_peaksum.inputs.branch_names import full_name
-from hep_peaksum.inputs.events import IDENTITY, SCHEMAS, NumberInName
 from hep_peaksum.inputs.paths import REMOTE, InputFile, expand_files, public_path, redacted, without_secrets
 from hep_peaksum.reading.basket_limit import MAX_BASKET, LargeBasketError, find_basket
 from hep_peaksum.reading.remote import check_protocol, reading_options

@@ -9,8 +9,7 @@ from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hexagons import Hexagons
 from hep_peaksum.library.presets import preset
-from hep_peaksum.plotting.events import draw_event
-from hep_peaksum.plotting.hexagons import HexagonView
+from hep_peaksum.plotting.events import HexagonView, draw_event
 
 SETTINGS, _ = preset("hexagon-7")
 LATTICES = [Hexagons(pitch=4, orientation=word, angle=60, unit="mm") for word in ("pointy", "flat")]

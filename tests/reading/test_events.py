@@ -9,7 +9,7 @@ from coffea.nanoevents import BaseSchema
 from event_files import CELLS, PLANE, N, event_index, read
 
 from hep_peaksum import PeakSumProcessor
-from hep_peaksum.inputs.events import EventsInput
+from hep_peaksum.events.section import EventsInput
 from hep_peaksum.reading.columns import column
 from hep_peaksum.reading.files import schema_class
 

@@ -7,8 +7,8 @@ from event_files import event_index
 from small_config import problems, small
 
 from hep_peaksum.config.load import parse_config
+from hep_peaksum.events.section import EventsInput
 from hep_peaksum.geometry.grid import EventError
-from hep_peaksum.inputs.events import EventsInput
 from hep_peaksum.job.run import run
 from hep_peaksum.preview.check import check_inputs
 from hep_peaksum.reading.columns import event_identity

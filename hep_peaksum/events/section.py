@@ -17,7 +17,9 @@ from pydantic import (
     model_validator,
 )
 
-from hep_peaksum.inputs.branch_names import NAME, AlsoWritten
+from hep_peaksum.events.conditions import Conditions, EventCondition, check_order
+from hep_peaksum.events.weights import Term
+from hep_peaksum.inputs.branch_names import NAME, AlsoWritten, Name
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.suggestions import did_you_mean
 
@@ -161,6 +163,32 @@ class EventsInput(FrozenModel):
         "{name: branch} gives its column another name.",
         examples=[["ev:Event/orbit", {"pileup": "ev:Event/nPV"}]],
     )
+
+    where: Conditions = Field(
+        (),
+        description="Conditions that an event must meet to be kept, in the order in which the cut flow counts "
+        "them. Events that fail one are not searched, unless it is of clusters. A function of yours, "
+        "module:function, may be a condition.",
+        examples=[[{"branch": "hodo_x", "abs_max": 5}, {"field": "nJet", "min": 1}]],
+    )
+    weight: dict[Name, Term] = Field(
+        default_factory=dict,
+        description="Factors of the weight of an event, by name: each a branch, a function of yours, "
+        "module:function, or a number. Their product fills histograms and is written as the column weight.",
+        examples=[{"gen": "genWeight", "pileup": "mysite:pileup_weight"}],
+    )
+    write_variations: tuple[Name, ...] = Field(
+        (),
+        description="Variations whose collections are written, too, as JetScaleUp beside Jet. An event is "
+        "written if it passes in any of them, with a column pass_ScaleUp for each.",
+        examples=[["ScaleUp"]],
+    )
+
+    @field_validator("where")
+    @classmethod
+    def _check_where(cls, conditions: tuple[EventCondition, ...]) -> tuple[EventCondition, ...]:
+        check_order(conditions)
+        return conditions
 
     @field_validator("identify")
     @classmethod
