@@ -93,7 +93,8 @@ def _flat(group: Group, numbers: dict[Branch, Array], units: conventions.Units) 
         barrel = f"row: {{eta: [{x}, {y}, {z}]}}, col: {{phi: [{x}, {y}]}}"
         comments.append(("hits", f"a flat detector guessed, so x and y\nfor a barrel: {barrel}"))
     if are_hexagons:
-        text = "cells look like hexagons, which square bins only approximate: see the preset hexagon-7"
+        text = "cells look like hexagons, which square bins only approximate: see the preset hexagon-7,\nand "
+        text += f"hexagon: [{col.config_name}, {row.config_name}] in place of row and col (docs/hexagons.md)"
         comments.append(("rows", text))
     places = (row.config_name, col.config_name, ("y", "x"), values, (row, col))
     return Plane(*places, unit=units.length, pitch=pitch, comments=tuple(comments))
