@@ -46,3 +46,9 @@ def test_towers_of_hexagons_are_no_hexagons():
     grid = Grid(rows=Axis(n=4), cols=Axis(n=4), hexagons=LATTICE)
     assert grid.coarsened((2, 2)).hexagons is None
     assert grid.coarsened((1, 1)).hexagons == LATTICE
+
+
+def test_a_notebook_shows_the_pitch():
+    grid = Grid(rows=Axis(n=4), cols=Axis(n=4), hexagons=Hexagons(pitch=8.34, unit="mm"))
+    assert "pitch 8.34 mm" in grid._repr_html_()
+    assert "pitch" not in Grid(rows=Axis(n=4), cols=Axis(n=4))._repr_html_()
