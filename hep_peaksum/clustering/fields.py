@@ -108,7 +108,21 @@ def _n_masked(context: PeakContext) -> Array:
     )
 
 
+def _n_held(windows: Windows, numbers: Array) -> Array:
+    """Return the sum of numbers of every cell over the held ones."""
+    return np.asarray(np.where(windows.shares.is_held, numbers, 0).sum(axis=1, dtype=np.int32))
+
+
+def _n_flagged(name: str, context: PeakContext) -> Array:
+    """Return the sum of a flag over the held cells; 0 where no cell has it."""
+    if (flags := context.summed.flags.get(name)) is None:
+        return np.zeros(len(context.peaks), np.int32)
+    return context.of_windows(lambda windows: _n_held(windows, windows.pick(flags)))
+
+
 def _n_saturated(context: PeakContext) -> Array:
+    if "n_saturated" in context.summed.flags:  # of calibrated cells the raw values have been compared
+        return _n_flagged("n_saturated", context)
     layers, is_integer = context.summed.layers, context.summed.dtype.kind != "f"
     codes: list[float] = list(context.sum_grid.saturated)
     if is_integer:  # compared as integers, not as the floats that numpy would make of both
@@ -119,7 +133,7 @@ def _n_saturated(context: PeakContext) -> Array:
 
     def n_held(windows: Windows) -> Array:
         n_saturated = np.isin(windows.values, codes) if n_coded is None else windows.pick(n_coded)
-        return np.asarray(np.where(windows.shares.is_held, n_saturated, 0).sum(axis=1, dtype=np.int32))
+        return _n_held(windows, n_saturated)
 
     return context.of_windows(n_held)
 
@@ -140,13 +154,8 @@ def _layer_sums_of(windows: Windows) -> Array:
         is_held = is_held & ~windows.pick(context.summed.mask)
     fraction = np.where(held == windows.values, 1, held / np.where(windows.values == 0, 1, windows.values))
     is_whole = bool((fraction[is_held] == 1).all())
-    cell = windows.cell()
-    total = np.zeros((len(held), layers.shape[1]), context.peaks.sum.dtype)
-    for k in range(held.shape[1]):
-        cells = layers[windows.event, :, cell[:, k]]
-        cells = cells if is_whole else cells * fraction[:, k, None]
-        total += np.where(is_held[:, k, None], cells, 0)
-    return total
+    held_part, dtype = None if is_whole else fraction, context.peaks.sum.dtype
+    return context.loops.layer_sums(layers, windows.event, windows.cell(), is_held, held_part, dtype)
 
 
 def _moment(name: str, moment: Array | None) -> Array:
@@ -255,6 +264,12 @@ FIELDS = {
     "n_saturated": Field(
         "saturated cells added", "", "number of added cells that hold a code of `saturated`", _n_saturated
     ),
+    "n_filled": Field(
+        "filled cells added",
+        "",
+        "number of added cells that were given the mean of their neighbours",
+        partial(_n_flagged, "n_filled"),
+    ),
     "time": Field(
         "time", "", "mean time of the hits held, weighted with energy, in the unit of their branch", _time
     ),
@@ -344,6 +359,7 @@ def _kinematics_of(grid: Grid) -> tuple[str, ...]:
     return tuple(name for name in fields_of(grid) if name in names and name not in FIELDS)
 
 
+@lru_cache(maxsize=64)
 def default_fields(settings: PeakSumSettings, grid: Grid, *, separate_layers: bool = False) -> tuple[str, ...]:
     """Return the fields that clusters have by default.
 

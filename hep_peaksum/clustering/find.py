@@ -6,8 +6,8 @@ cells -> normalise_input -> discriminant -> search -> context -> fields -> jagge
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
@@ -16,8 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum import block_sizes
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells
 from hep_peaksum.clustering import records
-from hep_peaksum.clustering.discriminant import Cells, discriminant, grouped, pool, search_grid
+from hep_peaksum.clustering.discriminant import (
+    Cells,
+    discriminant,
+    exists,
+    grouped,
+    pool,
+    search_grid,
+    window_map,
+)
 from hep_peaksum.clustering.fields import OF_LAYERS, check_fields, default_fields, needs_cells
 from hep_peaksum.clustering.seeding import SearchPlan, accepted_seeds, find_seeds
 from hep_peaksum.clustering.sharing import PeakContext, window_sums
@@ -63,7 +72,7 @@ def _settings_apart(function: Callable[P, R]) -> Callable[P, R]:
 
 @_settings_apart
 def find_clusters(
-    grids: npt.ArrayLike | ak.Array | Hits,
+    grids: npt.ArrayLike | ak.Array | Hits | CalibratedCells,
     settings: SettingsLike | None = None,
     grid: GridLike | None = None,
     *,
@@ -78,10 +87,8 @@ def find_clusters(
     ----------
     grids
         Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col), or flat (event, cell)
-        where a grid is given; or `sparse` hits, with layers or without. Not modified. Cells without a value
-        (`numpy.ma`, or None in an awkward array) are masked; of layers that are summed they add nothing, and a
-        cell is masked that has a value in no layer. Of an awkward array with a type and no values (a
-        typetracer), the data count as used.
+        where a grid is given; or `sparse` hits, with layers or without; or `CalibratedCells`. Not modified.
+        Cells without a value
     settings
         Which cells are seeds and which are summed; by default 3x3 windows for both. Also a map of the same
         keys, or the name of a preset.
@@ -123,8 +130,10 @@ def find_clusters(
     given = SearchInput.of(grids, grid, mask=mask, noise=noise, layers=layers)
     searched = search_grid(settings, given.grid)
     if fields is None:
-        fields = default_fields(settings, searched, separate_layers=layers == "each")
-    tables = list(cluster_tables([given], settings, check_fields(fields, settings, searched)))
+        names = default_fields(settings, searched, separate_layers=layers == "each")
+    else:
+        names = check_fields(fields, settings, searched)
+    tables = list(cluster_tables([given], settings, names))
     clusters = records.jagged_clusters(tables, settings)
     return records.without_values(clusters) if no_values else clusters
 
@@ -162,7 +171,7 @@ def peak_sum_map(
 
 
 def find_peaks(
-    grids: npt.ArrayLike | ak.Array | Hits,
+    grids: npt.ArrayLike | ak.Array | Hits | CalibratedCells,
     settings: PeakSumSettings,
     grid: Grid | None = None,
     *,
@@ -183,7 +192,7 @@ class SearchInput:
     """The cells of some events on a grid, or their hits, with masks and noise, as plain arrays.
 
     `missing` are the masks of the cells and of the noise themselves. A mask, or noise, is one for all events or
-    has a part for each.
+    has a part for each. `flags` and `holds_absent` are those of `CalibratedCells`.
     """
 
     cells: Array | Hits
@@ -192,11 +201,13 @@ class SearchInput:
     noise: Array | None
     missing: Sequence[Array]
     layers: Literal["sum", "each"]
+    flags: Mapping[str, Array] = field(default_factory=dict)
+    holds_absent: bool = False
 
     @classmethod
     def of(
         cls,
-        grids: npt.ArrayLike | ak.Array | Hits,
+        grids: npt.ArrayLike | ak.Array | Hits | CalibratedCells,
         grid: Grid | None,
         *,
         mask: npt.ArrayLike | None = None,
@@ -204,6 +215,10 @@ class SearchInput:
         layers: Literal["sum", "each"] = "sum",
     ) -> SearchInput:
         """Return what was given to `find_clusters`; parameters and errors are the same."""
+        calibrated, of_table = None, None
+        if isinstance(grids, CalibratedCells):
+            calibrated, of_table, noise = grids, grids.mask, grids.noise if noise is None else noise
+            grids = grids.cells
         cells, noise, missing = unmask(grids, noise, grid, layers)
         check_shape(cells.shape, grid, layers)
         grid = grid or bare_grid(cells.shape)
@@ -211,12 +226,15 @@ class SearchInput:
         if mask is not None:
             mask, unknown = split_mask(mask)
             missing = missing if unknown is None else [*missing, unknown]
+        is_absent = calibrated is not None and calibrated.holds_absent and mask is None and not missing
+        missing = missing if of_table is None else [*missing, of_table]
         mask, noise = (
             None if each is None else _map_of(np.asarray(each), cells.shape, grid, layers)
             for each in (mask, noise)
         )
         missing = [_map_of(each, cells.shape, grid, layers) for each in missing]
-        return cls(cells, grid, mask, noise, missing, layers)
+        flags = {} if calibrated is None else calibrated.flags
+        return cls(cells, grid, mask, noise, missing, layers, flags, is_absent)
 
     @property
     def has_maps_of_other_shapes(self) -> bool:
@@ -239,7 +257,9 @@ class SearchInput:
         cells = self.cells
         cells = cells.events(first, last, room) if isinstance(cells, Hits) else cells[first:last]
         mask, noise = (None if each is None else part(each) for each in (self.mask, self.noise))
-        return replace(self, cells=cells, mask=mask, noise=noise, missing=[part(each) for each in self.missing])
+        missing, flags = [part(each) for each in self.missing], self.flags
+        flags = {name: flag[first:last] for name, flag in flags.items()}
+        return replace(self, cells=cells, mask=mask, noise=noise, missing=missing, flags=flags)
 
     def plan(self, settings: PeakSumSettings) -> SearchPlan:
         """Return what the kernel does beside finding seeds."""
@@ -256,7 +276,7 @@ class SearchInput:
 
     def stays_hits(self, settings: PeakSumSettings) -> bool:
         """Return whether hits are searched as hits."""
-        has_maps = self.mask is not None or self.noise is not None
+        has_maps = self.mask is not None or self.noise is not None or len(self.missing) > 0
         return (
             not has_maps
             and isinstance(self.cells, Hits)
@@ -363,7 +383,11 @@ def _find_peaks(given: SearchInput, settings: PeakSumSettings, *, keep_layers: b
         layers=given.layers,
         missing=given.missing,
         keep_layers=keep_layers,
+        holds_absent=given.holds_absent and settings.masked == "absent",
     )
+    if given.flags:
+        shape = cells.source.shape
+        cells = replace(cells, flags={name: flag.reshape(shape) for name, flag in given.flags.items()})
     searched, compared, search = _search(cells, settings, plan)
     if plan.checks_cells and not search.is_finite:
         cells = apply_mask(cells, settings)  # an error that names the first cell, unless `nonfinite` is "mask"
@@ -375,7 +399,7 @@ def _search(cells: Cells, settings: PeakSumSettings, plan: SearchPlan) -> tuple[
     """Return the cells or towers that are searched, those with the values that are compared, and the result."""
     searched = grouped(pool(cells, settings), settings)
     compared = discriminant(searched, settings)
-    return searched, compared, find_seeds(compared, settings, plan)
+    return searched, compared, find_seeds(searched, compared, settings, plan)
 
 
 def _context(
@@ -389,4 +413,19 @@ def _context(
         summed=searched if settings.sum_over == "towers" else cells,
         settings=settings,
     )
-    return context if plan.adds_windows else replace(context, peaks=window_sums(context))
+    if plan.adds_windows:
+        return context
+    is_summed = plan.compares_sums(settings)
+    return replace(context, peaks=_seeds_as_sums(context) if is_summed else window_sums(context))
+
+
+def _seeds_as_sums(context: PeakContext) -> Peaks:
+    """Return peaks whose sums are the values that were compared: of the same cells, in the same order."""
+    peaks, searched, settings = context.peaks, context.searched, context.settings
+    cells = np.ones((1, *context.shape[1:]), np.int64)
+    if searched.mask is not None:
+        cells = exists(searched.values).astype(np.int64)
+    counts = window_map(cells, settings.sum_cells(), context.grid.periodic, settings.kernel)
+    event = 0 if len(counts) == 1 else peaks.event
+    n_cells = counts[event, peaks.row, peaks.col].astype(np.int32)
+    return replace(peaks, sum=peaks.seed, n_cells=n_cells)

@@ -51,6 +51,7 @@ def cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, Grid
             _check_fields(clusters, grid_name, grids[grid_name])
             key = f"clusters.{name}"
             _check_noise(clusters, grid_name, grids[grid_name])
+            _check_codes(clusters, grid_name, grids[grid_name])
         except ValueError as error:
             yield f"{key}: {error}"
     has_separate_layers = any(grids[grid].layers == "each" for grid in clusters.grid if grid in grids)
@@ -84,8 +85,16 @@ def _check_fields(clusters: ClusterInput, name: str, source: GridInput) -> None:
 def _check_noise(clusters: ClusterInput, name: str, source: GridInput) -> None:
     """Raise a ValueError if a collection needs the noise of a grid that has none."""
     fields = clusters.fields or ()
-    if source.noise is None and (clusters.settings.needs_noise or "noise" in fields):
+    if not source.has_noise and (clusters.settings.needs_noise or "noise" in fields):
         msg = f"thresholds in sigma, significance and noise need the noise of grid {name!r}: add noise to it"
+        raise ValueError(msg)
+
+
+def _check_codes(clusters: ClusterInput, name: str, source: GridInput) -> None:
+    """Raise a ValueError if seeds are compared with codes that calibrated cells do not hold."""
+    if clusters.settings.saturated_seeds and source.cells is not None:
+        msg = f"saturated_seeds are codes of raw values, and cells of grid {name!r} are calibrated: give the "
+        msg += "codes as saturated in the grid, where they are compared with the raw values"
         raise ValueError(msg)
 
 

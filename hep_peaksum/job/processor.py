@@ -19,6 +19,7 @@ from coffea.processor import ProcessorABC
 from hep_peaksum import block_sizes
 from hep_peaksum.analysis.event_chunks import EventChunks
 from hep_peaksum.analysis.selection import NOMINAL
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells
 from hep_peaksum.clustering.find import SearchInput, cluster_tables
 from hep_peaksum.clustering.records import ClusterTable, jagged_clusters
 from hep_peaksum.config.load import parse_job
@@ -31,8 +32,9 @@ from hep_peaksum.kernels import Array
 from hep_peaksum.processing.selected_events import SelectedEvents
 from hep_peaksum.processing.tally import Tally, empty_tally
 from hep_peaksum.reading.blocks import block_size, ranges
-from hep_peaksum.reading.columns import GridColumns, cast_values, column, grid_columns
+from hep_peaksum.reading.columns import cast_values, column
 from hep_peaksum.reading.file_numbers import FileNumbers, number_datasets
+from hep_peaksum.reading.hit_columns import GridColumns, grid_columns
 from hep_peaksum.reading.prefetch import prefetch
 from hep_peaksum.reading.provenance import first_entry, is_chunk, metadata_of, without_values
 from hep_peaksum.results.checkpoints import Chunk, Record, commit, filled_bins
@@ -243,7 +245,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
     ) -> Iterator[tuple[int, dict[Place, list[ClusterTable]]]]:
         """Yield, block by block, the number of its first searched event and the clusters in it."""
         columns = {
-            (variation, name): grid_columns(events, source, self.job.friends)
+            (variation, name): grid_columns(events, source, self.job.friends, self.job.run_source)
             for variation, name, source in self._sources
         }
         step = block_size(self.job.grids.values(), keep_hits=True)
@@ -277,7 +279,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         EventError
             If an event does not fit; it counts from the first event of the columns.
         """
-        cells: dict[Place, Array | Hits] = {}
+        cells: dict[Place, Array | Hits | CalibratedCells] = {}
         for (variation, name), grid in grids.items():
             cells[variation, name] = grid.sparse_cells(*bounds)
             if variation == NOMINAL:
@@ -287,7 +289,9 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         except EventError as error:
             raise EventError(bounds[0] + error.event, error.problem) from None
 
-    def _collection(self, variation: str, name: str, cells: Mapping[Place, Array | Hits]) -> list[ClusterTable]:
+    def _collection(
+        self, variation: str, name: str, cells: Mapping[Place, Array | Hits | CalibratedCells]
+    ) -> list[ClusterTable]:
         """Return the clusters of one collection in a block of events."""
         job, parts = self._jobs[variation], []
         for grid in job.clusters[name].grid:
@@ -310,6 +314,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         identify, grids = self.job.events.identify, self.job.grids.values()
         names = [branch for source in grids for branch in source.branches]
         names += [*(name for name in identify.values() if isinstance(name, str)), *self.job.events.kept]
+        if any(source.cells is not None and source.table().depends_on_run for source in grids):
+            names += [self.job.run_source] if isinstance(self.job.run_source, str) else []
         names += [name for name in IDENTITY if not identify and set(IDENTITY) <= {*events.fields}]
         for name in names:
             if split_branch(name)[0] not in self.job.friends:

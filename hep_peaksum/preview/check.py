@@ -13,6 +13,7 @@ import awkward as ak
 import numpy as np
 
 from hep_peaksum.analysis.derived import derive
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells, plain_cells
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cluster_table, jagged_clusters
 from hep_peaksum.clustering.seeding import admits_empty_cells
@@ -26,7 +27,7 @@ from hep_peaksum.kernels import Array
 from hep_peaksum.processing.selected_events import SelectedEvents
 from hep_peaksum.processing.tally import empty_tally
 from hep_peaksum.reading.blocks import block_size, read_cells
-from hep_peaksum.reading.columns import column, event_identity, grid_columns, identifying_column
+from hep_peaksum.reading.columns import column, event_identity, identifying_column
 from hep_peaksum.reading.files import (
     count_entries,
     name_trees,
@@ -36,6 +37,7 @@ from hep_peaksum.reading.files import (
     open_tree,
     schema_class,
 )
+from hep_peaksum.reading.hit_columns import grid_columns
 from hep_peaksum.results.parquet import flat_columns
 
 N_ENTRIES = 20
@@ -87,7 +89,7 @@ def empty_grids(config: Config, dataset: str, n_entries: int) -> list[str]:
     empty = []
     for name in config.grids:
         blocks = read_cells(config, name, dataset, max_events=n_entries)
-        if not any(np.asarray(cells).any() for cells in blocks):
+        if not any(plain_cells(cells).any() for cells in blocks):
             empty.append(name)
     return empty
 
@@ -149,10 +151,10 @@ class _Trial:
                 values = ak.materialize(column(events, branch, friends))
                 flat_columns(ak.zip({**identity, name: values}, depth_limit=1))
         self._try_events(events)
-        cells: dict[str, Array | Hits] = {}
+        cells: dict[str, Array | Hits | CalibratedCells] = {}
         for name, source in config.grids.items():
             with self._noting(f"grids.{name}: "):
-                columns = grid_columns(events, source, friends).read(0, len(events))
+                columns = grid_columns(events, source, friends, config.run_source).read(0, len(events))
                 cells[name] = columns.sparse_cells(0, len(events))
                 self._look_for_energy(name, cells[name])
         if len(cells) == len(config.grids):
@@ -186,7 +188,7 @@ class _Trial:
         for place, problem in self.problems:
             yield f"{place}{where}: {problem.removeprefix(f'{where}: ')}"
 
-    def _find(self, name: str, cells: Mapping[str, Array | Hits]) -> ak.Array:
+    def _find(self, name: str, cells: Mapping[str, Array | Hits | CalibratedCells]) -> ak.Array:
         """Return the clusters of a collection, with all fields."""
         collection = self.config.clusters[name]
         settings, contexts = collection.settings.model_copy(update={"kernel": "scipy"}), []
@@ -198,9 +200,9 @@ class _Trial:
             )
         return jagged_clusters([cluster_table(contexts, self.config.computed_fields(name))], settings)
 
-    def _look_for_energy(self, name: str, cells: Array | Hits) -> None:
+    def _look_for_energy(self, name: str, cells: Array | Hits | CalibratedCells) -> None:
         """Remark on a grid without any energy."""
-        values = cells.value if isinstance(cells, Hits) else cells
+        values = cells.value if isinstance(cells, Hits) else plain_cells(cells)
         if len(cells) and not values.any():
             branch = self.config.grids[name].value_branch
             remedy = f"is {branch!r} the branch of its cells?" if branch else "are rows and cols as meant?"

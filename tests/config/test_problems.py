@@ -158,6 +158,7 @@ WRONG = {
         "grids.calo.rows={n: 24}|grids.calo.cols={n: 16}|grids.calo.dense.axes=[row, colum]",
         "grids.calo.dense.axes.1: 'colum' ",
     ),
+    "no_branch_of_dense": ("grids.calo.dense={shape: [24, 16]}", "grids.calo.dense: give either branch, "),
     # what is not there
     "unknown_preset": (
         "clusters.Jet.preset=cms-jet",
@@ -249,7 +250,6 @@ def test_a_section_that_is_missing_is_named(section):
     ("path", "remedy"),
     [
         ("datasets.data.files", "add it, as in `files: {data/*.root: Events}`"),
-        ("grids.calo.dense.branch", "`hep-peaksum keys grids.NAME.dense.branch` explains it"),
         ("output.directory", "add it, as in `directory: results/zerobias`"),
     ],
 )

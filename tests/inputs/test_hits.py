@@ -94,10 +94,10 @@ def test_a_hexagon_is_in_place_of_row_and_col(hexagon, branches):
         (
             {"hexagon": ["x", "y"], "row": "q"},
             LATTICE,
-            ".hits: give row and col, or hexagon alone; here: row, hex",
+            ".hits: give row and col, or hexagon or channel alone; here: row, hex",
         ),
-        ({"row": "q"}, LATTICE, ".hits: give row and col, or hexagon alone; here: row"),
-        ({}, LATTICE, ".hits: give row and col, or hexagon alone; here: none of them"),
+        ({"row": "q"}, LATTICE, ".hits: give row and col, or hexagon or channel alone; here: row"),
+        ({}, LATTICE, ".hits: give row and col, or hexagon or channel alone; here: none of them"),
         ({"hexagon": ["x", "y", "z"]}, LATTICE, ".hits.hexagon: x, y, z given, expected the branches [x, y]"),
         (
             {"hexagon": ["x", "y"]},
