@@ -69,7 +69,9 @@ HEXAGONS = (DOCS / "hexagons.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", HEXAGONS, flags=re.DOTALL))
-def test_a_grid_of_the_page_of_hexagons_is_valid(block):
+def test_a_grid_of_the_page_of_hexagons_is_valid(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cells.csv").write_text("channel,row,col,layer\n7,0,-1,3\n")
     (grid,) = yaml.safe_load(block)["grids"].values()
     assert GridInput.model_validate(grid).grid.hexagons
 

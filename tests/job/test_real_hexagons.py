@@ -1,7 +1,9 @@
 """Clusters of hexagons in a real file: those of plain loops over the hits, neighbours those nearby."""
 
+import cmath
 import math
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 import uproot
@@ -11,7 +13,8 @@ from places import CONFIGS
 from hep_peaksum.config.load import load_config
 from hep_peaksum.job.processor import PeakSumProcessor
 
-PITCH = 8.341321
+PITCH, SIDE = 8.341321, 4.815964
+CENTRES = [0, *(171.5 * cmath.exp(1j * math.radians(angle)) for angle in (0, -60, -120, 180, 120, 60))]
 
 
 @pytest.fixture
@@ -69,3 +72,52 @@ def test_clusters_of_ldmx_are_those_of_plain_loops(monkeypatch, path, threshold)
         n_clusters, n_modules = n_clusters + len(rows), n_modules | {row[0] for row in rows}
     assert n_clusters == {10: 5900, 0: 6701}[threshold]
     assert n_modules == set(range(7))
+
+
+TABLE = """
+datasets: {{ecal: {{files: {{"{path}": LDMX_Events}}}}}}
+events: {{identify: {{run: run_, luminosityBlock: 1, event: eventNumber_}}}}
+grids:
+  ecal:
+    hits: {{channel: {{bits: EcalRecHits_sim.id_, first: 0, last: 22}}, value: EcalRecHits_sim.energy_}}
+    where: [{{branch: EcalRecHits_sim.isNoise_, equals: false}}]
+    cells: cells.csv                       # row and col of every channel are q and r within its module
+    rows: {{name: q, labels: "-13..13"}}
+    cols: {{name: r, labels: "-13..13"}}
+    hexagons: {{pitch: 8.341321, orientation: flat}}
+    layers: each
+clusters:
+  Cluster: {{grid: ecal, preset: hexagon-7, seed_threshold: 10, fields: [peak_sum, seed, layer, row, col, x]}}
+output: {{directory: results, clusters: [parquet]}}
+"""
+
+
+def write_table(path):
+    """Write the cell table of all channels with hits; return the numbers of module and layer, in order."""
+    with uproot.open(path) as file:
+        tree, name = file["LDMX_Events"], "EcalRecHits_sim/EcalRecHits_sim."
+        columns = [tree[f"{name}{word}_"].array().to_list() for word in ("id", "xpos", "ypos")]
+    rows = {}
+    for number, x, y in (hit for event in zip(*columns, strict=True) for hit in zip(*event, strict=True)):
+        module, layer = (number >> 12) % 32, (number >> 17) % 64
+        place = complex(x, y) - CENTRES[module] - SIDE * (1 + layer % 2)
+        q = round(place.real / (1.5 * SIDE))
+        rows[number % 2**23] = (q, round(place.imag / PITCH - q / 2), 64 * module + layer)
+    lines = [",".join(map(str, (channel, *row))) for channel, row in sorted(rows.items())]
+    Path("cells.csv").write_text("\n".join(["channel,row,col,layer", *lines]), encoding="utf-8")
+    return sorted({row[2] for row in rows.values()})
+
+
+def test_a_cell_table_of_axial_coordinates_holds_all_modules_and_layers(monkeypatch, tmp_path, path):
+    monkeypatch.chdir(tmp_path)
+    planes = [divmod(number, 64) for number in write_table(path)]
+    Path("table.yaml").write_text(TABLE.format(path=path), encoding="utf-8")
+    processor = PeakSumProcessor(**load_config(Path("table.yaml")).job())
+    events = processor.find(event_index(str(path), "LDMX_Events")).events
+    n_clusters = 0
+    for found, hits in zip(events.Cluster, hits_of(path), strict=True):
+        expected = sorted(cluster[:4] for cluster in clusters_of(hits, 10))
+        columns = [found[word].to_list() for word in ("layer", "seed", "peak_sum")]
+        assert sorted((*planes[layer], *rest) for layer, *rest in zip(*columns, strict=True)) == expected
+        n_clusters += len(expected)
+    assert n_clusters == 5900
