@@ -149,8 +149,8 @@ def _resolution(axes: Axes, table: Table, label: str, style: Any) -> None:
         return
     x = np.geomspace(fit["start"], fit["stop"], 200)
     axes.plot(x, resolution_at(x, **fit["values"]), color=style["color"])
-    terms = {"stochastic": ("a", r"\sqrt{\mathrm{GeV}}"), "noise": ("b", "GeV"), "constant": ("c", "")}
-    lines = [r"$\sigma/E = a/\sqrt{E} \oplus b/E \oplus c$"]
+    terms = {"stochastic": ("a", "GeV^{1/2}"), "noise": ("b", "GeV"), "constant": ("c", "")}
+    lines = [r"$\sigma/E = a\,E^{-1/2} \oplus b\,E^{-1} \oplus c$"]
     for name, (letter, unit) in terms.items():
         words = f"{fit['values'][name]:.4f} \\pm {fit['errors'][name]:.4f}\\ {unit}"
         lines.append(f"${letter} = {words}$" if fit["values"][name] else "")
