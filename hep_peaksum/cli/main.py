@@ -232,10 +232,13 @@ def check(file: str, overrides: Sequence[str]) -> None:
     console, bounds = tables.open_console(), thresholds(config)
     for name in config.clusters:
         tables.print_collection(console, config, name, bounds[name])
-    missing = check_inputs(config)
-    for problem in missing:
-        console.print(f"[yellow]warning:[/yellow] {escape(problem)}")
-    console.print(f"{file}: the config is valid{', but not all of its files are here' if missing else ''}")
+    remarks = check_inputs(config)
+    for remark in remarks:
+        console.print(f"[yellow]warning:[/yellow] {escape(remark)}")
+    is_missing = any(
+        remark.startswith(f"datasets.{name}.files: ") for remark in remarks for name in config.datasets
+    )
+    console.print(f"{file}: the config is valid{', but not all of its files are here' if is_missing else ''}")
 
 
 @cli.command()

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum import notebook_html
-from hep_peaksum.clustering.find import find_peaks
+from hep_peaksum.clustering.find import find_peaks, settings_apart
 from hep_peaksum.clustering.records import selected
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.evaluation.matching import CellIndices, same_cell, take_or_zero, with_unmatched
@@ -131,6 +131,7 @@ class Comparison(NamedTuple):
         return cls(event=event, unit=parts[0].unit, n_events=int(starts[-1]), **columns)
 
 
+@settings_apart
 def compare(
     grids: npt.ArrayLike,
     settings_a: SettingsLike,

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum.clustering.discriminant import pool_cells, search_grid
-from hep_peaksum.clustering.find import find_clusters
+from hep_peaksum.clustering.find import find_clusters, settings_apart
 from hep_peaksum.geometry.grid import Grid, bare_grid, one_event, split_mask
 from hep_peaksum.kernels import Array, Offset
 from hep_peaksum.library.geometries import GridLike, as_grid
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 N_LABELLED = 5  # leading clusters with their sum beside them
 
 
+@settings_apart
 def draw_event(
     cells: npt.ArrayLike,
     settings: SettingsLike | None = None,

@@ -154,6 +154,12 @@ def test_a_window_that_would_meet_a_cell_twice_is_refused(knob, name, closed):
     find_clusters(np.zeros((1, *shape)), PeakSumSettings(**knob), index_grid(shape))
 
 
+def test_a_ring_that_is_too_deep_is_told_by_its_depth():
+    deep = PeakSumSettings(pileup=[{"kind": "ring_median", "depth": 2}])
+    with pytest.raises(ValueError, match=r"^ring_median is .*: make the sum_window or depth shorter, or"):
+        find_clusters(np.zeros((1, 9, 4)), deep, index_grid((9, 4), (False, True)))
+
+
 def turned(window):
     return "\n".join(window) if isinstance(window, str) else window[::-1]
 
