@@ -115,8 +115,8 @@ class Comparison(NamedTuple):
         return notebook_html.page(
             f"Comparison of two algorithms in {self.n_events:,} events",
             notebook_html.key_table(values),
-            notebook_html.column_table(columns, rows, "found by only one") if rows else "",
-            notebook_html.lines([f"and {n_more:,} more"] if n_more else []),
+            notebook_html.column_table(columns, rows, "found by only one") * bool(rows)
+            + notebook_html.lines([f"and {n_more:,} more"] if n_more else []),
         )
 
     @classmethod
