@@ -24,6 +24,7 @@ TOWERS = Grid(
         pytest.param(Axis(edges=(0, 1, 3)), 2, id="edges"),
         pytest.param(Axis(labels="-41..-30, -28..-1, 1..28, 30..41"), 80, id="labels"),
         pytest.param(Axis(labels="7"), 1, id="one_label"),
+        pytest.param(Axis(labels="7..7, 9"), 2, id="a_range_of_one_label"),
         pytest.param(Axis(labels="1..2", edges=(0, 1, 3)), 2, id="labels_and_edges"),
         pytest.param(Axis(labels="1..3", bins=3, start=0, stop=3), 3, id="labels_and_bins"),
     ],

@@ -219,3 +219,22 @@ with locked(Path({str(tmp_path / "results")!r})):
     assert (tmp_path / "results/.lock").exists()
     run_job(job(write_events("a.root", 5)))
     assert not (tmp_path / "results/.lock").exists()
+
+
+def test_a_lock_whose_file_was_removed_in_between_is_taken_anew(tmp_path, monkeypatch):
+    """Its owner removes it when it is done: whoever opened it before that would lock a file without a name."""
+    import fcntl
+
+    take, removals = fcntl.flock, [tmp_path / ".lock"]
+
+    def flock(*arguments):
+        if removals:
+            removals.pop().unlink()
+        take(*arguments)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with locked(tmp_path):
+        assert not removals
+        assert (tmp_path / ".lock").read_text().startswith(f"process {os.getpid()} on ")
+        with pytest.raises(InUseError), locked(tmp_path):
+            pass
