@@ -138,6 +138,7 @@ def test_finite_cells_whose_total_is_beyond_double_precision_are_finite():
         pytest.param({"search_window": "x..ox"}, "search_window", id="search_window_drawn"),
         pytest.param({"sum_window": (1, 5)}, "sum_window", id="sum_window"),
         pytest.param({"sum_window": "xoxxx"}, "sum_window", id="sum_window_drawn"),
+        pytest.param({"seed_window": (1, 5)}, "seed_window", id="seed_window"),
         pytest.param({"pileup": ["chunky_donut"]}, "chunky_donut", id="strips_of_the_donut"),
     ],
 )
