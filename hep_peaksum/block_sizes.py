@@ -9,8 +9,22 @@ from __future__ import annotations
 # Cells of the events that are read, made into grids and searched together: memory stays bounded whatever the
 # size of a chunk, and the arrays are large enough that Python's share of the time is small.
 READ_CELLS = 1 << 22
-# The same for the padded copies of the readable kernel.
+# Hits of an event that are expected at most on a large plane: as many are read at a time as dense cells.
+HITS_PER_EVENT = 1 << 12
+# Cells of the events of which more than the kernel finds is computed at a time: they stay in the processor's
+# cache, and what is computed takes a few times as much memory as they do.
+DENSE_CELLS = 1 << 18
+# The same for hits that are searched as such, while other cells are looked up later: the room in which they are
+# made dense is cleared only where they lie, so that its size costs memory and no time.
+ROOM_CELLS = 1 << 21
+ROOM_HITS = 1 << 14
+# Cells for the padded copies of the readable kernel.
 SCIPY_CELLS = 1 << 22
+# Cells of the windows that a field is computed from at a time, and cells of the events for which it is noted
+# who claims them: what is computed of them stays in the processor's cache, and memory is bounded whatever the
+# size and the number of the windows.
+WINDOW_CELLS = 1 << 15
+CLAIM_CELLS = 1 << 18
 # Hits placed on a plane at a time: allocating memory for all of them at every step takes longer than the steps.
 HITS = 1 << 16
 # Fill and write in batches of about this many events plus clusters: per-block batches cost more than the search
@@ -30,3 +44,14 @@ GROUP_BYTES = 32_000_000
 SORT_BYTES = 256_000_000
 # Toy events made or written at a time.
 TOY_EVENTS = 10_000
+
+
+def cells_at_a_time(most: int, allowed: int) -> int:
+    """Return how many cells to work on: what a small input allows, so that it needs no more memory than itself.
+
+    A sixteenth of the most is always allowed, so that Python's share of the time stays small.
+
+    >>> cells_at_a_time(1600, 1000), cells_at_a_time(1600, 3)
+    (1000, 100)
+    """
+    return min(most, max(allowed, most // 16))

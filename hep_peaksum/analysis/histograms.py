@@ -6,22 +6,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field, model_validator
 
+from hep_peaksum.analysis.derived import Collections
+from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.clustering.fields import check_fields, fields_of
 from hep_peaksum.geometry.axis import Axis, Coordinate
 from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import Size
 from hep_peaksum.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    import awkward as ak
     import hist
 
 # Wide enough for any detector: 10 MeV to 10 TeV, 20 bins per decade.
@@ -129,14 +131,20 @@ def _position(collection: str, word: str, axis: Axis, has_positions: bool) -> Hi
 
 
 def check_histogram(
-    histogram: HistogramInput, settings: Mapping[str, PeakSumSettings], grids: Mapping[str, Sequence[Grid]]
+    histogram: HistogramInput,
+    settings: Mapping[str, PeakSumSettings],
+    grids: Mapping[str, Sequence[Grid]],
+    derived: Mapping[str, Sequence[str]] | None = None,
+    sums: Iterable[str] = (),
 ) -> None:
     """Raise a ValueError if a histogram names a collection or field that does not exist.
 
-    `settings` and `grids` are those of every collection.
+    `settings`, `grids` and derived fields are those of every collection and view.
     """
     for axis in histogram.axes:
         name, field = axis.collection, axis.cluster_field
+        if axis.field in sums or field in (derived or {}).get(name, ()):
+            continue
         if name not in grids:
             example = next(iter(grids))
             ways = f"write {example}.{axis.cluster_field or 'pt'} or n{example}"
@@ -156,19 +164,32 @@ def book(
     histogram: HistogramInput,
     grids: Mapping[str, Grid],
     settings: Mapping[str, PeakSumSettings] | None = None,
+    *,
+    sums: Iterable[str] = (),
+    variations: Sequence[str] = (),
+    weighted: bool = False,
 ) -> hist.Hist[Any]:
-    """Return an empty histogram; `grids` and `settings` are those of every collection."""
+    """Return an empty histogram; `grids` and `settings` are those of every collection and view.
+
+    With variations the first axis is that of these, and what is not varied.
+    """
     import hist
 
-    axes = []
+    axes: list[Any] = []
+    if variations:
+        axes.append(hist.axis.StrCategory([NOMINAL, *variations], name="variation"))
     for axis in histogram.axes:
+        if axis.field in sums:
+            axes.append(_hist_axis(axis, axis.field))
+            continue
         table = fields_of(grids[axis.collection], (settings or {}).get(axis.collection))
         if axis.cluster_field is None:
             label = f"number of {axis.collection} clusters"
         else:
             label = table[axis.cluster_field].axis_title if axis.cluster_field in table else axis.cluster_field
         axes.append(_hist_axis(axis, label))
-    return hist.Hist(*axes, storage=hist.storage.Double())
+    storage = hist.storage.Weight() if weighted else hist.storage.Double()
+    return hist.Hist(*axes, storage=storage)
 
 
 def _hist_axis(axis: HistogramAxis, label: str) -> Any:
@@ -180,18 +201,53 @@ def _hist_axis(axis: HistogramAxis, label: str) -> Any:
     return hist.axis.Regular(axis.bins, axis.start, axis.stop, name=name, label=label)
 
 
-def fill(histogram: hist.Hist[Any], axes: Sequence[HistogramAxis], clusters: Mapping[str, ak.Array]) -> None:
-    """Fill a histogram with the clusters of a chunk; each collection is jagged, one list per event."""
+def fill(
+    histogram: hist.Hist[Any],
+    axes: Sequence[HistogramAxis],
+    collections: Collections,
+    *,
+    variation: str | None = None,
+    passed: Array | None = None,
+    weights: Array | None = None,
+) -> None:
+    """Fill a histogram with the clusters of a chunk.
+
+    Parameters
+    ----------
+    histogram, axes
+        As from `book`, and the axes of the config.
+    collections
+        The clusters of every event.
+    variation
+        Where the histogram has an axis of variations: the one that these are.
+    passed
+        Which events count; None for all.
+    weights
+        Of every event; None without weights.
+    """
     import awkward as ak
 
-    values = []
+    values, n_clusters = [], None
     for axis in axes:
-        lists = ak.to_layout(clusters[axis.collection]).to_ListOffsetArray64(True)
+        if axis.field in collections.sums:
+            values.append(collections.sums[axis.field])
+            continue
+        clusters = collections.clusters[axis.collection]
+        clusters = clusters if passed is None or axis.cluster_field is None else clusters[passed]
+        lists = ak.to_layout(clusters).to_ListOffsetArray64(True)
+        counts = np.diff(lists.offsets.data)
         if axis.cluster_field is None:
-            values.append(np.diff(lists.offsets.data))
+            values.append(counts)
         else:
-            values.append(lists.content[axis.cluster_field].data[: lists.offsets[-1]])
-    histogram.fill(*values)
+            n_clusters = counts
+            column = ak.to_layout(ak.Array(lists.content)[axis.cluster_field])
+            values.append(ak.to_numpy(column)[: lists.offsets[-1]])
+    if n_clusters is None:  # a value for every event
+        values = values if passed is None else [each[passed] for each in values]
+    if weights is not None:
+        weights = weights if passed is None else weights[passed]
+        weights = weights if n_clusters is None else np.repeat(weights, n_clusters)
+    histogram.fill(*([] if variation is None else [variation]), *values, weight=weights)
 
 
 def needed_fields(histograms: Mapping[str, HistogramInput], collection: str) -> tuple[str, ...]:

@@ -1,15 +1,19 @@
-"""The commands that make files of files: finished jobs become one, rows of hits become events."""
+"""The commands about files: jobs become one, rows of hits events, and a config what a ROOT file holds."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hep_peaksum.cli.options import DONE, DONE_WITH_LOSSES
 from hep_peaksum.job.worker_startup import importing
+
+if TYPE_CHECKING:
+    from hep_peaksum.inspection.candidates import Candidate
 
 
 @click.command()
@@ -120,3 +124,116 @@ def group(
 def _words(*texts: str) -> list[str]:
     """Return the words between commas."""
     return [word.strip() for text in texts for word in text.split(",") if word.strip()]
+
+
+candidate_option = click.option(
+    "--candidate",
+    metavar="N",
+    help="Number of the candidate for the grid, or part of a branch of it.  [default: 1]",
+)
+grids_option = click.option(
+    "--grid",
+    "grids",
+    multiple=True,
+    metavar="NAME=N",
+    help="Name of a grid and its candidate, as in --grid em=1 --grid had=2; may be repeated.",
+)
+
+
+@click.command()
+@click.argument("file", type=click.Path(), metavar="FILE.root")
+@candidate_option
+@grids_option
+def inspect(file: str, candidate: str | None, grids: Sequence[str]) -> None:
+    """List branches that look like grids or hits, and propose a config.
+
+    What is a guess is said in the comments of the config, with what else it may be.
+    """
+    from hep_peaksum.cli import tables
+    from hep_peaksum.inspection.candidates import config_text
+    from hep_peaksum.inspection.files import inspect_file
+
+    found = inspect_file(file)
+    console = tables.open_console()
+    if not found.candidates:
+        tables.print_nothing_found(console, file, found)
+        return
+    tables.print_candidates(console, found)
+    if found.candidates[0].command and not (candidate or grids):
+        tables.print_command(console, found.candidates[0])
+        return
+    chosen = choose_candidates(found.candidates, candidate, grids)
+    options = "".join([f" --candidate {candidate}"] * bool(candidate) + [f" --grid {grid}" for grid in grids])
+    console.print(f"\n# hep-peaksum init --root {file}{options} writes this config", markup=False)
+    console.print(config_text(file, chosen), markup=False, soft_wrap=True)
+
+
+def choose_candidates(
+    candidates: Sequence[Candidate], candidate: str | None, grids: Sequence[str]
+) -> dict[str, Candidate]:
+    """Return the candidates for the grids of a config, by name; one that is to be grouped first is an error."""
+    from hep_peaksum.inspection.candidates import choose
+
+    words = dict(grid.partition("=")[::2] for grid in grids)
+    if wrong := [grid for grid in grids if not re.fullmatch(r"[A-Za-z_]\w*=.+", grid)]:
+        msg = f"--grid {wrong[0]}: write a name and a candidate, as in --grid em=1"
+        raise click.UsageError(msg)
+    if words and candidate:
+        msg = "--candidate and --grid both choose the grids: with --grid NAME=N, leave --candidate out"
+        raise click.UsageError(msg)
+    return choose(candidates, words or {"calo": candidate or "1"})
+
+
+def find_candidates(file: str) -> list[Candidate]:
+    """Return the candidates in a ROOT file; none is an error that says what the file holds."""
+    from hep_peaksum.inspection.files import inspect_file
+
+    found = inspect_file(file)
+    if not found.candidates:
+        msg = f"{file}: {found.in_words}; see `hep-peaksum inspect {file}`, or start from `hep-peaksum init`"
+        raise ValueError(msg)
+    return found.candidates
+
+
+@click.command()
+@click.option("--root", type=click.Path(), metavar="FILE.root", help="ROOT file to propose a config for.")
+@candidate_option
+@grids_option
+@click.option(
+    "-o",
+    "--output",
+    default="peaksum.yaml",
+    show_default=True,
+    type=click.Path(dir_okay=False),
+    help="Config to write.",
+)
+def init(root: str | None, candidate: str | None, grids: Sequence[str], output: str) -> None:
+    """Write a config to start from: the quickstart, or one for a file.
+
+    For a file it is the config that `inspect` proposes: for its first candidate, or for those that are chosen.
+    """
+    if Path(output).exists():
+        msg = f"{output} exists already: choose another name with -o"
+        raise click.UsageError(msg)
+    if root is None and (candidate or grids):
+        msg = "--candidate and --grid choose what is in a file: add --root FILE.root"
+        raise click.UsageError(msg)
+    from hep_peaksum.config.schema import editor_line
+
+    if root is None:
+        from hep_peaksum.cli.demo import quickstart
+
+        text, told = quickstart(), []
+    else:
+        from hep_peaksum.inspection.candidates import config_text
+
+        found = find_candidates(root)
+        chosen = choose_candidates(found, candidate, grids)
+        text = config_text(root, chosen)
+        told = [f"{name}: {each.tree}, {each.looks_like}" for name, each in chosen.items()]
+        to_do = ("guessed", "write cells.csv")
+        told += [f"  {line.strip(' #')}" for line in text.splitlines() if any(word in line for word in to_do)]
+        if len(found) > len(chosen):
+            told.append(f"{len(found)} candidates in all: `hep-peaksum inspect {root}` lists them")
+    Path(output).write_text(editor_line() + text, encoding="utf-8")
+    click.echo("\n".join([*told, f"wrote {output}; next: hep-peaksum check {output}"]))

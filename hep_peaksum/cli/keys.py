@@ -78,13 +78,14 @@ def _print_matches(matches: Sequence[Key], word: str) -> None:
             click.echo()
         _print_key(group)
     if sections and others:
-        click.echo(f"\nSee also {', '.join(others)}.")
+        click.echo("\n" + "\n".join(_wrapped(f"See also {', '.join(others)}.", "")))
 
 
 def _print_key(alike: Sequence[Key]) -> None:
     """Print everything about a key that exists in one or more places."""
     key = alike[0]
-    click.echo(click.style(", ".join(each.name for each in alike), bold=True))
+    names = _wrapped(", ".join(each.name for each in alike), "")
+    click.echo(click.style("\n".join(names), bold=True))
     click.echo("\n" + "\n".join(_wrapped(key.description, "  ")))
     has_list_of_options = any(key.options.values())
     rows = [] if key.keys or has_list_of_options else [("type", key.type)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,7 +17,7 @@ import click
 
 from hep_peaksum.cli.diagnostics import closure, compare, explain, presets, ties
 from hep_peaksum.cli.export import export
-from hep_peaksum.cli.files import group, merge
+from hep_peaksum.cli.files import choose_candidates, find_candidates, group, init, inspect, merge
 from hep_peaksum.cli.keys import keys
 from hep_peaksum.cli.options import (
     DONE,
@@ -225,54 +225,29 @@ def check(file: str, overrides: Sequence[str]) -> None:
         from rich.markup import escape
 
         from hep_peaksum.cli import tables
+        from hep_peaksum.preview.cell_tables import describe_table
         from hep_peaksum.preview.check import check_inputs
-        from hep_peaksum.preview.thresholds import thresholds
+        from hep_peaksum.preview.hit_bins import bin_fillings
+        from hep_peaksum.preview.thresholds import thresholds, varied_thresholds
 
         config = load(file, overrides)
     console, bounds = tables.open_console(), thresholds(config)
     for name in config.clusters:
         tables.print_collection(console, config, name, bounds[name])
+    for line in varied_thresholds(config):
+        console.print(escape(line))
+    for name, source in config.grids.items():
+        if source.cells is not None:
+            tables.print_cell_table(console, f"cells of {name}: {source.cells}", describe_table(source))
     remarks = check_inputs(config)
+    for name, filling in bin_fillings(config):
+        tables.print_filling(console, name, filling.in_words())
     for remark in remarks:
         console.print(f"[yellow]warning:[/yellow] {escape(remark)}")
     is_missing = any(
         remark.startswith(f"datasets.{name}.files: ") for remark in remarks for name in config.datasets
     )
     console.print(f"{file}: the config is valid{', but not all of its files are here' if is_missing else ''}")
-
-
-@cli.command()
-@click.argument("file", type=click.Path(), metavar="FILE.root")
-def inspect(file: str) -> None:
-    """List branches that look like grids or hits, and propose a config."""
-    from hep_peaksum.cli import tables
-    from hep_peaksum.reading.inspect import inspect_file, proposed_config
-
-    trees, candidates = inspect_file(file)
-    console = tables.open_console()
-    if not candidates:
-        console.print(f"{file}: no branch looks like a grid or hits (trees: {', '.join(trees) or 'none'})")
-        return
-    tables.print_candidates(console, candidates)
-    console.print(f"\n# a config for the first of them; hep-peaksum init --root {file} writes it to a file")
-    console.print(_as_yaml(proposed_config(file, candidates[0])), markup=False)
-
-
-def _as_yaml(content: Mapping[str, Any]) -> str:
-    import yaml
-
-    return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=110)
-
-
-def _proposed(file: str) -> dict[str, Any]:
-    """Return the config that `inspect` proposes for a ROOT file, as plain values."""
-    from hep_peaksum.reading.inspect import inspect_file, proposed_config
-
-    _, candidates = inspect_file(file)
-    if not candidates:
-        msg = f"{file}: no branch looks like a grid or hits; write a config by hand, starting from `init`"
-        raise ValueError(msg)
-    return proposed_config(file, candidates[0])
 
 
 @cli.command()
@@ -321,35 +296,10 @@ def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, o
 def _config_of_root(file: str, overrides: Sequence[str]) -> Config:
     from hep_peaksum.config.load import parse_config
     from hep_peaksum.config.yaml_io import override
+    from hep_peaksum.inspection.candidates import proposed_config
 
-    return parse_config(override(_proposed(file), overrides))
-
-
-@cli.command()
-@click.option("--root", type=click.Path(), metavar="FILE.root", help="ROOT file to propose a config for.")
-@click.option(
-    "-o",
-    "--output",
-    default="peaksum.yaml",
-    show_default=True,
-    type=click.Path(dir_okay=False),
-    help="Config to write.",
-)
-def init(root: str | None, output: str) -> None:
-    """Write a config to start from: the quickstart, or one for a file."""
-    if Path(output).exists():
-        msg = f"{output} exists already: choose another name with -o"
-        raise click.UsageError(msg)
-    if root is None:
-        from hep_peaksum.cli.demo import quickstart
-
-        text = quickstart()
-    else:
-        text = _as_yaml(_proposed(root))
-    from hep_peaksum.config.schema import editor_line
-
-    Path(output).write_text(editor_line() + text, encoding="utf-8")
-    click.echo(f"wrote {output}; next: hep-peaksum check {output}")
+    proposed = proposed_config(file, choose_candidates(find_candidates(file), None, ()))
+    return parse_config(override(proposed, overrides))
 
 
 @cli.command()
@@ -376,5 +326,5 @@ def status(directory: str, *, verify: bool) -> int:
     return FAILED if state.damaged else DONE
 
 
-for command in (merge, group, explain, ties, compare, closure, presets, keys, export):
+for command in (inspect, init, merge, group, explain, ties, compare, closure, presets, keys, export):
     cli.add_command(command)

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from hep_peaksum.config.model import Config
     from hep_peaksum.grouping.group import Grouped
     from hep_peaksum.grouping.join import Joined
+    from hep_peaksum.inspection.candidates import Candidate
+    from hep_peaksum.inspection.files import Inspection
     from hep_peaksum.job.planning import Plan
     from hep_peaksum.job.run import RunResult
     from hep_peaksum.preview.event import Event
-    from hep_peaksum.reading.inspect import Candidate
     from hep_peaksum.toy import Score
 
 MANY_CLUSTERS = 100  # per event; more are met with a hint at the threshold
@@ -97,6 +98,20 @@ def print_collection(console: Console, config: Config, name: str, bounds: Mappin
     console.print(f"  fields          {' '.join(config.written_fields(name))}")
 
 
+def print_cell_table(console: Console, title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Print what a cell table says, a word a line (see `hep_peaksum.preview.cell_tables`)."""
+    console.print(title, markup=False, style="bold")
+    for word, text in rows:
+        console.print(f"  {word:<15} {text}", markup=False)
+
+
+def print_filling(console: Console, name: str, lines: Sequence[str]) -> None:
+    """Print how hits fill the bins of a grid (see `hep_peaksum.preview.hit_bins`)."""
+    console.print(f"Hits in {name}", markup=False, style="bold")
+    for line in lines:
+        console.print(f"  {line}", markup=False)
+
+
 def _print_window(console: Console, word: str, window: tuple[int, int] | str) -> None:
     """Print a window as it is drawn, or its size."""
     lines = window.splitlines() if isinstance(window, str) else [f"{window[0]} x {window[1]}"]
@@ -104,15 +119,37 @@ def _print_window(console: Console, word: str, window: tuple[int, int] | str) ->
         console.print(f"  {word if number == 0 else '':<15} {line}", markup=False)
 
 
-def print_candidates(console: Console, candidates: Sequence[Candidate]) -> None:
-    """Print the branches of a ROOT file that look like grids or hits, the likeliest first."""
-    rows = table("tree", "entries", "branches", "looks like")
-    for candidate in candidates[:MAX_CANDIDATES]:
+def print_candidates(console: Console, found: Inspection) -> None:
+    """Print the branches of a ROOT file that look like grids or hits, numbered, the likeliest first."""
+    candidates = found.candidates
+    rows = table("no.", "tree", "entries", "branches", "looks like")
+    for number, candidate in enumerate(candidates[:MAX_CANDIDATES], start=1):
         branches = "\n".join(candidate.branches)
-        rows.add_row(candidate.tree, str(candidate.n_entries), branches, candidate.looks_like)
+        rows.add_row(str(number), candidate.tree, str(candidate.n_entries), branches, candidate.looks_like)
     if len(candidates) > MAX_CANDIDATES:
         rows.caption = f"and {len(candidates) - MAX_CANDIDATES} less likely candidates"
     console.print(rows)
+    for tree, names in found.unreadable.items():
+        listed = ", ".join(names[:MAX_CANDIDATES]) + (", ..." if len(names) > MAX_CANDIDATES else "")
+        console.print(f"{tree}: uproot cannot read {listed}", markup=False)
+
+
+def print_command(console: Console, candidate: Candidate) -> None:
+    """Print what makes a file with one entry an event."""
+    console.print(
+        f"{candidate.tree}: {candidate.looks_like}; make a file with one entry an event, and inspect that"
+    )
+    console.print(f"  {candidate.command}", style="bold", soft_wrap=True, markup=False, highlight=False)
+
+
+def print_nothing_found(console: Console, file: str, found: Inspection) -> None:
+    """Print what a ROOT file holds instead of cells or hits: what was looked at, and why it fills no grid."""
+    console.print(f"{file}: {found.in_words}", markup=False)
+    for rejected in found.rejected[:MAX_CANDIDATES]:
+        names = ", ".join(rejected.branches[:MAX_CANDIDATES])
+        console.print(f"  {rejected.tree}: {names}: {rejected.reason}", markup=False)
+    if len(found.rejected) > MAX_CANDIDATES:
+        console.print(f"  and {len(found.rejected) - MAX_CANDIDATES} more")
 
 
 def print_grouped(console: Console, file: str, output: str, grouped: Grouped) -> None:
@@ -243,8 +280,27 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
                 f"{per_event:.2f}",
             )
     console.print(rows)
+    for name, dataset in summary["datasets"].items():
+        if "cut_flow" in dataset:
+            console.print(_cut_flow(name, dataset["cut_flow"]))
     for line in (*_remarks(summary), *_losses(summary["losses"])):
         console.print(line)
+
+
+def _cut_flow(dataset: str, flows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+    """Return the cut flow of a dataset, a row for every condition, with a column for every variation."""
+    first = next(iter(flows.values()))
+    is_weighted = first[0]["sum_of_weights"] is not None
+    titles = [word for name in flows for word in ([name, f"{name}, weighted"] if is_weighted else [name])]
+    titles = [title.replace("nominal", "entries") for title in titles]
+    rows = table(f"{dataset}: left after", *titles)
+    for number, step in enumerate(first):
+        cells = []
+        for flow in flows.values():
+            cells.append(str(flow[number]["entries"]))
+            cells += [f"{flow[number]['sum_of_weights']:.6g}"] if is_weighted else []
+        rows.add_row(step["step"], *cells)
+    return rows
 
 
 def _remarks(summary: Mapping[str, Any]) -> list[str]:

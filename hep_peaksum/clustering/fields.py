@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 
 from hep_peaksum.clustering import pileup, shapes
-from hep_peaksum.clustering.sharing import PeakContext, ordered_sum
+from hep_peaksum.clustering.sharing import PeakContext, Windows
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array
@@ -23,6 +23,10 @@ from hep_peaksum.settings.pileup import Pileup, PileupKind
 from hep_peaksum.suggestions import did_you_mean
 
 FOUR_VECTOR = ("pt", "eta", "phi", "energy")
+
+# Computed from peaks alone. All others need cells, and hits are made dense for them (see `needs_cells`).
+OF_PEAKS = frozenset({"peak_sum", "seed", "row", "col", "layer", "n_cells"})
+OF_LAYERS = frozenset({"layer_sums", "n_saturated"})
 
 
 class Field(NamedTuple):
@@ -62,62 +66,119 @@ def _position(name: str, context: PeakContext, function: Callable[[Any], Array] 
     return function(axis.centres)[context.peaks.row if word == "row" else context.peaks.col]
 
 
-def _pt(context: PeakContext) -> Array:
-    total = energy_of_sum(context)
+def _energy_of_net(context: PeakContext) -> Array:
+    """Return the sum of every cluster minus its pile-up estimate, in the unit of energies."""
+    return net_sum(context) * context.grid.scale
+
+
+def _pt(total_of: Callable[[PeakContext], Array], context: PeakContext) -> Array:
+    total = total_of(context)
     return total if context.grid.quantity == "et" else total / _position("eta", context, np.cosh)
 
 
-def _energy(context: PeakContext) -> Array:
-    total = energy_of_sum(context)
+def _energy(total_of: Callable[[PeakContext], Array], context: PeakContext) -> Array:
+    total = total_of(context)
     return total * _position("eta", context, np.cosh) if context.grid.quantity == "et" else total
 
 
 def _shared_sum(context: PeakContext) -> Array:
-    return ordered_sum(np.where(context.shares.is_contested, context.shares.values, 0))
+    return context.of_windows(lambda windows: windows.sum(windows.contested), contested=True)
 
 
 def _on_edge(context: PeakContext) -> Array:
-    return np.asarray((context.window_index[0] < 0).any(axis=1))
+    return context.of_windows(lambda windows: np.asarray((windows.place < 0).any(axis=1)), settled=False)
 
 
 def _n_masked(context: PeakContext) -> Array:
-    row, _ = context.window_index
-    if context.summed.mask is None:
-        return np.zeros(len(row), np.int32)
-    is_masked = context.in_windows(context.summed.mask) & (row >= 0)
-    return np.asarray(is_masked.sum(axis=1, dtype=np.int32))
+    mask = context.summed.mask
+    if mask is None:
+        return np.zeros(len(context.peaks), np.int32)
+    return context.of_windows(
+        lambda windows: (windows.pick(mask) & (windows.place >= 0)).sum(axis=1, dtype=np.int32), settled=False
+    )
+
+
+def _n_held(windows: Windows, numbers: Array) -> Array:
+    """Return the sum of numbers of every cell over the held ones."""
+    return np.asarray(np.where(windows.shares.is_held, numbers, 0).sum(axis=1, dtype=np.int32))
+
+
+def _n_flagged(name: str, context: PeakContext) -> Array:
+    """Return the sum of a flag over the held cells; 0 where no cell has it."""
+    if (flags := context.summed.flags.get(name)) is None:
+        return np.zeros(len(context.peaks), np.int32)
+    return context.of_windows(lambda windows: _n_held(windows, windows.pick(flags)))
 
 
 def _n_saturated(context: PeakContext) -> Array:
-    layers, values = context.summed.layers, context.window_values
+    if "n_saturated" in context.summed.flags:  # of calibrated cells the raw values have been compared
+        return _n_flagged("n_saturated", context)
+    layers, is_integer = context.summed.layers, context.summed.dtype.kind != "f"
     codes: list[float] = list(context.sum_grid.saturated)
-    if values.dtype.kind != "f":  # compared as integers, not as the floats that numpy would make of both
+    if is_integer:  # compared as integers, not as the floats that numpy would make of both
         codes = [int(code) for code in codes if code == int(code) and abs(code) < 2**63]
-    if layers is not None:
-        n_saturated = context.in_windows(np.isin(layers, codes).sum(axis=1))
-    else:
-        n_saturated = np.isin(values, codes)
-    return np.asarray(np.where(context.shares.is_held, n_saturated, 0).sum(axis=1, dtype=np.int32))
+    if not codes:
+        return np.zeros(len(context.peaks), np.int32)
+    n_coded = None if layers is None else np.isin(layers, codes).sum(axis=1)
+
+    def n_held(windows: Windows) -> Array:
+        n_saturated = np.isin(windows.values, codes) if n_coded is None else windows.pick(n_coded)
+        return _n_held(windows, n_saturated)
+
+    return context.of_windows(n_held)
 
 
 def _layer_sums(context: PeakContext) -> Array:
     """Return the sum in every layer, shape (peak, layer); of a cell that is shared its part of every layer."""
-    layers, peaks, (row, col) = context.summed.layers, context.peaks, context.window_index
-    if layers is None:
+    if context.summed.layers is None:
         msg = "field 'layer_sums' needs layers: give grids of shape (event, layer, row, col)"
         raise ValueError(msg)
-    is_held = context.shares.is_held
+    return context.of_windows(_layer_sums_of)
+
+
+def _layer_sums_of(windows: Windows) -> Array:
+    context, (held, is_held) = windows.context, windows.shares
+    layers = np.asarray(context.summed.layers)
+    layers = layers.reshape(*layers.shape[:2], context.sum_grid.n_cells)
     if context.summed.mask is not None:  # also a cell that is masked as zero holds nothing in its layers
-        is_held = is_held & ~context.in_windows(context.summed.mask)
-    values, held = context.window_values, context.shares.values
-    fraction = np.where(held == values, 1, held / np.where(values == 0, 1, values))
+        is_held = is_held & ~windows.pick(context.summed.mask)
+    fraction = np.where(held == windows.values, 1, held / np.where(windows.values == 0, 1, windows.values))
     is_whole = bool((fraction[is_held] == 1).all())
-    total = np.zeros((len(row), layers.shape[1]), peaks.sum.dtype)
-    for k in range(row.shape[1]):
-        cells = layers[peaks.event, :, row[:, k], col[:, k]]
-        cells = cells if is_whole else cells * fraction[:, k, None]
-        total += np.where(is_held[:, k, None], cells, 0)
-    return total
+    held_part, dtype = None if is_whole else fraction, context.peaks.sum.dtype
+    return context.loops.layer_sums(layers, windows.event, windows.cell(), is_held, held_part, dtype)
+
+
+def _moment(name: str, moment: Array | None) -> Array:
+    if moment is None:
+        msg = f"field {name!r} needs the time of hits: give time to the hits"
+        raise ValueError(msg)
+    return moment
+
+
+def _time(context: PeakContext) -> Array:
+    """Return the mean time of the hits that a cluster holds, weighted with their energy; NaN for a sum of 0."""
+    _moment("time", context.summed.moments)
+    return _ratio(context.of_windows(_moment_of), context.peaks.sum)
+
+
+def _moment_of(windows: Windows) -> Array:
+    """Return the sum of energy * time over the held cells, of a cell that is shared in its part."""
+    moment, (held, is_held) = np.asarray(windows.context.summed.moments), windows.shares
+    if windows.context.summed.mask is not None:  # also a cell that is masked as zero holds nothing
+        is_held = is_held & ~windows.pick(windows.context.summed.mask)
+    fraction = np.where(held == windows.values, 1, held / np.where(windows.values == 0, 1, windows.values))
+    return windows.sum(np.where(is_held, fraction * windows.pick(moment), 0.0))
+
+
+def _seed_time(context: PeakContext) -> Array:
+    peaks, moment = context.peaks, _moment("seed_time", context.searched.moments)
+    return _ratio(
+        moment[peaks.event, peaks.row, peaks.col], context.searched_cells[peaks.event, peaks.row, peaks.col]
+    )
+
+
+def _ratio(moment: Array, energy: Array) -> Array:
+    return np.asarray(np.divide(moment, energy, out=np.full(len(moment), np.nan), where=energy != 0))
 
 
 def _layer(context: PeakContext) -> Array:
@@ -186,12 +247,24 @@ FIELDS = {
         "no cell weighs",
         "",
         "whether no cell weighs anything, so that the barycentre is the seed",
-        lambda context: context.weights.is_empty,
+        shapes.has_no_weight,
     ),
     "on_edge": Field("window beyond an edge", "", "whether the sum window reaches beyond an edge", _on_edge),
     "n_masked": Field("masked cells in the window", "", "number of masked cells of the sum window", _n_masked),
     "n_saturated": Field(
         "saturated cells added", "", "number of added cells that hold a code of `saturated`", _n_saturated
+    ),
+    "n_filled": Field(
+        "filled cells added",
+        "",
+        "number of added cells that were given the mean of their neighbours",
+        partial(_n_flagged, "n_filled"),
+    ),
+    "time": Field(
+        "time", "", "mean time of the hits held, weighted with energy, in the unit of their branch", _time
+    ),
+    "seed_time": Field(
+        "seed time", "", "mean time of the hits in the seed cell, weighted with energy", _seed_time
     ),
     "layer_sums": Field("sum in the layer", "counts", "sum of every layer over the held cells", _layer_sums),
 }
@@ -227,17 +300,36 @@ def fields_of(grid: Grid, settings: PeakSumSettings | None = None) -> Mapping[st
         is_angle = name in ("eta", "phi")
         title, unit = (rf"$\{name}$" if is_angle else name), axis.field_unit
         table |= _position_fields(name, title, unit, dim, axis)
-    return MappingProxyType(table | _kinematic_fields(grid, {name: axis for name, (_, axis) in axes.items()}))
+    kinematics = _kinematic_fields(grid, {name: axis for name, (_, axis) in axes.items()})
+    net = _net_fields(grid, kinematics) if "net" in table else {}
+    return MappingProxyType(table | net | kinematics)
+
+
+def _net_fields(grid: Grid, table: Mapping[str, Field]) -> dict[str, Field]:
+    """Return energy and transverse momentum minus pile-up, of those that there are without."""
+    is_eta_phi = "pt" in table and "energy" in table
+    ways = {"pt": partial(_pt, _energy_of_net), "energy": partial(_energy, _energy_of_net)}
+    titles = {"pt": r"$p_T$ minus pile-up", "energy": "energy minus pile-up"}
+    return {
+        f"net_{word}": Field(
+            titles[word],
+            grid.energy_unit,
+            f"{table[word].meaning} of net",
+            ways[word] if is_eta_phi else _energy_of_net,
+        )
+        for word in ("pt", "energy")
+        if word in table
+    }
 
 
 def _kinematic_fields(grid: Grid, axes: Mapping[str, Axis]) -> dict[str, Field]:
     """Return energy or transverse momentum, and the position on the axes that have positions."""
     if {"eta", "phi"} <= set(axes):
         return {
-            "pt": Field(r"$p_T$", grid.energy_unit, "transverse momentum", _pt),
+            "pt": Field(r"$p_T$", grid.energy_unit, "transverse momentum", partial(_pt, energy_of_sum)),
             "eta": Field(r"$\eta$", "", "pseudorapidity", partial(_position, "eta")),
             "phi": Field(r"$\phi$", "rad", "azimuth in [-π, π)", partial(_position, "phi")),
-            "energy": Field("energy", grid.energy_unit, "energy", _energy),
+            "energy": Field("energy", grid.energy_unit, "energy", partial(_energy, energy_of_sum)),
         }
     if grid.quantity == "energy":
         fields = {"energy": Field("energy", grid.energy_unit, "energy", energy_of_sum)}
@@ -254,6 +346,7 @@ def _kinematics_of(grid: Grid) -> tuple[str, ...]:
     return tuple(name for name in fields_of(grid) if name in names and name not in FIELDS)
 
 
+@lru_cache(maxsize=64)
 def default_fields(settings: PeakSumSettings, grid: Grid, *, separate_layers: bool = False) -> tuple[str, ...]:
     """Return the fields that clusters have by default.
 
@@ -265,6 +358,15 @@ def default_fields(settings: PeakSumSettings, grid: Grid, *, separate_layers: bo
     index = ("row", "col", "layer") if separate_layers else ("row", "col")
     flags = ("n_saturated",) if grid.saturated else ()
     return ("peak_sum", "seed", *index, "n_cells", *flags, *estimates, *_kinematics_of(grid))
+
+
+def needs_cells(names: Iterable[str], settings: PeakSumSettings, grid: Grid) -> bool:
+    """Return whether fields, or the cuts of the settings, are computed from cells and not from peaks alone."""
+    of_sums = () if grid.is_eta_phi else ("energy", "pt")
+    of_peaks = OF_PEAKS.union(_kinematics_of(grid) if settings.position == "seed" else of_sums)
+    has_cuts = settings.min_seed_gap is not None or settings.min_prominence is not None
+    has_cuts |= settings.min_neighbours > 0 or settings.sum_threshold_on != "sum"
+    return has_cuts or not of_peaks.issuperset(names)
 
 
 def check_fields(names: str | Iterable[str], settings: PeakSumSettings, grid: Grid) -> tuple[str, ...]:
@@ -303,8 +405,8 @@ def _as_list(names: object) -> tuple[Any, ...]:
 
 def _unavailable(name: str, table: Iterable[str], grid: Grid) -> str:
     """Return why clusters cannot have a field, and the remedy."""
-    if name == "net":
-        return "field 'net' is the sum minus a pile-up estimate: ask for one with pileup: [chunky_donut]"
+    if name in ("net", "net_pt", "net_energy") and "net" not in table:
+        return f"field {name!r} is the sum minus a pile-up estimate: ask for one with pileup: [chunky_donut]"
     if name in get_args(PileupKind):
         return f"field {name!r} is a pile-up estimate: ask for it with pileup: [{name}]"
     position = name.partition("_")[2] if name.startswith(("barycentre_", "width_")) else name

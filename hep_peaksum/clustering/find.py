@@ -5,8 +5,9 @@ cells -> normalise_input -> discriminant -> search -> context -> fields -> jagge
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
@@ -14,14 +15,32 @@ from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from hep_peaksum import block_sizes
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells
 from hep_peaksum.clustering import records
-from hep_peaksum.clustering.discriminant import Cells, discriminant, grouped, pool
-from hep_peaksum.clustering.fields import check_fields, default_fields
+from hep_peaksum.clustering.discriminant import (
+    Cells,
+    discriminant,
+    exists,
+    grouped,
+    pool,
+    search_grid,
+    window_map,
+)
+from hep_peaksum.clustering.fields import OF_LAYERS, check_fields, default_fields, needs_cells
 from hep_peaksum.clustering.seeding import SearchPlan, accepted_seeds, find_seeds
 from hep_peaksum.clustering.sharing import PeakContext, window_sums
-from hep_peaksum.clustering.validation import apply_mask, normalise_input, unmask
-from hep_peaksum.geometry.grid import Grid, is_traced
-from hep_peaksum.geometry.hits import Hits
+from hep_peaksum.clustering.validation import (
+    apply_mask,
+    can_search_hits,
+    check_energies,
+    check_shape,
+    normalise_input,
+    on_plane,
+    unmask,
+)
+from hep_peaksum.geometry.grid import EventError, Grid, bare_grid, is_traced, split_mask
+from hep_peaksum.geometry.hits import Hits, Room
 from hep_peaksum.kernels import Array, Peaks, Search
 from hep_peaksum.library.geometries import GridLike, as_grid
 from hep_peaksum.library.presets import SettingsLike, as_settings
@@ -54,7 +73,7 @@ def settings_apart(function: Callable[P, R]) -> Callable[P, R]:
 
 @settings_apart
 def find_clusters(
-    grids: npt.ArrayLike | ak.Array | Hits,
+    grids: npt.ArrayLike | ak.Array | Hits | CalibratedCells,
     settings: SettingsLike | None = None,
     grid: GridLike | None = None,
     *,
@@ -69,9 +88,8 @@ def find_clusters(
     ----------
     grids
         Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col), or flat (event, cell)
-        where a grid is given; or `sparse` hits. Not modified. Cells without a value (`numpy.ma`, or None in an
-        awkward array) are masked; of layers that are summed they add nothing, and a cell is masked that has a
-        value in no layer. Of an awkward array with a type and no values (a typetracer), the data count as used.
+        where a grid is given; or `sparse` hits, with layers or without; or `CalibratedCells`. Not modified.
+        Cells without a value
     settings
         Which cells are seeds and which are summed; by default 3x3 windows for both. Also a map of the same
         keys, or the name of a preset.
@@ -110,11 +128,13 @@ def find_clusters(
     """
     settings, grid = as_settings(settings), as_grid(grid)
     no_values = grids.is_traced if isinstance(grids, Hits) else is_traced(grids)
-    context = find_peaks(grids, settings, grid, mask=mask, noise=noise, layers=layers)
+    given = SearchInput.of(grids, grid, mask=mask, noise=noise, layers=layers)
+    searched = search_grid(settings, given.grid)
     if fields is None:
-        fields = default_fields(settings, context.grid, separate_layers=layers == "each")
-    tables = [records.cluster_table([context], check_fields(fields, settings, context.grid))]
-    del context  # so that each column is freed once it is used
+        names = default_fields(settings, searched, separate_layers=layers == "each")
+    else:
+        names = check_fields(fields, settings, searched)
+    tables = list(cluster_tables([given], settings, names))
     clusters = records.jagged_clusters(tables, settings)
     return records.without_values(clusters) if no_values else clusters
 
@@ -141,15 +161,18 @@ def peak_sum_map(
     >>> peak_sum_map([[[0, 0, 0], [1, 5, 2], [0, 0, 3]]]).tolist()
     [[[0, 0, 0], [0, 11, 0], [0, 0, 0]]]
     """
-    context = find_peaks(grids, as_settings(settings), as_grid(grid), mask=mask, noise=noise)
-    peaks, selected = context.peaks, records.selected(context)
-    sums = np.zeros(context.shape, peaks.sum.dtype)
-    sums[peaks.event[selected], peaks.row[selected], peaks.col[selected]] = peaks.sum[selected]
-    return sums
+    settings, given = as_settings(settings), SearchInput.of(grids, as_grid(grid), mask=mask, noise=noise)
+    sums = None
+    for first, (context,) in _searched([given], settings, ()):
+        peaks, selected = context.peaks, records.selected(context)
+        if sums is None:
+            sums = np.zeros((len(given.cells), *context.grid.shape), peaks.sum.dtype)
+        sums[first + peaks.event[selected], peaks.row[selected], peaks.col[selected]] = peaks.sum[selected]
+    return np.asarray(sums)
 
 
 def find_peaks(
-    grids: npt.ArrayLike | ak.Array | Hits,
+    grids: npt.ArrayLike | ak.Array | Hits | CalibratedCells,
     settings: PeakSumSettings,
     grid: Grid | None = None,
     *,
@@ -161,10 +184,211 @@ def find_peaks(
 
     The cuts on finished clusters (`hep_peaksum.clustering.records.passes_cuts`) are not applied yet.
     """
-    mask = None if mask is np.ma.nomask else mask
-    grids, noise, missing = unmask(grids, noise, grid, layers)
-    plan = SearchPlan.of(settings, has_mask=mask is not None or len(missing) > 0)
-    cells = normalise_input(grids, settings, grid, plan, mask=mask, noise=noise, layers=layers, missing=missing)
+    given = SearchInput.of(grids, grid, mask=mask, noise=noise, layers=layers)
+    return _find_peaks(given, settings, keep_layers=True)
+
+
+@dataclass(frozen=True, eq=False)
+class SearchInput:
+    """The cells of some events on a grid, or their hits, with masks and noise, as plain arrays.
+
+    `missing` are the masks of the cells and of the noise themselves. A mask, or noise, is one for all events or
+    has a part for each. `flags` and `holds_absent` are those of `CalibratedCells`.
+    """
+
+    cells: Array | Hits
+    grid: Grid
+    mask: Array | None
+    noise: Array | None
+    missing: Sequence[Array]
+    layers: Literal["sum", "each"]
+    flags: Mapping[str, Array] = field(default_factory=dict)
+    holds_absent: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        grids: npt.ArrayLike | ak.Array | Hits | CalibratedCells,
+        grid: Grid | None,
+        *,
+        mask: npt.ArrayLike | None = None,
+        noise: npt.ArrayLike | None = None,
+        layers: Literal["sum", "each"] = "sum",
+    ) -> SearchInput:
+        """Return what was given to `find_clusters`; parameters and errors are the same."""
+        calibrated, of_table = None, None
+        if isinstance(grids, CalibratedCells):
+            calibrated, of_table, noise = grids, grids.mask, grids.noise if noise is None else noise
+            grids = grids.cells
+        cells, noise, missing = unmask(grids, noise, grid, layers)
+        check_shape(cells.shape, grid, layers)
+        grid = grid or bare_grid(cells.shape)
+        mask = None if mask is np.ma.nomask else mask
+        if mask is not None:
+            mask, unknown = split_mask(mask)
+            missing = missing if unknown is None else [*missing, unknown]
+        is_absent = calibrated is not None and calibrated.holds_absent and mask is None and not missing
+        missing = missing if of_table is None else [*missing, of_table]
+        mask, noise = (
+            None if each is None else _map_of(np.asarray(each), cells.shape, grid, layers)
+            for each in (mask, noise)
+        )
+        missing = [_map_of(each, cells.shape, grid, layers) for each in missing]
+        flags = {} if calibrated is None else calibrated.flags
+        return cls(cells, grid, mask, noise, missing, layers, flags, is_absent)
+
+    @property
+    def has_maps_of_other_shapes(self) -> bool:
+        """Whether a mask, or noise, is neither that of an event nor has a part for every event."""
+        planes = {self.cells.shape[-2:]} | ({self.cells.shape[1:]} if self.layers == "each" else set())
+        maps = [each for each in (self.mask, self.noise, *self.missing) if each is not None]
+        return any(each.shape not in planes and not self._has_events(each) for each in maps)
+
+    def _has_events(self, array: Array) -> bool:
+        is_of_layers = self.layers == "each" and array.shape == self.cells.shape[1:]
+        is_on_plane = array.ndim > 2 and array.shape[-2:] == self.cells.shape[-2:]
+        return is_on_plane and len(array) == len(self.cells) and not is_of_layers
+
+    def events(self, first: int, last: int, room: Room) -> SearchInput:
+        """Return a part of the events; their hits are made dense, where they are, in the room."""
+
+        def part(array: Array) -> Array:
+            return array[first:last] if self._has_events(array) else array
+
+        cells = self.cells
+        cells = cells.events(first, last, room) if isinstance(cells, Hits) else cells[first:last]
+        mask, noise = (None if each is None else part(each) for each in (self.mask, self.noise))
+        missing, flags = [part(each) for each in self.missing], self.flags
+        flags = {name: flag[first:last] for name, flag in flags.items()}
+        return replace(self, cells=cells, mask=mask, noise=noise, missing=missing, flags=flags)
+
+    def plan(self, settings: PeakSumSettings) -> SearchPlan:
+        """Return what the kernel does beside finding seeds."""
+        return SearchPlan.of(settings, has_mask=self.mask is not None or len(self.missing) > 0)
+
+    def is_plain(self, settings: PeakSumSettings) -> bool:
+        """Return whether the kernel does all that is to be done, in the cells or hits as they are."""
+        plan = self.plan(settings)
+        if isinstance(self.cells, Hits):
+            is_searched = self.stays_hits(settings) and bool(np.isfinite(self.cells.value.sum()))
+        else:
+            is_searched = self.noise is None and (self.cells.ndim == 3 or self.layers == "each")
+        return is_searched and plan.adds_windows and plan.checks_cells
+
+    def stays_hits(self, settings: PeakSumSettings) -> bool:
+        """Return whether hits are searched as hits."""
+        has_maps = self.mask is not None or self.noise is not None or len(self.missing) > 0
+        return (
+            not has_maps
+            and isinstance(self.cells, Hits)
+            and can_search_hits(
+                self.cells, settings, self.grid, self.plan(settings), self.layers, keep_layers=False
+            )
+        )
+
+    def events_at_once(self, settings: PeakSumSettings) -> int:
+        """Return how many events to search at a time if all would need too much memory."""
+        n_cells = max(1, math.prod(self.cells.shape[1:]))  # there may be no layers
+        if not isinstance(self.cells, Hits) or not self.stays_hits(settings):
+            return block_sizes.DENSE_CELLS // n_cells
+        hits_per_event = max(1, len(self.cells.value) // max(1, len(self.cells)))
+        return min(block_sizes.ROOM_CELLS // n_cells, block_sizes.ROOM_HITS // hits_per_event)
+
+
+def _map_of(array: Array, shape: tuple[int, ...], grid: Grid, layers: str) -> Array:
+    """Return a mask, or noise, with rows and columns, and with events and layers if it has both."""
+    if array.shape != shape[-2:]:
+        array = on_plane(array, grid)
+    if layers == "each" and array.ndim == 3 and len(array) == shape[0] * shape[1] != shape[1]:
+        array = array.reshape(*shape[:2], *array.shape[1:])
+    return array
+
+
+def cluster_tables(
+    given: Sequence[SearchInput], settings: PeakSumSettings, names: Sequence[str]
+) -> Iterator[records.ClusterTable]:
+    """Yield the clusters of all grids together, in tables of consecutive events.
+
+    Where more is needed than the kernel finds, a table has few events, so that memory does not grow with their
+    number.
+
+    Parameters
+    ----------
+    given
+        The same events on one or more grids.
+    settings
+        Which cells are seeds and which are summed.
+    names
+        The fields, as `hep_peaksum.clustering.fields.check_fields` returns them.
+
+    Raises
+    ------
+    EventError
+        If an event cannot be searched; it counts from the first event of all.
+    ValueError
+        As for `find_clusters`.
+    """
+    for first, contexts in _searched(given, settings, names):
+        try:
+            table = records.cluster_table(contexts, names)
+        except EventError as error:
+            raise EventError(first + error.event, error.problem) from None
+        contexts.clear()  # so that each column is freed once it is used
+        is_whole = len(table.event_offsets) > len(given[0].cells)
+        yield table if is_whole else table.without_spare_room()
+
+
+def _searched(
+    given: Sequence[SearchInput], settings: PeakSumSettings, names: Sequence[str]
+) -> Iterator[tuple[int, list[PeakContext]]]:
+    """Yield the first of some consecutive events, and their peaks on every grid, valid until the next."""
+    n_events, step = len(given[0].cells), _events_at_once(given, settings, names)
+    keep_layers, rooms = not OF_LAYERS.isdisjoint(names), [Room() for _ in given]
+    for first in range(0, max(1, n_events), step):
+        parts = given
+        if step < n_events:
+            parts = [each.events(first, first + step, room) for each, room in zip(given, rooms, strict=True)]
+        try:
+            contexts = [_find_peaks(part, settings, keep_layers=keep_layers) for part in parts]
+        except EventError as error:
+            raise EventError(first + error.event, error.problem) from None
+        yield first, contexts
+
+
+def _events_at_once(given: Sequence[SearchInput], settings: PeakSumSettings, names: Sequence[str]) -> int:
+    """Return how many events are searched at a time: all where the kernel does everything, otherwise few."""
+    n_events = max(1, len(given[0].cells))
+    if n_events == 1:
+        return 1
+    for each in given:
+        check_energies(settings, each.grid)
+    is_plain = all(
+        each.is_plain(settings) and not needs_cells(names, settings, search_grid(settings, each.grid))
+        for each in given
+    )
+    if is_plain or any(each.has_maps_of_other_shapes for each in given):
+        return n_events
+    return max(1, min(n_events, *(each.events_at_once(settings) for each in given)))
+
+
+def _find_peaks(given: SearchInput, settings: PeakSumSettings, *, keep_layers: bool) -> PeakContext:
+    """Return the peaks of all events; the layers of hits are added at once unless they are of use later."""
+    plan = given.plan(settings)
+    cells = normalise_input(
+        given.cells,
+        settings,
+        given.grid,
+        plan,
+        mask=given.mask,
+        noise=given.noise,
+        layers=given.layers,
+        missing=given.missing,
+        keep_layers=keep_layers,
+        holds_absent=given.holds_absent and settings.masked == "absent",
+    )
+    if given.flags:
+        shape = cells.source.shape
+        cells = replace(cells, flags={name: flag.reshape(shape) for name, flag in given.flags.items()})
     searched, compared, search = _search(cells, settings, plan)
     if plan.checks_cells and not search.is_finite:
         cells = apply_mask(cells, settings)  # an error that names the first cell, unless `nonfinite` is "mask"
@@ -176,7 +400,7 @@ def _search(cells: Cells, settings: PeakSumSettings, plan: SearchPlan) -> tuple[
     """Return the cells or towers that are searched, those with the values that are compared, and the result."""
     searched = grouped(pool(cells, settings), settings)
     compared = discriminant(searched, settings)
-    return searched, compared, find_seeds(compared, settings, plan)
+    return searched, compared, find_seeds(searched, compared, settings, plan)
 
 
 def _context(
@@ -190,4 +414,19 @@ def _context(
         summed=searched if settings.sum_over == "towers" else cells,
         settings=settings,
     )
-    return context if plan.adds_windows else replace(context, peaks=window_sums(context))
+    if plan.adds_windows:
+        return context
+    is_summed = plan.compares_sums(settings)
+    return replace(context, peaks=_seeds_as_sums(context) if is_summed else window_sums(context))
+
+
+def _seeds_as_sums(context: PeakContext) -> Peaks:
+    """Return peaks whose sums are the values that were compared: of the same cells, in the same order."""
+    peaks, searched, settings = context.peaks, context.searched, context.settings
+    cells = np.ones((1, *context.shape[1:]), np.int64)
+    if searched.mask is not None:
+        cells = exists(searched.values).astype(np.int64)
+    counts = window_map(cells, settings.sum_cells(), context.grid.periodic, settings.kernel)
+    event = 0 if len(counts) == 1 else peaks.event
+    n_cells = counts[event, peaks.row, peaks.col].astype(np.int32)
+    return replace(peaks, sum=peaks.seed, n_cells=n_cells)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,6 +141,19 @@ class ClusterTable:
     choice: Array | None = None
     region: Array | None = None
 
+    def without_spare_room(self) -> ClusterTable:
+        """Return the table with columns that do not hold on to the room that a search had for more peaks."""
+        own: dict[int, Array] = {}
+
+        def compact(column: Array) -> Array:
+            base = column.base
+            if not isinstance(base, np.ndarray) or base.nbytes <= 2 * column.nbytes:
+                return column
+            return own.setdefault(id(column), column.copy())  # one array stays one
+
+        columns = {name: compact(column) for name, column in self.columns.items()}
+        return replace(self, key=compact(self.key), columns=columns)
+
 
 def cluster_table(contexts: Sequence[PeakContext], names: Sequence[str]) -> ClusterTable:
     """Return the fields of the clusters of some events; of several grids in one table, with a column `grid`."""
@@ -219,7 +233,8 @@ def _layout(column: Array) -> Any:
 
     if not hasattr(ak, "contents"):
         return ak.from_numpy(column, regulararray=True, highlevel=False)
-    return ak.contents.NumpyArray(column).to_RegularArray()
+    content = ak.contents.NumpyArray(column)
+    return content if column.ndim == 1 else content.to_RegularArray()
 
 
 def without_values(clusters: ak.Array) -> ak.Array:
@@ -243,7 +258,13 @@ def _record_name(names: Iterable[str]) -> dict[str, str] | None:
     """Return the parameters of records with these fields: those of a four-vector have its name."""
     if not set(names) >= set(FOUR_VECTOR):
         return None
+    _register_vectors()
+    return {"__record__": "Momentum4D"}
+
+
+@cache
+def _register_vectors() -> None:
+    """Tell awkward, once, what records of that name can do."""
     import vector
 
     vector.register_awkward()
-    return {"__record__": "Momentum4D"}

@@ -1,20 +1,21 @@
 """Seeds: the maxima that a kernel finds, seed thresholds in sigma, and the greedy rules.
 
-Greedy rules accept seeds one after the other, the highest first. Here all events are settled together, in as
-many rounds as the longest chain of seeds that wait for one another.
+Greedy rules accept seeds one after the other, the highest first (see `loops.greedy`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Collection
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from hep_peaksum.clustering.discriminant import Cells, exists, has_whole_window, seed_noise
-from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.clustering.discriminant import Cells, exists, has_noise_of_plane, has_whole_window, seed_noise
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, Peaks, Rule, Search, absent, accumulator, get_kernel
+from hep_peaksum.loops.greedy import accepted_in_order
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import inclusive_bound, passes
 from hep_peaksum.settings.units import in_sigmas
@@ -31,7 +32,14 @@ class SearchPlan(NamedTuple):
     adds_windows: bool
     checks_cells: bool
 
+    def compares_sums(self, settings: PeakSumSettings) -> bool:
+        """Return whether what is compared are the sums of the sum windows."""
+        has_all_cells = settings.adds_whole_windows and settings.cell_threshold is None
+        is_sum = settings.quantity == "energy" and settings.sum_over == "towers" and has_all_cells
+        return is_sum and settings.sum_cells() == settings.seed_cells()
+
     @classmethod
+    @lru_cache(maxsize=64)
     def of(cls, settings: PeakSumSettings, *, has_mask: bool) -> SearchPlan:
         """Return the plan for some settings, and for cells with or without a mask."""
         return cls(
@@ -40,15 +48,20 @@ class SearchPlan(NamedTuple):
         )
 
 
-def find_seeds(compared: Cells, settings: PeakSumSettings, plan: SearchPlan) -> Search:
-    """Return the cells that beat their neighbours, with the sums of their windows where the plan has them."""
+def find_seeds(searched: Cells, compared: Cells, settings: PeakSumSettings, plan: SearchPlan) -> Search:
+    """Return the cells that beat their neighbours, with the sums of their windows where the plan has them.
+
+    Where every cell has its own seed threshold, those are among them that pass the lowest one.
+    """
     cells, grid, kernel = compared.source, compared.grid, get_kernel(settings.kernel)
     if isinstance(cells, Hits):
         rule = _search_rule(settings, grid.unit, cells.value.dtype, plan)
         return kernel.find_peaks_in_hits(
-            cells.event_offsets, cells.cell, cells.value, grid.shape, rule, grid.periodic
+            cells.event_offsets, cells.cell, cells.value, grid.shape, rule, grid.periodic, cells.empty_plane()
         )
     rule = _search_rule(settings, grid.unit, cells.dtype, plan)
+    if seed_bound(settings, grid.unit, integer=cells.dtype.kind != "f") is None:
+        rule = rule._replace(bound=_lowest_bound(searched, cells.dtype, settings))
     if settings.removes_cells:
         return _cells_above(compared.values, rule.bound, compared.groups)
     if compared.groups is not None:
@@ -56,6 +69,7 @@ def find_seeds(compared: Cells, settings: PeakSumSettings, plan: SearchPlan) -> 
     return kernel.find_peaks(cells, rule, grid.periodic)
 
 
+@lru_cache(maxsize=64)
 def _search_rule(settings: PeakSumSettings, unit: float | None, dtype: np.dtype[Any], plan: SearchPlan) -> Rule:
     """Return what the kernel is asked for; where every cell has its own bound, all pass for now."""
     integer = dtype.kind != "f"
@@ -70,11 +84,20 @@ def _search_rule(settings: PeakSumSettings, unit: float | None, dtype: np.dtype[
 
 def _cells_above(values: Array, bound: float, groups: Array | None) -> Search:
     """Return every cell, of the groups if there are any, that exists and is not below the bound."""
-    number = accumulator(values.dtype)
-    is_candidate = (values >= number(bound)) & exists(values)
-    event, row, col = np.nonzero(is_candidate if groups is None else is_candidate & (groups > 0))
-    seed = values[event, row, col].astype(number)
-    peaks = Peaks.at((event, row, col), values.shape, seed, seed, np.ones(len(seed), np.int32))
+    number, (n_events, n_rows, n_cols) = accumulator(values.dtype), values.shape
+    is_candidate = values >= number(bound)
+    if bound <= absent(values.dtype):
+        is_candidate &= exists(values)
+    if groups is not None:
+        is_candidate &= groups > 0
+    n_candidates = np.count_nonzero(is_candidate.reshape(n_events, n_rows * n_cols), axis=1)
+    place = np.flatnonzero(is_candidate)
+    del is_candidate
+    seed = values.reshape(-1)[place].astype(number)
+    place -= np.repeat(np.arange(n_events) * (n_rows * n_cols), n_candidates) if n_events > 1 else 0
+    offsets = np.concatenate([[0], np.cumsum(n_candidates)])
+    ones = np.broadcast_to(np.int32(1), len(seed))
+    peaks = Peaks(n_cols, offsets, place.astype(np.int32), seed, seed, ones)
     return Search(peaks, bool(np.isfinite(values).all()))
 
 
@@ -105,6 +128,25 @@ def seed_bound(settings: PeakSumSettings, unit: float | None, *, integer: bool) 
     return None
 
 
+def _lowest_bound(searched: Cells, dtype: np.dtype[Any], settings: PeakSumSettings) -> float:
+    """Return a bound in counts below which no cell passes a seed threshold in sigma.
+
+    The noise of a seed window is not below that of the seed, so that the noise of single cells will do.
+    """
+    n_sigmas = in_sigmas(settings.seed_threshold) or 0.0
+    if n_sigmas <= 0:
+        return absent(dtype) if n_sigmas else 0
+    of_plane = has_noise_of_plane(searched)
+    noise = seed_noise(searched, settings) if of_plane else np.asarray(searched.noise)
+    if searched.mask is not None:  # masked cells are no seeds, and need no noise
+        noise = np.where(searched.mask[: len(noise)], np.inf, noise)
+    least = np.min(noise, initial=np.inf)
+    bound = float(n_sigmas * (least if of_plane else np.sqrt(np.square(least))))
+    if dtype.kind == "f":
+        return bound
+    return math.ceil(bound) if bound < 2.0**63 else 2**63 - 1
+
+
 def admits_empty_cells(settings: PeakSumSettings, unit: float | None) -> bool:
     """Return whether a cell of 0 passes the seed threshold, so that every empty cell may be a seed."""
     threshold: Any = settings.seed_threshold
@@ -130,8 +172,19 @@ def passes_seed_threshold(
     bound = seed_bound(settings, unit, integer=values.dtype.kind != "f")
     if bound is not None:
         return np.asarray(values >= bound)
-    noise = seed_noise(searched, settings)[index]
+    noise = _seed_noise_at(index, searched, settings)
     return passes(values, settings.seed_threshold, settings.seed_comparison, unit, noise=noise)
+
+
+def _seed_noise_at(index: tuple[Array, Array, Array], searched: Cells, settings: PeakSumSettings) -> Array:
+    """Return the noise of the seed windows at `index` (event, row, col)."""
+    event, row, col = index
+    if has_noise_of_plane(searched):
+        return np.asarray(seed_noise(searched, settings)[0, row, col] if len(row) else np.zeros(0))
+    if settings.seed_cells() == ((0, 0),):
+        noise = np.where(exists(searched.values[index]), np.asarray(searched.noise)[index], 0.0)
+        return np.asarray(np.sqrt(np.square(noise.astype(np.float64))))
+    return np.asarray(seed_noise(searched, settings)[event, row, col])
 
 
 def accepted_seeds(peaks: Peaks, searched: Cells, compared: Cells, settings: PeakSumSettings) -> Peaks:
@@ -152,8 +205,12 @@ def accepted_seeds(peaks: Peaks, searched: Cells, compared: Cells, settings: Pea
 
 def _without_forbidden(peaks: Peaks, searched: Cells, settings: PeakSumSettings) -> Peaks:
     """Return the peaks without masked cells, and without those at an edge where windows must be whole."""
-    if searched.mask is not None:
-        peaks = peaks.take(~searched.mask[peaks.event, peaks.row, peaks.col])
+    if searched.mask is not None and len(peaks.cell):
+        if searched.mask.strides[0] == 0:  # one map, repeated for every event
+            is_masked = searched.mask[0].reshape(-1)[peaks.cell]
+        else:
+            is_masked = searched.mask[peaks.event, peaks.row, peaks.col]
+        peaks = peaks.take(~is_masked) if is_masked.any() else peaks
     if not settings.partial_search_windows:
         peaks = peaks.take(may_seed(searched, settings)[peaks.row, peaks.col])
     return peaks
@@ -200,48 +257,20 @@ def exclusion_windows(settings: PeakSumSettings) -> list[Collection[Offset]]:
 
 
 def _greedily_accepted(
-    peaks: Peaks, offsets: Iterable[Offset], searched: Cells, settings: PeakSumSettings
+    peaks: Peaks, offsets: Collection[Offset], searched: Cells, settings: PeakSumSettings
 ) -> Array:
     """Return which peaks are accepted, the highest first: those in no window of a peak accepted before.
 
     Peaks of other groups do not matter.
     """
-    priority, group = np.argsort(order_by_height(peaks, settings)), group_of(peaks, searched)
-    higher, lower = pairs_in_window(peaks, offsets, searched.grid)
-    is_before = (priority[higher] < priority[lower]) & (group[higher] == group[lower])
-    higher, lower = higher[is_before], lower[is_before]
-    is_accepted, is_open = np.zeros(len(peaks), bool), np.ones(len(peaks), bool)
-    while is_open.any():
-        waits = np.zeros(len(peaks), bool)
-        waits[lower] = True
-        is_accepted |= is_open & ~waits
-        is_open &= waits
-        is_open[lower[is_accepted[higher]]] = False
-        undecided = is_open[higher] & is_open[lower]
-        higher, lower = higher[undecided], lower[undecided]
-    return is_accepted
+    order, grid = order_by_height(peaks, settings), searched.grid
+    return accepted_in_order(peaks, order, offsets, searched.groups, grid.shape, grid.periodic, settings.kernel)
 
 
 def order_by_height(peaks: Peaks, settings: PeakSumSettings) -> Array:
     """Return the order of the peaks, event by event, highest first; equal ones as `greedy_ties` has them."""
-    position = np.arange(len(peaks))
-    return np.lexsort((position if settings.greedy_ties == "first" else -position, -peaks.seed, peaks.event))
-
-
-def pairs_in_window(peaks: Peaks, offsets: Iterable[Offset], grid: Grid) -> tuple[Array, Array]:
-    """Return pairs (first, second) of peaks of one event, the second at one of the offsets from the first.
-
-    The peaks are sorted by (event, row, col); no peak makes a pair with itself.
-    """
-    (n_rows, n_cols), numbers = grid.shape, np.arange(len(peaks))
-    cell = peaks.event * (n_rows * n_cols) + peaks.cell
-    first, second = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for d, p in offsets:
-        row, col = grid.wrap(peaks.row + d, peaks.col + p)
-        is_inside = (row >= 0) & ((d, p) != (0, 0))
-        neighbour = ((peaks.event * n_rows + row) * n_cols + col)[is_inside]
-        position = np.minimum(np.searchsorted(cell, neighbour), len(cell) - 1)
-        is_peak = cell[position] == neighbour if len(cell) else np.empty(0, bool)
-        first.append(numbers[is_inside][is_peak])
-        second.append(position[is_peak])
-    return np.concatenate(first), np.concatenate(second)
+    argsort, offsets = get_kernel(settings.kernel).argsort_descending, peaks.event_offsets
+    if settings.greedy_ties == "first":
+        return argsort(offsets, peaks.seed)
+    rising = argsort(offsets, -peaks.seed)  # an absent cell, the lowest int64, is no seed
+    return np.asarray(rising[(offsets[:-1] + offsets[1:] - 1)[peaks.event] - np.arange(len(peaks))])

@@ -7,69 +7,160 @@ seed are taken the short way around.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from hep_peaksum.clustering.discriminant import exists
-from hep_peaksum.clustering.sharing import PeakContext, ordered_sum
+from hep_peaksum.clustering.sharing import PeakContext, Windows
 from hep_peaksum.geometry.axis import TWO_PI, Axis, fold, fold_azimuth
 from hep_peaksum.kernels import Array, absent
 from hep_peaksum.settings.thresholds import passes
 from hep_peaksum.settings.windows import Box, window_marks
 
 
+class Weights(NamedTuple):
+    """The weights of the cells in the position of a cluster, shape (peak, cell), and their sum.
+
+    Where no cell weighs anything `is_empty` is True and `total` is 1.
+    """
+
+    values: Array
+    total: Array
+    is_empty: Array
+
+
+def cell_weights(windows: Windows) -> Weights:
+    """Return the weights of the held cells in the position of the cluster, linear or logarithmic.
+
+    Logarithmic ones are max(0, w0 + ln(E / sum of positive E)): T. C. Awes et al., NIM A 311 (1992) 130.
+    """
+    energy = windows.shares.values.clip(min=0).astype(np.float64, copy=False)
+    settings, values = windows.context.settings, energy
+    if settings.position == "log":
+        total = windows.sum(energy)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = settings.w0 + np.log(energy / total[:, None])
+        values = np.where(energy > 0, np.maximum(0.0, logs), 0.0)
+    total = windows.sum(values)
+    is_empty = ~(total > 0) | ~np.isfinite(total)  # also where weights are too small to be normalised
+    return Weights(values, np.where(is_empty, 1.0, total), is_empty)
+
+
+def has_no_weight(context: PeakContext) -> Array:
+    """Return whether no cell of a cluster weighs anything."""
+    return context.of_windows(lambda windows: cell_weights(windows).is_empty)
+
+
 def barycentre(context: PeakContext, dim: int, axis: Axis | None = None) -> Array:
     """Return the weighted mean along rows (0) or columns (1): in indices, or in the positions of an axis."""
-    weights = context.weights
-    if axis is not None and axis.name == "phi":
-        angle, seed = _positions(context, dim, axis)
-        mean_cos, mean_sin = (ordered_sum(weights.values * f(angle)) for f in (np.cos, np.sin))
+    return context.once(
+        ("barycentre", dim, axis), lambda: _barycentre(context, Distances.along(context, dim, axis))
+    )
+
+
+def _barycentre(context: PeakContext, distances: Distances) -> Array:
+    mean = context.of_windows(lambda windows: _mean(windows, cell_weights(windows), distances))
+    if distances.is_azimuth:
+        return mean
+    # rounding takes a mean on a seam, or at an edge, out of the axis
+    if distances.axis is not None:
+        return distances.axis.keep_inside(mean)
+    dim, grid = distances.dim, context.grid
+    if grid.periodic[dim]:
+        return fold(mean, 0, grid.shape[dim])
+    first, last = np.array([0.5, context.sum_grid.shape[dim] - 0.5]) / context.pooled[dim] - 0.5
+    return mean.clip(first, max(last, grid.shape[dim] - 1))  # the last tower may be partial
+
+
+def _mean(windows: Windows, weights: Weights, distances: Distances) -> Array:
+    """Return the weighted means of some windows; where no cell weighs anything, the seeds."""
+    seed = distances.seed(windows)
+    if distances.is_azimuth:
+        mean_cos, mean_sin = (_moment(windows, weights, distances.of(windows, f)) for f in (np.cos, np.sin))
         is_undefined = weights.is_empty | (np.hypot(mean_cos, mean_sin) <= 1e-12 * weights.total)
         return np.where(is_undefined, seed, fold_azimuth(np.arctan2(mean_sin, mean_cos)))
-    seed, distance = _distances(context, dim, axis)
-    shift = ordered_sum(weights.values * distance) / weights.total
-    mean = seed + np.where(weights.is_empty, 0.0, shift)
-    # rounding takes a mean on a seam, or at an edge, out of the axis
-    if axis is not None:
-        return axis.keep_inside(mean)
-    if context.grid.periodic[dim]:
-        return fold(mean, 0, context.grid.shape[dim])
-    first, last = np.array([0.5, context.sum_grid.shape[dim] - 0.5]) / context.pooled[dim] - 0.5
-    return mean.clip(first, max(last, context.grid.shape[dim] - 1))  # the last tower may be partial
+    shift = _moment(windows, weights, distances.of(windows)) / weights.total
+    return np.asarray(seed + np.where(weights.is_empty, 0.0, shift))
+
+
+def _moment(windows: Windows, weights: Weights, factors: Array) -> Array:
+    """Return the sum of the weights times some factors, which are overwritten."""
+    factors *= weights.values
+    return windows.sum(factors)
 
 
 def width(context: PeakContext, dim: int, axis: Axis | None = None) -> Array:
     """Return the square root of the second central moment along rows (0) or columns (1)."""
-    weights = context.weights
-    if axis is not None and axis.name == "phi":
-        angle, _ = _positions(context, dim, axis)
-        mean = barycentre(context, dim, axis)[:, None]
-        distance = np.remainder(angle - mean + math.pi, TWO_PI) - math.pi
+    distances = Distances.along(context, dim, axis)
+    return context.of_windows(lambda windows: _width(windows, cell_weights(windows), distances))
+
+
+def _width(windows: Windows, weights: Weights, distances: Distances) -> Array:
+    distance = distances.of(windows)
+    if distances.is_azimuth:
+        mean = _mean(windows, weights, distances)[:, None]
+        turn = distance - mean + math.pi
+        # most lie within a turn, and stay as they are
+        distance = np.remainder(turn, TWO_PI, out=turn, where=(turn < 0) | (turn >= TWO_PI)) - math.pi
     else:
-        _, distance = _distances(context, dim, axis)
-        distance = distance - (ordered_sum(weights.values * distance) / weights.total)[:, None]
-    variance = ordered_sum(weights.values * distance**2) / weights.total
+        distance = distance - (_moment(windows, weights, distance.copy()) / weights.total)[:, None]
+    variance = _moment(windows, weights, distance**2) / weights.total
     return np.where(weights.is_empty, 0.0, np.sqrt(variance))
 
 
-def _positions(context: PeakContext, dim: int, axis: Axis) -> tuple[Array, Array]:
-    """Return the centres of the cells of every window, and those of the seeds."""
-    sum_axis = context.sum_grid.rows if dim == 0 else context.sum_grid.cols
-    seed = np.asarray(axis.centres)[context.peaks.row if dim == 0 else context.peaks.col]
-    return np.asarray(sum_axis.centres)[np.maximum(context.window_index[dim], 0)], seed
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """Where the cells of windows lie along rows (`dim` 0) or columns (1), in indices or positions of an axis.
 
+    That depends on the index of the seed and the offset along this dimension only: `table` has a row for every
+    index, a column for every offset, of which `column` says for every cell of a window which one is its own.
+    It holds azimuths, or else distances from the seed, the short way around; its place is in `seeds`.
+    """
 
-def _distances(context: PeakContext, dim: int, axis: Axis | None) -> tuple[Array, Array]:
-    """Return the positions of the seeds, and the distances of their cells from them, the short way around."""
-    if axis is not None:
-        positions, seed = _positions(context, dim, axis)
-        distance = positions - seed[:, None]
-        if axis.periodic and axis.edge_positions is not None:
-            length = axis.edge_positions[-1] - axis.edge_positions[0]
-            distance = np.remainder(distance + length / 2, length) - length / 2
-        return seed, distance
-    seed = (context.peaks.row if dim == 0 else context.peaks.col).astype(np.float64)
-    return seed, np.broadcast_to(context.window_distances[dim], context.window_index[dim].shape)
+    dim: int
+    axis: Axis | None
+    seeds: Array
+    table: Array
+    column: Array
+
+    @classmethod
+    def along(cls, context: PeakContext, dim: int, axis: Axis | None) -> Distances:
+        """Return the distances along a dimension of the plane that was searched."""
+        size, n = context.grid.shape[dim], context.pooled[dim]
+        offsets, column = context.sum_window.along[dim]
+        if axis is None:
+            distance = (offsets + 0.5) / n - 0.5
+            return cls(dim, axis, np.arange(size, dtype=np.float64), np.tile(distance, (size, 1)), column)
+        sum_axis = context.sum_grid.rows if dim == 0 else context.sum_grid.cols
+        seeds, index = np.asarray(axis.centres), sum_axis.wrap(np.arange(size)[:, None] * n + offsets)
+        table = np.asarray(sum_axis.centres)[np.maximum(index, 0)]
+        if axis.name != "phi":
+            table = table - seeds[:, None]
+            if axis.periodic and axis.edge_positions is not None:
+                length = axis.edge_positions[-1] - axis.edge_positions[0]
+                table = np.remainder(table + length / 2, length) - length / 2
+        return cls(dim, axis, seeds, table, column)
+
+    @property
+    def is_azimuth(self) -> bool:
+        """Whether means are taken on the circle."""
+        return self.axis is not None and self.axis.name == "phi"
+
+    def seed(self, windows: Windows) -> Array:
+        """Return where the seeds lie."""
+        return np.asarray(self.seeds[self._index(windows)])
+
+    def of(self, windows: Windows, function: Callable[[Array], Array] = np.asarray) -> Array:
+        """Return a function of the entries for the cells of some windows, shape (peak, cell)."""
+        start = self._index(windows).astype(np.int64) * self.table.shape[1]
+        return np.asarray(function(self.table).take(start[:, None] + self.column))
+
+    def _index(self, windows: Windows) -> Array:
+        peaks = windows.context.peaks
+        return (peaks.row if self.dim == 0 else peaks.col)[windows.peaks]
 
 
 def ratio(context: PeakContext, inner: int, outer: int) -> Array:

@@ -1,47 +1,30 @@
 """Which cells a cluster holds, which part of each, and their sum.
 
 `PeakContext` is the result of a search: the peaks of one grid, with all that a cluster field is computed from.
-A kernel adds plain windows; gates, sides and the sharing of cells between clusters are settled here.
+A kernel adds plain windows; gates, sides and the sharing of cells between clusters are settled in `Windows`, a
+block of peaks at a time, so that memory stays bounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
+from hep_peaksum import block_sizes
 from hep_peaksum.clustering.discriminant import Cells, exists, passes_cell_threshold
-from hep_peaksum.clustering.seeding import cell_bound, order_by_height, passes_seed_threshold
+from hep_peaksum.clustering.seeding import cell_bound, passes_seed_threshold
 from hep_peaksum.geometry.grid import EventError, Grid
-from hep_peaksum.kernels import Array, Offset, Peaks, accumulator, get_kernel
+from hep_peaksum.geometry.hits import Hits
+from hep_peaksum.kernels import Array, Offset, Peaks, dense_grids, get_kernel
+from hep_peaksum.loops.claims import DIVIDED, Claims, Events, Shares, event_blocks, squared_distances
+from hep_peaksum.loops.saddles import saddles
+from hep_peaksum.loops.windows import Places, Rivals, SumWindow, WindowLoops, sum_window, window_loops
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.windows import NOT_GATED
-
-
-class Shares(NamedTuple):
-    """What each cluster holds of the cells of its sum window, shape (peak, cell).
-
-    `values` are the counts that it holds, `is_held` says whether it holds any of a cell, `is_contested` whether
-    another cluster claims the cell, too.
-    """
-
-    values: Array
-    is_held: Array
-    is_contested: Array
-
-
-class Weights(NamedTuple):
-    """The weights of the cells in the position of a cluster, shape (peak, cell), and their sum.
-
-    Where no cell weighs anything `is_empty` is True and `total` is 1.
-    """
-
-    values: Array
-    total: Array
-    is_empty: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +40,7 @@ class PeakContext:
     compared: Cells
     summed: Cells
     settings: PeakSumSettings
+    _columns: dict[Hashable, Array] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def grid(self) -> Grid:
@@ -122,18 +106,22 @@ class PeakContext:
 
     def index_at(self, offsets: Iterable[Offset]) -> tuple[Array, Array]:
         """Return row and column of the searched cells at offsets from every peak; -1 beyond an edge."""
-        places = np.array(list(offsets), np.int64).reshape(-1, 2)
-        return _index_at(self.peaks.row, self.peaks.col, places, self.grid)
+        row, col = np.array(list(offsets), np.int64).reshape(-1, 2).T
+        return self.grid.wrap(self.peaks.row[:, None] + row, self.peaks.col[:, None] + col)
 
     def sum_offsets(self, offsets: tuple[Offset, ...]) -> Array:
         """Return the sum of the searched cells at some offsets from every peak."""
         kernel = get_kernel(self.settings.kernel)
         return kernel.sum_cells(self.searched_cells, self.peaks, offsets, None, self.grid.periodic)[0]
 
+    @cached_property
+    def estimates(self) -> dict[str, Array]:
+        """Pile-up estimates of every peak, by name, once they are worked out."""
+        return {}
+
     def saddles(self) -> Array:
-        """Return the height of the saddle between every peak and anything higher (see `Kernel.saddles`)."""
-        kernel = get_kernel(self.settings.kernel)
-        return kernel.saddles(self.discriminant, self.peaks, self.grid.periodic)
+        """Return the height of the saddle between every peak and anything higher (see `loops.saddles`)."""
+        return saddles(self.discriminant, self.peaks, self.grid.periodic, self.settings.kernel)
 
     @property
     def pooled(self) -> tuple[int, int]:
@@ -141,146 +129,108 @@ class PeakContext:
         return (1, 1) if self.summed is self.searched else self.settings.coarsen
 
     @cached_property
-    def window_offsets(self) -> tuple[Array, Array]:
-        """Offsets of the cells of the sum window, row-major: in summed cells, and in searched ones."""
-        n, m = self.pooled
-        pairs = sorted(
-            ((d * n + i, p * m + j), (d, p))
-            for d, p in self.settings.sum_cells()
-            for i in range(n)
-            for j in range(m)
-        )
-        summed, searched = (np.array([pair[k] for pair in pairs], np.int64) for k in (0, 1))
-        return summed, searched
+    def sum_window(self) -> SumWindow:
+        """The cells of the sum window, in summed cells and in searched ones."""
+        settings, grid = self.settings, self.sum_grid
+        return sum_window(settings.kernel, settings.sum_cells(), self.pooled, grid.shape, grid.periodic)
+
+    @cached_property
+    def loops(self) -> WindowLoops:
+        """The loops over windows that go with the kernel."""
+        return window_loops(self.settings.kernel)
 
     @property
-    def window_distances(self) -> tuple[Array, Array]:
-        """Rows and columns from the centre of the seed to the cells of its window, in searched cells."""
-        n, m = self.pooled
-        rows, cols = self.window_offsets[0].T
-        return (rows + 0.5) / n - 0.5, (cols + 0.5) / m - 0.5
+    def overlap(self) -> str:
+        """The rule for cells in several windows; where a seed removes cells, the highest gets them."""
+        return "highest" if self.settings.removes_cells else self.settings.overlap
 
     @cached_property
-    def window_index(self) -> tuple[Array, Array]:
-        """Row and column of every cell of every sum window, shape (peak, cell); -1 beyond an edge."""
-        n, m = self.pooled
-        return _index_at(self.peaks.row * n, self.peaks.col * m, self.window_offsets[0], self.sum_grid)
+    def gates(self) -> list[tuple[int, int]]:
+        """The gated cells of the sum window and the cells that let them in, the innermost first."""
+        gated = [(k, cell) for k, cell in enumerate(self.settings.gated_sum_cells()) if cell.gate != NOT_GATED]
+        gated.sort(key=lambda pair: max(abs(pair[1].row), abs(pair[1].col)))
+        return [(k, cell.gate) for k, cell in gated]
 
-    def in_windows(self, array: Array) -> Array:
-        """Return the elements of an array (event, row, col) in every sum window; arbitrary beyond an edge."""
-        row, col = self.window_index
-        return np.asarray(array[self.peaks.event[:, None], row, col])
+    def once(self, key: Hashable, compute: Callable[[], Array]) -> Array:
+        """Return a column that several fields need, computed when the first of them is."""
+        if key not in self._columns:
+            self._columns[key] = compute()
+        return self._columns[key]
+
+    def of_windows(
+        self, compute: Callable[[Windows], Array], *, settled: bool = True, contested: bool = False
+    ) -> Array:
+        """Return what a function makes of the windows of a block, for all peaks (see `windows`)."""
+        column = None
+        for block in self.windows(settled=settled, contested=contested):
+            part = compute(block)
+            if column is None:
+                column = np.empty((len(self.peaks), *part.shape[1:]), part.dtype)
+            column[block.peaks] = part
+        return np.asarray(column)
+
+    def windows(self, *, settled: bool = True, contested: bool = False) -> Iterator[Windows]:
+        """Yield the sum windows of all peaks in their order, a block of them at a time; one block at least.
+
+        If `settled` it is known which cells a cluster holds; if `contested`, which of them others claim, too.
+        """
+        for events in event_blocks(self.peaks.event_offsets, self._most_events, self._most_peaks):
+            claims = self._claims(events, contested=contested) if settled else None
+            # what a block computes is kept for the second pass only where there is no other block
+            only = [Windows(self, events, events.peaks, claims)] if events.n_peaks <= self._most_peaks else None
+            if claims is not None and claims.is_used:
+                for block in only or self._blocks(events, claims):
+                    claims.add(self.loops, block.place, block.is_added, block.first)
+            yield from only or self._blocks(events, claims)
+
+    def _blocks(self, events: Events, claims: Claims | None) -> Iterator[Windows]:
+        first, stop, step = events.peaks.start, events.peaks.stop, self._most_peaks
+        for start in range(first, stop, step):
+            yield Windows(self, events, slice(start, min(start + step, stop)), claims)
+
+    def _claims(self, events: Events, *, contested: bool) -> Claims:
+        """Return the planes for claims on the cells of some events, with what decides between them."""
+        peaks, offsets, grid = events.peaks, self.sum_window.tower_offsets, self.grid
+        weight = self.sharing_weights[peaks] if self.overlap in DIVIDED else None
+        is_nearest = self.overlap == "nearest"
+        distance = squared_distances(offsets, grid.shape, grid.periodic) if is_nearest else None
+        rivals = Rivals(self.peaks.seed[peaks], self.settings.greedy_ties == "last", weight, distance)
+        n_cells = events.n_events * self.sum_grid.n_cells
+        return Claims.on(n_cells, self.overlap, rivals, contested=contested)
+
+    @property
+    def _most_events(self) -> int:
+        n_cells = block_sizes.cells_at_a_time(block_sizes.CLAIM_CELLS, self._n_bytes // 32)
+        return max(1, n_cells // self.sum_grid.n_cells)
 
     @cached_property
-    def window_values(self) -> Array:
-        """The cells of every sum window, float64 or int64; arbitrary where `is_added` is False."""
-        cells = self.in_windows(self.summed_cells)
-        # numpy would compare float32 cells with a float32 bound
-        return np.asarray(cells.astype(accumulator(cells.dtype)))
+    def _most_peaks(self) -> int:
+        n_cells = block_sizes.cells_at_a_time(block_sizes.WINDOW_CELLS, self._n_bytes // 192)
+        return max(1, n_cells // len(self.sum_window.offsets))
+
+    @property
+    def _n_bytes(self) -> int:
+        return int(math.prod(self.summed.source.shape) * self.summed.dtype.itemsize)
 
     @cached_property
-    def is_added(self) -> Array:
-        """Which cells of a window exist, pass cell threshold and gate, and lie on the stronger side."""
-        settings, values = self.settings, self.window_values
-        is_added = (self.window_index[0] >= 0) & exists(values)
-        if settings.cell_threshold is not None:
-            noise = None if self.summed.noise is None else self.in_windows(self.summed.noise)
-            is_added &= passes_cell_threshold(values, noise, settings, self.grid.unit)
-        if self.searched.groups is not None:
-            is_added &= self._in_own_group(self.searched.groups)
-        gated = [(k, cell) for k, cell in enumerate(settings.gated_sum_cells()) if cell.gate != NOT_GATED]
-        for k, cell in sorted(gated, key=lambda pair: max(abs(pair[1].row), abs(pair[1].col))):
-            is_added[:, k] &= is_added[:, cell.gate]
-        return is_added if settings.keep_stronger_side is None else self._on_stronger_side(is_added)
-
-    def _in_own_group(self, groups: Array) -> Array:
-        """Return which cells of a window are in the group of the seed; arbitrary beyond an edge."""
-        (n, m), (row, col), peaks = self.pooled, self.window_index, self.peaks
-        own = groups[peaks.event, peaks.row, peaks.col]
-        return np.asarray(groups[peaks.event[:, None], row // n, col // m] == own[:, None])
-
-    def _on_stronger_side(self, is_added: Array) -> Array:
-        """Return the added cells without those of the weaker side; of equal sides the higher offsets stay."""
-        along = self.window_offsets[1][:, 0 if self.settings.keep_stronger_side == "rows" else 1]
-        lower, higher = (
-            ordered_sum(np.where(is_added & side, self.window_values, 0)) for side in (along < 0, along > 0)
-        )
-        keeps_higher = (higher >= lower)[:, None]
-        return np.asarray(is_added & np.where(keeps_higher, along >= 0, along <= 0))
-
-    @cached_property
-    def shares(self) -> Shares:
-        """What each cluster holds of the cells of its window, under the overlap policy."""
-        is_added, values = self.is_added, self.window_values
-        peak, k = np.nonzero(is_added)  # of every claim: by which peak, to which cell of its window
-        row, col = (index[is_added] for index in self.window_index)
-        flat = np.ravel_multi_index((self.peaks.event[peak], row, col), self.summed_cells.shape)
-        _, cell, n_claims = np.unique(flat, return_inverse=True, return_counts=True)
-        is_contested = np.zeros(is_added.shape, bool)
-        is_contested[is_added] = (n_claims > 1)[cell]
-        policy = "highest" if self.settings.removes_cells else self.settings.overlap
-        if policy in ("shared", "suppress"):
-            return Shares(np.where(is_added, values, 0), is_added, is_contested)
-        if policy in ("highest", "nearest"):
-            is_held = np.zeros(is_added.shape, bool)
-            owners = self._owners(policy, peak, k, cell)
-            is_held[peak[owners], k[owners]] = True
-            return Shares(np.where(is_held, values, 0), is_held, is_contested)
-        value = values[is_added]
-        weight = self._sharing_weights(policy)[peak]
-        total = np.bincount(cell, weights=weight)[cell]  # added in the order of the peaks
-        parts = np.zeros(is_added.shape, np.float64)
-        parts[is_added] = np.where(is_contested[is_added], value * weight / total, value)
-        return Shares(parts, is_added, is_contested)
-
-    def _owners(self, policy: str, peak: Array, k: Array, cell: Array) -> Array:
-        """Return for every cell the claim that gets it: that of the nearest peak, then of the highest."""
-        distance = self._squared_distance()[k] if policy == "nearest" else np.zeros(len(k))
-        rank = np.argsort(order_by_height(self.peaks, self.settings))
-        order = np.lexsort((rank[peak], distance, cell))
-        return np.asarray(order[np.unique(cell[order], return_index=True)[1]])
-
-    def _squared_distance(self) -> Array:
-        """Return the squared distance of the cells of the window from the seed, the short way across a seam."""
-        distance = np.abs(self.window_offsets[1])
-        for axis, (size, is_periodic) in enumerate(zip(self.grid.shape, self.grid.periodic, strict=True)):
-            if is_periodic:
-                distance[:, axis] = np.minimum(distance[:, axis] % size, -distance[:, axis] % size)
-        return np.asarray((distance**2).sum(axis=1))
-
-    def _sharing_weights(self, policy: str) -> Array:
-        """Return the weight of each peak in the division of cells; one that is not positive is an error."""
-        if policy == "equal":
+    def sharing_weights(self) -> Array:
+        """The weight of every peak in the division of cells; one that is not positive is an error."""
+        if self.overlap == "equal":
             return np.ones(len(self.peaks))
-        is_seed = policy == "proportional"
-        weights = self.peaks.seed if is_seed else ordered_sum(np.where(self.is_added, self.window_values, 0))
+        is_seed = self.overlap == "proportional"
+        weights = (
+            self.peaks.seed if is_seed else self.of_windows(lambda block: block.sum(block.added), settled=False)
+        )
         if (weights <= 0).any():
             n = int(np.argmax(weights <= 0))
             word = "seed" if is_seed else "sum"
             msg = (
-                f"overlap {policy!r} divides cells in proportion to the {word}s, but the {word} at (row "
+                f"overlap {self.overlap!r} divides cells in proportion to the {word}s, but the {word} at (row "
                 f"{self.peaks.row[n]}, col {self.peaks.col[n]}) is {weights[n]}: set seed_threshold above 0, "
                 "or choose another overlap"
             )
             raise EventError(int(self.event[n]), msg)
-        return weights.astype(np.float64)
-
-    @cached_property
-    def weights(self) -> Weights:
-        """The weights of the held cells in the position of the cluster, linear or logarithmic.
-
-        Logarithmic ones are max(0, w0 + ln(E / sum of positive E)): T. C. Awes et al., NIM A 311 (1992) 130.
-        """
-        energy = np.where(self.shares.is_held, self.shares.values, 0).clip(min=0).astype(np.float64)
-        values = energy
-        if self.settings.position == "log":
-            total = ordered_sum(energy)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                logs = self.settings.w0 + np.log(energy / total[:, None])
-            values = np.where(energy > 0, np.maximum(0.0, logs), 0.0)
-        total = ordered_sum(values)
-        is_empty = ~(total > 0) | ~np.isfinite(total)  # also where weights are too small to be normalised
-        return Weights(values, np.where(is_empty, 1.0, total), is_empty)
+        return weights.astype(np.float64, copy=False)
 
     @cached_property
     def sum_noise(self) -> Array:
@@ -288,32 +238,140 @@ class PeakContext:
         if self.summed.noise is None:
             msg = "field 'noise' needs the noise of the cells: give noise"
             raise ValueError(msg)
-        noise = self.in_windows(self.summed.noise)
-        return np.sqrt(ordered_sum(np.where(self.shares.is_held, np.square(noise.astype(np.float64)), 0.0)))
+        return self.of_windows(Windows.noise)
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """The sum windows of some peaks of a context: arrays (peak, cell), the cells in row-major order."""
+
+    context: PeakContext
+    events: Events
+    peaks: slice
+    claims: Claims | None
+
+    @property
+    def event(self) -> Array:
+        """The event of every peak."""
+        return self.context.peaks.event[self.peaks]
+
+    @property
+    def first(self) -> int:
+        """The number of the first peak, counted from the first of the events."""
+        return int(self.peaks.start - self.events.peaks.start)
+
+    def sum(self, parts: Array) -> Array:
+        """Return the sum of every window, its cells added one after the other."""
+        return self.context.loops.ordered_sum(parts)
+
+    @cached_property
+    def _cells(self) -> tuple[Array, Array]:
+        context, (n, m) = self.context, self.context.pooled
+        row, col = context.peaks.row[self.peaks], context.peaks.col[self.peaks]
+        places = Places(*(x.astype(np.int64) for x in (self.event - self.events.first, row * n, col * m)))
+        grids = _grids(context.summed.source, self.events)
+        return context.loops.window_cells(grids, places, context.sum_window.tables)
+
+    @property
+    def place(self) -> Array:
+        """Where the cells lie in the flat planes of the events; -1 beyond an edge."""
+        return self._cells[0]
+
+    @property
+    def values(self) -> Array:
+        """The cells, float64 or int64; beyond an edge `absent`."""
+        return self._cells[1]
+
+    def cell(self) -> Array:
+        """Return the number of every cell in its plane, row after row; 0 beyond an edge."""
+        n_before = (self.event - self.events.first) * self.context.sum_grid.n_cells
+        return np.asarray(np.maximum(self.place - n_before[:, None], 0))
+
+    def pick(self, array: Array) -> Array:
+        """Return the elements of an array (event, row, col) at the cells; arbitrary beyond an edge."""
+        planes = array.reshape(len(array), self.context.sum_grid.n_cells)
+        return np.asarray(planes[self.event[:, None], self.cell()])
+
+    @cached_property
+    def is_added(self) -> Array:
+        """Which cells exist, pass cell threshold and gate, and lie on the stronger side."""
+        context, settings, values = self.context, self.context.settings, self.values
+        is_added = exists(values)
+        if settings.cell_threshold is not None:
+            noise = None if context.summed.noise is None else self.pick(context.summed.noise)
+            is_added &= passes_cell_threshold(values, noise, settings, context.grid.unit)
+        if context.searched.groups is not None:
+            is_added &= self._in_own_group(context.searched.groups)
+        for k, gate in context.gates:
+            is_added[:, k] &= is_added[:, gate]
+        return is_added if settings.keep_stronger_side is None else self._on_stronger_side(is_added)
+
+    def _in_own_group(self, groups: Array) -> Array:
+        """Return which cells are in the group of the seed; arbitrary beyond an edge."""
+        context, (n, m) = self.context, self.context.pooled
+        row, col = np.divmod(self.cell(), context.sum_grid.shape[1])
+        own = groups[self.event, context.peaks.row[self.peaks], context.peaks.col[self.peaks]]
+        return np.asarray(groups[self.event[:, None], row // n, col // m] == own[:, None])
+
+    def _on_stronger_side(self, is_added: Array) -> Array:
+        """Return the added cells without those of the weaker side; of equal sides the higher offsets stay."""
+        along = self.context.sum_window.tower_offsets[
+            :, 0 if self.context.settings.keep_stronger_side == "rows" else 1
+        ]
+        lower, higher = (self.sum(np.where(is_added & side, self.values, 0)) for side in (along < 0, along > 0))
+        keeps_higher = (higher >= lower)[:, None]
+        return np.asarray(is_added & np.where(keeps_higher, along >= 0, along <= 0))
+
+    @property
+    def added(self) -> Array:
+        """The cells that are added, 0 in place of the others."""
+        return np.where(self.is_added, self.values, 0)
+
+    @cached_property
+    def shares(self) -> Shares:
+        """What each cluster holds of the cells of its window, under the overlap policy."""
+        if self.claims is None:
+            msg = "who holds these cells has not been settled"
+            raise RuntimeError(msg)
+        return self.claims.shares(self.values, self.place, self.is_added, self.first)
+
+    @property
+    def contested(self) -> Array:
+        """What each cluster holds of the cells that others claim, too, 0 elsewhere."""
+        is_contested = self.claims is not None and self.claims.is_contested(self.place, self.is_added)
+        return np.where(is_contested, self.shares.values, 0)
+
+    def noise(self) -> Array:
+        """Return the noise of the held cells, added in quadrature."""
+        noise = self.pick(np.asarray(self.context.summed.noise)).astype(np.float64)
+        return np.sqrt(self.sum(np.where(self.shares.is_held, np.square(noise), 0.0)))
+
+
+def _grids(source: Array | Hits, events: Events) -> Array:
+    """Return the cells of some events as they were given, those of hits as the accumulator has them."""
+    if not isinstance(source, Hits):
+        return source[events.first : events.stop]
+    offsets = source.event_offsets[events.first : events.stop + 1]
+    hits = slice(offsets[0], offsets[-1])
+    return dense_grids(offsets - offsets[0], source.cell[hits], source.value[hits], source.plane)
 
 
 def window_sums(context: PeakContext) -> Peaks:
     """Return the peaks with the sums of their windows, cells shared as the settings say."""
-    settings, peaks = context.settings, context.peaks
-    if context.summed is context.searched and settings.adds_whole_windows:
-        cells, grid = context.summed_cells, context.grid
+    settings, peaks, grid = context.settings, context.peaks, context.sum_grid
+    if settings.adds_whole_windows:
+        cells, (n, m) = context.summed_cells, context.pooled
         bound = cell_bound(settings, grid.unit, integer=cells.dtype.kind != "f")
-        total, n_cells = get_kernel(settings.kernel).sum_cells(
-            cells, peaks, settings.sum_cells(), bound, grid.periodic
+        places = Peaks.at(
+            (peaks.event, peaks.row * n, peaks.col * m), cells.shape, peaks.seed, peaks.sum, peaks.n_cells
         )
+        offsets = tuple(map(tuple, context.sum_window.offsets.tolist()))
+        total, n_cells = get_kernel(settings.kernel).sum_cells(cells, places, offsets, bound, grid.periodic)
         return replace(peaks, sum=total, n_cells=n_cells)
-    shares = context.shares
-    return replace(peaks, sum=ordered_sum(shares.values), n_cells=shares.is_held.sum(axis=1, dtype=np.int32))
-
-
-def ordered_sum(parts: Array) -> Array:
-    """Return the sum over the last axis, added one after the other: numpy's own order depends on the shape."""
-    total = np.zeros(parts.shape[:-1], parts.dtype)
-    for k in range(parts.shape[-1]):
-        total += parts[..., k]
-    return total
-
-
-def _index_at(row: Array, col: Array, offsets: Array, grid: Grid) -> tuple[Array, Array]:
-    """Return row and column at offsets from every given cell, shape (cell, offset); -1 beyond an edge."""
-    return grid.wrap(row[:, None] + offsets[:, 0], col[:, None] + offsets[:, 1])
+    columns: tuple[Array, ...] = ()
+    for block in context.windows():
+        held, is_held = block.shares
+        columns = columns or (np.empty(len(peaks), held.dtype), np.empty(len(peaks), np.int32))
+        for column, part in zip(columns, (block.sum(held), is_held.sum(axis=1)), strict=True):
+            column[block.peaks] = part
+    return replace(peaks, sum=columns[0], n_cells=columns[1])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum.clustering import pileup
-from hep_peaksum.clustering.discriminant import Cells, search_grid
+from hep_peaksum.clustering.discriminant import Cells, is_plane, search_grid
 from hep_peaksum.clustering.seeding import SearchPlan, seed_bound
 from hep_peaksum.geometry.grid import EventError, Grid, bare_grid, split_mask
 from hep_peaksum.geometry.hits import Hits
@@ -36,7 +37,7 @@ def unmask(
         missing.append(in_noise)
     if not isinstance(grids, Hits):
         grids, in_grids = _split_grids(grids)
-        grids, in_grids = (_on_plane(each, grid) for each in (grids, in_grids))
+        grids, in_grids = (on_plane(each, grid) for each in (grids, in_grids))
         if layers == "each" and grids.ndim == 4 and grids.shape[1] == 0:  # no layers: one without a cell
             grids = np.zeros((len(grids), 1, *grids.shape[2:]), grids.dtype)
             in_grids = np.ones(grids.shape, bool)
@@ -55,7 +56,7 @@ def _split_grids(grids: npt.ArrayLike | ak.Array) -> tuple[Array, Array | None]:
         raise ValueError(msg) from None
 
 
-def _on_plane(cells: Any, grid: Grid | None) -> Any:
+def on_plane(cells: Any, grid: Grid | None) -> Any:
     """Return flat maps, shape (cell,) or (event, cell), with rows and columns; anything else as it is.
 
     Of no events, in lists of any length, the number of cells is not known: they are on the plane.
@@ -80,22 +81,26 @@ def normalise_input(
     noise: npt.ArrayLike | None,
     layers: str,
     missing: Sequence[Array] = (),
+    keep_layers: bool = True,
+    holds_absent: bool = False,
 ) -> Cells:
     """Return the cells to search, with their mask applied and their noise.
 
-    `missing` are the masks of `grids` and `noise` themselves (see `split_mask`). Hits stay hits where they can
-    be searched as such. Where the plan checks the cells, they may not be finite yet (see `apply_mask`).
-    Parameters and errors are those of `find_clusters`.
+    `missing` are the masks of `grids` and `noise` themselves (see `split_mask`); with `holds_absent` they are
+    applied already, and all other cells are finite. Hits stay hits where they can be searched as such, which
+    those of summed layers can unless the layers are of use later. Where the plan checks the cells, they may not
+    be finite yet (see `apply_mask`). Parameters and errors are those of `find_clusters`.
     """
+    moment = None
     if isinstance(grids, Hits):
         grid = grid or bare_grid(grids.shape)
         grid = _with_codes_of(grid, grids.value.dtype)
-        is_bare = mask is None and noise is None and layers == "sum"
         check_energies(settings, grid)
-        if is_bare and _can_search_hits(grids, settings, grid, plan):
+        is_bare = mask is None and noise is None and not missing
+        if is_bare and can_search_hits(grids, settings, grid, plan, layers, keep_layers=keep_layers):
             check_windows(settings, grid)
-            return Cells(grids, grid)
-        grids = grids.dense()
+            return _hits_as_cells(grids, settings, grid, layers)
+        moment, grids = _moment(grids, layers), grids.dense()
     array = np.asarray(grids)
     grid = grid if grid is None else _with_codes_of(grid, array.dtype)
     array, missing = _empty_layers(_as_array(array), missing, layers)
@@ -103,11 +108,22 @@ def normalise_input(
     for each in [*missing] if mask is None else [*missing, mask]:
         checked = _checked_mask(each, cells, by_layer=by_layer)
         cells = replace(cells, mask=checked if cells.mask is None else cells.mask | checked)
-    if not plan.checks_cells:
+    if not plan.checks_cells and not holds_absent:
         cells = apply_mask(cells, settings)
     if noise is not None or settings.needs_noise:
-        cells = replace(cells, noise=_checked_noise(noise, cells, settings, by_layer=by_layer))
-    return cells
+        sigma = _noise_map(noise, cells, settings, by_layer=by_layer)
+        cells = _with_checked_noise(cells, sigma, settings)
+    return replace(cells, moment=moment)
+
+
+def _moment(hits: Hits, layers: str) -> Array | None:
+    """Return the sum of energy * time in every cell that is searched, if the hits have times."""
+    if hits.moment is None:
+        return None
+    moment = hits.moment.dense()
+    if moment.ndim == 3:
+        return moment
+    return moment.reshape(-1, *moment.shape[2:]) if layers == "each" else np.asarray(moment.sum(axis=1))
 
 
 def _with_codes_of(grid: Grid, dtype: np.dtype[Any]) -> Grid:
@@ -139,15 +155,8 @@ def _empty_layers(array: Array, missing: Sequence[Array], layers: str) -> tuple[
 
 def _as_cells(array: Array, settings: PeakSumSettings, grid: Grid | None, layers: str) -> Cells:
     """Return the cells on their plane; layers are added up, or become events of their own."""
-    _check_axes(array)
+    check_shape(array.shape, grid, layers)
     grid = grid or bare_grid(array.shape)
-    if array.shape[-2:] != grid.shape:
-        is_swapped, is_flat = array.shape[:-3:-1] == grid.shape, array.shape[-1] == grid.n_cells
-        remedy = "swap rows and cols of the grid" if is_swapped else "give the grid of these cells"
-        remedy = "flat layers are put on it by from_dense with axes" if is_flat else remedy
-        msg = f"grids have shape {array.shape}, the grid has {grid.shape[0]} x {grid.shape[1]} cells: {remedy}"
-        raise ValueError(msg)
-    _check_layers(array, layers)
     if array.dtype.kind != "f":
         _check_magnitude(array, settings)
     check_energies(settings, grid)
@@ -157,20 +166,38 @@ def _as_cells(array: Array, settings: PeakSumSettings, grid: Grid | None, layers
     return Cells(array, grid) if array.ndim == 3 else Cells(_sum_layers(array), grid, layers=array)
 
 
-def _can_search_hits(hits: Hits, settings: PeakSumSettings, grid: Grid, plan: SearchPlan) -> bool:
+def can_search_hits(
+    hits: Hits, settings: PeakSumSettings, grid: Grid, plan: SearchPlan, layers: str, *, keep_layers: bool
+) -> bool:
     """Return whether all seeds are found among the hits, because no empty cell passes the seed threshold."""
-    if not (plan.adds_windows and plan.checks_cells) or settings.needs_noise or hits.plane != grid.shape:
+    if hits.plane != grid.shape or not plan.checks_cells or settings.needs_noise:
         return False
+    if settings.group is not None or settings.removes_cells:
+        return False
+    if hits.n_layers is None:
+        is_possible = layers == "sum"
+    else:  # the layers of a single cell numpy does not add one after the other
+        is_possible = layers == "each" or (layers == "sum" and not keep_layers and hits.plane != (1, 1))
     bound = seed_bound(settings, grid.unit, integer=hits.value.dtype.kind != "f")
-    return bound is not None and bound > 0 and _hits_fit_int64(hits, settings)
+    return is_possible and bound is not None and bound > 0 and _hits_fit_int64(hits, settings, layers)
 
 
-def _hits_fit_int64(hits: Hits, settings: PeakSumSettings) -> bool:
+def _hits_as_cells(hits: Hits, settings: PeakSumSettings, grid: Grid, layers: str) -> Cells:
+    """Return hits as the cells to search; layers are added up, or become events of their own."""
+    if hits.n_layers is None:
+        return Cells(hits, grid)
+    if layers == "each":
+        return Cells(hits.separate_layers(), grid, n_separate_layers=hits.n_layers)
+    return Cells(hits.summed_layers(settings.kernel), grid)
+
+
+def _hits_fit_int64(hits: Hits, settings: PeakSumSettings, layers: str) -> bool:
     """Return whether no window sum can leave the range of int64, whatever cells the hits lie in."""
     if hits.value.dtype.kind == "f":
         return True
     largest = max(-int(hits.value.min(initial=0)), int(hits.value.max(initial=0)))
-    most_hits = int(np.diff(hits.event_offsets).max(initial=0))
+    together = 1 if layers == "each" else hits.n_layers or 1
+    most_hits = int(np.diff(hits.event_offsets[::together]).max(initial=0))
     return bool(largest * most_hits * len(settings.sum_cells()) < 2**63)
 
 
@@ -180,6 +207,7 @@ THRESHOLDS = (
 )
 
 
+@lru_cache(maxsize=64)
 def check_energies(settings: PeakSumSettings, grid: Grid) -> None:
     """Raise a ValueError if a threshold is an energy, and nobody says what energy a count of the grid is."""
     for key in THRESHOLDS:
@@ -192,6 +220,7 @@ def check_energies(settings: PeakSumSettings, grid: Grid) -> None:
                 raise ValueError(msg) from None
 
 
+@lru_cache(maxsize=64)
 def check_windows(settings: PeakSumSettings, grid: Grid) -> None:
     """Raise a ValueError if cells do not divide into towers, or a window would meet a cell twice.
 
@@ -251,22 +280,26 @@ def _signed_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(f"i{n_bytes}")
 
 
-def _check_axes(cells: Array) -> None:
-    if cells.ndim not in (3, 4):
-        hint = ": for a single event pass grids[None], for flat cells a grid of as many" * (cells.ndim == 2)
-        msg = f"grids have shape {cells.shape}, expected (event, row, col) or (event, layer, row, col){hint}"
+def check_shape(shape: tuple[int, ...], grid: Grid | None, layers: str) -> None:
+    """Raise a ValueError if cells of this shape do not fit the grid, or have no layers that are searched."""
+    if len(shape) not in (3, 4):
+        hint = ": for a single event pass grids[None], for flat cells a grid of as many" * (len(shape) == 2)
+        msg = f"grids have shape {shape}, expected (event, row, col) or (event, layer, row, col){hint}"
         raise ValueError(msg)
-    if 0 in cells.shape[-2:]:
-        msg = f"grids have shape {cells.shape}, expected at least one row and one column"
+    if 0 in shape[-2:]:
+        msg = f"grids have shape {shape}, expected at least one row and one column"
         raise ValueError(msg)
-
-
-def _check_layers(cells: Array, layers: str) -> None:
+    if grid is not None and shape[-2:] != grid.shape:
+        is_swapped, is_flat = shape[:-3:-1] == grid.shape, shape[-1] == grid.n_cells
+        remedy = "swap rows and cols of the grid" if is_swapped else "give the grid of these cells"
+        remedy = "flat layers are put on it by from_dense with axes" if is_flat else remedy
+        msg = f"grids have shape {shape}, the grid has {grid.shape[0]} x {grid.shape[1]} cells: {remedy}"
+        raise ValueError(msg)
     if layers not in ("sum", "each"):
         msg = f"layers is {layers!r}, expected 'sum' or 'each'"
         raise ValueError(msg)
-    if layers == "each" and cells.ndim != 4:
-        msg = f"layers 'each' needs grids of shape (event, layer, row, col), these have {cells.shape}"
+    if layers == "each" and len(shape) != 4:
+        msg = f"layers 'each' needs grids of shape (event, layer, row, col), these have {shape}"
         raise ValueError(msg)
 
 
@@ -309,7 +342,7 @@ def _broadcast(array: Array, cells: Cells, name: str, *, by_layer: bool) -> Arra
     """
     shape, n_layers = cells.source.shape, cells.n_separate_layers
     if array.shape != shape[1:]:
-        array = _on_plane(array, cells.grid)
+        array = on_plane(array, cells.grid)
     with_layers = (shape[0] // max(1, n_layers), n_layers, *shape[1:]) if by_layer else shape
     if array.shape == shape[1:]:
         return np.broadcast_to(array, shape)
@@ -333,8 +366,9 @@ def apply_mask(cells: Cells, settings: PeakSumSettings) -> Cells:
     """
     values, mask = cells.values, _bad_cells(cells, settings)
     if mask is None:
-        return replace(cells, source=values)
+        return replace(cells, source=values, moment=cells.moments)
     value = absent(values.dtype) if settings.masked == "absent" else 0
+    cells = replace(cells, moment=cells.moments)
     return replace(cells, source=np.where(mask, np.asarray(value, values.dtype), values), mask=mask)
 
 
@@ -359,7 +393,33 @@ def _bad_cells(cells: Cells, settings: PeakSumSettings) -> Array | None:
     return mask
 
 
-def _checked_noise(
+def _with_checked_noise(cells: Cells, sigma: Array, settings: PeakSumSettings) -> Cells:
+    """Return the cells with their noise, 0 where it is no noise of a masked cell."""
+    sigma, is_invalid = _without_masked(sigma, cells, settings)
+    if is_invalid.any():
+        event, row, col = (int(i[0]) for i in np.nonzero(is_invalid))
+        least = "above 0" if settings.quantity == "significance" else "0 or above"
+        msg = f"the noise of cell (row {row}, col {col}) is {sigma[event, row, col]}, expected a number {least}"
+        raise EventError(event // cells.n_separate_layers, msg)
+    return replace(cells, noise=sigma)
+
+
+def _without_masked(sigma: Array, cells: Cells, settings: PeakSumSettings) -> tuple[Array, Array]:
+    """Return the noise, 0 where it is no noise of a masked cell, and where it is none of another cell.
+
+    A map of one event is looked at once, unless it needs the masks of all.
+    """
+    of_one = sigma[:1] if is_plane(sigma) else sigma
+    is_invalid = ~((of_one > 0 if settings.quantity == "significance" else of_one >= 0) & (of_one < np.inf))
+    if cells.mask is None or not is_invalid.any():
+        return sigma, is_invalid
+    if is_plane(sigma) and is_plane(cells.mask):
+        masked = cells.mask[:1] & is_invalid
+        return np.broadcast_to(np.where(masked, 0, of_one), sigma.shape), is_invalid & ~masked
+    return np.where(cells.mask & is_invalid, 0, sigma), is_invalid & ~cells.mask
+
+
+def _noise_map(
     noise: npt.ArrayLike | None, cells: Cells, settings: PeakSumSettings, *, by_layer: bool
 ) -> Array:
     """Return the noise of every cell as float64; that of layers that were summed is added in quadrature."""
@@ -373,19 +433,7 @@ def _checked_noise(
         raise ValueError(msg)
     if cells.layers is not None and sigma.shape == cells.layers.shape:
         sigma = np.sqrt(np.square(sigma.astype(np.float64)).sum(axis=-3))
-    sigma = _broadcast(sigma.astype(np.float64), cells, "noise", by_layer=by_layer)
-    is_invalid = ~(np.isfinite(sigma) & (sigma >= 0))
-    if settings.quantity == "significance":
-        is_invalid |= sigma == 0
-    if cells.mask is not None:  # what is masked needs no noise
-        sigma = np.where(cells.mask & is_invalid, 0, sigma)
-        is_invalid &= ~cells.mask
-    if is_invalid.any():
-        event, row, col = (int(i[0]) for i in np.nonzero(is_invalid))
-        least = "above 0" if settings.quantity == "significance" else "0 or above"
-        msg = f"the noise of cell (row {row}, col {col}) is {sigma[event, row, col]}, expected a number {least}"
-        raise EventError(event // cells.n_separate_layers, msg)
     if settings.pool_by == "max" and settings.coarsen != (1, 1):
         msg = "the noise of the highest of several cells is unknown: set pool_by to 'sum', or leave noise out"
         raise ValueError(msg)
-    return sigma
+    return _broadcast(sigma.astype(np.float64, copy=False), cells, "noise", by_layer=by_layer)

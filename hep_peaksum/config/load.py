@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from hep_peaksum.analysis.histograms import FIELD_NAME
 from hep_peaksum.config.model import Config, Job
 from hep_peaksum.config.reference import every_key, find_keys, keys_at
-from hep_peaksum.config.sections import ADDRESS, COLLECTION_NAME, DATASET_NAME, FUNCTION
+from hep_peaksum.config.sections import ADDRESS, COLLECTION_NAME, DATASET_NAME
 from hep_peaksum.config.yaml_io import ConfigError, Source
+from hep_peaksum.inputs.functions import FUNCTION
 from hep_peaksum.settings import messages
 from hep_peaksum.settings.frozen_model import plain
 from hep_peaksum.suggestions import did_you_mean

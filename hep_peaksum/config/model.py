@@ -5,32 +5,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from hep_peaksum.analysis.derived import CollectionField, Derived, FieldName, ViewInput, origin_of, view_fields
 from hep_peaksum.analysis.histograms import HistogramInput, check_histogram, default_histograms, needed_fields
 from hep_peaksum.clustering import fields
 from hep_peaksum.clustering.discriminant import search_grid
 from hep_peaksum.clustering.fields import check_fields
-from hep_peaksum.clustering.validation import check_energies, check_windows
 from hep_peaksum.config.formats import RESERVED
+from hep_peaksum.config.problems import (
+    cluster_problems,
+    measurement_problems,
+    name_problems,
+    view_problems,
+)
 from hep_peaksum.config.sections import (
     ClusterInput,
     CollectionName,
     Dataset,
     DatasetName,
-    Name,
     Output,
     RunOptions,
+    VariationName,
 )
+from hep_peaksum.config.variations import changed
+from hep_peaksum.events.barns import Luminosity
+from hep_peaksum.events.section import IDENTITY, EventsInput, Identifier
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.inputs.branch_names import split_branch
-from hep_peaksum.inputs.events import IDENTITY, EventsInput
+from hep_peaksum.inputs.branch_names import Name, split_branch
 from hep_peaksum.inputs.grid import GridInput
+from hep_peaksum.measuring.matches import PLACE, MatchInput
+from hep_peaksum.measuring.measurements import Measurement, ResponseInput
+from hep_peaksum.measuring.references import ReferenceObjects
 from hep_peaksum.settings.frozen_model import FrozenModel
+from hep_peaksum.settings.messages import problems_of
 from hep_peaksum.suggestions import did_you_mean
 
 
@@ -53,6 +65,47 @@ class Job(FrozenModel):
     events: EventsInput = Field(
         default_factory=lambda: EventsInput.model_validate({}),
         description="How events are read, what identifies them, and what is carried along.",
+    )
+    derive: dict[CollectionName, dict[FieldName, Derived]] = Field(
+        default_factory=dict,
+        description="Fields that are computed from the clusters of a collection, by function or correctionlib. "
+        "They are written, and used, like any other.",
+        examples=[{"Jet": {"pt_cal": "mysite:calibrate"}}],
+    )
+    select: dict[CollectionName, ViewInput] = Field(
+        default_factory=dict,
+        description="Views of collections by name: clusters that meet conditions, in some order. A view "
+        "is used wherever a collection is.",
+    )
+    sums: dict[Name, CollectionField] = Field(
+        default_factory=dict,
+        description="Sums of a field over the clusters of an event, by the name of their column.",
+        examples=[{"HT": "JetBarrel.net_pt"}],
+    )
+    variations: dict[VariationName, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Variations by name: keys of grids, clusters, derive, select, references or events.weight "
+        "with other values. They are clustered from the same reading and fill an axis of every histogram.",
+        examples=[{"ScaleUp": {"grids.ecal.scale": 1.03}}],
+    )
+    references: dict[CollectionName, ReferenceObjects] = Field(
+        default_factory=dict,
+        description="Objects of the same entry by name, with their place and their fields, that clusters are "
+        "matched with; or numbers of the event.",
+    )
+    matches: dict[CollectionName, MatchInput] = Field(
+        default_factory=dict,
+        description="Matches by name: which cluster belongs to which object. The index of the object and the "
+        "distance are written as fields of the clusters, Jet_NAMEIdx and Jet_NAMEDistance.",
+        examples=[{"JetGen": {"clusters": "Jet", "reference": "GenJet", "by": "cell"}}],
+    )
+    measurements: dict[Name, Measurement] = Field(
+        default_factory=dict,
+        description="Measurements by name: efficiency, purity, response, resolution, rate or scaling. They are "
+        "written as histograms, and as tables in the summary.",
+    )
+    dataset_metadata: dict[str, dict[str, float]] = Field(
+        default_factory=dict, description="Numbers of the datasets that measurements divide by."
     )
     histograms: dict[Name, HistogramInput] | None = Field(
         None,
@@ -77,34 +130,76 @@ class Job(FrozenModel):
             return check_fields(clusters.fields, clusters.settings, grids[0])
         separate = self.has_separate_layers(collection)
         by_grid = [fields.default_fields(clusters.settings, grid, separate_layers=separate) for grid in grids]
-        return tuple(name for name in by_grid[0] if all(name in names for names in by_grid))
+        filled = ("n_filled",) if any(self.grids[name].fill_dead for name in clusters.grid) else ()
+        return (*(name for name in by_grid[0] if all(name in names for names in by_grid)), *filled)
 
     def computed_fields(self, collection: str) -> tuple[str, ...]:
         """Return the fields that are written, and those that only histograms need."""
-        return tuple(dict.fromkeys((*self.written_fields(collection), *needed_fields(self.booked, collection))))
+        names = [collection, *(name for name in self.select if origin_of(self.select, name) == collection)]
+        needed = [field for name in names for field in needed_fields(self.booked, name)]
+        needed += view_fields(self.select, collection)
+        needed += [field for each in self.derive.get(collection, {}).values() for field in each.fields]
+        for field in self._used_fields():
+            name, _, column = field.partition(".")
+            needed += [column] if column and name in names else []
+        derived = self.derive.get(collection, {})
+        needed = [field for field in needed if field not in derived]
+        return tuple(dict.fromkeys((*self.written_fields(collection), *needed)))
+
+    def _used_fields(self) -> Iterator[str]:
+        """Yield the fields that sums, conditions, matches and measurements use, as Collection.field."""
+        yield from self.sums.values()
+        for condition in self.events.where:
+            yield from condition.fields()
+        for match in self.matches.values():
+            yield from (f"{match.clusters}.{word}" for word in PLACE[match.by])
+        for measurement in self.measurements.values():
+            yield from (field for _, field in measurement.fields())
 
     def branches(self) -> list[str]:
         """Return every branch that is read."""
         return list(dict.fromkeys(branch for _, branch in self.branch_keys()))
 
-    def branch_keys(self) -> Iterator[tuple[str, str]]:
-        """Yield the keys that name a branch, each with the branch."""
+    @property
+    def run_source(self) -> Identifier:
+        """The branch that holds the run of an event, or the run of all."""
+        return self.events.identify.get("run", "run")
+
+    def branch_keys(self, dataset: str | None = None) -> Iterator[tuple[str, str]]:
+        """Yield the keys that name a branch, each with the branch; of one dataset, or of all."""
         for name, source in self.grids.items():
             yield from source.branch_keys(f"grids.{name}")
         for word, identifier in self.events.identify.items():
             if isinstance(identifier, str):
                 yield f"events.identify.{word}", identifier
-        for branch in self.events.keep:
+        for branch in self.events.kept:
             yield "events.keep", branch
+        for key, branch, datasets in self.event_branch_keys():
+            if dataset is None or datasets is None or dataset in datasets:
+                yield key, branch
         for name, clusters in self.clusters.items():
             if clusters.reference is not None:
                 yield from clusters.reference.branch_keys(f"clusters.{name}.reference")
 
+    def event_branch_keys(self) -> Iterator[tuple[str, str, tuple[str, ...] | None]]:
+        """Yield the keys of conditions and weights that name a branch, the branch, and the datasets with it."""
+        for number, condition in enumerate(self.events.where):
+            for key, branch in condition.branch_keys(f"events.where.{number}"):
+                yield key, branch, condition.datasets
+        for name, term in self.events.weight.items():
+            yield from term.branch_keys(f"events.weight.{name}", self.friends)
+        for name, reference in self.references.items():
+            yield from reference.branch_keys(f"references.{name}")
+
     def typed_branches(self) -> list[str]:
         """Return the branches whose types decide on the results: of cells, of what is kept, of identifiers."""
-        values = [source.value_branch for source in self.grids.values()]
+        values = [name for source in self.grids.values() for name in source.value_branches]
         identity = () if self.events.identify else IDENTITY
-        return list(dict.fromkeys([*values, *self.events.keep, *identity]))
+        return list(dict.fromkeys([*values, *self.events.kept, *identity]))
+
+    def collections(self) -> list[str]:
+        """Return the collections whose encodings of ids are read from the files."""
+        return list(dict.fromkeys(name for source in self.grids.values() for name in source.collections))
 
     @cached_property
     def booked(self) -> dict[str, HistogramInput]:
@@ -120,19 +215,61 @@ class Job(FrozenModel):
     def problems(self) -> Iterator[str]:
         """Yield what is wrong between sections that are fine each on their own."""
         for name, clusters in self.clusters.items():
-            yield from _cluster_problems(name, clusters, self.grids)
-        settings = {name: clusters.settings for name, clusters in self.clusters.items()}
+            yield from cluster_problems(name, clusters, self.grids)
+        yield from view_problems(self)
+        yield from measurement_problems(self)
         for key, histogram in (self.histograms or {}).items():
-            try:  # also what a collection finds wrong with its grids
-                check_histogram(histogram, settings, {name: self.grids_of(name) for name in self.clusters})
-            except ValueError as error:
-                yield f"histograms.{key}: {error}"
-        yield from _name_problems(self.events.kept_names(), self.clusters)
+            yield from self._histogram_problems(key, histogram)
+        yield from name_problems(self.events.kept_names(), self.clusters)
+        yield from self._variation_problems()
         for key, branch in self.branch_keys():
             alias, _ = split_branch(branch)
             if alias and alias not in self.friends:
                 near = did_you_mean(alias, self.friends)
                 yield f"{key}: {branch!r}: no friend {alias!r}{near}: name its tree in the section friends"
+
+    def _histogram_problems(self, key: str, histogram: HistogramInput) -> Iterator[str]:
+        """Yield what is wrong with a histogram."""
+        names = {name: origin_of(self.select, name) for name in (*self.clusters, *self.select)}
+        settings = {name: self.clusters[each].settings for name, each in names.items() if each in self.clusters}
+        try:  # also what a collection finds wrong with its grids
+            grids = {name: self.grids_of(names[name]) for name in settings}
+            check_histogram(histogram, settings, grids, self.derived_names(), self.sums)
+        except ValueError as error:
+            yield f"histograms.{key}: {error}"
+
+    def _variation_problems(self) -> Iterator[str]:
+        """Yield what is wrong with the variations."""
+        for name in self.events.write_variations:
+            if name not in self.variations:
+                yield f"events.write_variations: no variation {name!r}{did_you_mean(name, self.variations)}"
+        for name in self.variations:
+            try:
+                problems = list(self.varied(name).problems())
+            except ValidationError as error:
+                problems = problems_of(error)
+            except ValueError as error:
+                problems = [str(error)]
+            yield from (f"variations.{name}: {problem}" for problem in problems)
+
+    def derived_names(self) -> dict[str, list[str]]:
+        """Return the derived fields of every collection and view."""
+        return {
+            name: [*self.derive.get(origin_of(self.select, name), ())]
+            for name in (*self.clusters, *self.select)
+        }
+
+    def varied(self, name: str) -> Job:
+        """Return the job of a variation.
+
+        Raises
+        ------
+        ValueError
+            If a key cannot be varied, or its value is wrong.
+        """
+        content = self.model_dump(mode="json", include=set(Job.model_fields), by_alias=True, exclude_none=True)
+        content["events"] = {**content["events"], "write_variations": []}
+        return Job.model_validate(changed(content, self.variations[name]))
 
 
 class Config(Job):
@@ -140,6 +277,12 @@ class Config(Job):
 
     datasets: Annotated[dict[DatasetName, Dataset], Field(min_length=1)] = Field(
         description="Datasets by name: the files of each sample. The name is that of its folder in the results."
+    )
+    luminosity: Luminosity | None = Field(
+        None,
+        description="Integrated luminosity to which datasets with a cross section are normalised: a number of "
+        "/pb, or with its unit.",
+        examples=["59.8 /fb"],
     )
     output: Output = Field(description="The directory of the results, and their formats.")
     run: RunOptions = Field(
@@ -150,86 +293,45 @@ class Config(Job):
         """Yield the problems between the sections."""
         yield from super().problems()
         by_folder: dict[str, str] = {}
-        for name in self.datasets:
+        for name, dataset in self.datasets.items():
+            if dataset.cross_section is not None and self.luminosity is None:
+                yield f"datasets.{name}.cross_section: there is no luminosity to normalise to: add luminosity"
             if name in RESERVED:
                 yield f"datasets.{name}: {name!r} is a name of the results folder itself: choose another name"
+            yield from self._divisor_problems(name, dataset)
             first = by_folder.setdefault(name.casefold(), name)
             if first != name:
                 yield f"datasets.{name}: {first!r} and {name!r} would be one folder on many systems: rename one"
 
+    def _divisor_problems(self, name: str, dataset: Dataset) -> Iterator[str]:
+        """Yield the numbers that a response needs of a dataset and that are none."""
+        for key, each in self.measurements.items():
+            word = each.divisor if isinstance(each, ResponseInput) else None
+            if word is None or not (each.datasets is None or name in each.datasets):
+                continue
+            number = dataset.metadata.get(word)
+            if isinstance(number, bool) or not isinstance(number, (int, float)) or not number:
+                given = "is not there" if number is None else f"is {number!r}"
+                problem = f"measurements.{key} divides by it, and it {given}: give a number that is not 0"
+                yield f"datasets.{name}.metadata.{word}: {problem}"
+
     def job(self) -> dict[str, Any]:
         """Return the part of the config that decides the results of a chunk, as plain values."""
-        return self.model_dump(
+        dump = self.model_dump(
             mode="json",
             include=set(Job.model_fields),
             exclude={"clusters": {"__all__": {"reference"}}},  # not used by the job
             by_alias=True,
             exclude_none=True,
         )
+        return {**dump, "dataset_metadata": self._divisors()}
 
-
-def _name_problems(kept: Mapping[str, str], collections: Iterable[str]) -> Iterator[str]:
-    """Yield the names of columns that would hide one another."""
-    for name in collections:
-        if name in IDENTITY:
-            yield f"clusters.{name}: {name!r} is a column that identifies events: choose another name"
-    names = list(kept.values())
-    for branch, name in kept.items():
-        owner = next((c for c in collections if name in (c, f"n{c}") or name.startswith(f"{c}_")), None)
-        if name in IDENTITY:
-            yield f"events.keep: {branch!r} would be the column {name!r}, which identifies events: drop it"
-        elif owner is not None:
-            yield f"events.keep: {branch!r} would be {name!r}, a column of {owner!r}: rename that collection"
-        elif names.count(name) > 1:
-            yield f"events.keep: {branch!r} and another branch would both be the column {name!r}: keep one"
-
-
-def _cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, GridInput]) -> Iterator[str]:
-    """Yield what is wrong between a collection and the grids that it names."""
-    for grid_name in clusters.grid:
-        if grid_name not in grids:
-            near = did_you_mean(grid_name, grids)
-            yield f"clusters.{name}.grid: no grid {grid_name!r}{near}; there are {', '.join(grids)}"
-            continue
-        key = f"clusters.{name}"
-        try:
-            check_energies(clusters.settings, grids[grid_name].grid)
-            check_windows(clusters.settings, grids[grid_name].grid)
-            key += ".fields"
-            _check_fields(clusters, grid_name, grids[grid_name])
-        except ValueError as error:
-            yield f"{key}: {error}"
-        yield from _noise_problems(name, clusters, grid_name, grids[grid_name])
-    has_separate_layers = any(grids[grid].layers == "each" for grid in clusters.grid if grid in grids)
-    if clusters.reference is not None and (len(clusters.grid) > 1 or has_separate_layers):
-        several = "layers that are searched each" if has_separate_layers else "several grids"
-        yield f"clusters.{name}.reference: row and col do not say which of {several}: compare one at a time"
-    units = {name: grids[name].grid.energy_unit for name in clusters.grid if name in grids}
-    if len(set(units.values())) > 1:
-        in_words = " and ".join(f"{name} in {unit}" for name, unit in units.items())
-        yield f"clusters.{name}: energies of {in_words} cannot be compared: give both grids a unit, or neither"
-    if len(clusters.grid) > 1 and "layer_sums" in (clusters.fields or ()):
-        yield f"clusters.{name}.fields: field 'layer_sums' exists for one grid only, not for several: drop it"
-
-
-def _check_fields(clusters: ClusterInput, name: str, source: GridInput) -> None:
-    """Raise a ValueError if a collection has fields that its grid does not give."""
-    fields = clusters.fields or ()
-    if clusters.fields is not None:
-        check_fields(clusters.fields, clusters.settings, search_grid(clusters.settings, source.grid))
-    if "layer_sums" in fields and not source.has_layers:
-        msg = f"field 'layer_sums' needs layers, and grid {name!r} has none: name a layer axis"
-        raise ValueError(msg)
-    if "layer_sums" in fields and source.layers == "each":
-        msg = f"field 'layer_sums' is of layers that are summed, and grid {name!r} has layers: each: drop one"
-        raise ValueError(msg)
-
-
-def _noise_problems(name: str, clusters: ClusterInput, grid: str, source: GridInput) -> Iterator[str]:
-    """Yield what a collection needs the noise of a grid for that has none."""
-    needed = {key: repr(getattr(clusters.settings, key)) for key in clusters.settings.keys_with_noise}
-    if "noise" in (clusters.fields or ()):
-        needed["fields"] = "field 'noise'"
-    if source.noise is None:
-        for key, value in needed.items():
-            yield f"clusters.{name}.{key}: {value} needs the noise of grid {grid!r}: add noise to the grid"
+    def _divisors(self) -> dict[str, dict[str, float]]:
+        """Return the numbers of the datasets that measurements divide by."""
+        responses = (each for each in self.measurements.values() if isinstance(each, ResponseInput))
+        words = [each.divisor for each in responses if each.divisor is not None]
+        return {
+            name: {word: float(dataset.metadata[word]) for word in words if word in dataset.metadata}
+            for name, dataset in self.datasets.items()
+            if words
+        }

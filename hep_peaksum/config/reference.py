@@ -55,6 +55,7 @@ def _keys(node: Node, path: tuple[str, ...]) -> Iterator[Key]:
         inner, inner_path = value, (*path, name)
         while entries := _entries(inner):
             inner, inner_path = entries[1], (*inner_path, entries[0])
+        inner = _map_of(inner)
         yield Key(
             path=(*path, name),
             type=_type_words(value),
@@ -65,6 +66,11 @@ def _keys(node: Node, path: tuple[str, ...]) -> Iterator[Key]:
             options=dict(zip(value.get("enum", ()), value.get("enumDescriptions", ()), strict=False)),
             keys=tuple(_keys(inner, inner_path)) if "properties" in inner else (),
         )
+
+
+def _map_of(node: Node) -> Node:
+    """Return the schema of the map that may stand where also a word may; any other schema as it is."""
+    return next((each for each in node.get("anyOf", ()) if "properties" in each), node)
 
 
 def _entries(node: Node) -> tuple[str, Node] | None:
@@ -159,7 +165,7 @@ def keys_at(path: Sequence[str]) -> list[str]:
     >>> keys_at(["clusters", "Jet", "pileup", "0"])[:3]
     ['kind', 'name', 'depth']
     """
-    return list(_node_at(path).get("properties", ()))
+    return list(_map_of(_node_at(path)).get("properties", ()))
 
 
 def holds_names(path: Sequence[str]) -> bool:
@@ -176,7 +182,7 @@ def _node_at(path: Sequence[str]) -> Node:
     node = read_schema()
     for part in path:
         entries = _entries(node)
-        node = entries[1] if entries else node.get("properties", {}).get(part, {})
+        node = entries[1] if entries else _map_of(node).get("properties", {}).get(part, {})
     return node
 
 
@@ -220,10 +226,11 @@ def _section(key: Key) -> Iterator[str]:
             yield from (f"| `{option}` | {_cell(meaning)} |" for option, meaning in each.options.items())
             yield ""
     for each in key.keys:
-        if each.keys and each.path[-1] != "cols":  # as rows
+        if each.keys and each.path[-1] not in AS_ANOTHER:
             yield from _section(each)
 
 
+AS_ANOTHER = ("cols", "depth", "col", "channel", "layer", "value", "time")  # the keys of rows, and of row
 MANY_OPTIONS = 12  # more are listed elsewhere
 
 
@@ -250,10 +257,10 @@ The names for `fields` of a collection, `fields=` of `find_clusters`, and the ax
 is not named costs nothing. On disk, `pt` of the collection `Jet` is the column `Jet_pt`. Counts are the units
 of the grid; its key `unit` says how many GeV one count is, and without it energies are in counts, too.
 
-Some fields have a condition. `noise` needs the noise of the grid, `layer_sums` layers that are summed, and
-`layer` layers that are searched each; it is then written by default, as is `n_saturated` for a grid with
-`saturated` values. Positions need an axis with edges. Collections of several grids also have the field
-`grid`, the place of the grid in their list.
+Some fields have a condition. `noise` needs the noise of the grid, `time` and `seed_time` need the times of
+hits, `layer_sums` layers that are summed, and `layer` layers that are searched each; it is then written by
+default, as is `n_saturated` for a grid with `saturated` values. Positions need an axis with edges. Collections
+of several grids also have the field `grid`, the place of the grid in their list.
 
 This page is made from the table in `clustering/fields.py` by `python -m hep_peaksum.config.reference`.
 """

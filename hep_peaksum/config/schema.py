@@ -15,8 +15,12 @@ from typing import Any
 
 Node = dict[str, Any]
 SCHEMA = Path(__file__).with_name("schema.json")
-SECTIONS = ("datasets", "friends", "events", "grids", "clusters", "histograms", "output", "run")
-INTERNAL = ("digests",)  # set by the package, not by users
+SECTIONS = (
+    *("datasets", "friends", "events", "grids", "clusters"),
+    *("derive", "select", "sums", "variations", "references", "matches", "measurements"),
+    *("histograms", "luminosity", "output", "run"),
+)
+INTERNAL = ("digests", "dataset_metadata")  # set by the package, not by users
 NULL = {"type": "null"}
 
 

@@ -16,23 +16,23 @@ from pydantic import (
 )
 
 from hep_peaksum.config.formats import FORMATS, ClusterFormat
+from hep_peaksum.events.barns import CrossSection
 from hep_peaksum.inputs.branch_names import Words
+from hep_peaksum.inputs.functions import FUNCTION
 from hep_peaksum.inputs.paths import REMOTE, expand_variables
-from hep_peaksum.inputs.reference import ReferenceInput
 from hep_peaksum.library.presets import read_preset
+from hep_peaksum.measuring.references import ReferenceInput
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
-from hep_peaksum.settings.thresholds import Count
+from hep_peaksum.settings.thresholds import Count, Number
 
-NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
 # Columns are called Jet_pt, and readers take the part before the first underscore for the collection.
 COLLECTION_NAME = r"^[A-Za-z][A-Za-z0-9]*$"
 DATASET_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"  # the name of a folder
 ADDRESS = r"^[a-z]+://.+"
-FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 
-Name = Annotated[str, Field(pattern=NAME)]
 CollectionName = Annotated[str, Field(pattern=COLLECTION_NAME)]
+VariationName = Annotated[str, Field(pattern=COLLECTION_NAME)]
 DatasetName = Annotated[str, Field(pattern=DATASET_NAME, max_length=200)]
 # 100_000 is a number in YAML 1.1, which is read here, and text in YAML 1.2, which editors read.
 CHUNKSIZE_SCHEMA = {
@@ -107,6 +107,28 @@ class Dataset(FrozenModel):
         description="Whether the same content may be in the dataset twice (a copy, a link, another URL of a "
         "file), so that its events count twice. Otherwise it is an error.",
     )
+
+    cross_section: CrossSection | None = Field(
+        None,
+        description="Cross section of the sample: a number of pb, or with its unit. Histograms are then "
+        "normalised to luminosity: weight x cross_section x k_factor x luminosity / sum of weights.",
+        examples=["830 pb"],
+    )
+    k_factor: Number = Field(1.0, description="Factor on the cross section.")
+    sum_of_weights: str | None = Field(
+        None,
+        description="Branch whose sum over all entries of the files normalises the sample. It is tree:branch "
+        "of another tree, or a branch of the events, which is right for files with every generated event.",
+        examples=["Runs:genEventSumw"],
+    )
+
+    @model_validator(mode="after")
+    def _check_normalisation(self) -> Dataset:
+        if (self.cross_section is None) != (self.sum_of_weights is None):
+            missing = "sum_of_weights" if self.sum_of_weights is None else "cross_section"
+            msg = f"{missing}: missing, cross_section and sum_of_weights normalise a sample together: add it"
+            raise ValueError(msg)
+        return self
 
     @property
     def patterns(self) -> tuple[tuple[str, str], ...]:
@@ -232,6 +254,20 @@ FORMATS_SCHEMA = {
 }
 
 
+def _parse_plots(value: object) -> object:
+    """Return formats of pictures as a list: true is PNG, false none, and one may stand alone."""
+    if isinstance(value, bool):
+        return ("png",) if value else ()
+    return (value,) if isinstance(value, str) else value
+
+
+_PICTURE = {"enum": ["png", "pdf", "svg"]}
+PLOTS_SCHEMA = {
+    "title": "png, pdf, svg, a list of them, true or false",
+    "anyOf": [{"type": "boolean"}, _PICTURE, {"type": "array", "items": _PICTURE}],
+}
+
+
 class Output(FrozenModel):
     """The directory of the results, and their formats."""
 
@@ -248,8 +284,15 @@ class Output(FrozenModel):
         "parquet parts are always written.",
         examples=[["parquet", "ttree"]],
     )
-    plots: bool = Field(
-        True, strict=True, description="Whether every histogram is drawn into the folder plots."
+    plots: Annotated[
+        tuple[Literal["png", "pdf", "svg"], ...],
+        BeforeValidator(_parse_plots),
+        WithJsonSchema(PLOTS_SCHEMA),
+    ] = Field(
+        ("png",),
+        description="Formats in which histograms and measurements are drawn into the folder plots: png, pdf, "
+        "svg, or a list of them. true is png, false draws nothing.",
+        examples=["pdf", ["png", "pdf"]],
     )
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum.clustering.find import find_peaks, settings_apart
-from hep_peaksum.clustering.seeding import pairs_in_window
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.geometry.grid import Grid, split_mask
 from hep_peaksum.kernels import Array, Peaks
@@ -159,13 +158,24 @@ class _Links(NamedTuple):
     def between(cls, peaks: Peaks, grid: Grid, settings: PeakSumSettings) -> _Links:
         pairs = []
         for cell in settings.search_cells():
-            first, second = pairs_in_window(peaks, [(cell.row, cell.col)], grid)
+            first, second = _pairs_at(peaks, cell.row, cell.col, grid)
             is_equal = peaks.seed[first] == peaks.seed[second]
             offset = np.broadcast_to(np.array([cell.row, cell.col]), (int(is_equal.sum()), 2))
             pairs.append((first[is_equal], second[is_equal], offset))
         if not pairs:
             return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 2), np.int64))
         return cls(*(np.concatenate(column) for column in zip(*pairs, strict=True)))
+
+
+def _pairs_at(peaks: Peaks, d: int, p: int, grid: Grid) -> tuple[Array, Array]:
+    """Return pairs (first, second) of peaks of one event, the second at an offset from the first."""
+    (n_rows, n_cols), cell = grid.shape, peaks.event * (grid.shape[0] * grid.shape[1]) + peaks.cell
+    row, col = grid.wrap(peaks.row + d, peaks.col + p)
+    first = np.flatnonzero(row >= 0)
+    other = ((peaks.event * n_rows + row) * n_cols + col)[first]
+    second = np.searchsorted(cell, other)
+    is_pair = cell[np.minimum(second, len(cell) - 1)] == other if len(cell) else np.empty(0, bool)
+    return first[is_pair], second[is_pair]
 
 
 def _tied_groups(peaks: Peaks, grid: Grid, settings: PeakSumSettings) -> Array:

@@ -71,7 +71,7 @@ def same_cell(references: CellIndices, clusters: CellIndices, grid: Grid) -> Pai
     """
     number = clusters.cell_number(grid)
     number[number < 0] = -2  # unlike the -1 of references outside the grid
-    reference, cluster = _equal_pairs(references.cell_number(grid), number)
+    reference, cluster = equal_pairs(references.cell_number(grid), number)
     return Pairs(reference, cluster, np.zeros(len(reference)))
 
 
@@ -85,7 +85,7 @@ def within_cells(references: CellIndices, clusters: CellIndices, grid: Grid, max
     >>> within_cells(shower, cluster, grid, 1).distance.tolist()
     [1.0]
     """
-    reference, cluster = _equal_pairs(references.event, clusters.event)
+    reference, cluster = equal_pairs(references.event, clusters.event)
     rows = _separation(references.row[reference], clusters.row[cluster], grid.rows)
     cols = _separation(references.col[reference], clusters.col[cluster], grid.cols)
     is_near = np.maximum(rows, cols) <= max_distance
@@ -172,7 +172,7 @@ def _others(indices: Array, n: int) -> Array:
     return np.flatnonzero(is_other)
 
 
-def _equal_pairs(first: Array, second: Array) -> tuple[Array, Array]:
+def equal_pairs(first: Array, second: Array) -> tuple[Array, Array]:
     """Return the indices of all pairs of equal values, ascending in the first index, then in the second."""
     order = np.argsort(second, kind="stable")
     ascending = second[order]

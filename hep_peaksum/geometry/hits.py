@@ -1,18 +1,22 @@
 """Jagged hits on a plane, kept as they are: no dense grid for every event.
 
 Most searches need no dense grids: the kernel fills one small grid with the hits of an event, searches around
-them, and clears the same cells again. Dense grids are built only for what needs them, such as cluster shapes.
+them, and clears the same cells again. Dense grids are built only for what needs them, such as cluster shapes,
+and of a few events at a time.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hep_peaksum import block_sizes
+from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import (
     EventError,
     Grid,
@@ -22,18 +26,54 @@ from hep_peaksum.geometry.grid import (
     not_a_number,
     traced_like,
 )
-from hep_peaksum.kernels import Array, accumulator, dense_grids, offsets_after_mask
+from hep_peaksum.kernels import (
+    Array,
+    KernelName,
+    accumulator,
+    dense_grids,
+    flat_index,
+    get_kernel,
+    offsets_after_mask,
+)
 
 if TYPE_CHECKING:
     import awkward as ak
 
 
+class Room:
+    """Memory for the dense grids of some hits after others, cleared where the last ones lie.
+
+    Zeros for every cell would take longer than all that is done with the few that hold something.
+    """
+
+    def __init__(self) -> None:
+        self.cells = np.empty(0)
+        self.filled = np.empty(0, np.int64)
+
+    def fill(self, hits: Hits) -> Array:
+        """Return the dense grids of hits, valid until the room is used again."""
+        cells = self.empty(math.prod(hits.shape), accumulator(hits.value.dtype))
+        self.filled = flat_index(hits.event_offsets, hits.cell, hits.plane)
+        np.add.at(cells, self.filled, hits.value.astype(cells.dtype, copy=False))
+        return cells.reshape(hits.shape)
+
+    def empty(self, n_cells: int, number: type[np.float64 | np.int64]) -> Array:
+        """Return cells that are all 0."""
+        if len(self.cells) < n_cells or self.cells.dtype != number:
+            self.cells = np.zeros(n_cells, number)
+        else:
+            self.cells[self.filled] = 0
+        self.filled = np.empty(0, np.int64)
+        return self.cells[:n_cells]
+
+
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """The hits of some events on a plane, event after event.
+    """The hits of some events on a plane, or in layers of it, event after event.
 
     The hits of event i are ``event_offsets[i]`` to ``event_offsets[i + 1]``; `cell` is row * number of columns
-    + col. Several hits in one cell add. Hits outside the plane are not included; `n_outside` counts them.
+    + col. With layers those of layer k of event i are ``event_offsets[i * n_layers + k]`` to the next. Several
+    hits in one cell add. Hits outside plane and layers are not included; `n_outside` counts them.
     """
 
     event_offsets: Array
@@ -42,23 +82,74 @@ class Hits:
     plane: tuple[int, int]
     n_outside: int = 0
     is_traced: bool = False  # made of arrays that have types and no values
+    n_layers: int | None = None
+    room: Room | None = None  # where the dense grids are built, if not in memory of their own
+    moment: Hits | None = None  # the same hits with energy * time as their value, if they have times
 
     def __len__(self) -> int:
         """Return the number of events."""
-        return len(self.event_offsets) - 1
+        return (len(self.event_offsets) - 1) // (self.n_layers or 1)
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """The shape of the dense grids."""
-        return (len(self), *self.plane)
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the dense grids: (event, row, col), or (event, layer, row, col)."""
+        return (len(self), *self.plane) if self.n_layers is None else (len(self), self.n_layers, *self.plane)
 
     def dense(self) -> Array:
-        """Return the cells as an array (event, row, col), int64 or float64."""
-        return dense_grids(self.event_offsets, self.cell, self.value, self.plane)
+        """Return the cells as an array of that shape, int64 or float64."""
+        if self.room is not None:
+            return self.room.fill(self)
+        return dense_grids(self.event_offsets, self.cell, self.value, self.plane).reshape(self.shape)
+
+    def empty_plane(self) -> Array | None:
+        """Return the cells of a plane that are all 0, if there is room for them; they have to be left so."""
+        if self.room is None:
+            return None
+        return self.room.empty(self.plane[0] * self.plane[1], accumulator(self.value.dtype))
+
+    def events(self, first: int, last: int, room: Room | None = None) -> Hits:
+        """Return the hits of some of the events."""
+        n = self.n_layers or 1
+        offsets = self.event_offsets[first * n : last * n + 1]
+        inside = slice(offsets[0], offsets[-1])
+        cell, value = self.cell[inside], self.value[inside]
+        moment = None if self.moment is None else self.moment.events(first, last)
+        return replace(
+            self, event_offsets=offsets - offsets[0], cell=cell, value=value, room=room, moment=moment
+        )
+
+    def separate_layers(self) -> Hits:
+        """Return the hits with every layer as an event of its own."""
+        moment = None if self.moment is None else self.moment.separate_layers()
+        return replace(self, n_layers=None, moment=moment)
+
+    def summed_layers(self, kernel: KernelName) -> Hits:
+        """Return the hits without layers: of every layer those in one cell as one, so that sums are the same.
+
+        The dense grids of layers are added up layer by layer, and sums of floats depend on the order.
+        """
+        offsets, cell, value = self.event_offsets, self.cell, self.value
+        if value.dtype.kind == "f":
+            n_cells = self.plane[0] * self.plane[1]
+            offsets, cell, value = get_kernel(kernel).merge_hits(offsets, cell, value, n_cells)
+        offsets = offsets[:: self.n_layers]
+        moment = None if self.moment is None else self.moment.summed_layers(kernel)
+        return replace(self, event_offsets=offsets, cell=cell, value=value, n_layers=None, moment=moment)
 
 
-def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
+def sparse(
+    row: ak.Array,
+    col: ak.Array,
+    energy: ak.Array,
+    grid: Grid,
+    *,
+    layer: ak.Array | None = None,
+    depth: Axis | None = None,
+    time: ak.Array | None = None,
+) -> Hits:
     """Return jagged hits on a plane, for `find_clusters`; parameters and errors as in `from_hits`.
+
+    `time` is one number for every hit, for the fields `time` and `seed_time` of clusters.
 
     >>> import awkward as ak
     >>> from hep_peaksum.geometry.grid import bare_grid
@@ -68,27 +159,15 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
     """
     import awkward as ak
 
-    grid, no_values = checked_grid(grid), is_traced(energy)
-    row, col, energy = (known(ak.Array(each)) for each in (row, col, energy))
-    if len({len(column) for column in (row, col, energy)}) > 1:
-        msg = f"row, col and energy have {len(row)} events, {len(col)} events and {len(energy)} events"
-        raise ValueError(msg)
-    for word, column in (("row", row), ("col", col), ("energy", energy)):
-        _check_hits(word, column)
-    n_hits = ak.to_numpy(ak.num(energy))
-    for word, column in (("row", row), ("col", col)):
-        n_other = ak.to_numpy(ak.num(column))
-        if not np.array_equal(n_other, n_hits):
-            event = int(np.argmax(n_other != n_hits))
-            msg = f"{n_other[event]} values of {word} for {n_hits[event]} hits"
-            raise EventError(event, msg)
-    cell = _cells(np.asarray(ak.flatten(row)), np.asarray(ak.flatten(col)), grid)
-    value = np.asarray(ak.flatten(energy))
-    if value.dtype == np.uint64 and value.size and value.max() > np.iinfo(np.int64).max:
-        msg = f"the largest hit, {value.max()}, does not fit into int64"
-        raise ValueError(msg)
-    if value.dtype != np.float32:
-        value = value.astype(accumulator(np.float64 if value.dtype.kind == "f" else np.int64), copy=False)
+    grid, depth, no_values = checked_grid(grid), _checked_depth(layer, depth), is_traced(energy)
+    given = {"row": row, "col": col, "energy": energy} | ({} if layer is None else {"layer": layer})
+    given |= {} if time is None else {"time": time}
+    columns = {word: known(ak.Array(column)) for word, column in given.items()}
+    n_hits = _numbers_of_hits(columns)
+    flat = {word: np.asarray(ak.flatten(column)) for word, column in columns.items()}
+    value = _widened(flat.pop("energy"))
+    moment = value * flat.pop("time").astype(np.float64) if "time" in flat else None
+    cell, number = _cells(flat, grid, depth)
     event_offsets = np.concatenate([[0], np.cumsum(n_hits)])
     n_outside = 0
     if cell.min(initial=0) < 0:
@@ -96,7 +175,58 @@ def sparse(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Hits:
         n_outside = len(inside) - int(np.count_nonzero(inside))
         event_offsets = offsets_after_mask(event_offsets, inside)
         cell, value = cell[inside], value[inside]
-    return Hits(event_offsets, cell, value, grid.shape, n_outside, no_values)
+        number, moment = (None if each is None else each[inside] for each in (number, moment))
+
+    def placed(value: Array) -> Hits:
+        if number is None or depth is None:
+            return Hits(event_offsets, cell, value, grid.shape, n_outside, no_values)
+        by_layer = get_kernel("numba").sort_by_layer(event_offsets, number, depth.size, cell, value)
+        return Hits(*by_layer, grid.shape, n_outside, no_values, depth.size)
+
+    return placed(value) if moment is None else replace(placed(value), moment=placed(moment))
+
+
+def _checked_depth(layer: ak.Array | None, depth: object) -> Axis | None:
+    """Return the axis of the layers; a ValueError if it comes without layers, or they without it."""
+    if (layer is None) != (depth is None):
+        given, other = ("depth", "layer, one for every hit") if layer is None else ("layer", "depth, an Axis")
+        msg = f"{given} without {other.partition(',')[0]}: give {other}, or neither"
+        raise ValueError(msg)
+    if depth is not None and not isinstance(depth, Axis):
+        msg = f"depth is {depth!r:.60}, expected an Axis: write Axis(n=12), or Axis(labels='1..12')"
+        raise TypeError(msg)
+    return depth
+
+
+def _numbers_of_hits(columns: Mapping[str, ak.Array]) -> Array:
+    """Return the number of hits of every event, after checking that it is the same in all columns."""
+    import awkward as ak
+
+    if len({len(column) for column in columns.values()}) > 1:
+        *words, last = columns
+        *lengths, length = (f"{len(column)} events" for column in columns.values())
+        msg = f"{', '.join(words)} and {last} have {', '.join(lengths)} and {length}"
+        raise ValueError(msg)
+    for word, column in columns.items():
+        _check_hits(word, column)
+    n_hits = ak.to_numpy(ak.num(columns["energy"]))
+    for word, column in columns.items():
+        n_other = ak.to_numpy(ak.num(column))
+        if not np.array_equal(n_other, n_hits):
+            event = int(np.argmax(n_other != n_hits))
+            msg = f"{n_other[event]} values of {word} for {n_hits[event]} hits"
+            raise EventError(event, msg)
+    return n_hits  # type: ignore[no-any-return]
+
+
+def _widened(value: Array) -> Array:
+    """Return the energies as kernels take them: float32, float64 or int64."""
+    if value.dtype == np.uint64 and value.size and value.max() > np.iinfo(np.int64).max:
+        msg = f"the largest hit, {value.max()}, does not fit into int64"
+        raise ValueError(msg)
+    if value.dtype == np.float32:
+        return value
+    return value.astype(accumulator(np.float64 if value.dtype.kind == "f" else np.int64), copy=False)
 
 
 def _check_hits(word: str, column: ak.Array) -> None:
@@ -119,21 +249,33 @@ def _check_hits(word: str, column: ak.Array) -> None:
         raise EventError(int(ak.argmax(is_none)), msg)
 
 
-def _cells(row: Array, col: Array, grid: Grid) -> Array:
-    """Return the flat index of the cell of every hit, below 0 if it lies outside the plane.
+def _cells(place: Mapping[str, Array], grid: Grid, depth: Axis | None) -> tuple[Array, Array | None]:
+    """Return the cell of every hit on the plane, below 0 if it lies outside, and its layer if there are any.
 
     Hits are placed in blocks: allocating temporaries for all of them takes longer than the steps themselves.
     """
-    cell = np.empty(len(row), np.int32)
-    for start in range(0, len(row), block_sizes.HITS):
+    n_hits = len(place["row"])
+    cell, layer = np.empty(n_hits, np.int32), None if depth is None else np.empty(n_hits, np.int32)
+    for start in range(0, n_hits, block_sizes.HITS):
         block = slice(start, start + block_sizes.HITS)
-        i, j = grid.rows.find(row[block]), grid.cols.find(col[block])
+        i, j = grid.rows.find(place["row"][block]), grid.cols.find(place["col"][block])
         cell[block] = np.where(j < 0, -1, i * grid.cols.size + j)
-    return cell
+        if depth is not None and layer is not None:
+            layer[block] = number = depth.find(place["layer"][block])
+            cell[block][number < 0] = -1
+    return cell, layer
 
 
-def from_hits(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Array:
-    """Return jagged hits as dense grids, an array (event, row, col).
+def from_hits(
+    row: ak.Array,
+    col: ak.Array,
+    energy: ak.Array,
+    grid: Grid,
+    *,
+    layer: ak.Array | None = None,
+    depth: Axis | None = None,
+) -> Array:
+    """Return jagged hits as dense grids, an array (event, row, col), or with layers (event, layer, row, col).
 
     Several hits in one cell add. Integer energies give int64 cells, others float64.
 
@@ -145,26 +287,33 @@ def from_hits(row: ak.Array, col: ak.Array, energy: ak.Array, grid: Grid) -> Arr
         Per event and hit, in counts of the grid.
     grid
         The plane.
+    layer
+        Per event and hit: the label, index or coordinate along `depth`, where there are layers.
+    depth
+        The axis of the layers, which are numbered in the order of its cells.
 
     Raises
     ------
     EventError
-        If the numbers of rows, columns and energies of an event differ.
+        If the numbers of rows, columns, layers and energies of an event differ.
+    ValueError
+        If a column is no list of numbers for every event, or only one of layer and depth is given.
     TypeError
-        If the grid is something else, such as a shape.
+        If the grid is something else, such as a shape, or depth is no Axis.
 
     Warns
     -----
     UserWarning
-        If hits lie outside the grid; they are counted and not added.
+        If hits lie outside the grid, or in no layer of it; they are counted and not added.
 
     >>> import awkward as ak
     >>> from hep_peaksum.geometry.grid import bare_grid
     >>> from_hits(ak.Array([[0, 0]]), ak.Array([[1, 1]]), ak.Array([[2, 3]]), bare_grid((1, 2))).tolist()
     [[[0, 5]]]
     """
-    hits = sparse(row, col, energy, grid)
+    hits = sparse(row, col, energy, grid, layer=layer, depth=depth)
     if hits.n_outside:
-        msg = f"{hits.n_outside} hits lie outside the grid of {grid.shape} cells and were not added"
+        in_layers = "" if hits.n_layers is None else f" in {hits.n_layers} layers"
+        msg = f"{hits.n_outside} hits lie outside the grid of {grid.shape} cells{in_layers} and were not added"
         warnings.warn(msg, stacklevel=2)
     return traced_like(hits.dense(), energy)

@@ -1,33 +1,211 @@
-"""The section `hits` of a grid: the branches of jagged hits."""
+"""The section `hits` of a grid: where place and value of jagged hits come from, and which hits count."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+import numpy as np
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    model_serializer,
+    model_validator,
+)
 
-from hep_peaksum.inputs.branch_names import BranchName
+from hep_peaksum.geometry.axis import Axis
+from hep_peaksum.geometry.coordinates import COORDINATES
+from hep_peaksum.geometry.grid import EventError
+from hep_peaksum.geometry.jagged import flat_parts, jagged, selected
+from hep_peaksum.inputs.branch_names import AlsoWritten, BranchName
+from hep_peaksum.inputs.comparisons import Comparison
+from hep_peaksum.inputs.functions import FUNCTION
+from hep_peaksum.inputs.hit_columns import Column, Columns, HitColumn, Value
+from hep_peaksum.kernels import offsets_after_mask
 from hep_peaksum.settings.frozen_model import FrozenModel
+
+if TYPE_CHECKING:
+    import awkward as ak
+
+
+class HitCondition(Comparison):
+    """A condition on hits: those that do not meet it fill no cell. All that is given must hold."""
+
+    branch: BranchName = Field(description="Branch with the number of each hit that is looked at.")
+
+    @model_validator(mode="after")
+    def _check(self) -> HitCondition:
+        if not self.tests:
+            known = ", ".join(name.strip("_") for name in self.TESTS)
+            msg = f"{self.branch!r} is compared with nothing: give one or more of {known}"
+            raise ValueError(msg)
+        return self
+
+
+WORDS = ("channel", "row", "col", "layer", "value", "time")  # the columns of hits
+PLACES = ("branch", *COORDINATES, "bits")
+ALLOWED = {"value": ("branch", "et", "bits", "number"), "time": ("branch", "bits")}
 
 
 class HitBranches(FrozenModel):
-    """Branches of jagged hits: the place of each hit on the two axes, and its value."""
+    """Branches of jagged hits: the place of each hit on the two axes, or its channel, and its value."""
 
-    row: BranchName = Field(
-        description="Branch with the place of each hit along the rows: its label, its index, or its "
-        "coordinate, as the axis has labels, n, or positions.",
-        examples=["L1CaloTower/ieta"],
+    row: Column | None = Field(
+        None,
+        description="Place of each hit along the rows: its label, its index, or its coordinate, as the axis "
+        "has labels, n, or positions. A branch, or a map of the keys below. Give row and col, or channel.",
+        examples=["L1CaloTower/ieta", {"eta": ["x", "y", "z"]}, {"bits": "id_", "first": 17, "last": 22}],
     )
-    col: BranchName = Field(description="Branch with the place of each hit along the columns, as for row.")
-    value: BranchName = Field(
-        description="Branch with the energy of each hit, in counts. Hits in one cell add."
+    col: Column | None = Field(None, description="Place of each hit along the columns, as for row.")
+    channel: Column | None = Field(
+        None,
+        description="Channel of each hit, as for row: its place is that in the cell table of the grid.",
+        examples=["det_id"],
     )
+    layer: Column | None = Field(
+        None, description="Layer of each hit, as for row: its place on the axis depth of the grid."
+    )
+    value: Value = Field(
+        description="Energy of each hit, in counts: a branch, {et: [E, x, y, z]}, or a number; 1 counts hits. "
+        "Hits in one cell add."
+    )
+
+    time: Column | None = Field(
+        None,
+        description="Time of each hit, in any unit, for the fields time and seed_time: the mean, weighted with "
+        "energy.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> HitBranches:
+        places = [word for word in ("row", "col", "layer", "channel") if getattr(self, word) is not None]
+        if places not in (["row", "col"], ["row", "col", "layer"], ["channel"]):
+            msg = f"give row and col, or channel alone; here: {', '.join(places) or 'none of them'}"
+            raise ValueError(msg)
+        for word, column in self.given.items():
+            allowed = ALLOWED.get(word, PLACES)
+            if column.way not in allowed:
+                what = "gives a value and no place" if word not in ALLOWED else f"gives no {word}"
+                msg = f"{word}: {column.way} {what}: give one of {', '.join(allowed)}"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def given(self) -> dict[str, HitColumn]:
+        """The columns of the hits that are given, by their keys."""
+        columns = {word: getattr(self, word) for word in WORDS}
+        return {word: column for word, column in columns.items() if column is not None}
 
     @property
     def branches(self) -> tuple[str, ...]:
         """The branches that are read."""
-        return self.row, self.col, self.value
+        return tuple(dict.fromkeys(name for column in self.given.values() for name in column.branches))
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """The collections whose encodings are read from the files."""
+        return tuple({column.collection: 0 for column in self.given.values() if column.collection})
+
+    def columns(self, columns: Columns, axes: Mapping[str, Axis], encodings: Mapping[str, str]) -> Columns:
+        """Return row, col, layer and value of every hit, as far as they are given.
+
+        Parameters
+        ----------
+        columns
+            The branches by name, jagged.
+        axes
+            Those of row, col and layer.
+        encodings
+            Of ids, by collection: those that are read from files.
+
+        Raises
+        ------
+        ValueError
+            As `HitColumn.values`.
+        """
+        result: dict[str, ak.Array] = {}
+        for word, column in self.given.items():
+            try:
+                if column.way == "number":
+                    n_hits, _ = flat_parts(dict([*result.items()][:1]))
+                    result[word] = jagged(np.full(n_hits.sum(), column.number), n_hits)
+                else:
+                    result[word] = column.values(columns, axes.get(word, axes["row"]), encodings)
+            except EventError:
+                raise
+            except ValueError as error:
+                msg = f"{word}: {error}"
+                raise ValueError(msg) from None
+        return result
 
     def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
         """Yield the keys that name a branch, each with the branch; `key` is that of these."""
-        yield from ((f"{key}.{word}", getattr(self, word)) for word in ("row", "col", "value"))
+        for word, column in self.given.items():
+            place = f"{key}.{word}" if column.way == "branch" else f"{key}.{word}.{column.way}"
+            yield from ((place, branch) for branch in column.branches)
+
+
+class HitFunction(FrozenModel):
+    """A function of yours that makes the hits: events -> row, col, value, and layer if the grid has a depth."""
+
+    function: Annotated[str, Field(pattern=FUNCTION)] = Field(
+        description="Function of yours, module:function, that returns row, col and value of the hits of events."
+    )
+
+    @model_serializer
+    def _as_written(self) -> str:
+        return self.function
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The branches that are read: the function reads its own."""
+        return ()
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """The collections whose encodings are read from the files."""
+        return ()
+
+    def branch_keys(self, _key: str) -> Iterator[tuple[str, str]]:
+        """Yield the keys that name a branch: none."""
+        yield from ()
+
+
+def _parse_source(value: object) -> object:
+    """Return the name of a function as a map."""
+    return {"function": value} if isinstance(value, str) else value
+
+
+def _kind(value: Any) -> str:
+    is_function = isinstance(value, HitFunction) or (isinstance(value, dict) and "function" in value)
+    return "[function]" if is_function else "[branches]"
+
+
+HitSource = Annotated[
+    Annotated[HitBranches, Tag("[branches]")] | Annotated[HitFunction, Tag("[function]")],
+    Discriminator(_kind),
+    BeforeValidator(_parse_source),
+    AlsoWritten({"title": "module:function", "type": "string", "pattern": FUNCTION}),
+]
+
+
+def passing(hits: Columns, conditions: Sequence[HitCondition], columns: Columns) -> Columns:
+    """Return the hits that meet all conditions; `columns` are the branches by name.
+
+    Raises
+    ------
+    ValueError
+        If a branch holds something else; an EventError if it has not one number for every hit.
+    """
+    if not conditions:
+        return hits
+    word, first = next(iter(hits.items()))
+    n_hits, _ = flat_parts({word: first})
+    is_passing = np.ones(n_hits.sum(), bool)
+    for condition in conditions:
+        _, (_, values) = flat_parts({word: first, condition.branch: columns[condition.branch]})
+        is_passing &= condition.passes(values)
+    offsets = offsets_after_mask(np.concatenate([[0], np.cumsum(n_hits)]), is_passing)
+    return selected(hits, is_passing, np.diff(offsets))

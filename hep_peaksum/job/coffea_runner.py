@@ -20,11 +20,13 @@ from uproot.interpretation.identify import UnknownInterpretation
 
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.paths import Files, file_state
-from hep_peaksum.job.processor import PeakSumProcessor, Tally
+from hep_peaksum.job.processor import PeakSumProcessor
 from hep_peaksum.job.retries import attempt, causes, with_metadata, without_processor
+from hep_peaksum.processing.tally import Tally
 from hep_peaksum.reading.basket_limit import MAX_BASKET
 from hep_peaksum.reading.columns import branch_types, check_baskets
 from hep_peaksum.reading.files import READABLE, count_entries, open_file, open_tree, schema_class
+from hep_peaksum.reading.hit_columns import read_encodings
 from hep_peaksum.reading.remote import reading_options
 from hep_peaksum.results.atomic_write import WriteError
 from hep_peaksum.results.checkpoints import Record
@@ -40,6 +42,7 @@ class TypedBranches(NamedTuple):
     friends: Mapping[str, str]
     schema: str
     known: dict[Any, Any]
+    collections: tuple[str, ...] = ()  # whose encodings of ids the files hold
 
 
 class Runner(processor.Runner):  # type: ignore[misc]
@@ -135,7 +138,7 @@ def make_runner(config: Config, executor: Any, cache: MutableMapping[Any, Any] |
     )
     runner.n_retries, runner.max_basket = config.run.retries, config.run.max_basket
     branches, schema = tuple(config.typed_branches()), config.events.schema_name
-    runner.typed = TypedBranches(branches, config.friends, schema, {})
+    runner.typed = TypedBranches(branches, config.friends, schema, {}, tuple(config.collections()))
     return runner
 
 
@@ -173,4 +176,5 @@ def _read_metadata(
             schema=typed.schema,
             known=typed.known,
         )
+        metadata["encodings"] = read_encodings(file, item.filename, typed.collections)
     return with_metadata(item, {**(item.metadata or {}), **metadata})

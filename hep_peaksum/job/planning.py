@@ -14,7 +14,7 @@ from coffea.processor.executor import FileMeta, WorkItem
 
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.inputs.events import IDENTITY
+from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.inputs.paths import Files, InputFile, public_path, without_cycle
 from hep_peaksum.job.coffea_runner import Runner, make_runner
 from hep_peaksum.job.executors import Workers
@@ -81,6 +81,22 @@ def check_duplicates(config: Config, files: Files, metadata: Mapping[FileMeta, A
         raise ConfigError(problems)
 
 
+def check_encodings(files: Files, metadata: Mapping[FileMeta, Any]) -> None:
+    """Raise a ConfigError if files do not have the same encodings of ids, with a line for each that differs."""
+    first_of: dict[str, tuple[str, str]] = {}
+    problems = []
+    for name, inputs in files.items():
+        for path, tree in inputs:
+            for collection, text in metadata[InputMeta(name, path, tree)].get("encodings", {}).items():
+                first, where = first_of.setdefault(collection, (text, public_path(path)))
+                if text != first:
+                    both = f"{first!r} in {where}, and {text!r} in {public_path(path)}"
+                    remedy = "leave out one of the files, or make a job for each encoding"
+                    problems.append(f"datasets.{name}.files: the ids of {collection} are {both}: {remedy}")
+    if problems:
+        raise ConfigError(problems)
+
+
 Types = Mapping[str, tuple[int, str]]
 
 
@@ -106,7 +122,7 @@ def decide_types(
             for branch, found in metadata[InputMeta(name, path, tree)].get("types", {}).items():
                 first = first_of.setdefault(branch, path)
                 old = types.setdefault(branch, found)
-                merged = _merge_types(old, found, is_kept=branch in config.events.keep)
+                merged = _merge_types(old, found, is_kept=branch in config.events.kept)
                 where, here = public_path(first), public_path(path)
                 if merged is None:
                     both = f"{_in_words(old)} in {where}, and {_in_words(found)} in {here}"
@@ -163,9 +179,9 @@ def _casts(config: Config, decided: Types, own: Types) -> dict[str, str]:
     casts = {}
     for branch, (_, primitive) in own.items():
         target = decided[branch][1] if branch in decided else primitive  # of a dataset that cannot be read now
-        if branch in config.events.keep and primitive != target:
+        if branch in config.events.kept and primitive != target:
             casts[branch] = target
-        elif branch not in config.events.keep and _is_float(primitive) != _is_float(target):
+        elif branch not in config.events.kept and _is_float(primitive) != _is_float(target):
             casts[branch] = "float64"
     return casts
 
@@ -196,11 +212,13 @@ def plan_job(
     Raises
     ------
     ConfigError
-        If the files of a dataset cannot be read as the same types (see `decide_types`).
+        If the files of a dataset cannot be read as the same types (see `decide_types`), or the ids of files are
+        encoded differently.
     """
     known_types = {
         name: manifest.datasets[name].types for name in {chunk.dataset for chunk in finished} & {*files}
     }
+    check_encodings(files, metadata)
     types = decide_types(config, files, metadata, known_types)
     manifest.set_types(types, metadata)
     ranges: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)

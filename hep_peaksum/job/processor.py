@@ -8,32 +8,38 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import awkward as ak
 import hist
+import numpy as np
 from coffea.processor import ProcessorABC
 
 from hep_peaksum import block_sizes
-from hep_peaksum.analysis import histograms
 from hep_peaksum.analysis.event_chunks import EventChunks
-from hep_peaksum.clustering.find import find_peaks
-from hep_peaksum.clustering.records import ClusterTable, cluster_table, jagged_clusters, select_fields
+from hep_peaksum.analysis.selection import NOMINAL
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells
+from hep_peaksum.clustering.find import SearchInput, cluster_tables
+from hep_peaksum.clustering.records import ClusterTable, jagged_clusters
 from hep_peaksum.config.load import parse_job
 from hep_peaksum.config.model import Job
+from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.geometry.grid import EventError, is_traced
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.inputs.branch_names import split_branch
-from hep_peaksum.inputs.events import IDENTITY
 from hep_peaksum.kernels import Array
+from hep_peaksum.processing.selected_events import SelectedEvents
+from hep_peaksum.processing.tally import Tally, empty_tally
 from hep_peaksum.reading.blocks import block_size, ranges
-from hep_peaksum.reading.columns import cast_values, column, event_identity, grid_columns
+from hep_peaksum.reading.columns import cast_values, column
 from hep_peaksum.reading.file_numbers import FileNumbers, number_datasets
+from hep_peaksum.reading.hit_columns import GridColumns, grid_columns
 from hep_peaksum.reading.prefetch import prefetch
 from hep_peaksum.reading.provenance import first_entry, is_chunk, metadata_of, without_values
 from hep_peaksum.results.checkpoints import Chunk, Record, commit, filled_bins
+
+Place = tuple[str, str]  # a variation, and a grid or a collection in it
 
 
 class ChunkResult(NamedTuple):
@@ -45,30 +51,13 @@ class ChunkResult(NamedTuple):
     n_outside: dict[str, int]
 
 
-@dataclass
-class Tally:
-    """The counts of a chunk so far."""
-
-    histograms: dict[str, hist.Hist[Any]]
-    n_clusters: dict[str, int]
-    n_outside: dict[str, int]
-    n_events: int = 0
-
-
-def empty_tally(job: Job) -> Tally:
-    """Return the empty histograms of a job, and counts of 0."""
-    planes = {name: job.grids_of(name)[0] for name in job.clusters}
-    settings = {name: collection.settings for name, collection in job.clusters.items()}
-    booked = {name: histograms.book(each, planes, settings) for name, each in job.booked.items()}
-    return Tally(booked, dict.fromkeys(job.clusters, 0), dict.fromkeys(job.grids, 0))
-
-
 class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
     """Find the clusters of every event, for any coffea executor.
 
     Parameters
     ----------
-    grids, clusters, histograms, events, friends
+    grids, clusters, histograms, events, friends, derive, select, sums, variations, references,
+    matches, measurements, dataset_metadata
         The sections of the config with these names, as plain values.
     directory
         The folder to which parts and records are committed. Without it the clusters are returned: the result
@@ -105,17 +94,43 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         histograms: Mapping[str, Any] | None = None,
         events: Mapping[str, Any] | None = None,
         friends: Mapping[str, str] | None = None,
+        derive: Mapping[str, Any] | None = None,
+        select: Mapping[str, Any] | None = None,
+        sums: Mapping[str, str] | None = None,
+        variations: Mapping[str, Any] | None = None,
+        references: Mapping[str, Any] | None = None,
+        matches: Mapping[str, Any] | None = None,
+        measurements: Mapping[str, Any] | None = None,
+        dataset_metadata: Mapping[str, Any] | None = None,
         directory: str | None = None,
         numbers: Mapping[str, Any] | None = None,
         fingerprint: str = "",
         datasets: Mapping[str, Any] | None = None,
     ) -> None:
         sections = {"grids": grids, "clusters": clusters, "histograms": histograms, "events": events}
-        sections["friends"] = friends
+        sections |= {"friends": friends, "derive": derive, "select": select, "sums": sums}
+        sections |= {"variations": variations, "references": references, "matches": matches}
+        sections |= {"measurements": measurements, "dataset_metadata": dataset_metadata}
         self.job: Job = parse_job({key: value for key, value in sections.items() if value is not None})
+        self._varied = {name: self.job.varied(name) for name in self.job.variations}
+        self._jobs = {NOMINAL: self.job, **self._varied}
         self._computed = {name: self.job.computed_fields(name) for name in self.job.clusters}
-        self._written = {name: {*self.job.written_fields(name), "grid"} for name in self.job.clusters}
-        self._maps = {name: (grid.noise_map(), grid.mask_map()) for name, grid in self.job.grids.items()}
+        self._sources = [
+            (variation, name, source)
+            for variation, job in self._jobs.items()
+            for name, source in job.grids.items()
+            if variation == NOMINAL or source != self.job.grids[name]
+        ]
+        self._maps = {(v, name): (source.noise_map(), source.mask_map()) for v, name, source in self._sources}
+        own = {(variation, name) for variation, name, _ in self._sources}
+        self._searches = [
+            (variation, name)
+            for variation, job in self._jobs.items()
+            for name, clusters in job.clusters.items()
+            if variation == NOMINAL
+            or clusters.settings != self.job.clusters[name].settings
+            or any((variation, grid) in own for grid in clusters.grid)
+        ]
         self.directory = directory
         self.numbers = FileNumbers(numbers or number_datasets(datasets or {}))
         self.fingerprint = fingerprint
@@ -197,62 +212,95 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
             As `find`.
         """
         try:
-            others = {**self._identity(events), **self._kept_columns(events)}
-            for start, tables in _batched(self._find_blocks(events, tally)):
-                collections = {
-                    name: jagged_clusters(tables[name], self.job.clusters[name].settings) for name in tables
+            chosen = SelectedEvents(self.job, self._varied, events, tally, self.numbers.of(metadata_of(events)))
+            kept = chosen.kept
+            others = {**chosen.identity, **self._kept_columns(events)}
+            if kept is not None:
+                others = {name: column[kept] for name, column in others.items()}
+            for start, tables in _batched(self._find_blocks(events, tally, kept)):
+                clusters = {
+                    place: jagged_clusters(parts, self._jobs[place[0]].clusters[place[1]].settings)
+                    for place, parts in tables.items()
                 }
-                n_events = len(next(iter(collections.values())))
-                tally.n_events += n_events
-                for name, histogram in self.job.booked.items():
-                    histograms.fill(tally.histograms[name], histogram.axes, collections)
-                columns = {name: column[start : start + n_events] for name, column in others.items()}
-                for name, clusters in collections.items():
-                    tally.n_clusters[name] += len(clusters.layout.content)
-                    written = [field for field in clusters.fields if field in self._written[name]]
-                    columns[name] = select_fields(clusters.layout, written)
-                layouts = [ak.to_layout(column) for column in columns.values()]
-                yield ak.Array(ak.contents.RecordArray(layouts, [*columns]))
+                collections = {
+                    variation: {
+                        name: clusters.get((variation, name), clusters[NOMINAL, name]) for name in job.clusters
+                    }
+                    for variation, job in self._jobs.items()
+                }
+                n_events = len(clusters[NOMINAL, next(iter(self.job.clusters))])
+                beside = {name: column[start : start + n_events] for name, column in others.items()}
+                columns, is_written = chosen.columns(collections, start)
+                if is_written is not None:
+                    beside = {name: column[is_written] for name, column in beside.items()}
+                layouts = {name: ak.to_layout(column) for name, column in (beside | columns).items()}
+                yield ak.Array(ak.contents.RecordArray([*layouts.values()], [*layouts]))
+            tally.n_events += len(events)
         except EventError as error:
             msg = f"entry {first_entry(events) + error.event}: {error.problem}"
             raise ValueError(msg) from None
 
-    def _find_blocks(self, events: ak.Array, tally: Tally) -> Iterator[tuple[int, dict[str, ClusterTable]]]:
-        """Yield, block by block, the number of its first event and the clusters of every collection."""
+    def _find_blocks(
+        self, events: ak.Array, tally: Tally, kept: Array | None
+    ) -> Iterator[tuple[int, dict[Place, list[ClusterTable]]]]:
+        """Yield, block by block, the number of its first searched event and the clusters in it."""
         columns = {
-            name: grid_columns(events, source, self.job.friends) for name, source in self.job.grids.items()
+            (variation, name): grid_columns(events, source, self.job.friends, self.job.run_source)
+            for variation, name, source in self._sources
         }
-        step = block_size(self.job.grids.values())
+        step = block_size(self.job.grids.values(), keep_hits=True)
         pieces = ranges(columns.values(), len(events), step)
-        read = ({name: grid.read(*piece) for name, grid in columns.items()} for piece in pieces)
-        for (first, last), grids in zip(pieces, prefetch(read) if len(pieces) > 1 else read, strict=True):
-            for start in range(first, max(last, first + 1), step):
+        searched = [_searched(kept, first, last) for first, last in pieces]
+        wanted = [k for k, each in enumerate(searched) if len(each)] or [0]
+        read = ({name: grid.read(*pieces[k]) for name, grid in columns.items()} for k in wanted)
+        n_before = 0
+        for k, grids in zip(wanted, prefetch(read) if len(wanted) > 1 else read, strict=True):
+            first = pieces[k][0]
+            for start in range(0, max(len(searched[k]), 1), step):
+                index = searched[k][start : start + step]
+                if kept is None:
+                    chosen, bounds = grids, (start, start + len(index))
+                else:
+                    chosen = {place: grid.take(index - first) for place, grid in grids.items()}
+                    bounds = (0, len(index))
                 try:
-                    cells: dict[str, Array | Hits] = {}
-                    for name, grid in grids.items():
-                        cells[name] = grid.sparse_cells(start - first, min(start + step, last) - first)
-                        tally.n_outside[name] += getattr(cells[name], "n_outside", 0)
+                    yield n_before, self._tables(chosen, bounds, tally)
                 except EventError as error:
-                    raise EventError(first + error.event, error.problem) from None
-                try:
-                    yield start, {name: self._collection(name, cells) for name in self.job.clusters}
-                except EventError as error:
-                    raise EventError(start + error.event, error.problem) from None
+                    raise EventError(int(index[error.event - bounds[0]]), error.problem) from None
+                n_before += len(index)
 
-    def _collection(self, name: str, cells: Mapping[str, Array | Hits]) -> ClusterTable:
+    def _tables(
+        self, grids: Mapping[Place, GridColumns], bounds: tuple[int, int], tally: Tally
+    ) -> dict[Place, list[ClusterTable]]:
+        """Return the clusters of every collection, and of every variation that changes it, in some events.
+
+        Raises
+        ------
+        EventError
+            If an event does not fit; it counts from the first event of the columns.
+        """
+        cells: dict[Place, Array | Hits | CalibratedCells] = {}
+        for (variation, name), grid in grids.items():
+            cells[variation, name] = grid.sparse_cells(*bounds)
+            if variation == NOMINAL:
+                tally.n_outside[name] += getattr(cells[variation, name], "n_outside", 0)
+        try:
+            return {place: self._collection(*place, cells) for place in self._searches}
+        except EventError as error:
+            raise EventError(bounds[0] + error.event, error.problem) from None
+
+    def _collection(
+        self, variation: str, name: str, cells: Mapping[Place, Array | Hits | CalibratedCells]
+    ) -> list[ClusterTable]:
         """Return the clusters of one collection in a block of events."""
-        settings, parts = self.job.clusters[name].settings, []
-        for grid in self.job.clusters[name].grid:
-            source = self.job.grids[grid]
-            noise, mask = self._maps[grid]
+        job, parts = self._jobs[variation], []
+        for grid in job.clusters[name].grid:
+            place = (variation, grid) if (variation, grid) in cells else (NOMINAL, grid)
+            source, (noise, mask) = job.grids[grid], self._maps[place]
             parts.append(
-                find_peaks(cells[grid], settings, source.grid, mask=mask, noise=noise, layers=source.layers)
+                SearchInput.of(cells[place], source.grid, mask=mask, noise=noise, layers=source.layers)
             )
-        return cluster_table(parts, self._computed[name])
-
-    def _identity(self, events: ak.Array) -> dict[str, Array]:
-        numbers = self.numbers.of(metadata_of(events))
-        return event_identity(events, self.job.events.identify, self.job.friends, numbers)
+        return list(cluster_tables(parts, job.clusters[name].settings, self._computed[name]))
 
     def _kept_columns(self, events: ak.Array) -> dict[str, ak.Array]:
         casts = metadata_of(events).get("casts", {})
@@ -264,8 +312,10 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
     def _touch(self, events: ak.Array) -> None:
         """Mark the branches of events without values that would be read, except those of friends."""
         identify, grids = self.job.events.identify, self.job.grids.values()
-        names = [branch for source in grids for branch in source.source.branches]
-        names += [*(name for name in identify.values() if isinstance(name, str)), *self.job.events.keep]
+        names = [branch for source in grids for branch in source.branches]
+        names += [*(name for name in identify.values() if isinstance(name, str)), *self.job.events.kept]
+        if any(source.cells is not None and source.table().depends_on_run for source in grids):
+            names += [self.job.run_source] if isinstance(self.job.run_source, str) else []
         names += [name for name in IDENTITY if not identify and set(IDENTITY) <= {*events.fields}]
         for name in names:
             if split_branch(name)[0] not in self.job.friends:
@@ -277,7 +327,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         entries = metadata["entrystart"], metadata["entrystop"]
         chunk = Chunk(metadata["dataset"], self.numbers.of_part(metadata), *entries)
         blocks = self.blocks(events, tally)
-        if len(events) > block_size(self.job.grids.values()):  # else there is only one
+        if len(events) > block_size(self.job.grids.values(), keep_hits=True):  # else there is only one
             blocks = prefetch(blocks)
         commit(directory, chunk, blocks, lambda: self.record(metadata, tally))
         return _counts(tally.n_events, tally)
@@ -291,20 +341,27 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
 
 
 def _batched(
-    blocks: Iterable[tuple[int, dict[str, ClusterTable]]],
-) -> Iterator[tuple[int, dict[str, list[ClusterTable]]]]:
+    blocks: Iterable[tuple[int, dict[Place, list[ClusterTable]]]],
+) -> Iterator[tuple[int, dict[Place, list[ClusterTable]]]]:
     """Yield the number of the first event and the tables of consecutive blocks, a batch at a time."""
-    first, n_items, batch = 0, 0, defaultdict[str, list[ClusterTable]](list)
+    first, n_items, batch = 0, 0, defaultdict[Place, list[ClusterTable]](list)
     for start, tables in blocks:
         first = first if batch else start
-        for name, part in tables.items():
-            batch[name].append(part)
-            n_items += len(part.event_offsets) + len(part.key)
+        for name, parts in tables.items():
+            batch[name].extend(parts)
+            n_items += sum(len(part.event_offsets) + len(part.key) for part in parts)
         if n_items >= block_sizes.BATCH_ITEMS:
             yield first, batch
             n_items, batch = 0, defaultdict(list)
     if batch:
         yield first, batch
+
+
+def _searched(kept: Array | None, first: int, last: int) -> Array:
+    """Return which entries from first to last are searched."""
+    if kept is None:
+        return np.arange(first, last)
+    return np.asarray(kept[np.searchsorted(kept, first) : np.searchsorted(kept, last)])
 
 
 def _counts(n_events: int, counted: ChunkResult | Tally) -> dict[str, Any]:

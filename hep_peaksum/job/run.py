@@ -22,8 +22,22 @@ from hep_peaksum.job.coffea_patches import heard_interrupts, no_printed_tracebac
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.executors import Workers
 from hep_peaksum.job.planning import Plan, check_duplicates, plan_job, read_metadata
-from hep_peaksum.job.summary import DatasetTotal, account, check_account, summarize
-from hep_peaksum.plotting import canvas, histograms
+from hep_peaksum.job.summary import (
+    DatasetTotal,
+    account,
+    check_account,
+    check_cut_flow,
+    measurements,
+    summarize,
+)
+from hep_peaksum.plotting.job_plots import kinds_of, save_plots
+from hep_peaksum.processing.normalisation import (
+    Normalisation,
+    is_normalised,
+    normalisation,
+    normalised,
+    sum_of_weights,
+)
 from hep_peaksum.reading.files import find_files
 from hep_peaksum.results import root_files
 from hep_peaksum.results.atomic_write import write_json
@@ -164,6 +178,10 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
     processed = time.perf_counter()
     _add_processed(totals, directory, pending, fingerprint(config))
     check_account(plan, totals, losses)
+    check_cut_flow(config, totals)
+    scales = {name: _normalisation(config, name, files, plan, manifest, losses) for name in totals}
+    for name, total in totals.items():
+        total.histograms = normalised(total.histograms, scales[name])
     write_results(config, directory, totals)
     for name in totals:
         bring_together(directory, name)
@@ -171,7 +189,9 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
         config,
         totals,
         types={name: manifest.datasets[name].types for name in files},
-        datasets={name: account(name, files[name], each, plan, losses) for name, each in totals.items()},
+        datasets={
+            name: account(name, files[name], each, plan, losses, scales[name]) for name, each in totals.items()
+        },
         losses=[asdict(loss) for loss in losses],
         n_chunks={"total": len(plan.items), "reused": len(plan.items) - len(pending)},
         seconds={"processing": processed - started, "total": time.perf_counter() - started},
@@ -256,17 +276,28 @@ def _add(totals: Mapping[str, DatasetTotal], chunk: Chunk, item: WorkItem, recor
     return is_ours
 
 
+def _normalisation(
+    config: Config, dataset: str, files: Files, plan: Plan, manifest: Manifest, losses: Sequence[Loss]
+) -> Normalisation | None:
+    """Return the normalisation of a dataset, which needs every entry of its files."""
+    if not is_normalised(config, dataset):
+        return None
+    n_planned = sum(chunk.n_entries for chunk in plan.items if chunk.dataset == dataset)
+    n_entries = sum(entry.n_entries or 0 for *_, entry in manifest.entries({dataset: files[dataset]}))
+    is_complete = n_planned == n_entries and not any(loss.dataset == dataset for loss in losses)
+    total = sum_of_weights(config, dataset, files[dataset]) if is_complete else None
+    return normalisation(config, dataset, total)
+
+
 def write_results(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:
     """Write the clusters in the formats of the config, the histograms and their plots."""
     _merge_parts(config, directory, totals)
     every = {f"{name}/{key}": h for name, total in totals.items() for key, h in total.histograms.items()}
     root_files.write_histograms(every, directory / HISTOGRAMS)
-    if not config.output.plots:
-        return
-    for key, histogram in every.items():
-        title, _, name = key.partition("/")
-        figure = histograms.draw_histogram(histogram, title=title)
-        canvas.save(figure, directory / PLOTS / f"{title}-{name}.png")
+    if config.output.plots:
+        filled = {name: total.histograms for name, total in totals.items()}
+        tables = measurements(config, totals).get("measurements", [])
+        save_plots(directory / PLOTS, filled, tables, kinds_of(config), config.output.plots)
 
 
 def _merge_parts(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:

@@ -11,16 +11,19 @@ from typing import Any
 
 import hist
 
+from hep_peaksum.analysis.selection import CUT_FLOW, NOMINAL, read_cut_flow
 from hep_peaksum.config.formats import MANIFEST
 from hep_peaksum.config.model import Config, Job
-from hep_peaksum.inputs.events import IDENTITY
+from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.inputs.paths import InputFile, public_path
 from hep_peaksum.job.planning import Plan
-from hep_peaksum.job.processor import empty_tally
+from hep_peaksum.measuring.results import measure
 from hep_peaksum.preview.check import empty_grids, empty_seeds
 from hep_peaksum.preview.thresholds import thresholds
+from hep_peaksum.processing.normalisation import Normalisation
+from hep_peaksum.processing.tally import empty_tally
 from hep_peaksum.reading.columns import has_identity
-from hep_peaksum.results.checkpoints import Chunk, Record, flat_contents
+from hep_peaksum.results.checkpoints import Chunk, Record, add_bins, flat_contents
 from hep_peaksum.results.manifest import Loss
 
 
@@ -32,6 +35,7 @@ class DatasetTotal:
     n_clusters: Counter[str]
     n_outside: Counter[str]
     processed: Counter[str] = field(default_factory=Counter)
+    n_written: int = 0
     chunks: list[Chunk] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -49,8 +53,9 @@ class DatasetTotal:
         self.processed[path] += record.n_events
         self.n_clusters.update(record.n_clusters)
         self.n_outside.update(record.n_outside)
-        for name, (indices, values) in record.histograms.items():
-            self._contents[name][indices] += values
+        self.n_written += record.n_written
+        for name, bins in record.histograms.items():
+            add_bins(self._contents[name], bins)
 
 
 VERSIONED = ("hep_peaksum", "awkward", "coffea", "numba", "numpy", "scipy", "uproot")
@@ -89,10 +94,21 @@ def summarize(
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}},
         "datasets": datasets,
         "hints": hints(config, totals),
+        **measurements(config, totals),
         "losses": losses,
         "n_chunks": n_chunks,
         "seconds": seconds,
     }
+
+
+def measurements(config: Config, totals: Mapping[str, DatasetTotal]) -> dict[str, Any]:
+    """Return the tables of what was measured; nothing where nothing was."""
+    if not config.measurements:
+        return {}
+    filled = {name: total.histograms for name, total in totals.items()}
+    metadata = {name: dataset.metadata for name, dataset in config.datasets.items()}
+    tables = measure(config.measurements, filled, metadata)
+    return {"measurements": [table.as_dict() for table in tables]}
 
 
 N_LOOKED_AT = 1000  # entries in which energy is looked for if there is no cluster
@@ -149,8 +165,36 @@ def check_account(plan: Plan, totals: Mapping[str, DatasetTotal], losses: Sequen
             raise RuntimeError(msg)
 
 
+def cut_flows(total: DatasetTotal) -> dict[str, Any]:
+    """Return the cut flow of a dataset for every variation; nothing where no event is cut."""
+    if CUT_FLOW not in total.histograms:
+        return {}
+    axes = total.histograms[CUT_FLOW].axes
+    variations = [*axes["variation"]] if "variation" in axes.name else [NOMINAL]
+    flows = {each: [step._asdict() for step in read_cut_flow(total.histograms, each)] for each in variations}
+    return {"cut_flow": flows}
+
+
+def check_cut_flow(config: Config, totals: Mapping[str, DatasetTotal]) -> None:
+    """Raise a RuntimeError unless every entry of a dataset is written or cut."""
+    for dataset, total in totals.items():
+        steps = read_cut_flow(total.histograms)
+        n_left = steps[-1].entries if steps else total.processed.total()
+        n_all = steps[0].entries if steps else total.processed.total()
+        is_off = n_left != total.n_written and not config.events.write_variations
+        if is_off or n_all != total.processed.total():
+            counts = f"{total.processed.total()} entries were processed, {n_left} are left of {n_all}"
+            msg = f"{dataset}: {counts}, and {total.n_written} are written: run again with --restart"
+            raise RuntimeError(msg)
+
+
 def account(
-    dataset: str, inputs: Iterable[InputFile], total: DatasetTotal, plan: Plan, losses: Sequence[Loss]
+    dataset: str,
+    inputs: Iterable[InputFile],
+    total: DatasetTotal,
+    plan: Plan,
+    losses: Sequence[Loss],
+    scale: Normalisation | None = None,
 ) -> dict[str, Any]:
     """Return the entries of a dataset: expected, processed and lost per file, and the counts of all files."""
     files: dict[str, dict[str, Any]] = {
@@ -168,7 +212,10 @@ def account(
             files[loss.file]["lost"].append(loss.reason)
     return {
         "n_events": total.processed.total(),
+        "n_written": total.n_written,
         "n_clusters": dict(total.n_clusters),
         "n_outside": dict(total.n_outside),
         "files": files,
+        **cut_flows(total),
+        **({} if scale is None else {"normalisation": scale.as_dict()}),
     }

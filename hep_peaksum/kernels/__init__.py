@@ -58,6 +58,11 @@ class Rule(NamedTuple):
     window: tuple[Offset, ...]
     cell_bound: float | None
 
+    @property
+    def windows(self) -> Rule:
+        """The rule without its bounds: tables of windows are the same for all of them."""
+        return self._replace(bound=0, cell_bound=None)
+
 
 class Periodic(NamedTuple):
     """Which axes are periodic. Beyond the edge of any other axis there are no cells."""
@@ -110,7 +115,10 @@ class Peaks:
 
     def take(self, index: Array) -> Peaks:
         """Return the peaks at `index` (a mask, or positions event by event), in that order."""
-        offsets = event_offsets(self.event[index], len(self.event_offsets) - 1)
+        if index.dtype == bool:
+            offsets, index = offsets_after_mask(self.event_offsets, index), np.flatnonzero(index)
+        else:
+            offsets = event_offsets(self.event[index], len(self.event_offsets) - 1)
         columns = (column[index] for column in (self.cell, self.seed, self.sum, self.n_cells))
         return Peaks(self.n_cols, offsets, *columns)
 
@@ -153,12 +161,29 @@ class Kernel(Protocol):
         plane: tuple[int, int],
         rule: Rule,
         periodic: Periodic,
+        empty_plane: Array | None = None,
     ) -> Search:
         """Do the same for hits instead of grids; the bound is such that no cell without a hit reaches it.
 
         Those of event i lie at ``event_offsets[i]`` to ``event_offsets[i + 1]``, in cell number `cell` of the
         plane, row after row. Hits in the same cell add, as float64 or int64. `value` is float32, float64 or
-        int64.
+        int64. `empty_plane` are the cells of a plane in that type, all 0, which may be used and are left so.
+        """
+
+    def sort_by_layer(
+        self, event_offsets: Array, layer: Array, n_layers: int, cell: Array, value: Array
+    ) -> tuple[Array, Array, Array]:
+        """Return offsets, cells and values of hits whose layers are events of their own.
+
+        Those of layer k of event i lie at offset ``i * n_layers + k``, in the order in which they were given.
+        """
+
+    def merge_hits(
+        self, event_offsets: Array, cell: Array, value: Array, n_cells: int
+    ) -> tuple[Array, Array, Array]:
+        """Return offsets, cells and values of hits of which those of an event in one cell are added.
+
+        They are added as they come, as float64 or int64, and lie where the first of them was.
         """
 
     def sum_cells(
@@ -171,12 +196,6 @@ class Kernel(Protocol):
     ) -> tuple[Array, Array]:
         """Return the sum of `window` about every peak, and how many cells were added."""
 
-    def saddles(self, grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
-        """Return the highest level at which every peak is connected to a higher cell, over 8 neighbours.
-
-        If no higher cell can be reached, it is the lowest cell that can.
-        """
-
     def argsort_descending(self, event_offsets: Array, key: Array) -> Array:
         """Return the order in which, event by event, the keys fall; equal ones stay in their order.
 
@@ -184,13 +203,19 @@ class Kernel(Protocol):
         """
 
 
+@cache
 def get_kernel(name: KernelName) -> Kernel:
-    """Return the kernel of that name, imported on first use because numba is slow to import.
+    """Return the kernel of that name, or the one that can be used, imported on first use: numba takes long."""
+    module = "numba_kernel" if is_compiled(name) else "scipy_kernel"
+    return cast("Kernel", importlib.import_module(f"hep_peaksum.kernels.{module}"))
 
-    Where numba is told not to compile (``NUMBA_DISABLE_JIT=1``), it is the readable one; this is logged once.
+
+def is_compiled(name: KernelName) -> bool:
+    """Return whether the kernel of that name, and the loops beside it, are compiled ones.
+
+    Where numba is told not to compile (``NUMBA_DISABLE_JIT=1``), the readable ones serve; this is logged once.
     """
-    name = "scipy" if name == "numba" and _is_jit_disabled() else name
-    return cast("Kernel", importlib.import_module(f"hep_peaksum.kernels.{name}_kernel"))
+    return name == "numba" and not _is_jit_disabled()
 
 
 @cache
@@ -209,9 +234,18 @@ def dense_grids(event_offsets: Array, cell: Array, value: Array, plane: tuple[in
     [[[0, 5]], [[1, 0]]]
     """
     grids = np.zeros((len(event_offsets) - 1, *plane), accumulator(value.dtype))
-    place = event_index(event_offsets) * plane[0] * plane[1] + cell
+    place = flat_index(event_offsets, cell, plane)
     np.add.at(grids.reshape(-1), place, value.astype(grids.dtype, copy=False))
     return grids
+
+
+def flat_index(event_offsets: Array, cell: Array, plane: tuple[int, int]) -> Array:
+    """Return where the cells of hits lie in the flat list of all cells of all events.
+
+    >>> flat_index(np.array([0, 2, 3]), np.array([1, 1, 0]), (1, 2)).tolist()
+    [1, 1, 2]
+    """
+    return event_index(event_offsets) * (plane[0] * plane[1]) + cell
 
 
 def event_offsets(event: Array, n_events: int) -> Array:

@@ -26,12 +26,13 @@ USER_CACHE = AppDirs("numba", appauthor=False).user_cache_dir
 IN_USER_CACHE = ("UserWideCacheLocator", "ZipCacheLocator")  # what numba keeps there
 log = logging.getLogger(__name__)
 
-SOURCES = sorted(Path(__file__).parent.glob("*.py"))
+PACKAGE = Path(__file__).parents[1]
+SOURCES = sorted(path for folder in ("kernels", "loops") for path in (PACKAGE / folder).glob("*.py"))
 SOURCE_DIGEST = hashlib.sha256(b"\0".join(path.read_bytes() for path in SOURCES)).hexdigest()
 
 
 class _SourceCacheFiles(CompileResultCacheImpl):  # type: ignore[misc]
-    """Names the files of a compiled function after the sources of all kernels.
+    """Names the files of a compiled function after the sources of all kernels and loops.
 
     Numba itself looks at the file of that function only: after an edit in a function called from another file
     it would run a stale kernel, and it fails to load an index with classes that have been renamed since. There
@@ -105,7 +106,7 @@ class _Announcement(event.Listener):  # type: ignore[misc]
     def on_start(self, event: Any) -> None:
         """Log it if the function is one of this package."""
         function = event.data["dispatcher"].py_func
-        if not self.is_made and function.__module__.startswith(f"{__package__}."):
+        if not self.is_made and function.__module__.startswith(f"{PACKAGE.name}."):
             self.is_made = True
             is_cached = isinstance(event.data["dispatcher"]._cache, FunctionCache)
             how_often = "once on this machine" if is_cached else "in every process, as there is no cache"

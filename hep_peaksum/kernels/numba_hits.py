@@ -23,17 +23,20 @@ from hep_peaksum.kernels.offset_tables import offset_tables
 
 
 class _Hits(NamedTuple):
-    """The hits of all events, and the number of cells of their plane."""
+    """The hits of all events, and how many seeds an event has at most."""
 
     event_offsets: Array
     cell: Array
     value: Array
     n_events: int
-    n_cells: int
+    most_seeds: int
 
 
 class _Scratch(NamedTuple):
-    """Memory for one event: its cells, candidates, and a set of cells, with a bit for each."""
+    """Memory for one event: its cells, candidates, and a set of cells, with a bit for each.
+
+    There is room for as many candidates as hits: on a large plane most of the memory would be of no use.
+    """
 
     cells: Array
     candidates: Array
@@ -42,17 +45,27 @@ class _Scratch(NamedTuple):
 
 
 def find_peaks_in_hits(
-    event_offsets: Array, cell: Array, value: Array, plane: tuple[int, int], rule: Rule, periodic: Periodic
+    event_offsets: Array,
+    cell: Array,
+    value: Array,
+    plane: tuple[int, int],
+    rule: Rule,
+    periodic: Periodic,
+    empty_plane: Array | None = None,
 ) -> Search:
     """Return every seed among hits with the sum of its window (see `hep_peaksum.kernels.Kernel`)."""
     number, n_events, n_cells = accumulator(value.dtype), len(event_offsets) - 1, plane[0] * plane[1]
     n_words = (n_cells >> WORD_BITS) + 1
+    most_seeds = min(n_cells, int(np.diff(event_offsets).max(initial=0)))
     scratch = _Scratch(
-        np.zeros(n_cells, number), np.empty(n_cells + 1, np.int64), np.zeros(n_words, np.uint64), n_words
+        np.zeros(n_cells, number) if empty_plane is None else empty_plane,
+        np.empty(most_seeds + 1, np.int64),
+        np.zeros(n_words, np.uint64),
+        n_words,
     )
-    hits = _Hits(read_only(event_offsets), read_only(cell), read_only(value), n_events, n_cells)
-    tables = offset_tables(plane, rule, periodic, adjacent_compared=False)
-    buffers = PeakBuffers(n_events, plane[1], n_cells, number)
+    hits = _Hits(read_only(event_offsets), read_only(cell), read_only(value), n_events, most_seeds)
+    tables = offset_tables(plane, rule.windows, periodic, adjacent_compared=False)
+    buffers = PeakBuffers(n_events, n_events, plane[1], most_seeds, number)
     is_finite = buffers.fill(_search, hits, tables, Bounds.of(rule, number(rule.bound), number), scratch)
     return Search(buffers.peaks, is_finite)
 
@@ -64,7 +77,7 @@ def _search(hits: Any, tables: Any, bounds: Any, scratch: Any, columns: Any, n_p
     hits, tables, scratch = data_pointers(hits), data_pointers(tables), data_pointers(scratch)
     columns = data_pointers(columns)
     for event in range(begin, hits.n_events):
-        if n_peaks + hits.n_cells > room:
+        if n_peaks + hits.most_seeds > room:
             return n_peaks, event, nonfinite == bounds.zero
         first, stop = load(hits.event_offsets, event), load(hits.event_offsets, event + 1)
         is_sorted = _add_hits(hits, first, stop, scratch)
@@ -141,3 +154,73 @@ def _write_peaks(n_candidates: int, tables: Any, bounds: Any, scratch: Any, colu
         store(columns.n_cells, n_peaks, n_cells)
         n_peaks += 1
     return n_peaks
+
+
+def sort_by_layer(
+    event_offsets: Array, layer: Array, n_layers: int, cell: Array, value: Array
+) -> tuple[Array, Array, Array]:
+    """Return offsets, cells and values of hits whose layers are events of their own."""
+    offsets = np.zeros((len(event_offsets) - 1) * n_layers + 1, np.int64)
+    sorted_cell, sorted_value = np.empty_like(cell), np.empty_like(value)
+    inputs = (read_only(array) for array in (event_offsets, layer, cell, value))
+    _sort_by_layer(*inputs, n_layers, offsets, sorted_cell, sorted_value)
+    return offsets, sorted_cell, sorted_value
+
+
+@cached_jit
+def _sort_by_layer(
+    event_offsets: Any,
+    layer: Any,
+    cell: Any,
+    value: Any,
+    n_layers: int,
+    offsets: Any,
+    sorted_cell: Any,
+    sorted_value: Any,
+) -> None:
+    """Sort the hits of every event by counting those of each layer."""
+    following = np.empty(n_layers, np.int64)  # where the next hit of a layer belongs
+    for event in range(len(event_offsets) - 1):
+        first, stop, begin = event_offsets[event], event_offsets[event + 1], event * n_layers
+        for hit in range(first, stop):
+            offsets[begin + layer[hit] + 1] += 1
+        for k in range(n_layers):
+            following[k] = offsets[begin + k]
+            offsets[begin + k + 1] += offsets[begin + k]
+        for hit in range(first, stop):
+            place = following[layer[hit]]
+            sorted_cell[place], sorted_value[place] = cell[hit], value[hit]
+            following[layer[hit]] = place + 1
+
+
+def merge_hits(event_offsets: Array, cell: Array, value: Array, n_cells: int) -> tuple[Array, Array, Array]:
+    """Return offsets, cells and values of hits of which those of an event in one cell are added."""
+    offsets = np.zeros(len(event_offsets), np.int64)
+    merged_cell, total = np.empty_like(cell), np.empty(len(value), accumulator(value.dtype))
+    place = np.full(n_cells, -1)
+    inputs = (read_only(array) for array in (event_offsets, cell, value))
+    n_merged = _merge_hits(*inputs, place, offsets, merged_cell, total)
+    return offsets, merged_cell[:n_merged], total[:n_merged]
+
+
+@cached_jit
+def _merge_hits(
+    event_offsets: Any, cell: Any, value: Any, place: Any, offsets: Any, merged_cell: Any, total: Any
+) -> int:
+    """Add the hits of every event that lie in one cell; return how many cells there are in all events.
+
+    `place` says where a cell was written last; before the cells of this event it was written for another.
+    """
+    n_merged = 0
+    for event in range(len(event_offsets) - 1):
+        begin = n_merged
+        for hit in range(event_offsets[event], event_offsets[event + 1]):
+            known = place[cell[hit]]
+            if known >= begin:
+                total[known] += value[hit]
+                continue
+            place[cell[hit]] = n_merged
+            merged_cell[n_merged], total[n_merged] = cell[hit], value[hit]
+            n_merged += 1
+        offsets[event + 1] = n_merged
+    return n_merged

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +12,9 @@ from hep_peaksum.kernels.numba_compile import cached_jit, jit, lowest_summed, re
 from hep_peaksum.kernels.numba_vectors import load
 
 FIRST_ROOM = 1024
+# numpy asks for huge pages for so many bytes: faulting in small ones would take longer than the search.
+HUGE_BYTES = 1 << 22
+PEAK_BYTES = 24  # of two numbers of 8 bytes, and two of 4
 
 # Keys of an event that are ranked by comparing all with all; more are sorted byte by byte. With numpy's stable
 # sort instead, a whole job with 500 clusters per event takes 1.2 times as long.
@@ -49,30 +51,28 @@ class Bounds(NamedTuple):
 
 
 class PeakBuffers:
-    """Columns that a search fills, and that grow when they are full.
+    """Columns that a search fills, and that grow when they are full, in one piece of memory."""
 
-    They are allocated by numpy, which requests huge pages for large arrays: faulting in small pages would take
-    longer than the search.
-    """
-
-    def __init__(self, n_events: int, n_cols: int, spare: int, number: type[np.float64 | np.int64]) -> None:
-        self.n_events, self.n_cols, self.spare, self.number = n_events, n_cols, spare, number
+    def __init__(
+        self, n_events: int, n_blocks: int, n_cols: int, spare: int, number: type[np.float64 | np.int64]
+    ) -> None:
+        self.n_blocks, self.n_cols, self.spare, self.number = n_blocks, n_cols, spare, number
         self.columns = self._columns(np.zeros(n_events + 1, np.int64), FIRST_ROOM + spare)
         self.n_peaks = 0
 
     def fill(self, search: Callable[..., Any], *arguments: Any) -> bool:
-        """Call `search` until all events are searched, and return whether all cells are finite.
+        """Call `search` until all blocks are searched, and return whether all cells are finite.
 
-        After its arguments it is given the columns, the number of peaks in them, and the event to begin with.
-        It returns once fewer than `spare` places are left: the new number of peaks, the event to go on with,
+        After its arguments it is given the columns, the number of peaks in them, and the block to begin with.
+        It returns once fewer than `spare` places are left: the new number of peaks, the block to go on with,
         and whether all cells before that are finite.
         """
-        event, is_finite = 0, True
-        while event < self.n_events:
-            self.n_peaks, event, all_finite = search(*arguments, self.columns, self.n_peaks, event)
+        block, is_finite = 0, True
+        while block < self.n_blocks:
+            self.n_peaks, block, all_finite = search(*arguments, self.columns, self.n_peaks, block)
             is_finite &= bool(all_finite)
-            if event < self.n_events:
-                self._grow(event)
+            if block < self.n_blocks:
+                self._grow(block)
         return is_finite
 
     @property
@@ -82,17 +82,22 @@ class PeakBuffers:
         return Peaks(self.n_cols, event_offsets, *(column[: self.n_peaks] for column in columns))
 
     def _grow(self, n_done: int) -> None:
-        """Double the room, or more if the events that are done suggest so."""
-        expected = self.n_peaks * self.n_events // n_done * 9 // 8
+        """Double the room, or more if the blocks that are done suggest so."""
+        expected = self.n_peaks * self.n_blocks // n_done * 9 // 8
         room = max(2 * len(self.columns.cell), expected) + self.spare
+        if HUGE_BYTES // 4 < room * PEAK_BYTES < HUGE_BYTES:
+            room = HUGE_BYTES // PEAK_BYTES + 1
         larger = self._columns(self.columns.event_offsets, room)
         for column, new in zip(self.columns[1:], larger[1:], strict=True):
             new[: self.n_peaks] = column[: self.n_peaks]
         self.columns = larger
 
     def _columns(self, event_offsets: Array, room: int) -> PeakColumns:
-        types = np.int32, self.number, self.number, np.int32
-        return PeakColumns(event_offsets, *(np.empty(room, dtype) for dtype in types))
+        room += room % 2  # so that numbers of 8 bytes lie where they should
+        memory = np.empty(room * PEAK_BYTES, np.uint8)
+        counts = memory[: room * 8].view(np.int32).reshape(2, room)
+        numbers = memory[room * 8 :].view(self.number).reshape(2, room)
+        return PeakColumns(event_offsets, counts[0], numbers[0], numbers[1], counts[1])
 
 
 def sum_cells(
@@ -113,14 +118,6 @@ def sum_cells(
         n_cells,
     )
     return total, n_cells
-
-
-def saddles(grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
-    """Return the highest level at which every peak is connected to a higher cell, over 8 neighbours."""
-    number = accumulator(grids.dtype)
-    level = np.empty(len(peaks), number)
-    _flood(read_only(grids), _places(peaks), periodic, number(absent(grids.dtype)), level)
-    return level
 
 
 def argsort_descending(event_offsets: Array, key: Array) -> Array:
@@ -246,35 +243,3 @@ def _rising_word(bits: Any, is_float: bool) -> Any:
     if is_float and bits == SIGN:  # -0.0 equals 0.0
         return ~SIGN
     return bits if is_float and bits > SIGN else ~bits ^ SIGN
-
-
-@cached_jit
-def _flood(grids: Any, places: Any, periodic: Any, low: Any, level: Any) -> None:
-    """Flood from every peak, always to the highest cell at the shore, until one is higher than the peak.
-
-    Write down the lowest cell that was flooded.
-    """
-    event, row, col = places
-    _, n_rows, n_cols = grids.shape
-    seen = np.full((n_rows, n_cols), -1, np.int64)
-    for n in range(len(event)):
-        grid = grids[event[n]]
-        seed = type(low)(grid[row[n], col[n]])
-        level[n] = seed
-        shore = [(-seed, row[n], col[n])]
-        seen[row[n], col[n]] = n
-        while len(shore) > 0:
-            depth, r, c = heapq.heappop(shore)
-            if -depth > seed:
-                break
-            level[n] = min(level[n], -depth)
-            for i in range(r - 1, r + 2):
-                for j in range(c - 1, c + 2):
-                    k = i % n_rows if periodic.rows else i
-                    m = j % n_cols if periodic.cols else j
-                    if k < 0 or k >= n_rows or m < 0 or m >= n_cols or seen[k, m] == n:
-                        continue
-                    seen[k, m] = n
-                    cell = type(low)(grid[k, m])
-                    if cell != low:
-                        heapq.heappush(shore, (-cell, k, m))

@@ -5,8 +5,6 @@ It is the specification of `numba_kernel`, which gives the same bits.
 
 from __future__ import annotations
 
-import heapq
-import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +22,8 @@ from hep_peaksum.kernels import (
     accumulator,
     dense_grids,
     event_index,
+    event_offsets,
+    flat_index,
 )
 
 
@@ -44,10 +44,36 @@ def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
 
 
 def find_peaks_in_hits(
-    event_offsets: Array, cell: Array, value: Array, plane: tuple[int, int], rule: Rule, periodic: Periodic
+    offsets: Array,
+    cell: Array,
+    value: Array,
+    plane: tuple[int, int],
+    rule: Rule,
+    periodic: Periodic,
+    _empty_plane: Array | None = None,
 ) -> Search:
     """Return every seed among hits, by way of dense grids."""
-    return find_peaks(dense_grids(event_offsets, cell, value, plane), rule, periodic)
+    return find_peaks(dense_grids(offsets, cell, value, plane), rule, periodic)
+
+
+def sort_by_layer(
+    offsets: Array, layer: Array, n_layers: int, cell: Array, value: Array
+) -> tuple[Array, Array, Array]:
+    """Return offsets, cells and values of hits whose layers are events of their own."""
+    group = event_index(offsets) * n_layers + layer
+    order = np.argsort(group, kind="stable")
+    return event_offsets(group, (len(offsets) - 1) * n_layers), cell[order], value[order]
+
+
+def merge_hits(offsets: Array, cell: Array, value: Array, n_cells: int) -> tuple[Array, Array, Array]:
+    """Return offsets, cells and values of hits of which those of an event in one cell are added."""
+    places = flat_index(offsets, cell, (1, n_cells))
+    _, first, number = np.unique(places, return_index=True, return_inverse=True)
+    total = np.zeros(len(first), accumulator(value.dtype))
+    np.add.at(total, number, value.astype(total.dtype))
+    order = np.argsort(first)  # as they come, not as their cells rise
+    event = event_index(offsets)[first[order]]
+    return event_offsets(event, len(offsets) - 1), cell[first[order]], total[order]
 
 
 def sum_cells(
@@ -66,37 +92,9 @@ def sum_cells(
     return total, n_cells
 
 
-def saddles(grids: Array, peaks: Peaks, periodic: Periodic) -> Array:
-    """Return the highest level at which every peak is connected to a higher cell, over 8 neighbours."""
-    number = accumulator(grids.dtype)
-    places = zip(peaks.event.tolist(), peaks.row.tolist(), peaks.col.tolist(), strict=True)
-    return np.array([_saddle(grids[event].tolist(), row, col, periodic) for event, row, col in places], number)
-
-
 def argsort_descending(event_offsets: Array, key: Array) -> Array:
     """Return the order in which, event by event, the keys fall; equal ones stay in their order."""
     return np.lexsort((-key, event_index(event_offsets)))
-
-
-def _saddle(cells: list[list[float]], row: int, col: int, periodic: Periodic) -> float:
-    """Flood from a cell, always to the highest cell at the shore, until one is higher than the start.
-
-    Return the lowest cell that was flooded.
-    """
-    low, seed = absent(type(cells[row][col])), cells[row][col]
-    level, shore, seen = seed, [(-seed, row, col)], {(row, col)}
-    while shore:
-        depth, r, c = heapq.heappop(shore)
-        if -depth > seed:
-            break
-        level = min(level, -depth)
-        for i, j in itertools.product((r - 1, r, r + 1), (c - 1, c, c + 1)):
-            i = i % len(cells) if periodic.rows else i  # noqa: PLW2901
-            j = j % len(cells[0]) if periodic.cols else j  # noqa: PLW2901
-            if 0 <= i < len(cells) and 0 <= j < len(cells[0]) and (i, j) not in seen and cells[i][j] != low:
-                seen.add((i, j))
-                heapq.heappush(shore, (-cells[i][j], i, j))
-    return level
 
 
 def _find_seeds(grids: Array, rule: Rule, periodic: Periodic) -> tuple[Array, Array, Array]:

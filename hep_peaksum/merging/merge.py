@@ -21,11 +21,12 @@ from hep_peaksum.config.formats import SUMMARY
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.inputs.events import IDENTITY
+from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.inputs.paths import InputFile
 from hep_peaksum.job.run import RunResult, write_results
 from hep_peaksum.job.summary import DatasetTotal, summarize
 from hep_peaksum.merging.finished_jobs import FinishedJob, check_jobs, read_job
+from hep_peaksum.processing.normalisation import Normalisation, is_normalised, normalisation, normalised
 from hep_peaksum.results.atomic_write import write_json
 from hep_peaksum.results.checkpoints import (
     Chunk,
@@ -156,12 +157,15 @@ def _merge(jobs: Sequence[FinishedJob], config: Config, directory: Path, *, rest
         _add_chunks(name, dataset, directory, totals[name])
         bring_together(directory, name)
     _check_unused(directory, totals)
+    scales = {name: _normalisation(config, name, each) for name, each in datasets.items()}
+    for name, total in totals.items():
+        total.histograms = normalised(total.histograms, scales[name])
     write_results(config, directory, totals)
     summary = summarize(
         config,
         totals,
         types={name: each.entry.types for name, each in datasets.items()},
-        datasets={name: _account(name, each, totals[name]) for name, each in datasets.items()},
+        datasets={name: _account(name, each, totals[name], scales[name]) for name, each in datasets.items()},
         losses=[loss for job in jobs for loss in job.summary["losses"]],
         n_chunks={"total": sum(len(each.chunks) for each in totals.values()), "reused": 0},
         seconds=_seconds(jobs, time.perf_counter() - started),
@@ -268,14 +272,24 @@ def _with_numbers(part: Path, numbers: tuple[int, int]) -> Iterator[ak.Array]:
         yield events
 
 
-def _account(name: str, dataset: _Dataset, total: DatasetTotal) -> dict[str, Any]:
+def _normalisation(config: Config, name: str, dataset: _Dataset) -> Normalisation | None:
+    """Return the normalisation of a merged dataset, by the weights that its jobs have added."""
+    if not is_normalised(config, name):
+        return None
+    sums = [job.accounts[name]["normalisation"].get("sum_of_weights") for job, _ in dataset.sources]
+    return normalisation(config, name, None if None in sums else sum(sums))
+
+
+def _account(name: str, dataset: _Dataset, total: DatasetTotal, scale: Normalisation | None) -> dict[str, Any]:
     """Return the entries of a dataset: expected, processed and lost per file, and the counts of all files."""
     files = [job.accounts[name]["files"] for job, _ in dataset.sources]
     return {
         "n_events": total.processed.total(),
+        "n_written": total.n_written,
         "n_clusters": dict(total.n_clusters),
         "n_outside": dict(total.n_outside),
         "files": {path: account for each in files for path, account in each.items()},
+        **({} if scale is None else {"normalisation": scale.as_dict()}),
     }
 
 

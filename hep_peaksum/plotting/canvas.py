@@ -42,9 +42,13 @@ MARK, FILL = "#e42536", "#3f6fc4"  # seeds, sum windows and their sums; histogra
 # Blue (FILL) and orange are distinguishable with any colour vision and in greyscale; marks and words repeat the
 # information.
 ORANGE, PURPLE, INK = "#f89c20", "#7a21dd", "black"
+# Several lines in one picture, distinguishable with any colour vision and in greyscale (M. A. Petroff,
+# arXiv:2107.02270).
+COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59")
 CELL_LINE, INVALID = "0.92", "0.72"  # edges of cells; cells without an energy
 MIN_LOG_RANGE, MAX_LOG_RANGE = 30.0, 1e4  # highest over lowest cell: from here logarithmic, and cut off there
 DOTS_PER_INCH = 160
+PICTURES = ("png", "pdf", "svg")
 
 # In inches: margins around the panels, and the largest panel.
 LEFT, RIGHT, BOTTOM, TOP, GAP = 0.85, 1.25, 0.7, 0.62, 0.45
@@ -137,6 +141,23 @@ def panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes]
         for left, w in boxes
     )
     return figure, axes, bar
+
+
+def stacked_panels(size: tuple[float, float]) -> tuple[Figure, Axes, Axes]:
+    """Return a figure with a panel of a size in inches, and a low one below it with the same x axis."""
+    from hep_peaksum.plotting.notebook_figure import NotebookFigure
+
+    width, height = size
+    low, gap = height / 3, 0.12
+    total = LEFT + width + RIGHT / 3, BOTTOM + low + gap + height + TOP
+    figure = NotebookFigure(style, figsize=total)
+    boxes = ((BOTTOM + low + gap, height), (BOTTOM, low))
+    upper, lower = (
+        figure.add_axes((LEFT / total[0], bottom / total[1], width / total[0], h / total[1]))
+        for bottom, h in boxes
+    )
+    upper.tick_params(which="both", labelbottom=False)
+    return figure, upper, lower
 
 
 def cell_title(grid: Grid) -> str:
@@ -241,16 +262,21 @@ def write_empty(axes: Axes, text: str) -> None:
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure as PNG; the file appears under its name only when it is complete.
+    """Write a figure as PNG, PDF or SVG; the file appears under its name only when it is complete.
 
     Raises
     ------
     ValueError
         If the name has the suffix of another format.
     """
-    if Path(path).suffix.lower() not in ("", ".png"):
-        msg = f"{path}: pictures are PNG, not {Path(path).suffix}: name it {Path(path).stem}.png"
+    kind = Path(path).suffix.lower().removeprefix(".") or "png"
+    if kind not in PICTURES:
+        known, stem = ", ".join(each.upper() for each in PICTURES), Path(path).stem
+        msg = f"{path}: pictures are {known}, not {Path(path).suffix}: name it {stem}.png"
         raise ValueError(msg)
+    # without its date a picture of the same results is the same file
+    metadata = {"png": {"Software": SOFTWARE}, "pdf": {"Creator": SOFTWARE, "CreationDate": None}}
+    metadata["svg"] = {"Creator": SOFTWARE, "Date": None}
     # fonts are looked up at drawing time, so the style is needed here, too
     with atomic_write(Path(path)) as file, style():
-        figure.savefig(file, format="png", dpi=DOTS_PER_INCH, metadata={"Software": SOFTWARE})
+        figure.savefig(file, format=kind, dpi=DOTS_PER_INCH, metadata=metadata[kind])

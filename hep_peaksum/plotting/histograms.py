@@ -1,56 +1,178 @@
-"""Pictures of histograms."""
+"""Pictures of histograms: one or several in the same picture, with their ratio to the first."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import cycle, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hep_peaksum.analysis.selection import NOMINAL
+from hep_peaksum.kernels import Array
 from hep_peaksum.plotting import canvas
+from hep_peaksum.plotting.canvas import COLOURS
 
 if TYPE_CHECKING:
     import hist
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+SIZE = (6.2, 4.4)
+DECADES = 1e3  # highest over lowest filled bin: from here the contents are drawn logarithmically
 
 
 def draw_histogram(h: hist.Hist[Any], *, title: str | None = None) -> Figure:
-    """Draw a histogram with one or two axes, labelled as these are.
+    """Draw a histogram with one or two axes, labelled as these are; variations together, with their ratio.
+
+    Of a wide axis only the part is drawn that holds almost all entries.
 
     Raises
     ------
     ValueError
         If the histogram has more axes.
     """
-    import mplhep
-    from matplotlib.ticker import NullLocator
-
+    if h.ndim and h.axes[0].name == "variation":
+        parts: dict[str, Any] = {str(name): h[{"variation": name}] for name in h.axes[0]}
+        return draw_overlay(parts, title=title) if h.ndim == 2 else draw_histogram(parts[NOMINAL], title=title)
     if h.ndim > 2:
         msg = f"the histogram has {h.ndim} axes, expected 1 or 2: project it first, as in h.project(0)"
         raise ValueError(msg)
-    entries_title = h.label or "entries"
     with canvas.style():
-        figure, (axes,), bar = canvas.panels((6.2, 4.4))
+        figure, (axes,), bar = canvas.panels(SIZE)
         if h.ndim == 1:
             bar.remove()
-            if _is_logarithmic(h.axes[0]):
-                axes.set_xscale("log")
-            mplhep.histplot(h, ax=axes, histtype="fill", color=canvas.FILL, alpha=0.3, yerr=False, flow="none")
-            mplhep.histplot(h, ax=axes, color=canvas.FILL, flow="none")
-            if h.values(flow=False).min(initial=0) >= 0:
-                axes.set_ylim(0, None if np.any(h.values()) else 1)
-        else:  # not hist2dplot: it hands the figure to pyplot, which keeps it for ever
-            norm = canvas.norm(h.values(), logarithmic=False)
-            canvas.draw_mesh(axes, h.axes[0].edges, h.axes[1].edges, h.values().T, norm, line=0)
-            canvas.draw_bar(figure, bar, norm, entries_title)
+            _draw_filled(axes, h)
+        else:
+            _draw_two_axes(figure, axes, bar, h)
         axes.set_xlabel(h.axes[0].label)
-        axes.set_ylabel(entries_title if h.ndim == 1 else h.axes[1].label)
-        for side, axis in zip((axes.xaxis, axes.yaxis), h.axes, strict=False):
-            if axis.traits.discrete:  # nothing lies between two categories or integers
-                side.set_minor_locator(NullLocator())
         if not np.any(h.values()):
             canvas.write_empty(axes, "no entries")
         canvas.write_title(figure, title)
     return figure
+
+
+def draw_overlay(parts: Mapping[str, hist.Hist[Any]], *, title: str | None = None) -> Figure:
+    """Draw histograms of one axis in one picture, and below it their ratios to the first."""
+    import mplhep
+
+    first, *others = parts
+    with canvas.style():
+        figure, axes, below = canvas.stacked_panels(SIZE)
+        reference = parts[first]
+        edges, contents = reference.axes[0].edges, reference.values()
+        for name, colour in zip(parts, cycle(COLOURS), strict=False):
+            kind: dict[str, Any] = {"color": colour, "linewidth": 1.4}
+            mplhep.histplot(parts[name].values(), edges, ax=axes, yerr=False, label=name, **kind)
+            if name != first:
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    ratio = np.where(contents > 0, parts[name].values() / contents, np.nan)
+                below.stairs(ratio, edges, baseline=None, **kind)
+        below.axhline(1, color="0.6", linewidth=0.8)
+        _set_ranges(axes, reference, np.max([part.values() for part in parts.values()], axis=0))
+        below.set_xscale(axes.get_xscale())
+        _write_plain_numbers(below)
+        below.set_xlim(axes.get_xlim())
+        low, high = below.get_ylim()
+        below.set_ylim(max(low, 0), min(high, 2))
+        axes.set_ylabel(_entries_title(reference))
+        below.set_ylabel("ratio" if len(others) > 1 else f"{others[0]} / {first}" if others else "")
+        below.set_xlabel(reference.axes[0].label)
+        axes.legend(loc="best", frameon=False)
+        canvas.write_title(figure, title)
+    return figure
+
+
+def _draw_filled(axes: Axes, h: hist.Hist[Any]) -> None:
+    """Draw a histogram of one axis as a filled line; of weighted events the errors of filled bins, too."""
+    import mplhep
+    from matplotlib.ticker import NullLocator
+
+    mplhep.histplot(h, ax=axes, histtype="fill", color=canvas.FILL, alpha=0.3, yerr=False, flow="none")
+    mplhep.histplot(h, ax=axes, color=canvas.FILL, yerr=_errors(h), flow="none")
+    _set_ranges(axes, h, h.values())
+    axes.set_ylabel(_entries_title(h))
+    if h.axes[0].traits.discrete:  # nothing lies between two categories or integers
+        axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _errors(h: hist.Hist[Any]) -> Any:
+    """Return the errors of weighted bins, none where a bin is empty; False where counts say enough."""
+    variances = h.variances()
+    if variances is None or np.array_equal(variances, np.abs(h.values())):
+        return False
+    return np.where(variances > 0, np.sqrt(variances), np.nan)
+
+
+def _set_ranges(axes: Axes, h: hist.Hist[Any], contents: Array) -> None:
+    """Zoom to the bins that hold almost all entries, and choose the scales."""
+    edges = h.axes[0].edges
+    if _is_logarithmic(h.axes[0]):
+        axes.set_xscale("log")
+        _write_plain_numbers(axes)
+    if h.axes[0].traits.continuous and np.any(contents):
+        axes.set_xlim(*zoomed(edges, contents))
+    filled = contents[contents > 0]
+    if len(filled) and contents.min() >= 0 and filled.max() > DECADES * filled.min():
+        axes.set_yscale("log")
+        axes.set_ylim(filled.min() / 2, filled.max() * 3)
+    elif contents.min(initial=0) >= 0:
+        axes.set_ylim(0, None if np.any(contents) else 1)
+
+
+def _write_plain_numbers(axes: Axes) -> None:
+    """Write 20, not 2 x 10^1, along a logarithmic axis."""
+    from matplotlib.ticker import FuncFormatter
+
+    if axes.get_xscale() == "log":
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(FuncFormatter(_leading_digit))
+
+
+def _leading_digit(value: float, _: int | None) -> str:
+    """Return a number that begins with 2 or 5; between these labels would overlap."""
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
+
+
+def _entries_title(h: hist.Hist[Any]) -> str:
+    """Return the title of the vertical axis, with the width of the bins where they have one."""
+    word, axis = h.label or "entries", h.axes[0]
+    if not axis.traits.continuous or not np.allclose(widths := np.diff(axis.edges), widths[0]):
+        return word
+    unit = axis.label.rpartition("[")[2].rstrip("]") if axis.label.endswith("]") else ""
+    width = f"{widths[0]:.3g} {unit}".strip()
+    return word if width == "1" else f"{word} / {width}"
+
+
+def _draw_two_axes(figure: Figure, axes: Axes, bar: Axes, h: hist.Hist[Any]) -> None:
+    """Draw a histogram of two axes in colours."""
+    from matplotlib.ticker import NullLocator
+
+    # not hist2dplot: it hands the figure to pyplot, which keeps it for ever
+    norm = canvas.norm(h.values(), logarithmic=False)
+    canvas.draw_mesh(axes, h.axes[0].edges, h.axes[1].edges, h.values().T, norm, line=0)
+    canvas.draw_bar(figure, bar, norm, h.label or "entries")
+    axes.set_ylabel(h.axes[1].label)
+    for side, axis in zip((axes.xaxis, axes.yaxis), h.axes, strict=False):
+        if axis.traits.discrete:
+            side.set_minor_locator(NullLocator())
+
+
+def zoomed(edges: Array, contents: Array, held: float = 0.999) -> tuple[float, float]:
+    """Return the range of the bins that hold almost all entries: what is worth drawing of a wide axis.
+
+    >>> zoomed(np.array([0.0, 1.0, 2.0, 3.0, 4.0]), np.array([0.0, 5.0, 5.0, 0.0]))
+    (1.0, 3.0)
+    """
+    total = np.abs(contents).sum()
+    if not total:
+        return float(edges[0]), float(edges[-1])
+    cumulative = np.cumsum(np.abs(contents)) / total
+    tail = (1 - held) / 2
+    first = int(np.searchsorted(cumulative, tail, side="right"))
+    last = int(np.searchsorted(cumulative, 1 - tail, side="left"))
+    bins = [*pairwise(edges.tolist())]
+    return bins[first][0], bins[min(last, len(bins) - 1)][1]
 
 
 def _is_logarithmic(axis: Any) -> bool:

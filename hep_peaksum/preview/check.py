@@ -13,19 +13,23 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
+from hep_peaksum.analysis.derived import derive
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells, plain_cells
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cluster_table, jagged_clusters
 from hep_peaksum.clustering.seeding import admits_empty_cells
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.inputs.branch_names import split_branch
-from hep_peaksum.inputs.events import IDENTITY
 from hep_peaksum.inputs.paths import expand_files, public_path
 from hep_peaksum.kernels import Array
+from hep_peaksum.processing.selected_events import SelectedEvents
+from hep_peaksum.processing.tally import empty_tally
 from hep_peaksum.reading.blocks import block_size, read_cells
-from hep_peaksum.reading.columns import column, event_identity, grid_columns
+from hep_peaksum.reading.columns import column, event_identity, identifying_column
 from hep_peaksum.reading.files import (
     count_entries,
     name_trees,
@@ -35,6 +39,7 @@ from hep_peaksum.reading.files import (
     open_tree,
     schema_class,
 )
+from hep_peaksum.reading.hit_columns import grid_columns
 from hep_peaksum.results.parquet import flat_columns
 
 N_ENTRIES = 20
@@ -87,7 +92,7 @@ def empty_grids(config: Config, dataset: str, n_entries: int) -> list[str]:
     empty = []
     for name in config.grids:
         blocks = read_cells(config, name, dataset, max_events=n_entries)
-        if not any(np.asarray(cells).any() for cells in blocks):
+        if not any(plain_cells(cells).any() for cells in blocks):
             empty.append(name)
     return empty
 
@@ -128,10 +133,14 @@ class _Trial:
     def run(self, events: ak.Array) -> None:
         """Try every step that can be tried; after a missing branch only the other branches are looked up."""
         config, friends = self.config, self.config.friends
-        keys = {branch: key for key, branch in reversed(list(config.branch_keys()))}
-        for branch in config.branches():
-            with self._noting(f"{keys[branch]}: "):
-                column(events, branch, friends)
+        keys = {branch: key for key, branch in reversed(list(config.branch_keys(self.dataset)))}
+        for branch in reversed(keys):
+            key = keys[branch]
+            with self._noting(f"{key}: "):
+                if key.startswith("events.identify."):
+                    identifying_column(events, key.rpartition(".")[2], branch, friends)
+                else:
+                    column(events, branch, friends)
         if self.problems:
             return
         with self._noting("events.identify: " if config.events.identify else ""):
@@ -141,16 +150,28 @@ class _Trial:
             with self._noting("events.keep: "):
                 values = ak.materialize(column(events, branch, friends))
                 flat_columns(ak.zip({**identity, name: values}, depth_limit=1))
-        cells: dict[str, Array | Hits] = {}
+        self._try_events(events)
+        cells: dict[str, Array | Hits | CalibratedCells] = {}
         for name, source in config.grids.items():
             with self._noting(f"grids.{name}: "):
-                columns = grid_columns(events, source, friends).read(0, len(events))
+                columns = grid_columns(events, source, friends, config.run_source).read(0, len(events))
                 cells[name] = columns.sparse_cells(0, len(events))
                 self._look_for_energy(name, cells[name])
         if len(cells) == len(config.grids):
+            found = {}
             for name in config.clusters:
                 with self._noting(f"clusters.{name}: "):
-                    self._find(name, cells)
+                    found[name] = self._find(name, cells)
+            if len(found) == len(config.clusters):
+                with self._noting():
+                    derive(found, config.derive, config.select, config.sums)
+
+    def _try_events(self, events: ak.Array) -> None:
+        """Try conditions, weights and references."""
+        chosen = SelectedEvents(self.config, {}, events, empty_tally(self.config), (1, 1))
+        for key, attribute in (("events.where: ", "kept"), ("", "weights"), ("references: ", "references")):
+            with self._noting(key):
+                getattr(chosen, attribute)
 
     @contextmanager
     def _noting(self, place: str = "") -> Iterator[None]:
@@ -167,8 +188,8 @@ class _Trial:
         for place, problem in self.problems:
             yield f"{place}{where}: {problem.removeprefix(f'{where}: ')}"
 
-    def _find(self, name: str, cells: Mapping[str, Array | Hits]) -> None:
-        """Find the clusters of a collection, with all fields."""
+    def _find(self, name: str, cells: Mapping[str, Array | Hits | CalibratedCells]) -> ak.Array:
+        """Return the clusters of a collection, with all fields."""
         collection = self.config.clusters[name]
         settings, contexts = collection.settings.model_copy(update={"kernel": "scipy"}), []
         for grid in collection.grid:
@@ -177,14 +198,13 @@ class _Trial:
             contexts.append(
                 find_peaks(cells[grid], settings, source.grid, mask=mask, noise=noise, layers=source.layers)
             )
-        jagged_clusters([cluster_table(contexts, self.config.computed_fields(name))], settings)
+        return jagged_clusters([cluster_table(contexts, self.config.computed_fields(name))], settings)
 
-    def _look_for_energy(self, name: str, cells: Array | Hits) -> None:
+    def _look_for_energy(self, name: str, cells: Array | Hits | CalibratedCells) -> None:
         """Remark on a grid without any energy."""
-        values = cells.value if isinstance(cells, Hits) else cells
+        values = cells.value if isinstance(cells, Hits) else plain_cells(cells)
         if len(cells) and not values.any():
             branch = self.config.grids[name].value_branch
-            self.remarks.append(
-                f"datasets.{self.dataset}: grid {name!r} is empty in the first {len(cells)} entries: "
-                f"is {branch!r} the branch of its cells?"
-            )
+            remedy = f"is {branch!r} the branch of its cells?" if branch else "are rows and cols as meant?"
+            remark = f"grid {name!r} is empty in the first {len(cells)} entries: {remedy}"
+            self.remarks.append(f"datasets.{self.dataset}: {remark}")

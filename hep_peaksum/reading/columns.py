@@ -1,4 +1,4 @@
-"""Columns of events: which branches are read, and how they become the cells of a grid.
+"""Columns of events: how branches are read, of which type they are, and which of them identify an event.
 
 Branches are read through the events that coffea hands over (virtual arrays: a column is read when it is used);
 those of friends through the same open file; those of grids from the file directly, basket by basket.
@@ -14,11 +14,9 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from hep_peaksum.geometry.grid import EventError, from_dense
-from hep_peaksum.geometry.hits import Hits, sparse
-from hep_peaksum.inputs.branch_names import split_branch
-from hep_peaksum.inputs.events import IDENTITY, is_in_range
-from hep_peaksum.inputs.grid import GridInput
+from hep_peaksum.events.section import IDENTITY, Identifier, is_in_range
+from hep_peaksum.geometry.grid import EventError
+from hep_peaksum.inputs.branch_names import full_name, split_branch
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.basket_limit import check_clusters
 from hep_peaksum.reading.files import check_readable, is_readable, nano_events, open_tree
@@ -43,7 +41,8 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
     events
         Events of coffea, or any array of records, shape (event,).
     name
-        A field of the schema (``L1CaloTower/iet``, ``Tower.ET``), or ``friend:branch``.
+        A field of the schema (``L1CaloTower/iet``, ``Tower.ET``), where the branches around it may be left out
+        (``iet``); a property that the schema gives its objects (``Hits.position.eta``); or ``friend:branch``.
     friends
         The tree of each friend.
 
@@ -57,17 +56,25 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
     if alias in friends:
         return _friend_column(events, branch, friends[alias])
     name = name if alias else branch
-    if name in events.fields:
-        return events[name]
+    if (full := full_name(name, events.fields)) in events.fields:
+        return events[full]
     values, path = events, ""
     for part in name.split("."):
         if part not in values.fields:
+            if _is_property(values, part):
+                values, path = getattr(values, part), f"{path}.{part}"
+                continue
             _check_readable(events, name)
             names = [f"{path}.{field}".lstrip(".") for field in values.fields]
-            msg = f"no branch {name!r}{did_you_mean(name, names)}; there are {_listed(names)}"
+            msg = f"no branch {name!r}{did_you_mean(name, names)}; there are {listed(names)}"
             raise ValueError(msg)
         values, path = values[part], f"{path}.{part}".lstrip(".")
     return values
+
+
+def _is_property(values: ak.Array, name: str) -> bool:
+    """Return whether the schema gives its objects a property of that name, such as eta of a position."""
+    return not hasattr(ak.Array, name) and isinstance(getattr(type(values), name, None), property)
 
 
 def _check_readable(events: ak.Array, name: str) -> None:
@@ -77,7 +84,8 @@ def _check_readable(events: ak.Array, name: str) -> None:
         check_readable(file[metadata_of(events)["treename"]], name)
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """Return names for an error message: the first ones, and how many there are more."""
     n_more = len(names) - MAX_LISTED
     return ", ".join(names[:MAX_LISTED]) + (f" and {n_more} more" if n_more > 0 else "")
 
@@ -91,9 +99,9 @@ def _friend_column(events: ak.Array, branch: str, tree_name: str) -> ak.Array:
     tree = open_tree(file, metadata["filename"], tree_name)
     check_clusters(tree, start, stop)
     names = tree.keys()
-    if branch not in names:
+    if (branch := full_name(branch, names)) not in names:
         near = did_you_mean(branch, names)
-        msg = f"friend {tree_name!r} has no branch {branch!r}{near}; there are {_listed(names)}"
+        msg = f"friend {tree_name!r} has no branch {branch!r}{near}; there are {listed(names)}"
         raise ValueError(msg)
     check_readable(tree, branch)
     n_friend, n_main = int(tree.num_entries), int(file[metadata["treename"]].num_entries)
@@ -139,51 +147,6 @@ class LazyBranch:
         return {int(cluster.num_first_entry) for cluster in self.branch.ntuple.cluster_summaries}
 
 
-class GridColumns(NamedTuple):
-    """The columns that fill one grid, of a whole chunk (perhaps not read yet) or of some of its events."""
-
-    source: GridInput
-    columns: tuple[Any, ...]
-    value_type: str | None = None  # of the values, where the files of a dataset differ
-
-    def read(self, start: int, stop: int) -> GridColumns:
-        """Read the columns of some events of the chunk."""
-        return self._replace(columns=tuple(column[start:stop] for column in self.columns))
-
-    def cells(self, start: int, stop: int) -> Array:
-        """Return the cells of some events, (event, row, col) or with layers; errors as for `sparse_cells`."""
-        cells = self.sparse_cells(start, stop)
-        return cells.dense() if isinstance(cells, Hits) else cells
-
-    def sparse_cells(self, start: int, stop: int) -> Array | Hits:
-        """Return the cells of some events, or the hits that fill them.
-
-        Raises
-        ------
-        EventError
-            If an event does not fit the grid; it counts from the first event of the columns.
-        """
-        source, part = self.source, [column[start:stop] for column in self.columns]
-        try:
-            if source.dense is None:
-                row, col, value = part
-                return sparse(row, col, cast_values(value, self.value_type), source.grid)
-            cells = from_dense(part[0], source.grid, axes=source.dense.axes, shape=source.dense.shape)
-            return cells.astype(self.value_type or cells.dtype, copy=False)
-        except EventError as error:
-            problem = f"{', '.join(source.source.branches)}: {error.problem}"
-            raise EventError(start + error.event, problem) from None
-        except ValueError as error:
-            msg = f"{', '.join(source.source.branches)}: {error}"
-            raise ValueError(msg) from None
-
-
-def grid_columns(events: ak.Array, source: GridInput, friends: Mapping[str, str]) -> GridColumns:
-    """Return the columns of a grid; only those of friends are read at once."""
-    columns = tuple(_lazy_column(events, name, friends) for name in source.source.branches)
-    return GridColumns(source, columns, metadata_of(events).get("casts", {}).get(source.value_branch))
-
-
 def cast_values(values: ak.Array, primitive: str | None) -> ak.Array:
     """Return the numbers of an array in another type, or as they are."""
     return values if primitive is None else ak.values_astype(values, primitive)
@@ -224,8 +187,9 @@ def branch_types(
             msg = f"friend {friends[alias]!r} has {int(source.num_entries)} entries, {tree!r} has "
             msg += f"{int(main.num_entries)}: these must be equal"
             raise ValueError(msg)
-        key = branch if is_friend or not alias else name
-        if schema == "base" and key in source.keys():  # noqa: SIM118 -- a tree is no dict
+        names = source.keys() if schema == "base" else ()
+        key = full_name(branch if is_friend or not alias else name, names)
+        if key in names:
             kind = _branch_type(source[key], key, {} if known is None else known)
         elif schema == "base" and "." not in key:
             continue
@@ -269,10 +233,10 @@ def _interpreted_type(branch: Any) -> Any:
     return branch.interpretation.awkward_form(None).type if is_readable(branch) else None
 
 
-def _lazy_column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array | LazyBranch:
+def lazy_column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array | LazyBranch:
     """Return a column as a branch of the file where the schema leaves it as it is, else as a virtual array."""
     values = column(events, name, friends)
-    name = name.removeprefix(":")
+    name = full_name(name.removeprefix(":"), events.fields)
     file = open_file_of(events)
     if name not in events.fields or not isinstance(file, uproot.ReadOnlyDirectory) or not is_chunk(events):
         return values
@@ -285,7 +249,7 @@ def _lazy_column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.
 
 
 def event_identity(
-    events: ak.Array, branches: Mapping[Any, str | int], friends: Mapping[str, str], numbers: tuple[int, int]
+    events: ak.Array, branches: Mapping[Any, Identifier], friends: Mapping[str, str], numbers: tuple[int, int]
 ) -> dict[str, Array]:
     """Return run, luminosityBlock and event of every event.
 
@@ -294,9 +258,9 @@ def event_identity(
     events, friends
         As for `column`.
     branches
-        The branch of each of the three, or its number. If empty, they are the branches of these names if the
-        tree has all three, as integers, else the dataset number, the file number and the entry (of events that
-        are no chunk of a file: their index).
+        The branch of each of the three, or its number, or where in the name of the file that is. If empty,
+        they are the branches of these names if the tree has all three, as integers, else the numbers of the
+        dataset and the file, and the entry (of events that are no chunk of a file: their index).
     numbers
         The numbers of the dataset and of the file.
 
@@ -308,12 +272,7 @@ def event_identity(
     if not branches and all(name in events.fields and _is_integer(events[name]) for name in IDENTITY):
         branches = {name: name for name in IDENTITY}
     if branches:
-        return {
-            key: np.full(len(events), source, IDENTITY[key])
-            if isinstance(source, int)
-            else _identifier(key, column(events, source, friends), source)
-            for key, source in branches.items()
-        }
+        return {key: identifier(events, key, source, friends) for key, source in branches.items()}
     entry = first_entry(events) + np.arange(len(events))
     values = (*(np.full(len(events), number) for number in numbers), entry)
     return {key: value.astype(dtype) for (key, dtype), value in zip(IDENTITY.items(), values, strict=True)}
@@ -332,12 +291,53 @@ def has_identity(types: Mapping[str, Sequence[Any]]) -> bool:
     )
 
 
-def _identifier(key: str, values: ak.Array, branch: str) -> Array:
+def identifier(events: ak.Array, key: str, source: Identifier, friends: Mapping[str, str]) -> Array:
     """Return one column of `event_identity` in NanoAOD's type."""
+    dtype = IDENTITY[key]
+    if isinstance(source, str):
+        return _castidentifier(key, identifying_column(events, key, source, friends), source)
+    if isinstance(source, int):
+        return np.full(len(events), source, dtype)
+    path = metadata_of(events).get("filename")
+    if path is None:
+        msg = f"identify {key}: the events are of no file, whose name has a number: name a branch"
+        raise ValueError(msg)
+    try:
+        number = source.of(path)
+    except ValueError as error:
+        msg = f"identify {key}: {error}"
+        raise ValueError(msg) from None
+    if number > np.iinfo(dtype).max:
+        msg = f"identify {key}: {number}, in the name of the file, does not fit into {dtype}"
+        raise ValueError(msg)
+    return np.full(len(events), number, dtype)
+
+
+def identifying_column(events: ak.Array, key: str, source: str, friends: Mapping[str, str]) -> ak.Array:
+    """Return the branch that identifies events; if it is missing because nobody named it, the error says so."""
+    try:
+        return column(events, source, friends)
+    except ValueError as error:
+        if source != key:
+            raise
+        msg = f"{error}: name the branch of {key}, or give a number, as in {{{key}: 1}}"
+        raise ValueError(msg) from None
+
+
+def _castidentifier(key: str, values: ak.Array, branch: str) -> Array:
+    """Return numbers in NanoAOD's type: one an event, or a list of one."""
+    dtype = IDENTITY[key]
+    if values.ndim == 2:
+        n_values = ak.to_numpy(ak.num(values))
+        if not (n_values == 1).all():
+            event = int(np.argmin(n_values == 1))
+            msg = f"identify {key}: the branch {branch!r} holds {n_values[event]} values, expected one number"
+            raise EventError(event, msg)
+        values = ak.flatten(values)
     if values.ndim != 1:
         msg = f"identify {key}: the branch {branch!r} has several values per entry, expected one number"
         raise ValueError(msg)
-    numbers, dtype = np.asarray(values), IDENTITY[key]
+    numbers = np.asarray(values)
     with np.errstate(invalid="ignore"):
         converted = numbers.astype(dtype)
     is_same = is_in_range(key, numbers) & (converted == numbers)

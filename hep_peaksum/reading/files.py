@@ -19,7 +19,8 @@ import xxhash
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.sections import RunOptions
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.inputs.events import IDENTITY, SCHEMAS
+from hep_peaksum.events.section import IDENTITY, SCHEMAS, NumberInName
+from hep_peaksum.inputs.branch_names import full_name
 from hep_peaksum.inputs.paths import REMOTE, InputFile, expand_files, public_path, redacted, without_secrets
 from hep_peaksum.reading.basket_limit import MAX_BASKET, LargeBasketError, find_basket
 from hep_peaksum.reading.remote import check_protocol, reading_options
@@ -45,13 +46,15 @@ def find_files(config: Config) -> dict[str, list[InputFile]]:
     ConfigError
         With one line for every dataset whose files do not exist.
     """
-    files, problems = {}, []
+    files: dict[str, list[InputFile]] = {}
+    problems: list[str] = []
     for name, dataset in config.datasets.items():
         try:
             files[name] = name_trees(expand_files(dataset.patterns), config.run.timeout)
             by_name: dict[InputFile, str] = {}
             for path, tree in files[name]:
                 check_protocol(path)
+                problems.extend(_without_number(config, path))
                 if by_name.setdefault(InputFile(public_path(path), tree), path) != path:
                     msg = f"two URLs of {public_path(path)} differ only in user or query, which are not stored"
                     problems.append(f"datasets.{name}.files: {msg}: keep one of them")
@@ -60,6 +63,16 @@ def find_files(config: Config) -> dict[str, list[InputFile]]:
     if problems:
         raise ConfigError(problems)
     return files
+
+
+def _without_number(config: Config, path: str) -> Iterator[str]:
+    """Yield what is missing in the path of a file that should hold a number of the identity."""
+    for key, source in config.events.identify.items():
+        if isinstance(source, NumberInName):
+            try:
+                source.of(public_path(path))
+            except ValueError as error:
+                yield f"events.identify.{key}.filename: {error}"
 
 
 def name_trees(files: Sequence[InputFile], timeout: int | None = None) -> list[InputFile]:
@@ -181,7 +194,8 @@ def _readable(tree: Any) -> Mapping[str, Any]:
 
 def check_readable(tree: Any, name: str) -> None:
     """Raise a ValueError if a tree has a branch of that name, but uproot cannot read it."""
-    if name not in tree.keys() or is_readable(tree[name]):  # noqa: SIM118 -- a tree is no dict
+    names = tree.keys()
+    if (name := full_name(name, names)) not in names or is_readable(tree[name]):
         return
     inside = [f"{name}/{key}" for key, branch in tree[name].iteritems() if not is_readable(branch)]
     reason = f", because of {inside[-1]!r}" if inside else ""

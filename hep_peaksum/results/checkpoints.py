@@ -70,7 +70,8 @@ class Chunk(NamedTuple):
         return Path(directory, self.dataset, RECORDS, f"{self.name}{RECORD_SUFFIX}")
 
 
-FilledBins = tuple[list[int], list[float]]
+# Flat indices of the bins, their contents and, of weighted histograms, their variances.
+FilledBins = tuple[list[int], list[float]] | tuple[list[int], list[float], list[float]]
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Record:
     uuid: str
     numbers: tuple[int, int]
     n_events: int
+    n_written: int
     n_clusters: Mapping[str, int]
     n_outside: Mapping[str, int]
     histograms: Mapping[str, FilledBins] = field(repr=False)
@@ -183,10 +185,23 @@ def check_part(part: Path, record: Record, *, verify: bool = True) -> None:
 def filled_bins(histogram: hist.Hist[Any]) -> FilledBins:
     """Return the bins of a histogram that are not 0, under- and overflow included."""
     content = flat_contents(histogram)
-    filled = np.flatnonzero(content)
-    return filled.tolist(), content[filled].tolist()
+    if content.dtype.names is None:
+        filled = np.flatnonzero(content)
+        return filled.tolist(), content[filled].tolist()
+    filled = np.flatnonzero(content["variance"])  # weights may add up to 0
+    return filled.tolist(), content["value"][filled].tolist(), content["variance"][filled].tolist()
+
+
+def add_bins(contents: Any, bins: FilledBins) -> None:
+    """Add the filled bins of a histogram to the contents of another, as from `flat_contents`."""
+    indices, values, *variances = bins
+    if not variances:
+        contents[indices] += values
+        return
+    contents["value"][indices] += values
+    contents["variance"][indices] += variances[0]
 
 
 def flat_contents(histogram: hist.Hist[Any]) -> Any:
     """Return the contents of a histogram, overflow included, as a view in one dimension."""
-    return histogram.view(flow=True).reshape(-1, order="A")
+    return np.asarray(histogram.view(flow=True)).reshape(-1, order="A")

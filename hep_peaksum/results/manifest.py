@@ -60,12 +60,13 @@ class FileEntry(_Section):
     uuid: str | None = None
     n_entries: int | None = None
     types: dict[str, tuple[int, str]] = Field(default_factory=dict)
+    encodings: dict[str, str] = Field(default_factory=dict)
 
     def forget(self, state: tuple[int, int] | None) -> None:
         """Take the state of another file of the same name; its content is not known yet."""
         self.size, self.mtime = state or (None, None)
         self.uuid = self.n_entries = None
-        self.types = {}
+        self.types, self.encodings = {}, {}
 
     def is_of(self, path: str, *, check_uuid: bool) -> bool:
         """Return whether the file at a path is still this one; its UUID is read from its head if asked for."""
@@ -195,6 +196,7 @@ class Manifest:
             "state": None if entry.size is None else (entry.size, entry.mtime),
             "n_bytes": entry.size,
             "types": entry.types,
+            "encodings": entry.encodings,
         }
 
     def add_metadata(self, metadata: Mapping[FileMeta, Any]) -> list[tuple[str, str]]:
@@ -211,13 +213,13 @@ class Manifest:
         return changed
 
     def set_types(self, types: Mapping[str, Mapping[str, Any]], metadata: Mapping[FileMeta, Any]) -> None:
-        """Store the types of every dataset and of every file."""
+        """Store the types of every dataset and of every file, and the encodings of its ids."""
         for name, decided in types.items():
             self.datasets[name].types = dict(decided)
         for item, content in metadata.items():
             entry = self.datasets[item.dataset].entry(item.filename, item.treename)
             if entry is not None and "types" in content:
-                entry.types = dict(content["types"])
+                entry.types, entry.encodings = dict(content["types"]), dict(content.get("encodings", {}))
 
     def write(self) -> None:
         """Write the manifest to its folder."""

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from awkward.contents import Content, NumpyArray, RecordArray
 
 from hep_peaksum import block_sizes
-from hep_peaksum.inputs.events import IDENTITY, is_in_range
+from hep_peaksum.events.section import IDENTITY, is_in_range
 from hep_peaksum.results.atomic_write import atomic_write
 
 # What a batch takes beside its values: several hundred parts that are nearly empty are written at once.

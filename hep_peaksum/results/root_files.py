@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ import hist
 import uhi.io.uproot
 import uproot
 
+from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.results.atomic_write import atomic_write
 from hep_peaksum.results.parquet import Columns, read_parts
 
@@ -85,8 +87,8 @@ def write_histograms(histograms: Mapping[str, hist.Hist[Any]], path: Path) -> No
     Parameters
     ----------
     histograms
-        By their key in the file; a '/' makes a folder. Histograms with categories, with more than three axes,
-        or with a storage other than `Double` and `Weight` are written as UHI only.
+        By their key in the file; a '/' makes a folder. One with categories is a histogram for each, such as
+        pt_ScaleUp. With more than three axes, or a storage other than `Double` and `Weight`, they are UHI only.
     path
         The file; an older one is replaced.
 
@@ -101,12 +103,21 @@ def write_histograms(histograms: Mapping[str, hist.Hist[Any]], path: Path) -> No
             raise ValueError(msg)
     with atomic_write(path) as file, uproot.recreate(file, compression=uproot.ZSTD(ZSTD_LEVEL)) as root:
         for key, histogram in histograms.items():
-            if _has_root_form(histogram):
-                root[key] = histogram
+            for suffix, part in _root_forms(histogram):
+                root[f"{key}{suffix}"] = part
             uhi.io.uproot.write(root, f"uhi/{key}", histogram)
 
 
-def _has_root_form(histogram: hist.Hist[Any]) -> bool:
-    numeric = all(axis.traits.ordered for axis in histogram.axes)  # categories have no order
+def _root_forms(histogram: hist.Hist[Any]) -> Iterator[tuple[str, hist.Hist[Any]]]:
+    """Yield the parts of a histogram that ROOT can hold: one for each combination of its categories.
+
+    Each has a suffix for its key; what is not varied has none.
+    """
+    labels = [[*axis] for axis in histogram.axes if not axis.traits.ordered]
+    places = [k for k, axis in enumerate(histogram.axes) if not axis.traits.ordered]
     counts = histogram.storage_type in (hist.storage.Double, hist.storage.Weight)
-    return numeric and counts and histogram.ndim <= 3
+    if not counts or not 1 <= histogram.ndim - len(labels) <= 3:
+        return
+    for chosen in itertools.product(*labels):
+        part: Any = histogram[dict(zip(places, map(hist.loc, chosen), strict=True))] if labels else histogram
+        yield "".join(f"_{word}" for word in chosen if word != NOMINAL), part

@@ -10,6 +10,7 @@ from hypothesis import settings as runs
 from hypothesis import strategies as st
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters, named_grid
+from hep_peaksum.analysis.derived import Collections
 from hep_peaksum.analysis.histograms import (
     ENERGY_EDGES,
     HistogramInput,
@@ -54,7 +55,7 @@ def jets(n_events=40, seed=3, most=20):
 def filled(histogram, *chunks):
     booked = book(histogram, GRIDS)
     for clusters in chunks:
-        fill(booked, histogram.axes, {"Jet": clusters})
+        fill(booked, histogram.axes, Collections({"Jet": clusters}, {}, {}))
     return booked
 
 
@@ -156,7 +157,11 @@ def test_every_cell_has_its_own_bin_of_the_position(grid):
     histogram = default_histograms("Jet", [grid])["Jet_position"]
     booked = book(histogram, {"Jet": grid})
     alone = PeakSumSettings(search_window=(1, 1), sum_window=(1, 1))
-    fill(booked, histogram.axes, {"Jet": find_clusters(np.ones((1, *grid.shape)), alone, grid)})
+    fill(
+        booked,
+        histogram.axes,
+        Collections({"Jet": find_clusters(np.ones((1, *grid.shape)), alone, grid)}, {}, {}),
+    )
 
     assert booked.values().tolist() == np.ones(grid.shape).tolist()
     assert booked.sum(flow=True) == booked.sum()
@@ -249,7 +254,11 @@ def test_uneven_bins_are_those_of_hist(edges, values, as_integers):
     histogram = HistogramInput.model_validate({"axes": [{"field": "Jet.pt", "edges": edges}]})
     expected, found = (book(histogram, GRIDS) for _ in range(2))
     expected.fill(numbers)
-    fill(found, histogram.axes, {"Jet": ak.unflatten(ak.zip({"pt": numbers}), [len(numbers)])})
+    fill(
+        found,
+        histogram.axes,
+        Collections({"Jet": ak.unflatten(ak.zip({"pt": numbers}), [len(numbers)])}, {}, {}),
+    )
     assert found == expected
 
 
@@ -257,7 +266,9 @@ def test_values_between_and_beyond_close_edges_are_told_apart():
     histogram = HistogramInput.model_validate({"axes": [{"field": "Jet.pt", "edges": [1, 1.01, 1.02]}]})
     found = book(histogram, GRIDS)
     values = [0.9999, 1.0, 1.0099, 1.01, 1.0199, 1.02, 1.03]
-    fill(found, histogram.axes, {"Jet": ak.unflatten(ak.zip({"pt": values}), [len(values)])})
+    fill(
+        found, histogram.axes, Collections({"Jet": ak.unflatten(ak.zip({"pt": values}), [len(values)])}, {}, {})
+    )
     assert found.values(flow=True).tolist() == [1, 2, 2, 2]
 
 

@@ -27,9 +27,9 @@ STEPS = {
     ],
     "grids from columns": ["hep_peaksum.reading.columns:GridColumns.sparse_cells"],
     "search: the kernel": ["hep_peaksum.kernels.numba_kernel:find_peaks"],
-    "search: the rest": ["hep_peaksum.job.processor:find_peaks"],
+    "search: the rest": ["hep_peaksum.clustering.find:_find_peaks"],
     "records of clusters": [
-        "hep_peaksum.job.processor:cluster_table",
+        "hep_peaksum.clustering.records:cluster_table",
         "hep_peaksum.job.processor:jagged_clusters",
     ],
     "histograms": ["hep_peaksum.analysis.histograms:fill", "hep_peaksum.analysis.histograms:book"],

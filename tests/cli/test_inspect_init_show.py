@@ -22,8 +22,9 @@ def test_inspect_finds_a_grid_and_proposes_a_config_that_runs(cli, write_events,
     file = write_events("a.root", 30)
     status, out, err = cli("inspect", file)
     assert (status, err) == (0, "")
-    row = row_of(out, "Events", "tree")
+    row = row_of(out, "1", "no.")
     assert row == {
+        "no.": "1",
         "tree": "Events",
         "entries": "30",
         "branches": "cells",
@@ -57,7 +58,86 @@ def test_inspect_reports_a_file_without_grids(cli, write_root):
     file = write_root("a.root", {"Runs": {"run": np.arange(3)}})
     status, out, _ = cli("inspect", file)
     assert status == 0
-    assert out.strip() == f"{file}: no branch looks like a grid or hits (trees: Runs)"
+    assert out.strip() == f"{file}: no branch looks like a grid or hits (trees: Runs (3 entries))"
+    status, _, err = cli("init", "--root", file)
+    assert status == 1
+    remedy = f"see `hep-peaksum inspect {file}`, or start from `hep-peaksum init`"
+    assert complaints(err) == [f"{out.strip()}; {remedy}"]
+
+
+def test_a_file_of_histograms_is_told_what_it_holds(cli, data):
+    file = data("ldmx_gold_hcal.root")  # with a colon in a name
+    status, out, err = cli("inspect", file)
+    assert (status, err) == (0, "")
+    assert out.strip() == f"{file}: no tree, so no events to search (it holds 126 TH1F, 2 TH2F)"
+
+
+def test_branches_that_cannot_be_read_are_named(cli, data):
+    status, out, err = cli("inspect", data("dtc_exp140.root"))
+    assert (status, err) == (0, "")
+    assert "tree: uproot cannot read dataFrame/TClonesArray/TObjArray\n" in out
+
+
+def test_one_row_a_hit_is_told_how_to_become_events(cli, data):
+    file = data("dtc_al250.root")
+    command = f"hep-peaksum group {file}:Hits --by eventID -o grouped.root"
+    status, out, err = cli("inspect", file)
+    assert (status, err) == (0, "")
+    assert f"  {command}\n" in out
+    status, _, err = cli("init", "--root", file)
+    assert status == 1
+    assert complaints(err) == [f"Hits: one row a hit, eventID names the event: first run `{command}`"]
+
+
+def test_energies_without_positions_are_told_how_to_get_them(cli, data):
+    file = data("coffea_test_FCC_Winter2023.root")
+    status, out, err = cli("inspect", file)
+    assert (status, err) == (0, "")
+    assert (
+        f"  hep-peaksum group {file}:events --join EFlowPhoton.hits_begin:EFlowPhoton#1.index:CalorimeterHits "
+        "--branches 'EFlowPhoton.energy,CalorimeterHits.position.*' -o grouped.root\n"
+    ) in out
+
+
+def test_two_candidates_become_two_grids(cli, data):
+    file = data("g4B5_elec100.root")
+    status, out, err = cli("init", "--root", file, "--grid", "em=EC", "--grid", "had=2")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[:4] == [
+        "em: B5, 80 values per entry, 20×4 guessed",
+        "had: B5, 20 values per entry, 5×4 guessed",
+        "  20×4 guessed (numbers 4 apart are alike); also 10×8, 16×5, 40×2, 5×4×4",
+        "  5×4 guessed (the nearest to a square); also 10×2",
+    ]
+    assert list(load_config("peaksum.yaml").clusters) == ["ClusterEm", "ClusterHad"]
+    assert cli("check", "peaksum.yaml")[0] == 0
+
+
+def test_another_candidate_is_chosen_by_its_number(cli, data):
+    status, out, err = cli("init", "--root", data("g4B5_elec100.root"), "--candidate", "2")
+    assert (status, err) == (0, "")
+    assert load_config("peaksum.yaml").grids["calo"].dense.branch == "HCEnergyVector"
+    status, out, err = cli("inspect", data("g4B5_elec100.root"), "--candidate", "2")
+    assert proposal(out)["grids"]["calo"]["dense"]["branch"] == "HCEnergyVector"
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--candidate", "2"], "--candidate and --grid choose what is in a file: add --root FILE.root"),
+        (["--root", "a.root", "--grid", "em"], "--grid em: write a name and a candidate, as in --grid em=1"),
+        (
+            ["--root", "a.root", "--grid", "em=1", "--candidate", "1"],
+            "with --grid NAME=N, leave --candidate out",
+        ),
+        (["--root", "a.root", "--candidate", "7"], "'7' chooses no candidate: give a number from 1 to 1"),
+    ],
+)
+def test_a_choice_that_cannot_be_is_one_line(cli, write_events, options, problem):
+    file = write_events("a.root", 4)
+    status, _, err = cli("init", *(file if option == "a.root" else option for option in options))
+    assert status in (1, 2)
+    assert problem in " ".join(err.split())
 
 
 @pytest.mark.parametrize("command", [("inspect",), ("show",), ("init", "--root")])

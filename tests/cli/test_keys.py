@@ -9,7 +9,7 @@ import pytest
 
 from hep_peaksum.cli.main import main
 from hep_peaksum.config.reference import every_key
-from hep_peaksum.config.schema import editor_line, read_schema
+from hep_peaksum.config.schema import SECTIONS, editor_line, read_schema
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_without_a_word_the_sections_are_listed(keys):
     status, out, _ = keys()
     assert status == 0
     listed = [line.split()[0] for line in out.splitlines()[2:] if line.startswith("  ") and line[2] != " "]
-    assert listed == ["datasets", "friends", "events", "grids", "clusters", "histograms", "output", "run"]
+    assert listed == list(SECTIONS)
 
 
 @pytest.mark.parametrize(("columns", "longest"), [(60, 60), (80, 80), (300, 100)])
@@ -46,7 +46,7 @@ def test_a_section_lists_its_keys(keys):
     assert status == 0
     assert "\n  tie_rule " in out
     assert "\n  max_clusters " in out
-    assert out.endswith("See also output.clusters.\n")
+    assert out.endswith("See also matches.NAME.clusters, output.clusters.\n")
 
 
 @pytest.mark.parametrize("word", ["overlap", "clusters.Jet.overlap"])
@@ -60,7 +60,7 @@ def test_a_key_is_explained_with_its_options(keys, word):
 
 def test_keys_that_differ_only_in_their_place_are_explained_once(keys):
     _, out, _ = keys("periodic")
-    assert out.startswith("grids.NAME.rows.periodic, grids.NAME.cols.periodic\n")
+    assert out.startswith("grids.NAME.rows.periodic, grids.NAME.cols.periodic, grids.NAME.depth.periodic\n")
     assert out.count("closes on itself") == 1
 
 

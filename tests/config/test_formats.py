@@ -13,7 +13,7 @@ from hep_peaksum.config import formats
 from hep_peaksum.config.formats import FORMATS, Format
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.sections import Output
-from hep_peaksum.inputs.events import is_in_range
+from hep_peaksum.events.section import is_in_range
 from hep_peaksum.job.run import run
 
 FOLDER = Path(hep_peaksum.__file__).parent

@@ -97,7 +97,7 @@ WRONG = {
         "clusters.Jet.seed_threshold: True is not a number",
     ),
     "true_for_a_number_of_cells": ("grids.calo.rows={n: true}", "grids.calo.rows.n: True "),
-    "one_for_true": ("output.plots=1", "output.plots: 1 "),
+    "one_for_a_picture": ("output.plots=1", "output.plots: 1 "),
     "one_for_periodic": ("grids.calo.rows={n: 24, periodic: 1}", "grids.calo.rows.periodic: 1 "),
     "a_float_of_workers": ("run.workers=1.5", "run.workers: 1.5 "),
     "a_word_of_workers": ("run.workers=two", "run.workers: 'two' "),
@@ -158,6 +158,7 @@ WRONG = {
         "grids.calo.rows={n: 24}|grids.calo.cols={n: 16}|grids.calo.dense.axes=[row, colum]",
         "grids.calo.dense.axes.1: 'colum' ",
     ),
+    "no_branch_of_dense": ("grids.calo.dense={shape: [24, 16]}", "grids.calo.dense: give either branch, "),
     # what is not there
     "unknown_preset": (
         "clusters.Jet.preset=cms-jet",
@@ -249,7 +250,6 @@ def test_a_section_that_is_missing_is_named(section):
     ("path", "remedy"),
     [
         ("datasets.data.files", "add it, as in `files: {data/*.root: Events}`"),
-        ("grids.calo.dense.branch", "`hep-peaksum keys grids.NAME.dense.branch` explains it"),
         ("output.directory", "add it, as in `directory: results/zerobias`"),
     ],
 )
@@ -423,7 +423,7 @@ def test_layer_sums_need_a_single_grid():
             "clusters: ['Jet'] is not a map of names: write name: {...} for each, without hyphens",
         ),
         ("clusters={}", "clusters: empty, it needs 1 or more entries"),
-        ("output.plots=1", "output.plots: 1 is not true or false"),
+        ("output.plots=gif", "output.plots: 'gif' is not one of 'png', 'pdf' or 'svg'"),
         ("output.directory=''", "output.directory: '' is empty, expected text"),
         (
             "run.on_bad_file=stopp",

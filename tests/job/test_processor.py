@@ -359,10 +359,21 @@ def error_of(file, job=JOB, chunksize=4):
     return str(error.value)
 
 
-@pytest.fixture(params=[1, 2, 10_000], ids=["blocks_of_1", "blocks_of_2", "one_block"])
+BLOCKS = {
+    "blocks_of_1": (1, 1),
+    "blocks_of_2": (2, 2),
+    "one_block": (10_000, 10_000),
+    "5_read_2_searched": (5, 2),
+}
+
+
+@pytest.fixture(params=BLOCKS.values(), ids=BLOCKS)
 def block_cells(request, monkeypatch):
-    """Search the events of a chunk a few at a time."""
-    monkeypatch.setattr(block_sizes, "READ_CELLS", 48 * request.param)
+    """Read the events of a chunk a few at a time, and search perhaps fewer."""
+    n_read, n_searched = request.param
+    monkeypatch.setattr(block_sizes, "READ_CELLS", 48 * n_read)
+    for name in ("DENSE_CELLS", "ROOM_CELLS"):
+        monkeypatch.setattr(block_sizes, name, 48 * n_searched)
 
 
 @pytest.mark.usefixtures("block_cells")

@@ -83,6 +83,7 @@ def test_the_summary_accounts_for_everything(two_files, job, every_format):
     n_clusters = int(ak.sum(clusters_of(result.directory).nJet))
     assert summary["datasets"]["toy"] == {
         "n_events": 21,
+        "n_written": 21,
         "n_clusters": {"Jet": n_clusters},
         "n_outside": {"calo": 0},
         "files": {

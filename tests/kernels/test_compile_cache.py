@@ -1,4 +1,4 @@
-"""Compiled kernels are taken from the cache on disk, and compiled anew after an edit of any kernel file."""
+"""Compiled kernels are taken from the cache on disk, and compiled anew after an edit of any file of them."""
 
 import json
 import logging
@@ -13,6 +13,7 @@ import pytest
 
 import hep_peaksum
 from hep_peaksum.kernels import numba_compile, numba_hits, numba_kernel, numba_peaks
+from hep_peaksum.loops import numba_greedy, numba_saddles
 
 PACKAGE = Path(hep_peaksum.__file__).parent
 CACHED = [
@@ -20,7 +21,8 @@ CACHED = [
     numba_hits._search,
     numba_peaks._argsort,
     numba_peaks._sum_cells,
-    numba_peaks._flood,
+    numba_saddles._find_saddles,
+    numba_greedy._accept,
 ]
 
 # Searches a plane in which two cells reach the bound, one of them exactly.
@@ -45,14 +47,20 @@ print(json.dumps({"n_compiled": n_compiled, **sums}))
 
 UNEDITED = {"grids": {"9": 3, "13": 7}, "hits": {"9": 3, "13": 7}}
 EDITS = {  # file: (text, replacement, which of these results changes)
-    "numba_vectors": ('vectors.load(place), ">=",', 'vectors.load(place), ">",', {"grids": {"13": 7}}),
-    "numba_peaks": ("bounds.zero, 0", "bounds.zero + 1, 0", {"hits": {"9": 4, "13": 8}}),
-    "numba_hits": ("n_candidates += level >= bound", "n_candidates += level > bound", {"hits": {"13": 7}}),
-    "numba_kernel": ("sum_a += type(zero)", "sum_a -= type(zero)", {"grids": {"9": -3, "13": 7}}),
-    "offset_tables": ("OffsetTables", "Tables", {}),  # cached signatures name this class
-    "numba_compile": ("forceinline=True", "forceinline=False", {}),
-    "scipy_kernel": ('"""The readable', '"""A readable', {}),
-    "__init__": ('"""The contract', '"""A contract', {}),
+    "kernels/numba_vectors": ('vectors.load(place), ">=",', 'vectors.load(place), ">",', {"grids": {"13": 7}}),
+    "kernels/numba_peaks": ("bounds.zero, 0", "bounds.zero + 1, 0", {"hits": {"9": 4, "13": 8}}),
+    "kernels/numba_hits": (
+        "n_candidates += level >= bound",
+        "n_candidates += level > bound",
+        {"hits": {"13": 7}},
+    ),
+    "kernels/numba_kernel": ("sum_a += type(zero)", "sum_a -= type(zero)", {"grids": {"9": -3, "13": 7}}),
+    "kernels/offset_tables": ("OffsetTables", "Tables", {}),  # cached signatures name this class
+    "kernels/numba_compile": ("forceinline=True", "forceinline=False", {}),
+    "kernels/scipy_kernel": ('"""The readable', '"""A readable', {}),
+    "kernels/__init__": ('"""The contract', '"""A contract', {}),
+    "loops/numba_saddles": ("if peak >= 0:", "if peak > 0:", {}),
+    "loops/saddles": ('"""Saddles', '"""The saddles', {}),
 }
 
 
@@ -83,8 +91,8 @@ def test_nothing_is_compiled_twice(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", EDITS)
-def test_an_edit_of_any_kernel_file_is_noticed(folder, file):
-    path, (text, replacement, changed) = folder / "hep_peaksum" / "kernels" / f"{file}.py", EDITS[file]
+def test_an_edit_of_any_compiled_file_is_noticed(folder, file):
+    path, (text, replacement, changed) = folder / "hep_peaksum" / f"{file}.py", EDITS[file]
     source = path.read_text(encoding="utf-8")
     assert text in source
     path.write_text(source.replace(text, replacement), encoding="utf-8")
@@ -94,8 +102,9 @@ def test_an_edit_of_any_kernel_file_is_noticed(folder, file):
         path.write_text(source, encoding="utf-8")
 
 
-def test_every_kernel_file_is_part_of_the_names_of_cached_files():
-    assert {path.name for path in numba_compile.SOURCES} == {p.name for p in (PACKAGE / "kernels").glob("*.py")}
+def test_every_compiled_file_is_part_of_the_names_of_cached_files():
+    folders = PACKAGE / "kernels", PACKAGE / "loops"
+    assert set(numba_compile.SOURCES) == {path for folder in folders for path in folder.glob("*.py")}
     for dispatcher in CACHED:
         assert numba_compile.SOURCE_DIGEST[:16] in dispatcher._cache._cache_file._index_name
 

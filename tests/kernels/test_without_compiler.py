@@ -18,6 +18,7 @@ print(ps.find_clusters(cells).peak_sum.to_list(), ps.find_clusters(cells.astype(
 print(ps.peak_sum_map(cells).sum(), ps.find_clusters(cells, narrow, grid, noise=np.ones((3, 3))).col.to_list())
 hits = sparse(ak.Array([[1, 1, 2]]), ak.Array([[1, 1, 2]]), ak.Array([[2, 3, 4]]), grid)
 print(ps.find_clusters(hits, None, ps.Grid(rows=ps.Axis(n=3), cols=ps.Axis(n=3))).peak_sum.to_list())
+print(ps.find_clusters([[[5, 1, 4]]], ps.PeakSumSettings(overlap="highest")).peak_sum.to_list())
 """
 
 
@@ -28,6 +29,6 @@ def test_without_a_compiler_the_readable_kernel_is_used_and_this_is_said_once(va
         [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["[[11]] [[11.0]]", "11 [[1, 2]]", "[[9]]"]
+    assert done.stdout.splitlines() == ["[[11]] [[11.0]]", "11 [[1, 2]]", "[[9]]", "[[6, 4]]"]
     lines = [line for line in done.stderr.splitlines() if "NUMBA_DISABLE_JIT is set" in line]
     assert len(lines) == int(value)

@@ -27,14 +27,15 @@ def test_every_histogram_is_drawn(axes, filled, tmp_path):
         h.fill(**{axis.name: values[axis.name] for axis in axes})
     figure = draw_histogram(h, title="a title")
     assert figure.axes[0].get_xlabel() == axes[0].label
-    assert figure.axes[0].get_ylabel() == (axes[1].label if len(axes) == 2 else "entries")
+    width = " / 10 GeV" if axes == [REGULAR] else ""
+    assert figure.axes[0].get_ylabel() == (axes[1].label if len(axes) == 2 else f"entries{width}")
     assert_drawable(figure, tmp_path / "h.png")
 
 
 def test_negative_bins_are_in_view(tmp_path):
     h = hist.Hist(REGULAR, storage=hist.storage.Weight(), label="clusters").fill([20, 30], weight=-2)
     figure = draw_histogram(h)
-    assert figure.axes[0].get_ylabel() == "clusters"
+    assert figure.axes[0].get_ylabel() == "clusters / 10 GeV"
     assert figure.axes[0].get_ylim()[0] < -2
     assert_drawable(figure, tmp_path / "h.png")
 

@@ -75,9 +75,9 @@ IN_TYPE = {  # also of a tree without entries
     "one_row_for_all_hits": (hits(row="number"), f"row has one number for every event, {LIST}"),
     "one_energy_for_all_hits": (hits(value="number"), f"energy has one number for every event, {LIST}"),
     "a_grid_for_a_hit": (hits(col="cells"), f"col has 2 axes below the event, {LIST}"),
-    "a_list_that_identifies": (
-        {"events": {"identify": {"event": "lists"}}},
-        "identify event: the branch 'lists' has several values per entry, expected one number",
+    "a_grid_that_identifies": (
+        {"events": {"identify": {"event": "cells"}}},
+        "identify event: the branch 'cells' has several values per entry, expected one number",
     ),
     "a_kept_grid": (
         {"events": {"keep": ["cells"]}},
@@ -87,6 +87,10 @@ IN_TYPE = {  # also of a tree without entries
 IN_VALUES = {
     "lists_of_another_length": (dense("energies"), "entry 0: energies: 2 values where the grid needs 48"),
     "one_list_of_another_length": (dense("uneven"), "entry 4: uneven: 40 values where the grid needs 48"),
+    "a_list_that_identifies": (
+        {"events": {"identify": {"event": "lists"}}},
+        "entry 0: identify event: the branch 'lists' holds 2 values, expected one number",
+    ),
     "a_negative_run": (
         {"events": {"identify": {"run": "negative"}}},
         "entry 1: identify run: 'negative' holds -1, which does not fit into uint32",

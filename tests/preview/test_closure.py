@@ -120,7 +120,7 @@ def test_errors_of_a_reference_name_the_branch(toy):
 
 def test_a_reference_does_not_change_the_job(toy):
     assert fingerprint(toy()) == fingerprint(toy(None))
-    assert "reference" not in str(toy().job())
+    assert "'reference'" not in str(toy().job())
 
 
 def test_a_collection_with_a_reference_needs_a_single_grid(toy):

@@ -7,10 +7,10 @@ from coffea import processor
 from coffea.nanoevents import BaseSchema
 
 from hep_peaksum import block_sizes
-from hep_peaksum.config.load import parse_config
+from hep_peaksum.config.load import parse_config, parse_job
 from hep_peaksum.preview.closure import closure
 from hep_peaksum.preview.event import read_event
-from hep_peaksum.reading.blocks import read_blocks, read_cells
+from hep_peaksum.reading.blocks import block_size, read_blocks, read_cells
 
 REFERENCE = {"row": "row", "col": "col", "sum": "sum"}
 
@@ -27,6 +27,20 @@ def test_blocks_hold_the_requested_events_of_all_files(config, monkeypatch, n_ce
     blocks = [events.event.to_list() for events in read_blocks(config, ["calo"], max_events=9, first=10)]
     assert [number for block in blocks for number in block] == [*range(1010, 1013), *range(2000, 2006)]
     assert all(len(block) <= max(1, n_cells // 48) for block in blocks)
+
+
+def test_hits_on_a_large_plane_are_read_more_than_one_event_at_a_time():
+    """Unless they are made dense, they are few: then 2000 x 2000 cells are no reason to read events singly."""
+    hits = {"row": "row", "col": "col", "value": "e"}
+    plane = {"rows": {"n": 2000}, "cols": {"n": 2000}}
+    grids = {"hits": {"hits": hits, **plane}, "small": {"hits": hits, "rows": {"n": 2}, "cols": {"n": 4}}}
+    grids["dense"] = {"dense": {"branch": "cells"}, **plane}
+    clusters = {"Cluster": {"grid": "hits", "seed_threshold": 1}}
+    sources = parse_job({"grids": grids, "clusters": clusters}).grids
+    assert block_size([sources["hits"]]) == 1
+    assert block_size([sources["hits"], sources["small"]], keep_hits=True) == 1024
+    assert block_size([sources["small"]], keep_hits=True) == 1 << 19
+    assert block_size([sources["hits"], sources["dense"]], keep_hits=True) == 1
 
 
 def test_events_have_the_metadata_of_a_job(config):

@@ -11,7 +11,7 @@ from event_files import CELLS, COLS, DEEP, JAGGED, LAYERS, PLANE, ROWS, N, event
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.reading.blocks import ranges
-from hep_peaksum.reading.columns import GridColumns, grid_columns
+from hep_peaksum.reading.hit_columns import GridColumns, grid_columns
 
 NESTED = ak.Array(CELLS.astype("f4").tolist())
 DENSE = [
@@ -224,7 +224,7 @@ def test_a_chunk_is_read_basket_by_basket_and_each_basket_once(tmp_path, monkeyp
 
 def test_values_that_are_optional_in_a_file_mask_their_cells():
     source = GridInput.model_validate({"dense": {"branch": "x", "shape": [1, 3]}})
-    columns = (ak.Array([[1, None, 3], [4, 5, 6]]),)
+    columns = {"x": ak.Array([[1, None, 3], [4, 5, 6]])}
     for value_type in (None, "float64"):
         cells = GridColumns(source, columns, value_type).sparse_cells(0, 2)
         assert cells.mask.tolist() == [[[False, True, False]], [[False] * 3]]

@@ -9,8 +9,8 @@ from coffea.nanoevents import BaseSchema
 from event_files import CELLS, PLANE, N, event_index, read
 
 from hep_peaksum import PeakSumProcessor
+from hep_peaksum.events.section import EventsInput
 from hep_peaksum.geometry.grid import EventError
-from hep_peaksum.inputs.events import EventsInput
 from hep_peaksum.reading.columns import column, event_identity
 from hep_peaksum.reading.files import schema_class
 

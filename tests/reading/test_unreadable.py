@@ -9,13 +9,13 @@ import uproot
 
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.inspection.files import inspect_file
 from hep_peaksum.job.retries import ChunkError
 from hep_peaksum.job.run import run
 from hep_peaksum.preview.check import check_inputs
 from hep_peaksum.preview.event import read_event
 from hep_peaksum.reading.columns import column
 from hep_peaksum.reading.files import nano_events, open_file
-from hep_peaksum.reading.inspect import inspect_file
 
 HITS = "dataFrame/fDataFrame/fDataFrame"
 ARRAY = "dataFrame/TClonesArray/TObjArray"
@@ -103,14 +103,16 @@ def test_a_branch_of_a_friend_that_cannot_be_read_is_named_too(data):
 
 
 def test_histograms_are_not_looked_up_whatever_their_names(data, tmp_path):
-    assert inspect_file(str(data("ldmx_gold_hcal.root"))) == ({}, [])
+    nothing = inspect_file(str(data("ldmx_gold_hcal.root")))
+    assert (nothing.trees, nothing.candidates) == ({}, [])
     path = tmp_path / "names.root"
     with uproot.recreate(path) as file:
         for name in ("a:b", "folder/layer:strip", "plain"):
             file[name] = np.histogram([1.0, 2.0])
         file.mktree("folder/Events", {"cells": np.ones((3, 4, 5))})
-    trees, candidates = inspect_file(str(path))
-    assert (trees, [each.branches for each in candidates]) == ({"folder/Events": 3}, [("cells",)])
+    found = inspect_file(str(path))
+    assert found.trees == {"folder/Events": 3}
+    assert [each.branches for each in found.candidates] == [("cells",)]
 
 
 @pytest.mark.parametrize("schema", ["delphes", "nanoaod"])

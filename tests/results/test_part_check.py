@@ -11,8 +11,8 @@ CONTENT = b"clusters"
 @pytest.fixture
 def record():
     return Record(
-        fingerprint="", uuid="", numbers=(0, 0), n_events=0, n_clusters={}, n_outside={}, histograms={},
-        part_bytes=len(CONTENT), part_xxh3=xxhash.xxh3_64_hexdigest(CONTENT),
+        fingerprint="", uuid="", numbers=(0, 0), n_events=0, n_written=0, n_clusters={}, n_outside={},
+        histograms={},         part_bytes=len(CONTENT), part_xxh3=xxhash.xxh3_64_hexdigest(CONTENT),
     )  # fmt: skip
 
 

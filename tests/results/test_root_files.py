@@ -20,7 +20,7 @@ from cluster_events import (
 from coffea.nanoevents import NanoEventsFactory
 
 from hep_peaksum import block_sizes
-from hep_peaksum.inputs.events import IDENTITY
+from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.results import parquet, root_files
 
 

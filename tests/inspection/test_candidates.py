@@ -1,13 +1,16 @@
 """Proposals for ROOT files: every kind of calorimeter that is common, and nothing for other files."""
 
+import time
+
 import awkward as ak
 import numpy as np
 import pytest
 import uproot
+import yaml
 
 from hep_peaksum.config.load import parse_config
-from hep_peaksum.geometry.axis import Axis
-from hep_peaksum.reading.inspect import _axis, inspect_file, proposed_config
+from hep_peaksum.inspection.candidates import choose, config_text, proposed_config
+from hep_peaksum.inspection.files import inspect_file
 
 RANDOM = np.random.default_rng(11)
 N = 30
@@ -67,16 +70,19 @@ def types(value):
 
 
 def inspected(path):
-    trees, candidates = inspect_file(path)
-    for candidate in candidates:
-        parse_config(proposed_config(path, candidate))
-    return trees, candidates
+    """Return what a file holds; every proposal is a valid config, and its text says the same."""
+    found = inspect_file(path)
+    for candidate in found.candidates:
+        proposed = proposed_config(path, {"calo": candidate})
+        parse_config(proposed)
+        assert yaml.safe_load(config_text(path, {"calo": candidate})) == proposed
+    return found.trees, found.candidates
 
 
 def test_a_branch_of_fixed_shape_is_a_grid(write):
     trees, (candidate,) = inspected(write(Events=FIXED))
     assert trees == {"Events": N}
-    assert candidate == (
+    assert candidate[:6] == (
         *("Events", N, ("calo_e",), "6 x 4 cells per entry"),
         {"dense": {"branch": "calo_e", "shape": [6, 4], "axes": ["row", "col"]}},
         N * 6 * 4,
@@ -91,14 +97,18 @@ def test_a_branch_of_fixed_shape_may_have_layers(write):
 
 def test_flat_cells_are_folded_as_nearly_square_as_possible(write):
     _, (candidate,) = inspected(write(B5=FLAT))
-    assert candidate.looks_like == "80 values per entry"
+    assert candidate.looks_like == "80 values per entry, 10×8 guessed"
+    assert (
+        "dense",
+        "10×8 guessed (the nearest to a square); also 16×5, 20×4, 40×2, 5×4×4",
+    ) in candidate.comments
     assert candidate.grid == {"dense": {"branch": "ECEnergyVector", "shape": [10, 8], "axes": ["row", "col"]}}
 
 
 def test_hits_with_integer_labels_have_those_labels(write):
     _, (candidate,) = inspected(write(Events=hits()))
     assert set(candidate.branches) == {"hit_ieta", "hit_iphi", "hit_iet"}
-    assert candidate.looks_like == "hits"
+    assert candidate.looks_like == "hits in eta-phi"
     assert candidate.grid == {
         "hits": {"row": "hit_ieta", "col": "hit_iphi", "value": "hit_iet"},
         "rows": {"name": "eta", "labels": "-3..-1, 1..3"},
@@ -112,15 +122,16 @@ def test_hits_are_found_after_leading_empty_events(write):
     quiet = {key: ak.concatenate([value[:0], [[]] * 25, value]) for key, value in branches.items()}
     quiet = {key: ak.values_astype(value, "int16") for key, value in quiet.items()}
     _, candidates = inspected(write(Events=quiet))
-    assert [candidate.looks_like for candidate in candidates] == ["hits"]
+    assert [candidate.looks_like for candidate in candidates] == ["hits in eta-phi"]
 
 
 def test_hits_with_coordinates_have_bins(write):
     _, (candidate,) = inspected(write(Delphes=towers()))
     assert candidate.grid == {
         "hits": {"row": "tower_eta", "col": "tower_phi", "value": "tower_energy"},
-        "rows": {"name": "eta", "bins": 60, "start": -3.0, "stop": 3.0},
-        "cols": {"name": "phi", "bins": 72, "start": "-pi", "stop": "pi", "periodic": True},
+        "rows": {"name": "eta", "bins": 50, "start": -2.5, "stop": 2.5},
+        "cols": {"name": "phi", "bins": 64, "start": "-pi", "stop": "pi", "periodic": True},
+        "unit": "1 GeV",  # as Delphes writes
     }
 
 
@@ -128,7 +139,7 @@ def test_every_hit_lies_on_the_proposed_axis(write):
     branches = towers()
     path = write(Delphes=branches)
     _, (candidate,) = inspected(path)
-    config = parse_config(proposed_config(path, candidate))
+    config = parse_config(proposed_config(path, {"calo": candidate}))
     rows = config.grids["calo"].grid.rows
     assert (rows.find(ak.to_numpy(ak.flatten(branches["tower_eta"]))) >= 0).all()
 
@@ -138,7 +149,7 @@ def test_hits_in_a_line_have_an_axis(write):
     branches = towers()
     branches["tower_eta"] = branches["tower_eta"] * np.float32(0)
     _, (candidate,) = inspected(write(Delphes=branches))
-    assert candidate.grid["rows"] == {"name": "eta", "bins": 60, "start": -1.0, "stop": 1.0}
+    assert candidate.grid["rows"] == {"name": "eta", "bins": 20, "start": -1.0, "stop": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -146,7 +157,7 @@ def test_hits_in_a_line_have_an_axis(write):
     [
         pytest.param({"event": np.arange(N), "weight": np.ones(N)}, id="numbers_of_events"),
         pytest.param(
-            {"tower_eta": hits()["hit_ieta"], "tower_iphi": hits()["hit_iphi"]}, id="hits_without_energy"
+            {"tower_ieta": hits()["hit_ieta"], "tower_iphi": hits()["hit_iphi"]}, id="hits_without_energy"
         ),
         pytest.param(hits(n_hits=0), id="no_hit_in_any_event"),
         pytest.param({"p4": RANDOM.normal(size=(N, 4))}, id="a_four_vector"),
@@ -192,7 +203,9 @@ def test_a_tree_in_a_directory_is_named_with_its_path(write):
     path = write(**{"emulator/CaloTowers": hits()})
     trees, (candidate,) = inspected(path)
     assert trees == {"emulator/CaloTowers": N}
-    assert proposed_config(path, candidate)["datasets"]["data"]["files"] == {path: "emulator/CaloTowers"}
+    assert proposed_config(path, {"calo": candidate})["datasets"]["data"]["files"] == {
+        path: "emulator/CaloTowers"
+    }
 
 
 def test_a_file_of_another_format_is_an_error(tmp_path):
@@ -204,10 +217,98 @@ def test_a_file_of_another_format_is_an_error(tmp_path):
         inspect_file(str(tmp_path / "no.root"))
 
 
+def test_a_file_of_histograms_says_so(tmp_path):
+    path = tmp_path / "histograms.root"
+    with uproot.recreate(path) as file:
+        file["dqm/hcal:energy"] = np.histogram(RANDOM.normal(size=9))
+    assert inspect_file(str(path)).in_words == "no tree, so no events to search (it holds 1 TH1D)"
+
+
+def test_branches_that_were_looked_at_are_named_with_the_reason(write):
+    nothing = {"calo_energy": np.zeros((N, 4, 5)), "phi_of": RANDOM.normal(size=(N, 7))}
+    found = inspect_file(write(Events=nothing))
+    assert found.candidates == []
+    assert {(each.branches, each.reason) for each in found.rejected} == {
+        (("calo_energy",), f"0 in the first {N} entries"),
+        (("phi_of",), "7 values an entry make no rectangle"),
+    }
+
+
+RUN, EVENT = np.full(N, 7, "i4"), np.arange(N, dtype="i8")
+ONE = jagged(EVENT, np.ones(N, int))
+
+
+@pytest.mark.parametrize(
+    ("branches", "identify"),
+    [
+        pytest.param(
+            {"RunNum": RUN, "LumiBlockNum": RUN, "EvtNum": EVENT},
+            {"run": "RunNum", "luminosityBlock": "LumiBlockNum", "event": "EvtNum"},
+            id="three_numbers",
+        ),
+        pytest.param(
+            {"h.run_": RUN, "h.eventNumber_": EVENT},
+            {"run": "h.run_", "luminosityBlock": 1, "event": "h.eventNumber_"},
+            id="no_luminosity_block",
+        ),
+        pytest.param(
+            {"h.runNumber": ONE * 0, "h.eventNumber": ONE},
+            {"run": "h.runNumber", "luminosityBlock": 1, "event": "h.eventNumber"},
+            id="lists_of_one",
+        ),
+        pytest.param({"run": RUN, "luminosityBlock": RUN, "event": EVENT}, None, id="those_of_nanoaod"),
+        pytest.param({"run": RUN, "event": RUN}, None, id="the_same_in_every_event"),
+        pytest.param({"run": RUN, "event": EVENT - 1}, None, id="below_0"),
+        pytest.param({"event": EVENT}, None, id="no_run"),
+    ],
+)
+def test_numbers_of_run_and_event_identify_events(write, branches, identify):
+    path = write(
+        Events={**FIXED, **branches} if "event" in branches else {"calo_e": FIXED["calo_e"], **branches}
+    )
+    (candidate,) = inspect_file(path).candidates
+    events = proposed_config(path, {"calo": candidate}).get("events")
+    assert events == (identify and {"identify": identify})
+
+
+TWO = {"Events": {"em_cells": FIXED["calo_e"], "had_cells": FIXED["calo_e"] + 1}}
+
+
+@pytest.mark.parametrize("words", [{"em": "1", "had": "2"}, {"em": "em_", "had": "had_cells"}])
+def test_two_candidates_become_two_grids_of_one_config(write, words):
+    path = write(**TWO)
+    chosen = choose(inspect_file(path).candidates, words)
+    config = parse_config(yaml.safe_load(config_text(path, chosen)))
+    assert [grid.dense.branch for grid in config.grids.values()] == ["em_cells", "had_cells"]
+    assert {name: tuple(each.grid) for name, each in config.clusters.items()} == {
+        "ClusterEm": ("em",),
+        "ClusterHad": ("had",),
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "problem"),
+    [
+        ("3", "'3' chooses no candidate: give a number from 1 to 2"),
+        ("0", "'0' chooses no candidate: give a number from 1 to 2"),
+        ("cells", "'cells' chooses 2 candidates: give the number of a candidate, or part of the name"),
+    ],
+)
+def test_a_choice_of_no_candidate_is_one_line(write, word, problem):
+    with pytest.raises(ValueError, match=problem):
+        choose(inspect_file(write(**TWO)).candidates, {"calo": word})
+
+
+def test_grids_of_different_trees_are_two_configs(write):
+    candidates = inspect_file(write(A=FIXED, B=FIXED)).candidates
+    with pytest.raises(ValueError, match=r"different trees \(A, B\)"):
+        choose(candidates, {"one": "1", "two": "2"})
+
+
 def test_the_proposed_config_searches_3x3(write):
     path = write(Events=FIXED)
     _, (candidate,) = inspected(path)
-    assert proposed_config(path, candidate) == {
+    assert proposed_config(path, {"calo": candidate}) == {
         "datasets": {"data": {"files": {path: "Events"}}},
         "grids": {"calo": candidate.grid},
         "clusters": {
@@ -217,15 +318,29 @@ def test_the_proposed_config_searches_3x3(write):
     }
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (0.0, 359.0, {"start": 0, "stop": 360, "unit": "deg"}),
-        (-179.0, 179.0, {"start": -180, "stop": 180, "unit": "deg"}),
-        (-3.1, 3.1, {"start": "-pi", "stop": "pi"}),
-    ],
-)
-def test_an_azimuth_in_degrees_is_proposed_as_such(low, high, expected):
-    phi = np.append(np.linspace(low, high, 50), high).astype(np.float32)
-    assert _axis("phi", phi) == {"name": "phi", "bins": 72, "periodic": True, **expected}
-    assert (Axis(**_axis("phi", phi)).find(phi) >= 0).all()
+def test_a_hit_without_a_position_does_not_matter(write):
+    """It is at 0 in x, y and z, where there is no eta."""
+    counts = np.full(N, 5)
+    azimuth = RANDOM.uniform(-3, 3, N * 5)
+    xyz = {"x": 900 * np.cos(azimuth), "y": 900 * np.sin(azimuth), "z": RANDOM.uniform(-800, 800, N * 5)}
+    branches = {f"hit_{axis}": jagged(np.append(places[1:], 0), counts) for axis, places in xyz.items()}
+    (candidate,) = inspect_file(write(Events={**branches, "hit_e": jagged(np.ones(N * 5), counts)})).candidates
+    assert candidate.grid["hits"]["row"] == {"eta": ["hit_x", "hit_y", "hit_z"]}
+    assert candidate.grid["rows"] == {"name": "eta", "bins": 20, "start": -1.0, "stop": 1.0}
+
+
+@pytest.mark.slow
+def test_six_thousand_branches_take_seconds(write):
+    """In several trees, because writing a wide one takes uproot minutes; a first look loads what is needed."""
+    counts = RANDOM.integers(1, 6, N)
+    words = [f"Coll{number}_{word}" for number in range(4) for word in ("eta", "phi", "energy", "time")]
+    lists = {name: jagged(RANDOM.normal(size=counts.sum()).astype("f4"), counts) for name in words}
+    numbers = {f"value{letter}{number}x": np.ones(N, "f4") for letter in "abcdefghij" for number in range(12)}
+    path = write(**{f"tree{number}": lists | numbers for number in range(40)}, Events=towers())
+    with uproot.open(path) as file:
+        assert sum(len(file[tree].keys()) for tree in file.keys(cycle=False)) > 6000
+    inspect_file(path)
+    start = time.process_time()
+    found = inspect_file(path)
+    assert time.process_time() - start < 5
+    assert found.candidates[0].branches == ("tower_eta", "tower_phi", "tower_energy")

@@ -1,0 +1,212 @@
+"""What can be wrong between sections of a config that are fine each on their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from hep_peaksum.analysis.derived import origin_of
+from hep_peaksum.clustering.discriminant import search_grid
+from hep_peaksum.clustering.fields import check_fields
+from hep_peaksum.clustering.validation import check_energies, check_windows
+from hep_peaksum.config.sections import ClusterInput
+from hep_peaksum.events.section import IDENTITY
+from hep_peaksum.inputs.grid import GridInput
+from hep_peaksum.measuring.matches import PLACE
+from hep_peaksum.suggestions import did_you_mean
+
+Job = Any  # hep_peaksum.config.model.Job, which imports this module
+
+
+def name_problems(kept: Mapping[str, str], collections: Iterable[str]) -> Iterator[str]:
+    """Yield the names of columns that would hide one another."""
+    for name in collections:
+        if name in IDENTITY:
+            yield f"clusters.{name}: {name!r} is a column that identifies events: choose another name"
+    names = list(kept.values())
+    for branch, name in kept.items():
+        rename = f"give it a name, {{NAME: {branch}}}"
+        owner = next((c for c in collections if name in (c, f"n{c}") or name.startswith(f"{c}_")), None)
+        if name in IDENTITY:
+            what = f"the column {name!r}, which identifies events"
+            yield f"events.keep: {branch!r} would be {what}: drop it, or {rename}"
+        elif owner is not None:
+            yield f"events.keep: {branch!r} would be {name!r}, a column of {owner!r}: {rename}"
+        elif names.count(name) > 1:
+            yield f"events.keep: {branch!r} and another branch would both be the column {name!r}: {rename}"
+
+
+def cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, GridInput]) -> Iterator[str]:
+    """Yield what is wrong between a collection and the grids that it names."""
+    for grid_name in clusters.grid:
+        if grid_name not in grids:
+            near = did_you_mean(grid_name, grids)
+            yield f"clusters.{name}.grid: no grid {grid_name!r}{near}; there are {', '.join(grids)}"
+            continue
+        key = f"clusters.{name}"
+        try:
+            check_energies(clusters.settings, grids[grid_name].grid)
+            check_windows(clusters.settings, grids[grid_name].grid)
+            key += ".fields"
+            _check_fields(clusters, grid_name, grids[grid_name])
+            key = f"clusters.{name}"
+            _check_codes(clusters, grid_name, grids[grid_name])
+        except ValueError as error:
+            yield f"{key}: {error}"
+        yield from _noise_problems(name, clusters, grid_name, grids[grid_name])
+    has_separate_layers = any(grids[grid].layers == "each" for grid in clusters.grid if grid in grids)
+    if clusters.reference is not None and (len(clusters.grid) > 1 or has_separate_layers):
+        several = "layers that are searched each" if has_separate_layers else "several grids"
+        yield f"clusters.{name}.reference: row and col do not say which of {several}: compare one at a time"
+    units = {name: grids[name].grid.energy_unit for name in clusters.grid if name in grids}
+    if len(set(units.values())) > 1:
+        in_words = " and ".join(f"{name} in {unit}" for name, unit in units.items())
+        yield f"clusters.{name}: energies of {in_words} cannot be compared: give both grids a unit, or neither"
+    if len(clusters.grid) > 1 and "layer_sums" in (clusters.fields or ()):
+        yield f"clusters.{name}.fields: field 'layer_sums' exists for one grid only, not for several: drop it"
+
+
+def _check_fields(clusters: ClusterInput, name: str, source: GridInput) -> None:
+    """Raise a ValueError if a collection has fields that its grid does not give."""
+    fields = clusters.fields or ()
+    if clusters.fields is not None:
+        check_fields(clusters.fields, clusters.settings, search_grid(clusters.settings, source.grid))
+    for name_of_field in {"time", "seed_time"}.intersection(fields) if not source.has_times else ():
+        msg = f"field {name_of_field!r} needs the time of hits, and grid {name!r} has none: give hits.time"
+        raise ValueError(msg)
+    if "layer_sums" in fields and not source.has_layers:
+        msg = f"field 'layer_sums' needs layers, and grid {name!r} has none: name a layer axis"
+        raise ValueError(msg)
+    if "layer_sums" in fields and source.layers == "each":
+        msg = f"field 'layer_sums' is of layers that are summed, and grid {name!r} has layers: each: drop one"
+        raise ValueError(msg)
+
+
+def _noise_problems(name: str, clusters: ClusterInput, grid: str, source: GridInput) -> Iterator[str]:
+    """Yield what a collection needs the noise of a grid for that has none."""
+    needed = {key: repr(getattr(clusters.settings, key)) for key in clusters.settings.keys_with_noise}
+    if "noise" in (clusters.fields or ()):
+        needed["fields"] = "field 'noise'"
+    if not source.has_noise:
+        for key, value in needed.items():
+            yield f"clusters.{name}.{key}: {value} needs the noise of grid {grid!r}: add noise to the grid"
+
+
+def _check_codes(clusters: ClusterInput, name: str, source: GridInput) -> None:
+    """Raise a ValueError if seeds are compared with codes that calibrated cells do not hold."""
+    if clusters.settings.saturated_seeds and source.cells is not None:
+        msg = f"saturated_seeds are codes of raw values, and cells of grid {name!r} are calibrated: give the "
+        msg += "codes as saturated in the grid, where they are compared with the raw values"
+        raise ValueError(msg)
+
+
+def view_problems(job: Job) -> Iterator[str]:
+    """Yield what is wrong with derived fields, views, sums, and the conditions on clusters."""
+    for name in job.derive:
+        if name not in job.clusters:
+            yield f"derive.{name}: no collection {name!r}{did_you_mean(name, job.clusters)}"
+    seen = list(job.clusters)
+    for name, view in job.select.items():
+        if name in job.clusters:
+            yield f"select.{name}: {name!r} is a collection already: choose another name"
+        if view.from_ not in seen:
+            known = f"{did_you_mean(view.from_, seen)}; there are {', '.join(seen)}"
+            yield f"select.{name}.from: no collection or earlier view {view.from_!r}{known}"
+        else:
+            yield from field_problems(job, name, view.fields, f"select.{name}")
+        seen.append(name)
+    for name, field in job.sums.items():
+        collection, _, column = field.partition(".")
+        yield from field_problems(job, collection, [column], f"sums.{name}")
+    for number, condition in enumerate(job.events.where):
+        for field in condition.fields():
+            yield from event_value_problems(job, field, f"events.where.{number}.field")
+
+
+def event_value_problems(job: Job, field: str, key: str) -> Iterator[str]:
+    """Yield what is wrong with a number of an event: nCollection, a sum, or Collection.field."""
+    if field in job.sums:
+        return
+    name, dot, column = field.partition(".")
+    if not dot:
+        name = field.removeprefix("n")
+    known = [*job.clusters, *job.select]
+    if (not dot and not field.startswith("n")) or name not in known:
+        near = did_you_mean(field, [*job.sums, *(f"n{each}" for each in known)])
+        yield f"{key}: {field!r} is neither a sum, nor nCollection, nor Collection.field{near}"
+    elif dot:
+        yield from field_problems(job, name, [column], key)
+
+
+def field_problems(job: Job, name: str, fields: Iterable[str], key: str) -> Iterator[str]:
+    """Yield the fields that a collection or a view does not have."""
+    collection = origin_of(job.select, name)
+    if collection not in job.clusters:
+        yield f"{key}: no collection {name!r}{did_you_mean(name, [*job.clusters, *job.select])}"
+        return
+    derived = job.derive.get(collection, {})
+    for field in fields:
+        for grid in job.grids_of(collection) if field not in derived else ():
+            try:
+                check_fields([field], job.clusters[collection].settings, grid)
+            except ValueError as error:
+                yield f"{key}: {error}"
+                break
+
+
+def measurement_problems(job: Job) -> Iterator[str]:
+    """Yield what is wrong with references, matches and measurements."""
+    for name, reference in job.references.items():
+        if reference.grid is not None and reference.grid not in job.grids:
+            yield f"references.{name}.grid: no grid {reference.grid!r}{did_you_mean(reference.grid, job.grids)}"
+        if name in job.clusters or name in job.select:
+            yield f"references.{name}: {name!r} is a collection already: choose another name"
+    for name, match in job.matches.items():
+        yield from _match_problems(job, name, match)
+    for name, each in job.measurements.items():
+        key = f"measurements.{name}"
+        if name in job.booked:
+            yield f"{key}: {name!r} is a histogram already: choose another name"
+        if each.uses is not None and each.uses not in job.matches:
+            near = f"{did_you_mean(each.uses, job.matches)}; there are {', '.join(job.matches) or 'none'}"
+            yield f"{key}.{each.kind}: no match {each.uses!r}{near}"
+            continue
+        for word, field in each.fields():
+            yield from _measured_field_problems(job, each, field, f"{key}.{word}")
+        others = {"resolution": "response", "scaling": "efficiency"}
+        other = getattr(each, each.kind) if each.kind in others else None
+        if other is not None and getattr(job.measurements.get(other), "kind", "") != others[each.kind]:
+            yield f"{key}.{each.kind}: no {others[each.kind]} {other!r}{did_you_mean(other, job.measurements)}"
+
+
+def _match_problems(job: Job, name: str, match: Any) -> Iterator[str]:
+    """Yield what is wrong with a match."""
+    key, place = f"matches.{name}", PLACE[match.by]
+    yield from field_problems(job, match.clusters, place, f"{key}.clusters")
+    reference = job.references.get(match.reference)
+    if reference is None:
+        near = (
+            f"{did_you_mean(match.reference, job.references)}; there are {', '.join(job.references) or 'none'}"
+        )
+        yield f"{key}.reference: no reference {match.reference!r}{near}"
+    elif reference.place != place:
+        given = "one number an event" if reference.place is None else " and ".join(reference.place)
+        yield f"{key}.by: {match.by} needs {' and '.join(place)}, and {match.reference!r} has {given}"
+
+
+def _measured_field_problems(job: Job, each: Any, field: str, key: str) -> Iterator[str]:
+    """Yield what is wrong with a field that a measurement uses."""
+    name, _, column = field.partition(".")
+    if name in job.references:
+        names = job.references[name].field_names
+        if column and column not in names:
+            yield f"{key}: {name!r} has no field {column!r}; there are {', '.join(names)}"
+        return
+    if each.uses is None:
+        yield from event_value_problems(job, field, key)
+        return
+    match = job.matches[each.uses]
+    if name != match.clusters:
+        yield f"{key}: {field!r} is neither of {match.clusters!r} nor of {match.reference!r}, which are matched"
+        return
+    yield from field_problems(job, name, [column], key)

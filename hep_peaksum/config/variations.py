@@ -1,0 +1,80 @@
+"""Variations of a job: the same job with some keys changed, clustered again from the same reading."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from hep_peaksum.settings.units import energy_in_gev, exact
+
+VARIED = ("grids", "clusters", "derive", "select", "references", "events.weight")
+GATHERED = {"grids": "grid", "clusters": "settings"}  # where models keep the keys of a plane and of a search
+
+
+def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plain values of a job with the keys of a variation changed.
+
+    Raises
+    ------
+    ValueError
+        If a variation cannot change a key, or there is none of that name.
+
+    >>> changed({"grids": {"ecal": {"scale": 1}}}, {"grids.ecal.scale": 1.03})
+    {'grids': {'ecal': {'scale': 1.03}}}
+    """
+    result = {**copy.deepcopy(dict(content)), "variations": {}}
+    for key, value in changes.items():
+        if not any(key.startswith(f"{section}.") for section in VARIED):
+            msg = f"{key}: a variation changes keys of {', '.join(VARIED)} only"
+            raise ValueError(msg)
+        *above, last = key.split(".")
+        if above[0] == "clusters" and last in ("grid", "preset", "fields", "reference"):
+            msg = f"{key}: a variation does not change {last}: change keys of the search"
+            raise ValueError(msg)
+        _set(result, above, last, value, key)
+    del result["variations"]
+    return result
+
+
+def _set(place: Any, above: list[str], last: str, value: Any, key: str) -> None:
+    """Set a key deep in plain values, in which the keys of planes and of searches are gathered."""
+    section, is_named = above[0], len(above) > 1
+    for depth, part in enumerate(above):
+        if isinstance(place, list) and part.isdecimal() and int(part) < len(place):
+            place = place[int(part)]
+            continue
+        inside = place.get(part) if isinstance(place, dict) else None
+        if inside is None and depth == 2 and section in GATHERED:
+            inside = place.get(GATHERED[section], {}).get(part)
+        if inside is None:
+            known = ", ".join(place) if isinstance(place, dict) else "none"
+            msg = f"{key}: there is no {part!r} to change; there are {known}"
+            raise ValueError(msg)
+        place = inside
+    if section == "grids" and len(above) == 2 and last in ("unit", "scale"):
+        _set_unit(place, last, value)
+        return
+    if is_named and len(above) == 2 and section in GATHERED and last not in place:
+        gathered = place.get(GATHERED[section], {})
+        place = gathered if section == "clusters" or last in gathered or last in ("unit", "quantity") else place
+    place[last] = value
+
+
+def _set_unit(grid: dict[str, Any], key: str, value: Any) -> None:
+    """Set unit or scale of a grid, whose unit has been multiplied by its scale.
+
+    Decimal fractions are divided exactly, so that the result is that of a config with this value.
+    """
+    plane, scale = grid["grid"], grid.get("scale")
+    if plane.get("unit") is None:
+        (grid if key == "scale" else plane)[key] = value
+        return
+    unit = float(exact(plane["unit"]) / exact(1 if scale is None else scale))
+    if key == "scale":
+        grid["scale"] = scale = value
+    else:
+        unit = float(energy_in_gev(value)) if isinstance(value, str) else value
+    if isinstance(scale, (int, float)):
+        unit = float(unit * scale)
+    plane["unit"] = unit

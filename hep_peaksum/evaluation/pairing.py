@@ -1,0 +1,115 @@
+"""Candidate pairs by distance, and the ways to choose among them, beside those of `matching`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from hep_peaksum.evaluation.matching import Pairs, equal_pairs, nearest, one_to_one
+from hep_peaksum.geometry.axis import fold_azimuth
+from hep_peaksum.kernels import Array
+
+if TYPE_CHECKING:
+    import awkward as ak
+
+Pairing = Literal["highest", "nearest", "one_to_one", "optimal"]
+
+
+class Places(NamedTuple):
+    """Where objects are, one entry of each array per object: event number and two coordinates."""
+
+    event: Array
+    first: Array
+    second: Array
+
+    @classmethod
+    def from_jagged(cls, records: ak.Array, names: tuple[str, str]) -> Places:
+        """Return the places of jagged records by the names of two fields, events numbered from 0."""
+        import awkward as ak
+
+        event = np.repeat(np.arange(len(records)), ak.to_numpy(ak.num(records)))
+        first, second = (np.asarray(ak.to_numpy(ak.flatten(records[name])), np.float64) for name in names)
+        return cls(event, first, second)
+
+
+def within_delta_r(references: Places, clusters: Places, largest: float) -> Pairs:
+    """Return every pair of one event within a distance in pseudorapidity and azimuth, its end included.
+
+    >>> first, second = (Places(np.array([0]), np.array([0.0]), np.array([p])) for p in (3.1, -3.1))
+    >>> within_delta_r(first, second, 0.1).distance.round(3).tolist()
+    [0.083]
+    """
+    reference, cluster = equal_pairs(references.event, clusters.event)
+    azimuth = fold_azimuth(references.second[reference] - clusters.second[cluster])
+    distance = np.hypot(references.first[reference] - clusters.first[cluster], azimuth)
+    return Pairs(reference, cluster, distance).select(distance <= largest)
+
+
+def within_distance(references: Places, clusters: Places, largest: float) -> Pairs:
+    """Return every pair of one event within a distance on a plane, its end included."""
+    reference, cluster = equal_pairs(references.event, clusters.event)
+    first = references.first[reference] - clusters.first[cluster]
+    distance = np.hypot(first, references.second[reference] - clusters.second[cluster])
+    return Pairs(reference, cluster, distance).select(distance <= largest)
+
+
+def chosen(pairs: Pairs, how: Pairing, *, height: Array | None = None, value: Array | None = None) -> Pairs:
+    """Return the pairs that a pairing chooses among candidates.
+
+    Parameters
+    ----------
+    pairs
+        Candidates, in the order of the references.
+    how
+        ``nearest``: for every reference the nearest cluster, which others may share; ``highest``: the one with
+        the highest `value`, then the nearest; ``one_to_one``: the references take the nearest free cluster, by
+        falling `height`, equal ones by their index; ``optimal``: of all ways without sharing the one with the
+        most pairs, of these the least sum of distances.
+    height
+        Of every reference; by default all are equal.
+    value
+        Of every cluster, for ``highest``.
+    """
+    if how == "nearest":
+        return nearest(pairs)
+    if how == "highest":
+        if value is None:
+            msg = "pairing 'highest' needs a value of every cluster: name a field, or choose 'nearest'"
+            raise ValueError(msg)
+        order = np.lexsort((pairs.cluster, pairs.distance, -value[pairs.cluster], pairs.reference))
+        first = np.unique(pairs.reference[order], return_index=True)[1]
+        return pairs.select(order[first])
+    if how == "optimal":
+        return _optimal(pairs)
+    of_pairs = np.zeros(len(pairs.reference)) if height is None else -height[pairs.reference]
+    return one_to_one(pairs, [of_pairs, pairs.reference, pairs.distance])
+
+
+def _optimal(pairs: Pairs) -> Pairs:
+    """Return the most pairs without sharing, of the least sum of distances, group by group of linked ones."""
+    from scipy.optimize import linear_sum_assignment
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    if not len(pairs.reference):
+        return pairs
+    references, row = np.unique(pairs.reference, return_inverse=True)
+    clusters, col = np.unique(pairs.cluster, return_inverse=True)
+    n = len(references) + len(clusters)
+    links = coo_array((np.ones(len(row)), (row, len(references) + col)), shape=(n, n))
+    label = connected_components(links, directed=False)[1][row]
+    order = np.argsort(label, kind="stable")
+    taken = []
+    for group in np.split(order, np.flatnonzero(np.diff(label[order])) + 1):
+        rows, i = np.unique(row[group], return_inverse=True)
+        cols, j = np.unique(col[group], return_inverse=True)
+        distance = pairs.distance[group]
+        no_pair = (distance.max() + 1) * (min(len(rows), len(cols)) + 1)
+        cost = np.full((len(rows), len(cols)), no_pair)
+        number = np.full(cost.shape, -1)
+        cost[i, j], number[i, j] = distance, group
+        best = number[linear_sum_assignment(cost)]
+        taken.append(best[best >= 0])
+    together = np.concatenate(taken)
+    return pairs.select(together[np.argsort(pairs.reference[together])])

@@ -1,0 +1,82 @@
+"""Jagged numbers of hits: one flat array for all, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hep_peaksum.geometry.grid import EventError, not_a_number
+from hep_peaksum.kernels import Array
+
+if TYPE_CHECKING:
+    import awkward as ak
+
+
+def flat_parts(columns: Mapping[str, ak.Array]) -> tuple[Array, list[Array]]:
+    """Return how many hits every event has, and the numbers of all hits in each of the columns.
+
+    Raises
+    ------
+    ValueError
+        If a column is no list of numbers for every event.
+    EventError
+        If columns have different numbers of hits in an event, or a hit has no number.
+
+    >>> import awkward as ak
+    >>> n_hits, parts = flat_parts({"x": ak.Array([[1, 2], [3]]), "y": ak.Array([[5, 6], [7]])})
+    >>> n_hits.tolist(), [part.tolist() for part in parts]
+    ([2, 1], [[1, 2, 3], [5, 6, 7]])
+    """
+    import awkward as ak
+
+    n_hits, first, parts = np.zeros(0, np.int64), "", []
+    for name, column in columns.items():
+        check_numbers(name, column)
+        n_own = ak.to_numpy(ak.num(column))
+        n_hits, first = (n_own, name) if not first else (n_hits, first)
+        if not np.array_equal(n_own, n_hits):
+            event = int(np.argmax(n_own != n_hits))
+            msg = f"{n_own[event]} values of {name} for {n_hits[event]} of {first}"
+            raise EventError(event, msg)
+        parts.append(np.asarray(ak.flatten(column)))
+    return n_hits, parts
+
+
+def check_numbers(name: str, column: ak.Array) -> None:
+    """Raise a ValueError if a column is no list of numbers for every event, an EventError if one is None."""
+    import awkward as ak
+
+    if column.ndim != 2:
+        given = "one number for every event" if column.ndim == 1 else f"{column.ndim - 1} axes below the event"
+        msg = f"{name} has {given}, expected a list with a number for every hit"
+        raise ValueError(msg)
+    if (kind := not_a_number(column)) is not None:
+        msg = f"{name} holds {kind}, expected a number for every hit"
+        raise ValueError(msg)
+    if "?" not in (text := str(ak.type(column))) and "option[" not in text:
+        return
+    is_none = ak.fill_none(ak.any(ak.is_none(column, axis=1), axis=1), True)
+    if ak.any(is_none):
+        msg = f"{name} is None for a hit: drop such hits from all branches alike"
+        raise EventError(int(ak.argmax(is_none)), msg)
+
+
+def jagged(values: Array, n_hits: Array) -> ak.Array:
+    """Return the numbers of all hits as one list for every event.
+
+    >>> jagged(np.array([1, 2, 3]), np.array([2, 0, 1])).to_list()
+    [[1, 2], [], [3]]
+    """
+    import awkward as ak
+
+    return ak.unflatten(values, n_hits)
+
+
+def selected(columns: Mapping[str, ak.Array], is_selected: Array, n_selected: Array) -> dict[str, ak.Array]:
+    """Return jagged columns with the selected hits alone, of which events have `n_selected`."""
+    import awkward as ak
+
+    flat = {name: np.asarray(ak.flatten(column)) for name, column in columns.items()}
+    return {name: jagged(values[is_selected], n_selected) for name, values in flat.items()}

@@ -1,0 +1,190 @@
+"""Axes proposed from the numbers that hits have: labels, equal steps, turns; and what of it is a guess."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hep_peaksum.kernels import Array
+
+TURN = 2 * math.pi
+MAX_LABELS, MAX_CELLS, MAX_EDGES = 10_000, 4096, 128
+ETA_WIDTH, N_PHI, N_BINS = 0.1, 64, 60  # guessed where the numbers do not say it
+
+
+class ProposedAxis(NamedTuple):
+    """The section of an axis, how its cells were found (a comment), and whether that is a guess."""
+
+    section: dict[str, Any]
+    comment: str = ""
+    is_guess: bool = False
+
+
+def propose_axis(coordinate: str, values: Array, unit: str = "", pitch: float = 0.0) -> ProposedAxis | None:
+    """Return an axis on which all the values lie, or None if they are no places along an axis.
+
+    `coordinate` is ``"eta"``, ``"iphi"``, ``"row"``, ...; `pitch` is the distance of neighbouring cells, or 0.
+    """
+    name = coordinate.removeprefix("i")
+    section = {"name": name} if name in ("eta", "theta", "phi", "x", "y") else {}
+    values = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    if not len(values) or values.dtype.kind not in "iuf":
+        return None
+    if values.dtype.kind in "iu":
+        return _labels(coordinate, section, np.unique(values).astype(np.int64))
+    places = _distinct(values.astype(np.float64))
+    step = (
+        _equal_step(places) if len(places) <= max(0.7 * len(values), 3) or len(places) < MAX_EDGES // 4 else 0
+    )
+    if name == "phi":
+        return _azimuth(section, places, step)
+    section |= {"unit": unit} if unit else {}
+    if step and pitch <= 1.2 * step:  # the cells of a hexagon's rows stand half a cell apart
+        n, half = round((places[-1] - places[0]) / step) + 1, step / 2
+        ends = {"start": _short(places[0] - half), "stop": _short(places[-1] + half)}
+        return ProposedAxis({**section, "bins": n, **ends}, _steps(name, places, step, n, unit))
+    if 3 <= len(places) <= min(MAX_EDGES, 0.3 * len(values)) and not pitch:
+        edges = [_short(edge) for edge in _between(places)]
+        comment = f"{name}: edges guessed, halfway between the {len(places)} values that occur"
+        return ProposedAxis({**section, "edges": edges}, comment, is_guess=True)
+    return _even_bins(section, places, unit, pitch)
+
+
+def _labels(coordinate: str, section: dict[str, Any], labels: Array) -> ProposedAxis | None:
+    """Return an axis of all labels between the lowest and the highest; a missing 0 between signs is no cell."""
+    low, high = int(labels[0]), int(labels[-1])
+    if high - low >= MAX_LABELS:
+        return None
+    has_zero = not low < 0 < high or 0 in labels
+    every = [label for label in range(low, high + 1) if label or has_zero]
+    gaps, told = sorted(set(every) - set(labels.tolist())), []
+    name = section.get("name", f"{coordinate}s")
+    is_turn = name == "phi"
+    if gaps:
+        told.append(f"{name}: {ranges(gaps, 6)} do not occur in the entries read; kept as cells")
+    if not has_zero:
+        told.append(f"{name}: there is no label 0, so -1 and 1 are neighbours")
+    section = {**section, "labels": ranges(every)}
+    if is_turn and len(every) > 3:
+        section |= {"bins": len(every), "start": 0, "stop": "2pi", "periodic": True}
+        told.append(f"phi: guessed that the {len(every)} labels close a turn that begins at 0")
+    return ProposedAxis(section, "\n".join(told), is_guess=is_turn)
+
+
+def _azimuth(section: dict[str, Any], places: Array, step: float) -> ProposedAxis:
+    """Return an azimuth, in radian or degrees; it closes on itself unless a quarter of the turn is empty."""
+    turn, unit = (TURN, {}) if np.abs(places).max() <= TURN * 1.001 else (360.0, {"unit": "deg"})
+    low: float = -turn / 2 if places[0] < 0 else 0.0
+    words = {0.0: 0, -180.0: -180, -TURN / 2: "-pi"}
+    n = round(turn / step) if step else 0
+    fits = bool(step) and abs(n * step - turn) < 0.3 * step and n > 2
+    if fits and places[-1] - places[0] < 0.75 * turn:
+        half = step / 2
+        ends = {"start": _short(places[0] - half), "stop": _short(places[-1] + half)}
+        n_here = round((places[-1] - places[0]) / step) + 1
+        comment = (
+            f"phi: {n_here} equal steps of a turn of {n}, the rest is empty; guessed that it is no full turn"
+        )
+        return ProposedAxis({**section, "bins": n_here, **ends, **unit}, comment, is_guess=True)
+    n, is_guess = (n, False) if fits else (N_PHI, True)
+    offset = (places[0] - turn / n / 2 - low) % (turn / n) if fits else 0.0
+    if min(offset, turn / n - offset) < 0.02 * turn / n:
+        start: Any = words[low]
+        stop: Any = start + 360 if unit else {"-pi": "pi", 0: "2pi"}[start]
+    else:
+        start = round(low + offset, 9)
+        stop = round(start + turn, 9)
+    ring = {**section, "bins": n, "start": start, "stop": stop, "periodic": True, **unit}
+    if is_guess:
+        return ProposedAxis(ring, f"phi: {n} bins guessed; a bin should hold one cell, as `check` says", True)
+    return ProposedAxis(ring, _steps("phi", places, turn / n, n, "deg" if unit else "rad"))
+
+
+def _even_bins(section: dict[str, Any], places: Array, unit: str, pitch: float) -> ProposedAxis:
+    """Return bins that are guessed: of a usual width in eta, of the pitch in x and y, else a number of them."""
+    low, high = float(places[0]), float(places[-1])
+    name = section.get("name", "")
+    if pitch:
+        n = math.floor((high - low) / pitch + 0.5) + 1
+        middle = (low + high) / 2
+        start, stop, why = middle - n * pitch / 2, middle + n * pitch / 2, f"bins of {pitch:.4g}"
+        why += f"{f' {unit}' if unit else ''} guessed, the distance of neighbouring cells"
+    elif name == "eta":
+        reach = max(math.ceil(max(abs(low), abs(high)) * 10 + 0.01) / 10, 1.0)
+        n, start, stop = round(2 * reach / ETA_WIDTH), -reach, reach
+        why = f"bins of {ETA_WIDTH} guessed; a bin should hold one cell, as `check` says"
+        if n > MAX_CELLS:
+            n = N_BINS
+    else:
+        reach = max(abs(low), abs(high)) * 1.01 or 1.0
+        scale = 10 ** math.floor(math.log10(reach))
+        reach = math.ceil(reach / scale * 10) / 10 * scale
+        n, start, stop = N_BINS, -reach if low < 0 else 0.0, reach
+        why = f"{n} bins guessed; a bin should hold one cell, as `check` says"
+    section = {**section, "bins": n, "start": _short(start), "stop": _short(stop)}
+    return ProposedAxis(section, f"{name}: {why}".lstrip(": "), is_guess=True)
+
+
+def _steps(name: str, places: Array, step: float, n: int, unit: str) -> str:
+    told = f"{name}: {n} equal steps of {step:.6g}{f' {unit}' if unit else ''}".lstrip(": ")
+    n_empty = n - len(places)
+    return f"{told}; {n_empty} without a hit in the entries read, kept as cells" if n_empty > 0 else told
+
+
+def _distinct(values: Array) -> Array:
+    """Return the distinct values, sorted; those that differ only by rounding of float32 count as one."""
+    places = np.unique(values)
+    tolerance = 2e-6 * float(np.abs(places).max(initial=0))
+    begins: Array = np.concatenate([[True], np.diff(places) > tolerance])
+    distinct: Array = places[begins]
+    return distinct
+
+
+def _equal_step(places: Array) -> float:
+    """Return the step of which all distances are multiples, or 0.
+
+    >>> round(_equal_step(np.array([0.1, 0.3, 0.4, 0.6, 0.8])), 9), _equal_step(np.array([0.0, 1.0, 2.5, 6.1]))
+    (0.1, 0.0)
+    """
+    if len(places) < 3:
+        return 0.0
+    distances = np.diff(places)
+    span, smallest = places[-1] - places[0], distances.min()
+    if span / smallest > MAX_CELLS:
+        return 0.0
+    n_steps = np.rint(distances / smallest).sum()
+    step = float(span / n_steps)
+    from_lattice = np.abs((places - places[0]) / step - np.rint((places - places[0]) / step))
+    is_filled = len(places) >= 0.4 * (n_steps + 1)
+    return step if is_filled and from_lattice.max() < 0.05 else 0.0
+
+
+def _between(places: Array) -> Array:
+    middle = (places[:-1] + places[1:]) / 2
+    return np.concatenate([[2 * places[0] - middle[0]], middle, [2 * places[-1] - middle[-1]]])
+
+
+def _short(number: float) -> float:
+    """Return a number with seven digits, which is enough for the end of a cell."""
+    return float(f"{number:.7g}")
+
+
+def ranges(labels: Iterable[int], most: int = 0) -> str:
+    """Format sorted integers as ranges; no more than `most` of them, if that is given.
+
+    >>> ranges([-2, -1, 1, 2, 3]), ranges([1, 3, 5, 7], most=2)
+    ('-2..-1, 1..3', '1, 3 and 2 more')
+    """
+    parts: list[list[int]] = []
+    for label in labels:
+        if parts and int(label) == parts[-1][1] + 1:
+            parts[-1][1] = int(label)
+        else:
+            parts.append([int(label), int(label)])
+    texts = [f"{first}..{last}" if first < last else f"{first}" for first, last in parts]
+    if most and len(texts) > most:
+        return f"{', '.join(texts[:most])} and {len(texts) - most} more"
+    return ", ".join(texts)

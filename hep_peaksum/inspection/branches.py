@@ -1,0 +1,142 @@
+"""The branches of a tree, what they hold and what their names mean; nothing is read from them for that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import awkward as ak
+import numpy as np
+import uproot
+
+SAMPLE_ENTRIES, SAMPLE_BYTES = 2000, 32_000_000  # of one branch that is looked into
+
+
+class Branch(NamedTuple):
+    """A branch that holds numbers.
+
+    `shape` is that of an entry, None for every length that varies; `collection` and `words` are the parts of
+    its name: ``EcalHits/EcalHits.position.x`` is ``position_x`` of ``EcalHits``.
+    """
+
+    name: str
+    collection: str
+    words: str
+    shape: tuple[int | None, ...]
+    dtype: np.dtype[Any]
+    title: str = ""
+    is_member: bool = False  # of the objects in a list
+
+    @property
+    def config_name(self) -> str:
+        """The name as a config has it: what stands before a colon there is the name of a friend."""
+        return f":{self.name}" if ":" in self.name else self.name
+
+
+class Tree(NamedTuple):
+    """A tree of an open file: its name, what uproot makes of it, and what its branches and ids are called."""
+
+    name: str
+    content: Any
+    n_entries: int
+    names: set[str]
+    encodings: dict[str, str]  # of ids, by collection
+    is_geant4: bool = False  # written by Geant4 itself
+
+    def owner(self, branch: Branch) -> str:
+        """Return the C++ type of the collection that a branch belongs to."""
+        parent = branch.name.rpartition("/")[0]
+        return str(getattr(self.content[parent], "typename", "")) if parent else ""
+
+
+def list_branches(tree: Any) -> tuple[list[Branch], list[str]]:
+    """Return the branches of a tree (TTree or RNTuple) that hold numbers, and the names of unreadable ones."""
+    branches, unreadable = [], []
+    for name, kind, title in _types(tree):
+        if kind is None:
+            unreadable.append(name)
+            continue
+        shape, dtype = _shape(kind)
+        if dtype is not None:
+            is_member = "/" in name and None in shape[:1] and _is_counted(tree[name])
+            branches.append(Branch(name, *split_name(name), shape, dtype, title, is_member))
+    return branches, unreadable
+
+
+def _types(tree: Any) -> Iterator[tuple[str, Any, str]]:
+    """Yield name, awkward type of an entry (None: unreadable; False: a group of branches) and title."""
+    if not isinstance(tree, uproot.TTree):
+        form = tree.to_akform()
+        record = form[0] if isinstance(form, tuple) else form
+        yield from ((name, kind.type, "") for name, kind in zip(record.fields, record.contents, strict=True))
+        return
+    for name, branch in tree.items():
+        try:
+            interpretation = branch.interpretation
+            if isinstance(interpretation, uproot.interpretation.grouped.AsGrouped):
+                yield name, False, ""
+                continue
+            kind = interpretation.awkward_form(None).type
+        except uproot.interpretation.objects.CannotBeAwkward:
+            yield name, False, ""  # objects of C++: no numbers
+            continue
+        except Exception:  # noqa: BLE001 -- whatever uproot cannot interpret is told, and is no candidate
+            kind = None
+        yield name, kind, branch.title or ""
+
+
+def _is_counted(branch: Any) -> bool:
+    """Return whether a list has no length of its own, but that of the objects whose member it is."""
+    return str(getattr(branch, "typename", "")).endswith("]")
+
+
+def _shape(kind: Any) -> tuple[tuple[int | None, ...], np.dtype[Any] | None]:
+    """Return the shape of an entry and the type of its numbers; None where it holds something else."""
+    shape: list[int | None] = []
+    while isinstance(kind, (ak.types.ListType, ak.types.RegularType)):
+        if "__array__" in kind.parameters:  # text
+            return (), None
+        shape.append(kind.size if isinstance(kind, ak.types.RegularType) else None)
+        kind = kind.content
+    if not isinstance(kind, ak.types.NumpyType) or kind.primitive.startswith(("datetime", "complex")):
+        return (), None
+    return tuple(shape), np.dtype(kind.primitive)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Return the collection and the words of a branch's name, in lower case; a unit at its end is left out.
+
+    >>> split_name("EcalHits/EcalHits.position.x"), split_name("EcalRecHits_sim/EcalRecHits_sim.xpos_")
+    (('EcalHits', 'position_x'), ('EcalRecHits_sim', 'xpos'))
+    >>> split_name("egammaClustersAuxDyn.calEta"), split_name("hit_ieta"), split_name("a/b/b.fX")
+    (('egammaClustersAuxDyn', 'cal_eta'), ('', 'hit_ieta'), ('a/b', 'x'))
+    >>> split_name("cell_E_MeV"), split_name("EnergyMeV")
+    (('', 'cell_e'), ('', 'energy'))
+    """
+    parents, _, leaf = re.sub(r"(\[\d*\])+$", "", name).rpartition("/")
+    owner = parents.rpartition("/")[2]
+    if owner and leaf.startswith(f"{owner}."):
+        leaf = leaf[len(owner) + 1 :]
+    elif not parents and "." in leaf:
+        parents, _, leaf = leaf.partition(".")
+    leaf = re.sub(r"(?<=[A-Za-z0-9])_?(keV|MeV|GeV|TeV|mm|cm|deg|rad)_?$", "", leaf)
+    leaf = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", re.sub(r"[^A-Za-z0-9]+", "_", leaf)).lower().strip("_")
+    return parents, re.sub(r"^[fm]_(?=.)", "", leaf)
+
+
+def read(tree: Any, branches: Sequence[Branch], n_entries: int | None = None) -> list[ak.Array] | None:
+    """Return the first entries of some branches, as many of each; None if one of them cannot be read."""
+    stop = SAMPLE_ENTRIES if n_entries is None else n_entries
+    for branch in branches:
+        size = getattr(tree[branch.name], "uncompressed_bytes", 0) / max(int(tree.num_entries), 1)
+        stop = min(stop, max(int(SAMPLE_BYTES / max(size, 1)), 1))
+    try:
+        return [tree[branch.name].array(entry_stop=stop) for branch in branches]
+    except Exception:  # noqa: BLE001 -- an unreadable branch is no candidate
+        return None
+
+
+def flat(values: ak.Array) -> np.ndarray[Any, Any]:
+    """Return all numbers of an array, one after the other."""
+    return np.asarray(ak.flatten(values, axis=None))

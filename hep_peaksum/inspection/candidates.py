@@ -1,0 +1,141 @@
+"""Candidates for a grid, and the config that is proposed for some of them, with what is a guess as comments."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import yaml
+
+# In this order the keys of a grid are written; a comment on a key that the grid lacks stands where it would be.
+KEYS = ("hits", "dense", "cells", "where", "depth", "geometry", "rows", "cols", "quantity", "unit")
+WIDTH = 110
+
+
+class Candidate(NamedTuple):
+    """Branches of one tree that could fill a grid: what they look like, and the `grids` section to read them.
+
+    `comments` are lines for the config, each with the key of the grid above which it stands. `command`, where
+    there is one, must be run before a grid can be read. `order` is the place in the order of physics,
+    `n_values` the number of cells, or of hits in the entries read.
+    """
+
+    tree: str
+    n_entries: int
+    branches: tuple[str, ...]
+    looks_like: str
+    grid: dict[str, Any]
+    n_values: int
+    order: int = 0
+    comments: tuple[tuple[str, str], ...] = ()
+    command: str = ""
+    identify: tuple[tuple[str, str | int], ...] = ()  # the section of the config, as pairs
+
+    @property
+    def likelihood(self) -> tuple[int, int]:
+        """The key by which candidates are sorted, the likeliest first."""
+        return self.order, -self.n_values
+
+
+class Rejected(NamedTuple):
+    """Branches that were looked at, and why they fill no grid; `lacks` names what is 0: energy or place."""
+
+    tree: str
+    branches: tuple[str, ...]
+    reason: str
+    lacks: str = ""
+
+
+def choose(candidates: Sequence[Candidate], words: Mapping[str, str]) -> dict[str, Candidate]:
+    """Return the candidates that words choose, by name of the grid: their number, from 1, or part of a branch.
+
+    Raises
+    ------
+    ValueError
+        If a word chooses no candidate or several, one that is no grid yet, or candidates of different trees.
+    """
+    chosen = {name: _choose(candidates, word) for name, word in words.items()}
+    if len(trees := {candidate.tree for candidate in chosen.values()}) > 1:
+        places = ", ".join(sorted(trees))
+        msg = f"the grids are in different trees ({places}): a config reads one tree, write two configs"
+        raise ValueError(msg)
+    return chosen
+
+
+def _choose(candidates: Sequence[Candidate], word: str) -> Candidate:
+    if word.isdecimal():
+        fitting = list(candidates[int(word) - 1 : int(word)]) if int(word) else []
+        expected = f"a number from 1 to {len(candidates)}"
+    else:
+        fitting = [each for each in candidates if any(word in branch for branch in each.branches)]
+        expected = "the number of a candidate, or part of the name of a branch that only one has"
+    if len(fitting) != 1:
+        msg = f"{word!r} chooses {len(fitting) or 'no'} candidate{'s' * (len(fitting) > 1)}: give {expected}"
+        raise ValueError(msg)
+    if fitting[0].command:
+        msg = f"{fitting[0].tree}: {fitting[0].looks_like}: first run `{fitting[0].command}`"
+        raise ValueError(msg)
+    return fitting[0]
+
+
+def proposed_config(path: str, grids: Mapping[str, Candidate]) -> dict[str, Any]:
+    """Return a complete config with candidates of one tree as its grids, and 3x3 clusters on each."""
+    first = next(iter(grids.values()))
+    events = {"events": {"identify": dict(first.identify)}} if first.identify else {}
+    names = ["Cluster"] if len(grids) == 1 else [f"Cluster{name[:1].upper()}{name[1:]}" for name in grids]
+    return {
+        "datasets": {"data": {"files": {path: first.tree}}},
+        **events,
+        "grids": {name: candidate.grid for name, candidate in grids.items()},
+        "clusters": {name: _clusters(grid) for name, grid in zip(names, grids, strict=True)},
+        "output": {"directory": "results", "clusters": ["parquet"]},
+    }
+
+
+def _clusters(grid: str) -> dict[str, Any]:
+    return {"grid": grid, "search_window": [3, 3], "sum_window": [3, 3], "seed_threshold": 0}
+
+
+def config_text(path: str, grids: Mapping[str, Candidate]) -> str:
+    """Return the proposed config as YAML, with comments: what is a guess, what else it may be, what to add."""
+    config = proposed_config(path, grids)
+    parts = [
+        _as_yaml({key: value for key, value in config.items() if key in ("datasets", "events")}),
+        "grids:\n",
+    ]
+    for name, candidate in grids.items():
+        parts += [f"  {name}:\n", *(f"    {line}\n" for line in _grid_lines(candidate))]
+    parts += [_as_yaml({key: config[key] for key in ("clusters", "output")})]
+    return "".join(parts)
+
+
+def _grid_lines(candidate: Candidate) -> Iterator[str]:
+    """Yield the lines of a grid, each key below the comments on it."""
+    for key in (*KEYS, *(key for key in candidate.grid if key not in KEYS)):
+        for comment in (text for about, text in candidate.comments if about == key):
+            for line in comment.splitlines():
+                yield from textwrap.wrap(line, WIDTH, initial_indent="# ", subsequent_indent="#   ")
+        if key in candidate.grid:
+            yield from _key_lines(key, candidate.grid[key])
+
+
+def _key_lines(key: str, value: Any) -> Iterator[str]:
+    """Yield a key of a grid with its value: in one line if it fits, else each key of the value in its own."""
+    line = f"{key}: {_in_one_line(value)}"
+    if len(line) <= WIDTH or not isinstance(value, dict):
+        yield line
+        return
+    yield f"{key}:"
+    for inner, content in value.items():
+        yield from (f"  {each}" for each in _key_lines(inner, content))
+
+
+def _in_one_line(value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=math.inf)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _as_yaml(content: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, allow_unicode=True, width=WIDTH)

@@ -1,0 +1,237 @@
+"""Candidates that hold every cell: arrays, lists of n numbers and what shape they have, a branch a cell."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import awkward as ak
+import numpy as np
+
+from hep_peaksum.inspection.branches import Branch, Tree, read
+from hep_peaksum.inspection.candidates import Candidate, Rejected
+from hep_peaksum.inspection.conventions import order, unit_comments, units_of
+from hep_peaksum.kernels import Array
+
+SHAPE_ENTRIES = 50  # that are read for the shape of a branch
+MAX_NUMBERS = 2_000_000  # of them in which a shape is sought
+
+MIN_CELLS = 6
+MAX_RATIO = 10  # of the sides of a plane that is proposed without a reason to
+LARGEST_SIDE = 16  # a prime factor above this is rather a number of layers than part of a side
+MAX_OTHERS = 6
+
+
+class Shape(NamedTuple):
+    """A shape that n numbers may have, the reason, and other shapes, the likelier first."""
+
+    sizes: tuple[int, ...]
+    reason: str
+    others: tuple[tuple[int, ...], ...]
+
+    @property
+    def axes(self) -> list[str]:
+        """The words of the axes, slowest first."""
+        return ["layer", "row", "col"][-len(self.sizes) :]
+
+    @property
+    def comment(self) -> str:
+        """The guess and its alternatives, as a config tells them."""
+        reason = f" ({self.reason})" if self.reason else ""
+        others = ", ".join(map(in_words, self.others))
+        return (
+            f"{in_words(self.sizes)} guessed{reason}; also {others}"
+            if others
+            else f"{in_words(self.sizes)} guessed{reason}"
+        )
+
+
+def in_words(sizes: tuple[int, ...]) -> str:
+    """Return a shape as it is spoken.
+
+    >>> in_words((67, 10, 10))
+    '67×10×10'
+    """
+    return "×".join(map(str, sizes))
+
+
+def guess_shape(n: int, cells: Array | None = None) -> Shape | None:
+    """Return the likeliest shape of n numbers; None if n is too small, or a prime number.
+
+    Parameters
+    ----------
+    n
+        How many numbers there are.
+    cells
+        The numbers of some events, shape (event, n). Neighbours in a column rise and fall together, so that
+        numbers that are a row apart are alike.
+
+    >>> guess_shape(80).sizes, guess_shape(6700).sizes, guess_shape(384).sizes, guess_shape(7)
+    ((10, 8), (67, 10, 10), (24, 16), None)
+    """
+    planes = [(n // cols, cols) for cols in range(2, math.isqrt(n) + 1) if n % cols == 0][::-1]
+    if n < MIN_CELLS or not planes:
+        return None
+    boxes = [
+        (n // side**2, side, side) for side in range(math.isqrt(n), 2, -1) if n % side**2 == 0 and n > side**2
+    ]
+    layered = [box for box in boxes if _largest_prime(box[0]) > LARGEST_SIDE]
+    sizes: tuple[int, ...] = (layered or planes)[0]
+    reason = "" if layered else "the nearest to a square"
+    seen = None if cells is None else _seen_in(cells)
+    if seen is not None:
+        sizes, reason = seen, f"numbers {seen[-1]} apart are alike"
+    elif sizes[-2] > MAX_RATIO * sizes[-1]:
+        return None
+    others = [other for other in [*planes, *boxes] if other != sizes]
+    return Shape(sizes, reason, tuple(others[:MAX_OTHERS]))
+
+
+def _largest_prime(n: int) -> int:
+    """Return the largest prime factor.
+
+    >>> _largest_prime(67), _largest_prime(24)
+    (67, 3)
+    """
+    factor = 2
+    while factor * factor <= n:
+        factor, n = (factor, n // factor) if n % factor == 0 else (factor + 1, n)
+    return n
+
+
+def _seen_in(cells: Array) -> tuple[int, ...] | None:
+    """Return the shape of which the likeness of cells speaks: a row, or a layer, apart it has a maximum."""
+    cells = np.nan_to_num(np.asarray(cells[: max(MAX_NUMBERS // cells.shape[1], 1)], np.float64))
+    n, total = cells.shape[1], float(np.mean(cells * cells))
+    if total == 0:
+        return None
+
+    def likeness(lag: int) -> float:
+        return float(np.mean(cells[:, :-lag] * cells[:, lag:])) / total if 0 < lag < n else 0.0
+
+    def stands_out(lag: int, width: int) -> bool:
+        here = likeness(lag)
+        return here > 0.05 and here > 1.15 * max(likeness(lag - width), likeness(lag + width))
+
+    divisors = [lag for lag in range(2, n // 2 + 1) if n % lag == 0]
+    row = next((lag for lag in divisors if stands_out(lag, 1)), None)
+    if row is None:
+        return None
+    layer = next((lag for lag in divisors if lag > row and lag % row == 0 and stands_out(lag, row)), None)
+    return (n // row, row) if layer is None else (n // layer, layer // row, row)
+
+
+def dense_candidate(tree: Tree, branch: Branch) -> Candidate | Rejected:
+    """Return a branch that may hold every cell as a candidate, after a look at its first entries."""
+    arrays = read(tree.content, [branch], SHAPE_ENTRIES)
+    if arrays is None:
+        return Rejected(tree.name, (branch.name,), "cannot be read")
+    cells = _regular(arrays[0])
+    if isinstance(cells, str):
+        return Rejected(tree.name, (branch.name,), cells)
+    if not cells.any():
+        return Rejected(tree.name, (branch.name,), f"0 in the first {len(cells)} entries")
+    sizes = cells.shape[1:]
+    if len(sizes) == 1:
+        return _flat_candidate(tree, branch, cells)
+    if len(sizes) > 3 or min(sizes) < 2 or math.prod(sizes) < MIN_CELLS:
+        return Rejected(tree.name, (branch.name,), f"{in_words(sizes)} numbers an entry are no plane of cells")
+    axes = ["layer", "row", "col"] if len(sizes) == 3 else ["row", "col"]
+    comment = ""
+    if len(sizes) == 3:
+        if sizes[-1] < sizes[0]:
+            axes = ["row", "col", "layer"]
+        other = ["row", "col", "layer"] if axes[0] == "layer" else ["layer", "row", "col"]
+        comment = f"{' × '.join(axes)} guessed; also [{', '.join(other)}]"
+    content = "cells" if math.prod(sizes) > MIN_CELLS else "values"
+    looks_like = f"{' x '.join(map(str, sizes))} {content} per entry"
+    return _candidate(
+        tree, (branch.name,), looks_like, {"branch": branch.config_name}, sizes, axes, comment, branch
+    )
+
+
+def _flat_candidate(tree: Tree, branch: Branch, cells: Array) -> Candidate | Rejected:
+    """Return a branch with n values an entry, which may have several shapes."""
+    n = cells.shape[1]
+    shape = guess_shape(n, cells)
+    if shape is None:
+        return Rejected(tree.name, (branch.name,), f"{n} values an entry make no rectangle")
+    looks_like = f"{n} values per entry, {in_words(shape.sizes)} guessed"
+    source, comment = {"branch": branch.config_name}, shape.comment
+    if branch.dtype.kind in "iu":
+        comment += (
+            "\nraw counts by channel need a cell table with pedestals and gains: dense: "
+            f"{{branch: {branch.config_name}, axes: [channel]}} and cells: FILE.csv"
+        )
+    return _candidate(tree, (branch.name,), looks_like, source, shape.sizes, shape.axes, comment, branch)
+
+
+def series_candidates(tree: Tree, branches: Sequence[Branch]) -> list[Candidate]:
+    """Return groups of branches with one number each whose names end in consecutive numbers, a cell each."""
+    series: dict[tuple[str, str, str], dict[int, Branch]] = {}
+    for branch in branches:
+        match = re.fullmatch(r"(.*?)(0|[1-9]\d*)(\D*)", branch.name)
+        is_counter = re.match(r"n[A-Z_]", branch.name) is not None
+        if match and not branch.shape and branch.dtype.kind in "iuf" and not is_counter:
+            series.setdefault((match[1], match[3], branch.dtype.str), {})[int(match[2])] = branch
+    found = []
+    for (before, after, _), members in series.items():
+        first, last = min(members), max(members)
+        shape = guess_shape(len(members)) if first < 2 and last - first + 1 == len(members) else None
+        if shape is None:
+            continue
+        numbered = [members[number] for number in range(first, last + 1)]
+        arrays = read(tree.content, numbered, SHAPE_ENTRIES)
+        cells = None if arrays is None else np.stack([np.asarray(each) for each in arrays], axis=1)
+        if cells is None or not cells.any():
+            continue
+        shape = guess_shape(len(members), cells) or shape
+        name = f"{before}{{{first}..{last}}}{after}"
+        looks_like = f"a branch for each of {len(members)} cells, {in_words(shape.sizes)} guessed"
+        comment = f"{shape.comment}\n{numbered[0].name} is the first cell of the first row, row by row: guessed"
+        candidate = _candidate(
+            tree, (name,), looks_like, {"branches": name}, shape.sizes, shape.axes, comment, numbered[0]
+        )
+        found.append(candidate)
+    return found
+
+
+def _candidate(
+    tree: Tree,
+    names: tuple[str, ...],
+    looks_like: str,
+    source: dict[str, Any],
+    sizes: tuple[int, ...],
+    axes: list[str],
+    comment: str,
+    branch: Branch,
+) -> Candidate:
+    units = units_of(tree, branch, None)
+    ring = f"if columns close on themselves: cols: {{n: {sizes[axes.index('col')]}, periodic: true}}"
+    return Candidate(
+        *(tree.name, tree.n_entries, names, looks_like),
+        {
+            "dense": {**source, "shape": list(sizes), "axes": axes},
+            **({"unit": units.energy} if units.energy else {}),
+        },
+        n_values=tree.n_entries * math.prod(sizes),
+        order=order(branch.name, tree.name),
+        comments=tuple(
+            each
+            for each in (("dense", comment), ("rows", ring), *unit_comments(tree, units, branch))
+            if each[1]
+        ),
+    )
+
+
+def _regular(sample: ak.Array) -> Array | str:
+    """Return entries of one common shape as an array, or why there is none."""
+    if len(sample) == 1 and not sample.layout.purelist_isregular:
+        return "one entry does not say whether all have the same length"
+    try:
+        cells = ak.to_numpy(ak.to_regular(sample, axis=None))
+    except ValueError:
+        return "entries differ in length"
+    return cells if all(cells.shape) else "entries are empty"

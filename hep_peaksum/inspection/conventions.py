@@ -1,0 +1,259 @@
+"""What names mean: words of coordinates and energies, the order of physics, what is documented about files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import uproot
+
+from hep_peaksum.inspection.branches import Branch, Tree
+from hep_peaksum.kernels import Array
+from hep_peaksum.library.geometries import named_grid
+
+# The two coordinates of a hit, rows first; labels are preferred to coordinates.
+PAIRS = (
+    ("ieta", "iphi"),
+    ("row", "col"),
+    ("iy", "ix"),
+    ("iv", "iu"),
+    ("j", "i"),
+    ("eta", "phi"),
+    ("theta", "phi"),
+    ("y", "x"),
+)
+ROLES = {
+    "ieta": r"i_?eta|tower_?i_?eta",
+    "iphi": r"i_?phi|tower_?i_?phi",
+    "row": r"i?_?row(?:_?id)?",
+    "col": r"i?_?col(?:umn)?(?:_?id)?",
+    "iy": r"i_?y",
+    "ix": r"i_?x",
+    "iv": r"i_?v",
+    "iu": r"i_?u",
+    "j": r"j",
+    "i": r"i",
+    "eta": r"eta",
+    "theta": r"theta",
+    "phi": r"phi",
+    "x": r"x(?:_?pos(?:ition)?)?",
+    "y": r"y(?:_?pos(?:ition)?)?",
+    "z": r"z(?:_?pos(?:ition)?)?",
+}
+GLUED = re.compile(r"(.*?)_?(ieta|iphi)")  # hcalTPieta
+# Positions and directions of something else than the hit.
+OTHER_POSITIONS = re.compile(
+    r"(^|_)(vertex|vtx|vx|momentum|mom|end|endpoint|spin|source|step|pre|post|direction|dir|err|error|rms|ref"
+    r"|reference|point|local|beam|prod|outer|centroid|d|crystal_last|phantom)(_|$)"
+)
+VALUES = (
+    *("iet", "et", "edep", "e_dep", "edeposit", "energy_deposit", "energy", "e", "ene", "en", "energies"),
+    *("total_energy", "amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "weight"),
+)
+LAYERS = ("layer", "layer_id", "ilayer", "i_layer", "lay", "depth", "plane", "sampling", "calo_sample", "k")
+CHANNELS = (
+    *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),
+    *("abs_id", "absid", "tower_id"),
+    "id",
+)
+SECTIONS = ("section", "subdet", "subdetector", "side", "zside")
+RUNS = ("run", "run_number", "runnumber", "run_num", "run_id", "runid", "run_no")
+BLOCKS = ("luminosity_block", "lumi_block", "lumi_block_num", "lumi", "ls")
+EVENTS = (
+    *("event_id", "event", "evt", "evt_id", "event_number", "evt_number", "ievent", "i_event", "eventid"),
+    *("event_no", "evtno", "evtnum", "evt_num", "event_num", "ev", "entry"),
+)
+
+# From what is searched to what hardly ever is, by words in lower case; the first that fits counts.
+_ORDER = {
+    "weights": "weight lhe pdf_?w scale_?factor (^|_)sf(_|$)",
+    "covariances": "cov error sigma uncert jacobian",
+    "ids": "(^|_)(u?ids?|index|idx|indices|pdg|links?|bits?|flags?|status|type)(_|$) volume_?id hlt prescale "
+    "decision trigger_?pass",
+    "generator particles": "gen(?!eric) truth (^|_)mc sim_?particle (^|_)particle reconstructed_?part",
+    "tracks": "track vertex (^|_)sv(_|$) mpgd si_?barrel tof tagger_?sim recoil roman pixel strip muon rich "
+    "dirc scoring",
+    "clusters": "cluster egamma e_?flow",
+    "objects": "jet photon electron tau hadron met(_|$) upgrade sum missing wave cand trig_?obj analysis",
+    "towers": "tower",
+    "cells": "cell crystal ecl",
+    "hits": "hit ec_?al hc_?al calo hgc grid digi scfi tp(_|$) edep ec_?energy hc_?energy eabs",
+}
+ORDER = {kind: re.compile("|".join(patterns.split())) for kind, patterns in _ORDER.items()}
+FIRST = (
+    *("towers", "cells", "hits", "others", "clusters", "objects", "tracks"),
+    *("generator particles", "covariances", "weights", "ids"),
+)
+
+
+class Place(NamedTuple):
+    """Where a coordinate belongs: hits with the same stem of their names, and which coordinate it is."""
+
+    stem: str
+    role: str
+
+
+def place_of(words: str) -> Place | None:
+    """Return what coordinate of which hits the words of a branch name, or None.
+
+    >>> place_of("position_x"), place_of("hit_ieta"), place_of("hcal_tpieta"), place_of("beta")
+    (Place(stem='', role='x'), Place(stem='hit', role='ieta'), Place(stem='hcal_tp', role='ieta'), None)
+    """
+    for role, pattern in ROLES.items():
+        match = re.fullmatch(rf"(?:(.*)_)?(?:{pattern})", words)
+        if match:
+            stem = match[1] or ""
+            if role in ("x", "y", "z", "eta", "theta", "phi") and OTHER_POSITIONS.search(stem):
+                return None
+            return Place(re.sub(r"(^|_)(pos|position|coord|global)$", "", stem), role)
+    match = GLUED.fullmatch(words)
+    return Place(match[1], match[2]) if match else None
+
+
+def in_lower_case(name: str) -> str:
+    """Return the words of a name, with underscores between them.
+
+    >>> in_lower_case("ECLHits.m_cellId"), in_lower_case("hcalTPieta")
+    ('eclhits_m_cell_id', 'hcal_tpieta')
+    """
+    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()).strip("_")
+
+
+def likeness(name: str, otherwise: str = "") -> str:
+    """Return what a name is like, one of `FIRST`; what another name is like if it says nothing.
+
+    >>> [likeness(name) for name in ("CaloTower", "hit_energy", "LHEPdfWeight", "GenPart_eta", "abc")]
+    ['towers', 'hits', 'weights', 'generator particles', 'others']
+    """
+    text = in_lower_case(name)
+    kind = next((kind for kind, pattern in ORDER.items() if pattern.search(text)), "others")
+    return likeness(otherwise) if kind == "others" and otherwise else kind
+
+
+def order(name: str, otherwise: str = "") -> int:
+    """Return the place of a name in the order of physics; what is reconstructed comes before what is simulated.
+
+    >>> order("EcalRecHits") < order("EcalSimHits") < order("TrackerHits")
+    True
+    """
+    is_simulated = "sim_hit" in in_lower_case(name) or "sim_calorimeter" in in_lower_case(name)
+    return 2 * FIRST.index(likeness(name, otherwise)) + is_simulated
+
+
+class Units(NamedTuple):
+    """The energy of one count, the unit of lengths, and who says so; empty where nobody does.
+
+    `is_flat` says that detectors of such files stand across the beam.
+    """
+
+    energy: str = ""
+    length: str = ""
+    source: str = ""
+    is_flat: bool = False
+
+
+# Where the unit of energies is written down, by what a tree or a class is called.
+DOCUMENTED = (
+    (r"edm4hep::", Units("1 GeV", "mm", "EDM4hep stores GeV and mm")),
+    (r"ldmx::", Units("1 MeV", "mm", "LDMX stores MeV and mm", is_flat=True)),
+    (r"^Delphes$", Units("1 GeV", "", "Delphes stores GeV")),
+    (r"xAOD::|AuxDyn\.", Units("1 MeV", "mm", "xAOD stores MeV and mm")),
+)
+# GATE's tree of hits has these columns.
+GATE = {"PDGEncoding", "edep", "posX"}
+GATE_UNITS = Units("1 MeV", "mm", "GATE stores MeV and mm")
+IN_NAMES = re.compile(r"(?:^|[^A-Za-z])(keV|MeV|GeV|TeV)(?:$|[^A-Za-z])|[a-z](keV|MeV|GeV|TeV)$")
+LENGTHS = re.compile(r"(?:[\[(]\s*|_)(mm|cm)(?:\s*[\])]|$)")
+
+# The bits of the ids of LDMX that name a layer (DetDescr/EcalID.h), by the beginning of a collection's name.
+LDMX_LAYERS = {"Ecal": (17, 22)}
+
+
+def units_of(tree: Tree, value: Branch | None, place: Branch | None) -> Units:
+    """Return the units of cells or hits: as names and titles say, else as is documented for such files."""
+    texts = [tree.name, *(text for each in (value, place) if each for text in (tree.owner(each), each.name))]
+    fitting = (units for pattern, units in DOCUMENTED if any(re.search(pattern, text) for text in texts))
+    is_gate = all(any(name.endswith(word) for name in tree.names) for word in GATE)
+    known = GATE_UNITS if is_gate else next(fitting, Units())
+    if value is not None and (match := IN_NAMES.search(value.name) or IN_NAMES.search(value.title)):
+        known = known._replace(energy=f"1 {match[1] or match[2]}", source=f"as the name of {value.name} says")
+    if place is not None and (match := LENGTHS.search(place.name) or LENGTHS.search(place.title)):
+        known = known._replace(length=match[1])
+    return known
+
+
+def unit_comments(tree: Tree, units: Units, value: Branch) -> list[tuple[str, str]]:
+    """Return what says the unit, or what to write where nothing does."""
+    if units.energy:
+        return [("unit", units.source)]
+    if tree.is_geant4:
+        why = "the file does not say it; Geant4, which wrote it, counts in MeV"
+        return [("unit", f"unit: 1 MeV  # if one count is that: {why}")]
+    return [("unit", f"unit: 1 GeV  # if one count of {value.config_name} is that: the file does not say it")]
+
+
+def named_geometry(roles: Sequence[str], collection: str, row: Array, col: Array) -> str:
+    """Return the geometry of the package that hits of this collection lie on, or an empty text."""
+    if list(roles) != ["ieta", "iphi"] or not re.search(r"L1CaloTower", collection):
+        return ""
+    grid = named_grid("cms-l1-towers")
+    fits = all((axis.find(places) >= 0).all() for axis, places in ((grid.rows, row), (grid.cols, col)))
+    return "cms-l1-towers" if fits else ""
+
+
+def widest_towers(edges: Array) -> tuple[float, float] | None:
+    """Return the largest usual widths of Delphes towers in eta and phi; `edges` has shape (tower, 4).
+
+    Some towers have no edges, all four are 0.
+    """
+    widths = []
+    for low, high in ((0, 1), (2, 3)):
+        width = (edges[:, high] - edges[:, low]).astype(np.float64).round(4)
+        values, numbers = np.unique(width[width > 0], return_counts=True)
+        if not len(values):
+            return None
+        widths.append(float(values[numbers >= 0.02 * numbers.sum()].max()))
+    return widths[0], widths[1]
+
+
+def cell_id_encodings(file: Any) -> dict[str, str]:
+    """Return the encoding of ids by collection, as podio writes it into the tree `metadata`."""
+    try:
+        tree = file["metadata"]
+        keys, values = (tree[f"GPString{word}"].array()[0].tolist() for word in ("Keys", "Values"))
+    except (uproot.KeyInFileError, IndexError, AttributeError):
+        return {}
+    end = "__CellIDEncoding"
+    return {
+        key.removesuffix(end): value[0] for key, value in zip(keys, values, strict=True) if key.endswith(end)
+    }
+
+
+def encoded_field(encoding: str, name: str) -> tuple[int, int] | None:
+    """Return first bit and width (negative: signed) of a field of a DD4hep encoding, or None.
+
+    >>> encoded_field("system:8,layer:8:6,z:50:-14", "z"), encoded_field("system:8,layer:6", "layer")
+    ((50, -14), (8, 6))
+    """
+    begin = 0
+    for part in encoding.split(","):
+        field, *numbers = part.strip().split(":")
+        width = int(numbers[-1])
+        begin = int(numbers[0]) if len(numbers) > 1 else begin
+        if field == name:
+            return begin, width
+        begin += abs(width)
+    return None
+
+
+def field_values(ids: Array, begin: int, width: int) -> Array:
+    """Return a field of ids, int64; ids of 32 bits are read as unsigned ones.
+
+    >>> field_values(np.array([0b1101_00], np.int32), 2, -4).tolist()
+    [-3]
+    """
+    bits = np.asarray(ids).astype(f"u{np.asarray(ids).dtype.itemsize}").astype(np.uint64)
+    field: Array = ((bits >> np.uint64(begin)) & np.uint64((1 << abs(width)) - 1)).astype(np.int64)
+    return np.where(field >= 1 << (-width - 1), field - (1 << -width), field) if width < 0 else field

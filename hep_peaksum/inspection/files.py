@@ -1,0 +1,217 @@
+"""Inspect a ROOT file: find the branches that look like calorimeter cells or hits."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from hep_peaksum.inspection.branches import Branch, Tree, flat, list_branches, read
+from hep_peaksum.inspection.candidates import Candidate, Rejected
+from hep_peaksum.inspection.cells import MIN_CELLS, dense_candidate, series_candidates
+from hep_peaksum.inspection.conventions import EVENTS, cell_id_encodings, likeness, order
+from hep_peaksum.inspection.groups import Group, find_identity, group_hits
+from hep_peaksum.inspection.hits import hit_candidate
+from hep_peaksum.reading.files import one_line_errors, open_file, tree_names
+
+MAX_GROUPS, MAX_LISTS = 60, 300  # of hits, and of lists of equal length, that are looked into
+ROWS_READ = 10_000
+GROUPED = "grouped.root"  # proposed name of what `group` writes
+
+
+class Inspection(NamedTuple):
+    """What a file holds: entries by tree, candidates for grids with the likeliest first, and what is none."""
+
+    trees: dict[str, int]
+    candidates: list[Candidate]
+    rejected: list[Rejected]
+    others: dict[str, int]  # objects that are no trees, by class
+    unreadable: dict[str, list[str]]  # branches by tree
+
+    @property
+    def in_words(self) -> str:
+        """What the file holds, if it holds no candidate."""
+        if self.trees:
+            trees = ", ".join(f"{tree} ({number} entries)" for tree, number in self.trees.items())
+            unreadable = sum(map(len, self.unreadable.values()))
+            more = f"; {unreadable} branches cannot be read" if unreadable else ""
+            return f"no branch looks like a grid or hits (trees: {trees}{more})"
+        others = ", ".join(f"{number} {name}" for name, number in self.others.items() if name != "TDirectory")
+        return f"no tree, so no events to search (it holds {others or 'nothing'})"
+
+
+def inspect_file(path: str) -> Inspection:
+    """Return what a ROOT file holds that could fill a grid.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read as a ROOT file.
+    """
+    found = Inspection({}, [], [], {}, {})
+    with open_file(path) as file, one_line_errors(path):
+        encodings = cell_id_encodings(file)
+        trees = tree_names(file)
+        others = (name for key, name in file.classnames(cycle=False).items() if key not in trees)
+        found.others.update(Counter(others))
+        for key in trees:
+            content = file[key]
+            found.trees[key] = int(content.num_entries)
+            branches, unreadable = list_branches(content)
+            if unreadable:
+                found.unreadable[key] = unreadable
+            if not found.trees[key]:
+                continue
+            names = {branch.name for branch in branches}
+            tree = Tree(key, content, found.trees[key], names, encodings, not any(file.file.fUUID))
+            identify = tuple(find_identity(tree, branches).items())
+            for each in _look_at(tree, branches, path):
+                if isinstance(each, Candidate):
+                    found.candidates.append(each._replace(identify=identify))
+                else:
+                    found.rejected.append(each)
+    found.candidates.sort(key=lambda candidate: candidate.likelihood)
+    return found
+
+
+def _look_at(tree: Tree, branches: Sequence[Branch], path: str) -> Iterator[Candidate | Rejected]:
+    """Yield what the branches of a tree look like: hits first, as their branches are no cells of their own."""
+    rows = _rows_candidate(tree, branches, path)
+    if rows is not None:
+        yield rows
+        return
+    groups = group_hits(branches, depth=1)
+    yield from _look_at_hits(tree, branches, groups, path)
+    yield from series_candidates(tree, branches)
+    used = {branch for group in groups for branch in group.branches}
+    lists = [branch for branch in branches if branch not in used and _may_be_cells(branch)]
+    lists.sort(key=lambda branch: order(branch.name, tree.name))
+    yield from _look_at_lists(tree, lists)
+
+
+def _look_at_lists(tree: Tree, lists: Sequence[Branch]) -> Iterator[Candidate | Rejected]:
+    """Yield what lists are; of several with the same first word, which are objects, one is looked into."""
+    first_words = Counter(_owner(branch) for branch in lists)
+    vary: dict[str, Rejected] = {}
+    for branch in lists[:MAX_LISTS]:
+        owner = _owner(branch)
+        if owner in vary:
+            yield vary[owner]._replace(branches=(branch.name,))
+            continue
+        found = dense_candidate(tree, branch)
+        if isinstance(found, Rejected) and first_words[owner] > 2 and not _is_calorimeter(branch):
+            vary[owner] = found
+        yield found
+    if len(lists) > MAX_LISTS:
+        names = tuple(branch.name for branch in lists[MAX_LISTS:])
+        yield Rejected(tree.name, names, f"not looked into: {len(names)} more lists")
+
+
+def _owner(branch: Branch) -> str:
+    return f"{branch.collection}.{branch.words.partition('_')[0]}.{branch.shape}"
+
+
+def _is_calorimeter(branch: Branch) -> bool:
+    return likeness(branch.name) in ("towers", "cells", "hits")
+
+
+def _look_at_hits(
+    tree: Tree, branches: Sequence[Branch], groups: list[Group], path: str
+) -> Iterator[Candidate | Rejected]:
+    lacking: dict[str, list[Group]] = {"energy": [], "place": []}
+    groups.sort(key=lambda group: order(group.name, tree.name))
+    for group in groups[:MAX_GROUPS]:
+        if group.value is None and group.layer is None:
+            yield Rejected(tree.name, tuple(b.name for b in group.branches), "no branch holds their energy")
+            continue
+        found = hit_candidate(tree, group)
+        if isinstance(found, Rejected) and found.lacks:
+            lacking[found.lacks].append(group)
+        yield found
+    yield from _join_candidates(tree, branches, lacking, path)
+    if len(groups) > MAX_GROUPS:
+        names = tuple(group.name for group in groups[MAX_GROUPS:])
+        yield Rejected(tree.name, names, f"not looked into: {len(names)} more groups of hits")
+
+
+def _may_be_cells(branch: Branch) -> bool:
+    """Return whether a branch is an array, a list of numbers, or lists of lists; no list of arrays."""
+    fixed = [size for size in branch.shape if size is not None]
+    is_large = len(fixed) < len(branch.shape) or np.prod(fixed) >= MIN_CELLS
+    is_mixed = 0 < len(fixed) < len(branch.shape)
+    is_number = branch.dtype.kind in "iuf" and bool(branch.shape)
+    return is_number and bool(is_large) and not is_mixed and not branch.is_member
+
+
+def _rows_candidate(tree: Tree, branches: Iterable[Branch], path: str) -> Candidate | None:
+    """Return a tree with one hit an entry as a candidate, if a column names the event and hits share events."""
+    branches = list(branches)
+    groups = [group for group in group_hits(branches, depth=0) if group.pair and group.value is not None]
+    by = [b for b in branches if not b.shape and b.dtype.kind in "iu" and b.words in EVENTS]
+    if not groups or not by:
+        return None
+    event = min(by, key=lambda branch: EVENTS.index(branch.words))
+    arrays = read(tree.content, [event], ROWS_READ)
+    if arrays is None:
+        return None
+    numbers = np.asarray(arrays[0])
+    n_events = len(np.unique(numbers))
+    if n_events > 0.8 * len(numbers):
+        return None
+    is_contiguous = 1 + int(np.count_nonzero(np.diff(numbers))) == n_events
+    sort = "" if is_contiguous else " --sort"
+    group = groups[0]
+    names = tuple(branch.name for branch in (*group.places.values(), group.value) if branch is not None)
+    return Candidate(
+        *(tree.name, tree.n_entries, names, f"one row a hit, {event.name} names the event"),
+        grid={},
+        n_values=tree.n_entries,
+        order=order(f"{tree.name}_{group.name}"),
+        command=f"hep-peaksum group {_quoted(path, tree)} --by {event.name}{sort} -o {GROUPED}",
+    )
+
+
+def _join_candidates(
+    tree: Tree, branches: Sequence[Branch], lacking: Mapping[str, list[Group]], path: str
+) -> Iterator[Candidate]:
+    """Yield energies whose positions stand in another collection, to which an index of podio leads."""
+    names = {branch.name for branch in branches}
+    for source in lacking["place"]:
+        begin = f"{source.collection}/{source.collection}.hits_begin"
+        index = next((b for b in branches if _is_relation(b, source.collection) and _leads(tree, b)), None)
+        if begin not in names or index is None or source.value is None or not lacking["energy"]:
+            continue
+        target = lacking["energy"][0].collection
+        energy, positions = source.value.name.rpartition("/")[2], f"{target}.position.*"
+        join = f"{source.collection}.hits_begin:{index.name.rpartition('/')[2]}:{target}"
+        yield Candidate(
+            *(tree.name, tree.n_entries, (source.value.name, f"{target}/{positions}")),
+            looks_like=f"energies whose positions are those of {target}",
+            grid={},
+            n_values=tree.n_entries,
+            order=order(source.name),
+            command=f"hep-peaksum group {_quoted(path, tree)} --join {join} --branches '{energy},{positions}' "
+            f"-o {GROUPED}",
+        )
+
+
+def _is_relation(branch: Branch, collection: str) -> bool:
+    """Return whether a branch is the index of a relation of a collection, as podio has written them."""
+    owner = branch.name.partition("/")[0]
+    return branch.name.endswith(".index") and bool(
+        re.fullmatch(rf"{re.escape(collection)}#\d+|_{re.escape(collection)}_hits", owner)
+    )
+
+
+def _leads(tree: Tree, index: Branch) -> bool:
+    """Return whether a relation is used at all."""
+    arrays = read(tree.content, [index], ROWS_READ)
+    return arrays is not None and len(flat(arrays[0])) > 0
+
+
+def _quoted(path: str, tree: Tree) -> str:
+    return shlex.quote(f"{path}:{tree.name}")

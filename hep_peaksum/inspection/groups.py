@@ -1,0 +1,174 @@
+"""Branches that belong together: coordinates, energy, layer and id of the same hits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import awkward as ak
+import numpy as np
+
+from hep_peaksum.inspection import conventions
+from hep_peaksum.inspection.branches import Branch, Tree, flat, read
+
+
+class Group(NamedTuple):
+    """The branches of some hits, by what they are; None where there is none.
+
+    `places` are by role (see `conventions.ROLES`), `pair` is the two of them that make rows and columns; both
+    are empty if hits have only a channel.
+    """
+
+    collection: str
+    stem: str
+    places: Mapping[str, Branch]
+    pair: tuple[str, ...]
+    value: Branch | None
+    other_values: tuple[Branch, ...] = ()
+    layer: Branch | None = None
+    section: Branch | None = None
+    channel: Branch | None = None
+    noise: Branch | None = None
+    edges: Branch | None = None
+
+    @property
+    def name(self) -> str:
+        """What the hits are called."""
+        return "_".join(part for part in (self.collection, self.stem) if part)
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """All branches that a grid of these hits may use."""
+        named = (self.value, self.layer, self.section, self.channel, self.noise, self.edges, *self.other_values)
+        return (*self.places.values(), *(each for each in named if each is not None))
+
+
+def group_hits(branches: Iterable[Branch], depth: int) -> list[Group]:
+    """Return the groups of branches that may be hits.
+
+    `depth` is 1 for branches with a list an entry, and 0 for those of trees with one hit an entry.
+    """
+    collections: dict[str, list[Branch]] = {}
+    for branch in branches:
+        if len(branch.shape) == depth or branch.words == "edges":
+            collections.setdefault(branch.collection, []).append(branch)
+    return [group for name, members in collections.items() for group in _groups_of(name, members, depth)]
+
+
+def _groups_of(collection: str, members: Sequence[Branch], depth: int) -> list[Group]:
+    places: dict[str, dict[str, Branch]] = {}
+    for branch in members:
+        if (place := conventions.place_of(branch.words)) and len(branch.shape) == depth:
+            places.setdefault(place.stem, {}).setdefault(place.role, branch)
+    groups = []
+    for stem, roles in places.items():
+        pair = next((pair for pair in conventions.PAIRS if set(pair) <= set(roles)), ())
+        if pair:
+            groups.append(_group(collection, stem, roles, pair, members, depth))
+    if not groups:
+        groups = list(_channel_groups(collection, members, depth))
+    return groups
+
+
+def _group(
+    collection: str,
+    stem: str,
+    roles: Mapping[str, Branch],
+    pair: tuple[str, ...],
+    members: Sequence[Branch],
+    depth: int,
+) -> Group:
+    plain = [branch for branch in members if len(branch.shape) == depth]
+    numbers = [b for b in plain if b.dtype.kind != "b" and b not in roles.values()]
+    whole = [b for b in numbers if b.dtype.kind in "iu"]
+    values = _partners(numbers, stem, conventions.VALUES)
+    edges = next((b for b in members if b.words == "edges" and b.shape[-1:] == (4,)), None)
+    return Group(
+        *(collection, stem, roles, pair),
+        value=values[0] if values else None,
+        other_values=tuple(values[1:]),
+        layer=_first(_partners(whole, stem, conventions.LAYERS)),
+        section=_first(_partners(whole, stem, conventions.SECTIONS)),
+        channel=_first(_partners(whole, stem, conventions.CHANNELS)),
+        noise=_first(_partners([b for b in plain if b.dtype.kind in "biu"], stem, ("isnoise", "is_noise"))),
+        edges=edges,
+    )
+
+
+def _channel_groups(collection: str, members: Sequence[Branch], depth: int) -> Iterable[Group]:
+    """Yield the hits of a collection that say no more than a channel and a value."""
+    for channel in members:
+        stem = (
+            _channel_stem(channel.words) if channel.dtype.kind in "iu" and len(channel.shape) == depth else None
+        )
+        if stem is None:
+            continue
+        group = _group(collection, stem, {}, (), [b for b in members if b is not channel], depth)
+        is_energy = group.value is not None and not group.value.words.endswith(("weight", "pt"))
+        if is_energy and conventions.likeness(group.name) in ("towers", "cells", "hits", "others"):
+            yield group._replace(channel=channel)
+
+
+def _channel_stem(words: str) -> str | None:
+    """Return what stands before the word for a channel, or None.
+
+    >>> _channel_stem("hit_channel"), _channel_stem("cell_id"), _channel_stem("unique_id")
+    ('hit', '', None)
+    """
+    if words in conventions.CHANNELS:
+        return ""
+    ends = [word for word in conventions.CHANNELS if word != "id" and words.endswith(f"_{word}")]
+    return words.removesuffix(f"_{max(ends, key=len)}") if ends else None
+
+
+def _partners(members: Sequence[Branch], stem: str, wanted: Sequence[str]) -> list[Branch]:
+    """Return the branches of the same hits that are one of some words, in the order of the conventions."""
+    by_words = {branch.words.replace("_", ""): branch for branch in reversed(members)}
+    joined, in_collection = stem.replace("_", ""), bool(members and members[0].collection)
+    plain = [word.replace("_", "") for word in wanted]
+    found = [by_words[joined + word] for word in plain if joined + word in by_words]
+    if not found and (in_collection or not stem):
+        found = [by_words[word] for word in plain if word in by_words]
+    if not found and in_collection:
+        ends = [(word, b) for word in wanted for b in members if b.words.endswith(f"_{word}")]
+        found = [
+            branch for _, branch in sorted(ends, key=lambda end: (wanted.index(end[0]), len(end[1].words)))
+        ]
+    return list(dict.fromkeys(found))
+
+
+def _first(branches: Sequence[Branch]) -> Branch | None:
+    return branches[0] if branches else None
+
+
+def find_identity(tree: Tree, branches: Sequence[Branch]) -> dict[str, str | int]:
+    """Return the branches that number run and event, for `identify`; none if there are none, or the usual ones.
+
+    They are numbers, or lists of one as in podio's EventHeader, and differ from event to event.
+    """
+    headers: dict[str, list[Branch]] = {}
+    for branch in branches:
+        if branch.dtype.kind in "iu" and len(branch.shape) <= 1:
+            headers.setdefault(branch.collection, []).append(branch)
+    for members in headers.values():
+        by_words = {branch.words: branch for branch in members}
+        run, event, block = (
+            next((by_words[word] for word in wanted if word in by_words), None)
+            for wanted in (conventions.RUNS, conventions.EVENTS, conventions.BLOCKS)
+        )
+        if run is None or event is None:
+            continue
+        found = [branch for branch in (run, event, block) if branch is not None]
+        if [branch.name for branch in found] != ["run", "event", "luminosityBlock"] and _is_unique(tree, found):
+            block_name = 1 if block is None else block.config_name
+            return {"run": run.config_name, "luminosityBlock": block_name, "event": event.config_name}
+    return {}
+
+
+def _is_unique(tree: Tree, branches: Sequence[Branch]) -> bool:
+    """Return whether entries have one number of each branch, not below 0, and no two entries have the same."""
+    arrays = read(tree.content, branches)
+    if arrays is None or any(values.ndim > 1 and ak.any(ak.num(values) != 1) for values in arrays):
+        return False
+    numbers = np.stack([flat(values).astype(np.int64) for values in arrays], axis=1)
+    return len(numbers) > 0 and numbers.min() >= 0 and len(np.unique(numbers, axis=0)) == len(numbers)

@@ -1,0 +1,138 @@
+"""The plane that hits lie on: their own labels or coordinates, or eta and phi of their positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from hep_peaksum.inspection import conventions
+from hep_peaksum.inspection.axes import ProposedAxis, propose_axis
+from hep_peaksum.inspection.branches import Branch
+from hep_peaksum.inspection.groups import Group
+from hep_peaksum.kernels import Array
+
+
+class Plane(NamedTuple):
+    """The plane of some hits: what stands for rows and columns in the config, and the numbers of both."""
+
+    row: Any
+    col: Any
+    roles: tuple[str, str]
+    values: tuple[Array, Array]
+    branches: Sequence[Branch]
+    unit: str = ""
+    pitch: float = 0.0
+    widths: tuple[float, float] | None = None
+    geometry: str = ""
+    comments: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The names of both axes."""
+        return (
+            "-".join(role.removeprefix("i") for role in self.roles).replace("y-x", "x-y").replace("v-u", "u-v")
+        )
+
+    def axis(self, part: int) -> ProposedAxis | None:
+        """Return the axis of the rows (0) or the columns (1)."""
+        role, values = self.roles[part], self.values[part]
+        if self.widths is not None:
+            return _of_width(role, values, self.widths[part])
+        unit = self.unit if role in ("x", "y") else ""
+        return propose_axis(role, values, unit, self.pitch)
+
+
+def _of_width(role: str, values: Array, width: float) -> ProposedAxis:
+    """Return cells of a known width in eta or phi."""
+    if role == "phi":
+        n = round(2 * np.pi / width)
+        section = {"name": "phi", "bins": n, "start": "-pi", "stop": "pi", "periodic": True}
+        return ProposedAxis(section, f"phi: guessed, the {n} cells of the widest usual towers, by their edges")
+    n_half = int(np.ceil(np.abs(values).max() / width))
+    stop = round(n_half * width, 6)
+    section = {"name": role, "bins": 2 * n_half, "start": -stop, "stop": stop}
+    return ProposedAxis(
+        section, f"{role}: guessed, cells of {width:g}, the widest usual towers, by their edges"
+    )
+
+
+def plane_of(group: Group, numbers: dict[Branch, Array], units: conventions.Units) -> Plane:
+    """Return the plane of hits: their own labels or coordinates, or eta and phi of their positions."""
+    if group.pair == ("y", "x"):
+        if "z" in group.places:
+            positions = [group.places[role] for role in ("x", "y", "z")]
+            x, y, z = (numbers[branch].astype(np.float64) for branch in positions)
+            if not units.is_flat and not _is_flat(x, y, z):
+                return _projected(positions, x, y, z)
+        return _flat(group, numbers, units)
+    row, col = (group.places[role] for role in group.pair)
+    roles, values = (group.pair[0], group.pair[1]), (numbers[row], numbers[col])
+    widths, comments = None, []
+    if group.edges is not None and roles == ("eta", "phi"):
+        widths = conventions.widest_towers(numbers[group.edges].reshape(-1, 4))
+    if geometry := conventions.named_geometry(roles, group.collection, *values):
+        comments.append(("geometry", f"{geometry}: the grid of these towers, with labels, edges and unit"))
+    if roles == ("iv", "iu"):
+        comments.append(("hits", "u and v of hexagons guessed: the preset hexagon-7 takes the six neighbours"))
+    places = (row.config_name, col.config_name, roles, values, (row, col))
+    return Plane(*places, widths=widths, geometry=geometry, comments=tuple(comments))
+
+
+def _flat(group: Group, numbers: dict[Branch, Array], units: conventions.Units) -> Plane:
+    """Return the plane of x and y."""
+    row, col = group.places["y"], group.places["x"]
+    values, comments = (numbers[row], numbers[col]), []
+    depth = group.layer or group.places.get("z")
+    pitch, are_hexagons = _pitch(values, None if depth is None else numbers[depth])
+    if "z" in group.places:
+        x, y, z = (group.places[role].config_name for role in ("x", "y", "z"))
+        barrel = f"row: {{eta: [{x}, {y}, {z}]}}, col: {{phi: [{x}, {y}]}}"
+        comments.append(("hits", f"a flat detector guessed, so x and y\nfor a barrel: {barrel}"))
+    if are_hexagons:
+        text = "cells look like hexagons, which square bins only approximate: see the preset hexagon-7"
+        comments.append(("rows", text))
+    places = (row.config_name, col.config_name, ("y", "x"), values, (row, col))
+    return Plane(*places, unit=units.length, pitch=pitch, comments=tuple(comments))
+
+
+def _projected(positions: Sequence[Branch], x: Array, y: Array, z: Array) -> Plane:
+    """Return the plane of eta and phi of positions."""
+    names = [branch.config_name for branch in positions]
+    radius = np.hypot(x, y)
+    is_off_axis = radius > 0  # a hit without a position is 0 in all three
+    x, y, z, radius = (each[is_off_axis] for each in (x, y, z, radius))
+    values = (np.arcsinh(z / radius), np.arctan2(y, x))
+    flat = f"row: {names[1]}, col: {names[0]}"
+    text = f"positions around the beam guessed, so eta and phi\nfor a flat detector: {flat}"
+    return Plane(
+        {"eta": names}, {"phi": names[:2]}, ("eta", "phi"), values, positions, comments=(("hits", text),)
+    )
+
+
+def _is_flat(x: Array, y: Array, z: Array) -> bool:
+    """Return whether hits lie in planes across the beam: on one side and near it, or all at about one z."""
+    radius = np.hypot(x, y)
+    is_one_sided = z.min() >= 0 or z.max() <= 0
+    is_thin = z.max() - z.min() < 0.2 * radius.max()
+    return bool((is_one_sided or is_thin) and radius.min() < 0.3 * radius.max())
+
+
+def _pitch(values: tuple[Array, Array], depth: Array | None) -> tuple[float, bool]:
+    """Return the distance of neighbouring cells of one layer, 0 if hits have positions of their own.
+
+    Also whether the cells are hexagons: some have six neighbours at that distance.
+    """
+    points = np.column_stack([values[1], values[0]]).astype(np.float64)
+    if depth is not None:
+        labels, counts = np.unique(depth, return_counts=True)
+        points = points[depth == labels[np.argmax(counts)]]
+    cells = np.unique(points.round(3), axis=0)
+    if len(cells) < 10 or len(cells) > 0.8 * len(points):
+        return 0.0, False
+    distances, _ = KDTree(cells).query(cells, k=7)
+    pitch = float(np.median(distances[:, 1]))
+    n_neighbours = np.count_nonzero(distances[:, 1:] < 1.2 * pitch, axis=1)
+    return pitch, bool(n_neighbours.max() == 6)

@@ -1,0 +1,222 @@
+"""How measurements are booked, and filled with the events of a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hep_peaksum.analysis.derived import Collections
+from hep_peaksum.analysis.selection import NOMINAL
+from hep_peaksum.evaluation.matching import Pairs
+from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.kernels import Array
+from hep_peaksum.measuring.matches import MatchInput, height_of
+from hep_peaksum.measuring.measurements import (
+    Bins,
+    EfficiencyInput,
+    MeasuredAxis,
+    PurityInput,
+    RateInput,
+    ResponseInput,
+)
+from hep_peaksum.measuring.references import SCALAR
+
+if TYPE_CHECKING:
+    import awkward as ak
+    import hist
+
+NEGATIVE = "_negative"  # after the name of a measurement: the numbers of weights below zero
+TOTAL = "total"  # what all objects count in, beside the thresholds
+MATCHED = "matched"
+
+Filled = EfficiencyInput | PurityInput | ResponseInput | RateInput
+
+
+@dataclass(frozen=True)
+class MeasuredEvents:
+    """The events that are measured, of one variation: clusters, objects and weights, aligned.
+
+    `metadata` is that of their dataset, `grids` are the planes of the collections, `matches` those of the job.
+    """
+
+    collections: Collections
+    references: Mapping[str, ak.Array]
+    weights: Array | None
+    matches: Mapping[str, MatchInput]
+    grids: Mapping[str, Grid]
+    metadata: Mapping[str, Any]
+
+    def select(self, passed: Array | None) -> MeasuredEvents:
+        """Return some of the events, given by a mask; None for all."""
+        if passed is None:
+            return self
+        held = self.collections
+        return replace(
+            self,
+            collections=replace(
+                held,
+                clusters={name: each[passed] for name, each in held.clusters.items()},
+                sums={name: each[passed] for name, each in held.sums.items()},
+            ),
+            references={name: each[passed] for name, each in self.references.items()},
+            weights=None if self.weights is None else self.weights[passed],
+        )
+
+    def event_value(self, field: str, nth: int = 1) -> Array:
+        """Return a number of every event; -inf where it has none."""
+        name, _, column = field.partition(".")
+        if name in self.references:
+            return np.asarray(self.references[name][column or SCALAR], np.float64)
+        return np.asarray(self.collections.event_value(field, nth), np.float64)
+
+    def flat(self, field: str) -> Array:
+        """Return a field of all objects or clusters, event after event."""
+        import awkward as ak
+
+        name, _, column = field.partition(".")
+        records = self.references[name] if name in self.references else self.collections.clusters[name]
+        return np.asarray(ak.to_numpy(ak.flatten(records[column])), np.float64)
+
+    def weights_of(self, name: str) -> Array | None:
+        """Return the weight of every object or cluster of a name; None without weights."""
+        import awkward as ak
+
+        if self.weights is None:
+            return None
+        records = self.references[name] if name in self.references else self.collections.clusters[name]
+        return np.repeat(self.weights, ak.to_numpy(ak.num(records)))
+
+    def pairs(self, name: str, **choice: Any) -> Pairs:
+        """Return the pairs of a match (see `MatchInput.pairs`)."""
+        match = self.matches[name]
+        clusters = self.collections.clusters[match.clusters]
+        return match.pairs(clusters, self.references[match.reference], self.grids[match.clusters], **choice)
+
+
+def book(
+    name: str, measurement: Filled, variations: Sequence[str], *, weighted: bool
+) -> dict[str, hist.Hist[Any]]:
+    """Return the empty histograms of a measurement, by their names."""
+    import hist
+
+    axes: list[Any] = []
+    if variations:
+        axes.append(hist.axis.StrCategory([NOMINAL, *variations], name="variation"))
+    if isinstance(measurement, EfficiencyInput):
+        labels = [TOTAL, *(f"{each:g}" for each in measurement.passing.thresholds)]
+        axes.append(hist.axis.StrCategory(labels, name="threshold", label=measurement.passing.field))
+    if isinstance(measurement, PurityInput):
+        axes.append(hist.axis.StrCategory([TOTAL, MATCHED], name="clusters"))
+    if measurement.axis is not None:
+        axes.append(_axis(measurement.axis, _label(measurement)))
+    if isinstance(measurement, ResponseInput):
+        axes.append(_axis(measurement.ratio_axis, "ratio"))
+    storage = hist.storage.Weight() if weighted else hist.storage.Double()
+    booked = {name: hist.Hist(*axes, storage=storage, label=name)}
+    if weighted:
+        booked[f"{name}{NEGATIVE}"] = hist.Hist(*axes, storage=hist.storage.Double())
+    return booked
+
+
+def _label(measurement: Filled) -> str:
+    axis = measurement.axis
+    return axis.field if isinstance(axis, MeasuredAxis) else str(getattr(measurement, "rate", ""))
+
+
+def _axis(bins: Bins, label: str) -> Any:
+    import hist
+
+    edges = bins.edges or np.linspace(bins.start or 0, bins.stop or 0, (bins.bins or 0) + 1)
+    # edges also of equal bins: a regular axis puts 14.0 below an edge that it gives as 14.000000000000002
+    return hist.axis.Variable(edges, name=label.replace(".", "_"), label=label)
+
+
+def fill(
+    booked: Mapping[str, hist.Hist[Any]],
+    name: str,
+    measurement: Filled,
+    events: MeasuredEvents,
+    variation: str | None,
+) -> None:
+    """Fill a measurement with events; `variation` is theirs where the histograms have an axis of it."""
+    before = [] if variation is None else [variation]
+    for values, weights in _entries(measurement, events):
+        booked[name].fill(*before, *values, weight=weights)
+        if weights is not None and (weights < 0).any():
+            below = weights < 0
+            some = [each if isinstance(each, str) else each[below] for each in values]
+            booked[f"{name}{NEGATIVE}"].fill(*before, *some)
+
+
+def _entries(measurement: Filled, events: MeasuredEvents) -> Iterator[tuple[list[Any], Array | None]]:
+    """Yield the values for the axes of a measurement, with the weights."""
+    if isinstance(measurement, EfficiencyInput):
+        values, passing, weights = _efficiency(measurement, events)
+        yield [TOTAL, values], weights
+        for threshold in measurement.passing.thresholds:
+            passed = passing >= threshold
+            yield [f"{threshold:g}", values[passed]], None if weights is None else weights[passed]
+    elif isinstance(measurement, PurityInput):
+        match = events.matches[measurement.purity]
+        values, weights = events.flat(measurement.axis.field), events.weights_of(match.clusters)
+        yield [TOTAL, values], weights
+        index = np.unique(events.pairs(measurement.purity).cluster)
+        yield [MATCHED, values[index]], None if weights is None else weights[index]
+    elif isinstance(measurement, RateInput):
+        yield [events.event_value(measurement.rate, measurement.nth)], events.weights
+    else:
+        yield from _responses(measurement, events)
+
+
+def _efficiency(measurement: EfficiencyInput, events: MeasuredEvents) -> tuple[Array, Array, Array | None]:
+    """Return the values on the axis, what is compared with thresholds (-inf without a cluster), and weights."""
+    passing = measurement.passing
+    if measurement.match == "none":
+        values = events.event_value(measurement.axis.field)
+        return values, events.event_value(passing.field, passing.nth), events.weights
+    match = events.matches[measurement.efficiency]
+    values, weights = events.flat(measurement.axis.field), events.weights_of(match.reference)
+    of_clusters = events.flat(passing.field)
+    pairs = events.pairs(measurement.efficiency, otherwise="highest", value=of_clusters)
+    highest = np.full(len(values), -np.inf)
+    np.maximum.at(highest, pairs.reference, of_clusters[pairs.cluster])
+    counted = np.ones(len(values), bool)
+    if measurement.denominator == "matched":
+        counted = highest > -np.inf
+    elif measurement.denominator == "leading":
+        counted = _is_leading(events.references[match.reference])
+    return values[counted], highest[counted], None if weights is None else weights[counted]
+
+
+def _is_leading(references: ak.Array) -> Array:
+    """Return which objects are the highest of their event; of equal ones the first."""
+    import awkward as ak
+
+    counts = ak.to_numpy(ak.num(references))
+    event, height = np.repeat(np.arange(len(counts)), counts), height_of(references)
+    height = np.zeros(len(event)) if height is None else height
+    order = np.lexsort((np.arange(len(event)), -height, event))
+    is_leading = np.zeros(len(event), bool)
+    is_leading[order[np.unique(event[order], return_index=True)[1]]] = True
+    return is_leading
+
+
+def _responses(measurement: ResponseInput, events: MeasuredEvents) -> Iterator[tuple[list[Any], Array | None]]:
+    """Yield the ratios of a response, with the value on its axis if it has one."""
+    if measurement.of is not None and measurement.to is not None:
+        values = events.event_value(measurement.of)
+        has_cluster = values > -np.inf
+        known = float(events.metadata[measurement.to.partition(".")[2]])
+        weights = None if events.weights is None else events.weights[has_cluster]
+        yield [values[has_cluster] / known], weights
+        return
+    above, below = measurement.ratio or ("", "")
+    match, pairs = events.matches[measurement.response], events.pairs(measurement.response)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = events.flat(above)[pairs.cluster] / events.flat(below)[pairs.reference]
+    axis = [] if measurement.axis is None else [events.flat(measurement.axis.field)[pairs.reference]]
+    weights = events.weights_of(match.reference)
+    yield [*axis, ratio], None if weights is None else weights[pairs.reference]

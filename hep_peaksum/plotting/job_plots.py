@@ -1,0 +1,150 @@
+"""The pictures of a results folder: histograms, datasets side by side, measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hep_peaksum.analysis.derived import origin_of
+from hep_peaksum.analysis.selection import NOMINAL
+from hep_peaksum.clustering.fields import fields_of
+from hep_peaksum.config.model import Config
+from hep_peaksum.measuring.measurements import RateInput, ResolutionInput, ScalingInput
+from hep_peaksum.plotting import canvas
+from hep_peaksum.plotting.histograms import draw_histogram, draw_overlay
+from hep_peaksum.plotting.measurements import draw_measurement, draw_ratios
+
+if TYPE_CHECKING:
+    import hist
+    from matplotlib.figure import Figure
+
+Histograms = Mapping[str, Mapping[str, "hist.Hist[Any]"]]  # by dataset and name
+DATASETS = "datasets"  # begins the names of pictures of several datasets
+
+
+def save_plots(
+    directory: Path,
+    histograms: Histograms,
+    tables: Sequence[Mapping[str, Any]] = (),
+    kinds: Mapping[str, tuple[str, str]] | None = None,
+    formats: Sequence[str] = ("png",),
+) -> None:
+    """Draw the histograms and measurements of a job into a folder.
+
+    Parameters
+    ----------
+    directory
+        The folder of the pictures.
+    histograms
+        By dataset and name; those of measurements are drawn from the tables.
+    tables
+        Those of the measurements, as plain values.
+    kinds
+        The kind of every measurement, and the title of its axis.
+    formats
+        Of `canvas.PICTURES`.
+    """
+    for name, figure in _pictures(histograms, tables, kinds or {}):
+        for suffix in formats:
+            canvas.save(figure, directory / f"{name}.{suffix}")
+
+
+def _pictures(
+    histograms: Histograms, tables: Sequence[Mapping[str, Any]], kinds: Mapping[str, tuple[str, str]]
+) -> Iterator[tuple[str, Figure]]:
+    """Yield the pictures with their names."""
+    shared: dict[str, dict[str, Any]] = {}
+    yield from _of_collections(histograms, kinds)
+    for dataset, own in histograms.items():
+        for name, h in own.items():
+            if name.removesuffix("_negative") in kinds:
+                continue
+            if drawn := _drawable(h):
+                yield f"{dataset}-{name}", draw_histogram(drawn, title=dataset)
+                shared.setdefault(name, {})[dataset] = _nominal(h)
+    for name, parts in shared.items():
+        if next(iter(parts.values())).ndim == 1 and _are_alike(parts):
+            yield f"{DATASETS}-{name}", draw_overlay(parts)
+    for name, (kind, axis) in kinds.items():
+        ours = [table for table in tables if table["measurement"] == name]
+        if kind == "response" and ours and "low_edge" not in ours[0]["columns"]:
+            yield from _ratio_pictures(name, ours, histograms)
+        elif ours:
+            yield name, draw_measurement(ours, kind, title=name, axis=axis)
+
+
+def _of_collections(histograms: Histograms, kinds: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
+    """Yield, for every dataset, the same field of several collections in one picture."""
+    for dataset, own in histograms.items():
+        alike: dict[str, dict[str, Any]] = {}
+        for name, h in own.items():
+            collection, line, field = name.partition("_")
+            plain = _nominal(h)
+            if line and name not in kinds and plain.ndim == 1 and plain.axes[0].name == name:
+                alike.setdefault(field, {})[collection] = plain
+        for field, parts in alike.items():
+            if _are_alike(parts):
+                yield f"{dataset}-collections-{field}", draw_overlay(parts, title=dataset)
+
+
+def _are_alike(parts: Mapping[str, Any]) -> bool:
+    """Return whether there are several histograms of one axis, with the same bins."""
+    edges = [each.axes[0].edges for each in parts.values()]
+    return len(edges) > 1 and all(np.array_equal(each, edges[0]) for each in edges)
+
+
+def _ratio_pictures(
+    name: str, tables: Sequence[Mapping[str, Any]], histograms: Histograms
+) -> Iterator[tuple[str, Figure]]:
+    """Yield the ratios of a response without an axis, one picture for each dataset."""
+    for table in tables:
+        if table["variation"] == NOMINAL:
+            h = _nominal(histograms[table["dataset"]][name])
+            fits = table["columns"].get("fit", [None])
+            picture = draw_ratios(h, fits[0], title=f"{name}, {table['dataset']}")
+            yield f"{table['dataset']}-{name}", picture
+
+
+def _nominal(h: Any) -> Any:
+    """Return the part of a histogram that is not varied."""
+    return h[{"variation": NOMINAL}] if "variation" in h.axes.name else h
+
+
+def _drawable(h: Any) -> Any:
+    """Return a histogram that can be drawn: of one or two axes, besides that of variations; else None."""
+    plain = _nominal(h)
+    if not all(axis.traits.ordered for axis in plain.axes) or plain.ndim > 2:
+        return None
+    return h
+
+
+def kinds_of(config: Config) -> dict[str, tuple[str, str]]:
+    """Return the kind of every measurement, and the title of its horizontal axis."""
+    kinds: dict[str, tuple[str, str]] = {}
+    for name, each in config.measurements.items():
+        if isinstance(each, ScalingInput):
+            kinds[name] = ("scaling", "online threshold")
+            kinds[f"{name}_rate"] = ("offline_rate", "offline threshold")
+        elif isinstance(each, ResolutionInput):
+            kinds[name] = ("resolution", "energy [GeV]")
+        else:
+            field = each.rate if isinstance(each, RateInput) else each.axis.field if each.axis else ""
+            kinds[name] = (each.kind, axis_title(config, field))
+    return kinds
+
+
+def axis_title(config: Config, name: str) -> str:
+    """Return the title of an axis for a field such as Jet.net_pt, with its unit where it is known."""
+    owner, _, column = name.partition(".")
+    if owner in config.references:
+        field = config.references[owner].columns.get(column)
+        return f"{owner} {column}" + (" [GeV]" if field is not None and field.unit is not None else "")
+    origin = origin_of(config.select, owner)
+    if not column or origin not in config.clusters:
+        is_count = owner.startswith("n") and owner not in config.sums
+        return f"number of {owner[1:]} clusters" if is_count else name
+    known = fields_of(config.grids_of(origin)[0], config.clusters[origin].settings)
+    return f"{owner} {known[column].axis_title if column in known else column}"

@@ -1,0 +1,94 @@
+"""The factor that makes the events of a dataset as many as are expected for the luminosity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import awkward as ak
+import hist
+import numpy as np
+
+from hep_peaksum.config.model import Config
+from hep_peaksum.inputs.branch_names import split_branch
+from hep_peaksum.inputs.paths import InputFile, public_path
+from hep_peaksum.reading.files import open_file, open_tree
+from hep_peaksum.suggestions import did_you_mean
+
+CUT_FLOWS = ("cutflow_entries",)  # histograms of plain numbers, which are not normalised
+
+
+class Normalisation(NamedTuple):
+    """What the histograms of a dataset are multiplied by, and why they are not, where they are not."""
+
+    factor: float
+    sum_of_weights: float | None = None
+    reason: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for the summary."""
+        return {key: value for key, value in self._asdict().items() if value not in (None, "")}
+
+
+def is_normalised(config: Config, dataset: str) -> bool:
+    """Return whether a dataset is to be normalised: it has a cross section and a sum of weights."""
+    return config.datasets[dataset].cross_section is not None and config.luminosity is not None
+
+
+def normalisation(config: Config, dataset: str, total: float | None) -> Normalisation | None:
+    """Return the normalisation of a dataset; None for one without a cross section.
+
+    `total` is the sum of the weights of all entries of its files. It is None where not every entry was
+    processed: the weights of all would normalise only some, and the histograms stay as they are.
+
+    Raises
+    ------
+    ValueError
+        If the sum is 0.
+    """
+    sample = config.datasets[dataset]
+    if sample.cross_section is None or config.luminosity is None:
+        return None
+    if total is None:
+        return Normalisation(1.0, None, "not normalised: not all entries of its files were processed")
+    if total == 0:
+        problem = f"{sample.sum_of_weights!r} adds up to 0, so that nothing can be normalised"
+        msg = f"datasets.{dataset}.sum_of_weights: {problem}: name the sum of generated weights"
+        raise ValueError(msg)
+    return Normalisation(sample.cross_section * config.luminosity * sample.k_factor / total, total)
+
+
+def sum_of_weights(config: Config, dataset: str, files: Iterable[InputFile]) -> float:
+    """Return the sum of the weights of all entries of the files of a dataset.
+
+    Raises
+    ------
+    ValueError
+        If a file does not have the branch.
+    OSError
+        If a file cannot be read.
+    """
+    name = str(config.datasets[dataset].sum_of_weights)
+    return sum(_sum_in_file(config, each, name) for each in files)
+
+
+def normalised(
+    histograms: Mapping[str, hist.Hist[Any]], how: Normalisation | None
+) -> dict[str, hist.Hist[Any]]:
+    """Return histograms multiplied by the factor of their dataset; plain counts of entries stay."""
+    if how is None or how.reason:
+        return dict(histograms)
+    return {name: h if name in CUT_FLOWS else h * how.factor for name, h in histograms.items()}
+
+
+def _sum_in_file(config: Config, file: InputFile, name: str) -> float:
+    """Return the sum of a branch over all entries of the tree that it is in."""
+    alias, branch = split_branch(name)
+    tree_name = config.friends.get(alias, alias) or file.tree
+    with open_file(file.path, config.run.timeout, config.run.max_basket) as root:
+        tree = open_tree(root, file.path, tree_name)
+        if branch not in tree.keys():  # noqa: SIM118 -- a tree is no dict
+            near = did_you_mean(branch, tree.keys())
+            msg = f"sum_of_weights: {tree_name!r} of {public_path(file.path)} has no branch {branch!r}{near}"
+            raise ValueError(msg)
+        return float(np.sum(ak.to_numpy(ak.flatten(tree[branch].array(), axis=None)), dtype=np.float64))

@@ -1,0 +1,269 @@
+"""The events of a chunk that are kept: decided before the search where possible, and after it where not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import awkward as ak
+import numpy as np
+
+from hep_peaksum.analysis import histograms
+from hep_peaksum.analysis.derived import Collections, derive, origin_of
+from hep_peaksum.analysis.selection import NOMINAL, fill_cut_flow
+from hep_peaksum.clustering.records import select_fields
+from hep_peaksum.config.model import Job
+from hep_peaksum.events.weights import weights_of
+from hep_peaksum.kernels import Array
+from hep_peaksum.measuring import filling
+from hep_peaksum.measuring.filling import MeasuredEvents
+from hep_peaksum.measuring.measurements import FILLED
+from hep_peaksum.processing.tally import Tally
+from hep_peaksum.reading.columns import column, event_identity
+from hep_peaksum.reading.provenance import metadata_of
+
+PASS, WEIGHT = "pass_{}", "weight"  # names of columns
+
+
+class SelectedEvents:
+    """The events of a chunk, what is decided about them, and what becomes of their clusters.
+
+    Parameters
+    ----------
+    job, varied
+        The job, and that of every variation.
+    events
+        Those of the chunk.
+    tally
+        To which cut flow, histograms and counts are added.
+    numbers
+        The numbers of the dataset and of the file.
+    """
+
+    def __init__(
+        self, job: Job, varied: Mapping[str, Job], events: ak.Array, tally: Tally, numbers: tuple[int, int]
+    ) -> None:
+        self.jobs = {NOMINAL: job, **varied}
+        self.job, self.events, self.tally, self.numbers = job, events, tally, numbers
+        self.dataset = metadata_of(events).get("dataset", "")
+        where = [*enumerate(job.events.where, 1)]
+        self.early = [(step, each) for step, each in where if not each.of_clusters]
+        self.late = [(step, each) for step, each in where if each.of_clusters]
+
+    @cached_property
+    def identity(self) -> dict[str, Array]:
+        """Return run, luminosityBlock and event of every event of the chunk."""
+        return event_identity(self.events, self.job.events.identify, self.job.friends, self.numbers)
+
+    def column(self, name: str) -> ak.Array:
+        """Return a branch of the events of the chunk."""
+        return ak.materialize(column(self.events, name, self.job.friends))
+
+    @cached_property
+    def kept(self) -> Array | None:
+        """Return which events of the chunk are searched, as indices; None for all."""
+        if not self.job.events.where:
+            return None
+        passed: Array = np.ones(len(self.events), bool)
+        steps: list[tuple[int, Array | None]] = [(0, None)]
+        for step, condition in self.early:
+            if condition.is_for(self.dataset):
+                passed &= condition.evaluate(self.events, self.column, self.identity.__getitem__, None)
+            steps.append((step, passed.copy()))
+        for number, name in enumerate(self.jobs):
+            fill_cut_flow(self.tally.histograms, number, steps, self.weights.get(name), len(self.events))
+        return None if passed.all() else np.flatnonzero(passed)
+
+    @cached_property
+    def weights(self) -> Mapping[str, Array]:
+        """Return the weights of the events of the chunk, by variation; nothing where no weight is named."""
+        nominal, weights = self.job.events.weight, dict[str, Array]()
+        for name, job in self.jobs.items() if nominal else ():
+            is_nominal = name == NOMINAL or job.events.weight == nominal
+            if is_nominal and NOMINAL in weights:
+                weights[name] = weights[NOMINAL]
+                continue
+            weights[name] = weights_of(
+                job.events.weight, self.dataset, self.events, self.column, self.job.friends
+            )
+        return weights
+
+    def columns(
+        self, collections: Mapping[str, Mapping[str, ak.Array]], start: int
+    ) -> tuple[dict[str, Any], Array | None]:
+        """Return the columns of searched events from `start` on, and add what they hold to the tally.
+
+        `collections` are the clusters of the events, by variation and name. Also returned is which of the
+        events are written; None for all. The columns are those of written events.
+        """
+        n_events = len(next(iter(collections[NOMINAL].values())))
+        searched = slice(start, start + n_events)
+        found = self._derived(collections)
+        passed = {}
+        for number, (name, each) in enumerate(found.items()):
+            passed[name] = self._passed(number, name, each, searched)
+            self._fill(name, each, passed[name], searched)
+            self._measure(name, each, passed[name], searched)
+        return self._written(found, passed, searched, n_events)
+
+    def _derived(self, collections: Mapping[str, Mapping[str, ak.Array]]) -> dict[str, Collections]:
+        """Return the collections of every variation with derived fields, views and sums."""
+        found: dict[str, Collections] = {}
+        for name, clusters in collections.items():
+            job = self.jobs[name]
+            is_nominal = found and all(clusters[key] is each for key, each in collections[NOMINAL].items())
+            if is_nominal and (job.derive, job.select) == (self.job.derive, self.job.select):
+                found[name] = found[NOMINAL]
+            else:
+                found[name] = derive(clusters, job.derive, job.select, job.sums)
+        return found
+
+    def _passed(self, number: int, name: str, found: Collections, searched: slice) -> Array | None:
+        """Return which of the searched events pass the conditions on clusters; None for all."""
+        if not self.late:
+            return None
+        n_events = len(next(iter(found.clusters.values())))
+        passed: Array = np.ones(n_events, bool)
+        steps: list[tuple[int, Array | None]] = []
+        for step, condition in self.late:
+            if condition.is_for(self.dataset):
+                passed &= condition.evaluate(None, self.column, self.identity.__getitem__, found.event_value)
+            steps.append((step, passed.copy()))
+        fill_cut_flow(self.tally.histograms, number, steps, self._of_searched(name, searched), n_events)
+        return passed
+
+    def _of_searched(self, name: str, searched: slice) -> Array | None:
+        """Return the weights of searched events."""
+        if not self.weights:
+            return None
+        weights = self.weights[name]
+        return weights[searched] if self.kept is None else weights[self.kept[searched]]
+
+    def _fill(self, name: str, found: Collections, passed: Array | None, searched: slice) -> None:
+        """Fill the histograms with the clusters of a variation."""
+        variation = name if len(self.jobs) > 1 else None
+        for key, histogram in self.job.booked.items():
+            histograms.fill(
+                self.tally.histograms[key],
+                histogram.axes,
+                found,
+                variation=variation,
+                passed=passed,
+                weights=self._of_searched(name, searched),
+            )
+
+    @cached_property
+    def references(self) -> dict[str, dict[str, ak.Array]]:
+        """Return the objects of the events of the chunk that the dataset has, by variation and name."""
+        by_variation: dict[str, dict[str, ak.Array]] = {}
+        for variation, job in self.jobs.items():
+            if variation != NOMINAL and job.references == self.job.references:
+                by_variation[variation] = by_variation[NOMINAL]
+                continue
+            planes = {name: source.grid for name, source in job.grids.items()}
+            by_variation[variation] = {
+                name: each.read(self.column, planes)
+                for name, each in job.references.items()
+                if each.datasets is None or self.dataset in each.datasets
+            }
+        return by_variation
+
+    def _measured(self, name: str, found: Collections, searched: slice) -> MeasuredEvents:
+        """Return searched events with their clusters, objects and weights."""
+        index = searched if self.kept is None else self.kept[searched]
+        objects = {key: each[index] for key, each in self.references[name].items()}
+        job = self.jobs[name]
+        planes = {key: job.grids_of(origin_of(job.select, key))[0] for key in found.clusters}
+        known = self.job.dataset_metadata.get(self.dataset, {})
+        return MeasuredEvents(found, objects, self._of_searched(name, searched), job.matches, planes, known)
+
+    def _measure(self, name: str, found: Collections, passed: Array | None, searched: slice) -> None:
+        """Fill the measurements with the clusters and objects of a variation."""
+        if not self.job.measurements:
+            return
+        events = self._measured(name, found, searched).select(passed)
+        variation = name if len(self.jobs) > 1 else None
+        for key, each in self.job.measurements.items():
+            if isinstance(each, FILLED) and (each.datasets is None or self.dataset in each.datasets):
+                filling.fill(self.tally.histograms, key, each, events, variation)
+
+    def _matched(self, name: str, found: Collections, searched: slice) -> dict[str, ak.Array]:
+        """Return the collections with the index of the object of every cluster, and the distance.
+
+        These are -1 and NaN where there is none.
+        """
+        clusters = dict(found.clusters)
+        events = self._measured(name, found, searched) if self.job.matches else None
+        for key, match in self.job.matches.items() if events is not None else ():
+            origin = origin_of(self.job.select, match.clusters)
+            n_clusters = int(ak.sum(ak.num(clusters[origin])))
+            index, distance = np.full(n_clusters, -1, np.int32), np.full(n_clusters, np.nan, np.float32)
+            if events is not None and match.reference in events.references and match.is_for(self.dataset):
+                pairs = events.pairs(key)
+                place = _place_in_origin(found, match.clusters)[pairs.cluster]
+                index[place] = events.flat(f"{match.reference}.index")[pairs.reference]
+                distance[place] = pairs.distance
+            counts = ak.num(clusters[origin])
+            for word, values in (("Idx", index), ("Distance", distance)):
+                clusters[origin] = ak.with_field(clusters[origin], ak.unflatten(values, counts), f"{key}{word}")
+        return clusters
+
+    def _written(
+        self,
+        found: Mapping[str, Collections],
+        passed: Mapping[str, Array | None],
+        searched: slice,
+        n_events: int,
+    ) -> tuple[dict[str, Any], Array | None]:
+        """Return the columns that are written, of the events that pass in one of the written variations."""
+        variations = [NOMINAL, *self.job.events.write_variations]
+        is_written = None
+        if self.late:
+            masks = [each for name in variations if (each := passed[name]) is not None]
+            is_written = np.logical_or.reduce(masks)
+        columns: dict[str, Any] = dict(self._event_columns(passed, searched, n_events))
+        columns |= found[NOMINAL].sums
+        for variation in variations:
+            suffix = "" if variation == NOMINAL else variation
+            matched = self._matched(variation, found[variation], searched)
+            of_matches = [f"{key}{word}" for key in self.job.matches for word in ("Idx", "Distance")]
+            for name in self.job.clusters:
+                clusters = matched[name]
+                derived = self.jobs[variation].derive.get(name, ())
+                names = {*self.job.written_fields(name), *derived, *of_matches, "grid"}
+                written = [field for field in clusters.fields if field in names]
+                columns[f"{name}{suffix}"] = select_fields(_records(clusters), written)
+        if is_written is not None:
+            columns = {name: ak.Array(each)[is_written] for name, each in columns.items()}
+        for name in self.job.clusters:
+            self.tally.n_clusters[name] += int(ak.count(ak.local_index(ak.Array(columns[name]), axis=1)))
+        self.tally.n_written += n_events if is_written is None else int(np.count_nonzero(is_written))
+        return columns, is_written
+
+    def _event_columns(
+        self, passed: Mapping[str, Array | None], searched: slice, n_events: int
+    ) -> Iterator[tuple[str, Array]]:
+        """Yield the weight of searched events, and whether they pass in each written variation."""
+        if self.weights:
+            yield WEIGHT, self._of_searched(NOMINAL, searched)  # type: ignore[misc]
+        for name in [NOMINAL, *self.job.events.write_variations] if self.job.events.write_variations else []:
+            each = passed[name]
+            yield PASS.format(name), np.ones(n_events, bool) if each is None else each
+
+
+def _place_in_origin(found: Collections, name: str) -> Array:
+    """Return, for every cluster of a collection or view, its place among all of the collection."""
+    if name not in found.origins:
+        return np.arange(int(ak.sum(ak.num(found.clusters[name]))))
+    origin, index = found.origins[name]
+    starts = np.concatenate([[0], np.cumsum(ak.to_numpy(ak.num(found.clusters[origin])))])[:-1]
+    return np.asarray(ak.to_numpy(ak.flatten(index + starts)))
+
+
+def _records(clusters: ak.Array) -> Any:
+    """Return the layout of clusters as one list of records for every event."""
+    layout = ak.to_layout(clusters).to_ListOffsetArray64(True)
+    if not isinstance(layout.content, ak.contents.RecordArray):
+        layout = ak.to_layout(ak.to_packed(clusters)).to_ListOffsetArray64(True)
+    return layout

@@ -1,0 +1,151 @@
+"""Files as detectors write them: what is proposed is valid, runs without an edit, and fills the right cells."""
+
+from pathlib import Path
+
+import detector_files
+import numpy as np
+import pytest
+import yaml
+from plain_cells import hit_cells
+
+from hep_peaksum.cli.main import main
+from hep_peaksum.config.load import load_config
+from hep_peaksum.inspection.files import inspect_file
+from hep_peaksum.reading.blocks import grid_cells, read_blocks
+
+
+@pytest.fixture
+def proposed(tmp_path, monkeypatch, capsys):
+    """Write a file, let `init` propose a config for it, and return both paths and what was printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def propose(branches, *options, tree="Events"):
+        detector_files.write_tree("detector.root", branches, tree)
+        command("init", "--root", "detector.root", *options)
+        return Path("peaksum.yaml"), capsys.readouterr().out
+
+    return propose
+
+
+def command(*arguments):
+    with pytest.raises(SystemExit) as end:
+        main(list(arguments))
+    assert end.value.code == 0
+
+
+def cells_in(path, grid="calo"):
+    """Return the cells of every event as the package reads them."""
+    config = load_config(path)
+    blocks = read_blocks(config, config.grids, None, max_events=10_000)
+    return np.concatenate([grid_cells(config, config.grids, events)[grid] for events in blocks])
+
+
+HITS = {
+    "nanoaod": (detector_files.nanoaod, (24, 36)),
+    "atlas": (detector_files.atlas, (80, 64)),
+    "degrees": (detector_files.degrees, (12, 72)),
+    "polar": (detector_files.polar, (20, 40)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("branches", "shape"), HITS.values(), ids=HITS)
+def test_hits_fill_the_cells_of_the_detector(proposed, branches, shape):
+    path, out = proposed(branches())
+    assert "guessed" not in out
+    expected = hit_cells(yaml.safe_load(path.read_text()), "calo")
+    cells = cells_in(path)
+    assert cells.shape[1:] == shape
+    assert {tuple(map(int, at)): cells[tuple(at)] for at in np.argwhere(cells)} == expected
+    command("check", "peaksum.yaml")
+    command("run", "peaksum.yaml", "--set", "output.plots=false")
+
+
+def test_a_unit_in_a_name_is_proposed(proposed):
+    path, _ = proposed(detector_files.atlas())
+    text = path.read_text()
+    assert "    # as the name of cell_E_MeV says\n    unit: 1 MeV\n" in text
+
+
+def test_a_unit_that_nothing_says_is_asked_for(proposed):
+    path, _ = proposed(detector_files.degrees())
+    assert (
+        "    # unit: 1 GeV  # if one count of hit_energy is that: the file does not say it" in path.read_text()
+    )
+    assert load_config(path).grids["calo"].grid.unit is None
+
+
+DENSE = {
+    "flat": (detector_files.flat, "calo", (24, 16)),
+    "layered": (detector_files.layered, "edep", (3, 6, 4)),
+    "raw_counts": (detector_files.raw_counts, "adc", (5, 5)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("branches", "branch", "shape"), DENSE.values(), ids=DENSE)
+def test_dense_cells_are_those_of_the_branch(proposed, branches, branch, shape):
+    content = branches()
+    path, out = proposed(content)
+    assert "guessed" in out
+    np.testing.assert_array_equal(cells_in(path), content[branch].reshape(-1, *shape))
+    command("check", "peaksum.yaml")
+    command("run", "peaksum.yaml", "--set", "output.plots=false")
+
+
+def test_weights_and_particles_come_after_towers(tmp_path):
+    path = detector_files.write_tree(tmp_path / "nano.root", detector_files.nanoaod())
+    found = [each.branches[-1] for each in inspect_file(path).candidates]
+    assert found == ["CaloTower_energy", "GenPart_pt", "LHEPdfWeight"]
+
+
+OTHERS = {
+    "gaps": (
+        detector_files.gaps,
+        {"row": "rechit_ieta", "col": "rechit_iphi", "layer": "rechit_layer", "value": "rechit_energy"},
+    ),
+    "clue": (detector_files.clue, {"row": "y", "col": "x", "layer": "layer", "value": "weight"}),
+    "hexagons": (
+        detector_files.hexagons,
+        {"row": "rechit_iv", "col": "rechit_iu", "layer": "rechit_layer", "value": "rechit_energy"},
+    ),
+    "calice": (
+        detector_files.calice,
+        {"row": "ahc_hitJ", "col": "ahc_hitI", "layer": "ahc_hitK", "value": "ahc_hitEnergy"},
+    ),
+    "belle": (detector_files.belle, {"channel": "ECLCalDigits.m_CellId", "value": "ECLCalDigits.m_Energy"}),
+    "channels": (detector_files.channels, {"channel": "hit_channel", "value": "hit_adc"}),
+}
+
+
+@pytest.mark.parametrize(("branches", "hits"), OTHERS.values(), ids=OTHERS)
+def test_hits_are_named_by_their_branches(tmp_path, branches, hits):
+    path = detector_files.write_tree(tmp_path / "hits.root", branches())
+    assert inspect_file(path).candidates[0].grid["hits"] == hits
+
+
+def test_gaps_in_layers_and_columns_are_kept_and_told(proposed):
+    path, _ = proposed(detector_files.gaps())
+    text = path.read_text()
+    section = yaml.safe_load(text)["grids"]["calo"]
+    assert section["depth"] == {"labels": "1..19"}
+    assert section["rows"] == {"name": "eta", "labels": "-4..-1, 1..4"}
+    assert section["cols"]["labels"] == "1..16"
+    assert "# layers: 7..18 do not occur in the entries read; kept as cells" in text
+    assert "# phi: 6 do not occur in the entries read; kept as cells" in text
+    assert "# eta: there is no label 0, so -1 and 1 are neighbours" in text
+
+
+def test_a_branch_for_each_crystal_is_one_grid(proposed):
+    path, out = proposed(detector_files.crystals())
+    section = yaml.safe_load(path.read_text())["grids"]["calo"]
+    assert section == {"dense": {"branches": "Ecell{1..25}", "shape": [5, 5], "axes": ["row", "col"]}}
+    assert "5×5 guessed" in out
+
+
+def test_channels_ask_for_a_cell_table(proposed):
+    path, out = proposed(detector_files.channels())
+    assert "needs a cell table" in out
+    told = "channels 0 to 24 (25 occur): write cells.csv with a line for each"
+    assert told in out
+    assert f"# {told}" in path.read_text()

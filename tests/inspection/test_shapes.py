@@ -1,0 +1,43 @@
+"""The shape of n numbers: nearly square, layers of squares, or what the numbers themselves show."""
+
+import numpy as np
+import pytest
+from detector_files import cells
+
+from hep_peaksum.inspection.cells import guess_shape
+
+
+@pytest.mark.parametrize(
+    ("n", "comment"),
+    [
+        (80, "10×8 guessed (the nearest to a square); also 16×5, 20×4, 40×2, 5×4×4"),
+        (384, "24×16 guessed (the nearest to a square); also 32×12, 48×8, 64×6, 96×4, 128×3, 192×2"),
+        (6700, "67×10×10 guessed; also 100×67, 134×50, 268×25, 335×20, 670×10, 1340×5"),
+        (25, "5×5 guessed (the nearest to a square)"),
+    ],
+)
+def test_the_guess_is_told_with_the_alternatives(n, comment):
+    assert guess_shape(n).comment == comment
+
+
+@pytest.mark.parametrize("n", [1, 4, 7, 158])
+def test_numbers_that_make_no_plane(n):
+    assert guess_shape(n) is None
+
+
+@pytest.mark.parametrize("shape", [(20, 4), (16, 5), (8, 10), (4, 20)])
+def test_showers_show_the_length_of_a_row(shape):
+    flat = cells(3, shape, 300).reshape(300, -1)
+    assert guess_shape(80, flat).sizes == shape
+
+
+def test_showers_show_the_size_of_a_layer():
+    plane = cells(4, (6, 6), 300)
+    profile = np.array([0.2, 0.5, 1.0, 0.8, 0.3])
+    flat = (plane[:, None] * profile[:, None, None]).reshape(300, -1)
+    assert guess_shape(180, flat).sizes == (5, 6, 6)
+
+
+def test_noise_shows_nothing():
+    noise = np.random.default_rng(1).normal(size=(300, 80))
+    assert guess_shape(80, noise).sizes == (10, 8)

@@ -1,0 +1,110 @@
+"""Datasets with a cross section are normalised at the merge, by the weights of all entries of their files."""
+
+import awkward as ak
+import numpy as np
+import pytest
+from selected_jobs import all_events, finished, jets_of
+
+from hep_peaksum.config.load import parse_config
+from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.events.barns import parse_cross_section, parse_luminosity
+from hep_peaksum.job.run import run
+from hep_peaksum.merging.merge import merge
+
+
+def sample(config, sum_of_weights, **more):
+    """Return the content of a config whose dataset is 2 pb, normalised to 30 /pb."""
+    content = config(luminosity="0.03 /fb", events={"weight": {"gen": "genWeight"}}, **more)
+    content["datasets"]["toy"] |= {"cross_section": "2 pb", "k_factor": 1.5, "sum_of_weights": sum_of_weights}
+    return content
+
+
+@pytest.mark.parametrize("name", ["genWeight", "Runs:sumw"])
+def test_histograms_are_normalised_and_the_events_are_not(config, samples, name):
+    result, events = finished(sample(config, name))
+    weights = all_events(samples, "genWeight")
+    total = weights.sum() if name == "genWeight" else 10 + 1 + 11 + 1
+    factor = 2 * 1.5 * 30 / total
+    seeds = jets_of(samples).seed
+    expected = np.array(
+        [weights[np.repeat(np.arange(120), [ak.sum(each == n) for each in seeds])].sum() for n in range(9)]
+    )
+    np.testing.assert_allclose(result.histograms["toy"]["seeds"].values(), factor * expected, rtol=1e-12)
+    assert events.weight.to_list() == weights.tolist()
+    written = result.summary["datasets"]["toy"]["normalisation"]
+    assert written == pytest.approx({"factor": factor, "sum_of_weights": total}, rel=1e-12)
+
+
+def test_a_resumed_job_is_normalised_like_any_other(config):
+    whole, _ = finished(sample(config, "genWeight", run={"chunksize": 30}))
+    again = run(parse_config(sample(config, "genWeight", run={"chunksize": 30})))
+    assert again.summary["n_chunks"]["reused"] == 4
+    assert again.histograms["toy"]["seeds"] == whole.histograms["toy"]["seeds"]
+
+
+def test_merged_jobs_are_normalised_together(config, samples, tmp_path):
+    whole, _ = finished(sample(config, "Runs:sumw"))
+    folders = []
+    for number, (path, _) in enumerate(samples):
+        content = sample(config, "Runs:sumw", name=f"job{number}")
+        content["datasets"]["toy"]["files"] = {path: "Events"}
+        folders.append(run(parse_config(content)).directory)
+    together = merge(folders, tmp_path / "merged")
+    own, all_of_them = (each.summary["datasets"]["toy"]["normalisation"] for each in (together, whole))
+    assert own == all_of_them
+    assert together.histograms["toy"]["seeds"] == whole.histograms["toy"]["seeds"]
+
+
+def test_a_part_of_a_sample_is_not_normalised(config):
+    content = sample(config, "genWeight")
+    part = run(parse_config(content), max_events=50)
+    del content["datasets"]["toy"]["cross_section"], content["datasets"]["toy"]["sum_of_weights"]
+    plain = run(
+        parse_config({**content, "output": {**content["output"], "directory": f"{part.directory}-plain"}}),
+        max_events=50,
+    )
+    assert "not all entries" in part.summary["datasets"]["toy"]["normalisation"]["reason"]
+    assert part.histograms["toy"]["seeds"] == plain.histograms["toy"]["seeds"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("genWeigth", "sum_of_weights: 'Events' .* has no branch 'genWeigth'"),
+        ("Runs:sum", "'Runs' .* no branch 'sum'"),
+    ],
+)
+def test_a_branch_that_is_not_there_is_one_line(config, name, words):
+    with pytest.raises(ValueError, match=words):
+        finished(sample(config, name))
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"cross_section": "2 pb"}, "sum_of_weights: missing"),
+        ({"cross_section": "2 GeV", "sum_of_weights": "w"}, "'2 GeV' is not a cross section"),
+        ({"cross_section": -1, "sum_of_weights": "w"}, "cross_section"),
+        ({"cross_section": 1, "sum_of_weights": "w"}, "there is no luminosity to normalise to"),
+    ],
+)
+def test_half_a_normalisation_is_refused(config, more, words):
+    content = config()
+    content["datasets"]["toy"] |= more
+    with pytest.raises(ConfigError, match=words):
+        parse_config(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "picobarn"), [("830 pb", 830), ("0.83 nb", 830), ("1 fb", 1e-3), ("2 ub", 2e6), (" 5pb ", 5)]
+)
+def test_cross_sections(text, picobarn):
+    assert parse_cross_section(text) == picobarn
+
+
+@pytest.mark.parametrize(
+    ("text", "inverse_picobarn"),
+    [("59.8 /fb", 59800), ("140 fb^-1", 140000), ("3 pb-1", 3), ("2 /ab", 2e6), (7, 7)],
+)
+def test_luminosities(text, inverse_picobarn):
+    assert parse_luminosity(text) == inverse_picobarn

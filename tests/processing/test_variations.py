@@ -1,0 +1,165 @@
+"""Variations of a job equal jobs of their own with the changed key; views, derived fields and sums, by hand."""
+
+import awkward as ak
+import numpy as np
+import pytest
+from selected_jobs import all_events, finished, jets_of
+
+from hep_peaksum.config.load import parse_config
+from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.preview.thresholds import varied_thresholds
+
+BINS = {"bins": 9, "start": 0, "stop": 9}
+HISTOGRAMS = {
+    "seeds": {"axes": [{"field": "Jet.seed", **BINS}]},
+    "n_jets": {"axes": [{"field": "nJet", **BINS}]},
+}
+CHANGES = {
+    "threshold": {"clusters.Jet.seed_threshold": 7},
+    "window": {"clusters.Jet.sum_window": [1, 3]},
+    "unit": {"grids.calo.unit": 2},
+    "scale": {"grids.calo.scale": 1.07},
+}
+
+
+def with_changes(content, changes):
+    """Return the content of a config with keys changed, as a user would by hand."""
+    for key, value in changes.items():
+        section, name, last = key.split(".")
+        content[section] = {**content[section], name: {**content[section][name], last: value}}
+    return content
+
+
+def test_a_variation_equals_a_job_of_its_own(config):
+    where = [{"field": "nJet", "max": 6}]
+    every = {name.capitalize(): changes for name, changes in CHANGES.items()}
+    events = {"where": where, "weight": {"gen": "genWeight"}}
+    both, _ = finished(config("both", variations=every, events=events, histograms=HISTOGRAMS))
+    for name, changes in {"nominal": {}, **CHANGES}.items():
+        alone, _ = finished(with_changes(config(name, events=events, histograms=HISTOGRAMS), changes))
+        word = name.capitalize() if changes else name
+        for key in ("seeds", "n_jets", "cutflow", "cutflow_entries"):
+            assert both.histograms["toy"][key][{"variation": word}] == alone.histograms["toy"][key], (name, key)
+
+
+@pytest.mark.parametrize("key", ["unit", "scale"])
+@pytest.mark.parametrize("value", [1.05, 0.95, 1.1])
+def test_a_varied_unit_or_scale_is_that_of_a_config_to_the_last_bit(config, key, value):
+    content = config()
+    content["grids"]["calo"] |= {"unit": 0.5, "scale": 1.02}
+    varied = parse_config({**content, "variations": {"Up": {f"grids.calo.{key}": value}}}).varied("Up")
+    content["grids"]["calo"][key] = value
+    assert varied.grids == parse_config(content).grids
+
+
+def test_check_tells_what_a_variation_does_to_thresholds(config):
+    content = config(variations={"Up": {"grids.calo.scale": 1.25}})
+    content["clusters"]["Jet"] |= {"seed_threshold": "5 GeV", "cell_threshold": 1}
+    lines = list(varied_thresholds(parse_config(content)))
+    assert lines == [
+        "Up: Jet seed threshold > 4 counts = 5 GeV (> 5 counts = 5 GeV without)",
+        "Up: Jet cell threshold >= 1 counts = 1.25 GeV (>= 1 counts = 1 GeV without)",
+    ]
+
+
+def test_only_nominal_clusters_are_written_unless_asked_for(config, samples):
+    _, events = finished(config(variations={"High": CHANGES["threshold"]}))
+    assert events.Jet_seed.to_list() == jets_of(samples).seed.to_list()
+    assert not [name for name in events.fields if "High" in name]
+
+
+def test_a_written_variation_stands_beside_the_nominal_clusters(config, samples):
+    content = config(
+        variations={"High": CHANGES["threshold"]},
+        events={"write_variations": ["High"], "where": [{"field": "nJet", "min": 5}]},
+    )
+    _, events = finished(content)
+    nominal, high = jets_of(samples), jets_of(samples)[jets_of(samples).seed > 7]
+    passes, passes_high = ak.num(nominal) >= 5, ak.num(high) >= 5
+    kept = passes | passes_high
+    assert events.event.to_list() == all_events(samples, "event")[kept].tolist()
+    assert events.JetHigh_seed.to_list() == high.seed[kept].to_list()
+    assert events.nJetHigh.to_list() == ak.num(high)[kept].to_list()
+    assert events.pass_nominal.to_list() == passes[kept].to_list()
+    assert events.pass_High.to_list() == passes_high[kept].to_list()
+
+
+def test_a_variation_of_a_weight_changes_the_weights_alone(config, samples):
+    content = config(
+        events={"weight": {"gen": "genWeight", "flat": 1}}, variations={"Double": {"events.weight.flat": 2}}
+    )
+    result, _ = finished(content)
+    seeds = result.histograms["toy"]["seeds"]
+    np.testing.assert_allclose(
+        seeds[{"variation": "Double"}].values(), 2 * seeds[{"variation": "nominal"}].values(), rtol=1e-12
+    )
+
+
+def double(clusters):
+    """Return twice the sum of every cluster."""
+    return 2 * clusters.peak_sum
+
+
+VIEWS = {
+    "High": {"from": "Jet", "where": [{"field": "seed", "min": 8}], "sort": "peak_sum"},
+    "Left": {"from": "High", "where": [{"field": "col", "max": 3}]},
+}
+
+
+def test_views_derived_fields_and_sums_are_used_like_any_other(config, samples):
+    content = config(
+        select=VIEWS,
+        derive={"Jet": {"twice": f"{__name__}:double"}},
+        sums={"HT": "Left.twice"},
+        histograms={
+            "n_left": {"axes": [{"field": "nLeft", **BINS}]},
+            "twice": {"axes": [{"field": "High.twice", "bins": 40, "start": 0, "stop": 160}]},
+            "ht": {"axes": [{"field": "HT", "bins": 40, "start": 0, "stop": 400}]},
+        },
+        events={"where": [{"field": "nHigh", "min": 1}, {"field": "HT", "below": 200}]},
+    )
+    result, events = finished(content)
+    jets = jets_of(samples)
+    high = jets[jets.seed >= 8]
+    left = high[high.col <= 3]
+    total = ak.sum(2 * left.peak_sum, axis=1)
+    kept = (ak.num(high) > 0) & (total < 200)
+    assert events.HT.to_list() == total[kept].to_list()
+    assert events.Jet_twice.to_list() == (2 * jets.peak_sum[kept]).to_list()
+    filled = result.histograms["toy"]
+    assert filled["n_left"].values().tolist() == np.bincount(ak.num(left)[kept], minlength=9).tolist()
+    expected, _ = np.histogram(ak.flatten(2 * high.peak_sum[kept]), 40, (0, 160))
+    assert filled["twice"].values().tolist() == expected.tolist()
+    assert filled["ht"].values().tolist() == np.histogram(total[kept], 40, (0, 400))[0].tolist()
+
+
+def wrong_length(clusters):
+    """Return fewer values than there are clusters."""
+    return clusters.peak_sum[:, :0]
+
+
+def test_a_function_that_misses_clusters_is_one_line(config):
+    content = config(derive={"Jet": {"bad": f"{__name__}:wrong_length"}})
+    with pytest.raises(Exception, match=r"derive.Jet.bad: .* expected a number for every cluster"):
+        finished(content)
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"variations": {"Up": {"grids.calo.unti": 2}}}, "variations.Up: grids.calo.*unti"),
+        ({"variations": {"Up": {"grids.cal.unit": 2}}}, "variations.Up: grids.cal.unit: there is no 'cal'"),
+        ({"variations": {"Up": {"output.plots": True}}}, "output.plots: a variation changes keys of grids"),
+        ({"variations": {"Up": {"clusters.Jet.preset": "x"}}}, "a variation does not change preset"),
+        ({"variations": {"Up": {"clusters.Jet.seed_threshold": "x"}}}, "variations.Up: clusters.Jet"),
+        ({"events": {"write_variations": ["Up"]}}, "events.write_variations: no variation 'Up'"),
+        ({"select": {"A": {"from": "Jte"}}}, "select.A.from: no collection or earlier view 'Jte'"),
+        ({"select": {"A": {"from": "Jet", "sort": "pz"}}}, "select.A: "),
+        ({"select": {"Jet": {"from": "Jet"}}}, "select.Jet: 'Jet' is a collection already"),
+        ({"derive": {"Jte": {"a": "math:cos"}}}, "derive.Jte: no collection 'Jte'"),
+        ({"sums": {"HT": "Jet.pz"}}, "sums.HT: "),
+    ],
+)
+def test_what_is_wrong_is_said_before(config, sections, words):
+    with pytest.raises(ConfigError, match=words):
+        parse_config(config(**sections))

@@ -1,0 +1,189 @@
+"""ROOT files as detectors write them: showers on cells, in the branches and words of several experiments.
+
+Each function returns the branches of a tree; what is random is the same in every run.
+"""
+
+import awkward as ak
+import numpy as np
+import uproot
+
+N = 40  # events
+
+
+def write_tree(path, branches, tree="Events"):
+    """Write a tree; jagged arrays get a counter, fixed ones keep their shape."""
+    with uproot.recreate(path) as file:
+        file.mktree(tree, {name: types(values) for name, values in branches.items()})
+        file[tree].extend(branches)
+    return str(path)
+
+
+def types(values):
+    if isinstance(values, ak.Array):
+        return values.type.content
+    return np.dtype((values.dtype, values.shape[1:]))
+
+
+def cells(seed, shape, n_events=N):
+    """Return energies of all cells: noise, and a shower that is two cells wide in each event."""
+    random = np.random.default_rng(seed)
+    energies = random.normal(0, 0.02, (n_events, *shape))
+    rows, cols = np.indices(shape)
+    for event in range(n_events):
+        row, col = (random.uniform(0, size) for size in shape)
+        energies[event] += random.exponential(10) * np.exp(-(((rows - row) ** 2 + (cols - col) ** 2) / 2))
+    return energies
+
+
+def as_hits(energies, threshold=0.1):
+    """Return index of row and column, and energy, of the cells above a threshold, jagged."""
+    event, row, col = np.nonzero(energies > threshold)
+    counts = np.bincount(event, minlength=len(energies))
+    return (ak.unflatten(each, counts) for each in (row, col, energies[event, row, col]))
+
+
+def typed(values, dtype):
+    return ak.values_astype(values, dtype)
+
+
+def nanoaod(n_eta=24, n_phi=36):
+    """Towers in eta and phi beside what NanoAOD has: generator particles, weights, identity."""
+    row, col, energy = as_hits(cells(1, (n_eta, n_phi)))
+    random = np.random.default_rng(2)
+    counts = random.integers(3, 9, N)
+    particles = {
+        f"GenPart_{word}": ak.unflatten(random.normal(size=counts.sum()).astype("f4"), counts)
+        for word in ("eta", "phi", "pt")
+    }
+    return {
+        "run": np.full(N, 1, "u4"),
+        "luminosityBlock": np.full(N, 1, "u4"),
+        "event": np.arange(N, dtype="u8"),
+        **particles,
+        "LHEPdfWeight": random.normal(1, 0.1, (N, 100)).astype("f4"),
+        "CaloTower_eta": typed((row + 0.5) * 0.25 - 3.0, "float32"),
+        "CaloTower_phi": typed((col + 0.5) * (2 * np.pi / n_phi) - np.pi, "float32"),
+        "CaloTower_energy": typed(energy, "float32"),
+    }
+
+
+def atlas(n_eta=80, n_phi=64):
+    """Cells by eta and phi, phi from 0 to 2 pi, energies in MeV that only the title or name could tell."""
+    row, col, energy = as_hits(cells(3, (n_eta, n_phi)))
+    return {
+        "cell_eta": typed((row + 0.5) * 0.025 - 1.0, "float32"),
+        "cell_phi": typed((col + 0.5) * (2 * np.pi / n_phi), "float32"),
+        "cell_E_MeV": typed(energy * 1000, "float32"),
+        "cell_sampling": typed(row * 0 + 2, "int32"),
+    }
+
+
+def degrees():
+    """Hits with an azimuth from 0 to 360 degrees in steps of 5; one column is dead."""
+    energies = cells(4, (12, 72), 60)
+    energies[:, :, 17] = 0
+    row, col, energy = as_hits(energies)
+    return {
+        "hit_eta": typed((row + 0.5) * 0.5 - 3.0, "float32"),
+        "hit_phi": typed((col + 0.5) * 5.0, "float32"),
+        "hit_energy": typed(energy, "float32"),
+    }
+
+
+def gaps():
+    """Hits by labels: layers 1 to 6 and 19 only, a dead column 5, rows from -4 to 4 without 0."""
+    energies = cells(5, (8, 16))
+    energies[:, :, 5] = 0
+    row, col, energy = as_hits(energies)
+    return {
+        "rechit_ieta": typed(ak.where(row < 4, row - 4, row - 3), "int16"),
+        "rechit_iphi": typed(col + 1, "int16"),
+        "rechit_layer": typed(ak.where(col % 7 == 6, 19, col % 7 + 1), "int16"),
+        "rechit_energy": typed(energy, "float32"),
+    }
+
+
+def clue():
+    """The columns of CLUE's CSV files: x, y, layer, weight."""
+    row, col, energy = as_hits(cells(6, (20, 20)))
+    return {
+        "x": typed(col * 1.2 - 12.0, "float32"),
+        "y": typed(row * 1.2 - 12.0, "float32"),
+        "layer": typed(col % 3 + 1, "int32"),
+        "weight": typed(energy, "float32"),
+    }
+
+
+def belle():
+    """Digits by the number of a crystal, as Belle II's ECL writes them."""
+    row, col, energy = as_hits(cells(7, (12, 12)))
+    return {
+        "ECLCalDigits.m_CellId": typed(row * 12 + col + 1, "int32"),
+        "ECLCalDigits.m_Energy": typed(energy, "float32"),
+        "ECLCalDigits.m_Time": typed(energy, "float32"),
+    }
+
+
+def channels():
+    """Hits of a test beam by channel, raw counts."""
+    row, col, energy = as_hits(cells(8, (5, 5)))
+    return {"hit_channel": typed(row * 5 + col, "int32"), "hit_adc": typed(energy * 100, "int32")}
+
+
+def flat():
+    """All 24 x 16 cells, one after the other."""
+    return {"calo": cells(9, (24, 16), 100).reshape(100, -1).astype("f4")}
+
+
+def layered():
+    """Cells as [layer][row][col]."""
+    return {"edep": np.stack([cells(seed, (6, 4)) for seed in (10, 11, 12)], axis=1).astype("f4")}
+
+
+def crystals():
+    """A branch for each of 25 crystals, and some others."""
+    energies = cells(13, (5, 5)).reshape(N, 25)
+    return {
+        **{f"Ecell{n + 1}": energies[:, n] for n in range(25)},
+        "Ebeam": np.full(N, 5.0),
+        "run": np.ones(N, "i4"),
+    }
+
+
+def raw_counts():
+    """Raw counts by channel: pedestals and the signal."""
+    energies = cells(14, (5, 5)).reshape(N, 25)
+    return {"adc": (100 + 20 * energies).astype("i4"), "event": np.arange(N)}
+
+
+def hexagons():
+    """Hits of a high-granularity calorimeter by u and v of hexagonal cells, and layer."""
+    row, col, energy = as_hits(cells(15, (16, 16)))
+    return {
+        "rechit_iu": typed(col, "int32"),
+        "rechit_iv": typed(row, "int32"),
+        "rechit_layer": typed(row % 4 + 1, "int32"),
+        "rechit_energy": typed(energy, "float32"),
+    }
+
+
+def calice():
+    """Hits by indices I, J and layer K, as CALICE's test beams write them."""
+    row, col, energy = as_hits(cells(16, (24, 24)))
+    return {
+        "ahc_hitI": typed(col + 1, "int32"),
+        "ahc_hitJ": typed(row + 1, "int32"),
+        "ahc_hitK": typed(row % 5 + 1, "int32"),
+        "ahc_hitEnergy": typed(energy, "float32"),
+        "ahc_nHits": np.asarray(ak.num(energy)).astype("i4"),
+    }
+
+
+def polar():
+    """Hits by polar angle and azimuth, as of a lepton collider."""
+    row, col, energy = as_hits(cells(17, (20, 40)))
+    return {
+        "ecl_theta": typed(0.3 + (row + 0.5) * 0.1, "float32"),
+        "ecl_phi": typed((col + 0.5) * (2 * np.pi / 40) - np.pi, "float32"),
+        "ecl_energy": typed(energy, "float32"),
+    }
