@@ -124,3 +124,10 @@ def test_a_tower_of_masked_cells_does_not_exist_below_the_pool_threshold_either(
         [[[5, 5, 9, 9]]], PeakSumSettings(**rules), mask=mask, fields=["peak_sum", "n_cells"]
     )
     assert clusters.to_list() == [[{"peak_sum": 10, "n_cells": 1}]]
+
+
+def test_a_partial_tower_of_masked_cells_is_masked(kernel):
+    rules = {"search_window": (1, 1), "sum_window": (1, 1), "seed_threshold": -1, "coarsen": (1, 2)}
+    settings = PeakSumSettings(**rules, allow_partial_towers=True, masked="zero", kernel=kernel)
+    clusters = find_clusters([[[1, 2, 9]]], settings, mask=[[False, False, True]], fields=["col", "peak_sum"])
+    assert clusters.to_list() == [[{"col": 0, "peak_sum": 3}]]

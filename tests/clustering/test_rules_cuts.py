@@ -97,6 +97,7 @@ PICTURES = {
         [(0,), (4,)],
         {**LINE, "min_seed_gap": 2},
     ),
+    "a_masked_cell_is_no_saddle": ("5 # 7", ("col", "prominence"), [(0, 0), (2, 0)], LINE),
     "only_prominent_peaks": ("5 3 4 1 9", ("col",), [(4,)], {**LINE, "min_prominence": 5}),
     "two_equal_peaks_have_no_higher_one_and_descend_to_the_lowest": (
         "5 3 5 1",

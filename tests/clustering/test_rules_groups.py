@@ -202,3 +202,10 @@ def test_the_highest_cell_of_a_seedless_group_is_not_a_masked_one(kernel):
     mask = [[False, True, False]]
     clusters = find_clusters([[[-1, 7, -2]]], PeakSumSettings(**rules), mask=mask, fields=PLACE)
     assert [tuple(each.values()) for each in clusters.to_list()[0]] == [(0, 0, -1, -1)]
+
+
+@pytest.mark.parametrize(("tie_rule", "col"), [("first", 0), ("last", 1)])
+def test_of_equal_cells_of_a_group_the_tie_rule_takes_one(kernel, tie_rule, col):
+    settings = PeakSumSettings(**IN_LINE, tie_rule=tie_rule, kernel=kernel)
+    clusters = find_clusters([[[5, 5, 0]]], settings, fields=["col", "peak_sum"])
+    assert clusters.to_list() == [[{"col": col, "peak_sum": 10}]]

@@ -238,3 +238,8 @@ def test_folding_does_not_move_values_inside_the_axis(value):
     ring, strip = (Axis(bins=72, start="-pi", stop="pi", periodic=closed) for closed in (True, False))
 
     assert ring.find(np.array([value])) == strip.find(np.array([value]))
+
+
+def test_the_last_tower_of_an_axis_may_be_smaller():
+    towers = Axis(bins=5, start=0, stop=5).coarsened(2, allow_partial_towers=True)
+    assert towers.edge_positions.tolist() == [0, 2, 4, 5]
