@@ -10,6 +10,7 @@ import uproot
 import yaml
 from places import CONFIGS
 
+from hep_peaksum import toy
 from hep_peaksum.cli.demo import quickstart, write_toy
 from hep_peaksum.cli.main import main
 from hep_peaksum.config.load import load_config
@@ -25,8 +26,11 @@ FOUND = {
     "cms-l1-closure": (200, {"Jet": 430, "Tau": 2086, "EGamma": 356}),
     "cms-l1-jets": (200, {"Jet": 430}),
     "crystal-matrix": (120, {"E9": 120, "E25": 120}),  # one electron an event
+    "crystal-resolution": (120, {}),
     "edm4hep-barrel": (5, {"Shower": 5, "InLayer": 33}),
     "ldmx-ecal": (100, {"Shower": 175, "Bar": 7}),
+    "cms-l1-rates": (200, {"Jet": 430, "JetAll": 452, "JetNone": 407}),
+    "delphes-jets": (25, {}),
     "delphes-towers": (25, {"Cluster": 296}),
     "gate-hits": (4163, {"Cluster": 4802}),
     "geant4-b4": (1000, {}),
@@ -35,7 +39,7 @@ FOUND = {
 }
 
 
-SLOW = {"cms-l1-closure", "delphes-towers"}
+SLOW = {"cms-l1-closure", "cms-l1-rates", "delphes-jets", "delphes-towers"}
 
 
 @pytest.fixture(
@@ -112,12 +116,15 @@ def test_an_example_config_runs_and_every_format_agrees(config, tmp_path):
         trees = [uproot.open(path)["Events"].arrays() for path in sorted(folder.glob("*.root"))]
         assert len(trees) == len(load_config(config).output.clusters) - 1
         for events in (parquet, *trees):
-            assert len(events) == n_events
+            assert len(events) == found["n_written"]
             for collection, n in found["n_clusters"].items():
                 assert ak.sum(events[f"n{collection}"]) == ak.count(events[f"{collection}_peak_sum"]) == n
     assert not result.losses
-    plots = list((result.directory / "plots").iterdir())
-    assert len(plots) == sum(len(histograms) for histograms in result.histograms.values())
+    drawn = {path.name for path in (result.directory / "plots").iterdir()}
+    booked = load_config(config).booked
+    assert drawn >= {f"{name}-{key}.png" for name in result.histograms for key in booked}
+    measured = {table["measurement"] for table in result.summary.get("measurements", [])}
+    assert all(any(key in picture for picture in drawn) for key in measured)
 
 
 def test_the_packaged_quickstart_is_the_one_of_the_repository():
@@ -140,3 +147,16 @@ def test_the_layers_of_geant4_b4_add_up(data, tmp_path, monkeypatch):
     window = cells[:, max(0, row - 1) : row + 2, max(0, col - 1) : col + 2]
     assert layers[0].to_list() == pytest.approx(window.sum(axis=(1, 2)).tolist(), rel=1e-12)
     assert events.Cluster_seed[0, 0] == pytest.approx(cells.sum(axis=0).max(), rel=1e-12)
+
+
+@pytest.mark.slow
+def test_the_resolution_of_the_crystals_is_the_generated_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    testbeam.write_testbeam("testbeam", 20_000, seed=5)
+    config = load_config(CONFIGS / "crystal-resolution.yaml", ["output.directory=results"])
+    tables = run(config).summary["measurements"]
+    fit = next(table["numbers"]["fit"] for table in tables if table["measurement"] == "resolution")
+    truth = {"stochastic": toy.SAMPLING_TERM, "constant": toy.CONSTANT_TERM}
+    for name, value in truth.items():
+        assert abs(fit["values"][name] - value) < 4 * fit["errors"][name], name
+        assert fit["errors"][name] < value / 4

@@ -228,12 +228,14 @@ def check(file: str, overrides: Sequence[str]) -> None:
         from hep_peaksum.preview.cell_tables import describe_table
         from hep_peaksum.preview.check import check_inputs
         from hep_peaksum.preview.hit_bins import bin_fillings
-        from hep_peaksum.preview.thresholds import thresholds
+        from hep_peaksum.preview.thresholds import thresholds, varied_thresholds
 
         config = load(file, overrides)
     console, bounds = tables.open_console(), thresholds(config)
     for name in config.clusters:
         tables.print_collection(console, config, name, bounds[name])
+    for line in varied_thresholds(config):
+        console.print(escape(line))
     for name, source in config.grids.items():
         if source.cells is not None:
             tables.print_cell_table(console, f"cells of {name}: {source.cells}", describe_table(source))

@@ -15,7 +15,7 @@ import numpy as np
 
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hits import Hits
-from hep_peaksum.kernels import Array, Offset, Periodic, absent, accumulator
+from hep_peaksum.kernels import Array, KernelName, Offset, Periodic, absent, accumulator, is_compiled
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import passes
 
@@ -82,13 +82,15 @@ def discriminant(cells: Cells, settings: PeakSumSettings) -> Cells:
     """
     if settings.seed_is_cell:
         return cells
-    offsets, periodic, has_value = settings.seed_cells(), cells.grid.periodic, exists(cells.values)
-    sums = window_map(cells.values, offsets, periodic)
-    if settings.quantity == "significance":
-        sums = sums / seed_noise(cells, settings)  # a noise of zero was refused
+    offsets, periodic = settings.seed_cells(), cells.grid.periodic
+    sums = window_map(cells.values, offsets, periodic, settings.kernel)
+    if settings.quantity == "significance":  # a noise of zero was refused
+        sums = np.divide(sums, seed_noise(cells, settings), out=sums if sums.dtype.kind == "f" else None)
+    if cells.mask is not None:
+        sums[~exists(cells.values)] = absent(sums.dtype)
     if not settings.partial_seed_windows:
-        has_value = has_value & has_whole_window(offsets, sums.shape, periodic)
-    return replace(cells, source=np.where(has_value, sums, np.asarray(absent(sums.dtype), sums.dtype)))
+        sums[:, ~has_whole_window(offsets, sums.shape, periodic)] = absent(sums.dtype)
+    return replace(cells, source=sums)
 
 
 def passes_cell_threshold(
@@ -140,20 +142,42 @@ def _at_step(array: Array, step: Offset, periodic: Periodic) -> Array:
     return moved
 
 
+def has_noise_of_plane(cells: Cells) -> bool:
+    """Return whether noise and mask of all events are those of one plane."""
+    return all(each is None or is_plane(each) for each in (cells.noise, cells.mask))
+
+
+def is_plane(array: Array) -> bool:
+    """Return whether an array (event, row, col) is one plane, the same for every event."""
+    return array.strides[0] == 0
+
+
 def seed_noise(cells: Cells, settings: PeakSumSettings) -> Array:
-    """Return the noise of the seed window around every cell: that of its cells, added in quadrature."""
-    squares = np.where(exists(cells.values), np.square(np.asarray(cells.noise, np.float64)), 0.0)
+    """Return the noise of the seed window around every cell: that of its cells, added in quadrature.
+
+    Where it is the same in all events, it is that of one event, shape (1, row, col).
+    """
+    events = slice(0, 1) if has_noise_of_plane(cells) else slice(None)
+    squares = np.square(np.asarray(cells.noise, np.float64)[events])
+    if cells.mask is not None:
+        squares = np.where(exists(cells.values[events]), squares, 0.0)
     with np.errstate(invalid="ignore"):
-        variance = window_map(squares, settings.seed_cells(), cells.grid.periodic)
+        variance = window_map(squares, settings.seed_cells(), cells.grid.periodic, settings.kernel)
     return np.where(variance > 0, np.sqrt(variance), 1.0 if settings.quantity == "significance" else 0.0)
 
 
-def window_map(cells: Array, offsets: Sequence[Offset], periodic: Periodic) -> Array:
+def window_map(
+    cells: Array, offsets: Sequence[Offset], periodic: Periodic, kernel: KernelName = "scipy"
+) -> Array:
     """Return the sum of a window around every cell, int64 or float64; cells that do not exist add nothing.
 
     >>> window_map(np.array([[[1, 2, 4]]]), ((0, -1), (0, 1)), Periodic(False, True)).tolist()
     [[[6, 5, 3]]]
     """
+    if is_compiled(kernel):
+        from hep_peaksum.loops import window_sums
+
+        return window_sums.window_map(cells, offsets, periodic)
     number = accumulator(cells.dtype)
     _, n_rows, n_cols = cells.shape
     padded = np.where(exists(cells), cells, 0).astype(number)
@@ -170,8 +194,11 @@ def window_map(cells: Array, offsets: Sequence[Offset], periodic: Periodic) -> A
 
 def has_whole_window(offsets: Sequence[Offset], shape: Sequence[int], periodic: Periodic) -> Array:
     """Return for which cells, shape (row, col), no offset leads beyond an edge."""
-    ones = np.ones((1, *shape[1:]), np.int64)
-    return np.asarray(window_map(ones, offsets, periodic)[0] == len(offsets))
+    is_whole = []
+    for axis, (size, is_periodic) in enumerate(zip(shape[1:], periodic, strict=True)):
+        steps, index = [offset[axis] for offset in offsets], np.arange(size)
+        is_whole.append(is_periodic | ((index + min(steps) >= 0) & (index + max(steps) < size)))
+    return np.asarray(is_whole[0][:, None] & is_whole[1])
 
 
 def search_grid(settings: PeakSumSettings, grid: Grid) -> Grid:
@@ -197,7 +224,7 @@ def pool(cells: Cells, settings: PeakSumSettings) -> Cells:
         source=pool_cells(cells.values, settings, cells.grid.unit),
         grid=search_grid(settings, cells.grid),
         mask=None if cells.mask is None else _pool_mask(cells.mask, settings),
-        noise=None if cells.noise is None else _pool_noise(cells.values, cells.noise, settings),
+        noise=None if cells.noise is None else _pool_noise(cells, settings),
         layers=None if layers is None else _pool_layers(layers, settings),
         moment=None if cells.moments is None else _pool_moment(cells, settings),
         flags={name: _sum_blocks(flag, settings) for name, flag in cells.flags.items()},
@@ -253,14 +280,16 @@ def _pool_layers(layers: Array, settings: PeakSumSettings) -> Array:
     return towers.reshape(*layers.shape[:2], *towers.shape[1:])
 
 
-def _pool_noise(cells: Array, noise: Array, settings: PeakSumSettings) -> Array:
+def _pool_noise(cells: Cells, settings: PeakSumSettings) -> Array:
     """Return the noise of towers: that of the cells that exist, added in quadrature."""
-    squares = np.where(exists(cells), np.square(noise.astype(np.float64)), 0.0)
+    events = slice(0, 1) if has_noise_of_plane(cells) else slice(None)
+    noise = np.asarray(cells.noise, np.float64)[events]
+    squares = np.where(exists(cells.values[events]), np.square(noise), 0.0)
     blocks = _blocks(squares, settings.coarsen, 0.0)
     total = np.zeros_like(blocks[0])
     for square in blocks:
         total += square
-    return np.asarray(np.sqrt(total))
+    return np.broadcast_to(np.sqrt(total), (len(cells.source), *total.shape[1:]))
 
 
 def _pool_mask(mask: Array, settings: PeakSumSettings) -> Array:

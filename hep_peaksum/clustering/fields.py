@@ -144,13 +144,8 @@ def _layer_sums_of(windows: Windows) -> Array:
         is_held = is_held & ~windows.pick(context.summed.mask)
     fraction = np.where(held == windows.values, 1, held / np.where(windows.values == 0, 1, windows.values))
     is_whole = bool((fraction[is_held] == 1).all())
-    cell = windows.cell()
-    total = np.zeros((len(held), layers.shape[1]), context.peaks.sum.dtype)
-    for k in range(held.shape[1]):
-        cells = layers[windows.event, :, cell[:, k]]
-        cells = cells if is_whole else cells * fraction[:, k, None]
-        total += np.where(is_held[:, k, None], cells, 0)
-    return total
+    held_part, dtype = None if is_whole else fraction, context.peaks.sum.dtype
+    return context.loops.layer_sums(layers, windows.event, windows.cell(), is_held, held_part, dtype)
 
 
 def _moment(name: str, moment: Array | None) -> Array:
@@ -351,6 +346,7 @@ def _kinematics_of(grid: Grid) -> tuple[str, ...]:
     return tuple(name for name in fields_of(grid) if name in names and name not in FIELDS)
 
 
+@lru_cache(maxsize=64)
 def default_fields(settings: PeakSumSettings, grid: Grid, *, separate_layers: bool = False) -> tuple[str, ...]:
     """Return the fields that clusters have by default.
 

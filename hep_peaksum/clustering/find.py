@@ -18,7 +18,15 @@ import numpy.typing as npt
 from hep_peaksum import block_sizes
 from hep_peaksum.calibration.calibrated_cells import CalibratedCells
 from hep_peaksum.clustering import records
-from hep_peaksum.clustering.discriminant import Cells, discriminant, grouped, pool, search_grid
+from hep_peaksum.clustering.discriminant import (
+    Cells,
+    discriminant,
+    exists,
+    grouped,
+    pool,
+    search_grid,
+    window_map,
+)
 from hep_peaksum.clustering.fields import OF_LAYERS, check_fields, default_fields, needs_cells
 from hep_peaksum.clustering.seeding import SearchPlan, accepted_seeds, find_seeds
 from hep_peaksum.clustering.sharing import PeakContext, window_sums
@@ -122,8 +130,10 @@ def find_clusters(
     given = SearchInput.of(grids, grid, mask=mask, noise=noise, layers=layers)
     searched = search_grid(settings, given.grid)
     if fields is None:
-        fields = default_fields(settings, searched, separate_layers=layers == "each")
-    tables = list(cluster_tables([given], settings, check_fields(fields, settings, searched)))
+        names = default_fields(settings, searched, separate_layers=layers == "each")
+    else:
+        names = check_fields(fields, settings, searched)
+    tables = list(cluster_tables([given], settings, names))
     clusters = records.jagged_clusters(tables, settings)
     return records.without_values(clusters) if no_values else clusters
 
@@ -405,7 +415,7 @@ def _search(cells: Cells, settings: PeakSumSettings, plan: SearchPlan) -> tuple[
     """Return the cells or towers that are searched, those with the values that are compared, and the result."""
     searched = grouped(pool(cells, settings), settings)
     compared = discriminant(searched, settings)
-    return searched, compared, find_seeds(compared, settings, plan)
+    return searched, compared, find_seeds(searched, compared, settings, plan)
 
 
 def _context(
@@ -419,4 +429,19 @@ def _context(
         summed=searched if settings.sum_over == "towers" else cells,
         settings=settings,
     )
-    return context if plan.adds_windows else replace(context, peaks=window_sums(context))
+    if plan.adds_windows:
+        return context
+    is_summed = plan.compares_sums(settings)
+    return replace(context, peaks=_seeds_as_sums(context) if is_summed else window_sums(context))
+
+
+def _seeds_as_sums(context: PeakContext) -> Peaks:
+    """Return peaks whose sums are the values that were compared: of the same cells, in the same order."""
+    peaks, searched, settings = context.peaks, context.searched, context.settings
+    cells = np.ones((1, *context.shape[1:]), np.int64)
+    if searched.mask is not None:
+        cells = exists(searched.values).astype(np.int64)
+    counts = window_map(cells, settings.sum_cells(), context.grid.periodic, settings.kernel)
+    event = 0 if len(counts) == 1 else peaks.event
+    n_cells = counts[event, peaks.row, peaks.col].astype(np.int32)
+    return replace(peaks, sum=peaks.seed, n_cells=n_cells)

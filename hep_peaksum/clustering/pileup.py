@@ -6,6 +6,7 @@ L1Trigger/L1TCalorimeter/src/firmware/Stage2Layer2JetAlgorithmFirmwareImp1.cc, a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from hep_peaksum.clustering.discriminant import exists, window_map
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.kernels import Array, Offset, accumulator
+from hep_peaksum.kernels import Array, Offset, Periodic, accumulator, is_compiled
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.pileup import Pileup
 from hep_peaksum.settings.windows import Box
@@ -25,6 +26,14 @@ STRIP_STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # from the seed to each of the
 
 def estimate_pileup(context: PeakContext, estimate: Pileup) -> Array:
     """Return a pile-up estimate of every peak, in counts; int64 if that is exact, otherwise float64."""
+    if estimate.name in context.estimates:
+        return context.estimates[estimate.name]
+    counts = context.estimates[estimate.name] = _estimate(context, estimate)
+    return counts
+
+
+def _estimate(context: PeakContext, estimate: Pileup) -> Array:
+    """Return an estimate that has not been worked out yet."""
     kinds = {"phi_ring": _phi_ring, "ring_median": _ring_median}
     counts = kinds.get(estimate.kind, _donut)(context, estimate)
     if not context.settings.saturated_seeds:
@@ -106,18 +115,34 @@ def _donut(context: PeakContext, estimate: Pileup) -> Array:
     box = window_box(context.settings)
     sides, strips, sums = _sides(box), _strips(box, estimate), []
     area = sides[0] * sides[1]
-    for strip, step in zip(strips, STRIP_STEPS, strict=True):
-        total = context.sum_offsets(strip)
+    for strip, step, total in zip(strips, STRIP_STEPS, _strip_sums(context, strips), strict=True):
         if estimate.edge == "strip":
             deepest = max(d * step[0] + p * step[1] for d, p in strip)
             beyond = context.index_at([(step[0] * deepest, step[1] * deepest)])[0][:, 0] < 0
-            total = np.where(beyond, 0, total)
-        sums.append(total)
-    first, second, third, _ = np.sort(sums, axis=0)
+            sums.append(np.where(beyond, 0, total))
+        else:
+            sums.append(total)
+    first, second, third = _smallest(*sums)
     if estimate.kind == "donut":
         return _scaled(second + third, DONUT_FACTOR * area * PUBLISHED_STRIP, PUBLISHED_AREA * len(strips[0]))
     n_cells = [len(strip) for strip in strips]
     return _scaled(first + second + third, area, sum(n_cells) - max(n_cells))
+
+
+def _smallest(a: Array, b: Array, c: Array, d: Array) -> tuple[Array, Array, Array]:
+    """Return the three smallest of four sums of every peak; numpy would sort so few slowly."""
+    a, b, c, d = np.minimum(a, b), np.maximum(a, b), np.minimum(c, d), np.maximum(c, d)
+    middle, other = np.maximum(a, c), np.minimum(b, d)
+    return np.minimum(a, c), np.minimum(middle, other), np.maximum(middle, other)
+
+
+def _strip_sums(context: PeakContext, strips: Sequence[tuple[Offset, ...]]) -> Sequence[Array]:
+    """Return the sum of each strip about every peak."""
+    if is_compiled(context.settings.kernel):
+        from hep_peaksum.loops import rings
+
+        return rings.strip_sums(context.searched_cells, context.peaks, strips, context.grid.periodic)
+    return [context.sum_offsets(strip) for strip in strips]
 
 
 def _phi_ring(context: PeakContext, estimate: Pileup) -> Array:
@@ -143,13 +168,13 @@ def _rings_through_window(context: PeakContext, estimate: Pileup, across: int) -
     The rings lie side by side along rows (`across` 0) or columns (1).
     """
     box, grid, cells = window_box(context.settings), context.grid, context.searched_cells
-    energies = np.where(exists(cells), cells, 0)
+    energies = cells if context.searched.mask is None else np.where(exists(cells), cells, 0)
     rings = energies.sum(axis=2 - across, dtype=accumulator(energies.dtype))
     n_events, n_across = rings.shape
     first, last = (box.top, box.bottom) if across == 0 else (box.left, box.right)
-    offsets = tuple((k, 0) if across == 0 else (0, k) for k in range(first, last + 1))
-    plane = (n_events, n_across, 1) if across == 0 else (n_events, 1, n_across)
-    total = window_map(rings.reshape(plane), offsets, grid.periodic).reshape(n_events, n_across)
+    offsets = tuple((0, k) for k in range(first, last + 1))
+    line, periodic = rings.reshape(n_events, 1, n_across), Periodic(rows=False, cols=grid.periodic[across])
+    total = window_map(line, offsets, periodic, context.settings.kernel)[:, 0]
     seed = context.peaks.row if across == 0 else context.peaks.col
     n_rings = np.full(len(seed), len(offsets))
     if estimate.edge == "existing":
@@ -160,13 +185,25 @@ def _rings_through_window(context: PeakContext, estimate: Pileup, across: int) -
 
 def _ring_median(context: PeakContext, estimate: Pileup) -> Array:
     """Return the median of the cells around the window, times the number of cells of the window."""
-    offsets = estimate_offsets(estimate, context.settings)
+    offsets, counts_missing = estimate_offsets(estimate, context.settings), estimate.edge == "zero"
+    if is_compiled(context.settings.kernel):
+        from hep_peaksum.loops import rings
+
+        cells, periodic = context.searched_cells, context.grid.periodic
+        median = rings.medians(cells, context.peaks, offsets, periodic, counts_missing=counts_missing)
+    else:
+        median = _medians(context, offsets, counts_missing=counts_missing)
+    return median * len(context.settings.sum_cells())
+
+
+def _medians(context: PeakContext, offsets: Sequence[Offset], *, counts_missing: bool) -> Array:
+    """Return the median of the cells at some offsets from every peak, 0 without any: the readable twin."""
     row, col = context.index_at(offsets)
     cells = context.searched_cells[context.peaks.event[:, None], row, col]
     is_cell = (row >= 0) & exists(cells)
-    values = np.where(is_cell, cells.astype(np.float64), np.inf if estimate.edge == "existing" else 0.0)
+    values = np.where(is_cell, cells.astype(np.float64), 0.0 if counts_missing else np.inf)
     values.sort(axis=1)
-    n = is_cell.sum(axis=1) if estimate.edge == "existing" else np.full(len(values), len(offsets))
+    n = np.full(len(values), len(offsets)) if counts_missing else is_cell.sum(axis=1)
     middle = np.stack([np.maximum(n - 1, 0) // 2, np.minimum(n // 2, len(offsets) - 1)], axis=1)
     median = np.take_along_axis(values, middle, axis=1).mean(axis=1) if len(values) else np.zeros(0)
-    return np.where(n > 0, median, 0.0) * len(context.settings.sum_cells())
+    return np.where(n > 0, median, 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -232,7 +233,8 @@ def _layout(column: Array) -> Any:
 
     if not hasattr(ak, "contents"):
         return ak.from_numpy(column, regulararray=True, highlevel=False)
-    return ak.contents.NumpyArray(column).to_RegularArray()
+    content = ak.contents.NumpyArray(column)
+    return content if column.ndim == 1 else content.to_RegularArray()
 
 
 def without_values(clusters: ak.Array) -> ak.Array:
@@ -256,7 +258,13 @@ def _record_name(names: Iterable[str]) -> dict[str, str] | None:
     """Return the parameters of records with these fields: those of a four-vector have its name."""
     if not set(names) >= set(FOUR_VECTOR):
         return None
+    _register_vectors()
+    return {"__record__": "Momentum4D"}
+
+
+@cache
+def _register_vectors() -> None:
+    """Tell awkward, once, what records of that name can do."""
     import vector
 
     vector.register_awkward()
-    return {"__record__": "Momentum4D"}

@@ -5,12 +5,14 @@ Greedy rules accept seeds one after the other, the highest first (see `loops.gre
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from hep_peaksum.clustering.discriminant import Cells, exists, has_whole_window, seed_noise
+from hep_peaksum.clustering.discriminant import Cells, exists, has_noise_of_plane, has_whole_window, seed_noise
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, Peaks, Rule, Search, absent, accumulator, get_kernel
 from hep_peaksum.loops.greedy import accepted_in_order
@@ -30,7 +32,14 @@ class SearchPlan(NamedTuple):
     adds_windows: bool
     checks_cells: bool
 
+    def compares_sums(self, settings: PeakSumSettings) -> bool:
+        """Return whether what is compared are the sums of the sum windows."""
+        has_all_cells = settings.adds_whole_windows and settings.cell_threshold is None
+        is_sum = settings.quantity == "energy" and settings.sum_over == "towers" and has_all_cells
+        return is_sum and settings.sum_cells() == settings.seed_cells()
+
     @classmethod
+    @lru_cache(maxsize=64)
     def of(cls, settings: PeakSumSettings, *, has_mask: bool) -> SearchPlan:
         """Return the plan for some settings, and for cells with or without a mask."""
         return cls(
@@ -39,8 +48,11 @@ class SearchPlan(NamedTuple):
         )
 
 
-def find_seeds(compared: Cells, settings: PeakSumSettings, plan: SearchPlan) -> Search:
-    """Return the cells that beat their neighbours, with the sums of their windows where the plan has them."""
+def find_seeds(searched: Cells, compared: Cells, settings: PeakSumSettings, plan: SearchPlan) -> Search:
+    """Return the cells that beat their neighbours, with the sums of their windows where the plan has them.
+
+    Where every cell has its own seed threshold, those are among them that pass the lowest one.
+    """
     cells, grid, kernel = compared.source, compared.grid, get_kernel(settings.kernel)
     if isinstance(cells, Hits):
         rule = _search_rule(settings, grid.unit, cells.value.dtype, plan)
@@ -48,6 +60,8 @@ def find_seeds(compared: Cells, settings: PeakSumSettings, plan: SearchPlan) -> 
             cells.event_offsets, cells.cell, cells.value, grid.shape, rule, grid.periodic, cells.empty_plane()
         )
     rule = _search_rule(settings, grid.unit, cells.dtype, plan)
+    if seed_bound(settings, grid.unit, integer=cells.dtype.kind != "f") is None:
+        rule = rule._replace(bound=_lowest_bound(searched, cells.dtype, settings))
     if settings.removes_cells:
         return _cells_above(compared.values, rule.bound, compared.groups)
     if compared.groups is not None:
@@ -55,6 +69,7 @@ def find_seeds(compared: Cells, settings: PeakSumSettings, plan: SearchPlan) -> 
     return kernel.find_peaks(cells, rule, grid.periodic)
 
 
+@lru_cache(maxsize=64)
 def _search_rule(settings: PeakSumSettings, unit: float | None, dtype: np.dtype[Any], plan: SearchPlan) -> Rule:
     """Return what the kernel is asked for; where every cell has its own bound, all pass for now."""
     integer = dtype.kind != "f"
@@ -113,6 +128,25 @@ def seed_bound(settings: PeakSumSettings, unit: float | None, *, integer: bool) 
     return None
 
 
+def _lowest_bound(searched: Cells, dtype: np.dtype[Any], settings: PeakSumSettings) -> float:
+    """Return a bound in counts below which no cell passes a seed threshold in sigma.
+
+    The noise of a seed window is not below that of the seed, so that the noise of single cells will do.
+    """
+    n_sigmas = in_sigmas(settings.seed_threshold) or 0.0
+    if n_sigmas <= 0:
+        return absent(dtype) if n_sigmas else 0
+    of_plane = has_noise_of_plane(searched)
+    noise = seed_noise(searched, settings) if of_plane else np.asarray(searched.noise)
+    if searched.mask is not None:  # masked cells are no seeds, and need no noise
+        noise = np.where(searched.mask[: len(noise)], np.inf, noise)
+    least = np.min(noise, initial=np.inf)
+    bound = float(n_sigmas * (least if of_plane else np.sqrt(np.square(least))))
+    if dtype.kind == "f":
+        return bound
+    return math.ceil(bound) if bound < 2.0**63 else 2**63 - 1
+
+
 def admits_empty_cells(settings: PeakSumSettings, unit: float | None) -> bool:
     """Return whether a cell of 0 passes the seed threshold, so that every empty cell may be a seed."""
     threshold: Any = settings.seed_threshold
@@ -138,8 +172,19 @@ def passes_seed_threshold(
     bound = seed_bound(settings, unit, integer=values.dtype.kind != "f")
     if bound is not None:
         return np.asarray(values >= bound)
-    noise = seed_noise(searched, settings)[index]
+    noise = _seed_noise_at(index, searched, settings)
     return passes(values, settings.seed_threshold, settings.seed_comparison, unit, noise=noise)
+
+
+def _seed_noise_at(index: tuple[Array, Array, Array], searched: Cells, settings: PeakSumSettings) -> Array:
+    """Return the noise of the seed windows at `index` (event, row, col)."""
+    event, row, col = index
+    if has_noise_of_plane(searched):
+        return np.asarray(seed_noise(searched, settings)[0, row, col] if len(row) else np.zeros(0))
+    if settings.seed_cells() == ((0, 0),):
+        noise = np.where(exists(searched.values[index]), np.asarray(searched.noise)[index], 0.0)
+        return np.asarray(np.sqrt(np.square(noise.astype(np.float64))))
+    return np.asarray(seed_noise(searched, settings)[event, row, col])
 
 
 def accepted_seeds(peaks: Peaks, searched: Cells, compared: Cells, settings: PeakSumSettings) -> Peaks:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum.clustering import pileup
-from hep_peaksum.clustering.discriminant import Cells, search_grid
+from hep_peaksum.clustering.discriminant import Cells, is_plane, search_grid
 from hep_peaksum.clustering.seeding import SearchPlan, seed_bound
 from hep_peaksum.geometry.grid import EventError, Grid, bare_grid, split_mask
 from hep_peaksum.geometry.hits import Hits
@@ -110,7 +111,8 @@ def normalise_input(
     if not plan.checks_cells and not holds_absent:
         cells = apply_mask(cells, settings)
     if noise is not None or settings.needs_noise:
-        cells = replace(cells, noise=_checked_noise(noise, cells, settings, by_layer=by_layer))
+        sigma = _noise_map(noise, cells, settings, by_layer=by_layer)
+        cells = _with_checked_noise(cells, sigma, settings)
     return replace(cells, moment=moment)
 
 
@@ -205,6 +207,7 @@ THRESHOLDS = (
 )
 
 
+@lru_cache(maxsize=64)
 def check_energies(settings: PeakSumSettings, grid: Grid) -> None:
     """Raise a ValueError if a threshold is an energy, and nobody says what energy a count of the grid is."""
     for key in THRESHOLDS:
@@ -217,6 +220,7 @@ def check_energies(settings: PeakSumSettings, grid: Grid) -> None:
                 raise ValueError(msg) from None
 
 
+@lru_cache(maxsize=64)
 def check_windows(settings: PeakSumSettings, grid: Grid) -> None:
     """Raise a ValueError if cells do not divide into towers, or a window would meet a cell twice.
 
@@ -388,7 +392,33 @@ def _bad_cells(cells: Cells, settings: PeakSumSettings) -> Array | None:
     return mask
 
 
-def _checked_noise(
+def _with_checked_noise(cells: Cells, sigma: Array, settings: PeakSumSettings) -> Cells:
+    """Return the cells with their noise, 0 where it is no noise of a masked cell."""
+    sigma, is_invalid = _without_masked(sigma, cells, settings)
+    if is_invalid.any():
+        event, row, col = (int(i[0]) for i in np.nonzero(is_invalid))
+        least = "above 0" if settings.quantity == "significance" else "0 or above"
+        msg = f"the noise of cell (row {row}, col {col}) is {sigma[event, row, col]}, expected a number {least}"
+        raise EventError(event // cells.n_separate_layers, msg)
+    return replace(cells, noise=sigma)
+
+
+def _without_masked(sigma: Array, cells: Cells, settings: PeakSumSettings) -> tuple[Array, Array]:
+    """Return the noise, 0 where it is no noise of a masked cell, and where it is none of another cell.
+
+    A map of one event is looked at once, unless it needs the masks of all.
+    """
+    of_one = sigma[:1] if is_plane(sigma) else sigma
+    is_invalid = ~((of_one > 0 if settings.quantity == "significance" else of_one >= 0) & (of_one < np.inf))
+    if cells.mask is None or not is_invalid.any():
+        return sigma, is_invalid
+    if is_plane(sigma) and is_plane(cells.mask):
+        masked = cells.mask[:1] & is_invalid
+        return np.broadcast_to(np.where(masked, 0, of_one), sigma.shape), is_invalid & ~masked
+    return np.where(cells.mask & is_invalid, 0, sigma), is_invalid & ~cells.mask
+
+
+def _noise_map(
     noise: npt.ArrayLike | None, cells: Cells, settings: PeakSumSettings, *, by_layer: bool
 ) -> Array:
     """Return the noise of every cell as float64; that of layers that were summed is added in quadrature."""
@@ -401,19 +431,7 @@ def _checked_noise(
         raise ValueError(msg)
     if cells.layers is not None and sigma.shape == cells.layers.shape:
         sigma = np.sqrt(np.square(sigma.astype(np.float64)).sum(axis=-3))
-    sigma = _broadcast(sigma.astype(np.float64), cells, "noise", by_layer=by_layer)
-    is_invalid = ~(np.isfinite(sigma) & (sigma >= 0))
-    if settings.quantity == "significance":
-        is_invalid |= sigma == 0
-    if cells.mask is not None:  # what is masked needs no noise
-        sigma = np.where(cells.mask & is_invalid, 0, sigma)
-        is_invalid &= ~cells.mask
-    if is_invalid.any():
-        event, row, col = (int(i[0]) for i in np.nonzero(is_invalid))
-        least = "above 0" if settings.quantity == "significance" else "0 or above"
-        msg = f"the noise of cell (row {row}, col {col}) is {sigma[event, row, col]}, expected a number {least}"
-        raise EventError(event // cells.n_separate_layers, msg)
     if settings.pool_by == "max" and settings.coarsen != (1, 1):
         msg = "the noise of the highest of several cells is unknown: set pool_by to 'sum', or leave noise out"
         raise ValueError(msg)
-    return sigma
+    return _broadcast(sigma.astype(np.float64, copy=False), cells, "noise", by_layer=by_layer)

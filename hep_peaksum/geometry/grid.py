@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -198,7 +199,13 @@ def bare_grid(shape: Sequence[int]) -> Grid:
     >>> bare_grid((1, 24, 16)).shape
     (24, 16)
     """
-    return Grid(rows=Axis(n=int(shape[-2])), cols=Axis(n=int(shape[-1])))
+    return _bare_grid(int(shape[-2]), int(shape[-1]))
+
+
+@lru_cache(maxsize=64)
+def _bare_grid(n_rows: int, n_cols: int) -> Grid:
+    """Return the grid, one and the same for every event that is searched by itself."""
+    return Grid(rows=Axis(n=n_rows), cols=Axis(n=n_cols))
 
 
 def checked_grid(grid: object) -> Grid:

@@ -58,6 +58,11 @@ class Rule(NamedTuple):
     window: tuple[Offset, ...]
     cell_bound: float | None
 
+    @property
+    def windows(self) -> Rule:
+        """The rule without its bounds: tables of windows are the same for all of them."""
+        return self._replace(bound=0, cell_bound=None)
+
 
 class Periodic(NamedTuple):
     """Which axes are periodic. Beyond the edge of any other axis there are no cells."""
@@ -198,17 +203,19 @@ class Kernel(Protocol):
         """
 
 
+@cache
 def get_kernel(name: KernelName) -> Kernel:
     """Return the kernel of that name, or the one that can be used, imported on first use: numba takes long."""
-    return cast("Kernel", importlib.import_module(f"hep_peaksum.kernels.{usable_kernel(name)}_kernel"))
+    module = "numba_kernel" if is_compiled(name) else "scipy_kernel"
+    return cast("Kernel", importlib.import_module(f"hep_peaksum.kernels.{module}"))
 
 
-def usable_kernel(name: KernelName) -> KernelName:
-    """Return the name of the kernel that is used if one is asked for.
+def is_compiled(name: KernelName) -> bool:
+    """Return whether the kernel of that name, and the loops beside it, are compiled ones.
 
-    Where numba is told not to compile (``NUMBA_DISABLE_JIT=1``), it is the readable one; this is logged once.
+    Where numba is told not to compile (``NUMBA_DISABLE_JIT=1``), the readable ones serve; this is logged once.
     """
-    return "scipy" if name == "numba" and _is_jit_disabled() else name
+    return name == "numba" and not _is_jit_disabled()
 
 
 @cache

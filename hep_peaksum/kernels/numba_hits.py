@@ -64,8 +64,8 @@ def find_peaks_in_hits(
         n_words,
     )
     hits = _Hits(read_only(event_offsets), read_only(cell), read_only(value), n_events, most_seeds)
-    tables = offset_tables(plane, rule, periodic, adjacent_compared=False)
-    buffers = PeakBuffers(n_events, plane[1], most_seeds, number)
+    tables = offset_tables(plane, rule.windows, periodic, adjacent_compared=False)
+    buffers = PeakBuffers(n_events, n_events, plane[1], most_seeds, number)
     is_finite = buffers.fill(_search, hits, tables, Bounds.of(rule, number(rule.bound), number), scratch)
     return Search(buffers.peaks, is_finite)
 

@@ -8,6 +8,7 @@ across a seam, is compared candidate by candidate (`numba_vectors` has a picture
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,8 +52,9 @@ __all__ = [
     "sum_cells",
 ]
 
-# A block of events stays in the cache next to the processor.
-BLOCK_BYTES = 1 << 14
+# A block of events stays in the cache next to the processor. Of an event with more cells than these, a block is
+# some rows: the memory for candidates is that of a block.
+BLOCK_BYTES, BLOCK_CELLS = 1 << 14, 1 << 14
 
 # Candidate slots written per vector unconditionally; surplus slots are overwritten, which keeps the loop
 # branch-free.
@@ -69,7 +71,10 @@ PREFETCH_VECTORS, PREFETCH_VECTORS_IF_DENSE = 3, 1
 
 
 class _Events(NamedTuple):
-    """The cells of all events, one after the other, and how they are divided into vectors and blocks."""
+    """The cells of all events, one after the other, and how they are divided into vectors and blocks.
+
+    A block is `events_per_block` events, or one of `blocks_per_event` parts of an event, of `block_vectors`.
+    """
 
     cells: Array
     n_events: int
@@ -78,16 +83,35 @@ class _Events(NamedTuple):
     n_vectors: int
     n_lanes: int
     events_per_block: int
+    blocks_per_event: int
+    block_vectors: int
     margin: int
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks of all events."""
+        return -(-self.n_events // self.events_per_block) * self.blocks_per_event
+
+    @property
+    def most_cells(self) -> int:
+        """Number of cells of the largest block, whole vectors."""
+        return self.events_per_block * self.block_vectors * self.n_lanes
 
 
 class _Block(NamedTuple):
-    """Some consecutive events: their cells begin at `origin`."""
+    """Some consecutive events, or a part of one: their cells begin at `origin`, in all events at `place`.
+
+    `n_vectors` are those of an event in this block, from number `first_vector` on.
+    """
 
     cells: Any
     origin: int
+    place: int
+    size: int
     n_events: int
     first_event: int
+    first_vector: int
+    n_vectors: int
 
 
 class _Scratch(NamedTuple):
@@ -101,28 +125,46 @@ class _Scratch(NamedTuple):
 
 def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
     """Return every seed with the sum of its window (see `hep_peaksum.kernels.Kernel`)."""
-    number, n_events, shape = accumulator(grids.dtype), len(grids), grids.shape[1:]
-    n_cells, lanes = shape[0] * shape[1], n_lanes(grids.dtype)
-    block = max(1, min(n_events, BLOCK_BYTES // (n_cells * grids.itemsize)))
-    buffers = PeakBuffers(n_events, shape[1], block * n_cells + SIDE_BY_SIDE, number)
+    number, shape = accumulator(grids.dtype), grids.shape[1:]
     seed_bound = _round_up(rule.bound, grids.dtype)
+    windows = rule.windows
+    tables, adjacent = (
+        offset_tables(shape, windows, periodic),
+        adjacent_words(shape, windows, n_lanes(grids.dtype)),
+    )
+    first, stop = tables.window_offsets[tables.interior_class : tables.interior_class + 2]
+    events = _events(grids, int(np.abs(tables.window[first:stop]).max(initial=0)))
+    size, n_vectors = events.most_cells, events.events_per_block * events.block_vectors
+    buffers = PeakBuffers(len(grids), events.n_blocks, shape[1], size + SIDE_BY_SIDE, number)
     if seed_bound is None:  # beyond what a cell can hold
         return Search(buffers.peaks, is_finite=True)
-    tables, adjacent = offset_tables(shape, rule, periodic), adjacent_words(shape, rule, lanes)
-    first, stop = tables.window_offsets[tables.interior_class : tables.interior_class + 2]
-    margin = max(shape[1] + 1 + lanes, int(np.abs(tables.window[first:stop]).max(initial=0)))
-    n_vectors = len(adjacent.own)
-    events = _Events(read_only(grids).reshape(-1), n_events, n_cells, shape[1], n_vectors, lanes, block, margin)
     scratch = _Scratch(
-        np.zeros(block * n_cells + 2 * margin, grids.dtype),
-        np.empty(block * n_vectors + 1, np.int64),
-        np.empty(block * n_cells + MIN_SLOTS, np.int64),
-        np.empty(block * n_cells + 1, np.int64),
+        np.zeros(size + 2 * events.margin, grids.dtype),
+        np.empty(n_vectors + 2 * (events.margin // events.n_lanes + 1) + 1, np.int64),
+        np.empty(size + MIN_SLOTS, np.int64),
+        np.empty(size + 1, np.int64),
     )
     is_finite = buffers.fill(_search, events, tables, adjacent, Bounds.of(rule, seed_bound, number), scratch)
     return Search(buffers.peaks, is_finite or grids.dtype.kind != "f")
 
 
+def _events(grids: Array, reach: int) -> _Events:
+    """Return events divided into blocks, given how far windows of the interior class reach from a seed."""
+    (n_events, n_rows, n_cols), lanes = grids.shape, n_lanes(grids.dtype)
+    n_cells = n_rows * n_cols
+    n_vectors = block_vectors = -(-n_cells // lanes)
+    margin = -(-max(n_cols + 1 + lanes, reach) // lanes) * lanes
+    per_block = max(1, min(n_events, BLOCK_BYTES // (n_cells * grids.itemsize)))
+    if n_cells > BLOCK_CELLS:  # a block is larger than the margins that are read with it
+        per_block, block_vectors = 1, min(n_vectors, max(BLOCK_CELLS, 4 * margin) // lanes)
+    per_event = -(-n_vectors // block_vectors)
+    cells = read_only(grids).reshape(-1)
+    return _Events(
+        cells, n_events, n_cells, n_cols, n_vectors, lanes, per_block, per_event, block_vectors, margin
+    )
+
+
+@lru_cache(maxsize=64)
 def _round_up(bound: float, dtype: np.dtype[Any]) -> Any:
     """Return the least value of the type that is neither below the bound nor `absent`, or None."""
     if dtype.kind != "f":
@@ -143,40 +185,62 @@ def _search(
     All windows are summed side by side as if they were of the interior class, and those of other classes once
     more: most seeds are interior, and a branch on the class could not be predicted.
     """
-    room, spare = len(columns.cell), events.events_per_block * events.n_cells + SIDE_BY_SIDE
-    all_finite = True
+    room, spare = len(columns.cell), len(scratch.candidates) - MIN_SLOTS + SIDE_BY_SIDE
+    all_finite, n_blocks = True, -(-events.n_events // events.events_per_block) * events.blocks_per_event
     events, tables, adjacent = data_pointers(events), data_pointers(tables), data_pointers(adjacent)
     scratch, columns = data_pointers(scratch), data_pointers(columns)
-    for first_event in range(begin, events.n_events, events.events_per_block):
+    for number in range(begin, n_blocks):
         if n_peaks + spare > room:
-            return n_peaks, first_event, all_finite
-        block = _block(events, first_event, scratch.copy)
+            return n_peaks, number, all_finite
+        block = _block(events, number, scratch.copy)
         n_candidates, is_finite = _find_candidates(block, events, adjacent, bounds.seed, scratch)
         all_finite &= is_finite
         adds_all = is_finite and not bounds.has_cell
+        if adds_all and events.blocks_per_event > 1:
+            adds_all = _has_finite_margins(block, events, bounds.seed, scratch)
         n_new, n_singles = _write_seeds(
             block, n_candidates, events, tables, adds_all, scratch, columns, n_peaks
         )
         if adds_all:
             _sum_interior(block, n_new, tables, bounds.zero, scratch, columns, n_peaks)
-        _sum_singles(block, n_singles, tables, bounds, adds_all, scratch, columns, n_peaks)
+        # windows across a seam may leave the block
+        adds_singles = adds_all and events.blocks_per_event == 1
+        _sum_singles(block, n_singles, events, tables, bounds, adds_singles, scratch, columns, n_peaks)
         n_peaks += n_new
-    return n_peaks, events.n_events, all_finite
+    return n_peaks, n_blocks, all_finite
 
 
 @jit
-def _block(events: Any, first_event: int, copy: Any) -> Any:
-    """Return a block of events, copied if fewer than `margin` cells lie before or behind it in memory.
+def _block(events: Any, number: int, copy: Any) -> Any:
+    """Return a block, copied if fewer than `margin` cells lie before or behind it in memory.
 
     Reading whole vectors, and windows of the interior class, may go that far beyond a block.
     """
+    first_event = number // events.blocks_per_event * events.events_per_block
     n_events = min(events.events_per_block, events.n_events - first_event)
-    origin, size = first_event * events.n_cells, n_events * events.n_cells
-    if origin >= events.margin and origin + size + events.margin <= events.n_events * events.n_cells:
-        return _Block(events.cells, origin, n_events, first_event)
-    for k in range(size):
-        store(copy, events.margin + k, load(events.cells, origin + k))
-    return _Block(copy, events.margin, n_events, first_event)
+    first_vector = number % events.blocks_per_event * events.block_vectors
+    n_vectors = min(events.block_vectors, events.n_vectors - first_vector)
+    before = first_vector * events.n_lanes
+    place, total = first_event * events.n_cells + before, events.n_events * events.n_cells
+    size = n_events * min(events.n_cells - before, n_vectors * events.n_lanes)
+    first, stop = place - events.margin, place + size + events.margin
+    if first >= 0 and stop <= total:
+        return _Block(events.cells, place, place, size, n_events, first_event, first_vector, n_vectors)
+    for k in range(max(first, 0), min(stop, total)):
+        store(copy, k - first, load(events.cells, k))
+    return _Block(copy, events.margin, place, size, n_events, first_event, first_vector, n_vectors)
+
+
+@jit
+def _has_finite_margins(block: Any, events: Any, seed_bound: Any, scratch: Any) -> Any:
+    """Return whether the cells that windows of the interior class reach beyond a block are finite."""
+    n_vectors, flags = events.margin // events.n_lanes, NO_BIT
+    for place in (block.origin - events.margin, block.origin + block.size):
+        _, found = find_nonempty_vectors(
+            block.cells, place, n_vectors, seed_bound, scratch.vectors, 0, 0, block.size
+        )
+        flags |= found
+    return flags == NO_BIT
 
 
 @jit
@@ -185,15 +249,15 @@ def _find_candidates(block: Any, events: Any, adjacent: Any, seed_bound: Any, sc
 
     There is no branch on a single cell: it could not be predicted where the few candidates lie.
     """
-    cells, n_lanes, size = block.cells, events.n_lanes, block.n_events * events.n_cells
+    cells, n_lanes, size = block.cells, events.n_lanes, block.size
     n_nonempty, n_candidates, nonfinite = 0, 0, NO_BIT
     for event in range(block.n_events):
         place, tag = block.origin + event * events.n_cells, event << EVENT_BITS
         n_nonempty, flags = find_nonempty_vectors(
-            cells, place, events.n_vectors, seed_bound, scratch.vectors, n_nonempty, tag, size
+            cells, place, block.n_vectors, seed_bound, scratch.vectors, n_nonempty, tag, size
         )
         nonfinite |= flags
-    is_dense = 2 * n_nonempty > block.n_events * events.n_vectors
+    is_dense = 2 * n_nonempty > block.n_events * block.n_vectors
     n_prefetched, upcoming = (
         PREFETCH_VECTORS_IF_DENSE if is_dense else PREFETCH_VECTORS,
         block.origin + 2 * size,
@@ -204,7 +268,7 @@ def _find_candidates(block: Any, events: Any, adjacent: Any, seed_bound: Any, sc
             prefetch(cells, upcoming)
             upcoming += n_lanes
         first = event * events.n_cells + vector * n_lanes
-        place, tag = block.origin + first, (event << EVENT_BITS) + first
+        place, tag, vector = block.origin + first, (event << EVENT_BITS) + first, vector + block.first_vector
         word = cells_at_least(cells, place, seed_bound) & load(adjacent.own, vector)
         if adjacent.lower_index_wins:
             word &= first_local_maxima(cells, place, events.n_cols, adjacent.rivals, vector)
@@ -241,13 +305,13 @@ def _write_seeds(
     n_interior = load(tables.window_offsets, interior + 1) - load(tables.window_offsets, interior)
     for i in range(n_candidates):
         candidate = load(scratch.candidates, i)
-        event, place = candidate >> EVENT_BITS, block.origin + (candidate & PLACE)
-        cell = (candidate & PLACE) - event * events.n_cells
+        event, place = candidate >> EVENT_BITS, block.place + (candidate & PLACE)
+        cell = place - (block.first_event + event) * events.n_cells
         edge_class, peak = load(tables.edge_class, cell), n_peaks + n_new
-        if not beats_window(block.cells, place, edge_class, tables):
+        if not beats_window(events.cells, place, edge_class, tables):
             continue
         store(columns.cell, peak, cell)
-        store(columns.seed, peak, load(block.cells, place))
+        store(columns.seed, peak, load(events.cells, place))
         store(columns.n_cells, peak, n_interior)
         store(columns.event_offsets, block.first_event + event + 1, peak + 1)
         store(scratch.candidates, n_new, candidate)
@@ -289,6 +353,7 @@ def _sum_interior(
 def _sum_singles(
     block: Any,
     n_singles: int,
+    events: Any,
     tables: Any,
     bounds: Any,
     adds_all: bool,
@@ -299,8 +364,8 @@ def _sum_singles(
     """Write down the sums of windows, and their numbers of cells, one by one."""
     for i in range(n_singles):
         number = load(scratch.singles, i)
-        peak, place = n_peaks + number, block.origin + (load(scratch.candidates, number) & PLACE)
+        peak, place = n_peaks + number, block.place + (load(scratch.candidates, number) & PLACE)
         edge_class = load(tables.edge_class, load(columns.cell, peak))
-        total, n_cells = sum_window(block.cells, place, edge_class, tables, bounds, adds_all)
+        total, n_cells = sum_window(events.cells, place, edge_class, tables, bounds, adds_all)
         store(columns.sum, peak, total)
         store(columns.n_cells, peak, n_cells)

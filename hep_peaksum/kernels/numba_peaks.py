@@ -12,6 +12,9 @@ from hep_peaksum.kernels.numba_compile import cached_jit, jit, lowest_summed, re
 from hep_peaksum.kernels.numba_vectors import load
 
 FIRST_ROOM = 1024
+# numpy asks for huge pages for so many bytes: faulting in small ones would take longer than the search.
+HUGE_BYTES = 1 << 22
+PEAK_BYTES = 24  # of two numbers of 8 bytes, and two of 4
 
 # Keys of an event that are ranked by comparing all with all; more are sorted byte by byte. With numpy's stable
 # sort instead, a whole job with 500 clusters per event takes 1.2 times as long.
@@ -48,30 +51,28 @@ class Bounds(NamedTuple):
 
 
 class PeakBuffers:
-    """Columns that a search fills, and that grow when they are full.
+    """Columns that a search fills, and that grow when they are full, in one piece of memory."""
 
-    They are allocated by numpy, which requests huge pages for large arrays: faulting in small pages would take
-    longer than the search.
-    """
-
-    def __init__(self, n_events: int, n_cols: int, spare: int, number: type[np.float64 | np.int64]) -> None:
-        self.n_events, self.n_cols, self.spare, self.number = n_events, n_cols, spare, number
+    def __init__(
+        self, n_events: int, n_blocks: int, n_cols: int, spare: int, number: type[np.float64 | np.int64]
+    ) -> None:
+        self.n_blocks, self.n_cols, self.spare, self.number = n_blocks, n_cols, spare, number
         self.columns = self._columns(np.zeros(n_events + 1, np.int64), FIRST_ROOM + spare)
         self.n_peaks = 0
 
     def fill(self, search: Callable[..., Any], *arguments: Any) -> bool:
-        """Call `search` until all events are searched, and return whether all cells are finite.
+        """Call `search` until all blocks are searched, and return whether all cells are finite.
 
-        After its arguments it is given the columns, the number of peaks in them, and the event to begin with.
-        It returns once fewer than `spare` places are left: the new number of peaks, the event to go on with,
+        After its arguments it is given the columns, the number of peaks in them, and the block to begin with.
+        It returns once fewer than `spare` places are left: the new number of peaks, the block to go on with,
         and whether all cells before that are finite.
         """
-        event, is_finite = 0, True
-        while event < self.n_events:
-            self.n_peaks, event, all_finite = search(*arguments, self.columns, self.n_peaks, event)
+        block, is_finite = 0, True
+        while block < self.n_blocks:
+            self.n_peaks, block, all_finite = search(*arguments, self.columns, self.n_peaks, block)
             is_finite &= bool(all_finite)
-            if event < self.n_events:
-                self._grow(event)
+            if block < self.n_blocks:
+                self._grow(block)
         return is_finite
 
     @property
@@ -81,17 +82,22 @@ class PeakBuffers:
         return Peaks(self.n_cols, event_offsets, *(column[: self.n_peaks] for column in columns))
 
     def _grow(self, n_done: int) -> None:
-        """Double the room, or more if the events that are done suggest so."""
-        expected = self.n_peaks * self.n_events // n_done * 9 // 8
+        """Double the room, or more if the blocks that are done suggest so."""
+        expected = self.n_peaks * self.n_blocks // n_done * 9 // 8
         room = max(2 * len(self.columns.cell), expected) + self.spare
+        if HUGE_BYTES // 4 < room * PEAK_BYTES < HUGE_BYTES:
+            room = HUGE_BYTES // PEAK_BYTES + 1
         larger = self._columns(self.columns.event_offsets, room)
         for column, new in zip(self.columns[1:], larger[1:], strict=True):
             new[: self.n_peaks] = column[: self.n_peaks]
         self.columns = larger
 
     def _columns(self, event_offsets: Array, room: int) -> PeakColumns:
-        types = np.int32, self.number, self.number, np.int32
-        return PeakColumns(event_offsets, *(np.empty(room, dtype) for dtype in types))
+        room += room % 2  # so that numbers of 8 bytes lie where they should
+        memory = np.empty(room * PEAK_BYTES, np.uint8)
+        counts = memory[: room * 8].view(np.int32).reshape(2, room)
+        numbers = memory[room * 8 :].view(self.number).reshape(2, room)
+        return PeakColumns(event_offsets, counts[0], numbers[0], numbers[1], counts[1])
 
 
 def sum_cells(

@@ -10,6 +10,7 @@ import numpy as np
 
 from hep_peaksum.kernels import LOWER_INDEX_WINS, Array, Offset, Periodic, Rule
 
+VECTORS = 1 << 12  # whose words are worked out together
 ADJACENT = tuple((d, p) for d in (-1, 0, 1) for p in (-1, 0, 1) if (d, p) != (0, 0))
 
 
@@ -82,18 +83,25 @@ def offset_tables(
 @lru_cache(maxsize=64)
 def adjacent_words(shape: tuple[int, ...], rule: Rule, n_lanes: int) -> AdjacentWords:
     """Return the words of a plane, for vectors of `n_lanes` cells."""
-    n_rows, n_cols = shape
-    n_vectors = -(-n_rows * n_cols // n_lanes)
-    row, col = (index.ravel() for index in np.indices(shape))
-    searched = {(d, p) for d, p, _ in rule.search}
-    bits = np.zeros((len(ADJACENT) + 1, n_vectors * n_lanes), np.uint64)
-    for k, (d, p) in enumerate(ADJACENT):
-        is_inside = (row + d >= 0) & (row + d < n_rows) & (col + p >= 0) & (col + p < n_cols)
-        bits[k, : len(row)] = is_inside & ((d, p) in searched)
-    bits[-1, : len(row)] = 1
-    words = bits.reshape(-1, n_vectors, n_lanes) << np.arange(n_lanes, dtype=np.uint64)
-    *rivals, own = np.bitwise_or.reduce(words, axis=2)
-    return AdjacentWords(np.stack(rivals, axis=1), own, lower_index_wins(rule))
+    n_vectors = -(-shape[0] * shape[1] // n_lanes)
+    rivals, own = np.empty((n_vectors, len(ADJACENT)), np.uint64), np.empty(n_vectors, np.uint64)
+    for first in range(0, n_vectors, VECTORS):  # bit by bit the words are many times as large
+        words = _words(first, min(VECTORS, n_vectors - first), shape, rule, n_lanes)
+        rivals[first : first + VECTORS], own[first : first + VECTORS] = words[:, :-1], words[:, -1]
+    return AdjacentWords(rivals, own, lower_index_wins(rule))
+
+
+def _words(first: int, n_vectors: int, shape: tuple[int, ...], rule: Rule, n_lanes: int) -> Array:
+    """Return the words of some vectors of a plane, those of `own` last, shape (vector, 9)."""
+    (n_rows, n_cols), cell = shape, np.arange(first * n_lanes, (first + n_vectors) * n_lanes)
+    (row, col), searched = np.divmod(cell, n_cols), {(d, p) for d, p, _ in rule.search}
+    bits = [
+        (row + d >= 0) & (row + d < n_rows) & (col + p >= 0) & (col + p < n_cols) & ((d, p) in searched)
+        for d, p in ADJACENT
+    ]
+    flags = np.stack([*bits, np.ones(len(cell), bool)]) & (row < n_rows)
+    words = flags.reshape(-1, n_vectors, n_lanes) * (np.uint64(1) << np.arange(n_lanes, dtype=np.uint64))
+    return np.asarray(words.sum(axis=2, dtype=np.uint64).T)
 
 
 def reach(rule: Rule) -> tuple[int, int]:

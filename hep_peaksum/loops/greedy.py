@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from hep_peaksum.kernels import Array, KernelName, Offset, Peaks, Periodic, usable_kernel
+from hep_peaksum.kernels import Array, KernelName, Offset, Peaks, Periodic, is_compiled
 
 
 def accepted_in_order(
@@ -29,7 +29,7 @@ def accepted_in_order(
     >>> accepted_in_order(peaks, two, window, None, (1, 3), Periodic(False, False), "scipy").tolist()
     [True, False, True]
     """
-    if usable_kernel(kernel) == "numba":
+    if is_compiled(kernel):
         from hep_peaksum.loops import numba_greedy
 
         return numba_greedy.accepted_in_order(peaks, order, window, groups, plane, periodic)

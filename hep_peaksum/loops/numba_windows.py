@@ -61,6 +61,17 @@ def count_claims(n_claims: Array, place: Array, is_added: Array) -> None:
     _count_claims(n_claims, read_only(place), read_only(is_added))
 
 
+def layer_sums(
+    layers: Array, event: Array, cell: Array, is_held: Array, fraction: Array | None, dtype: np.dtype[Any]
+) -> Array:
+    """Return the sums, in every layer, of the cells that every peak holds (see `WindowLoops`)."""
+    total = np.zeros((len(event), layers.shape[1]), dtype)
+    parts = np.ones((1, 1)) if fraction is None else fraction
+    columns = tuple(read_only(column) for column in (event, cell, is_held, parts))
+    _add_layers(read_only(layers), columns, total.dtype.type(1), fraction is None, total)
+    return total
+
+
 @cached_jit
 def _window_cells(cells: Any, places: Any, tables: Any, low: Any, place: Any, values: Any) -> None:
     """Write down places and values; windows in the middle of the plane need no look at its edges."""
@@ -141,3 +152,23 @@ def _count_claims(n_claims: Any, place: Any, is_added: Any) -> None:
         for k in range(place.shape[1]):
             if is_added[n, k] and n_claims[place[n, k]] < 2:
                 n_claims[place[n, k]] += 1
+
+
+@cached_jit
+def _add_layers(layers: Any, columns: Any, number: Any, is_whole: bool, total: Any) -> None:
+    """Add, layer by layer, the cells that every peak holds."""
+    event, cell, is_held, fraction = columns
+    held = np.empty(cell.shape[1], np.int64)
+    for peak in range(len(event)):
+        n_held = 0
+        for k in range(cell.shape[1]):
+            held[n_held] = k
+            n_held += is_held[peak, k]
+        for layer in range(layers.shape[1]):
+            for i in range(n_held):
+                k = held[i]
+                value = layers[event[peak], layer, np.uint64(cell[peak, k])]
+                if is_whole:
+                    total[peak, layer] += type(number)(value)
+                else:
+                    total[peak, layer] += type(number)(np.float64(value) * fraction[peak, k])

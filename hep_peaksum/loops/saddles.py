@@ -11,7 +11,7 @@ import itertools
 
 import numpy as np
 
-from hep_peaksum.kernels import Array, KernelName, Peaks, Periodic, absent, accumulator, usable_kernel
+from hep_peaksum.kernels import Array, KernelName, Peaks, Periodic, absent, accumulator, is_compiled
 
 
 def saddles(grids: Array, peaks: Peaks, periodic: Periodic, kernel: KernelName) -> Array:
@@ -25,7 +25,7 @@ def saddles(grids: Array, peaks: Peaks, periodic: Periodic, kernel: KernelName) 
     >>> saddles(grids, three, Periodic(False, False), "scipy").tolist()
     [2]
     """
-    if usable_kernel(kernel) == "numba":
+    if is_compiled(kernel):
         from hep_peaksum.loops import numba_saddles
 
         return numba_saddles.saddles(grids, peaks, periodic)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
-from hep_peaksum.kernels import Array, KernelName, Offset, Periodic, absent, accumulator, usable_kernel
+from hep_peaksum.kernels import Array, KernelName, Offset, Periodic, absent, accumulator, is_compiled
 
 
 class Places(NamedTuple):
@@ -100,10 +100,25 @@ class WindowLoops(Protocol):
     def count_claims(self, n_claims: Array, place: Array, is_added: Array) -> None:
         """Count the claims on every place; 2 stands for two or more."""
 
+    def layer_sums(
+        self,
+        layers: Array,
+        event: Array,
+        cell: Array,
+        is_held: Array,
+        fraction: Array | None,
+        dtype: np.dtype[Any],
+    ) -> Array:
+        """Return the sums, in every layer, of the cells that every peak holds, shape (peak, layer).
+
+        `layers` has the shape (event, layer, cell), `event` a number for every peak. `cell` are numbers of
+        cells; of each the peak holds a `fraction`, or all. `dtype` is that of the sums, float64 or int64.
+        """
+
 
 def window_loops(name: KernelName) -> WindowLoops:
     """Return the loops that go with a kernel, imported on first use because numba is slow to import."""
-    module = "windows" if usable_kernel(name) == "scipy" else "numba_windows"
+    module = "numba_windows" if is_compiled(name) else "windows"
     return cast("WindowLoops", importlib.import_module(f"hep_peaksum.loops.{module}"))
 
 
@@ -159,3 +174,15 @@ def count_claims(n_claims: Array, place: Array, is_added: Array) -> None:
     """Count the claims on every place; 2 stands for two or more."""
     for places, mine in zip(place, is_added, strict=True):
         n_claims[places[mine]] = np.minimum(n_claims[places[mine]] + 1, 2)
+
+
+def layer_sums(
+    layers: Array, event: Array, cell: Array, is_held: Array, fraction: Array | None, dtype: np.dtype[Any]
+) -> Array:
+    """Return the sums, in every layer, of the cells that every peak holds (see `WindowLoops`)."""
+    total = np.zeros((len(event), layers.shape[1]), dtype)
+    for k in range(cell.shape[1]):
+        cells = layers[event, :, cell[:, k]]
+        cells = cells if fraction is None else cells * fraction[:, k, None]
+        total += np.where(is_held[:, k, None], cells, 0)
+    return total

@@ -5,18 +5,31 @@ Apart from the job, so that `check` does not wait for coffea's executors to be i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from hep_peaksum.config.model import Config
+from hep_peaksum.config.model import Config, Job
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.settings.thresholds import inclusive_bound
 from hep_peaksum.settings.units import in_sigmas
 
 
-def thresholds(config: Config) -> dict[str, dict[str, str]]:
+def varied_thresholds(config: Config) -> Iterator[str]:
+    """Yield what a variation does to the thresholds of a collection, where it changes them.
+
+    An energy stays and the counts move with the unit and `scale` of a grid; a bare count stays.
+    """
+    nominal = thresholds(config)
+    for variation in config.variations:
+        for name, words in thresholds(config.varied(variation)).items():
+            for key, text in words.items():
+                if text != nominal[name].get(key):
+                    yield f"{variation}: {name} {key} threshold {text} ({nominal[name].get(key)} without)"
+
+
+def thresholds(config: Job) -> dict[str, dict[str, str]]:
     """Return every threshold of every collection in counts of its grid, and in GeV if it has a unit."""
     texts: dict[str, dict[str, str]] = {}
     for name, collection in config.clusters.items():

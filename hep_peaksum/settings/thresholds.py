@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, Any
 
 import numpy as np
@@ -99,6 +100,7 @@ def in_counts(energy: str, unit: float | None) -> Fraction:
     return energy_in_gev(energy) / exact(unit)
 
 
+@lru_cache(maxsize=256)
 def inclusive_bound(threshold: Threshold, comparison: str, unit: float | None, *, integer: bool) -> float:
     """Return b such that "value `comparison` threshold" is exactly "value >= b" on float64 or int64 cells.
 

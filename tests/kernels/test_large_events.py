@@ -1,0 +1,67 @@
+"""Events larger than a block are searched part by part: nothing depends on where a part ends."""
+
+import itertools
+
+import numpy as np
+import pytest
+from strategies import bits
+
+from hep_peaksum.kernels import Periodic, Rule, absent, get_kernel, numba_kernel
+from hep_peaksum.settings.model import PeakSumSettings
+
+SHAPES = {"rows": (3, 150, 29), "one_row": (1, 1, 4000), "one_col": (2, 4000, 1), "square": (1, 64, 64)}
+WINDOWS = {"adjacent": (3, 3), "wide": (7, 5), "drawn": "x....\n..o..\n....x"}
+
+
+def rule_of(window, shape, tie_rule, cell_bound):
+    fits = [min(n, size - 1 + size % 2) for n, size in zip(WINDOWS["wide"], shape[1:], strict=True)]
+    window = (
+        tuple(min(n, m) for n, m in zip(window, fits, strict=True)) if isinstance(window, tuple) else window
+    )
+    settings = PeakSumSettings(search_window=window, sum_window=window, tie_rule=tie_rule)
+    return Rule(settings.search_cells(), -1, settings.sum_cells(), cell_bound)
+
+
+@pytest.mark.parametrize("some_absent", [False, True], ids=["whole", "some_absent"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "int64"])
+@pytest.mark.parametrize("window", WINDOWS.values(), ids=WINDOWS.keys())
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_seeds_and_sums_do_not_depend_on_where_parts_end(monkeypatch, shape, window, dtype, some_absent):
+    monkeypatch.setattr(numba_kernel, "BLOCK_CELLS", 1)
+    random = np.random.default_rng(1)
+    cells = random.integers(-2, 5, shape).astype(dtype)
+    if some_absent and dtype != "int16":
+        cells[random.random(shape) < 0.02] = absent(dtype)
+    for periodic, tie_rule in itertools.product(((False, False), (True, True)), ("first", "all")):
+        for cell_bound in (None, 1):
+            rule = rule_of(window, shape, tie_rule, cell_bound)
+            fast, readable = (
+                get_kernel(name).find_peaks(cells, rule, Periodic(*periodic)).peaks
+                for name in ("numba", "scipy")
+            )
+
+            assert len(fast) > 0
+            assert bits(fast) == bits(readable)
+
+
+@pytest.mark.parametrize("place", [0, 63, 64 * 20 + 5, 64 * 64 - 1])
+def test_a_cell_that_is_not_finite_is_seen_in_every_part(monkeypatch, place):
+    monkeypatch.setattr(numba_kernel, "BLOCK_CELLS", 1)
+    cells = np.ones((1, 64, 64), np.float32)
+    cells.reshape(-1)[place] = np.inf
+
+    search = numba_kernel.find_peaks(cells, rule_of((3, 3), cells.shape, "first", None), Periodic(False, False))
+
+    assert not search.is_finite
+
+
+def test_room_is_made_for_the_peaks_and_not_for_every_cell(traced_peak):
+    """Room for every cell, with candidates, would be eleven times the image."""
+    cells = np.random.default_rng(1).standard_normal((1, 1024, 1024)).astype(np.float32)
+    rule = rule_of((3, 3), cells.shape, "first", None)
+    numba_kernel.find_peaks(cells, rule._replace(bound=2.0), Periodic(False, False))  # compiles, makes tables
+
+    few = traced_peak(lambda: numba_kernel.find_peaks(cells, rule._replace(bound=2.0), Periodic(False, False)))
+    many = traced_peak(lambda: numba_kernel.find_peaks(cells, rule, Periodic(False, False)))
+
+    assert max(few, many) < 1.5 * cells.nbytes
