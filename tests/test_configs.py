@@ -21,7 +21,7 @@ from hep_peaksum.toy import testbeam
 EVERY_CONFIG = sorted(CONFIGS.glob("*.yaml"))
 # What a config must find in its file: events, and clusters where their number is known from elsewhere (the jets
 # of the trigger emulator and one more; local maxima of scipy's maximum_filter above 1 GeV; those of plain loops
-# over hits, in job/test_real_hits.py and over the rows of GATE in grouping/test_gate.py).
+# over hits, in job/test_real_hits.py and test_real_hexagons.py, over rows of GATE in grouping/test_gate.py).
 FOUND = {
     "cms-l1-closure": (200, {"Jet": 430, "Tau": 2086, "EGamma": 356}),
     "cms-l1-jets": (200, {"Jet": 430}),
@@ -29,6 +29,7 @@ FOUND = {
     "crystal-resolution": (120, {}),
     "edm4hep-barrel": (5, {"Shower": 5, "InLayer": 33}),
     "ldmx-ecal": (100, {"Shower": 175, "Bar": 7}),
+    "ldmx-hexagons": (100, {"Cluster": 5900}),
     "cms-l1-rates": (200, {"Jet": 430, "JetAll": 452, "JetNone": 407}),
     "delphes-jets": (25, {}),
     "delphes-towers": (25, {"Cluster": 296}),

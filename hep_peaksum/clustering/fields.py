@@ -66,6 +66,16 @@ def _position(name: str, context: PeakContext, function: Callable[[Any], Array] 
     return function(axis.centres)[context.peaks.row if word == "row" else context.peaks.col]
 
 
+def _hexagon(context: PeakContext, dim: int) -> Array:
+    """Return x (0) or y (1) of every cluster on hexagonal cells."""
+    layer = _layer(context) if context.n_separate_layers > 1 else None
+    if context.settings.position == "seed":
+        place = context.peaks.row, context.peaks.col
+    else:
+        place = shapes.barycentre(context, 0), shapes.barycentre(context, 1)
+    return context.grid.hexagon_centres(*place, layer)[dim]
+
+
 def _energy_of_net(context: PeakContext) -> Array:
     """Return the sum of every cluster minus its pile-up estimate, in the unit of energies."""
     return net_sum(context) * context.grid.scale
@@ -337,12 +347,15 @@ def _kinematic_fields(grid: Grid, axes: Mapping[str, Axis]) -> dict[str, Field]:
         fields = {"pt": Field(r"$p_T$", grid.energy_unit, "transverse momentum", energy_of_sum)}
     for name, axis in axes.items():
         fields[name] = Field(name, axis.field_unit, f"position in {name}", partial(_position, name))
+    for dim, name in enumerate("xy" if grid.hexagons is not None else ""):
+        unit = grid.hexagons.unit or "" if grid.hexagons is not None else ""
+        fields[name] = Field(name, unit, f"position in {name}", partial(_hexagon, dim=dim))
     return fields
 
 
 def _kinematics_of(grid: Grid) -> tuple[str, ...]:
     """Return the fields for energy and position of a cluster that the grid allows."""
-    names = (*FOUR_VECTOR, grid.rows.name, grid.cols.name)
+    names = {*FOUR_VECTOR, grid.rows.name, grid.cols.name, *("xy" if grid.hexagons is not None else "")}
     return tuple(name for name in fields_of(grid) if name in names and name not in FIELDS)
 
 

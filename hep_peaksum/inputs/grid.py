@@ -209,6 +209,11 @@ class GridInput(FrozenModel):
         if self.depth is not None and not (has_layer or isinstance(self.hits, HitFunction)):
             msg = "depth: the axis of the layers of hits, and the hits have no layer: give it, or drop depth"
             raise ValueError(msg)
+        if isinstance(self.hits, HitBranches) and self.hits.hexagon and self.grid.hexagons is None:
+            msg = (
+                "hexagons: missing, hits are placed by hexagon: give the lattice, as in hexagons: {pitch: 8.34}"
+            )
+            raise ValueError(msg)
         if self.dense is not None and self.where:
             msg = "where: conditions are on hits, and a dense branch has none: mask its cells, or drop where"
             raise ValueError(msg)
@@ -416,7 +421,9 @@ class GridInput(FrozenModel):
         those of `HitBranches.columns` and `passing`.
         """
         axes = {"row": self.grid.rows, "col": self.grid.cols, "layer": self.depth or self.grid.rows}
-        hits = self.hits.columns(columns, axes, encodings) if isinstance(self.hits, HitBranches) else columns
+        hits = columns
+        if isinstance(self.hits, HitBranches):
+            hits = self.hits.columns(columns, axes, encodings, self.grid.hexagons)
         given = {word: hits[word] for word in WORDS if word in hits}
         return passing({**given, **(beside or {})}, self.where, columns)
 

@@ -34,6 +34,13 @@ class FileEncoding(FrozenModel):
     )
 
 
+def check_order(first: int, last: int) -> None:
+    """Raise a ValueError unless the last bit is not below the first."""
+    if last < first:
+        msg = f"last: bit {last} is below the first, {first}: swap them, both are included"
+        raise ValueError(msg)
+
+
 class HitColumn(FrozenModel):
     """A number for every hit: that of a branch, a coordinate made of branches, or bits of an id."""
 
@@ -110,9 +117,8 @@ class HitColumn(FrozenModel):
         if given not in (["first", "last"], ["field", "encoding"]):
             msg = f"bits need first and last, or field and encoding; here: {', '.join(given) or 'none of them'}"
             raise ValueError(msg)
-        if self.first is not None and self.last is not None and self.last < self.first:
-            msg = f"last: bit {self.last} is below the first, {self.first}: swap them, both are included"
-            raise ValueError(msg)
+        if self.first is not None and self.last is not None:
+            check_order(self.first, self.last)
         if isinstance(self.encoding, str):
             try:
                 self.bit_field({})

@@ -16,14 +16,16 @@ from pydantic import (
 )
 
 from hep_peaksum.geometry.axis import Axis
+from hep_peaksum.geometry.bit_fields import BitField
 from hep_peaksum.geometry.coordinates import COORDINATES
 from hep_peaksum.geometry.grid import EventError
+from hep_peaksum.geometry.hexagons import Hexagons, axial_coordinates
 from hep_peaksum.geometry.jagged import flat_parts, jagged, selected
-from hep_peaksum.inputs.branch_names import AlsoWritten, BranchName
+from hep_peaksum.inputs.branch_names import AlsoWritten, Branches, BranchName
 from hep_peaksum.inputs.comparisons import Comparison
 from hep_peaksum.inputs.functions import FUNCTION
-from hep_peaksum.inputs.hit_columns import Column, Columns, HitColumn, Value
-from hep_peaksum.kernels import offsets_after_mask
+from hep_peaksum.inputs.hit_columns import Bit, Column, Columns, HitColumn, Value, check_order
+from hep_peaksum.kernels import Array, offsets_after_mask
 from hep_peaksum.settings.frozen_model import FrozenModel
 
 if TYPE_CHECKING:
@@ -34,6 +36,10 @@ class HitCondition(Comparison):
     """A condition on hits: those that do not meet it fill no cell. All that is given must hold."""
 
     branch: BranchName = Field(description="Branch with the number of each hit that is looked at.")
+    first: Bit | None = Field(
+        None, description="First of the bits that are looked at, such as those of a module; with last."
+    )
+    last: Bit | None = Field(None, description="Last of the bits that are looked at, included.")
 
     @model_validator(mode="after")
     def _check(self) -> HitCondition:
@@ -41,7 +47,18 @@ class HitCondition(Comparison):
             known = ", ".join(name.strip("_") for name in self.TESTS)
             msg = f"{self.branch!r} is compared with nothing: give one or more of {known}"
             raise ValueError(msg)
+        if (self.first is None) != (self.last is None):
+            msg = f"the bits of {self.branch!r} that are looked at need first and last: give both, or drop both"
+            raise ValueError(msg)
+        if self.first is not None and self.last is not None:
+            check_order(self.first, self.last)
         return self
+
+    def passes(self, values: Array) -> Array:
+        """Return which numbers, or which bits of them, meet the condition."""
+        if self.first is not None and self.last is not None:
+            values = BitField(self.first, self.last).of(values)
+        return super().passes(values)
 
 
 WORDS = ("channel", "row", "col", "layer", "value", "time")  # the columns of hits
@@ -55,7 +72,8 @@ class HitBranches(FrozenModel):
     row: Column | None = Field(
         None,
         description="Place of each hit along the rows: its label, its index, or its coordinate, as the axis "
-        "has labels, n, or positions. A branch, or a map of the keys below. Give row and col, or channel.",
+        "has labels, n, or positions. A branch, or a map of the keys below. Give row and col, or channel, "
+        "or hexagon.",
         examples=["L1CaloTower/ieta", {"eta": ["x", "y", "z"]}, {"bits": "id_", "first": 17, "last": 22}],
     )
     col: Column | None = Field(None, description="Place of each hit along the columns, as for row.")
@@ -63,6 +81,12 @@ class HitBranches(FrozenModel):
         None,
         description="Channel of each hit, as for row: its place is that in the cell table of the grid.",
         examples=["det_id"],
+    )
+    hexagon: Branches | None = Field(
+        None,
+        description="Position [x, y] of each hit, two branches or one whose name they continue. Row and col "
+        "are the axial coordinates of the hexagon that it is in, of the lattice in hexagons of the grid.",
+        examples=[["xpos_", "ypos_"]],
     )
     layer: Column | None = Field(
         None, description="Layer of each hit, as for row: its place on the axis depth of the grid."
@@ -80,9 +104,15 @@ class HitBranches(FrozenModel):
 
     @model_validator(mode="after")
     def _check(self) -> HitBranches:
-        places = [word for word in ("row", "col", "layer", "channel") if getattr(self, word) is not None]
-        if places not in (["row", "col"], ["row", "col", "layer"], ["channel"]):
-            msg = f"give row and col, or channel alone; here: {', '.join(places) or 'none of them'}"
+        words = ("row", "col", "hexagon", "layer", "channel")
+        places = [word for word in words if getattr(self, word) is not None]
+        planes = [word for word in places if word != "layer"]
+        if planes not in (["row", "col"], ["hexagon"]) and places != ["channel"]:
+            msg = "give row and col, or hexagon or channel alone; here: "
+            msg += ", ".join(places) or "none of them"
+            raise ValueError(msg)
+        if self.hexagon is not None and len(self.position) != 2:
+            msg = f"hexagon: {', '.join(self.hexagon) or 'nothing'} given, expected the branches [x, y]"
             raise ValueError(msg)
         for word, column in self.given.items():
             allowed = ALLOWED.get(word, PLACES)
@@ -99,16 +129,29 @@ class HitBranches(FrozenModel):
         return {word: column for word, column in columns.items() if column is not None}
 
     @property
+    def position(self) -> tuple[str, ...]:
+        """The branches of x and y, where hits are placed by hexagon."""
+        names = self.hexagon or ()
+        return tuple(f"{names[0]}.{word}" for word in "xy") if len(names) == 1 else names
+
+    @property
     def branches(self) -> tuple[str, ...]:
         """The branches that are read."""
-        return tuple(dict.fromkeys(name for column in self.given.values() for name in column.branches))
+        of_columns = (name for column in self.given.values() for name in column.branches)
+        return tuple(dict.fromkeys([*self.position, *of_columns]))
 
     @property
     def collections(self) -> tuple[str, ...]:
         """The collections whose encodings are read from the files."""
         return tuple({column.collection: 0 for column in self.given.values() if column.collection})
 
-    def columns(self, columns: Columns, axes: Mapping[str, Axis], encodings: Mapping[str, str]) -> Columns:
+    def columns(
+        self,
+        columns: Columns,
+        axes: Mapping[str, Axis],
+        encodings: Mapping[str, str],
+        lattice: Hexagons | None = None,
+    ) -> Columns:
         """Return row, col, layer and value of every hit, as far as they are given.
 
         Parameters
@@ -119,6 +162,8 @@ class HitBranches(FrozenModel):
             Those of row, col and layer.
         encodings
             Of ids, by collection: those that are read from files.
+        lattice
+            That of the grid, where hits are placed by `hexagon`.
 
         Raises
         ------
@@ -126,7 +171,14 @@ class HitBranches(FrozenModel):
             As `HitColumn.values`.
         """
         result: dict[str, ak.Array] = {}
-        for word, column in self.given.items():
+        given = dict(self.given)
+        if lattice is not None and self.hexagon is not None:
+            layer = given.pop("layer", None)
+            if layer is not None:
+                result["layer"] = layer.values(columns, axes["layer"], encodings)
+            position = {name: columns[name] for name in self.position}
+            result |= _axial(position, lattice, result.get("layer"), axes["layer"])
+        for word, column in given.items():
             try:
                 if column.way == "number":
                     n_hits, _ = flat_parts(dict([*result.items()][:1]))
@@ -142,9 +194,18 @@ class HitBranches(FrozenModel):
 
     def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
         """Yield the keys that name a branch, each with the branch; `key` is that of these."""
+        yield from ((f"{key}.hexagon", branch) for branch in self.position)
         for word, column in self.given.items():
             place = f"{key}.{word}" if column.way == "branch" else f"{key}.{word}.{column.way}"
             yield from ((place, branch) for branch in column.branches)
+
+
+def _axial(position: Columns, lattice: Hexagons, layer: ak.Array | None, depth: Axis) -> dict[str, ak.Array]:
+    """Return row and col of hits: the axial coordinates of the hexagons that they are in."""
+    n_hits, (x, y, *layers) = flat_parts(position if layer is None else {**position, "layer": layer})
+    place = np.maximum(depth.find(layers[0]), 0) if layers else None  # a hit of no layer is outside the grid
+    q, r = axial_coordinates(x, y, lattice, place)
+    return {"row": jagged(q, n_hits), "col": jagged(r, n_hits)}
 
 
 class HitFunction(FrozenModel):

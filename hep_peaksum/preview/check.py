@@ -55,7 +55,7 @@ def check_inputs(config: Config) -> list[str]:
         says, with a line for each problem.
     """
     schema_class(config.events.schema_name)  # an error of the config, not of a file
-    remarks: list[str] = [*empty_seeds(config)]
+    remarks: list[str] = [*empty_seeds(config), *oblique_windows(config)]
     problems: list[str] = []
     for name, dataset in config.datasets.items():
         try:
@@ -101,6 +101,24 @@ def empty_seeds(config: Config) -> Iterator[str]:
         if any(admits_empty_cells(settings, config.grids[grid].grid.unit) for grid in collection.grid):
             text = f"{settings.seed_comparison} {settings.seed_threshold}"
             yield f"{name}: empty cells pass seed_threshold ({text}): is a threshold above 0 meant?"
+
+
+def oblique_windows(config: Config) -> Iterator[str]:
+    """Yield a remark for every window on hexagons that has the cells across a corner in place of neighbours."""
+    for name, collection in config.clusters.items():
+        settings = collection.settings
+        search = [(cell.row, cell.col) for cell in settings.search_cells()]
+        for key, cells in (("search_window", search), ("sum_window", settings.sum_cells())):
+            for grid in collection.grid:
+                hexagons = config.grids[grid].grid.hexagons
+                if hexagons is None or (steps := {(1, 1), (1, -1)}.intersection(cells)) == set():
+                    continue
+                if steps.isdisjoint(hexagons.neighbours):
+                    usual = "hexagon-7" if hexagons.angle == 60 else "hexagon-7-uv"
+                    yield (
+                        f"{name}: {key} has {steps.pop()}, which is no neighbour on the hexagons of {grid!r} "
+                        f"with angle {hexagons.angle}: is the preset {usual} meant?"
+                    )
 
 
 class _Trial:

@@ -78,7 +78,7 @@ def bin_fillings(config: Config) -> Iterator[tuple[str, BinFilling]]:
 
 def _is_by_coordinates(source: GridInput, hits: HitBranches) -> bool:
     places = ((source.grid.rows, hits.row), (source.grid.cols, hits.col))
-    return any(
+    return hits.hexagon is not None or any(
         column is not None and axis.edge_positions is not None and axis.labels is None and column.way != "bits"
         for axis, column in places
     )
@@ -105,7 +105,7 @@ def _positions(config: Config, source: GridInput, hits: HitBranches, events: ak.
     """Return row and column of every hit on the grid, and what these are made of, shape (number, hit)."""
     given = grid_columns(events, source, config.friends, config.run_source).read(0, len(events))
     columns = [column for column in (hits.row, hits.col) if column is not None]  # else they are by channel
-    branches = dict.fromkeys(branch for column in columns for branch in column.branches)
+    branches = dict.fromkeys(hits.position or (branch for column in columns for branch in column.branches))
     raw = {f"from {branch}": given.columns[branch] for branch in branches}
     filling = source.hit_columns(given.columns, given.encodings, beside=raw)
     _, (row, col, *parts) = flat_parts({word: filling[word] for word in ("row", "col", *raw)})
