@@ -185,7 +185,7 @@ def find_peaks(
     The cuts on finished clusters (`hep_peaksum.clustering.records.passes_cuts`) are not applied yet.
     """
     given = SearchInput.of(grids, grid, mask=mask, noise=noise, layers=layers)
-    return _find_peaks(given, settings, keep_layers=True)
+    return _find_peaks(given.with_noise(), settings, keep_layers=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +193,8 @@ class SearchInput:
     """The cells of some events on a grid, or their hits, with masks and noise, as plain arrays.
 
     `missing` are the masks of the cells and of the noise themselves. A mask, or noise, is one for all events or
-    has a part for each. `flags` and `holds_absent` are those of `CalibratedCells`.
+    has a part for each. `flags` and `holds_absent` are those of `CalibratedCells`; `table_noise` is their
+    noise, looked at only where it is of use (see `with_noise`).
     """
 
     cells: Array | Hits
@@ -204,6 +205,7 @@ class SearchInput:
     layers: Literal["sum", "each"]
     flags: Mapping[str, Array] = field(default_factory=dict)
     holds_absent: bool = False
+    table_noise: Array | None = None
 
     @classmethod
     def of(
@@ -218,8 +220,7 @@ class SearchInput:
         """Return what was given to `find_clusters`; parameters and errors are the same."""
         calibrated, of_table = None, None
         if isinstance(grids, CalibratedCells):
-            calibrated, of_table, noise = grids, grids.mask, grids.noise if noise is None else noise
-            grids = grids.cells
+            calibrated, of_table, grids = grids, grids.mask, grids.cells
         cells, noise, missing = unmask(grids, noise, grid, layers)
         check_shape(cells.shape, grid, layers)
         grid = grid or bare_grid(cells.shape)
@@ -234,8 +235,14 @@ class SearchInput:
             for each in (mask, noise)
         )
         missing = [_map_of(each, cells.shape, grid, layers) for each in missing]
-        flags = {} if calibrated is None else calibrated.flags
-        return cls(cells, grid, mask, noise, missing, layers, flags, is_absent)
+        given = cls(cells, grid, mask, noise, missing, layers)
+        if calibrated is None:
+            return given
+        return replace(given, flags=calibrated.flags, holds_absent=is_absent, table_noise=calibrated.noise)
+
+    def with_noise(self) -> SearchInput:
+        """Return the same with the noise of the cell table, if no other is given."""
+        return self if self.noise is not None else replace(self, noise=self.table_noise, table_noise=None)
 
     @property
     def has_maps_of_other_shapes(self) -> bool:
@@ -273,7 +280,14 @@ class SearchInput:
             is_searched = self.stays_hits(settings) and bool(np.isfinite(self.cells.value.sum()))
         else:
             is_searched = self.noise is None and (self.cells.ndim == 3 or self.layers == "each")
-        return is_searched and plan.adds_windows and plan.checks_cells
+        is_checked = plan.checks_cells or (
+            self.is_masked_already(settings) and SearchPlan.of(settings, has_mask=False).checks_cells
+        )
+        return is_searched and plan.adds_windows and is_checked
+
+    def is_masked_already(self, settings: PeakSumSettings) -> bool:
+        """Return whether masked cells hold what they are to hold, and all others are finite."""
+        return self.holds_absent and settings.masked == "absent"
 
     def stays_hits(self, settings: PeakSumSettings) -> bool:
         """Return whether hits are searched as hits."""
@@ -342,6 +356,8 @@ def _searched(
     given: Sequence[SearchInput], settings: PeakSumSettings, names: Sequence[str]
 ) -> Iterator[tuple[int, list[PeakContext]]]:
     """Yield the first of some consecutive events, and their peaks on every grid, valid until the next."""
+    if settings.needs_noise or "noise" in names:
+        given = [each.with_noise() for each in given]
     n_events, step = len(given[0].cells), _events_at_once(given, settings, names)
     keep_layers, rooms = not OF_LAYERS.isdisjoint(names), [Room() for _ in given]
     for first in range(0, max(1, n_events), step):
@@ -384,7 +400,7 @@ def _find_peaks(given: SearchInput, settings: PeakSumSettings, *, keep_layers: b
         layers=given.layers,
         missing=given.missing,
         keep_layers=keep_layers,
-        holds_absent=given.holds_absent and settings.masked == "absent",
+        holds_absent=given.is_masked_already(settings),
     )
     if given.flags:
         shape = cells.source.shape

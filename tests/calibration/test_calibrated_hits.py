@@ -145,3 +145,26 @@ def test_blocks_of_events_have_their_own_masks_noise_and_flags(monkeypatch, laye
         )
         alone = find_clusters(one, settings, PLANE, layers=layers, fields=fields)
         assert found[event].to_list() == alone[0].to_list()
+
+
+@pytest.mark.parametrize("masked", ["absent", "zero"])
+def test_masked_cells_are_searched_as_they_are(monkeypatch, masked):
+    """Also where the kernel does everything in one pass: the cells hold what masked ones are to hold."""
+    raw, table = raw_values(), columns()
+    cells = calibrator(by="cell", layers="each").dense(raw, RUNS)
+    assert cells.holds_absent
+    monkeypatch.setattr(block_sizes, "DENSE_CELLS", 2 * N_CELLS)
+    settings = {"search_window": [3, 3], "sum_window": [3, 3], "seed_threshold": 20, "masked": masked}
+    fields = ["peak_sum", "row", "col", "layer", "n_cells"]
+    found = find_clusters(cells, settings, PLANE, layers="each", fields=fields)
+    second = N_CELLS * (RUNS >= 10)[:, None]
+    energies = (raw - table["pedestal"][second + np.arange(N_CELLS)]) * table["gain"][
+        second + np.arange(N_CELLS)
+    ]
+    is_masked = table["status"][second + np.arange(N_CELLS)] != 0
+    shape = (len(RUNS), N_LAYERS, N_ROWS, N_COLS)
+    expected = find_clusters(
+        energies.reshape(shape), settings, PLANE, mask=is_masked.reshape(shape), layers="each", fields=fields
+    )
+    assert len(ak.flatten(found)) > 20
+    assert found.to_list() == expected.to_list()

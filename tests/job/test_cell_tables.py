@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import uproot
 import yaml
+from places import CONFIGS
 
 from hep_peaksum.cli.main import main
 from hep_peaksum.config.load import parse_config, parse_job
@@ -284,6 +285,38 @@ def test_events_that_are_selected_have_the_rows_of_their_runs(folder):
         for name in result.histograms["s"].axes["variation"]
     }
     assert filled == {"nominal": [11], "ScaleUp": [23]}
+
+
+@pytest.mark.slow
+def test_sampling_fractions_of_layers_weigh_hits_of_a_real_file(tmp_path, data, monkeypatch):
+    """A table of layer and gain: every hit of the EDM4hep barrel counts with the gain of its layer."""
+    monkeypatch.setenv("HEP_PEAKSUM_DATA", str(data("eic_test_sim.edm4hep.root").parent))
+    table = ["layer,gain,status", *(f"{layer},{layer / 4},{int(layer == 5)}" for layer in range(1, 13))]
+    (tmp_path / "layers.csv").write_text("\n".join(table) + "\n")
+    source = yaml.safe_load((CONFIGS / "edm4hep-barrel.yaml").read_text())
+    source["output"] |= {"directory": str(tmp_path / "results"), "clusters": ["parquet"]}
+    source |= {"histograms": {}, "clusters": {"All": {"grid": "barrel", "search_window": [1, 1]}}}
+    source["clusters"]["All"] |= {"sum_window": [1, 1], "fields": ["peak_sum", "layer_sums"]}
+    source["grids"] = {"barrel": source["grids"]["barrel"] | {"cells": str(tmp_path / "layers.csv")}}
+    run(parse_config(source))
+    part = ak.from_parquet(sorted((tmp_path / "results/electrons/clusters.parquet").iterdir()))
+    with uproot.open(data("eic_test_sim.edm4hep.root")) as file:
+        hits = file["events"].arrays(filter_name="EcalBarrelScFiHits.*")
+    name, total, n_cells = "EcalBarrelScFiHits.", 0.0, set()
+    for event, each in enumerate(hits):
+        for cell, energy, x, y, z in zip(
+            *(each[name + word] for word in ("cellID", "energy", "position.x", "position.y", "position.z")),
+            strict=True,
+        ):
+            layer, eta = (int(cell) >> 14) & 63, np.arcsinh(z / np.hypot(x, y))
+            if layer != 5 and abs(eta) < 1.5:
+                total += float(energy) * layer / 4
+                n_cells.add((event, int((eta + 1.5) * 20), int((np.arctan2(y, x) + np.pi) / np.pi * 64)))
+    assert ak.sum(part.All_peak_sum) == pytest.approx(total, rel=1e-9)
+    assert ak.sum(part.nAll) == len(n_cells) > 90
+    layer_sums = ak.to_numpy(ak.flatten(part.AllLayer_sum)).reshape(-1, 12)
+    assert (layer_sums[:, 4] == 0).all()
+    assert (layer_sums.sum(axis=0) > 0).sum() == 11
 
 
 def _processor_keys(job):
