@@ -107,9 +107,9 @@ def _correction(path: str, name: str) -> Any:
         msg = "derive: correctionlib is not installed: pip install correctionlib"
         raise ValueError(msg) from None
     corrections = correctionlib.CorrectionSet.from_file(expand_variables(path))
-    if name in corrections:
+    if name in [*corrections]:
         return corrections[name]
-    if name in corrections.compound:
+    if name in [*corrections.compound]:
         return corrections.compound[name]
     msg = f"no correction {name!r}; there are {', '.join([*corrections, *corrections.compound])}"
     raise ValueError(msg)

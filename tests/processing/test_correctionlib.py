@@ -1,0 +1,52 @@
+"""A derived field from a correctionlib file, against the same factor by hand."""
+
+import numpy as np
+import pytest
+from selected_jobs import finished, jets_of
+
+from hep_peaksum.config.load import parse_config
+from hep_peaksum.preview.check import check_inputs
+
+cs = pytest.importorskip("correctionlib.schemav2", reason="correctionlib is not installed")
+
+
+@pytest.fixture
+def corrections(tmp_path):
+    """Return the path of a file with a factor in bins of the seed, times the sum."""
+    bins = cs.Binning(
+        nodetype="binning", input="seed", edges=[0, 7.5, 9], flow="clamp",
+        content=[
+            cs.Formula(nodetype="formula", parser="TFormula", variables=["sum"], expression=f"{factor}*x")
+            for factor in (2, 3)
+        ],
+    )  # fmt: skip
+    inputs = [cs.Variable(name=name, type="real") for name in ("seed", "sum")]
+    output = cs.Variable(name="corrected", type="real")
+    scale = cs.Correction(name="scale", version=1, inputs=inputs, output=output, data=bins)
+    path = tmp_path / "corrections.json"
+    path.write_text(cs.CorrectionSet(schema_version=2, corrections=[scale]).model_dump_json(exclude_unset=True))
+    return str(path)
+
+
+def test_a_correction_is_a_field_like_any_other(config, samples, corrections):
+    how = {"correctionlib": corrections, "name": "scale", "inputs": ["seed", "peak_sum"]}
+    content = config(
+        derive={"Jet": {"corrected": how}},
+        select={"High": {"from": "Jet", "where": [{"field": "corrected", "min": 60}]}},
+        histograms={"n_high": {"axes": [{"field": "nHigh", "bins": 9, "start": 0, "stop": 9}]}},
+    )
+    result, events = finished(content)
+    jets = jets_of(samples)
+    expected = [
+        [total * (2 if seed < 7.5 else 3) for seed, total in zip(seeds, sums, strict=True)]
+        for seeds, sums in zip(jets.seed.to_list(), jets.peak_sum.to_list(), strict=True)
+    ]
+    assert events.Jet_corrected.to_list() == expected
+    n_high = [sum(value >= 60 for value in each) for each in expected]
+    assert result.histograms["toy"]["n_high"].values().tolist() == np.bincount(n_high, minlength=9)[:9].tolist()
+
+
+def test_a_correction_that_is_not_there_is_one_line(config, corrections):
+    content = config(derive={"Jet": {"a": {"correctionlib": corrections, "name": "scal", "inputs": ["seed"]}}})
+    with pytest.raises(ValueError, match="no correction 'scal'; there are scale"):
+        check_inputs(parse_config(content))
