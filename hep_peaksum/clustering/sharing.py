@@ -309,8 +309,10 @@ class Windows:
     def _in_own_group(self, groups: Array) -> Array:
         """Return which cells are in the group of the seed; arbitrary beyond an edge."""
         context, (n, m) = self.context, self.context.pooled
-        row, col = np.divmod(self.cell(), context.sum_grid.shape[1])
         own = groups[self.event, context.peaks.row[self.peaks], context.peaks.col[self.peaks]]
+        if (n, m) == (1, 1):
+            return np.asarray(self.pick(groups) == own[:, None])
+        row, col = np.divmod(self.cell(), context.sum_grid.shape[1])
         return np.asarray(groups[self.event[:, None], row // n, col // m] == own[:, None])
 
     def _on_stronger_side(self, is_added: Array) -> Array:
