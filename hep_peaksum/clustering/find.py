@@ -193,7 +193,7 @@ class SearchInput:
     """The cells of some events on a grid, or their hits, with masks and noise, as plain arrays.
 
     `missing` are the masks of the cells and of the noise themselves. A mask, or noise, is one for all events or
-    has a part for each.
+    has a part for each. `n_given` is the number of events of the input, also in a part of it.
     """
 
     cells: Array | Hits
@@ -202,6 +202,7 @@ class SearchInput:
     noise: Array | None
     missing: Sequence[Array]
     layers: Literal["sum", "each"]
+    n_given: int
 
     @classmethod
     def of(
@@ -226,7 +227,7 @@ class SearchInput:
             for each in (mask, noise)
         )
         missing = [_map_of(each, cells.shape, grid, layers) for each in missing]
-        return cls(cells, grid, mask, noise, missing, layers)
+        return cls(cells, grid, mask, noise, missing, layers, len(cells))
 
     @property
     def has_maps_of_other_shapes(self) -> bool:
@@ -378,7 +379,7 @@ def _find_peaks(given: SearchInput, settings: PeakSumSettings, *, keep_layers: b
     if plan.checks_cells and not search.is_finite:
         cells = apply_mask(cells, settings)  # an error that names the first cell, unless `nonfinite` is "mask"
         searched, compared, search = _search(cells, settings, plan)
-    return _context(search.peaks, cells, searched, compared, settings, plan)
+    return _context(search.peaks, cells, searched, compared, settings, plan, given.n_given)
 
 
 def _search(cells: Cells, settings: PeakSumSettings, plan: SearchPlan) -> tuple[Cells, Cells, Search]:
@@ -389,7 +390,13 @@ def _search(cells: Cells, settings: PeakSumSettings, plan: SearchPlan) -> tuple[
 
 
 def _context(
-    peaks: Peaks, cells: Cells, searched: Cells, compared: Cells, settings: PeakSumSettings, plan: SearchPlan
+    peaks: Peaks,
+    cells: Cells,
+    searched: Cells,
+    compared: Cells,
+    settings: PeakSumSettings,
+    plan: SearchPlan,
+    n_given: int,
 ) -> PeakContext:
     """Return the accepted seeds with the sums of their windows, and what fields are computed from."""
     context = PeakContext(
@@ -398,6 +405,7 @@ def _context(
         compared=compared,
         summed=searched if settings.sum_over == "towers" else cells,
         settings=settings,
+        n_given=n_given,
     )
     if plan.adds_windows:
         return context
