@@ -10,21 +10,28 @@ import uproot
 import yaml
 from places import CONFIGS
 
+from hep_peaksum import toy
 from hep_peaksum.cli.demo import quickstart, write_toy
 from hep_peaksum.cli.main import main
 from hep_peaksum.config.load import load_config
 from hep_peaksum.job.run import run
 from hep_peaksum.preview.check import check_inputs
+from hep_peaksum.toy import testbeam
 
 EVERY_CONFIG = sorted(CONFIGS.glob("*.yaml"))
 # What a config must find in its file: events, and clusters where their number is known from elsewhere (the jets
 # of the trigger emulator and one more; local maxima of scipy's maximum_filter above 1 GeV; those of plain loops
-# over hits, in job/test_real_hits.py and over the rows of GATE in grouping/test_gate.py).
+# over hits, in job/test_real_hits.py and test_real_hexagons.py, over rows of GATE in grouping/test_gate.py).
 FOUND = {
     "cms-l1-closure": (200, {"Jet": 430, "Tau": 2086, "EGamma": 356}),
     "cms-l1-jets": (200, {"Jet": 430}),
+    "crystal-matrix": (120, {"E9": 120, "E25": 120}),  # one electron an event
+    "crystal-resolution": (120, {}),
     "edm4hep-barrel": (5, {"Shower": 5, "InLayer": 33}),
     "ldmx-ecal": (100, {"Shower": 175, "Bar": 7}),
+    "ldmx-hexagons": (100, {"Cluster": 5900}),
+    "cms-l1-rates": (200, {"Jet": 430, "JetAll": 452, "JetNone": 407}),
+    "delphes-jets": (25, {}),
     "delphes-towers": (25, {"Cluster": 296}),
     "gate-hits": (4163, {"Cluster": 4802}),
     "geant4-b4": (1000, {}),
@@ -33,7 +40,7 @@ FOUND = {
 }
 
 
-SLOW = {"cms-l1-closure", "delphes-towers"}
+SLOW = {"cms-l1-closure", "cms-l1-rates", "delphes-jets", "delphes-towers"}
 
 
 @pytest.fixture(
@@ -50,6 +57,8 @@ def config(request, data, tmp_path, monkeypatch):
             elif path == "gate-events.root":  # made by the command in the config
                 monkeypatch.setenv("HEP_PEAKSUM_DATA", str(data("dtc_al250.root").parent))
                 group_as_the_config_says(request.param)
+            elif path.startswith("testbeam/"):
+                testbeam.write_testbeam("testbeam", 120)
             else:
                 write_toy(120, seed=3)
     return request.param
@@ -73,6 +82,9 @@ def test_the_known_example_configs_exist():
 def test_an_example_config_passes_check_without_its_data(path, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HEP_PEAKSUM_DATA", str(tmp_path))
+    if "testbeam/crystals.csv" in path.read_text():  # part of the config, as maps of noise are
+        Path("testbeam").mkdir()
+        testbeam.write_table("testbeam/crystals.csv", testbeam.make_setup())
     with pytest.raises(SystemExit) as end:
         main(["check", str(path)])
     said = capsys.readouterr()
@@ -105,12 +117,15 @@ def test_an_example_config_runs_and_every_format_agrees(config, tmp_path):
         trees = [uproot.open(path)["Events"].arrays() for path in sorted(folder.glob("*.root"))]
         assert len(trees) == len(load_config(config).output.clusters) - 1
         for events in (parquet, *trees):
-            assert len(events) == n_events
+            assert len(events) == found["n_written"]
             for collection, n in found["n_clusters"].items():
                 assert ak.sum(events[f"n{collection}"]) == ak.count(events[f"{collection}_peak_sum"]) == n
     assert not result.losses
-    plots = list((result.directory / "plots").iterdir())
-    assert len(plots) == sum(len(histograms) for histograms in result.histograms.values())
+    drawn = {path.name for path in (result.directory / "plots").iterdir()}
+    booked = load_config(config).booked
+    assert drawn >= {f"{name}-{key}.png" for name in result.histograms for key in booked}
+    measured = {table["measurement"] for table in result.summary.get("measurements", [])}
+    assert all(any(key in picture for picture in drawn) for key in measured)
 
 
 def test_the_packaged_quickstart_is_the_one_of_the_repository():
@@ -133,3 +148,16 @@ def test_the_layers_of_geant4_b4_add_up(data, tmp_path, monkeypatch):
     window = cells[:, max(0, row - 1) : row + 2, max(0, col - 1) : col + 2]
     assert layers[0].to_list() == pytest.approx(window.sum(axis=(1, 2)).tolist(), rel=1e-12)
     assert events.Cluster_seed[0, 0] == pytest.approx(cells.sum(axis=0).max(), rel=1e-12)
+
+
+@pytest.mark.slow
+def test_the_resolution_of_the_crystals_is_the_generated_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    testbeam.write_testbeam("testbeam", 20_000, seed=5)
+    config = load_config(CONFIGS / "crystal-resolution.yaml", ["output.directory=results"])
+    tables = run(config).summary["measurements"]
+    fit = next(table["numbers"]["fit"] for table in tables if table["measurement"] == "resolution")
+    truth = {"stochastic": toy.SAMPLING_TERM, "constant": toy.CONSTANT_TERM}
+    for name, value in truth.items():
+        assert abs(fit["values"][name] - value) < 4 * fit["errors"][name], name
+        assert fit["errors"][name] < value / 4

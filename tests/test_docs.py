@@ -9,6 +9,8 @@ from places import DOCS, EXAMPLES
 from hep_peaksum import Axis, Grid, PeakSumSettings
 from hep_peaksum.clustering.fields import check_fields
 from hep_peaksum.config.sections import RunOptions
+from hep_peaksum.geometry.hexagons import Hexagons
+from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.library.presets import presets, read_preset
 from hep_peaksum.settings.pileup import EDGES, Pileup
 
@@ -61,6 +63,37 @@ def test_the_hexagon_of_the_page_is_that_of_the_preset():
     (block,) = re.findall(r"```yaml\n(.*?)```", PRESETS, flags=re.DOTALL)
     settings = PeakSumSettings(**yaml.safe_load(block))
     assert settings == PeakSumSettings(**read_preset("hexagon-7").settings)
+
+
+HEXAGONS = (DOCS / "hexagons.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", HEXAGONS, flags=re.DOTALL))
+def test_a_grid_of_the_page_of_hexagons_is_valid(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cells.csv").write_text("channel,row,col,layer\n7,0,-1,3\n")
+    (grid,) = yaml.safe_load(block)["grids"].values()
+    assert GridInput.model_validate(grid).grid.hexagons
+
+
+def test_the_table_of_hexagons_has_the_neighbours_of_its_presets():
+    rows = re.findall(
+        r"^\| (\d+) degrees .*\((q[^)]*)\), \((q[^)]*)\) \| `(.*)` \|$", HEXAGONS, flags=re.MULTILINE
+    )
+    assert [(angle, name) for angle, _, _, name in rows] == [("60", "hexagon-7"), ("120", "hexagon-7-uv")]
+    for angle, *corners, name in rows:
+        steps = {tuple(int(part.strip("qr ") or 0) for part in corner.split(",")) for corner in corners}
+        neighbours = {(1, 0), (-1, 0), (0, 1), (0, -1), *steps}
+        assert set(Hexagons(angle=int(angle)).neighbours) == neighbours
+        assert {*PeakSumSettings(**read_preset(name).settings).sum_cells()} == {(0, 0), *neighbours}
+
+
+def test_the_example_of_hexagons_in_python_runs():
+    (block,) = re.findall(r"```python\n(.*?)```", HEXAGONS, flags=re.DOTALL)
+    names = {}
+    exec(block, names)
+    assert (names["q"].tolist(), names["r"].tolist()) == ([0, 1, 0], [0, 0, 2])
+    assert names["x"] == pytest.approx([0, 7.2226, 0], abs=1e-3)
 
 
 SNIPPETS = [path for name in ("snakemake", "law", "readers") for path in sorted((EXAMPLES / name).iterdir())]

@@ -18,7 +18,7 @@ ROWS = (
     "loops",
     "settings",
     "geometry",
-    "library",
+    "library calibration",
     "clustering",
     "evaluation",
     "diagnostics keras",

@@ -221,12 +221,13 @@ class _Block(NamedTuple):
 
 def _read_blocks(config: Config, grid: str, dataset: str | None, max_events: int) -> Iterator[_Block]:
     """Yield the first events of a dataset, block by block, with noise and mask of the grid."""
+    from hep_peaksum.calibration.calibrated_cells import taken_apart
     from hep_peaksum.reading.blocks import read_cells
 
     source, start = config.grids[grid], 0
     noise, mask = source.noise_map(), source.mask_map()
     for cells in read_cells(config, grid, dataset, max_events=max_events):
-        yield _Block(start, cells, mask, noise, source.layers)
+        yield _Block(start, *taken_apart(cells, mask, noise), source.layers)
         start += len(cells)
     if start == 0:
         msg = f"nothing to read: {dataset or 'the dataset'} has no entries"
@@ -246,6 +247,7 @@ def _apply(function: Any, block: _Block, *arguments: Any) -> Any:
 
 def _read_event(config: Config, grid: str, dataset: str | None, entry: int, layer: int | None) -> _Block:
     """Return one event, or one layer of it if layers are searched separately, with noise and mask."""
+    from hep_peaksum.calibration.calibrated_cells import taken_apart
     from hep_peaksum.reading.blocks import read_cells
 
     source = config.grids[grid]
@@ -253,20 +255,20 @@ def _read_event(config: Config, grid: str, dataset: str | None, entry: int, laye
     if cells is None:
         msg = f"there is no entry {entry}: {dataset or 'the dataset'} has no entries"
         raise ValueError(msg)
-    noise, mask = source.noise_map(), source.mask_map()
+    values, mask, noise = taken_apart(cells, source.mask_map(), source.noise_map(), event=0)
     if source.layers == "sum":
         if layer is not None:
             msg = f"--layer {layer}: the layers of grid {grid!r} are not searched separately; leave it out"
             raise ValueError(msg)
-        return _Block(entry, cells[0], mask, noise, "sum")
-    n_layers = cells.shape[1]
+        return _Block(entry, values, mask, noise, "sum")
+    n_layers = len(values)
     if layer is None or layer >= n_layers:
         missing = "" if layer is None else f", but no layer {layer}"
         msg = f"grid {grid!r} has {n_layers} layers, searched separately{missing}: "
         msg += f"give --layer, 0 to {n_layers - 1}"
         raise ValueError(msg)
     mask, noise = (each[layer] if each is not None and each.ndim == 3 else each for each in (mask, noise))
-    return _Block(entry, cells[0][layer], mask, noise, "each")
+    return _Block(entry, values[layer], mask, noise, "each")
 
 
 def _second_settings(config: Config, name: str) -> PeakSumSettings:
@@ -290,7 +292,7 @@ def _check_runs(name: str, settings: PeakSumSettings, config: Config, grid: str)
     source = config.grids[grid]
     try:
         check_windows(settings, source.grid)
-        if settings.needs_noise and source.noise is None:
+        if settings.needs_noise and not source.has_noise:
             msg = f"it needs the noise of the cells: add noise to grids.{grid}, or --set grids.{grid}.noise=..."
             raise ValueError(msg)
     except ValueError as error:

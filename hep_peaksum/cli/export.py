@@ -73,6 +73,10 @@ def _of_config(
         what = "several grids" if len(chosen.grid) > 1 else "each layer separately"
         msg = f"the collection is of {what}, a header is of one grid: name another with --collection"
         raise ValueError(msg)
+    if source.cells is not None:
+        msg = f"grid {chosen.grid[0]!r} has a cell table, and a header knows neither pedestals nor dead cells: "
+        msg += "name a collection of another grid, or make a config whose cells are calibrated already"
+        raise ValueError(msg)
     return chosen.settings, source.grid, source.mask_map()
 
 

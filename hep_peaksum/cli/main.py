@@ -225,20 +225,29 @@ def check(file: str, overrides: Sequence[str]) -> None:
         from rich.markup import escape
 
         from hep_peaksum.cli import tables
+        from hep_peaksum.preview.cell_tables import describe_table
         from hep_peaksum.preview.check import check_inputs
         from hep_peaksum.preview.hit_bins import bin_fillings
-        from hep_peaksum.preview.thresholds import thresholds
+        from hep_peaksum.preview.thresholds import thresholds, varied_thresholds
 
         config = load(file, overrides)
     console, bounds = tables.open_console(), thresholds(config)
     for name in config.clusters:
         tables.print_collection(console, config, name, bounds[name])
-    missing = check_inputs(config)
+    for line in varied_thresholds(config):
+        console.print(escape(line))
+    for name, source in config.grids.items():
+        if source.cells is not None:
+            tables.print_cell_table(console, f"cells of {name}: {source.cells}", describe_table(source))
+    remarks = check_inputs(config)
     for name, filling in bin_fillings(config):
         tables.print_filling(console, name, filling.in_words())
-    for problem in missing:
-        console.print(f"[yellow]warning:[/yellow] {escape(problem)}")
-    console.print(f"{file}: the config is valid{', but not all of its files are here' if missing else ''}")
+    for remark in remarks:
+        console.print(f"[yellow]warning:[/yellow] {escape(remark)}")
+    is_missing = any(
+        remark.startswith(f"datasets.{name}.files: ") for remark in remarks for name in config.datasets
+    )
+    console.print(f"{file}: the config is valid{', but not all of its files are here' if is_missing else ''}")
 
 
 @cli.command()

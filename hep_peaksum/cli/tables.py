@@ -98,6 +98,13 @@ def print_collection(console: Console, config: Config, name: str, bounds: Mappin
     console.print(f"  fields          {' '.join(config.written_fields(name))}")
 
 
+def print_cell_table(console: Console, title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Print what a cell table says, a word a line (see `hep_peaksum.preview.cell_tables`)."""
+    console.print(title, markup=False, style="bold")
+    for word, text in rows:
+        console.print(f"  {word:<15} {text}", markup=False)
+
+
 def print_filling(console: Console, name: str, lines: Sequence[str]) -> None:
     """Print how hits fill the bins of a grid (see `hep_peaksum.preview.hit_bins`)."""
     console.print(f"Hits in {name}", markup=False, style="bold")

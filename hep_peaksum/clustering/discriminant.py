@@ -6,8 +6,8 @@ row-major order, so that they have the bits of the definition.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -34,7 +34,8 @@ class Cells:
     `noise` have that shape; a masked cell holds `absent` or 0. `layers`, shape (event, layer, row, col), add up
     to the cells. Layers that are searched separately are events of their own, `n_separate_layers` per event.
     `groups` are the numbers of the groups in which seeds are sought, 0 for a cell of none. `moment` is the sum
-    of energy * time in every cell, where hits with times were made dense (see `moments`).
+    of energy * time in every cell, where hits with times were made dense (see `moments`). `flags` are numbers
+    of channels in every cell by the name of the field that adds them up (see `CalibratedCells`).
     """
 
     source: Array | Hits
@@ -45,6 +46,7 @@ class Cells:
     n_separate_layers: int = 1
     groups: Array | None = None
     moment: Array | None = None
+    flags: Mapping[str, Array] = field(default_factory=dict)
 
     @cached_property
     def values(self) -> Array:
@@ -225,6 +227,7 @@ def pool(cells: Cells, settings: PeakSumSettings) -> Cells:
         noise=None if cells.noise is None else _pool_noise(cells, settings),
         layers=None if layers is None else _pool_layers(layers, settings),
         moment=None if cells.moments is None else _pool_moment(cells, settings),
+        flags={name: _sum_blocks(flag, settings) for name, flag in cells.flags.items()},
     )
 
 

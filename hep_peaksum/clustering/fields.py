@@ -66,6 +66,16 @@ def _position(name: str, context: PeakContext, function: Callable[[Any], Array] 
     return function(axis.centres)[context.peaks.row if word == "row" else context.peaks.col]
 
 
+def _hexagon(context: PeakContext, dim: int) -> Array:
+    """Return x (0) or y (1) of every cluster on hexagonal cells."""
+    layer = _layer(context) if context.n_separate_layers > 1 else None
+    if context.settings.position == "seed":
+        place = context.peaks.row, context.peaks.col
+    else:
+        place = shapes.barycentre(context, 0), shapes.barycentre(context, 1)
+    return context.grid.hexagon_centres(*place, layer)[dim]
+
+
 def _energy_of_net(context: PeakContext) -> Array:
     """Return the sum of every cluster minus its pile-up estimate, in the unit of energies."""
     return net_sum(context) * context.grid.scale
@@ -98,7 +108,21 @@ def _n_masked(context: PeakContext) -> Array:
     )
 
 
+def _n_held(windows: Windows, numbers: Array) -> Array:
+    """Return the sum of numbers of every cell over the held ones."""
+    return np.asarray(np.where(windows.shares.is_held, numbers, 0).sum(axis=1, dtype=np.int32))
+
+
+def _n_flagged(name: str, context: PeakContext) -> Array:
+    """Return the sum of a flag over the held cells; 0 where no cell has it."""
+    if (flags := context.summed.flags.get(name)) is None:
+        return np.zeros(len(context.peaks), np.int32)
+    return context.of_windows(lambda windows: _n_held(windows, windows.pick(flags)))
+
+
 def _n_saturated(context: PeakContext) -> Array:
+    if "n_saturated" in context.summed.flags:  # of calibrated cells the raw values have been compared
+        return _n_flagged("n_saturated", context)
     layers, is_integer = context.summed.layers, context.summed.dtype.kind != "f"
     codes: list[float] = list(context.sum_grid.saturated)
     if is_integer:  # compared as integers, not as the floats that numpy would make of both
@@ -109,7 +133,7 @@ def _n_saturated(context: PeakContext) -> Array:
 
     def n_held(windows: Windows) -> Array:
         n_saturated = np.isin(windows.values, codes) if n_coded is None else windows.pick(n_coded)
-        return np.asarray(np.where(windows.shares.is_held, n_saturated, 0).sum(axis=1, dtype=np.int32))
+        return _n_held(windows, n_saturated)
 
     return context.of_windows(n_held)
 
@@ -240,6 +264,12 @@ FIELDS = {
     "n_saturated": Field(
         "saturated cells added", "", "number of added cells that hold a code of `saturated`", _n_saturated
     ),
+    "n_filled": Field(
+        "filled cells added",
+        "",
+        "number of added cells that were given the mean of their neighbours",
+        partial(_n_flagged, "n_filled"),
+    ),
     "time": Field(
         "time", "", "mean time of the hits held, weighted with energy, in the unit of their branch", _time
     ),
@@ -317,12 +347,15 @@ def _kinematic_fields(grid: Grid, axes: Mapping[str, Axis]) -> dict[str, Field]:
         fields = {"pt": Field(r"$p_T$", grid.energy_unit, "transverse momentum", energy_of_sum)}
     for name, axis in axes.items():
         fields[name] = Field(name, axis.field_unit, f"position in {name}", partial(_position, name))
+    for dim, name in enumerate("xy" if grid.hexagons is not None else ""):
+        unit = grid.hexagons.unit or "" if grid.hexagons is not None else ""
+        fields[name] = Field(name, unit, f"position in {name}", partial(_hexagon, dim=dim))
     return fields
 
 
 def _kinematics_of(grid: Grid) -> tuple[str, ...]:
     """Return the fields for energy and position of a cluster that the grid allows."""
-    names = (*FOUR_VECTOR, grid.rows.name, grid.cols.name)
+    names = {*FOUR_VECTOR, grid.rows.name, grid.cols.name, *("xy" if grid.hexagons is not None else "")}
     return tuple(name for name in fields_of(grid) if name in names and name not in FIELDS)
 
 

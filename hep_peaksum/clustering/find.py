@@ -6,8 +6,8 @@ cells -> normalise_input -> discriminant -> search -> context -> fields -> jagge
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum import block_sizes
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells
 from hep_peaksum.clustering import records
 from hep_peaksum.clustering.discriminant import (
     Cells,
@@ -53,15 +54,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _settings_apart(function: Callable[P, R]) -> Callable[P, R]:
+def settings_apart(function: Callable[P, R]) -> Callable[P, R]:
     """Return the function, which tells where a key of the settings belongs that is given as an argument."""
     names = signature(function).parameters
+    settings = next(name for name in names if name.startswith("settings"))
 
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         for name, value in kwargs.items():
             if name not in names and name in PeakSumSettings.model_fields:
-                remedy = f"give settings={ {name: value}!r:.80}"
+                remedy = f"give {settings}={ {name: value}!r:.80}"
                 msg = f"{function.__name__}: {name} is a key of the settings, no argument: {remedy}"
                 raise TypeError(msg)
         return function(*args, **kwargs)
@@ -69,9 +71,9 @@ def _settings_apart(function: Callable[P, R]) -> Callable[P, R]:
     return checked
 
 
-@_settings_apart
+@settings_apart
 def find_clusters(
-    grids: npt.ArrayLike | ak.Array | Hits,
+    grids: npt.ArrayLike | ak.Array | Hits | CalibratedCells,
     settings: SettingsLike | None = None,
     grid: GridLike | None = None,
     *,
@@ -86,10 +88,8 @@ def find_clusters(
     ----------
     grids
         Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col), or flat (event, cell)
-        where a grid is given; or `sparse` hits, with layers or without. Not modified. Cells without a value
-        (`numpy.ma`, or None in an awkward array) are masked; of layers that are summed they add nothing, and a
-        cell is masked that has a value in no layer. Of an awkward array with a type and no values (a
-        typetracer), the data count as used.
+        where a grid is given; or `sparse` hits, with layers or without; or `CalibratedCells`. Not modified.
+        Cells without a value
     settings
         Which cells are seeds and which are summed; by default 3x3 windows for both. Also a map of the same
         keys, or the name of a preset.
@@ -139,7 +139,7 @@ def find_clusters(
     return records.without_values(clusters) if no_values else clusters
 
 
-@_settings_apart
+@settings_apart
 def peak_sum_map(
     grids: npt.ArrayLike | ak.Array | Hits,
     settings: SettingsLike | None = None,
@@ -172,7 +172,7 @@ def peak_sum_map(
 
 
 def find_peaks(
-    grids: npt.ArrayLike | ak.Array | Hits,
+    grids: npt.ArrayLike | ak.Array | Hits | CalibratedCells,
     settings: PeakSumSettings,
     grid: Grid | None = None,
     *,
@@ -185,7 +185,7 @@ def find_peaks(
     The cuts on finished clusters (`hep_peaksum.clustering.records.passes_cuts`) are not applied yet.
     """
     given = SearchInput.of(grids, grid, mask=mask, noise=noise, layers=layers)
-    return _find_peaks(given, settings, keep_layers=True)
+    return _find_peaks(given.with_noise(), settings, keep_layers=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +193,9 @@ class SearchInput:
     """The cells of some events on a grid, or their hits, with masks and noise, as plain arrays.
 
     `missing` are the masks of the cells and of the noise themselves. A mask, or noise, is one for all events or
-    has a part for each. `n_given` is the number of events of the input, also in a part of it.
+    has a part for each. `n_given` is the number of events of the input, also in a part of it. `flags` and
+    `holds_absent` are those of `CalibratedCells`; `table_noise` is their noise, looked at only where it is of
+    use (see `with_noise`).
     """
 
     cells: Array | Hits
@@ -203,11 +205,14 @@ class SearchInput:
     missing: Sequence[Array]
     layers: Literal["sum", "each"]
     n_given: int
+    flags: Mapping[str, Array] = field(default_factory=dict)
+    holds_absent: bool = False
+    table_noise: Array | None = None
 
     @classmethod
     def of(
         cls,
-        grids: npt.ArrayLike | ak.Array | Hits,
+        grids: npt.ArrayLike | ak.Array | Hits | CalibratedCells,
         grid: Grid | None,
         *,
         mask: npt.ArrayLike | None = None,
@@ -215,6 +220,9 @@ class SearchInput:
         layers: Literal["sum", "each"] = "sum",
     ) -> SearchInput:
         """Return what was given to `find_clusters`; parameters and errors are the same."""
+        calibrated, of_table = None, None
+        if isinstance(grids, CalibratedCells):
+            calibrated, of_table, grids = grids, grids.mask, grids.cells
         cells, noise, missing = unmask(grids, noise, grid, layers)
         check_shape(cells.shape, grid, layers)
         grid = grid or bare_grid(cells.shape)
@@ -222,12 +230,21 @@ class SearchInput:
         if mask is not None:
             mask, unknown = split_mask(mask)
             missing = missing if unknown is None else [*missing, unknown]
+        is_absent = calibrated is not None and calibrated.holds_absent and mask is None and not missing
+        missing = missing if of_table is None else [*missing, of_table]
         mask, noise = (
             None if each is None else _map_of(np.asarray(each), cells.shape, grid, layers)
             for each in (mask, noise)
         )
         missing = [_map_of(each, cells.shape, grid, layers) for each in missing]
-        return cls(cells, grid, mask, noise, missing, layers, len(cells))
+        given = cls(cells, grid, mask, noise, missing, layers, len(cells))
+        if calibrated is None:
+            return given
+        return replace(given, flags=calibrated.flags, holds_absent=is_absent, table_noise=calibrated.noise)
+
+    def with_noise(self) -> SearchInput:
+        """Return the same with the noise of the cell table, if no other is given."""
+        return self if self.noise is not None else replace(self, noise=self.table_noise, table_noise=None)
 
     @property
     def has_maps_of_other_shapes(self) -> bool:
@@ -250,7 +267,9 @@ class SearchInput:
         cells = self.cells
         cells = cells.events(first, last, room) if isinstance(cells, Hits) else cells[first:last]
         mask, noise = (None if each is None else part(each) for each in (self.mask, self.noise))
-        return replace(self, cells=cells, mask=mask, noise=noise, missing=[part(each) for each in self.missing])
+        missing, flags = [part(each) for each in self.missing], self.flags
+        flags = {name: flag[first:last] for name, flag in flags.items()}
+        return replace(self, cells=cells, mask=mask, noise=noise, missing=missing, flags=flags)
 
     def plan(self, settings: PeakSumSettings) -> SearchPlan:
         """Return what the kernel does beside finding seeds."""
@@ -263,11 +282,18 @@ class SearchInput:
             is_searched = self.stays_hits(settings) and bool(np.isfinite(self.cells.value.sum()))
         else:
             is_searched = self.noise is None and (self.cells.ndim == 3 or self.layers == "each")
-        return is_searched and plan.adds_windows and plan.checks_cells
+        is_checked = plan.checks_cells or (
+            self.is_masked_already(settings) and SearchPlan.of(settings, has_mask=False).checks_cells
+        )
+        return is_searched and plan.adds_windows and is_checked
+
+    def is_masked_already(self, settings: PeakSumSettings) -> bool:
+        """Return whether masked cells hold what they are to hold, and all others are finite."""
+        return self.holds_absent and settings.masked == "absent"
 
     def stays_hits(self, settings: PeakSumSettings) -> bool:
         """Return whether hits are searched as hits."""
-        has_maps = self.mask is not None or self.noise is not None
+        has_maps = self.mask is not None or self.noise is not None or len(self.missing) > 0
         return (
             not has_maps
             and isinstance(self.cells, Hits)
@@ -332,6 +358,8 @@ def _searched(
     given: Sequence[SearchInput], settings: PeakSumSettings, names: Sequence[str]
 ) -> Iterator[tuple[int, list[PeakContext]]]:
     """Yield the first of some consecutive events, and their peaks on every grid, valid until the next."""
+    if settings.needs_noise or "noise" in names:
+        given = [each.with_noise() for each in given]
     n_events, step = len(given[0].cells), _events_at_once(given, settings, names)
     keep_layers, rooms = not OF_LAYERS.isdisjoint(names), [Room() for _ in given]
     for first in range(0, max(1, n_events), step):
@@ -374,7 +402,11 @@ def _find_peaks(given: SearchInput, settings: PeakSumSettings, *, keep_layers: b
         layers=given.layers,
         missing=given.missing,
         keep_layers=keep_layers,
+        holds_absent=given.is_masked_already(settings),
     )
+    if given.flags:
+        shape = cells.source.shape
+        cells = replace(cells, flags={name: flag.reshape(shape) for name, flag in given.flags.items()})
     searched, compared, search = _search(cells, settings, plan)
     if plan.checks_cells and not search.is_finite:
         cells = apply_mask(cells, settings)  # an error that names the first cell, unless `nonfinite` is "mask"

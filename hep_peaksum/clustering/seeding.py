@@ -204,8 +204,12 @@ def accepted_seeds(peaks: Peaks, searched: Cells, compared: Cells, settings: Pea
 
 def _without_forbidden(peaks: Peaks, searched: Cells, settings: PeakSumSettings) -> Peaks:
     """Return the peaks without masked cells, and without those at an edge where windows must be whole."""
-    if searched.mask is not None:
-        peaks = peaks.take(~searched.mask[peaks.event, peaks.row, peaks.col])
+    if searched.mask is not None and len(peaks.cell):
+        if searched.mask.strides[0] == 0:  # one map, repeated for every event
+            is_masked = searched.mask[0].reshape(-1)[peaks.cell]
+        else:
+            is_masked = searched.mask[peaks.event, peaks.row, peaks.col]
+        peaks = peaks.take(~is_masked) if is_masked.any() else peaks
     if not settings.partial_search_windows:
         peaks = peaks.take(may_seed(searched, settings)[peaks.row, peaks.col])
     return peaks

@@ -193,9 +193,11 @@ class PeakContext:
         """Return the planes for claims on the cells of some events, with what decides between them."""
         peaks, offsets, grid = events.peaks, self.sum_window.tower_offsets, self.grid
         weight = self.sharing_weights[peaks] if self.overlap in DIVIDED else None
+        obliqueness = 0 if grid.hexagons is None else grid.hexagons.obliqueness
+        distance = squared_distances(offsets, grid.shape, grid.periodic, obliqueness=obliqueness)
         is_nearest = self.overlap == "nearest"
-        distance = squared_distances(offsets, grid.shape, grid.periodic) if is_nearest else None
-        rivals = Rivals(self.peaks.seed[peaks], self.settings.greedy_ties == "last", weight, distance)
+        last_wins = self.settings.greedy_ties == "last"
+        rivals = Rivals(self.peaks.seed[peaks], last_wins, weight, distance if is_nearest else None)
         n_cells = events.n_events * self.sum_grid.n_cells
         return Claims.on(n_cells, self.overlap, rivals, contested=contested)
 

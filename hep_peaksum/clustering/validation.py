@@ -82,20 +82,21 @@ def normalise_input(
     layers: str,
     missing: Sequence[Array] = (),
     keep_layers: bool = True,
+    holds_absent: bool = False,
 ) -> Cells:
     """Return the cells to search, with their mask applied and their noise.
 
-    `missing` are the masks of `grids` and `noise` themselves (see `split_mask`). Hits stay hits where they can
-    be searched as such, which those of summed layers can unless the layers are of use later. Where the plan
-    checks the cells, they may not be finite yet (see `apply_mask`). Parameters and errors are those of
-    `find_clusters`.
+    `missing` are the masks of `grids` and `noise` themselves (see `split_mask`); with `holds_absent` they are
+    applied already, and all other cells are finite. Hits stay hits where they can be searched as such, which
+    those of summed layers can unless the layers are of use later. Where the plan checks the cells, they may not
+    be finite yet (see `apply_mask`). Parameters and errors are those of `find_clusters`.
     """
     moment = None
     if isinstance(grids, Hits):
         grid = grid or bare_grid(grids.shape)
         grid = _with_codes_of(grid, grids.value.dtype)
         check_energies(settings, grid)
-        is_bare = mask is None and noise is None
+        is_bare = mask is None and noise is None and not missing
         if is_bare and can_search_hits(grids, settings, grid, plan, layers, keep_layers=keep_layers):
             check_windows(settings, grid)
             return _hits_as_cells(grids, settings, grid, layers)
@@ -107,7 +108,7 @@ def normalise_input(
     for each in [*missing] if mask is None else [*missing, mask]:
         checked = _checked_mask(each, cells, by_layer=by_layer)
         cells = replace(cells, mask=checked if cells.mask is None else cells.mask | checked)
-    if not plan.checks_cells:
+    if not plan.checks_cells and not holds_absent:
         cells = apply_mask(cells, settings)
     if noise is not None or settings.needs_noise:
         sigma = _noise_map(noise, cells, settings, by_layer=by_layer)
@@ -248,9 +249,10 @@ def check_windows(settings: PeakSumSettings, grid: Grid) -> None:
                 for word, axis in (("rows", grid.rows), ("cols", grid.cols))
                 if axis.periodic
             ]
+            what = "window" if name in ("search_window", "sum_window", "seed_window") else "sum_window or depth"
             msg = (
                 f"{name} is longer than the periodic axis {' or '.join(lengths)} and would meet a cell twice: "
-                "make the window shorter, or the axis not periodic"
+                f"make the {what} shorter, or the axis not periodic"
             )
             raise ValueError(msg)
 
@@ -422,7 +424,8 @@ def _noise_map(
 ) -> Array:
     """Return the noise of every cell as float64; that of layers that were summed is added in quadrature."""
     if noise is None:
-        msg = "significances and thresholds in sigma need the noise of the cells: give noise, in counts"
+        key = settings.keys_with_noise[0]
+        msg = f"{key} {getattr(settings, key)!r} needs the noise of the cells: give noise, in counts"
         raise ValueError(msg)
     sigma = np.asarray(noise)
     if sigma.dtype.kind not in "fiu":

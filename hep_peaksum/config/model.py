@@ -34,7 +34,7 @@ from hep_peaksum.config.sections import (
 )
 from hep_peaksum.config.variations import changed
 from hep_peaksum.events.barns import Luminosity
-from hep_peaksum.events.section import IDENTITY, EventsInput
+from hep_peaksum.events.section import IDENTITY, EventsInput, Identifier
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.inputs.branch_names import Name, split_branch
 from hep_peaksum.inputs.grid import GridInput
@@ -130,7 +130,8 @@ class Job(FrozenModel):
             return check_fields(clusters.fields, clusters.settings, grids[0])
         separate = self.has_separate_layers(collection)
         by_grid = [fields.default_fields(clusters.settings, grid, separate_layers=separate) for grid in grids]
-        return tuple(name for name in by_grid[0] if all(name in names for names in by_grid))
+        filled = ("n_filled",) if any(self.grids[name].fill_dead for name in clusters.grid) else ()
+        return (*(name for name in by_grid[0] if all(name in names for names in by_grid)), *filled)
 
     def computed_fields(self, collection: str) -> tuple[str, ...]:
         """Return the fields that are written, and those that only histograms need."""
@@ -158,6 +159,11 @@ class Job(FrozenModel):
     def branches(self) -> list[str]:
         """Return every branch that is read."""
         return list(dict.fromkeys(branch for _, branch in self.branch_keys()))
+
+    @property
+    def run_source(self) -> Identifier:
+        """The branch that holds the run of an event, or the run of all."""
+        return self.events.identify.get("run", "run")
 
     def branch_keys(self, dataset: str | None = None) -> Iterator[tuple[str, str]]:
         """Yield the keys that name a branch, each with the branch; of one dataset, or of all."""
@@ -187,7 +193,7 @@ class Job(FrozenModel):
 
     def typed_branches(self) -> list[str]:
         """Return the branches whose types decide on the results: of cells, of what is kept, of identifiers."""
-        values = [source.value_branch for source in self.grids.values() if source.value_branch is not None]
+        values = [name for source in self.grids.values() for name in source.value_branches]
         identity = () if self.events.identify else IDENTITY
         return list(dict.fromkeys([*values, *self.events.kept, *identity]))
 

@@ -230,7 +230,7 @@ def _section(key: Key) -> Iterator[str]:
             yield from _section(each)
 
 
-AS_ANOTHER = ("cols", "depth", "col", "layer", "value", "time")  # the keys of rows, and those of row
+AS_ANOTHER = ("cols", "depth", "col", "channel", "layer", "value", "time")  # the keys of rows, and of row
 MANY_OPTIONS = 12  # more are listed elsewhere
 
 

@@ -20,8 +20,8 @@ from hep_peaksum.events.barns import CrossSection
 from hep_peaksum.inputs.branch_names import Words
 from hep_peaksum.inputs.functions import FUNCTION
 from hep_peaksum.inputs.paths import REMOTE, expand_variables
-from hep_peaksum.inputs.reference import ReferenceInput
 from hep_peaksum.library.presets import read_preset
+from hep_peaksum.measuring.references import ReferenceInput
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import Count, Number

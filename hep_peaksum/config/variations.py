@@ -6,6 +6,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from hep_peaksum.settings.units import energy_in_gev, exact
+
 VARIED = ("grids", "clusters", "derive", "select", "references", "events.weight")
 GATHERED = {"grids": "grid", "clusters": "settings"}  # where models keep the keys of a plane and of a search
 
@@ -50,7 +52,29 @@ def _set(place: Any, above: list[str], last: str, value: Any, key: str) -> None:
             msg = f"{key}: there is no {part!r} to change; there are {known}"
             raise ValueError(msg)
         place = inside
+    if section == "grids" and len(above) == 2 and last in ("unit", "scale"):
+        _set_unit(place, last, value)
+        return
     if is_named and len(above) == 2 and section in GATHERED and last not in place:
         gathered = place.get(GATHERED[section], {})
         place = gathered if section == "clusters" or last in gathered or last in ("unit", "quantity") else place
     place[last] = value
+
+
+def _set_unit(grid: dict[str, Any], key: str, value: Any) -> None:
+    """Set unit or scale of a grid, whose unit has been multiplied by its scale.
+
+    Decimal fractions are divided exactly, so that the result is that of a config with this value.
+    """
+    plane, scale = grid["grid"], grid.get("scale")
+    if plane.get("unit") is None:
+        (grid if key == "scale" else plane)[key] = value
+        return
+    unit = float(exact(plane["unit"]) / exact(1 if scale is None else scale))
+    if key == "scale":
+        grid["scale"] = scale = value
+    else:
+        unit = float(energy_in_gev(value)) if isinstance(value, str) else value
+    if isinstance(scale, (int, float)):
+        unit = float(unit * scale)
+    plane["unit"] = unit

@@ -224,6 +224,7 @@ def _fit_bins(
 def _result(minuit: Any, ndf: int, start: float, stop: float) -> Fit:
     """Return the outcome of a minimisation."""
     values, errors = minuit.values.to_dict(), minuit.errors.to_dict()
+    errors |= {name: 0.0 for name in values if minuit.fixed[name]}
     chi2 = float(minuit.fval)
     is_valid = bool(minuit.valid) and math.isfinite(chi2)
     return Fit(values, errors, chi2, ndf, start, stop, is_valid)

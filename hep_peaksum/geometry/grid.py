@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from hep_peaksum import notebook_html
 from hep_peaksum.geometry.axis import Axis
+from hep_peaksum.geometry.hexagons import Hexagons, cell_centres
 from hep_peaksum.geometry.regions import RegionMaps, Regions
 from hep_peaksum.kernels import Array, Periodic
 from hep_peaksum.settings.frozen_model import FrozenModel
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import awkward as ak
 
 AxisWord = Literal["row", "col", "layer"]
+POSITION_NAMES = ("x", "y", "eta", "phi")
 
 
 class EventError(ValueError):
@@ -82,6 +84,32 @@ class Grid(FrozenModel):
         "drawing of the plane. In a drawing equal characters are one region, and a dot belongs to none.",
         examples=[{"card": [4, 8]}],
     )
+    hexagons: Hexagons | None = Field(
+        None,
+        description="Lattice of hexagonal cells: rows are the axial coordinates q, columns r. Clusters then "
+        "have x and y, and are drawn as hexagons. All of its keys may be left out: {}.",
+        examples=[{"pitch": 8.34, "orientation": "flat", "unit": "mm"}],
+    )
+
+    @model_validator(mode="after")
+    def _check_hexagons(self) -> Grid:
+        for word, axis in (("rows", self.rows), ("cols", self.cols)) if self.hexagons is not None else ():
+            labels = axis.label_values
+            if axis.edge_positions is not None or axis.periodic:
+                remedy = "have no positions of their own: give n or labels alone"
+                remedy = "do not close on themselves: drop periodic" if axis.periodic else remedy
+                msg = f"{word}: axial coordinates of hexagons {remedy}"
+                raise ValueError(msg)
+            if labels is not None and (np.diff(labels) != 1).any():
+                msg = f"{word}: labels of hexagons are neighbours if they differ by 1: give one range, "
+                msg += f"{labels.min()}..{labels.max()}, in which cells may be missing"
+                raise ValueError(msg)
+            if axis.name in POSITION_NAMES:
+                msg = (
+                    f"{word}: {axis.name} is a position, and rows of hexagons are q, columns r: rename the axis"
+                )
+                raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _check_regions(self) -> Grid:
@@ -133,7 +161,7 @@ class Grid(FrozenModel):
             for axis, n in zip((self.rows, self.cols), pool, strict=True)
         ]
         # not validated: drawn regions remain those of the cells
-        return BaseModel.model_copy(self, update={"rows": axes[0], "cols": axes[1]})
+        return BaseModel.model_copy(self, update={"rows": axes[0], "cols": axes[1], "hexagons": None})
 
     def division(self, name: str) -> Regions:
         """Return the division into regions of that name.
@@ -164,6 +192,16 @@ class Grid(FrozenModel):
         outside = (row < 0) | (col < 0)
         return np.where(outside, -1, row), np.where(outside, -1, col)
 
+    def hexagon_centres(self, row: Array, col: Array, layer: Array | None = None) -> tuple[Array, Array]:
+        """Return x and y of hexagonal cells, or of places between them, of a grid that has any.
+
+        >>> grid = Grid(rows=Axis(labels="-1..1"), cols=Axis(n=3), hexagons=Hexagons(pitch=2))
+        >>> [each.tolist() for each in grid.hexagon_centres(np.array([0, 2]), np.array([0, 0]))]
+        [[-2.0, 2.0], [0.0, 0.0]]
+        """
+        first = [0 if axis.label_values is None else axis.label_values[0] for axis in (self.rows, self.cols)]
+        return cell_centres(row + first[0], col + first[1], self.hexagons or Hexagons(), layer)
+
     def axis(self, name: str) -> tuple[Literal["row", "col"], Axis] | None:
         """Return ("row" or "col", axis) of the axis of that name, or None."""
         if self.rows.name == name:
@@ -180,6 +218,8 @@ class Grid(FrozenModel):
         }
         if self.saturated:
             values["saturated codes"] = ", ".join(map(str, self.saturated))
+        if self.hexagons is not None:
+            values["hexagons"] = f"pitch {self.hexagons.pitch:g} {self.hexagons.unit or ''}".rstrip()
         if self.regions:
             values["regions"] = ", ".join(regions.name for regions in self.regions)
         title = f"Grid of {self.rows.size} × {self.cols.size} cells"
@@ -318,6 +358,7 @@ def from_dense(
     if cells.shape[1:] not in (expected, (math.prod(expected),)):
         msg = f"the array has {cells.shape[1:]} cells an event, the grid needs {expected} ({', '.join(axes)})"
         msg += _swapped(cells.shape[1:], expected, axes, "swap rows and cols")
+        msg += _mend(grid, cells.shape[1:], expected, axes) if msg.endswith(")") else ""
         raise ValueError(msg)
     order = (0, *(axes.index(word) + 1 for word in ("layer", "row", "col") if word in axes))
     grids, missing = (
@@ -340,6 +381,7 @@ def _dense_shape(grid: Grid, axes: Sequence[AxisWord], shape: Sequence[int] | No
     if len(shape) != len(axes) or any(n not in (m, n * (m == 0)) for n, m in zip(shape, expected, strict=True)):
         msg = f"shape {list(shape)} does not fit the axes {list(axes)} of a grid of {grid.shape} cells"
         msg += _swapped(tuple(shape), expected, axes, "write shape: " + str([n for n in expected if n]))
+        msg += _mend(grid, tuple(shape), expected, axes) if msg.endswith("cells") else ""
         raise ValueError(msg)
     return tuple(shape)
 
@@ -352,6 +394,21 @@ def _swapped(shape: tuple[int, ...], expected: tuple[int, ...], axes: Sequence[A
     if len(shape) != len(axes) or any(n not in (m, n * (m == 0)) for n, m in zip(shape, sizes, strict=True)):
         return ""
     return f": {remedy}, or axes: [{', '.join(other)}]"
+
+
+def _mend(grid: Grid, shape: tuple[int, ...], expected: tuple[int, ...], axes: Sequence[AxisWord]) -> str:
+    """Return which axes do not have the number of cells of an array, or are not named, and what to write."""
+    if len(shape) == 1 and len(axes) > 1:
+        n_cells = math.prod(n or 1 for n in expected)
+        return f": these are {shape[0]} values, rows and cols make {n_cells}" if shape[0] != n_cells else ""
+    if len(shape) != len(axes):
+        right = {2: "row, col", 3: "layer, row, col"}.get(len(shape))
+        return f": these are {len(shape)} axes, name as many, as in axes: [{right}]" if right else ""
+    own = {"row": ("rows", grid.rows), "col": ("cols", grid.cols)}
+    wrong = [
+        (*own[word], n) for word, n, m in zip(axes, shape, expected, strict=True) if word in own and n != m
+    ]
+    return ": " + ", ".join(f"{name} {axis.remedy_for(n)}" for name, axis, n in wrong) if wrong else ""
 
 
 def _with_layers(expected: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:

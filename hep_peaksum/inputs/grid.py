@@ -12,11 +12,26 @@ from typing import Annotated, Any, Literal, cast
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells, Calibrator
+from hep_peaksum.calibration.cell_table import CellTable
+from hep_peaksum.calibration.table_files import CellTableError
 from hep_peaksum.geometry.axis import Axis
-from hep_peaksum.geometry.grid import Grid, from_dense
+from hep_peaksum.geometry.grid import Grid, bare_grid, from_dense
+from hep_peaksum.geometry.hits import Hits, sparse
+from hep_peaksum.inputs.cells import (
+    CommonMode,
+    MapPath,
+    Noise,
+    TablePath,
+    axes_of_table,
+    make_calibrator,
+    read_map,
+    read_table,
+    table_noises,
+)
 from hep_peaksum.inputs.dense import DenseBranch
-from hep_peaksum.inputs.hits import Columns, HitBranches, HitCondition, HitFunction, HitSource, passing
-from hep_peaksum.inputs.maps import MapPath, Noise, read_map
+from hep_peaksum.inputs.hit_columns import Columns
+from hep_peaksum.inputs.hits import WORDS, HitBranches, HitCondition, HitFunction, HitSource, passing
 from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.settings.frozen_model import FrozenModel
@@ -26,8 +41,14 @@ UNIT: TypeAdapter[Any] = TypeAdapter(EnergyUnit)
 SCALE: TypeAdapter[Any] = TypeAdapter(Annotated[Number, Field(gt=0)])
 
 
-def _scaled(grid: dict[str, Any], scale: Any) -> dict[str, Any]:
-    """Return the keys of a grid with its unit scaled, where both are numbers; else as they are."""
+def _scaled(grid: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of a grid with its unit scaled, where both are numbers; else as they are.
+
+    Where there is a cell table its gains are scaled.
+    """
+    if "scale" not in values or values.get("cells") is not None:
+        return grid
+    scale = values["scale"]
     try:
         return {**grid, "unit": float(UNIT.validate_python(grid["unit"]) * SCALE.validate_python(scale))}
     except (KeyError, ValidationError):
@@ -47,16 +68,20 @@ def _gather_grid(values: Any) -> Any:
             msg = f"geometry: {error}"
             raise ValueError(msg) from None
         own = {**named.model_dump(exclude_defaults=True), **own}
-        return {**rest, "grid": _scaled(own, values["scale"]) if "scale" in values else own}
+        return {**rest, "grid": _scaled(own, values)}
     dense = values.get("dense")
+    by_channel = isinstance(dense, dict) and "channel" in dense.get("axes", ())
+    own |= axes_of_table(values.get("cells"), own, is_needed=by_channel)
     if isinstance(dense, dict) and isinstance(dense.get("shape"), (list, tuple)):
         axes = dense.get("axes", ("row", "col"))
         for size, word in zip(dense["shape"], axes, strict=False):
             if word in ("row", "col"):
                 own.setdefault(f"{word}s", {"n": size})
-        if not {"row", "col"} <= set(axes):  # the error about axes is enough: none about rows and cols
+        if (
+            not {"row", "col"} <= set(axes) and "channel" not in axes
+        ):  # the error about axes is enough: none about rows and cols
             own = {"rows": {"n": 1}, "cols": {"n": 1}, **own}
-    return {**rest, "grid": _scaled(own, values["scale"]) if "scale" in values else own}
+    return {**rest, "grid": _scaled(own, values)}
 
 
 class GridInput(FrozenModel):
@@ -90,8 +115,8 @@ class GridInput(FrozenModel):
     )
     scale: Annotated[Number, Field(gt=0)] | None = Field(
         None,
-        description="Factor of the unit, to vary a calibration: energies change with it, and so does what a "
-        "threshold in GeV is in counts; cells and sums in counts stay.",
+        description="Factor of the unit, or of the gains of a cell table, to vary a calibration. What a "
+        "threshold in GeV is in counts changes with the unit; cells in counts change with the gains.",
         examples=[1.02],
     )
     layers: Literal["sum", "each"] = Field(
@@ -106,8 +131,25 @@ class GridInput(FrozenModel):
     mask: MapPath | None = Field(
         None, description="Path of a .npy file with a boolean map: true where a cell must not be used."
     )
+    cells: TablePath | None = Field(
+        None,
+        description="Path of the cell table, a .csv or .parquet file: of every channel or cell its place, "
+        "pedestal, gain, noise and status, run by run. Cells are then (raw - pedestal) * gain * scale.",
+        examples=["crystals.csv"],
+    )
+    common_mode: CommonMode | None = Field(
+        None,
+        description="Per event, the median of (raw - pedestal) of the good channels of a group is subtracted "
+        "from them. Of dense branches with a cell table.",
+        examples=[{"by": "asic"}],
+    )
+    fill_dead: Literal["neighbours"] | None = Field(
+        None,
+        description="Whether cells of bad status in the cell table are given the mean of their good neighbours "
+        "(neighbours), instead of being masked. The field n_filled counts them.",
+    )
     digests: tuple[str, ...] = Field(
-        (), description="Digests of the files of noise and mask: other files make another job."
+        (), description="Digests of the files of noise, mask and cells: other files make another job."
     )
 
     @model_validator(mode="before")
@@ -126,16 +168,37 @@ class GridInput(FrozenModel):
             except ValueError as error:
                 msg = f"noise {error}"
                 raise ValueError(msg) from None
-        if self.scale is not None and self.grid.unit is None:
+        if self.scale is not None and self.grid.unit is None and self.cells is None:
             msg = (
                 f"scale: {self.scale} is a factor of the unit, and the grid has none: give unit, or drop scale"
             )
             raise ValueError(msg)
         self._check_layers()
-        if self.dense is not None:
+        if self.dense is not None and not self.dense.by_channel:
             n_cells = math.prod(self.dense.shape or self.grid.shape)
-            from_dense(np.empty((0, n_cells)), self.grid, axes=self.dense.axes, shape=self.dense.shape)
+            from_dense(np.empty((0, n_cells)), self.grid, axes=self.dense.cell_axes, shape=self.dense.shape)
+            if self.dense.each is not None and len(self.dense.each) != n_cells:
+                msg = f"branches: {len(self.dense.each)} branches for {n_cells} cells: name one for every cell"
+                raise ValueError(msg)
+        self._check_cells()
         return self
+
+    def _check_cells(self) -> None:
+        """Raise a ValueError if keys need a cell table that is not there, or that says otherwise."""
+        if self.cells is None:
+            of_hits = "hits.channel" if self._is_hits_by_channel else ""
+            of_dense = "axes: [channel]" if self.dense is not None and self.dense.by_channel else ""
+            given = [word for word in ("common_mode", "fill_dead") if getattr(self, word) is not None]
+            if (key := of_hits or of_dense or next(iter(given), "")) != "":
+                msg = f"{key} needs a cell table: add cells with its path, or drop {key}"
+                raise ValueError(msg)
+            return
+        if self.common_mode is not None and self.hits is not None:
+            msg = "common_mode: it is the median of all channels of an event, and hits are only some: drop it"
+            raise ValueError(msg)
+        if self.fill_dead is not None and self.has_times:
+            msg = "fill_dead: a cell that is filled has an energy and no time: drop fill_dead, or hits.time"
+            raise ValueError(msg)
 
     def _check_layers(self) -> None:
         """Raise a ValueError if something is said about hits or layers that are not there."""
@@ -146,6 +209,11 @@ class GridInput(FrozenModel):
         if self.depth is not None and not (has_layer or isinstance(self.hits, HitFunction)):
             msg = "depth: the axis of the layers of hits, and the hits have no layer: give it, or drop depth"
             raise ValueError(msg)
+        if isinstance(self.hits, HitBranches) and self.hits.hexagon and self.grid.hexagons is None:
+            msg = (
+                "hexagons: missing, hits are placed by hexagon: give the lattice, as in hexagons: {pitch: 8.34}"
+            )
+            raise ValueError(msg)
         if self.dense is not None and self.where:
             msg = "where: conditions are on hits, and a dense branch has none: mask its cells, or drop where"
             raise ValueError(msg)
@@ -153,12 +221,111 @@ class GridInput(FrozenModel):
     @model_validator(mode="after")
     def _check_maps(self) -> GridInput:
         """Read the maps once, so that errors in them are found early; their digests identify the job."""
-        if self.digests or (self.mask is None and not self._has_noise_map):
+        if self.digests or (self.mask is None and self.cells is None and not self._has_noise_map):
             return self
         paths = {"noise": self.noise if self._has_noise_map else None, "mask": self.mask}
         digests = tuple(self._check_map(key, str(path)) for key, path in paths.items() if path is not None)
+        if self.cells is not None:
+            try:
+                table = read_table(self.cells)
+            except CellTableError as error:
+                msg = f"cells: {error}"
+                raise ValueError(msg) from None
+            if self.noise is not None and table_noises(table, float(self.scale or 1)) is not None:
+                msg = "noise: the cell table has a column of noise, too: leave out one of them"
+                raise ValueError(msg)
+            digests = (*digests, table.digest)
         object.__setattr__(self, "digests", digests)  # frozen, and validation must return this object
         return self
+
+    @model_validator(mode="after")
+    def _check_table(self) -> GridInput:
+        """Raise a ValueError if the cell table does not fit the grid, or the values that are read."""
+        if self.cells is None:
+            return self
+        try:
+            self.calibrator()
+        except CellTableError as error:
+            msg = f"cells: {error}"
+            raise ValueError(msg) from None
+        shape = self.dense.shape if self.dense is not None and self.dense.by_channel else None
+        n_channels = self.table().n_cells
+        if shape and math.prod(shape) != n_channels:
+            msg = f"dense.shape: {math.prod(shape)} channels, {self.cells} has {n_channels}: give each a row, "
+            msg += "of status 1 if it is not connected, or drop shape"
+            raise ValueError(msg)
+        return self
+
+    def table(self) -> CellTable:
+        """Return the cell table.
+
+        Raises
+        ------
+        CellTableError
+            If its file has changed since the job began.
+        """
+        return read_table(str(self.cells), self.digests)
+
+    def calibrator(self) -> Calibrator:
+        """Return what the cell table does to raw values; errors as of `table`."""
+        return make_calibrator(
+            self.table(),
+            self.grid,
+            "channel" if self._is_by_channel else "cell",
+            self.n_layers if self.has_layers and not self._is_by_channel else None,
+            layers=self.layers,
+            scale=float(self.scale or 1),
+            common_mode=None if self.common_mode is None else self.common_mode.by,
+            fill_dead=self.fill_dead is not None,
+        )
+
+    def calibrated(self, columns: Columns, encodings: Mapping[str, str], runs: Array) -> CalibratedCells:
+        """Return the cells of events of any runs; `columns` and `encodings` are as for `hit_columns`.
+
+        Raises
+        ------
+        CellTableError
+            If the cell table does not say all that is needed; it names channel and run.
+        EventError, ValueError
+            If an event, or the columns as a whole, do not fit the table or the grid.
+        """
+        calibrator = self.calibrator()
+        if self.hits is not None:
+            hits = self.hit_columns(columns, encodings)
+            if "channel" in hits:
+                return calibrator.hits(hits["channel"], hits["value"], runs, hits.get("time"))
+            place = {word: hits[word] for word in ("row", "col", "layer") if word in hits}
+            depth = self.depth if "layer" in hits else None
+            value, times = (
+                sparse(energy=hits[word], grid=self.grid, depth=depth, **place) if word in hits else None
+                for word in ("value", "time")
+            )
+            return calibrator.hits_on_cells(cast("Hits", value), runs, times)
+        dense, plane = cast("DenseBranch", self.dense), self.grid
+        values = [columns[name] for name in dense.branches]
+        if dense.by_channel:
+            plane = bare_grid((1, dense.n_values(values, self.table().n_cells)))
+        return calibrator.dense(dense.cells(values, plane), runs)
+
+    @property
+    def _is_hits_by_channel(self) -> bool:
+        return isinstance(self.hits, HitBranches) and self.hits.channel is not None
+
+    @property
+    def _is_by_channel(self) -> bool:
+        return self.dense.by_channel if self.dense is not None else self._is_hits_by_channel
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether the noise of the cells is known, from the config or from the cell table."""
+        return self.noise is not None or self.noises() is not None
+
+    def noises(self) -> Array | None:
+        """Return the noise of cells in counts, in no order; None if it is not known."""
+        noise = self.noise_map()
+        if noise is None and self.cells is not None:
+            noise = table_noises(self.table(), float(self.scale or 1))
+        return noise
 
     def _check_map(self, key: str, path: str) -> str:
         """Return the digest of a map; one that does not fit the grid is a ValueError."""
@@ -185,6 +352,8 @@ class GridInput(FrozenModel):
     @property
     def n_layers(self) -> int:
         """Number of layers that the config declares; 1 if it declares none."""
+        if self._is_by_channel and self.has_layers:
+            return len(np.unique(self.table()["layer"]))
         if self.depth is not None:
             return self.depth.size
         if self.dense is None or self.dense.shape is None or not self.has_layers:
@@ -252,17 +421,25 @@ class GridInput(FrozenModel):
         those of `HitBranches.columns` and `passing`.
         """
         axes = {"row": self.grid.rows, "col": self.grid.cols, "layer": self.depth or self.grid.rows}
-        hits = self.hits.columns(columns, axes, encodings) if isinstance(self.hits, HitBranches) else columns
-        words = ("row", "col", "layer", "value", "time")
-        given = {word: hits[word] for word in words if word in hits}
+        hits = columns
+        if isinstance(self.hits, HitBranches):
+            hits = self.hits.columns(columns, axes, encodings, self.grid.hexagons)
+        given = {word: hits[word] for word in WORDS if word in hits}
         return passing({**given, **(beside or {})}, self.where, columns)
+
+    @property
+    def value_branches(self) -> tuple[str, ...]:
+        """The branches that hold the values of the cells; none if these are made of branches."""
+        if self.dense is not None:
+            return self.dense.branches
+        return () if self.value_branch is None else (self.value_branch,)
 
     @property
     def n_cells(self) -> int:
         """Number of values per event, of one layer at least."""
-        return math.prod((self.dense and self.dense.shape) or self.grid.shape) * (
-            self.depth.size if self.depth is not None else 1
-        )
+        if self.dense is None:
+            return self.grid.n_cells * self.n_layers
+        return self.table().n_cells if self.dense.by_channel else math.prod(self.dense.shape or self.grid.shape)
 
     @property
     def has_times(self) -> bool:
@@ -272,4 +449,6 @@ class GridInput(FrozenModel):
     @property
     def has_layers(self) -> bool:
         """Whether grids have shape (event, layer, row, col)."""
+        if self._is_by_channel:
+            return "layer" in self.table()
         return self.depth is not None or (self.dense is not None and "layer" in self.dense.axes)

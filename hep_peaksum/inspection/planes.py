@@ -76,7 +76,8 @@ def plane_of(group: Group, numbers: dict[Branch, Array], units: conventions.Unit
     if geometry := conventions.named_geometry(roles, group.collection, *values):
         comments.append(("geometry", f"{geometry}: the grid of these towers, with labels, edges and unit"))
     if roles == ("iv", "iu"):
-        comments.append(("hits", "u and v of hexagons guessed: the preset hexagon-7 takes the six neighbours"))
+        text = "u and v of hexagons guessed, as in CMS HGCAL: hexagon-7-uv is the preset of the six neighbours"
+        comments.append(("hits", text))
     places = (row.config_name, col.config_name, roles, values, (row, col))
     return Plane(*places, widths=widths, geometry=geometry, comments=tuple(comments))
 
@@ -92,7 +93,8 @@ def _flat(group: Group, numbers: dict[Branch, Array], units: conventions.Units) 
         barrel = f"row: {{eta: [{x}, {y}, {z}]}}, col: {{phi: [{x}, {y}]}}"
         comments.append(("hits", f"a flat detector guessed, so x and y\nfor a barrel: {barrel}"))
     if are_hexagons:
-        text = "cells look like hexagons, which square bins only approximate: see the preset hexagon-7"
+        text = "cells look like hexagons, which square bins only approximate: see the preset hexagon-7,\nand "
+        text += f"hexagon: [{col.config_name}, {row.config_name}] in place of row and col (docs/hexagons.md)"
         comments.append(("rows", text))
     places = (row.config_name, col.config_name, ("y", "x"), values, (row, col))
     return Plane(*places, unit=units.length, pitch=pitch, comments=tuple(comments))

@@ -24,8 +24,9 @@ from hep_peaksum.job.processor import PeakSumProcessor
 from hep_peaksum.job.retries import attempt, causes, with_metadata, without_processor
 from hep_peaksum.processing.tally import Tally
 from hep_peaksum.reading.basket_limit import MAX_BASKET
-from hep_peaksum.reading.columns import branch_types, check_baskets, read_encodings
+from hep_peaksum.reading.columns import branch_types, check_baskets
 from hep_peaksum.reading.files import READABLE, count_entries, open_file, open_tree, schema_class
+from hep_peaksum.reading.hit_columns import read_encodings
 from hep_peaksum.reading.remote import reading_options
 from hep_peaksum.results.atomic_write import WriteError
 from hep_peaksum.results.checkpoints import Record

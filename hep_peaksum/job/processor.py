@@ -19,25 +19,22 @@ from coffea.processor import ProcessorABC
 from hep_peaksum import block_sizes
 from hep_peaksum.analysis.event_chunks import EventChunks
 from hep_peaksum.analysis.selection import NOMINAL
-from hep_peaksum.clustering.find import SearchInput, cluster_tables
-from hep_peaksum.clustering.records import ClusterTable, jagged_clusters
+from hep_peaksum.clustering.records import ClusterTable
 from hep_peaksum.config.load import parse_job
 from hep_peaksum.config.model import Job
 from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.geometry.grid import EventError, is_traced
-from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.inputs.branch_names import split_branch
 from hep_peaksum.kernels import Array
+from hep_peaksum.processing.searches import Place, Searches
 from hep_peaksum.processing.selected_events import SelectedEvents
 from hep_peaksum.processing.tally import Tally, empty_tally
 from hep_peaksum.reading.blocks import block_size, ranges
-from hep_peaksum.reading.columns import GridColumns, cast_values, column, grid_columns
+from hep_peaksum.reading.columns import cast_values, column
 from hep_peaksum.reading.file_numbers import FileNumbers, number_datasets
 from hep_peaksum.reading.prefetch import prefetch
 from hep_peaksum.reading.provenance import first_entry, is_chunk, metadata_of, without_values
 from hep_peaksum.results.checkpoints import Chunk, Record, commit, filled_bins
-
-Place = tuple[str, str]  # a variation, and a grid or a collection in it
 
 
 class ChunkResult(NamedTuple):
@@ -110,25 +107,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         sections |= {"variations": variations, "references": references, "matches": matches}
         sections |= {"measurements": measurements, "dataset_metadata": dataset_metadata}
         self.job: Job = parse_job({key: value for key, value in sections.items() if value is not None})
-        self._varied = {name: self.job.varied(name) for name in self.job.variations}
-        self._jobs = {NOMINAL: self.job, **self._varied}
-        self._computed = {name: self.job.computed_fields(name) for name in self.job.clusters}
-        self._sources = [
-            (variation, name, source)
-            for variation, job in self._jobs.items()
-            for name, source in job.grids.items()
-            if variation == NOMINAL or source != self.job.grids[name]
-        ]
-        self._maps = {(v, name): (source.noise_map(), source.mask_map()) for v, name, source in self._sources}
-        own = {(variation, name) for variation, name, _ in self._sources}
-        self._searches = [
-            (variation, name)
-            for variation, job in self._jobs.items()
-            for name, clusters in job.clusters.items()
-            if variation == NOMINAL
-            or clusters.settings != self.job.clusters[name].settings
-            or any((variation, grid) in own for grid in clusters.grid)
-        ]
+        self._searches = Searches(self.job)
         self.directory = directory
         self.numbers = FileNumbers(numbers or number_datasets(datasets or {}))
         self.fingerprint = fingerprint
@@ -210,23 +189,16 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
             As `find`.
         """
         try:
-            chosen = SelectedEvents(self.job, self._varied, events, tally, self.numbers.of(metadata_of(events)))
+            chosen = SelectedEvents(
+                self.job, self._searches.varied, events, tally, self.numbers.of(metadata_of(events))
+            )
             kept = chosen.kept
             others = {**chosen.identity, **self._kept_columns(events)}
             if kept is not None:
                 others = {name: column[kept] for name, column in others.items()}
             for start, tables in _batched(self._find_blocks(events, tally, kept)):
-                clusters = {
-                    place: jagged_clusters(parts, self._jobs[place[0]].clusters[place[1]].settings)
-                    for place, parts in tables.items()
-                }
-                collections = {
-                    variation: {
-                        name: clusters.get((variation, name), clusters[NOMINAL, name]) for name in job.clusters
-                    }
-                    for variation, job in self._jobs.items()
-                }
-                n_events = len(clusters[NOMINAL, next(iter(self.job.clusters))])
+                collections = self._searches.collections(tables)
+                n_events = len(next(iter(collections[NOMINAL].values())))
                 beside = {name: column[start : start + n_events] for name, column in others.items()}
                 columns, is_written = chosen.columns(collections, start)
                 if is_written is not None:
@@ -242,10 +214,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         self, events: ak.Array, tally: Tally, kept: Array | None
     ) -> Iterator[tuple[int, dict[Place, list[ClusterTable]]]]:
         """Yield, block by block, the number of its first searched event and the clusters in it."""
-        columns = {
-            (variation, name): grid_columns(events, source, self.job.friends)
-            for variation, name, source in self._sources
-        }
+        columns = self._searches.columns(events)
         step = block_size(self.job.grids.values(), keep_hits=True)
         pieces = ranges(columns.values(), len(events), step)
         searched = [_searched(kept, first, last) for first, last in pieces]
@@ -262,41 +231,10 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
                     chosen = {place: grid.take(index - first) for place, grid in grids.items()}
                     bounds = (0, len(index))
                 try:
-                    yield n_before, self._tables(chosen, bounds, tally)
+                    yield n_before, self._searches.tables(chosen, bounds, tally)
                 except EventError as error:
                     raise EventError(int(index[error.event - bounds[0]]), error.problem) from None
                 n_before += len(index)
-
-    def _tables(
-        self, grids: Mapping[Place, GridColumns], bounds: tuple[int, int], tally: Tally
-    ) -> dict[Place, list[ClusterTable]]:
-        """Return the clusters of every collection, and of every variation that changes it, in some events.
-
-        Raises
-        ------
-        EventError
-            If an event does not fit; it counts from the first event of the columns.
-        """
-        cells: dict[Place, Array | Hits] = {}
-        for (variation, name), grid in grids.items():
-            cells[variation, name] = grid.sparse_cells(*bounds)
-            if variation == NOMINAL:
-                tally.n_outside[name] += getattr(cells[variation, name], "n_outside", 0)
-        try:
-            return {place: self._collection(*place, cells) for place in self._searches}
-        except EventError as error:
-            raise EventError(bounds[0] + error.event, error.problem) from None
-
-    def _collection(self, variation: str, name: str, cells: Mapping[Place, Array | Hits]) -> list[ClusterTable]:
-        """Return the clusters of one collection in a block of events."""
-        job, parts = self._jobs[variation], []
-        for grid in job.clusters[name].grid:
-            place = (variation, grid) if (variation, grid) in cells else (NOMINAL, grid)
-            source, (noise, mask) = job.grids[grid], self._maps[place]
-            parts.append(
-                SearchInput.of(cells[place], source.grid, mask=mask, noise=noise, layers=source.layers)
-            )
-        return list(cluster_tables(parts, job.clusters[name].settings, self._computed[name]))
 
     def _kept_columns(self, events: ak.Array) -> dict[str, ak.Array]:
         casts = metadata_of(events).get("casts", {})
@@ -310,6 +248,9 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         identify, grids = self.job.events.identify, self.job.grids.values()
         names = [branch for source in grids for branch in source.branches]
         names += [*(name for name in identify.values() if isinstance(name, str)), *self.job.events.kept]
+        names += [name for _, name, _ in self.job.event_branch_keys()]
+        if any(source.cells is not None and source.table().depends_on_run for source in grids):
+            names += [self.job.run_source] if isinstance(self.job.run_source, str) else []
         names += [name for name in IDENTITY if not identify and set(IDENTITY) <= {*events.fields}]
         for name in names:
             if split_branch(name)[0] not in self.job.friends:

@@ -18,7 +18,7 @@ from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.inputs.paths import InputFile, public_path
 from hep_peaksum.job.planning import Plan
 from hep_peaksum.measuring.results import measure
-from hep_peaksum.preview.check import empty_grids, empty_seeds
+from hep_peaksum.preview.check import empty_grids, empty_seeds, oblique_windows
 from hep_peaksum.preview.thresholds import thresholds
 from hep_peaksum.processing.normalisation import Normalisation
 from hep_peaksum.processing.tally import empty_tally
@@ -116,7 +116,7 @@ N_LOOKED_AT = 1000  # entries in which energy is looked for if there is no clust
 
 def hints(config: Config, totals: Mapping[str, DatasetTotal]) -> list[str]:
     """Return what is allowed, but hardly meant: empty cells that are seeds, and no cluster at all."""
-    lines = [*empty_seeds(config)]
+    lines = [*empty_seeds(config), *oblique_windows(config)]
     for dataset, total in totals.items():
         without = [name for name in config.clusters if not total.n_clusters[name]]
         if not without or not total.processed.total():

@@ -119,8 +119,13 @@ class Claims(NamedTuple):
         return np.asarray(self.rivals.weight)[first : first + n_peaks]
 
 
-def squared_distances(offsets: Array, shape: tuple[int, int], periodic: Periodic) -> Array:
+def squared_distances(
+    offsets: Array, shape: tuple[int, int], periodic: Periodic, *, obliqueness: int = 0
+) -> Array:
     """Return the squared distance of the cells of a window from its peak, the short way across a seam.
+
+    `obliqueness` is twice the cosine of the angle between the axes: 0, or 1 or -1 for hexagons (which have no
+    seams).
 
     >>> squared_distances(np.array([[0, -3], [1, 1]]), (4, 4), Periodic(False, True)).tolist()
     [1, 2]
@@ -129,4 +134,4 @@ def squared_distances(offsets: Array, shape: tuple[int, int], periodic: Periodic
     for axis, (size, is_periodic) in enumerate(zip(shape, periodic, strict=True)):
         if is_periodic:
             distance[:, axis] = np.minimum(distance[:, axis] % size, -distance[:, axis] % size)
-    return np.asarray((distance**2).sum(axis=1))
+    return np.asarray((distance**2).sum(axis=1) + obliqueness * offsets[:, 0] * offsets[:, 1])

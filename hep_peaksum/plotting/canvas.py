@@ -114,6 +114,20 @@ class View(NamedTuple):
         points = [np.interp(ordered[..., k], np.arange(len(e)), e) for k, e in enumerate(self.edges)]
         return np.stack(points, axis=-1)
 
+    def outline(self, row: int, col: int, offsets: Sequence[Offset]) -> Array:
+        """Return the outline of a window around a cell (see `window_outline`) in points."""
+        return self.points(window_outline(row, col, offsets, self.grid))
+
+    def window_ends(self, row: int, col: int, offsets: Sequence[Offset]) -> Array:
+        """Return two opposite corners of the rectangle that a window takes on the grid, in points."""
+        ends = np.array([np.min(offsets, axis=0), np.max(offsets, axis=0) + 1])
+        corners = ends + np.array([row, col])
+        return self.points(np.clip(corners, 0, self.grid.shape))
+
+    def draw(self, axes: Axes, cells: Array, norm: Normalize | None) -> None:
+        """Draw the cells, with ticks and titles of the axes."""
+        draw_cells(axes, self, cells, norm)
+
 
 @contextmanager
 def style() -> Iterator[None]:

@@ -6,14 +6,15 @@ matplotlib and mplhep are imported when the first picture is drawn.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum.clustering.discriminant import pool_cells, search_grid
-from hep_peaksum.clustering.find import find_clusters
+from hep_peaksum.clustering.find import find_clusters, settings_apart
 from hep_peaksum.geometry.grid import Grid, bare_grid, one_event, split_mask
+from hep_peaksum.geometry.hexagons import Hexagons
 from hep_peaksum.kernels import Array, Offset
 from hep_peaksum.library.geometries import GridLike, as_grid
 from hep_peaksum.library.presets import SettingsLike, as_settings
@@ -23,11 +24,97 @@ from hep_peaksum.settings.model import PeakSumSettings
 if TYPE_CHECKING:
     import awkward as ak
     from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
 N_LABELLED = 5  # leading clusters with their sum beside them
 
 
+class HexagonView(NamedTuple):
+    """How a grid of hexagons is laid out on paper, as `canvas.View`: layers without their shifts."""
+
+    grid: Grid
+    lattice: Hexagons
+
+    @classmethod
+    def of(cls, grid: Grid) -> HexagonView:
+        """Return the view of a grid that has hexagons."""
+        return cls(grid, grid.hexagons or Hexagons())
+
+    @property
+    def polygons(self) -> Array:
+        """The corners of all cells, shape (cell, 6 corners, 2)."""
+        return self._polygons(*np.indices(self.grid.shape).reshape(2, -1))
+
+    def _polygons(self, row: Array, col: Array) -> Array:
+        return self.points(np.stack([row, col], axis=-1) + 0.5)[:, None] + self.lattice.corners
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height in inches, to scale unless one is many times the other."""
+        corners = self.polygons.reshape(-1, 2)
+        x, y = corners.max(axis=0) - corners.min(axis=0)
+        ratio = float(np.clip(x / y, 0.5, 6))
+        height = min(canvas.MAX_HEIGHT, canvas.MAX_WIDTH / ratio)
+        return height * ratio, height
+
+    def points(self, places: Array) -> Array:
+        """Return the points (x, y) of places (row, col), those of centres being half integers."""
+        x, y = self.grid.hexagon_centres(places[..., 0] - 0.5, places[..., 1] - 0.5)
+        return np.stack([x, y], axis=-1)
+
+    def outline(self, row: int, col: int, offsets: Sequence[Offset]) -> Array:
+        """Return the outline of a window around a cell: sides of hexagons, shape (side, 2 ends, 2)."""
+        rows, cols = self.grid.wrap(*np.add(offsets, (row, col)).T)
+        cells = np.stack([rows, cols], axis=-1)[rows >= 0]
+        inside = {(int(r), int(c)) for r, c in cells}
+        polygons, steps = self._polygons(*cells.T), self.lattice.neighbours
+        sides = [
+            polygon[[side, (side + 1) % 6]]
+            for polygon, (r, c) in zip(polygons, cells.tolist(), strict=True)
+            for side, (d, p) in enumerate(steps)
+            if (r + d, c + p) not in inside
+        ]
+        return np.array(sides).reshape(-1, 2, 2)
+
+    def window_ends(self, row: int, col: int, offsets: Sequence[Offset]) -> Array:
+        """Return two opposite corners of the rectangle that a window takes, shape (2, 2)."""
+        rows, cols = self.grid.wrap(*np.add(offsets, (row, col)).T)
+        corners = self._polygons(rows[rows >= 0], cols[rows >= 0]).reshape(-1, 2)
+        return np.stack([corners.min(axis=0), corners.max(axis=0)])
+
+    def draw(self, axes: Axes, cells: Array, norm: Normalize | None) -> None:
+        """Draw the cells, with ticks and titles of the axes: the colours are those of rectangular cells."""
+        from matplotlib.collections import PolyCollection
+
+        polygons, values = self.polygons, cells.reshape(-1)
+        is_energy = np.isfinite(values) & (values >= 0)
+        line: dict[str, Any] = {"edgecolors": canvas.CELL_LINE, "linewidths": self._line_width}
+        colours = np.where(is_energy, "white", canvas.INVALID)
+        axes.add_collection(PolyCollection(list(polygons), facecolors=colours.tolist(), **line))
+        is_coloured = is_energy & (values > 0)
+        if norm is not None:
+            coloured = PolyCollection(list(polygons[is_coloured]), norm=norm, cmap=canvas.colours(), **line)
+            coloured.set_array(values[is_coloured])
+            axes.add_collection(coloured)
+        low, high = polygons.min(axis=(0, 1)), polygons.max(axis=(0, 1))
+        axes.set_xlim(low[0], high[0])
+        axes.set_ylim(low[1], high[1])
+        axes.tick_params(which="both", direction="out", top=False, right=False)
+        unit = f" [{self.lattice.unit}]" if self.lattice.unit else ""
+        axes.set_xlabel(f"x{unit}")
+        axes.set_ylabel(f"y{unit}")
+
+    @property
+    def _line_width(self) -> float:
+        """Width of the line between cells, thinner where they are small."""
+        return min(0.5, 2 * min(self.size) / max(self.grid.shape))
+
+
+View = canvas.View | HexagonView
+
+
+@settings_apart
 def draw_event(
     cells: npt.ArrayLike,
     settings: SettingsLike | None = None,
@@ -52,7 +139,7 @@ def draw_event(
         As for `hep_peaksum.find_clusters`; they define the sum window.
     grid
         The grid of the cells. An axis without positions is drawn as indices; an axis named eta or x is
-        horizontal.
+        horizontal. Cells of a grid that has hexagons are drawn as hexagons.
     clusters
         Records of this event with `row`, `col` and `peak_sum`, if they were found before; the sums of the
         leading ones are written beside them.
@@ -92,15 +179,15 @@ def _draw_plane(
     cells: Array, grid: Grid, clusters: ak.Array, settings: PeakSumSettings, title: str | None
 ) -> Figure:
     """Draw the cells or towers that are searched."""
-    view, offsets = canvas.View.of(grid), settings.sum_cells()
+    view = canvas.View.of(grid) if grid.hexagons is None else HexagonView.of(grid)
+    offsets = settings.sum_cells()
     seeds = np.stack([np.asarray(clusters[word], np.int64) for word in ("row", "col")], axis=-1)
     with canvas.style():
         figure, (axes,), bar = canvas.panels(view.size)
         norm = canvas.norm(cells * grid.scale)
-        canvas.draw_cells(axes, view, cells * grid.scale, norm)
+        view.draw(axes, cells * grid.scale, norm)
         canvas.draw_bar(figure, bar, norm, canvas.cell_title(grid))
-        outlines = [canvas.window_outline(row, col, offsets, grid) for row, col in seeds.tolist()]
-        _draw_windows(axes, view, outlines)
+        _draw_windows(axes, [view.outline(row, col, offsets) for row, col in seeds.tolist()])
         _draw_seeds(axes, view, seeds)
         sums = np.asarray(clusters["peak_sum"]) * grid.scale
         unit = "" if grid.unit is None else " GeV"
@@ -127,7 +214,7 @@ def draw_peak_sum(image: Array, sums: Array, *, title: str | None = None) -> Fig
         figure, panels, bar = canvas.panels(view.size, n=2)
         norm = canvas.norm(np.stack([image, sums]))
         for axes, cells, panel_title in zip(panels, (image, sums), titles, strict=True):
-            canvas.draw_cells(axes, view, cells, norm)
+            view.draw(axes, cells, norm)
             axes.set_title(panel_title, loc="left", fontsize=11)
         _draw_seeds(panels[0], view, seeds)
         panels[1].set_ylabel("")
@@ -137,17 +224,17 @@ def draw_peak_sum(image: Array, sums: Array, *, title: str | None = None) -> Fig
     return figure
 
 
-def _draw_windows(axes: Axes, view: canvas.View, outlines: Sequence[Array]) -> None:
-    """Draw the outlines of windows (see `window_outline`)."""
+def _draw_windows(axes: Axes, outlines: Sequence[Array]) -> None:
+    """Draw the outlines of windows, segments between points."""
     from matplotlib.collections import LineCollection
 
     if outlines:
-        lines = list(view.points(np.concatenate(outlines)))
+        lines = list(np.concatenate(outlines))
         for colour, width in (("white", 2.6), (canvas.MARK, 1.4)):
             axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, capstyle="projecting"))
 
 
-def _draw_seeds(axes: Axes, view: canvas.View, seeds: Array) -> None:
+def _draw_seeds(axes: Axes, view: View, seeds: Array) -> None:
     """Draw a ring around every seed."""
     x, y = view.points(seeds + 0.5).T
     for colour, width in (("white", 2.8), (canvas.MARK, 1.4)):
@@ -155,15 +242,14 @@ def _draw_seeds(axes: Axes, view: canvas.View, seeds: Array) -> None:
 
 
 def _write_sums(
-    axes: Axes, view: canvas.View, seeds: Array, sums: Array, offsets: Sequence[Offset], *, n: int, unit: str
+    axes: Axes, view: View, seeds: Array, sums: Array, offsets: Sequence[Offset], *, n: int, unit: str
 ) -> None:
     """Write the `n` leading sums above their windows; without room there below, or at the bottom inside."""
     size = np.array(view.size)
     occupied: list[tuple[Array, Array]] = []  # centres and sizes of the texts, in inches
     for k in np.argsort(-sums, kind="stable")[:n]:
         text = (f"{sums[k]:.3g}" if abs(sums[k]) < 1000 else f"{sums[k]:,.0f}") + unit
-        window = seeds[k] + np.array([np.min(offsets, axis=0), np.max(offsets, axis=0) + 1])
-        corners = view.points(np.clip(window, 0, view.grid.shape))
+        corners = view.window_ends(int(seeds[k, 0]), int(seeds[k, 1]), offsets)
         (left, bottom), (right, top) = np.sort(axes.transLimits.transform(corners) * size, axis=0)
         box = np.array([0.082 * len(text) + 0.06, 0.2])
         x = np.clip((left + right) / 2, box[0] / 2, size[0] - box[0] / 2)

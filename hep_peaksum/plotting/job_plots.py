@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hep_peaksum.analysis.derived import origin_of
 from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.clustering.fields import fields_of
@@ -55,6 +57,7 @@ def _pictures(
 ) -> Iterator[tuple[str, Figure]]:
     """Yield the pictures with their names."""
     shared: dict[str, dict[str, Any]] = {}
+    yield from _of_collections(histograms, kinds)
     for dataset, own in histograms.items():
         for name, h in own.items():
             if name.removesuffix("_negative") in kinds:
@@ -63,7 +66,7 @@ def _pictures(
                 yield f"{dataset}-{name}", draw_histogram(drawn, title=dataset)
                 shared.setdefault(name, {})[dataset] = _nominal(h)
     for name, parts in shared.items():
-        if len(parts) > 1 and next(iter(parts.values())).ndim == 1:
+        if next(iter(parts.values())).ndim == 1 and _are_alike(parts):
             yield f"{DATASETS}-{name}", draw_overlay(parts)
     for name, (kind, axis) in kinds.items():
         ours = [table for table in tables if table["measurement"] == name]
@@ -71,6 +74,26 @@ def _pictures(
             yield from _ratio_pictures(name, ours, histograms)
         elif ours:
             yield name, draw_measurement(ours, kind, title=name, axis=axis)
+
+
+def _of_collections(histograms: Histograms, kinds: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
+    """Yield, for every dataset, the same field of several collections in one picture."""
+    for dataset, own in histograms.items():
+        alike: dict[str, dict[str, Any]] = {}
+        for name, h in own.items():
+            collection, line, field = name.partition("_")
+            plain = _nominal(h)
+            if line and name not in kinds and plain.ndim == 1 and plain.axes[0].name == name:
+                alike.setdefault(field, {})[collection] = plain
+        for field, parts in alike.items():
+            if _are_alike(parts):
+                yield f"{dataset}-collections-{field}", draw_overlay(parts, title=dataset)
+
+
+def _are_alike(parts: Mapping[str, Any]) -> bool:
+    """Return whether there are several histograms of one axis, with the same bins."""
+    edges = [each.axes[0].edges for each in parts.values()]
+    return len(edges) > 1 and all(np.array_equal(each, edges[0]) for each in edges)
 
 
 def _ratio_pictures(
@@ -81,7 +104,7 @@ def _ratio_pictures(
         if table["variation"] == NOMINAL:
             h = _nominal(histograms[table["dataset"]][name])
             fits = table["columns"].get("fit", [None])
-            picture = draw_ratios(h.axes[0].edges, h.values(), fits[0], title=f"{name}, {table['dataset']}")
+            picture = draw_ratios(h, fits[0], title=f"{name}, {table['dataset']}")
             yield f"{table['dataset']}-{name}", picture
 
 

@@ -16,6 +16,7 @@ from hep_peaksum.plotting import canvas
 from hep_peaksum.plotting.canvas import COLOURS
 
 if TYPE_CHECKING:
+    import hist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -62,18 +63,16 @@ def draw_measurement(tables: Sequence[Table], kind: str, *, title: str | None = 
     return figure
 
 
-def draw_ratios(
-    edges: Array, contents: Array, fit: Mapping[str, Any] | None, *, title: str | None = None
-) -> Figure:
-    """Draw the distribution of a ratio, and the function that was fitted to it."""
-    import mplhep
-
+def draw_ratios(h: hist.Hist[Any], fit: Mapping[str, Any] | None, *, title: str | None = None) -> Figure:
+    """Draw the distribution of a ratio, a histogram of one axis, and the function that was fitted to it."""
     with canvas.style():
         figure, (axes,), bar = canvas.panels(SIZE)
         bar.remove()
-        errors = np.sqrt(np.abs(contents))
-        errors[contents == 0] = np.nan  # an empty bin has no error to show
-        mplhep.histplot(contents, edges, ax=axes, histtype="errorbar", yerr=errors, color="black", markersize=4)
+        edges, contents, variances = h.axes[0].edges, h.values(), h.variances()
+        is_filled = (contents if variances is None else variances) != 0  # an empty bin is no point
+        errors = np.sqrt(np.abs(contents if variances is None else variances))[is_filled]
+        centres = ((edges[1:] + edges[:-1]) / 2)[is_filled]
+        axes.errorbar(centres, contents[is_filled], yerr=errors, fmt="o", color="black", markersize=4)
         if fit is not None and fit["is_valid"]:
             _draw_fit(axes, edges, fit)
         axes.set_xlabel("ratio")
@@ -150,8 +149,8 @@ def _resolution(axes: Axes, table: Table, label: str, style: Any) -> None:
         return
     x = np.geomspace(fit["start"], fit["stop"], 200)
     axes.plot(x, resolution_at(x, **fit["values"]), color=style["color"])
-    terms = {"stochastic": ("a", r"\sqrt{\mathrm{GeV}}"), "noise": ("b", "GeV"), "constant": ("c", "")}
-    lines = [r"$\sigma/E = a/\sqrt{E} \oplus b/E \oplus c$"]
+    terms = {"stochastic": ("a", "GeV^{1/2}"), "noise": ("b", "GeV"), "constant": ("c", "")}
+    lines = [r"$\sigma/E = a\,E^{-1/2} \oplus b\,E^{-1} \oplus c$"]
     for name, (letter, unit) in terms.items():
         words = f"{fit['values'][name]:.4f} \\pm {fit['errors'][name]:.4f}\\ {unit}"
         lines.append(f"${letter} = {words}$" if fit["values"][name] else "")

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import awkward as ak
 import numpy as np
 
 from hep_peaksum.analysis.derived import derive
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells, plain_cells
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cluster_table, jagged_clusters
 from hep_peaksum.clustering.seeding import admits_empty_cells
@@ -21,12 +23,13 @@ from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits
+from hep_peaksum.inputs.branch_names import split_branch
 from hep_peaksum.inputs.paths import expand_files, public_path
 from hep_peaksum.kernels import Array
 from hep_peaksum.processing.selected_events import SelectedEvents
 from hep_peaksum.processing.tally import empty_tally
 from hep_peaksum.reading.blocks import block_size, read_cells
-from hep_peaksum.reading.columns import column, event_identity, grid_columns, identifying_column
+from hep_peaksum.reading.columns import column, event_identity, identifying_column
 from hep_peaksum.reading.files import (
     count_entries,
     name_trees,
@@ -36,6 +39,7 @@ from hep_peaksum.reading.files import (
     open_tree,
     schema_class,
 )
+from hep_peaksum.reading.hit_columns import grid_columns
 from hep_peaksum.results.parquet import flat_columns
 
 N_ENTRIES = 20
@@ -53,7 +57,7 @@ def check_inputs(config: Config) -> list[str]:
         says, with a line for each problem.
     """
     schema_class(config.events.schema_name)  # an error of the config, not of a file
-    remarks: list[str] = [*empty_seeds(config)]
+    remarks: list[str] = [*empty_seeds(config), *oblique_windows(config)]
     problems: list[str] = []
     for name, dataset in config.datasets.items():
         try:
@@ -72,6 +76,7 @@ def check_inputs(config: Config) -> list[str]:
                 events = nano_events(
                     file, path, tree, 0, n_entries, schema=config.events.schema_name, dataset=name
                 )
+                trial.look_at_friends(file, path, count_entries(open_tree(file, path, tree)))
                 trial.run(events)
                 problems.extend(trial.located(public_path(path)))
                 remarks.extend(trial.remarks)
@@ -87,7 +92,7 @@ def empty_grids(config: Config, dataset: str, n_entries: int) -> list[str]:
     empty = []
     for name in config.grids:
         blocks = read_cells(config, name, dataset, max_events=n_entries)
-        if not any(np.asarray(cells).any() for cells in blocks):
+        if not any(plain_cells(cells).any() for cells in blocks):
             empty.append(name)
     return empty
 
@@ -101,6 +106,24 @@ def empty_seeds(config: Config) -> Iterator[str]:
             yield f"{name}: empty cells pass seed_threshold ({text}): is a threshold above 0 meant?"
 
 
+def oblique_windows(config: Config) -> Iterator[str]:
+    """Yield a remark for every window on hexagons that has the cells across a corner in place of neighbours."""
+    for name, collection in config.clusters.items():
+        settings = collection.settings
+        search = [(cell.row, cell.col) for cell in settings.search_cells()]
+        for key, cells in (("search_window", search), ("sum_window", settings.sum_cells())):
+            for grid in collection.grid:
+                hexagons = config.grids[grid].grid.hexagons
+                if hexagons is None or (steps := {(1, 1), (1, -1)}.intersection(cells)) == set():
+                    continue
+                if steps.isdisjoint(hexagons.neighbours):
+                    usual = "hexagon-7" if hexagons.angle == 60 else "hexagon-7-uv"
+                    yield (
+                        f"{name}: {key} has {steps.pop()}, which is no neighbour on the hexagons of {grid!r} "
+                        f"with angle {hexagons.angle}: is the preset {usual} meant?"
+                    )
+
+
 class _Trial:
     """The first entries of one dataset on their way through the job, with all that goes wrong."""
 
@@ -109,6 +132,21 @@ class _Trial:
         self.dataset = dataset
         self.problems: list[tuple[str, str]] = []
         self.remarks: list[str] = []
+
+    def look_at_friends(self, file: Any, path: str, n_entries: int) -> None:
+        """Remark on friends of which no branch is used, and of which none could be."""
+        used = {split_branch(branch)[0] for branch in self.config.branches()}
+        for name, tree in self.config.friends.items():
+            if name in used:  # tried with its branches
+                continue
+            try:
+                n_friend = count_entries(open_tree(file, path, tree))
+            except ValueError as error:
+                self.remarks.append(f"friends.{name}: {error}")
+                continue
+            if n_friend != n_entries:
+                counts = f"{path}: {tree!r} has {n_friend} entries, the main tree {n_entries}"
+                self.remarks.append(f"friends.{name}: {counts}: branches of it could not be used")
 
     def run(self, events: ak.Array) -> None:
         """Try every step that can be tried; after a missing branch only the other branches are looked up."""
@@ -131,10 +169,10 @@ class _Trial:
                 values = ak.materialize(column(events, branch, friends))
                 flat_columns(ak.zip({**identity, name: values}, depth_limit=1))
         self._try_events(events)
-        cells: dict[str, Array | Hits] = {}
+        cells: dict[str, Array | Hits | CalibratedCells] = {}
         for name, source in config.grids.items():
             with self._noting(f"grids.{name}: "):
-                columns = grid_columns(events, source, friends).read(0, len(events))
+                columns = grid_columns(events, source, friends, config.run_source).read(0, len(events))
                 cells[name] = columns.sparse_cells(0, len(events))
                 self._look_for_energy(name, cells[name])
         if len(cells) == len(config.grids):
@@ -168,7 +206,7 @@ class _Trial:
         for place, problem in self.problems:
             yield f"{place}{where}: {problem.removeprefix(f'{where}: ')}"
 
-    def _find(self, name: str, cells: Mapping[str, Array | Hits]) -> ak.Array:
+    def _find(self, name: str, cells: Mapping[str, Array | Hits | CalibratedCells]) -> ak.Array:
         """Return the clusters of a collection, with all fields."""
         collection = self.config.clusters[name]
         settings, contexts = collection.settings.model_copy(update={"kernel": "scipy"}), []
@@ -180,9 +218,9 @@ class _Trial:
             )
         return jagged_clusters([cluster_table(contexts, self.config.computed_fields(name))], settings)
 
-    def _look_for_energy(self, name: str, cells: Array | Hits) -> None:
+    def _look_for_energy(self, name: str, cells: Array | Hits | CalibratedCells) -> None:
         """Remark on a grid without any energy."""
-        values = cells.value if isinstance(cells, Hits) else cells
+        values = cells.value if isinstance(cells, Hits) else plain_cells(cells)
         if len(cells) and not values.any():
             branch = self.config.grids[name].value_branch
             remedy = f"is {branch!r} the branch of its cells?" if branch else "are rows and cols as meant?"

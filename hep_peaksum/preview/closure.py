@@ -13,12 +13,13 @@ from typing import NamedTuple
 import awkward as ak
 import numpy as np
 
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells
 from hep_peaksum.clustering.find import find_clusters
 from hep_peaksum.config.model import Config
 from hep_peaksum.evaluation.matching import CellIndices, same_cell, take_or_zero, with_unmatched
 from hep_peaksum.geometry.grid import EventError, Grid
-from hep_peaksum.inputs.reference import ReferenceInput
 from hep_peaksum.kernels import Array
+from hep_peaksum.measuring.references import ReferenceInput
 from hep_peaksum.reading.blocks import grid_cells, read_blocks
 from hep_peaksum.reading.columns import column
 from hep_peaksum.reading.files import one_line_errors
@@ -177,7 +178,7 @@ def closure(config: Config, dataset: str | None = None, *, max_events: float = m
 
 
 def _find_clusters(
-    config: Config, collection: str, cells: Array, maps: tuple[Array | None, Array | None]
+    config: Config, collection: str, cells: Array | CalibratedCells, maps: tuple[Array | None, Array | None]
 ) -> ak.Array:
     """Return the clusters of a collection in the order of their cells, given the maps of mask and noise."""
     (grid,), settings = config.clusters[collection].grid, config.clusters[collection].settings

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import awkward as ak
 
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells, plain_cells
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cluster_table, jagged_clusters
 from hep_peaksum.config.model import Config
@@ -40,15 +41,15 @@ def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
             msg = f"entry {entry}: {error.problem}"
             raise ValueError(msg) from None
         planes = {
-            name: grids[0].sum(axis=0) if config.grids[name].has_layers else grids[0]
-            for name, grids in cells.items()
+            name: plain.sum(axis=0) if config.grids[name].has_layers else plain
+            for name, plain in ((name, plain_cells(grids)[0]) for name, grids in cells.items())
         }
         return Event(events.metadata["filename"], events.metadata["entrystart"], planes, clusters)
     msg = f"dataset {dataset or next(iter(config.datasets))!r} has no entries, hence no entry {entry}"
     raise ValueError(msg)
 
 
-def clusters_of(config: Config, collection: str, cells: Mapping[str, Array]) -> ak.Array:
+def clusters_of(config: Config, collection: str, cells: Mapping[str, Array | CalibratedCells]) -> ak.Array:
     """Return the clusters of events, with the fields that a job writes and those that a picture needs.
 
     `cells` are those of every grid of the collection, as from `hep_peaksum.reading.blocks.grid_cells`.

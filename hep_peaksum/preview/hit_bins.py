@@ -20,8 +20,8 @@ from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.hits import HitBranches
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.blocks import read_blocks
-from hep_peaksum.reading.columns import grid_columns
 from hep_peaksum.reading.files import find_files
+from hep_peaksum.reading.hit_columns import grid_columns
 
 N_ENTRIES = 100
 
@@ -78,8 +78,8 @@ def bin_fillings(config: Config) -> Iterator[tuple[str, BinFilling]]:
 
 def _is_by_coordinates(source: GridInput, hits: HitBranches) -> bool:
     places = ((source.grid.rows, hits.row), (source.grid.cols, hits.col))
-    return any(
-        axis.edge_positions is not None and axis.labels is None and column.way != "bits"
+    return hits.hexagon is not None or any(
+        column is not None and axis.edge_positions is not None and axis.labels is None and column.way != "bits"
         for axis, column in places
     )
 
@@ -103,8 +103,9 @@ def _filling(source: GridInput, blocks: Sequence[tuple[int, Array]]) -> BinFilli
 
 def _positions(config: Config, source: GridInput, hits: HitBranches, events: ak.Array) -> Array:
     """Return row and column of every hit on the grid, and what these are made of, shape (number, hit)."""
-    given = grid_columns(events, source, config.friends).read(0, len(events))
-    branches = dict.fromkeys((*hits.row.branches, *hits.col.branches))
+    given = grid_columns(events, source, config.friends, config.run_source).read(0, len(events))
+    columns = [column for column in (hits.row, hits.col) if column is not None]  # else they are by channel
+    branches = dict.fromkeys(hits.position or (branch for column in columns for branch in column.branches))
     raw = {f"from {branch}": given.columns[branch] for branch in branches}
     filling = source.hit_columns(given.columns, given.encodings, beside=raw)
     _, (row, col, *parts) = flat_parts({word: filling[word] for word in ("row", "col", *raw)})

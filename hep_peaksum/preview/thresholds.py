@@ -5,18 +5,31 @@ Apart from the job, so that `check` does not wait for coffea's executors to be i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from hep_peaksum.config.model import Config
+from hep_peaksum.config.model import Config, Job
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.settings.thresholds import inclusive_bound
 from hep_peaksum.settings.units import in_sigmas
 
 
-def thresholds(config: Config) -> dict[str, dict[str, str]]:
+def varied_thresholds(config: Config) -> Iterator[str]:
+    """Yield what a variation does to the thresholds of a collection, where it changes them.
+
+    An energy stays and the counts move with the unit and `scale` of a grid; a bare count stays.
+    """
+    nominal = thresholds(config)
+    for variation in config.variations:
+        for name, words in thresholds(config.varied(variation)).items():
+            for key, text in words.items():
+                if text != nominal[name].get(key):
+                    yield f"{variation}: {name} {key} threshold {text} ({nominal[name].get(key)} without)"
+
+
+def thresholds(config: Job) -> dict[str, dict[str, str]]:
     """Return every threshold of every collection in counts of its grid, and in GeV if it has a unit."""
     texts: dict[str, dict[str, str]] = {}
     for name, collection in config.clusters.items():
@@ -42,7 +55,7 @@ def _both_units(threshold: Any, comparison: str, source: GridInput) -> str:
     if n_sigmas is None:
         count = inclusive_bound(threshold, ">=", unit, integer=False)
         return f"{comparison} {_amount([count], unit)}"
-    noise = np.unique(np.asarray(source.noise_map()))
+    noise = np.unique(np.asarray(source.noises()))
     low, high = n_sigmas * noise[[0, -1]]
     if low == high:
         return f"{comparison} {n_sigmas:g} sigma = {_amount([low], unit)}"

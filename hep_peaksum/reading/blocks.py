@@ -8,11 +8,12 @@ from itertools import pairwise
 import awkward as ak
 
 from hep_peaksum import block_sizes
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.paths import InputFile
 from hep_peaksum.kernels import Array
-from hep_peaksum.reading.columns import GridColumns, LazyBranch, check_baskets, grid_columns
+from hep_peaksum.reading.columns import LazyBranch, check_baskets
 from hep_peaksum.reading.files import (
     count_entries,
     find_files,
@@ -21,6 +22,7 @@ from hep_peaksum.reading.files import (
     open_file,
     open_tree,
 )
+from hep_peaksum.reading.hit_columns import GridColumns, grid_columns
 from hep_peaksum.suggestions import did_you_mean
 
 
@@ -57,7 +59,7 @@ def ranges(columns: Iterable[GridColumns], n_events: int, step: int) -> list[tup
 
 def read_cells(
     config: Config, grid: str, dataset: str | None = None, *, max_events: int, first: int = 0
-) -> Iterator[Array]:
+) -> Iterator[Array | CalibratedCells]:
     """Yield the cells of one grid block by block, shape (event, row, col) or (event, layer, row, col).
 
     Parameters and errors are those of `read_blocks`.
@@ -66,7 +68,7 @@ def read_cells(
         yield grid_cells(config, [grid], events)[grid]
 
 
-def grid_cells(config: Config, grids: Iterable[str], events: ak.Array) -> Mapping[str, Array]:
+def grid_cells(config: Config, grids: Iterable[str], events: ak.Array) -> Mapping[str, Array | CalibratedCells]:
     """Return the cells of some grids in a block of `read_blocks`.
 
     Raises
@@ -78,7 +80,9 @@ def grid_cells(config: Config, grids: Iterable[str], events: ak.Array) -> Mappin
     """
     with one_line_errors(events.metadata["filename"]):
         return {
-            name: grid_columns(events, config.grids[name], config.friends).cells(0, len(events))
+            name: grid_columns(events, config.grids[name], config.friends, config.run_source).cells(
+                0, len(events)
+            )
             for name in grids
         }
 

@@ -1,4 +1,4 @@
-"""Columns of events: which branches are read, and how they become the cells of a grid.
+"""Columns of events: how branches are read, of which type they are, and which of them identify an event.
 
 Branches are read through the events that coffea hands over (virtual arrays: a column is read when it is used);
 those of friends through the same open file; those of grids from the file directly, basket by basket.
@@ -6,9 +6,8 @@ those of friends through the same open file; those of grids from the file direct
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import awkward as ak
@@ -16,12 +15,8 @@ import numpy as np
 import uproot
 
 from hep_peaksum.events.section import IDENTITY, Identifier, is_in_range
-from hep_peaksum.geometry.grid import EventError, from_dense
-from hep_peaksum.geometry.hits import Hits, sparse
+from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.inputs.branch_names import full_name, split_branch
-from hep_peaksum.inputs.functions import user_function
-from hep_peaksum.inputs.grid import GridInput
-from hep_peaksum.inputs.hits import HitFunction
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.basket_limit import check_clusters
 from hep_peaksum.reading.files import check_readable, is_readable, nano_events, open_tree
@@ -71,7 +66,7 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
                 continue
             _check_readable(events, name)
             names = [f"{path}.{field}".lstrip(".") for field in values.fields]
-            msg = f"no branch {name!r}{did_you_mean(name, names)}; there are {_listed(names)}"
+            msg = f"no branch {name!r}{did_you_mean(name, names)}; there are {listed(names)}"
             raise ValueError(msg)
         values, path = values[part], f"{path}.{part}".lstrip(".")
     return values
@@ -89,7 +84,8 @@ def _check_readable(events: ak.Array, name: str) -> None:
         check_readable(file[metadata_of(events)["treename"]], name)
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """Return names for an error message: the first ones, and how many there are more."""
     n_more = len(names) - MAX_LISTED
     return ", ".join(names[:MAX_LISTED]) + (f" and {n_more} more" if n_more > 0 else "")
 
@@ -105,7 +101,7 @@ def _friend_column(events: ak.Array, branch: str, tree_name: str) -> ak.Array:
     names = tree.keys()
     if (branch := full_name(branch, names)) not in names:
         near = did_you_mean(branch, names)
-        msg = f"friend {tree_name!r} has no branch {branch!r}{near}; there are {_listed(names)}"
+        msg = f"friend {tree_name!r} has no branch {branch!r}{near}; there are {listed(names)}"
         raise ValueError(msg)
     check_readable(tree, branch)
     n_friend, n_main = int(tree.num_entries), int(file[metadata["treename"]].num_entries)
@@ -149,138 +145,6 @@ class LazyBranch:
         if isinstance(self.branch, uproot.behaviors.TBranch.TBranch):
             return set(self.branch.entry_offsets)
         return {int(cluster.num_first_entry) for cluster in self.branch.ntuple.cluster_summaries}
-
-
-class GridColumns(NamedTuple):
-    """The columns that fill one grid, of a whole chunk (perhaps not read yet) or of some of its events."""
-
-    source: GridInput
-    columns: Mapping[str, Any]  # by branch; of a function of the user by row, col, value and layer
-    value_type: str | None = None  # of the values, where the files of a dataset differ
-    encodings: Mapping[str, str] = MappingProxyType({})  # of ids, by collection: those that the file holds
-
-    def read(self, start: int, stop: int) -> GridColumns:
-        """Read the columns of some events of the chunk."""
-        return self._replace(columns=self._part(start, stop))
-
-    def _part(self, start: int, stop: int) -> dict[str, Any]:
-        return {name: column[start:stop] for name, column in self.columns.items()}
-
-    def take(self, events: Array) -> GridColumns:
-        """Return the columns of some of the events, given by their indices."""
-        return self._replace(columns={name: column[events] for name, column in self.columns.items()})
-
-    def cells(self, start: int, stop: int) -> Array:
-        """Return the cells of some events, (event, row, col) or with layers; errors as for `sparse_cells`."""
-        cells = self.sparse_cells(start, stop)
-        return cells.dense() if isinstance(cells, Hits) else cells
-
-    def sparse_cells(self, start: int, stop: int) -> Array | Hits:
-        """Return the cells of some events, or the hits that fill them.
-
-        Raises
-        ------
-        EventError
-            If an event does not fit the grid; it counts from the first event of the columns.
-        """
-        source, part = self.source, self._part(start, stop)
-        try:
-            if source.dense is None:
-                return self._hits(part)
-            cells = from_dense(
-                part[source.dense.branch], source.grid, axes=source.dense.axes, shape=source.dense.shape
-            )
-            return cells.astype(self.value_type or cells.dtype, copy=False)
-        except EventError as error:
-            raise EventError(start + error.event, f"{self._origin}: {error.problem}") from None
-        except ValueError as error:
-            msg = f"{self._origin}: {error}"
-            raise ValueError(msg) from None
-
-    def _hits(self, part: Mapping[str, Any]) -> Hits:
-        """Return the hits of some events."""
-        hits = self.source.hit_columns(part, self.encodings)
-        value = cast_values(hits["value"], self.value_type)
-        depth = self.source.depth if "layer" in hits else None
-        more = {word: hits[word] for word in ("layer", "time") if word in hits}
-        return sparse(hits["row"], hits["col"], value, self.source.grid, depth=depth, **more)
-
-    @property
-    def _origin(self) -> str:
-        """The branches, or the function, that a grid is made of."""
-        return ", ".join(self.source.branches) or getattr(self.source.hits, "function", "")
-
-
-def grid_columns(events: ak.Array, source: GridInput, friends: Mapping[str, str]) -> GridColumns:
-    """Return the columns of a grid; only those of friends are read at once."""
-    columns = {name: _lazy_column(events, name, friends) for name in source.branches}
-    if isinstance(source.hits, HitFunction):
-        columns |= user_hits(source.hits.function, events, has_layers=source.depth is not None)
-    casts = metadata_of(events).get("casts", {})
-    encodings = _encodings_of(events, source.collections)
-    return GridColumns(source, columns, casts.get(source.value_branch), encodings)
-
-
-def user_hits(name: str, events: ak.Array, *, has_layers: bool) -> dict[str, ak.Array]:
-    """Return what a function ``module:function`` of the user makes of events: row, col, value, perhaps layer.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be imported, or returns something else.
-    """
-    function = user_function(name)
-    words = ("row", "col", "value", "layer") if has_layers else ("row", "col", "value")
-    result = function(events)
-    if not isinstance(result, (tuple, list)) or len(result) != len(words):
-        given = f"{len(result)} values" if isinstance(result, (tuple, list)) else type(result).__name__
-        msg = f"{name} returns {given}, expected {', '.join(words)}, each a jagged array: return these"
-        raise ValueError(msg)
-    hits = {word: ak.Array(column) for word, column in zip(words, result, strict=True)}
-    for word, column in hits.items():
-        if len(column) != len(events):
-            msg = f"{name} returns {len(column)} lists of {word} for {len(events)} events: return one each"
-            raise ValueError(msg)
-    return hits
-
-
-# The tree in which podio keeps the encodings of ids, and the key of a collection in it.
-PODIO_TREE, PODIO_KEY = "metadata", "__CellIDEncoding"
-
-
-def read_encodings(file: Any, path: str, collections: Collection[str]) -> dict[str, str]:
-    """Return the encodings of the ids of collections, as podio stores them in a file.
-
-    Raises
-    ------
-    ValueError
-        If the file has none for a collection; the message lists those that there are.
-    """
-    if not collections:
-        return {}
-    tree = open_tree(file, path, PODIO_TREE)
-    known: dict[str, str] = {}
-    if {"GPStringKeys", "GPStringValues"} <= {*tree.keys()}:
-        keys, values = (tree[name].array(entry_stop=1) for name in ("GPStringKeys", "GPStringValues"))
-        for key, texts in zip(ak.flatten(keys).to_list(), ak.flatten(values).to_list(), strict=True):
-            if key.endswith(PODIO_KEY) and texts:
-                known[key.removesuffix(PODIO_KEY)] = texts[0]
-    for name in collections:
-        if name not in known:
-            near = did_you_mean(name, known)
-            msg = f"the tree {PODIO_TREE!r} has no encoding of {name!r}{near}; there are {_listed([*known])}"
-            raise ValueError(msg)
-    return {name: known[name] for name in collections}
-
-
-def _encodings_of(events: ak.Array, collections: Collection[str]) -> dict[str, str]:
-    """Return the encodings of ids in the file behind events."""
-    if not collections:
-        return {}
-    if (file := open_file_of(events)) is None:
-        msg = "the encoding stands in the file of the events: pass a chunk as coffea made it, or write it out"
-        raise ValueError(msg)
-    return read_encodings(file, metadata_of(events)["filename"], collections)
 
 
 def cast_values(values: ak.Array, primitive: str | None) -> ak.Array:
@@ -369,7 +233,7 @@ def _interpreted_type(branch: Any) -> Any:
     return branch.interpretation.awkward_form(None).type if is_readable(branch) else None
 
 
-def _lazy_column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array | LazyBranch:
+def lazy_column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array | LazyBranch:
     """Return a column as a branch of the file where the schema leaves it as it is, else as a virtual array."""
     values = column(events, name, friends)
     name = full_name(name.removeprefix(":"), events.fields)
@@ -408,7 +272,7 @@ def event_identity(
     if not branches and all(name in events.fields and _is_integer(events[name]) for name in IDENTITY):
         branches = {name: name for name in IDENTITY}
     if branches:
-        return {key: _identifier(events, key, source, friends) for key, source in branches.items()}
+        return {key: identifier(events, key, source, friends) for key, source in branches.items()}
     entry = first_entry(events) + np.arange(len(events))
     values = (*(np.full(len(events), number) for number in numbers), entry)
     return {key: value.astype(dtype) for (key, dtype), value in zip(IDENTITY.items(), values, strict=True)}
@@ -427,11 +291,11 @@ def has_identity(types: Mapping[str, Sequence[Any]]) -> bool:
     )
 
 
-def _identifier(events: ak.Array, key: str, source: Identifier, friends: Mapping[str, str]) -> Array:
+def identifier(events: ak.Array, key: str, source: Identifier, friends: Mapping[str, str]) -> Array:
     """Return one column of `event_identity` in NanoAOD's type."""
     dtype = IDENTITY[key]
     if isinstance(source, str):
-        return _cast_identifier(key, identifying_column(events, key, source, friends), source)
+        return _castidentifier(key, identifying_column(events, key, source, friends), source)
     if isinstance(source, int):
         return np.full(len(events), source, dtype)
     path = metadata_of(events).get("filename")
@@ -460,7 +324,7 @@ def identifying_column(events: ak.Array, key: str, source: str, friends: Mapping
         raise ValueError(msg) from None
 
 
-def _cast_identifier(key: str, values: ak.Array, branch: str) -> Array:
+def _castidentifier(key: str, values: ak.Array, branch: str) -> Array:
     """Return numbers in NanoAOD's type: one an event, or a list of one."""
     dtype = IDENTITY[key]
     if values.ndim == 2:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import awkward as ak
 import numpy as np
 
+from hep_peaksum.calibration.calibrated_cells import plain_cells
 from hep_peaksum.config.load import load_config, parse_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.geometry.grid import EventError, split_mask
@@ -258,7 +259,7 @@ class Batches:
                 msg = f"{part.path}: entry {part.start + error.event}: {error.problem}"
                 raise ValueError(msg) from None
             values = {each: _plain(column(events, each, config.friends)) for each in self.branches}
-        images, _ = split_mask(cells[self.grid])
+        images, _ = split_mask(plain_cells(cells[self.grid]))
         return Batch(images, found, values, np.full(len(images), part.dataset))
 
 

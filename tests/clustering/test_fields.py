@@ -163,7 +163,7 @@ def test_all_fields_can_be_computed_together():
     assert set(FIELDS) < {*names, *OF_TIMES}
     assert names[-4:] == VECTOR
     kinds = dict(zip(clusters.fields, (str(clusters[n].type).split("* ")[-1] for n in names), strict=True))
-    whole = {"row", "col", "layer", "n_cells", "n_neighbours", "n_masked", "n_saturated"}
+    whole = {"row", "col", "layer", "n_cells", "n_neighbours", "n_masked", "n_saturated", "n_filled"}
     assert {n for n, kind in kinds.items() if kind == "int32"} == whole
     assert {n for n, kind in kinds.items() if kind == "bool"} == {"on_edge", "at_seed"}
 

@@ -11,6 +11,7 @@ from small_config import FULL, SMALL, problems, small, write
 from hep_peaksum import PeakSumSettings, named_grid
 from hep_peaksum.config.load import load_config, parse_config, parse_job
 from hep_peaksum.config.model import Job
+from hep_peaksum.toy import testbeam
 
 EVERY_CONFIG = sorted(CONFIGS.glob("*.yaml"))
 
@@ -113,7 +114,11 @@ def test_histograms_can_be_switched_off():
 
 
 @pytest.mark.parametrize("path", EVERY_CONFIG, ids=lambda path: path.stem)
-def test_the_example_configs_are_valid(path):
+def test_the_example_configs_are_valid(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if "testbeam/crystals.csv" in path.read_text():
+        (tmp_path / "testbeam").mkdir()
+        testbeam.write_table("testbeam/crystals.csv", testbeam.make_setup())
     config = load_config(path)
     assert parse_job(config.job()) == parse_job(yaml.safe_load(yaml.safe_dump(config.job())))
 

@@ -72,6 +72,61 @@ def test_conditions_name_their_branches():
     ]
 
 
+LATTICE = {"hexagons": {"pitch": 8.34, "origin": [1, 2]}}
+
+
+@pytest.mark.parametrize(
+    ("hexagon", "branches"),
+    [(["x", "y"], ("x", "y")), ("Hits.position", ("Hits.position.x", "Hits.position.y"))],
+)
+def test_a_hexagon_is_in_place_of_row_and_col(hexagon, branches):
+    source = GridInput.model_validate({"hits": {"hexagon": hexagon, "value": "et"}, **PLANE, **LATTICE})
+    assert source.branches == (*branches, "et")
+    named = [*(("g.hits.hexagon", branch) for branch in branches), ("g.hits.value", "et")]
+    assert list(source.branch_keys("g")) == named
+    written = source.model_dump(mode="json", by_alias=True, exclude_none=True)
+    assert GridInput.model_validate(written) == source
+
+
+@pytest.mark.parametrize(
+    ("hits", "keys", "problem"),
+    [
+        (
+            {"hexagon": ["x", "y"], "row": "q"},
+            LATTICE,
+            ".hits: give row and col, or hexagon or channel alone; here: row, hex",
+        ),
+        ({"row": "q"}, LATTICE, ".hits: give row and col, or hexagon or channel alone; here: row"),
+        ({}, LATTICE, ".hits: give row and col, or hexagon or channel alone; here: none of them"),
+        ({"hexagon": ["x", "y", "z"]}, LATTICE, ".hits.hexagon: x, y, z given, expected the branches [x, y]"),
+        (
+            {"hexagon": ["x", "y"]},
+            {},
+            ".hexagons: missing, hits are placed by hexagon: give the lattice, as in",
+        ),
+        ({"hexagon": "p"}, {"hexagons": {"pitch": -1}}, ".hexagons.pitch: -1 is not above 0"),
+        ({"hexagon": "p"}, {"hexagons": {"pich": 1}}, ".hexagons.pich: unknown key (did you mean 'pitch'?)"),
+    ],
+)
+def test_a_mistake_about_hexagons_is_one_line(hits, keys, problem):
+    (line,) = problems({**small(), "grids": {"calo": {"hits": {**hits, "value": "et"}, **PLANE, **keys}}})
+    assert line.startswith(f"grids.calo{problem}")
+
+
+def test_a_condition_on_bits_is_on_the_number_in_them():
+    ids = np.array([0b1011_01, 0b0011_10, -4], np.int32)
+    assert HitCondition(branch="id", first=2, last=5, equals=0b1011).passes(ids).tolist() == [
+        True,
+        False,
+        False,
+    ]
+    assert HitCondition(branch="id", first=2, last=31, equals=2**30 - 1).passes(ids).tolist() == [
+        False,
+        False,
+        True,
+    ]
+
+
 VALUES = np.array([-3, -2, 0, 2, 3], "f4")
 
 
@@ -161,6 +216,14 @@ def test_a_mistake_is_one_line_with_key_and_remedy(hits, problem):
     [
         ({"where": [{"branch": "t"}]}, "grids.calo.where.0: 't' is compared with nothing: give one or more of"),
         ({"where": [{"branch": "t", "equals": "x"}]}, "grids.calo.where.0.equals: 'x' is neither a number nor"),
+        (
+            {"where": [{"branch": "t", "first": 2, "min": 2}]},
+            "grids.calo.where.0: the bits of 't' that are looked",
+        ),
+        (
+            {"where": [{"branch": "t", "first": 2, "last": 1, "min": 2}]},
+            "grids.calo.where.0.last: bit 1 is below",
+        ),
         ({"where": [{"branch": "t", "minimum": 2}]}, "grids.calo.where.0.minimum: unknown key"),
         ({"depth": {"n": 3}}, "grids.calo.depth: the axis of the layers of hits, and the hits have no layer"),
         ({"where": [{"branch": "ev:t", "min": 2}]}, "grids.calo.where.0.branch: 'ev:t': no friend 'ev'"),

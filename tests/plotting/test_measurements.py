@@ -70,7 +70,8 @@ def test_a_fit_is_drawn_with_its_parameters(tmp_path):
         "ndf": 5,
         "is_valid": True,
     }
-    figure = draw_ratios(edges, np.histogram(np.random.default_rng(1).normal(1, 0.1, 1000), edges)[0], fit)
+    h = hist.Hist(hist.axis.Variable(edges)).fill(np.random.default_rng(1).normal(1, 0.1, 1000))
+    figure = draw_ratios(h, fit)
     curve = figure.axes[0].lines[-1]
     assert curve.get_ydata().max() == pytest.approx(1000 * 0.05 / (0.1 * np.sqrt(2 * np.pi)), rel=1e-3)
     assert r"$\chi^2$/ndf = 7.0/5" in figure.axes[0].texts[0].get_text()

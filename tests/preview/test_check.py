@@ -3,12 +3,13 @@
 import awkward as ak
 import numpy as np
 import pytest
+from small_config import small
 
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.retries import ChunkError
 from hep_peaksum.job.run import run
-from hep_peaksum.preview.check import check_inputs
+from hep_peaksum.preview.check import check_inputs, oblique_windows
 
 N, PLANE = 5, {"rows": {"n": 6}, "cols": {"n": 8}}
 LISTS = ak.Array([[1, 2], [], [3], [0, 1, 2], [5]])
@@ -197,3 +198,46 @@ def test_a_job_without_a_cluster_has_a_hint(config):
 
 def test_a_job_without_events_has_no_hint(config):
     assert run(config(tree="Empty")).summary["hints"] == []
+
+
+@pytest.mark.parametrize(
+    ("preset", "angle", "remark"),
+    [
+        ("hexagon-7", 60, None),
+        ("hexagon-7-uv", 120, None),
+        ("crystal-3x3", 60, None),
+        ("hexagon-7", 120, "has (1, -1), which is no neighbour on the hexagons of 'calo' with angle 120"),
+        ("hexagon-7-uv", 60, "has (1, 1), which is no neighbour on the hexagons of 'calo' with angle 60"),
+    ],
+)
+def test_neighbours_on_hexagons_of_another_angle_are_remarked_on(preset, angle, remark):
+    config = parse_config(
+        small(
+            f"grids.calo.hexagons={{angle: {angle}}}",
+            f"clusters.Jet.preset={preset}",
+            "clusters.Jet.seed_threshold=1",
+        )
+    )
+    expected = [f"Jet: {key}_window {remark}" for key in ("search", "sum")] if remark else []
+    other = {60: "hexagon-7", 120: "hexagon-7-uv"}[angle]
+    assert list(oblique_windows(config)) == [f"{line}: is the preset {other} meant?" for line in expected]
+
+
+FRIENDS = {
+    "no_such_tree": ("Emulator", "no tree 'Emulator'; there are Events, Empty"),
+    "another_number_of_entries": (
+        "Empty",
+        "'Empty' has 0 entries, the main tree 5: branches of it could not be used",
+    ),
+}
+
+
+@pytest.mark.parametrize(("tree", "problem"), FRIENDS.values(), ids=FRIENDS)
+def test_a_friend_that_is_wrong_is_told_before_a_branch_of_it_is_used(config, tree, problem):
+    job = config(seed_threshold=0.5)
+    (path,) = job.datasets["toy"].files
+    job = job.model_copy(update={"friends": {"emu": tree, "self": "Events"}})
+    assert check_inputs(job) == [f"friends.emu: {path}: {problem}"]
+    used = job.model_copy(update={"events": {"keep": ["emu:number"]}})
+    with pytest.raises(ConfigError, match=f"{tree!r}"):
+        check_inputs(used)

@@ -7,6 +7,7 @@ from selected_jobs import all_events, finished, jets_of
 
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.preview.thresholds import varied_thresholds
 
 BINS = {"bins": 9, "start": 0, "stop": 9}
 HISTOGRAMS = {
@@ -17,6 +18,7 @@ CHANGES = {
     "threshold": {"clusters.Jet.seed_threshold": 7},
     "window": {"clusters.Jet.sum_window": [1, 3]},
     "unit": {"grids.calo.unit": 2},
+    "scale": {"grids.calo.scale": 1.07},
 }
 
 
@@ -38,6 +40,26 @@ def test_a_variation_equals_a_job_of_its_own(config):
         word = name.capitalize() if changes else name
         for key in ("seeds", "n_jets", "cutflow", "cutflow_entries"):
             assert both.histograms["toy"][key][{"variation": word}] == alone.histograms["toy"][key], (name, key)
+
+
+@pytest.mark.parametrize("key", ["unit", "scale"])
+@pytest.mark.parametrize("value", [1.05, 0.95, 1.1])
+def test_a_varied_unit_or_scale_is_that_of_a_config_to_the_last_bit(config, key, value):
+    content = config()
+    content["grids"]["calo"] |= {"unit": 0.5, "scale": 1.02}
+    varied = parse_config({**content, "variations": {"Up": {f"grids.calo.{key}": value}}}).varied("Up")
+    content["grids"]["calo"][key] = value
+    assert varied.grids == parse_config(content).grids
+
+
+def test_check_tells_what_a_variation_does_to_thresholds(config):
+    content = config(variations={"Up": {"grids.calo.scale": 1.25}})
+    content["clusters"]["Jet"] |= {"seed_threshold": "5 GeV", "cell_threshold": 1}
+    lines = list(varied_thresholds(parse_config(content)))
+    assert lines == [
+        "Up: Jet seed threshold > 4 counts = 5 GeV (> 5 counts = 5 GeV without)",
+        "Up: Jet cell threshold >= 1 counts = 1.25 GeV (>= 1 counts = 1 GeV without)",
+    ]
 
 
 def test_only_nominal_clusters_are_written_unless_asked_for(config, samples):

@@ -11,7 +11,7 @@ from event_files import CELLS, COLS, DEEP, JAGGED, LAYERS, PLANE, ROWS, N, event
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.reading.blocks import ranges
-from hep_peaksum.reading.columns import GridColumns, grid_columns
+from hep_peaksum.reading.hit_columns import GridColumns, grid_columns
 
 NESTED = ak.Array(CELLS.astype("f4").tolist())
 DENSE = [

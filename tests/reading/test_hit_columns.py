@@ -12,8 +12,9 @@ from plain_hits import plain_cells
 
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.inputs.grid import GridInput
-from hep_peaksum.reading.columns import column, grid_columns, read_encodings
+from hep_peaksum.reading.columns import column
 from hep_peaksum.reading.files import open_file
+from hep_peaksum.reading.hit_columns import grid_columns, read_encodings
 
 SCFI = "EcalBarrelScFiHits"
 POSITION = [f"{SCFI}.position.{word}" for word in "xyz"]

@@ -7,8 +7,8 @@ from coffea.nanoevents import NanoEventsFactory
 
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.inputs.grid import GridInput
-from hep_peaksum.reading.columns import grid_columns
 from hep_peaksum.reading.files import open_file, open_tree, schema_class
+from hep_peaksum.reading.hit_columns import grid_columns
 
 N, ROWS, COLS, LAYERS = 10, 4, 6, 3
 PLANE = {"rows": {"n": ROWS}, "cols": {"n": COLS}}

@@ -212,6 +212,19 @@ def hexagon_7(plane):
     return found
 
 
+def hexagon_7_uv(plane):
+    """As hexagon_7, where a cell (u, v) is at x = 3 v and y = 2 u - v, in halves of a side and of a width."""
+    near = [(d, p) for d, p in square(3) if (d, p) != (0, 0) and (3 * p) ** 2 + 3 * (2 * d - p) ** 2 <= 12]
+    assert len(near) == 6
+    found = {}
+    for u, v in plane.places:
+        others = [plane.at(u + d, v + p) for d, p in near]
+        cell = (-plane(u, v), u, v)
+        if plane(u, v) > 0 and all(cell < (-plane(*place), *place) for place in others if place):
+            found[u, v] = plane.total(u, v, sorted([(0, 0), *near]))
+    return found
+
+
 def ldmx_ecal_2d(plane):
     """IdealClusterBuilder: no neighbour, closer than 1.8 cells, has more."""
     near = [offset for offset in hexagons(plane, 1.8) if offset != (0, 0)]
@@ -261,6 +274,7 @@ PUBLISHED = {
     "gluex-fcal-island": Published(of_islands.gluex_fcal_island, 0.001, (0, 0, 1, 34, 35, 36, 37)),
     "heatmap-nms": Published(heatmap_nms, 1),
     "hexagon-7": Published(hexagon_7, 1),
+    "hexagon-7-uv": Published(hexagon_7_uv, 1),
     "hps-gtp": Published(hps_gtp, 0.001, (0, 0, 1, 49, 50, 51)),
     "keras-3x3": Published(keras_3x3, 1),
     "kornia-nms": Published(kornia_nms, 1),

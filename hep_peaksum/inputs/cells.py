@@ -1,0 +1,171 @@
+"""Files that say something of single cells: maps of noise and mask, cell tables, and what goes with them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from hep_peaksum.calibration.calibrated_cells import Calibrator
+from hep_peaksum.calibration.cell_places import PLANES, table_axes
+from hep_peaksum.calibration.cell_table import CellTable
+from hep_peaksum.calibration.run_calibrations import EVERY, Calibrations, Order
+from hep_peaksum.calibration.table_files import CellTableError
+from hep_peaksum.geometry.axis import Axis
+from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.inputs.paths import expand_variables
+from hep_peaksum.kernels import Array
+from hep_peaksum.settings.frozen_model import FrozenModel
+from hep_peaksum.settings.thresholds import parse_threshold
+from hep_peaksum.settings.units import in_sigmas
+
+
+def _parse_noise(value: object) -> object:
+    """Return the noise as a threshold, or as the path of a map."""
+    if isinstance(value, str) and value.endswith(".npy"):
+        return value
+    if not isinstance(value, (int, float, str)):
+        msg = f"{value!r} is not a noise: give counts, an energy, or the path of a .npy file"
+        raise ValueError(msg)
+    value = parse_threshold(value)
+    if in_sigmas(value) is not None:
+        msg = f"{value!r} is not a noise: give counts, an energy, or the path of a .npy file"
+        raise ValueError(msg)
+    return value
+
+
+Noise = Annotated[
+    int | float | str,
+    BeforeValidator(_parse_noise),
+    WithJsonSchema({"title": "number, energy, or path of a .npy file", "type": ["number", "string"]}),
+]
+
+
+def _parse_map_path(value: object) -> object:
+    if isinstance(value, (str, type(None))):
+        return value
+    msg = f"{value!r} is not a mask: give the path of a .npy file"
+    raise ValueError(msg)
+
+
+MapPath = Annotated[str, BeforeValidator(_parse_map_path)]
+
+
+def read_map(path: str) -> tuple[Array, str]:
+    """Return the array in a .npy file, never a pickle, and a digest of the file."""
+    content = Path(expand_variables(path)).read_bytes()
+    return np.load(io.BytesIO(content), allow_pickle=False), hashlib.sha256(content).hexdigest()[:16]
+
+
+class CommonMode(FrozenModel):
+    """Channels whose pedestals move together from event to event."""
+
+    by: str = Field(
+        EVERY,
+        description="Column of the cell table; channels with the same entry have a common mode. all: one for "
+        "all channels.",
+        examples=["asic"],
+    )
+
+
+def _parse_table_path(value: object) -> object:
+    if isinstance(value, str) and value.endswith((".csv", ".parquet")):
+        return value
+    msg = f"{value!r} is not a cell table: give the path of a .csv or .parquet file"
+    raise ValueError(msg)
+
+
+TablePath = Annotated[
+    str,
+    BeforeValidator(_parse_table_path),
+    WithJsonSchema({"title": "path of a .csv or .parquet file", "type": "string"}),
+]
+
+
+@lru_cache(maxsize=16)
+def _read(path: str, _folder: str, digests: tuple[str, ...]) -> CellTable:
+    """Return the table of a file with one of some digests; another one is no result, so it is not kept."""
+    table = CellTable.read(path)
+    if table.digest not in digests:
+        msg = f"{path} has changed since the job began: start over in another directory"
+        raise CellTableError(msg)
+    return table
+
+
+def read_table(path: str, digests: tuple[str, ...] = ()) -> CellTable:
+    """Return the table at a path, which may hold variables.
+
+    Raises
+    ------
+    CellTableError
+        If it cannot be read, or is none; or if there are digests, and its own is none of these.
+    """
+    name = expand_variables(path)
+    # a worker may be of an earlier job, which ran in another folder
+    return _read(name, str(Path.cwd()), digests) if digests else CellTable.read(name)
+
+
+def axes_of_table(path: object, given: dict[str, Any], *, is_needed: bool) -> dict[str, Axis]:
+    """Return the axes that a table describes and the config does not; none where the table has no places.
+
+    `is_needed` says whether there must be a table.
+    """
+    missing = [word for word in ("rows", "cols") if word not in given]
+    if not missing or (path is None and not is_needed):
+        return {}
+    if not isinstance(path, str):  # the error about cells is enough: none about rows and cols
+        return {word: Axis(n=1) for word in missing}
+    try:
+        return _axes(read_table(path), missing)
+    except CellTableError as error:
+        msg = f"cells: {error}"
+        raise ValueError(msg) from None
+
+
+def _axes(table: CellTable, words: Sequence[str]) -> dict[str, Axis]:
+    if not any({*names} <= {*table.columns} for names in (("row", "col"), *PLANES)):
+        return {}
+    axes = dict(zip(("rows", "cols"), table_axes(table), strict=True))
+    return {word: axes[word] for word in words}
+
+
+@lru_cache(maxsize=16)
+def make_calibrator(
+    table: CellTable,
+    grid: Grid,
+    order: Order,
+    n_layers: int | None,
+    *,
+    layers: Literal["sum", "each"],
+    scale: float,
+    common_mode: str | None,
+    fill_dead: bool,
+) -> Calibrator:
+    """Return what a table does to raw values; the same for the same arguments, with what it has worked out.
+
+    Raises
+    ------
+    CellTableError
+        If the table does not fit the grid.
+    """
+    calibrations = Calibrations(
+        table, grid, order=order, n_layers=n_layers, scale=scale, common_mode=common_mode
+    )
+    return Calibrator(calibrations, layers=layers, fill_dead=fill_dead)
+
+
+def table_noises(table: CellTable, scale: float) -> Array | None:
+    """Return the noise of every good row in the unit of the grid; None if the table has none."""
+    if "noise" in table:
+        noise = table["noise"]
+    elif "noise_raw" in table:
+        noise = table["noise_raw"] * np.abs(table.columns.get("gain", np.ones(1)))
+    else:
+        return None
+    return np.asarray(noise[table.good] * abs(scale))

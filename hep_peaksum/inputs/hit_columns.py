@@ -1,0 +1,189 @@
+"""A column of hits: the number of a branch, a coordinate made of branches, or bits of an id, for every hit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
+
+from hep_peaksum.geometry.axis import Axis
+from hep_peaksum.geometry.bit_fields import ID_BITS, BitField, named_field
+from hep_peaksum.geometry.coordinates import COORDINATES, coordinate, transverse_energy
+from hep_peaksum.geometry.jagged import flat_parts, jagged
+from hep_peaksum.inputs.branch_names import BRANCH, AlsoWritten, Branches, BranchName
+from hep_peaksum.settings.frozen_model import FrozenModel
+from hep_peaksum.settings.thresholds import Number
+
+if TYPE_CHECKING:
+    import awkward as ak
+
+_POINT = {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
+Point = Annotated[tuple[Number, Number, Number], WithJsonSchema({"title": "list of three numbers", **_POINT})]
+Bit = Annotated[int, Field(strict=True, ge=0, le=ID_BITS - 1)]
+Columns = Mapping[str, "ak.Array"]
+
+
+class FileEncoding(FrozenModel):
+    """An encoding of ids that stands in the files themselves, in podio's tree `metadata`."""
+
+    from_file: str = Field(
+        description="Collection whose encoding is read from the files (its key is COLLECTION__CellIDEncoding). "
+        "All files must have the same.",
+        examples=["EcalBarrelScFiHits"],
+    )
+
+
+def check_order(first: int, last: int) -> None:
+    """Raise a ValueError unless the last bit is not below the first."""
+    if last < first:
+        msg = f"last: bit {last} is below the first, {first}: swap them, both are included"
+        raise ValueError(msg)
+
+
+class HitColumn(FrozenModel):
+    """A number for every hit: that of a branch, a coordinate made of branches, or bits of an id."""
+
+    branch: BranchName | None = Field(
+        None, description="Branch with the number; `branch` alone may stand here."
+    )
+    eta: Branches | None = Field(
+        None,
+        description="Pseudorapidity of [x, y, z]: three branches, or one whose name they continue "
+        "(Hits.position for Hits.position.x, .y and .z).",
+        examples=[["x", "y", "z"]],
+    )
+    theta: Branches | None = Field(None, description="Polar angle of [x, y, z], in the unit of the axis.")
+    phi: Branches | None = Field(
+        None, description="Azimuth of [x, y], in the unit of the axis; z may be given and is not read."
+    )
+    r: Branches | None = Field(None, description="Distance of [x, y, z] from the origin.")
+    rho: Branches | None = Field(None, description="Distance of [x, y] from the z axis.")
+    et: Branches | None = Field(
+        None, description="Of a value: transverse energy E sin(theta) of [E, x, y, z], or [E, position]."
+    )
+    origin: Point | None = Field(
+        None,
+        description="Point [x0, y0, z0] from which the coordinates count, in their unit; by default (0, 0, 0).",
+    )
+    bits: BranchName | None = Field(
+        None,
+        description="Branch with ids, of which some bits are taken: first to last, or a field of an encoding. "
+        "Ids of 32 bits count as numbers without a sign.",
+        examples=["Hits.cellID"],
+    )
+    first: Bit | None = Field(None, description="First bit, counted from the lowest, 0.")
+    last: Bit | None = Field(None, description="Last bit, included.")
+    field: str | None = Field(None, description="Name of a field of the encoding.", examples=["layer"])
+    encoding: str | FileEncoding | None = Field(
+        None,
+        description="Fields of the ids as DD4hep writes them: name:width, or name:first bit:width, with commas "
+        "between; a negative width is that of a signed field. Or {from_file: COLLECTION}, as podio stores it.",
+        examples=["system:8,layer:8:5,eta:-8"],
+    )
+    number: Number | None = Field(None, description="Of a value: the same number for every hit; 1 counts hits.")
+
+    WAYS: ClassVar = ("branch", *COORDINATES, "et", "bits", "number")
+    OF_BITS: ClassVar = ("first", "last", "field", "encoding")
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, serialise: Any) -> Any:
+        """Return a branch and a number as they are written."""
+        plain = self.branch if self.way == "branch" else self.number
+        return serialise(self) if plain is None else plain
+
+    @model_validator(mode="after")
+    def _check(self) -> HitColumn:
+        ways = [word for word in self.WAYS if getattr(self, word) is not None]
+        if len(ways) != 1:
+            msg = f"give one of {', '.join(self.WAYS)}; here: {', '.join(ways) or 'none of them'}"
+            raise ValueError(msg)
+        if self.origin is not None and self.way not in (*COORDINATES, "et"):
+            msg = f"origin: {self.way} has no origin, only coordinates made of branches have one: drop it"
+            raise ValueError(msg)
+        if self.way in COORDINATES or self.way == "et":
+            _ = self.branches
+        self._check_bits()
+        return self
+
+    def _check_bits(self) -> None:
+        """Raise a ValueError unless the bits are given in one way, and are bits."""
+        given = [word for word in self.OF_BITS if getattr(self, word) is not None]
+        if self.way != "bits":
+            if given:
+                msg = f"{given[0]}: only bits have it: name the branch of ids in bits, or drop it"
+                raise ValueError(msg)
+            return
+        if given not in (["first", "last"], ["field", "encoding"]):
+            msg = f"bits need first and last, or field and encoding; here: {', '.join(given) or 'none of them'}"
+            raise ValueError(msg)
+        if self.first is not None and self.last is not None:
+            check_order(self.first, self.last)
+        if isinstance(self.encoding, str):
+            try:
+                self.bit_field({})
+            except ValueError as error:
+                msg = f"{'field' if str(error).startswith('no field') else 'encoding'}: {error}"
+                raise ValueError(msg) from None
+
+    @property
+    def way(self) -> str:
+        """The key that says where the number comes from."""
+        return next(word for word in self.WAYS if getattr(self, word) is not None)
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The branches that are read."""
+        if self.way == "number":
+            return ()
+        names = getattr(self, self.way)
+        if self.way in ("branch", "bits"):
+            return (names,)
+        scalars, needed = (names[:1], 3) if self.way == "et" else ((), COORDINATES[self.way][1])
+        rest = names[len(scalars) :]
+        parts = tuple(f"{rest[0]}.{word}" for word in "xyz") if len(rest) == 1 else rest
+        if not needed <= len(parts) <= 3:
+            wanted = "[E, x, y, z]" if self.way == "et" else f"[{', '.join('xyz'[:needed])}]"
+            msg = f"{self.way}: {', '.join(names) or 'nothing'} given, expected the branches {wanted}"
+            raise ValueError(msg)
+        return (*scalars, *parts[:needed])
+
+    @property
+    def collection(self) -> str | None:
+        """The collection whose encoding is read from the files, if it is."""
+        return self.encoding.from_file if isinstance(self.encoding, FileEncoding) else None
+
+    def bit_field(self, encodings: Mapping[str, str]) -> BitField:
+        """Return the bits that are taken; `encodings` are those of the file, by collection."""
+        if self.first is not None and self.last is not None:
+            return BitField(self.first, self.last)
+        text = encodings[self.collection] if self.collection is not None else self.encoding
+        return named_field(str(self.field), str(text))
+
+    def values(self, columns: Columns, axis: Axis, encodings: Mapping[str, str]) -> ak.Array:
+        """Return the number of every hit, jagged as the branches; not of a way that has no branches.
+
+        Raises
+        ------
+        ValueError
+            If a branch holds something else; an EventError if branches have different numbers of hits.
+        """
+        if self.way == "branch":
+            return columns[self.branches[0]]
+        n_hits, parts = flat_parts({name: columns[name] for name in self.branches})
+        if self.way == "bits":
+            return jagged(self.bit_field(encodings).of(parts[0]), n_hits)
+        if self.way == "et":
+            return jagged(transverse_energy(parts[0], parts[1:], self.origin), n_hits)
+        return jagged(coordinate(self.way, parts, self.origin, axis), n_hits)
+
+
+def _parse_column(value: object) -> object:
+    """Return a branch, or a number, as a map."""
+    if isinstance(value, str):
+        return {"branch": value}
+    return {"number": value} if isinstance(value, (int, float)) else value
+
+
+Column = Annotated[HitColumn, BeforeValidator(_parse_column), AlsoWritten(BRANCH)]
+Value = Annotated[HitColumn, BeforeValidator(_parse_column), AlsoWritten(BRANCH, {"type": "number"})]

@@ -1,0 +1,232 @@
+"""Cell tables: what they say, run by run, and every way in which one can be wrong, in one line."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from hep_peaksum.calibration.cell_places import places, table_axes
+from hep_peaksum.calibration.cell_table import CellTable
+from hep_peaksum.calibration.table_files import CellTableError
+from hep_peaksum.geometry.axis import Axis
+from hep_peaksum.geometry.grid import Grid
+
+
+def read(tmp_path, text, name="crystals.csv"):
+    path = tmp_path / name
+    path.write_text(text)
+    return CellTable.read(path)
+
+
+def test_a_csv_file_is_read(tmp_path):
+    table = read(
+        tmp_path,
+        "# crystals of the October beam\n"
+        "channel, row, col, gain, status, first_run, last_run, asic\n"
+        "7, 0, 1, 1.5, 0, 100, 199, a\n"
+        "\n"
+        "7, 0, 1, 2, 0, 200,, a\n"
+        "3, 0, 0, 1, 1, 100,, b\n",
+    )
+    assert table.rows_of(150).tolist() == [2, 0]  # by channel
+    assert table.rows_of(200).tolist() == [2, 1]
+    assert table.periods() == [(100, 199), (200, 2**63 - 1)]
+    assert table["gain"].tolist() == [1.5, 2, 1]
+    assert table["asic"].tolist() == ["a", "a", "b"]
+    assert table.good.tolist() == [True, True, False]
+
+
+def test_parquet_says_the_same_as_csv(tmp_path):
+    csv = read(tmp_path, "channel,gain,first_run,last_run\n1,0.5,1,\n2,0.25,1,9\n2,0.125,10,\n")
+    columns = {"channel": [1, 2, 2], "gain": [0.5, 0.25, 0.125], "first_run": [1, 1, 10]}
+    columns["last_run"] = pa.array([None, 9, None], pa.int64())
+    path = tmp_path / "crystals.parquet"
+    parquet.write_table(pa.table(columns), path)
+    table = CellTable.read(path)
+    for name in csv.columns:
+        assert table[name].tolist() == csv[name].tolist()
+        assert table[name].dtype == csv[name].dtype
+    assert table.periods() == csv.periods()
+
+
+def test_a_table_is_hashed_by_its_content(tmp_path):
+    one, same = (read(tmp_path, "channel,gain\n1,2\n") for _ in range(2))
+    other = read(tmp_path, "channel,gain\n1,3\n")
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != other
+    assert one.digest != other.digest
+    with pytest.raises(ValueError, match="read-only"):
+        one["gain"][0] = 5
+
+
+def test_a_first_run_alone_lasts_until_the_next_of_its_channel():
+    table = CellTable.from_columns({"channel": [1, 2, 1], "gain": [1.0, 2.0, 3.0], "first_run": [10, 10, 20]})
+    assert [table["gain"][table.rows_of(run)].tolist() for run in (10, 19, 20, 999)] == [
+        [1, 2],
+        [1, 2],
+        [3, 2],
+        [3, 2],
+    ]
+
+
+def test_a_table_without_runs_holds_for_all():
+    table = CellTable.from_columns({"layer": [0, 1], "gain": [1.0, 2.0]})
+    assert not table.depends_on_run
+    assert table.rows_of(0).tolist() == table.rows_of(10**9).tolist() == [0, 1]
+
+
+WRONG = {
+    "a_channel_twice": ("channel,gain\n4,1\n4,2\n", "channel 4 has two rows for every run (rows 1 and 2 "),
+    "overlapping_ranges": (
+        "channel,gain,first_run,last_run\n4,1,1,10\n4,2,10,20\n",
+        "channel 4 has two rows for run 10 (rows 1 and 2 ",
+    ),
+    "the_same_first_run": ("channel,gain,first_run\n4,1,5\n4,2,5\n", "channel 4 has two rows for run 5 "),
+    "an_open_range_and_another": (
+        "channel,first_run,last_run\n4,1,\n4,8,9\n",
+        "channel 4 has two rows for run 8 (rows 1 and 2 ",
+    ),
+    "a_cell_twice": ("row,col,gain\n0,1,1\n0,1,2\n", "row 0, col 1 has two rows for every run "),
+    "a_range_backwards": (
+        "channel,first_run,last_run\n4,9,2\n",
+        "channel 4: last_run 2 is before first_run 9: ",
+    ),
+    "no_key": ("gain\n1\n", "none of the columns channel, row, col, layer: "),
+    "a_typing_error": ("channel,pedestall\n4,2\n", "column 'pedestall' is unknown (did you mean 'pedestal'?)"),
+    "no_gain": ("channel,gain,first_run\n4,,7\n", "channel 4: gain is empty, for run 7 and later: "),
+    "a_gain_that_is_no_number": ("channel,gain\n4,high\n", "column 'gain' holds 'high', expected a number"),
+    "infinite": ("channel,gain\n4,inf\n", "channel 4: gain is empty, for every run: give a finite number"),
+    "a_channel_and_a_half": ("channel,gain\n4.5,1\n", "column 'channel' holds 4.5, expected a whole number"),
+    "two_noises": ("channel,noise,noise_raw\n4,1,1\n", "both noise_raw (counts before the gain) and noise "),
+    "negative_noise": ("channel,noise\n4,-1\n", "channel 4: noise is -1, for every run: give 0 or above"),
+    "no_rows": ("channel,gain\n", "no rows: "),
+    "last_run_alone": ("channel,last_run\n4,9\n", "last_run without first_run: "),
+    "no_place_of_a_good_channel": ("channel,row,col\n4,,1\n", "channel 4: row is empty, for every run: "),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), WRONG.values(), ids=WRONG)
+def test_a_wrong_table_is_one_line(tmp_path, text, problem):
+    with pytest.raises(CellTableError) as error:
+        read(tmp_path, text)
+    assert str(error.value).startswith(f"crystals.csv: {problem}")
+    assert "\n" not in str(error.value)
+
+
+UNREADABLE = {
+    "empty": ("", "it is empty"),
+    "comments_only": ("# nothing\n", "it is empty"),
+    "a_value_too_many": ("channel,gain\n1,2,3\n", "Expected 2 columns, got 3"),
+    "a_column_twice": ("channel,gain,gain\n1,2,3\n", "column 'gain' occurs twice"),
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), UNREADABLE.values(), ids=UNREADABLE)
+def test_what_is_no_table_is_one_line(tmp_path, text, reason):
+    with pytest.raises(
+        CellTableError, match=r"crystals.csv' cannot be read as a table in CSV or parquet"
+    ) as error:
+        read(tmp_path, text)
+    assert reason in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path):
+    with pytest.raises(CellTableError, match=r"cannot be read as a table .*\(No such file or directory\)$"):
+        CellTable.read(tmp_path / "none.csv")
+
+
+def test_a_run_without_rows_is_named():
+    table = CellTable.from_columns({"channel": [1, 1], "first_run": [100, 300], "last_run": [199, 399]})
+    with pytest.raises(
+        CellTableError, match="no row holds for run 250, the rows are of runs 100 to 199, 300 to 399"
+    ):
+        table.rows_of(250)
+
+
+def test_channels_without_a_row_in_a_run_are_named():
+    columns = {"channel": [1, 2, 3], "first_run": [100, 100, 100], "last_run": [199, 149, 149]}
+    with pytest.raises(CellTableError, match="channel 2 and 1 more have no row for run 150: "):
+        CellTable.from_columns(columns).rows_of(150)
+
+
+# --- positions ---
+
+
+def test_positions_on_a_lattice_become_axes():
+    """Crystals of 22 mm in a plane without its corners; x and y written with a tenth of a millimetre."""
+    plane = [(x, y) for y in (-22.1, 0, 21.9) for x in (-33.0, -11.1, 11.0, 33.0) if (x, y) != (33.0, 21.9)]
+    x, y = zip(*plane, strict=True)
+    rows, cols = table_axes(CellTable.from_columns({"channel": range(11), "x": x, "y": y}))
+    assert (rows.name, rows.size, rows.unit) == ("y", 3, "mm")
+    assert (cols.name, cols.size) == ("x", 4)
+    assert rows.centres == pytest.approx([-22, 0, 22], abs=0.2)
+    assert cols.centres == pytest.approx([-33, -11, 11, 33], abs=0.2)
+
+
+def test_channels_are_placed_by_their_positions():
+    table = CellTable.from_columns({"channel": [5, 6, 9], "x": [10, 0, 10.0], "y": [0, 0, 30.0]})
+    rows, cols = table_axes(table)
+    assert rows.size == 2  # the pitch is what the two differ by
+    row, col = places(table, Grid(rows=rows, cols=cols))
+    assert list(zip(row.tolist(), col.tolist(), strict=True)) == [(0, 1), (0, 0), (1, 1)]
+
+
+def test_a_lattice_may_have_holes():
+    table = CellTable.from_columns({"channel": [0, 1, 2], "x": [0, 10, 40.0], "y": [0, 0, 0.0]})
+    rows, cols = table_axes(table)
+    assert (rows.size, cols.size) == (1, 5)
+    assert places(table, Grid(rows=rows, cols=cols))[1].tolist() == [0, 1, 4]
+
+
+def test_positions_off_the_lattice_name_the_channel():
+    table = CellTable.from_columns(
+        {"channel": [0, 1, 2, 3], "x": [0, 10, 20, 34.0], "y": [0, 0, 0, 0.0], "first_run": [5] * 4}
+    )
+    with pytest.raises(
+        CellTableError, match=r"channel 3 has x 34 mm, for run 5 and later, which is not on a lattice"
+    ):
+        table_axes(table)
+
+
+def test_an_azimuth_that_goes_round_is_periodic():
+    phi = (np.arange(12) + 0.5) * np.pi / 6
+    table = CellTable.from_columns({"channel": range(24), "phi": [*phi, *phi], "eta": [0.1] * 12 + [0.2] * 12})
+    rows, cols = table_axes(table)
+    assert (rows.name, rows.periodic) == ("eta", False)
+    assert (cols.name, cols.periodic, cols.size) == ("phi", True, 12)
+
+
+def test_rows_and_columns_of_the_table_are_labels():
+    columns = {"channel": [0, 1, 2, 3], "row": [1, 1, 3, 3], "col": [-1, 0, -1, 0]}
+    rows, cols = table_axes(CellTable.from_columns(columns))
+    assert rows.label_values.tolist() == [1, 2, 3]  # the gap stays
+    assert cols.label_values.tolist() == [-1, 0]
+    with_places = {**columns, "x": [5, 5, 25, 25.0], "y": [-2, 0, -2, 0.0]}
+    rows, cols = table_axes(CellTable.from_columns(with_places))
+    assert (rows.name, cols.name) == ("x", "y")  # x rises with the row
+    assert rows.centres.tolist() == [5, 15, 25]
+    assert cols.centres.tolist() == [-2, 0]
+
+
+def test_rows_numbered_against_their_position_are_refused():
+    columns = {"channel": [0, 1], "row": [0, 1], "col": [0, 0], "x": [0, 0.0], "y": [9, 3.0]}
+    with pytest.raises(
+        CellTableError, match="y falls while row rises: number rows by rising y, or leave out y"
+    ):
+        table_axes(CellTable.from_columns(columns))
+
+
+def test_a_channel_beyond_the_grid_is_named():
+    table = CellTable.from_columns({"channel": [0, 8], "row": [0, 3], "col": [0, 0], "first_run": [2, 2]})
+    with pytest.raises(CellTableError, match="channel 8 has row 3, for run 2 and later: the grid has 2 rows"):
+        places(table, Grid(rows=Axis(n=2), cols=Axis(n=1)))
+
+
+def test_a_channel_that_is_not_connected_needs_no_place():
+    table = CellTable.from_columns(
+        {"channel": [0, 1], "row": [0, np.nan], "col": [0, np.nan], "status": [0, 1]}
+    )
+    row, col = places(table, Grid(rows=Axis(n=1), cols=Axis(n=1)))
+    assert row.tolist() == col.tolist() == [0, -1]

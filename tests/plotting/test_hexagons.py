@@ -1,0 +1,55 @@
+"""Pictures of hexagonal cells: six corners at their places, windows along sides of hexagons."""
+
+import numpy as np
+import pytest
+from figures import assert_drawable
+
+from hep_peaksum.clustering.find import find_clusters
+from hep_peaksum.geometry.axis import Axis
+from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.geometry.hexagons import Hexagons
+from hep_peaksum.library.presets import preset
+from hep_peaksum.plotting.events import HexagonView, draw_event
+
+SETTINGS, _ = preset("hexagon-7")
+LATTICES = [Hexagons(pitch=4, orientation=word, angle=60, unit="mm") for word in ("pointy", "flat")]
+
+
+def hexagonal(lattice):
+    return Grid(rows=Axis(labels="-2..2"), cols=Axis(labels="-2..2"), hexagons=lattice)
+
+
+@pytest.mark.parametrize("lattice", LATTICES, ids=lambda each: each.orientation)
+def test_cells_tile_the_plane(lattice):
+    polygons = HexagonView.of(hexagonal(lattice)).polygons
+    assert polygons.shape == (25, 6, 2)
+    assert polygons[12].mean(axis=0) == pytest.approx([0, 0])
+    corners, n_cells = np.unique(polygons.reshape(-1, 2).round(6) + 0.0, axis=0, return_counts=True)
+    assert len(corners) == 70  # 2 (5 + 1)^2 - 2, as of any rhombus of 5 x 5 hexagons
+    assert np.bincount(n_cells).tolist() == [0, 22, 16, 32]
+
+
+@pytest.mark.parametrize("lattice", LATTICES, ids=lambda each: each.orientation)
+def test_the_window_of_seven_has_eighteen_sides_and_the_edge_cuts_it(lattice):
+    view, offsets = HexagonView.of(hexagonal(lattice)), SETTINGS.sum_cells()
+    middle, corner = view.outline(2, 2, offsets), view.outline(0, 0, offsets)
+    assert (len(middle), len(corner)) == (18, 6 * 3 - 2 * 3)
+    lengths = np.linalg.norm(middle[:, 0] - middle[:, 1], axis=1)
+    assert lengths == pytest.approx(np.full(18, 4 / 3**0.5))
+    assert np.linalg.norm(middle, axis=-1).max() == pytest.approx(4 / 3**0.5 * 7**0.5)
+
+
+@pytest.mark.slow
+def test_an_event_is_drawn_as_hexagons_with_its_sums(tmp_path):
+    grid, cells = hexagonal(LATTICES[1]), np.zeros((5, 5))
+    cells[2, 2], cells[2, 3], cells[0, 0] = 5, 2, -1
+    figure = draw_event(cells, SETTINGS, grid, clusters=find_clusters(cells[None], SETTINGS, grid)[0])
+    axes = figure.axes[0]
+    background, coloured = axes.collections[:2]
+    assert [len(collection.get_paths()) for collection in (background, coloured)] == [25, 2]
+    assert coloured.get_array().tolist() == [5, 2]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("x [mm]", "y [mm]")
+    assert [text.get_text() for text in axes.texts] == ["7"]
+    seed = axes.collections[-1].get_offsets()
+    assert seed.tolist() == [[pytest.approx(0), pytest.approx(0)]]
+    assert_drawable(figure, tmp_path / "hexagons.png")
