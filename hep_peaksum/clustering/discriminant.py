@@ -114,32 +114,32 @@ def grouped(cells: Cells, settings: PeakSumSettings) -> Cells:
 
 def _connected(is_member: Array, steps: Sequence[Offset], periodic: Periodic) -> Array:
     """Return the number of the group of every member, shape (event, row, col), from 1; 0 elsewhere."""
+    from scipy import ndimage
+
+    joins = np.zeros((3, 3, 3), bool)  # events are not joined
+    for d, p in ((0, 0), *steps):
+        joins[1, 1 + d, 1 + p] = joins[1, 1 - d, 1 - p] = True
+    _, n_rows, n_cols = is_member.shape
+    if any(periodic):  # the first row, or column, once more behind the last
+        beyond = [(0, 0), (0, int(periodic.rows)), (0, int(periodic.cols))]
+        is_member = np.pad(is_member, beyond, mode="wrap")
+    groups = np.zeros(is_member.shape, np.int64)
+    n = ndimage.label(is_member, joins, groups)
+    return _across_seams(groups, n, n_rows, n_cols)[:, :n_rows, :n_cols] if any(periodic) else groups
+
+
+def _across_seams(groups: Array, n: int, n_rows: int, n_cols: int) -> Array:
+    """Return the groups with one number for those that share cells of a first row or column and its copy."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    n = int(np.count_nonzero(is_member))
-    groups = np.zeros(is_member.shape, np.int64)
-    groups[is_member] = np.arange(1, n + 1)
-    pairs = []
-    for step in steps:
-        other = _at_step(groups, step, periodic)
-        is_joined = is_member & (other > 0)
-        pairs.append((groups[is_joined] - 1, other[is_joined] - 1))
-    first, second = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(n, n))
-    if n:
-        groups[is_member] = connected_components(graph, directed=False)[1] + 1
-    return groups
-
-
-def _at_step(array: Array, step: Offset, periodic: Periodic) -> Array:
-    """Return the element one step from every cell, 0 beyond an edge."""
-    moved = np.roll(array, (-step[0], -step[1]), axis=(1, 2))
-    if step[0] and not periodic.rows:
-        moved[:, -1] = 0  # no step is up
-    if step[1] and not periodic.cols:
-        moved[:, :, -1 if step[1] > 0 else 0] = 0
-    return moved
+    if n == 0:
+        return groups
+    seams = ((groups[:, n_rows:], groups[:, :1]), (groups[:, :, n_cols:], groups[:, :, :1]))
+    pairs = [(copy[copy > 0] - 1, first[copy > 0] - 1) for copy, first in seams if copy.size]
+    copy, first = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    graph = coo_array((np.ones(len(copy), np.int8), (copy, first)), shape=(n, n))
+    return np.concatenate([[0], connected_components(graph, directed=False)[1] + 1])[groups]
 
 
 def has_noise_of_plane(cells: Cells) -> bool:

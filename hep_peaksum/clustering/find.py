@@ -193,8 +193,9 @@ class SearchInput:
     """The cells of some events on a grid, or their hits, with masks and noise, as plain arrays.
 
     `missing` are the masks of the cells and of the noise themselves. A mask, or noise, is one for all events or
-    has a part for each. `flags` and `holds_absent` are those of `CalibratedCells`; `table_noise` is their
-    noise, looked at only where it is of use (see `with_noise`).
+    has a part for each. `n_given` is the number of events of the input, also in a part of it. `flags` and
+    `holds_absent` are those of `CalibratedCells`; `table_noise` is their noise, looked at only where it is of
+    use (see `with_noise`).
     """
 
     cells: Array | Hits
@@ -203,6 +204,7 @@ class SearchInput:
     noise: Array | None
     missing: Sequence[Array]
     layers: Literal["sum", "each"]
+    n_given: int
     flags: Mapping[str, Array] = field(default_factory=dict)
     holds_absent: bool = False
     table_noise: Array | None = None
@@ -235,7 +237,7 @@ class SearchInput:
             for each in (mask, noise)
         )
         missing = [_map_of(each, cells.shape, grid, layers) for each in missing]
-        given = cls(cells, grid, mask, noise, missing, layers)
+        given = cls(cells, grid, mask, noise, missing, layers, len(cells))
         if calibrated is None:
             return given
         return replace(given, flags=calibrated.flags, holds_absent=is_absent, table_noise=calibrated.noise)
@@ -409,7 +411,7 @@ def _find_peaks(given: SearchInput, settings: PeakSumSettings, *, keep_layers: b
     if plan.checks_cells and not search.is_finite:
         cells = apply_mask(cells, settings)  # an error that names the first cell, unless `nonfinite` is "mask"
         searched, compared, search = _search(cells, settings, plan)
-    return _context(search.peaks, cells, searched, compared, settings, plan)
+    return _context(search.peaks, cells, searched, compared, settings, plan, given.n_given)
 
 
 def _search(cells: Cells, settings: PeakSumSettings, plan: SearchPlan) -> tuple[Cells, Cells, Search]:
@@ -420,7 +422,13 @@ def _search(cells: Cells, settings: PeakSumSettings, plan: SearchPlan) -> tuple[
 
 
 def _context(
-    peaks: Peaks, cells: Cells, searched: Cells, compared: Cells, settings: PeakSumSettings, plan: SearchPlan
+    peaks: Peaks,
+    cells: Cells,
+    searched: Cells,
+    compared: Cells,
+    settings: PeakSumSettings,
+    plan: SearchPlan,
+    n_given: int,
 ) -> PeakContext:
     """Return the accepted seeds with the sums of their windows, and what fields are computed from."""
     context = PeakContext(
@@ -429,6 +437,7 @@ def _context(
         compared=compared,
         summed=searched if settings.sum_over == "towers" else cells,
         settings=settings,
+        n_given=n_given,
     )
     if plan.adds_windows:
         return context

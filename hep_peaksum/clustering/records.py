@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -51,11 +51,12 @@ def passes_cuts(context: PeakContext) -> Array | slice:
 
 def selected(context: PeakContext) -> Array:
     """Return the indices of the peaks that become clusters, in the order of the output."""
-    is_passing = passes_cuts(context)
-    offsets = _offsets_of(is_passing, context.event_offsets)
-    key, (choice, region) = context.peaks.sum[is_passing], _choice_and_region([context], [is_passing])
-    order, _ = order_clusters(offsets, key, choice, region, settings=context.settings)
-    return np.arange(len(context.peaks))[is_passing][order]
+    passing = passes_cuts(context)
+    numbers = np.arange(len(context.peaks))[passing]
+    offsets, key = _offsets_of(passing, context.event_offsets), context.peaks.sum[passing]
+    table = ClusterTable(offsets, key, {"number": numbers})
+    table = table.leading(*_choice_and_region([context], [passing]), context.settings)
+    return np.asarray(table.columns["number"][table.order(context.settings)])
 
 
 def _choice_and_region(
@@ -91,36 +92,6 @@ def _region(context: PeakContext) -> Array:
     return division.numbers(context.peaks.row * n, context.peaks.col * m)
 
 
-def order_clusters(
-    offsets: Array, key: Array, choice: Array | None, region: Array | None, *, settings: PeakSumSettings
-) -> tuple[Array, Array]:
-    """Return the order of the clusters, event by event, and where each event begins in it.
-
-    The clusters of event i lie at ``offsets[i]`` to ``offsets[i + 1]``, sorted by position; so do equal keys.
-    Of those that `max_clusters` leaves out there are no indices. `choice` is what it chooses by, the key by
-    default; `region` are the regions in which it counts, the events by default.
-    """
-    argsort = get_kernel(settings.kernel).argsort_descending
-    descending = argsort(offsets, key)
-    if settings.max_clusters is not None:
-        chosen = descending if choice is None else argsort(offsets, choice)
-        is_kept = _is_leading(chosen, offsets, region, settings.max_clusters)
-        descending, offsets = descending[is_kept[descending]], offsets_after_mask(offsets, is_kept)
-    return descending if settings.order == "sum" else np.sort(descending), offsets
-
-
-def _is_leading(chosen: Array, offsets: Array, region: Array | None, n: int) -> Array:
-    """Return which clusters are among the first n of their event, or of their region in it."""
-    group = event_index(offsets)
-    if region is not None:
-        _, group = np.unique(np.stack([group, region]), axis=1, return_inverse=True)
-        chosen = chosen[np.argsort(group[chosen], kind="stable")]
-    n_before = np.concatenate([[0], np.cumsum(np.bincount(group))])
-    is_kept = np.zeros(len(chosen), bool)
-    is_kept[chosen] = np.arange(len(chosen)) - n_before[group[chosen]] < n
-    return is_kept if region is None else is_kept & (region >= 0)
-
-
 def _offsets_of(is_passing: Array | slice, offsets: Array) -> Array:
     """Return where each event begins among the clusters that pass the cuts."""
     return offsets if isinstance(is_passing, slice) else offsets_after_mask(offsets, is_passing)
@@ -131,28 +102,56 @@ class ClusterTable:
     """The clusters of some events that pass every cut: a column per field, in the order of position.
 
     Those of event i lie at ``event_offsets[i]`` to ``event_offsets[i + 1]``. `key` is what they are ordered by
-    later: the sum of clusters of one grid, energy or transverse momentum of clusters of several. `choice` and
-    `region` are those of `order_clusters`.
+    later: the sum of clusters of one grid, energy or transverse momentum of clusters of several.
     """
 
     event_offsets: Array
     key: Array
     columns: dict[str, Array]
-    choice: Array | None = None
-    region: Array | None = None
+
+    def order(self, settings: PeakSumSettings) -> Array:
+        """Return the order of the clusters, event by event; equal ones by position."""
+        if settings.order == "position":
+            return np.arange(len(self.key))
+        return get_kernel(settings.kernel).argsort_descending(self.event_offsets, self.key)
+
+    def leading(self, choice: Array | None, region: Array | None, settings: PeakSumSettings) -> ClusterTable:
+        """Return the table without the clusters that `max_clusters` leaves out.
+
+        `choice` is what it chooses by, the key by default; `region` are the regions in which it counts, the
+        events by default.
+        """
+        if settings.max_clusters is None:
+            return self
+        argsort, offsets = get_kernel(settings.kernel).argsort_descending, self.event_offsets
+        chosen = argsort(offsets, self.key if choice is None else choice)
+        if region is not None:
+            chosen = chosen[argsort(offsets, -region[chosen].astype(np.int64))]
+            is_new = np.diff(event_index(offsets)).astype(bool) | np.diff(region[chosen]).astype(bool)
+            offsets = np.concatenate([[0], np.flatnonzero(is_new) + 1, [len(chosen)]])
+        is_kept = np.zeros(len(chosen), bool)
+        is_kept[chosen] = (
+            np.arange(len(chosen)) - np.repeat(offsets[:-1], np.diff(offsets)) < settings.max_clusters
+        )
+        if region is not None:
+            is_kept &= region >= 0
+        return self._changed(offsets_after_mask(self.event_offsets, is_kept), lambda column: column[is_kept])
 
     def without_spare_room(self) -> ClusterTable:
         """Return the table with columns that do not hold on to the room that a search had for more peaks."""
-        own: dict[int, Array] = {}
 
         def compact(column: Array) -> Array:
             base = column.base
-            if not isinstance(base, np.ndarray) or base.nbytes <= 2 * column.nbytes:
-                return column
-            return own.setdefault(id(column), column.copy())  # one array stays one
+            return column.copy() if isinstance(base, np.ndarray) and base.nbytes > 2 * column.nbytes else column
 
-        columns = {name: compact(column) for name, column in self.columns.items()}
-        return replace(self, key=compact(self.key), columns=columns)
+        return self._changed(self.event_offsets, compact)
+
+    def _changed(self, event_offsets: Array, change: Callable[[Array], Array]) -> ClusterTable:
+        """Return a table with what a function makes of every column; one array for two columns stays one."""
+        arrays = {id(each): each for each in (self.key, *self.columns.values())}
+        changed = {number: change(each) for number, each in arrays.items()}
+        columns = {name: changed[id(column)] for name, column in self.columns.items()}
+        return ClusterTable(event_offsets, changed[id(self.key)], columns)
 
 
 def cluster_table(contexts: Sequence[PeakContext], names: Sequence[str]) -> ClusterTable:
@@ -168,7 +167,8 @@ def cluster_table(contexts: Sequence[PeakContext], names: Sequence[str]) -> Clus
     choice, region = _choice_and_region(contexts, passing)
     if len(contexts) == 1:
         offsets = _offsets_of(passing[0], contexts[0].event_offsets)
-        return ClusterTable(offsets, _join([contexts[0].peaks.sum], passing), columns, choice, region)
+        table = ClusterTable(offsets, _join([contexts[0].peaks.sum], passing), columns)
+        return table.leading(choice, region, contexts[0].settings)
     event = _join([context.event for context in contexts], passing)
     numbers = [np.full(len(context.peaks), k, np.int32) for k, context in enumerate(contexts)]
     columns["grid"] = _join(numbers, passing)
@@ -176,7 +176,8 @@ def cluster_table(contexts: Sequence[PeakContext], names: Sequence[str]) -> Clus
     order = np.argsort(event, kind="stable")
     columns = {name: column[order] for name, column in columns.items()}
     choice, region = (None if each is None else each[order] for each in (choice, region))
-    return ClusterTable(event_offsets(event, contexts[0].n_events), key[order], columns, choice, region)
+    table = ClusterTable(event_offsets(event, contexts[0].n_events), key[order], columns)
+    return table.leading(choice, region, contexts[0].settings)
 
 
 def _join(columns: Sequence[Array], passing: Sequence[Array | slice]) -> Array:
@@ -202,12 +203,8 @@ def jagged_clusters(tables: list[ClusterTable], settings: PeakSumSettings) -> ak
 
     counts = _concatenate([np.diff(table.event_offsets) for table in tables])
     offsets = np.concatenate([[0], np.cumsum(counts)])
-    choice, region = (
-        _concatenate(keys) if (keys := [each for each in given if each is not None]) else None
-        for given in ([table.choice for table in tables], [table.region for table in tables])
-    )
-    key = _concatenate([table.key for table in tables])
-    order, offsets = order_clusters(offsets, key, choice, region, settings=settings)
+    whole = ClusterTable(offsets, _concatenate([table.key for table in tables]), {})
+    order = whole.order(settings)
     columns = [table.columns for table in tables]
     names = [*columns[0]]
     tables.clear()

@@ -107,15 +107,14 @@ def _maxima_of_groups(compared: Cells, groups: Array, rule: Rule) -> Search:
     The kernels know no groups: this is their comparison, cell by cell of the search window.
     """
     peaks, is_finite = _cells_above(compared.values, rule.bound, groups)
-    is_beaten, own = np.zeros(len(peaks), bool), groups[peaks.event, peaks.row, peaks.col]
     for cell in rule.search:
         row, col = compared.grid.wrap(peaks.row + cell.row, peaks.col + cell.col)
-        is_rival = (row >= 0) & (groups[peaks.event, row, col] == own)
+        is_rival = (row >= 0) & (groups[peaks.event, row, col] == group_of(peaks, compared))
         other = compared.values[peaks.event, row, col].astype(peaks.seed.dtype)
         has_lower_index = row * peaks.n_cols + col < peaks.cell
         wins_tie = cell.must_be_exceeded(has_lower_index=has_lower_index) & (other == peaks.seed)
-        is_beaten |= is_rival & ((other > peaks.seed) | wins_tie)
-    return Search(peaks.take(~is_beaten), is_finite)
+        peaks = peaks.take(~(is_rival & ((other > peaks.seed) | wins_tie)))
+    return Search(peaks, is_finite)
 
 
 def seed_bound(settings: PeakSumSettings, unit: float | None, *, integer: bool) -> float | None:

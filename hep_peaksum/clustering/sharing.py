@@ -7,7 +7,6 @@ block of peaks at a time, so that memory stays bounded.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -33,6 +32,7 @@ class PeakContext:
 
     `searched` are the cells that were searched, or the towers of them; `compared` have the values that were
     compared, `summed` those that are added up. Layers that are searched separately are events of their own.
+    These may be some of `n_given` events: how much memory a block of windows may take depends on all.
     """
 
     peaks: Peaks
@@ -40,6 +40,7 @@ class PeakContext:
     compared: Cells
     summed: Cells
     settings: PeakSumSettings
+    n_given: int = 0
     _columns: dict[Hashable, Array] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -212,7 +213,8 @@ class PeakContext:
 
     @property
     def _n_bytes(self) -> int:
-        return int(math.prod(self.summed.source.shape) * self.summed.dtype.itemsize)
+        n_planes = max(self.shape[0], self.n_given * self.n_separate_layers)
+        return n_planes * self.sum_grid.n_cells * self.summed.dtype.itemsize
 
     @cached_property
     def sharing_weights(self) -> Array:
@@ -311,8 +313,10 @@ class Windows:
     def _in_own_group(self, groups: Array) -> Array:
         """Return which cells are in the group of the seed; arbitrary beyond an edge."""
         context, (n, m) = self.context, self.context.pooled
-        row, col = np.divmod(self.cell(), context.sum_grid.shape[1])
         own = groups[self.event, context.peaks.row[self.peaks], context.peaks.col[self.peaks]]
+        if (n, m) == (1, 1):
+            return np.asarray(self.pick(groups) == own[:, None])
+        row, col = np.divmod(self.cell(), context.sum_grid.shape[1])
         return np.asarray(groups[self.event[:, None], row // n, col // m] == own[:, None])
 
     def _on_stronger_side(self, is_added: Array) -> Array:

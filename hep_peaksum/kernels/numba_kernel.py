@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 # A block of events stays in the cache next to the processor. Of an event with more cells than these, a block is
-# some rows: the memory for candidates is that of a block.
+# some rows, at most a sixteenth of them: the memory for candidates, and to spare, is that of a block.
 BLOCK_BYTES, BLOCK_CELLS = 1 << 14, 1 << 14
 
 # Candidate slots written per vector unconditionally; surplus slots are overwritten, which keeps the loop
@@ -156,7 +156,7 @@ def _events(grids: Array, reach: int) -> _Events:
     margin = -(-max(n_cols + 1 + lanes, reach) // lanes) * lanes
     per_block = max(1, min(n_events, BLOCK_BYTES // (n_cells * grids.itemsize)))
     if n_cells > BLOCK_CELLS:  # a block is larger than the margins that are read with it
-        per_block, block_vectors = 1, min(n_vectors, max(BLOCK_CELLS, 4 * margin) // lanes)
+        per_block, block_vectors = 1, min(n_vectors, max(min(BLOCK_CELLS, n_cells // 16), 4 * margin) // lanes)
     per_event = -(-n_vectors // block_vectors)
     cells = read_only(grids).reshape(-1)
     return _Events(

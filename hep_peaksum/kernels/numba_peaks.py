@@ -82,10 +82,10 @@ class PeakBuffers:
         return Peaks(self.n_cols, event_offsets, *(column[: self.n_peaks] for column in columns))
 
     def _grow(self, n_done: int) -> None:
-        """Double the room, or more if the blocks that are done suggest so."""
+        """Make room for twice the peaks, or more if the blocks that are done suggest so."""
         expected = self.n_peaks * self.n_blocks // n_done * 9 // 8
-        room = max(2 * len(self.columns.cell), expected) + self.spare
-        if HUGE_BYTES // 4 < room * PEAK_BYTES < HUGE_BYTES:
+        room = max(2 * self.n_peaks, expected) + self.spare
+        if HUGE_BYTES // 2 < room * PEAK_BYTES < HUGE_BYTES:
             room = HUGE_BYTES // PEAK_BYTES + 1
         larger = self._columns(self.columns.event_offsets, room)
         for column, new in zip(self.columns[1:], larger[1:], strict=True):
