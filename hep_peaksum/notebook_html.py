@@ -44,8 +44,11 @@ def key_table(values: Mapping[str, object]) -> str:
 
 
 def column_table(columns: Sequence[str], rows: Iterable[Sequence[object]], caption: str = "") -> str:
-    """Return a table with a heading for each column; numbers are flush right."""
-    head = "".join(_heading(name, "col") for name in columns)
+    """Return a table with a heading for each column; numbers are flush right, and so are their headings."""
+    rows = list(rows)
+    first = rows[0] if rows else [""] * len(columns)
+    sides = ["right" if isinstance(value, Real) else "left" for value in first]
+    head = "".join(_heading(name, "col", side) for name, side in zip(columns, sides, strict=True))
     body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
     return f'<table style="{TABLE}">{_caption(caption)}<tr>{head}</tr>{body}</table>'
 
@@ -64,7 +67,9 @@ def window_table(name: str, marks: Mapping[tuple[int, int], str]) -> str:
     used = [f"{mark} {meaning}" for mark, meaning in MEANINGS.items() if mark in marks.values()]
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     legend = f"<div><small>{escape(' · '.join(used))}</small></div>"
-    return f'<table style="{TABLE}">{_caption(caption)}{body}</table>{legend}'
+    # no caption: the table would be as wide as it, and its cells no squares
+    heading = f"<div>{escape(caption)}</div>"
+    return f'{heading}<table style="{TABLE}" aria-label="{escape(caption)}">{body}</table>{legend}'
 
 
 def folded(summary: str, content: str) -> str:
@@ -84,12 +89,13 @@ def _window_cell(mark: str) -> str:
 
 def _cell(value: object, side: str = "") -> str:
     side = side or ("right" if isinstance(value, Real) else "left")
-    text = f"{int(value):,}" if isinstance(value, Integral) else str(value)
+    is_flag = isinstance(value, bool)  # an Integral, too
+    text = f"{int(value):,}" if isinstance(value, Integral) and not is_flag else str(value)
     return f'<td style="{CELL}{side}">{escape(text)}</td>'
 
 
-def _heading(text: str, scope: str) -> str:
-    return f'<th scope="{scope}" style="{CELL}left">{escape(text)}</th>'
+def _heading(text: str, scope: str, side: str = "left") -> str:
+    return f'<th scope="{scope}" style="{CELL}{side}">{escape(text)}</th>'
 
 
 def _caption(text: str) -> str:

@@ -20,8 +20,7 @@ def page(shown):
 def window(shown, name):
     """Return a drawn window as lines of text."""
     for table in page(shown).iter("table"):
-        caption = table.find("caption")
-        if caption is not None and caption.text.startswith(name):
+        if table.get("aria-label", "").startswith(name):
             rows = ["".join(cell.text for cell in row.iter("td")) for row in table.iter("tr")]
             return [row.replace("\N{NO-BREAK SPACE}", ".") for row in rows]
     raise AssertionError(name)
@@ -59,6 +58,24 @@ def test_keys_that_were_set_stand_in_sight_and_the_others_behind_a_click():
     assert "max_clusters" not in hidden
     assert {"w0", "masked", "pileup"} < hidden
     assert ["max_clusters", "12"] in cells(PeakSumSettings(max_clusters=12))
+
+
+def test_keys_that_are_true_or_false_are_shown_as_such():
+    rows = cells(PeakSumSettings(cell_threshold_abs=True))
+    assert ["cell_threshold_abs", "True"] in rows
+    assert ["allow_partial_towers", "False"] in rows
+
+
+def test_a_window_is_named_above_it_without_widening_its_cells():
+    assert page(PeakSumSettings()).find(".//caption") is None
+    names = [each.text for each in page(PeakSumSettings()).iter("div")]
+    assert "search window, 3 × 3" in names
+
+
+def test_numbers_and_their_headings_are_on_one_side():
+    table = next(page(named_grid("cms-l1-towers")).iter("table"))
+    sides = [[each.get("style").rpartition("text-align:")[2] for each in row] for row in table.iter("tr")]
+    assert sides[0] == sides[1] == ["left", "left", "right", "left", "left", "left", "left"]
 
 
 def test_a_large_window_is_a_number_of_cells():

@@ -6,6 +6,7 @@ import pytest
 
 import hep_peaksum as ps
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters
+from hep_peaksum.settings.frozen_model import SettingsError
 
 CELLS = np.arange(2 * 6 * 8, dtype="f4").reshape(2, 6, 8)
 GRID = Grid(rows=Axis(n=6), cols=Axis(n=8))
@@ -68,7 +69,7 @@ WRONG = {
     ),
     "sigma_without_noise": (
         lambda: find_clusters(CELLS, {"seed_threshold": "3 sigma"}),
-        "significances and thresholds in sigma need the noise of the cells: give noise, in counts",
+        "seed_threshold '3 sigma' needs the noise of the cells: give noise, in counts",
     ),
     "a_word_for_layers": (
         lambda: find_clusters(CELLS, layers="all"),
@@ -295,3 +296,55 @@ def test_a_copy_without_changes_is_the_same_settings():
     settings = PeakSumSettings(search_window="=o>", pileup=["ring_median"])
     assert settings.model_copy() == settings
     assert settings.model_copy(update={"w0": 3}).model_dump() == {**settings.model_dump(), "w0": 3}
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "where"),
+    [
+        (lambda **key: ps.explain(CELLS[0], row=1, col=1, **key), "explain", "settings"),
+        (lambda **key: ps.audit_ties(CELLS, **key), "audit_ties", "settings"),
+        (lambda **key: ps.compare(CELLS, {}, {}, **key), "compare", "settings_a"),
+        (lambda **key: ps.draw_event(CELLS[0], **key), "draw_event", "settings"),
+    ],
+    ids=["explain", "audit_ties", "compare", "draw_event"],
+)
+def test_a_key_of_the_settings_is_no_argument_of_a_diagnostic_either(call, name, where):
+    with pytest.raises(TypeError) as error:
+        call(seed_threshold=3)
+    remedy = f"give {where}={{'seed_threshold': 3}}"
+    assert str(error.value) == f"{name}: seed_threshold is a key of the settings, no argument: {remedy}"
+
+
+def test_a_division_of_the_wrong_size_is_named():
+    with pytest.raises(SettingsError) as error:
+        Grid(rows=Axis(n=4), cols=Axis(n=4), regions={"half": [2, 4], "card": [4]})
+    remedy = "give [rows, cols], two whole numbers from 1"
+    assert str(error.value) == f"regions.card: [4] is not a number of cells: {remedy}"
+
+
+@pytest.mark.parametrize(
+    ("array", "axes", "rows", "remedy"),
+    [
+        ((1, 4, 5), ("row", "col"), {"edges": (0, 1, 2, 3)}, "rows needs 5 edges for 4 cells, and has 4"),
+        ((1, 4, 5), ("row", "col"), {"labels": "1..3"}, "rows needs 4 labels, and has 3"),
+        ((1, 4, 5), ("row", "col"), {"n": 3}, "rows needs n: 4, and has 3"),
+        (
+            (1, 4, 5),
+            ("layer", "row", "col"),
+            {"n": 4},
+            "these are 2 axes, name as many, as in axes: [row, col]",
+        ),
+        (
+            (1, 2, 4, 5),
+            ("row", "col"),
+            {"n": 4},
+            "these are 3 axes, name as many, as in axes: [layer, row, col]",
+        ),
+        ((1, 24), ("row", "col"), {"n": 4}, "these are 24 values, rows and cols make 20"),
+    ],
+    ids=["edges", "labels", "n", "no_layers", "layers", "flat"],
+)
+def test_a_wrong_number_of_cells_names_the_axis_and_what_it_needs(array, axes, rows, remedy):
+    with pytest.raises(ValueError, match="cells an event, the grid needs") as error:
+        ps.from_dense(np.zeros(array), Grid(rows=Axis(**rows), cols=Axis(n=5)), axes=axes)
+    assert str(error.value).endswith(f": {remedy}")

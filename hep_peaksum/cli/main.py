@@ -239,12 +239,15 @@ def check(file: str, overrides: Sequence[str]) -> None:
     for name, source in config.grids.items():
         if source.cells is not None:
             tables.print_cell_table(console, f"cells of {name}: {source.cells}", describe_table(source))
-    missing = check_inputs(config)
+    remarks = check_inputs(config)
     for name, filling in bin_fillings(config):
         tables.print_filling(console, name, filling.in_words())
-    for problem in missing:
-        console.print(f"[yellow]warning:[/yellow] {escape(problem)}")
-    console.print(f"{file}: the config is valid{', but not all of its files are here' if missing else ''}")
+    for remark in remarks:
+        console.print(f"[yellow]warning:[/yellow] {escape(remark)}")
+    is_missing = any(
+        remark.startswith(f"datasets.{name}.files: ") for remark in remarks for name in config.datasets
+    )
+    console.print(f"{file}: the config is valid{', but not all of its files are here' if is_missing else ''}")
 
 
 @cli.command()

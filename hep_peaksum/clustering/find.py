@@ -54,15 +54,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _settings_apart(function: Callable[P, R]) -> Callable[P, R]:
+def settings_apart(function: Callable[P, R]) -> Callable[P, R]:
     """Return the function, which tells where a key of the settings belongs that is given as an argument."""
     names = signature(function).parameters
+    settings = next(name for name in names if name.startswith("settings"))
 
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         for name, value in kwargs.items():
             if name not in names and name in PeakSumSettings.model_fields:
-                remedy = f"give settings={ {name: value}!r:.80}"
+                remedy = f"give {settings}={ {name: value}!r:.80}"
                 msg = f"{function.__name__}: {name} is a key of the settings, no argument: {remedy}"
                 raise TypeError(msg)
         return function(*args, **kwargs)
@@ -70,7 +71,7 @@ def _settings_apart(function: Callable[P, R]) -> Callable[P, R]:
     return checked
 
 
-@_settings_apart
+@settings_apart
 def find_clusters(
     grids: npt.ArrayLike | ak.Array | Hits | CalibratedCells,
     settings: SettingsLike | None = None,
@@ -138,7 +139,7 @@ def find_clusters(
     return records.without_values(clusters) if no_values else clusters
 
 
-@_settings_apart
+@settings_apart
 def peak_sum_map(
     grids: npt.ArrayLike | ak.Array | Hits,
     settings: SettingsLike | None = None,

@@ -249,9 +249,10 @@ def check_windows(settings: PeakSumSettings, grid: Grid) -> None:
                 for word, axis in (("rows", grid.rows), ("cols", grid.cols))
                 if axis.periodic
             ]
+            what = "window" if name in ("search_window", "sum_window", "seed_window") else "sum_window or depth"
             msg = (
                 f"{name} is longer than the periodic axis {' or '.join(lengths)} and would meet a cell twice: "
-                "make the window shorter, or the axis not periodic"
+                f"make the {what} shorter, or the axis not periodic"
             )
             raise ValueError(msg)
 
@@ -423,7 +424,8 @@ def _noise_map(
 ) -> Array:
     """Return the noise of every cell as float64; that of layers that were summed is added in quadrature."""
     if noise is None:
-        msg = "significances and thresholds in sigma need the noise of the cells: give noise, in counts"
+        key = settings.keys_with_noise[0]
+        msg = f"{key} {getattr(settings, key)!r} needs the noise of the cells: give noise, in counts"
         raise ValueError(msg)
     sigma = np.asarray(noise)
     if sigma.dtype.kind not in "fiu":

@@ -118,7 +118,8 @@ def _problem(detail: Any, content: Any) -> str:
         return problem
     key, problem = _shown_key(path), messages.in_words(detail, PATTERNS, keys_at(path))
     inner, colon, _ = problem.partition(": ")
-    if colon and inner in keys_at(path):  # what is wrong with a map as a whole may lie in one of its keys
+    # what is wrong with a map as a whole may lie in one of its keys
+    if colon and (inner in keys_at(path) or messages.names_entry(detail, inner)):
         return f"{key}.{problem}"
     if detail["type"] == "dict_type" and isinstance(detail["input"], (list, tuple)):
         problem += _as_in(key)
@@ -154,6 +155,9 @@ def _known_key(path: Sequence[str]) -> str:
     known = keys_at(above)
     if messages.SYNONYMS.get(name) in known:
         return messages.key_meant(name, known)
+    is_word_of_another = any(name in each.split("_") for each in known)
+    if is_word_of_another and (inner := _key_inside(above, name)):  # depth is not isolation_depth
+        return f" (it is a key of {inner})"
     if near := did_you_mean(name, known, likeness=0.8):
         return near
     if name in ("tree", "treename"):
@@ -162,6 +166,15 @@ def _known_key(path: Sequence[str]) -> str:
     if places := sorted((other[0] != path[0], len(other), other) for other in others):
         return f" (it is a key of {'.'.join(places[0][2][:-1]) or 'the config itself'})"
     return did_you_mean(name, known) or (f"; there are {', '.join(known)}" if known else "")
+
+
+def _key_inside(path: Sequence[str], name: str) -> str:
+    """Return the place of a key of that name inside the map at a path, or nothing."""
+    for known in (key.path for key in every_key() if key.path[-1] == name):
+        is_inside = all(one in (other, "NAME", "N") for one, other in zip(known, path, strict=False))
+        if is_inside and len(known) > len(path) + 1:
+            return ".".join(known[:-1])
+    return ""
 
 
 def _how_to_write(path: Sequence[str]) -> str:

@@ -50,10 +50,10 @@ def cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, Grid
             key += ".fields"
             _check_fields(clusters, grid_name, grids[grid_name])
             key = f"clusters.{name}"
-            _check_noise(clusters, grid_name, grids[grid_name])
             _check_codes(clusters, grid_name, grids[grid_name])
         except ValueError as error:
             yield f"{key}: {error}"
+        yield from _noise_problems(name, clusters, grid_name, grids[grid_name])
     has_separate_layers = any(grids[grid].layers == "each" for grid in clusters.grid if grid in grids)
     if clusters.reference is not None and (len(clusters.grid) > 1 or has_separate_layers):
         several = "layers that are searched each" if has_separate_layers else "several grids"
@@ -82,12 +82,14 @@ def _check_fields(clusters: ClusterInput, name: str, source: GridInput) -> None:
         raise ValueError(msg)
 
 
-def _check_noise(clusters: ClusterInput, name: str, source: GridInput) -> None:
-    """Raise a ValueError if a collection needs the noise of a grid that has none."""
-    fields = clusters.fields or ()
-    if not source.has_noise and (clusters.settings.needs_noise or "noise" in fields):
-        msg = f"thresholds in sigma, significance and noise need the noise of grid {name!r}: add noise to it"
-        raise ValueError(msg)
+def _noise_problems(name: str, clusters: ClusterInput, grid: str, source: GridInput) -> Iterator[str]:
+    """Yield what a collection needs the noise of a grid for that has none."""
+    needed = {key: repr(getattr(clusters.settings, key)) for key in clusters.settings.keys_with_noise}
+    if "noise" in (clusters.fields or ()):
+        needed["fields"] = "field 'noise'"
+    if not source.has_noise:
+        for key, value in needed.items():
+            yield f"clusters.{name}.{key}: {value} needs the noise of grid {grid!r}: add noise to the grid"
 
 
 def _check_codes(clusters: ClusterInput, name: str, source: GridInput) -> None:

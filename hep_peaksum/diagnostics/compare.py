@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum import notebook_html
-from hep_peaksum.clustering.find import find_peaks
+from hep_peaksum.clustering.find import find_peaks, settings_apart
 from hep_peaksum.clustering.records import selected
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.evaluation.matching import CellIndices, same_cell, take_or_zero, with_unmatched
@@ -115,8 +115,8 @@ class Comparison(NamedTuple):
         return notebook_html.page(
             f"Comparison of two algorithms in {self.n_events:,} events",
             notebook_html.key_table(values),
-            notebook_html.column_table(columns, rows, "found by only one") if rows else "",
-            notebook_html.lines([f"and {n_more:,} more"] if n_more else []),
+            notebook_html.column_table(columns, rows, "found by only one") * bool(rows)
+            + notebook_html.lines([f"and {n_more:,} more"] if n_more else []),
         )
 
     @classmethod
@@ -131,6 +131,7 @@ class Comparison(NamedTuple):
         return cls(event=event, unit=parts[0].unit, n_events=int(starts[-1]), **columns)
 
 
+@settings_apart
 def compare(
     grids: npt.ArrayLike,
     settings_a: SettingsLike,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hep_peaksum.clustering.find import find_peaks
+from hep_peaksum.clustering.find import find_peaks, settings_apart
 from hep_peaksum.clustering.records import cuts, selected
 from hep_peaksum.clustering.seeding import exclusion_windows, group_of, may_seed, order_by_height
 from hep_peaksum.clustering.sharing import PeakContext
@@ -92,6 +92,7 @@ class Explanation(NamedTuple):
         return f"{begin}: no seed; " + "; ".join(reasons)
 
 
+@settings_apart
 def explain(
     cells: npt.ArrayLike,
     settings: SettingsLike | None = None,

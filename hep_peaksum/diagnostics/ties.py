@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hep_peaksum.clustering.find import find_peaks
+from hep_peaksum.clustering.find import find_peaks, settings_apart
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.geometry.grid import Grid, split_mask
 from hep_peaksum.kernels import Array, Peaks
@@ -86,6 +86,7 @@ class TieAudit(NamedTuple):
         )
 
 
+@settings_apart
 def audit_ties(
     grids: npt.ArrayLike,
     settings: SettingsLike | None = None,

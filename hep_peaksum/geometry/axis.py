@@ -173,9 +173,9 @@ class Axis(FrozenModel):
                     msg = f"start {self.start:g} is not below stop {self.stop:g}: cells run from start to stop"
                 raise ValueError(msg)
             if len(positions) - 1 != self.size:
-                msg = (
-                    f"{self.size} labels and {len(positions) - 1} cells between the edges: these must be equal"
-                )
+                cells = f"{len(positions) - 1} cells"
+                cells += f" between {len(positions)} edges" if self.edges is not None else ""
+                msg = f"{self.size} labels and {cells}: {self.remedy_for(self.size)}"
                 raise ValueError(msg)
         if self.name == "phi":
             self._check_azimuth()
@@ -211,6 +211,18 @@ class Axis(FrozenModel):
         if self.edges is not None:
             return len(self.edges) - 1
         return self.n or self.bins or 0
+
+    def remedy_for(self, n: int) -> str:
+        """Return what to write for an axis of `n` cells.
+
+        >>> Axis(edges=[0, 1, 2]).remedy_for(3)
+        'needs 4 edges for 3 cells, and has 3'
+        """
+        if self.edges is not None:
+            return f"needs {n + 1} edges for {n} cells, and has {len(self.edges)}"
+        if self.labels is not None and len(_read_labels(self.labels)) != n:
+            return f"needs {n} labels, and has {self.size}"
+        return f"needs {'n' if self.bins is None else 'bins'}: {n}, and has {self.n or self.bins}"
 
     @property
     def label_values(self) -> Array | None:

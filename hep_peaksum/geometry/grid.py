@@ -358,6 +358,7 @@ def from_dense(
     if cells.shape[1:] not in (expected, (math.prod(expected),)):
         msg = f"the array has {cells.shape[1:]} cells an event, the grid needs {expected} ({', '.join(axes)})"
         msg += _swapped(cells.shape[1:], expected, axes, "swap rows and cols")
+        msg += _mend(grid, cells.shape[1:], expected, axes) if msg.endswith(")") else ""
         raise ValueError(msg)
     order = (0, *(axes.index(word) + 1 for word in ("layer", "row", "col") if word in axes))
     grids, missing = (
@@ -380,6 +381,7 @@ def _dense_shape(grid: Grid, axes: Sequence[AxisWord], shape: Sequence[int] | No
     if len(shape) != len(axes) or any(n not in (m, n * (m == 0)) for n, m in zip(shape, expected, strict=True)):
         msg = f"shape {list(shape)} does not fit the axes {list(axes)} of a grid of {grid.shape} cells"
         msg += _swapped(tuple(shape), expected, axes, "write shape: " + str([n for n in expected if n]))
+        msg += _mend(grid, tuple(shape), expected, axes) if msg.endswith("cells") else ""
         raise ValueError(msg)
     return tuple(shape)
 
@@ -392,6 +394,21 @@ def _swapped(shape: tuple[int, ...], expected: tuple[int, ...], axes: Sequence[A
     if len(shape) != len(axes) or any(n not in (m, n * (m == 0)) for n, m in zip(shape, sizes, strict=True)):
         return ""
     return f": {remedy}, or axes: [{', '.join(other)}]"
+
+
+def _mend(grid: Grid, shape: tuple[int, ...], expected: tuple[int, ...], axes: Sequence[AxisWord]) -> str:
+    """Return which axes do not have the number of cells of an array, or are not named, and what to write."""
+    if len(shape) == 1 and len(axes) > 1:
+        n_cells = math.prod(n or 1 for n in expected)
+        return f": these are {shape[0]} values, rows and cols make {n_cells}" if shape[0] != n_cells else ""
+    if len(shape) != len(axes):
+        right = {2: "row, col", 3: "layer, row, col"}.get(len(shape))
+        return f": these are {len(shape)} axes, name as many, as in axes: [{right}]" if right else ""
+    own = {"row": ("rows", grid.rows), "col": ("cols", grid.cols)}
+    wrong = [
+        (*own[word], n) for word, n, m in zip(axes, shape, expected, strict=True) if word in own and n != m
+    ]
+    return ": " + ", ".join(f"{name} {axis.remedy_for(n)}" for name, axis, n in wrong) if wrong else ""
 
 
 def _with_layers(expected: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:

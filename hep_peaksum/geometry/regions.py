@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, field_validator
 
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
+from hep_peaksum.settings.messages import in_words
 from hep_peaksum.settings.windows import TowerSize
 
 NO_REGION = "."
@@ -87,9 +88,16 @@ def _size_in(value: object) -> list[int] | None:
 
 
 def _parse_division(name: object, division: Any) -> object:
-    if isinstance(division, str):
-        return {"name": name, "drawing": division}
-    return {"name": name, "blocks": division}
+    """Return the regions of that name; a ValueError begins with it."""
+    if isinstance(division, Regions):
+        return division
+    key = "drawing" if isinstance(division, str) else "blocks"
+    try:
+        return Regions.model_validate({"name": name, key: division})
+    except ValidationError as error:
+        problem = in_words(error.errors()[0])
+        msg = f"{name}: {problem}"
+        raise ValueError(msg) from None
 
 
 _SIZE = {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 2, "maxItems": 2}

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hep_peaksum.clustering.discriminant import pool_cells, search_grid
-from hep_peaksum.clustering.find import find_clusters
+from hep_peaksum.clustering.find import find_clusters, settings_apart
 from hep_peaksum.geometry.grid import Grid, bare_grid, one_event, split_mask
 from hep_peaksum.geometry.hexagons import Hexagons
 from hep_peaksum.kernels import Array, Offset
@@ -114,6 +114,7 @@ class HexagonView(NamedTuple):
 View = canvas.View | HexagonView
 
 
+@settings_apart
 def draw_event(
     cells: npt.ArrayLike,
     settings: SettingsLike | None = None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -22,6 +23,7 @@ from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits
+from hep_peaksum.inputs.branch_names import split_branch
 from hep_peaksum.inputs.paths import expand_files, public_path
 from hep_peaksum.kernels import Array
 from hep_peaksum.processing.selected_events import SelectedEvents
@@ -74,6 +76,7 @@ def check_inputs(config: Config) -> list[str]:
                 events = nano_events(
                     file, path, tree, 0, n_entries, schema=config.events.schema_name, dataset=name
                 )
+                trial.look_at_friends(file, path, count_entries(open_tree(file, path, tree)))
                 trial.run(events)
                 problems.extend(trial.located(public_path(path)))
                 remarks.extend(trial.remarks)
@@ -129,6 +132,21 @@ class _Trial:
         self.dataset = dataset
         self.problems: list[tuple[str, str]] = []
         self.remarks: list[str] = []
+
+    def look_at_friends(self, file: Any, path: str, n_entries: int) -> None:
+        """Remark on friends of which no branch is used, and of which none could be."""
+        used = {split_branch(branch)[0] for branch in self.config.branches()}
+        for name, tree in self.config.friends.items():
+            if name in used:  # tried with its branches
+                continue
+            try:
+                n_friend = count_entries(open_tree(file, path, tree))
+            except ValueError as error:
+                self.remarks.append(f"friends.{name}: {error}")
+                continue
+            if n_friend != n_entries:
+                counts = f"{path}: {tree!r} has {n_friend} entries, the main tree {n_entries}"
+                self.remarks.append(f"friends.{name}: {counts}: branches of it could not be used")
 
     def run(self, events: ak.Array) -> None:
         """Try every step that can be tried; after a missing branch only the other branches are looked up."""

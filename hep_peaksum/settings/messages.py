@@ -40,6 +40,16 @@ PATTERNS = {
     r"^[A-Za-z][A-Za-z0-9_]*$": "a name of letters, digits and _ that begins with a letter",
     r"^([A-Za-z][A-Za-z0-9_]*)?$": "a name of letters, digits and _ that begins with a letter",
 }
+# Texts that name something: a number in quotes would name nothing.
+NAMES = {
+    "field": "the name of a field: write one such as Jet.pt",
+    "fields": "the name of a field: write one such as peak_sum",
+    "geometry": "the name of a geometry: leave it out, or write one such as cms-l1-towers",
+    "grid": "the name of a grid: write one of those in the section grids",
+    "max_clusters_per": "what clusters are counted in: write event, or a name under regions of the grid",
+    "preset": "the name of a preset: `hep-peaksum presets` lists them",
+    "subtract": "the name of a pile-up estimate: write one of those under pileup, such as chunky_donut",
+}
 YAML_BOOL = " (YAML makes that of yes, no, on and off): put it in quotes"
 LONGEST_VALUE = 60
 MOST_KEYS = 10  # in an error message
@@ -73,10 +83,18 @@ def problems_of(error: Any) -> list[str]:
     """Return one line for every error in a `ValidationError` of pydantic."""
     problems: dict[str, str] = {}  # of several types that a value may have, the first is told
     for detail in error.errors():
-        key = ".".join(map(str, _public(detail["loc"])))
+        key, problem = ".".join(map(str, _public(detail["loc"]))), in_words(detail)
+        inner, _, rest = problem.partition(": ")
+        if names_entry(detail, inner):
+            key, problem = f"{key}.{inner}", rest
         if not is_repeated(detail):
-            problems.setdefault(key, in_words(detail))
+            problems.setdefault(key, problem)
     return [f"{key}: {problem}" if key else problem for key, problem in problems.items()]
+
+
+def names_entry(detail: Any, name: str) -> bool:
+    """Return whether a name is that of an entry of the map that an error is about as a whole."""
+    return isinstance(detail["input"], Mapping) and name in map(str, detail["input"]) and bool(detail["loc"])
 
 
 def _public(loc: Sequence[str | int]) -> list[str | int]:
@@ -122,10 +140,17 @@ def in_words(detail: Any, patterns: Mapping[str, str] = PATTERNS, keys: Sequence
         expected = f"{context['class_name']}(...) or a map of its keys"
     if expected is None:
         return str(detail["msg"]).removeprefix("Value error, ")
+    if expected == "text" and isinstance(value, (int, float)):  # a bool is an int
+        expected = NAMES.get(_key_of(detail["loc"]), expected)
     remedy = next(_remedies(expected, value, keys), "")
     if value is None:
         return f"has no value, expected {expected}{remedy or ': give it one, or leave the key out'}"
     return f"{shown(value)} is not {expected}{remedy}"
+
+
+def _key_of(loc: Sequence[str | int]) -> str:
+    """Return the last key of a location, that of a list for an entry of one."""
+    return next((part for part in reversed(_public(loc)) if isinstance(part, str)), "")
 
 
 def _remedies(expected: str, value: Any, keys: Sequence[str]) -> Iterator[str]:

@@ -233,8 +233,14 @@ class PeakSumSettings(SearchSettings):
     @property
     def needs_noise(self) -> bool:
         """Whether the noise of the cells is needed."""
-        thresholds = (self.seed_threshold, self.cell_threshold, self.sum_threshold)
-        return self.quantity == "significance" or any(in_sigmas(t) is not None for t in thresholds)
+        return bool(self.keys_with_noise)
+
+    @property
+    def keys_with_noise(self) -> list[str]:
+        """The keys whose values need the noise of the cells."""
+        thresholds = ("seed_threshold", "cell_threshold", "sum_threshold")
+        keys = [key for key in thresholds if in_sigmas(getattr(self, key)) is not None]
+        return ["quantity", *keys] if self.quantity == "significance" else keys
 
     @property
     def net_estimate(self) -> Pileup | None:

@@ -83,13 +83,14 @@ class Pileup(FrozenModel):
         given = {key for key in ("depth", "length", "axis") if getattr(self, key) is not None}
         given |= {"includes_cluster"} if not self.includes_cluster else set()
         if wrong := sorted(given - KEYS[self.kind]):
-            msg = f"{self.kind} has no {wrong[0]}; it takes {', '.join(sorted(KEYS[self.kind]))}"
+            takes = ", ".join(sorted(KEYS[self.kind]))
+            msg = f"{wrong[0]}: {self.kind} has no {wrong[0]}, it takes {takes}: leave {wrong[0]} out"
             raise ValueError(msg)
         if self.edge not in EDGES[self.kind]:
-            msg = f"edge of {self.kind} is {' or '.join(EDGES[self.kind])}, not {self.edge}"
+            msg = f"edge: {self.edge!r} is no edge of {self.kind}: write {' or '.join(EDGES[self.kind])}"
             raise ValueError(msg)
         if self.length is not None and self.length % 2 == 0:
-            msg = f"length {self.length} is even: strips lie symmetrically about the seed, give an odd number"
+            msg = f"length: {self.length} is even: strips lie symmetrically about the seed, give an odd number"
             raise ValueError(msg)
         return self
 

@@ -242,3 +242,14 @@ def test_a_periodic_ring_of_one_cell_is_searched_along_the_other_axis():
     grid = Grid(rows=Axis(n=3), cols=Axis(n=1, periodic=True))
     settings = PeakSumSettings(search_window=(3, 1), sum_window=(3, 1))
     assert clusters_of([[[1], [2], [1]]], settings, grid) == [[(1, 0, 2, 4, 3)]]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64"])
+def test_the_highest_number_of_a_type_passes_the_threshold_below_it(kernel, dtype):
+    highest = np.iinfo(dtype).max
+    cells = np.array([[[0, highest, 0, highest - 1]]], dtype)
+    settings = PeakSumSettings(
+        search_window=(1, 3), sum_window=(1, 1), seed_threshold=int(highest) - 1, kernel=kernel
+    )
+    clusters = find_clusters(cells, settings, fields=["col", "peak_sum"])
+    assert clusters.to_list() == [[{"col": 1, "peak_sum": highest}]]

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from strategies import problems
 
-from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters, peak_sum_map
+from hep_peaksum import (
+    Axis,
+    Grid,
+    PeakSumSettings,
+    block_sizes,
+    find_clusters,
+    peak_sum_map,
+)
 
 some = runs(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 
@@ -169,3 +176,11 @@ def test_both_kernels_give_the_same_bits(problem):
     )
     assert str(fast.type) == str(readable.type)
     assert fast.to_list() == readable.to_list()
+
+
+def test_the_readable_kernel_searches_in_blocks_of_events(monkeypatch):
+    monkeypatch.setattr(block_sizes, "SCIPY_CELLS", 8)  # two events of four cells
+    cells = np.zeros((5, 2, 2), int)
+    cells[[0, 2, 3, 4], 1, 0] = 3, 5, 6, 7
+    clusters = find_clusters(cells, PeakSumSettings(kernel="scipy"), fields=["seed"])
+    assert clusters.seed.to_list() == [[3], [], [5], [6], [7]]

@@ -108,3 +108,26 @@ def test_layers_of_a_small_type_are_pooled(kernel, dtype):
     clusters = find_clusters(layers, settings, fields=["peak_sum", "layer_sums"])
 
     assert clusters.to_list() == [[{"peak_sum": 24, "layer_sums": [12, 12]}]]
+
+
+def test_cells_that_are_not_pooled_are_in_no_layer(kernel):
+    """Cells of 4 + 1 and 1 + 1 in a tower, of which only the first exceeds 3."""
+    settings = PeakSumSettings(coarsen=(1, 2), pool_threshold=3, kernel=kernel)
+    clusters = find_clusters([[[[4, 1]], [[1, 1]]]], settings, fields=["peak_sum", "layer_sums"])
+    assert clusters.to_list() == [[{"peak_sum": 5, "layer_sums": [4, 1]}]]
+
+
+def test_a_tower_of_masked_cells_does_not_exist_below_the_pool_threshold_either(kernel):
+    rules = {**LINE, "coarsen": (1, 2), "pool_threshold": 1, "kernel": kernel}
+    mask = [[False, False, True, True]]
+    clusters = find_clusters(
+        [[[5, 5, 9, 9]]], PeakSumSettings(**rules), mask=mask, fields=["peak_sum", "n_cells"]
+    )
+    assert clusters.to_list() == [[{"peak_sum": 10, "n_cells": 1}]]
+
+
+def test_a_partial_tower_of_masked_cells_is_masked(kernel):
+    rules = {"search_window": (1, 1), "sum_window": (1, 1), "seed_threshold": -1, "coarsen": (1, 2)}
+    settings = PeakSumSettings(**rules, allow_partial_towers=True, masked="zero", kernel=kernel)
+    clusters = find_clusters([[[1, 2, 9]]], settings, mask=[[False, False, True]], fields=["col", "peak_sum"])
+    assert clusters.to_list() == [[{"col": 0, "peak_sum": 3}]]

@@ -340,3 +340,34 @@ def test_without_another_number_the_net_of_a_saturated_seed_is_its_sum():
     assert find_clusters(cells, settings, fields=["peak_sum", "net"]).to_list() == [
         [{"peak_sum": 13, "net": 13}]
     ]
+
+
+def test_net_is_without_the_first_estimate_unless_another_is_named(kernel):
+    """The three smallest of the strips 2, 2, 2 and 0 are 4; the median of the 16 cells around is 0."""
+    cells = np.zeros((1, 5, 5), int)
+    cells[0, 2, 2] = 50
+    cells[0, 0, 1] = cells[0, 4, 1] = cells[0, 1, 0] = 2
+    both = {"pileup": [{"kind": "chunky_donut", "depth": 1}, "ring_median"], "seed_threshold": 9}
+    for subtract, net in ((None, 46), ("chunky_donut", 46), ("ring_median", 50)):
+        settings = PeakSumSettings(**both, subtract=subtract, kernel=kernel)
+        assert find_clusters(cells, settings, fields=["net"]).net.to_list() == [[net]]
+
+
+@pytest.mark.parametrize(
+    ("estimate", "problem"),
+    [
+        (
+            {"kind": "donut", "includes_cluster": False},
+            "includes_cluster: donut has no includes_cluster, it takes",
+        ),
+        ({"kind": "ring_median", "length": 3}, "length: ring_median has no length, it takes depth: leave"),
+        ({"kind": "donut", "axis": "rows"}, "axis: donut has no axis, it takes depth, length: leave axis out"),
+        (
+            {"kind": "phi_ring", "depth": 1},
+            "depth: phi_ring has no depth, it takes axis, includes_cluster: leave",
+        ),
+    ],
+)
+def test_a_key_that_means_nothing_to_a_kind_is_refused(estimate, problem):
+    with pytest.raises(ValueError, match=problem):
+        PeakSumSettings(pileup=[estimate])

@@ -123,3 +123,12 @@ def test_every_position_lies_on_its_axis(data):
         assert (clusters[f"width_{axis.name}"] >= 0).to_numpy().all()
         at_seed = clusters.at_seed.to_numpy()
         assert (clusters[f"width_{axis.name}"].to_numpy()[at_seed] == 0).all()
+
+
+def test_cells_that_face_each_other_have_no_mean_azimuth(kernel):
+    """Equal cells at -pi/2 and pi/2: the position is that of the seed."""
+    grid = Grid(rows=Axis(n=1), cols=Axis(name="phi", bins=2, start="-pi", stop="pi", periodic=True))
+    settings = PeakSumSettings(search_window=(1, 1), sum_window="ox", position="linear", kernel=kernel)
+    clusters = find_clusters([[[1.0, 1.0]]], settings, grid, fields=["phi", "peak_sum"])
+    assert clusters.peak_sum.to_list() == [[2, 2]]
+    assert clusters.phi.to_list() == [pytest.approx([-np.pi / 2, np.pi / 2])]

@@ -97,6 +97,7 @@ PICTURES = {
         [(0,), (4,)],
         {**LINE, "min_seed_gap": 2},
     ),
+    "a_masked_cell_is_no_saddle": ("5 # 7", ("col", "prominence"), [(0, 0), (2, 0)], LINE),
     "only_prominent_peaks": ("5 3 4 1 9", ("col",), [(4,)], {**LINE, "min_prominence": 5}),
     "two_equal_peaks_have_no_higher_one_and_descend_to_the_lowest": (
         "5 3 5 1",
@@ -166,3 +167,12 @@ def test_a_significance_of_exactly_n_sigma_passes_from_n_sigma_on(kernel, thresh
     found = find_clusters([[[0, 6, 0, 0, 7, 0, 0, 5.9]]], settings, noise=[[2.0] * 8])
 
     assert found.col.to_list() == [cols]
+
+
+def test_the_noise_of_a_masked_cell_is_none_of_the_seed_window(kernel):
+    """About 10: sqrt(3^2 + 4^2) = 5 of the two cells that exist, so that 10 are 2 sigma."""
+    rules = {**ALONE, "seed_window": (1, 3), "seed_threshold": "2 sigma", "seed_comparison": ">="}
+    cells, mask, noise = [[[0, 10, 0]]], [[True, False, False]], [[100, 3, 4]]
+    settings = PeakSumSettings(**rules, kernel=kernel)
+    clusters = find_clusters(cells, settings, mask=mask, noise=noise, fields=["col", "seed"])
+    assert clusters.to_list() == [[{"col": 1, "seed": 10}]]

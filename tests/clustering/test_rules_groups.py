@@ -185,3 +185,27 @@ def test_groups_are_put_into_words():
         "cells above the cell threshold, joined by common edges; only cells of one group are compared; a group "
         "without a seed has its highest cell as seed"
     )
+
+
+def test_the_highest_cell_of_a_seedless_group_must_be_one_that_may_seed(kernel):
+    """The highest cell, 3, lies at an edge, and windows must be whole: the 2 beside it is taken."""
+    settings = PeakSumSettings(
+        **IN_LINE, **HIGHEST, partial_search_windows=False, kernel=kernel, order="position"
+    )
+    clusters = find_clusters([[[3, 2, 0, 5, 0]]], settings, fields=PLACE)
+    assert [tuple(each.values()) for each in clusters.to_list()[0]] == [(0, 1, 2, 5), (0, 3, 5, 5)]
+
+
+def test_the_highest_cell_of_a_seedless_group_is_not_a_masked_one(kernel):
+    """All three are above -5; the masked one counts as 0 to others, which is more than both."""
+    rules = {**IN_LINE, **HIGHEST, "cell_threshold": -5, "masked": "zero", "kernel": kernel}
+    mask = [[False, True, False]]
+    clusters = find_clusters([[[-1, 7, -2]]], PeakSumSettings(**rules), mask=mask, fields=PLACE)
+    assert [tuple(each.values()) for each in clusters.to_list()[0]] == [(0, 0, -1, -1)]
+
+
+@pytest.mark.parametrize(("tie_rule", "col"), [("first", 0), ("last", 1)])
+def test_of_equal_cells_of_a_group_the_tie_rule_takes_one(kernel, tie_rule, col):
+    settings = PeakSumSettings(**IN_LINE, tie_rule=tie_rule, kernel=kernel)
+    clusters = find_clusters([[[5, 5, 0]]], settings, fields=["col", "peak_sum"])
+    assert clusters.to_list() == [[{"col": col, "peak_sum": 10}]]

@@ -55,3 +55,21 @@ def test_codes_of_integers_are_compared_as_integers():
         1: 1,
         2: 0,
     }
+
+
+def test_a_saturated_cell_counts_in_the_cluster_that_holds_it(kernel):
+    rules = {"search_window": (1, 3), "sum_window": (1, 3), "seed_threshold": 5, "order": "position"}
+    settings = PeakSumSettings(**rules, overlap="highest", kernel=kernel)
+    grid = GRID.model_copy(update={"saturated": (3,)})
+    clusters = find_clusters([[[6, 3, 8, 0]]], settings, grid, fields=COUNTED)
+    assert clusters.to_list() == [[{"peak_sum": 6, "n_saturated": 0}, {"peak_sum": 11, "n_saturated": 1}]]
+
+
+def test_the_net_of_a_saturated_seed_has_the_type_of_any_net(kernel):
+    rules = {"pileup": [{"kind": "chunky_donut", "depth": 1}], "saturated_seeds": (7,), "kernel": kernel}
+    cells = np.zeros((1, 5, 5), int)
+    cells[0, 2, 2] = 7
+    plain = find_clusters(cells, PeakSumSettings(**rules), fields=["net"]).net
+    raised = find_clusters(cells, PeakSumSettings(**rules, saturated_net=65535.0), fields=["net"]).net
+    assert (plain.to_list(), raised.to_list()) == ([[7]], [[65535]])
+    assert plain.type == raised.type

@@ -138,6 +138,7 @@ def test_finite_cells_whose_total_is_beyond_double_precision_are_finite():
         pytest.param({"search_window": "x..ox"}, "search_window", id="search_window_drawn"),
         pytest.param({"sum_window": (1, 5)}, "sum_window", id="sum_window"),
         pytest.param({"sum_window": "xoxxx"}, "sum_window", id="sum_window_drawn"),
+        pytest.param({"seed_window": (1, 5)}, "seed_window", id="seed_window"),
         pytest.param({"pileup": ["chunky_donut"]}, "chunky_donut", id="strips_of_the_donut"),
     ],
 )
@@ -152,6 +153,12 @@ def test_a_window_that_would_meet_a_cell_twice_is_refused(knob, name, closed):
     with pytest.raises(ValueError, match=message):
         find_clusters(np.zeros((1, *shape)), PeakSumSettings(**knob), index_grid(shape, periodic))
     find_clusters(np.zeros((1, *shape)), PeakSumSettings(**knob), index_grid(shape))
+
+
+def test_a_ring_that_is_too_deep_is_told_by_its_depth():
+    deep = PeakSumSettings(pileup=[{"kind": "ring_median", "depth": 2}])
+    with pytest.raises(ValueError, match=r"^ring_median is .*: make the sum_window or depth shorter, or"):
+        find_clusters(np.zeros((1, 9, 4)), deep, index_grid((9, 4), (False, True)))
 
 
 def turned(window):

@@ -382,7 +382,40 @@ def test_layer_sums_need_a_single_grid():
         ),
         ("clusters.Jet.w0=big", "clusters.Jet.w0: 'big' is not a number"),
         ("clusters.Jet.w0=0", "clusters.Jet.w0: 0 is not above 0"),
-        ("clusters.Jet.subtract=3", "clusters.Jet.subtract: 3 is not text: put it in quotes, '3'"),
+        (
+            "clusters.Jet.subtract=3",
+            (
+                "clusters.Jet.subtract: 3 is not the name of a pile-up estimate: write one of those under "
+                "pileup, such as chunky_donut"
+            ),
+        ),
+        (
+            "clusters.Jet.fields=[3]",
+            "clusters.Jet.fields.0: 3 is not the name of a field: write one such as peak_sum",
+        ),
+        (
+            "clusters.Jet.preset=3",
+            "clusters.Jet.preset: 3 is not the name of a preset: `hep-peaksum presets` lists them",
+        ),
+        ("clusters.Jet.depth=2", "clusters.Jet.depth: unknown key (it is a key of clusters.NAME.pileup.N)"),
+        (
+            "grids.calo.regions={a: [1, 1], b: [4]}",
+            "grids.calo.regions.b: [4] is not a number of cells: give [rows, cols], two whole numbers from 1",
+        ),
+        (
+            "grids.calo.rows={edges: [0, 1, 2]}",
+            (
+                "grids.calo: shape [24, 16] does not fit the axes ['row', 'col'] of a grid of (2, 16) cells: "
+                "rows needs 25 edges for 24 cells, and has 3"
+            ),
+        ),
+        (
+            "grids.calo.rows={bins: 2, start: 0, stop: 1}",
+            (
+                "grids.calo: shape [24, 16] does not fit the axes ['row', 'col'] of a grid of (2, 16) cells: "
+                "rows needs bins: 24, and has 2"
+            ),
+        ),
         ("clusters.Jet.grid=3", "clusters.Jet.grid: 3 is not a list: write it as in `grid: towers`"),
         ("run=4", "run: 4 is not a map of keys; its keys are " + ", ".join(RunOptions.model_fields)),
         (

@@ -24,6 +24,7 @@ TOWERS = Grid(
         pytest.param(Axis(edges=(0, 1, 3)), 2, id="edges"),
         pytest.param(Axis(labels="-41..-30, -28..-1, 1..28, 30..41"), 80, id="labels"),
         pytest.param(Axis(labels="7"), 1, id="one_label"),
+        pytest.param(Axis(labels="7..7, 9"), 2, id="a_range_of_one_label"),
         pytest.param(Axis(labels="1..2", edges=(0, 1, 3)), 2, id="labels_and_edges"),
         pytest.param(Axis(labels="1..3", bins=3, start=0, stop=3), 3, id="labels_and_bins"),
     ],
@@ -111,7 +112,9 @@ def test_an_azimuth_in_degrees_is_given_in_radian():
         pytest.param({"edges": (0, math.inf)}, "finite", id="infinite_edge"),
         pytest.param({"edges": (0,)}, "two or more", id="one_edge"),
         pytest.param(
-            {"labels": "1..3", "edges": (0, 1, 2)}, "3 labels and 2 cells.*equal", id="labels_and_edges"
+            {"labels": "1..3", "edges": (0, 1, 2)},
+            "3 labels and 2 cells between 3 edges: needs 4 edges",
+            id="labels_and_edges",
         ),
         pytest.param({"labels": "3..1"}, "'3..1' runs backwards", id="labels_backwards"),
         pytest.param({"labels": "1..3, 2"}, "label 2 occurs twice", id="label_twice"),
@@ -235,3 +238,8 @@ def test_folding_does_not_move_values_inside_the_axis(value):
     ring, strip = (Axis(bins=72, start="-pi", stop="pi", periodic=closed) for closed in (True, False))
 
     assert ring.find(np.array([value])) == strip.find(np.array([value]))
+
+
+def test_the_last_tower_of_an_axis_may_be_smaller():
+    towers = Axis(bins=5, start=0, stop=5).coarsened(2, allow_partial_towers=True)
+    assert towers.edge_positions.tolist() == [0, 2, 4, 5]

@@ -283,7 +283,7 @@ def test_two_hits_see_each_other_wherever_they_lie(search, periodic):
 @pytest.mark.parametrize(
     ("how", "more", "problem"),
     [
-        ({"sum_threshold": "3 sigma"}, {}, "need the noise of the cells"),
+        ({"sum_threshold": "3 sigma"}, {}, "sum_threshold '3 sigma' needs the noise of the cells"),
         ({}, {"layers": "each"}, "layers 'each' needs grids of shape"),
         ({"search_window": (3, 9)}, {}, "search_window is longer than the periodic axis"),
     ],

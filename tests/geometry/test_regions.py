@@ -52,6 +52,7 @@ def test_a_grid_with_regions_is_hashable_and_survives_its_dump():
     [
         ("aab\nab", r"must be of one length, these have \[3, 2\]"),
         ("aabb\naabb\naabb", r"regions 'card' are drawn for \(3, 4\) cells, the grid has \(3, 5\)"),
+        ("aab\naab\naab\naab\naab", r"are drawn for \(5, 3\) cells, the grid has \(3, 5\)"),
         ([0, 2], "two whole numbers from 1"),
         ([2], "two whole numbers from 1"),
         ("", "one length"),

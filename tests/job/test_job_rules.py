@@ -179,7 +179,7 @@ def test_another_map_of_dead_cells_is_another_job(config_file, mask, tmp_path):
     [
         (
             "grids.calo.noise=null",
-            "clusters.Noisy: thresholds in sigma, significance and noise need the noise of",
+            "clusters.Noisy.seed_threshold: '3 sigma' needs the noise of grid 'calo'",
         ),
         ("grids.calo.noise=gone.npy", "grids.calo.noise: 'gone.npy' cannot be read as a .npy file"),
         ("grids.calo.noise=3 sigma", "grids.calo.noise: '3 sigma' is not a noise"),
@@ -197,10 +197,13 @@ def test_another_map_of_dead_cells_is_another_job(config_file, mask, tmp_path):
             "clusters.Pile.pileup=[phi_ring, phi_ring]",
             "clusters.Pile: two pile-up estimates are named 'phi_ring'",
         ),
-        ("clusters.Pile.pileup=[{kind: phi_ring, depth: 2}]", "phi_ring has no depth; it takes axis, includes"),
+        (
+            "clusters.Pile.pileup=[{kind: phi_ring, depth: 2}]",
+            "clusters.Pile.pileup.0.depth: phi_ring has no depth, it takes axis, includes_cluster: leave depth",
+        ),
         (
             "clusters.Pile.pileup=[{kind: donut, edge: existing}]",
-            "edge of donut is zero or strip, not existing",
+            "clusters.Pile.pileup.0.edge: 'existing' is no edge of donut: write zero or strip",
         ),
         ("clusters.Pile.subtract=donut", "clusters.Pile.subtract: no pile-up estimate is named 'donut'"),
         (

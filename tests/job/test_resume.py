@@ -16,7 +16,7 @@ from finished_jobs import clusters_of, files_below, records_of, run_job
 from hep_peaksum.config.formats import TEMPORARY
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.retries import ChunkError
-from hep_peaksum.results.atomic_write import seal
+from hep_peaksum.results.atomic_write import seal, unseal
 from hep_peaksum.results.lock import InUseError, locked
 from hep_peaksum.results.status import read_status
 
@@ -219,3 +219,32 @@ with locked(Path({str(tmp_path / "results")!r})):
     assert (tmp_path / "results/.lock").exists()
     run_job(job(write_events("a.root", 5)))
     assert not (tmp_path / "results/.lock").exists()
+
+
+def test_a_lock_whose_file_was_removed_in_between_is_taken_anew(tmp_path, monkeypatch):
+    """Its owner removes it when it is done: whoever opened it before that would lock a file without a name."""
+    import fcntl
+
+    take, removals = fcntl.flock, [tmp_path / ".lock"]
+
+    def flock(*arguments):
+        if removals:
+            removals.pop().unlink()
+        take(*arguments)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with locked(tmp_path):
+        assert not removals
+        assert (tmp_path / ".lock").read_text().startswith(f"process {os.getpid()} on ")
+        with pytest.raises(InUseError), locked(tmp_path):
+            pass
+
+
+def test_the_status_counts_the_chunks_of_the_job_alone(write_events, job):
+    directory = run_job(job(write_events("a.root", 15), run={"chunksize": 5})).directory
+    assert read_status(directory).n_chunks == 3
+    record = sorted((directory / "toy/_chunks").glob("*.json"))[1]
+    content = json.loads(unseal(record.read_bytes()))
+    record.write_bytes(seal(json.dumps(content | {"fingerprint": "0" * 16}, separators=(",", ":")).encode()))
+    state = read_status(directory)
+    assert (state.n_chunks, state.unfinished, state.damaged) == (2, {"toy": (1, 2, 10)}, ())

@@ -221,3 +221,23 @@ def test_neighbours_on_hexagons_of_another_angle_are_remarked_on(preset, angle, 
     expected = [f"Jet: {key}_window {remark}" for key in ("search", "sum")] if remark else []
     other = {60: "hexagon-7", 120: "hexagon-7-uv"}[angle]
     assert list(oblique_windows(config)) == [f"{line}: is the preset {other} meant?" for line in expected]
+
+
+FRIENDS = {
+    "no_such_tree": ("Emulator", "no tree 'Emulator'; there are Events, Empty"),
+    "another_number_of_entries": (
+        "Empty",
+        "'Empty' has 0 entries, the main tree 5: branches of it could not be used",
+    ),
+}
+
+
+@pytest.mark.parametrize(("tree", "problem"), FRIENDS.values(), ids=FRIENDS)
+def test_a_friend_that_is_wrong_is_told_before_a_branch_of_it_is_used(config, tree, problem):
+    job = config(seed_threshold=0.5)
+    (path,) = job.datasets["toy"].files
+    job = job.model_copy(update={"friends": {"emu": tree, "self": "Events"}})
+    assert check_inputs(job) == [f"friends.emu: {path}: {problem}"]
+    used = job.model_copy(update={"events": {"keep": ["emu:number"]}})
+    with pytest.raises(ConfigError, match=f"{tree!r}"):
+        check_inputs(used)

@@ -10,7 +10,8 @@ from event_files import CELLS, PLANE, N, event_index, read
 
 from hep_peaksum import PeakSumProcessor
 from hep_peaksum.events.section import EventsInput
-from hep_peaksum.reading.columns import column
+from hep_peaksum.geometry.grid import EventError
+from hep_peaksum.reading.columns import column, event_identity
 from hep_peaksum.reading.files import schema_class
 
 
@@ -255,3 +256,11 @@ def test_only_the_branches_of_the_job_are_read(write_root):
         event_index(path, access_log=log)
     ).events.to_list()
     assert {access.branch for access in log} == {"weight", "x"}
+
+
+def test_the_entry_whose_identifier_does_not_fit_is_named():
+    events = ak.Array([{"run": 1, "luminosityBlock": 1, "event": number} for number in (4.0, 5.5, 6.5)])
+    branches = {"run": "run", "luminosityBlock": "luminosityBlock", "event": "event"}
+    with pytest.raises(EventError, match=r"identify event: 'event' holds 5\.5, which does not fit") as error:
+        event_identity(events, branches, {}, (1, 1))
+    assert error.value.event == 1

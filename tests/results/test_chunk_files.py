@@ -119,3 +119,9 @@ def test_a_restart_removes_them_and_nothing_of_others(finished, two_files):
         "records-000002",
         "records-mine",
     ]
+
+
+def test_the_last_records_are_brought_together_if_they_fill_a_file(write_events, job):
+    content = job(write_events("a.root", 24), run={"chunksize": 4})
+    run_job(content)
+    assert names(content) == ["records-000001", "records-000002"]

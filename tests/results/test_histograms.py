@@ -85,3 +85,13 @@ def test_histograms_that_cannot_be_written_leave_the_older_file(tmp_path):
         root_files.write_histograms({**HISTOGRAMS, "index/row": HISTOGRAMS["index"]}, path)
     assert path.read_bytes() == b"as it was"
     assert [path.name for path in tmp_path.iterdir()] == ["histograms.root"]
+
+
+def test_a_histogram_with_numbers_beside_categories_is_lossless_as_uhi(tmp_path):
+    category = hist.axis.StrCategory(["muon", "photon"], name="kind")
+    both = hist.Hist(category, PT, storage="double").fill(["muon", "photon"], [0.5, 4.5])
+    root_files.write_histograms({"both": both}, tmp_path / "h.root")
+    with uproot.open(tmp_path / "h.root") as file:
+        assert "both" not in file.keys(cycle=False)
+        read = hist.Hist(uhi.io.uproot.read(file, "uhi/both"))
+    assert np.array_equal(read.values(), [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]])
