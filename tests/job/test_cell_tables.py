@@ -165,7 +165,7 @@ KEYS = {
     "channel_and_row_of_hits": (
         {"dense": None, "hits": {"channel": "id", "row": "r", "value": "adc"}},
         {},
-        "grids.g.hits: give row and col, or channel alone; here: row, channel",
+        "grids.g.hits: give row and col, or hexagon or channel alone; here: row, channel",
     ),
     "time_of_a_filled_cell": (
         {"dense": None, "hits": {"channel": "id", "value": "adc", "time": "t"}, "fill_dead": "neighbours"},
@@ -175,7 +175,7 @@ KEYS = {
     "channel_and_layer_of_hits": (
         {"dense": None, "hits": {"channel": "id", "layer": "l", "value": "adc"}, "depth": {"n": 2}},
         {},
-        "grids.g.hits: give row and col, or channel alone; here: layer, channel",
+        "grids.g.hits: give row and col, or hexagon or channel alone; here: layer, channel",
     ),
     "codes_of_seeds": (
         {},
