@@ -46,7 +46,7 @@ def test_one_field_is_a_word():
         ({"settings": {"seed_treshold": 3}}, "settings: PeakSumSettings has no 'seed_treshold' (did you mean"),
         (
             {"settings": {"seed_threshold": "4 Gev"}},
-            "settings: seed_threshold: '4 Gev' is not an energy (did you",
+            "settings.seed_threshold: '4 Gev' is not an energy (did you",
         ),
         (
             {"settings": "cms-l1-jets"},

@@ -79,7 +79,7 @@ def test_the_histogram_has_the_selected_clusters(output):
     ("old", "new", "message"),
     [
         ("seed_threshold", "seed_treshold", "no 'seed_treshold' (did you mean 'seed_threshold'?)"),
-        ("quantity: et", "quantity: ett", "grid: quantity: 'ett' is not one of"),
+        ("quantity: et", "quantity: ett", "grid.quantity: 'ett' is not one of"),
         ("cells:", "cell:", "no 'cell' (did you mean 'cells'?)"),
         ("CaloTower.et", "CaloTower.ett", "no 'ett' in CaloTower (did you mean 'et'?)"),
         ("peaksum:", "peaksums:", "parameters have no peaksum: add peaksum:"),
