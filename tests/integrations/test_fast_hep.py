@@ -70,7 +70,7 @@ def test_of_hits_three_branches_are_read_and_a_preset_brings_its_grid():
             "seed_treshold",
             "PeakSumSettings has no 'seed_treshold' (did you mean 'seed_threshold'",
         ),
-        ("quantity: et", "quantity: ett", "grid: quantity: 'ett' is not one of 'energy' or 'et'"),
+        ("quantity: et", "quantity: ett", "grid.quantity: 'ett' is not one of 'energy' or 'et'"),
         ("cells:", "cell:", "has no 'cell' (did you mean 'cells'?)"),
         ("output: Cluster", "fields: [ptt]", "no field is called 'ptt' (did you mean 'pt'?)"),
         (
