@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from hep_peaksum.cli.about import completions, info, print_citation
 from hep_peaksum.cli.diagnostics import closure, compare, explain, presets, ties
 from hep_peaksum.cli.export import export
 from hep_peaksum.cli.files import choose_candidates, find_candidates, group, init, inspect, merge
@@ -29,13 +30,18 @@ from hep_peaksum.cli.options import (
     config_file,
     dataset_option,
     entry_option,
+    json_option,
     load,
     set_option,
+    with_streams,
 )
 from hep_peaksum.job.worker_startup import collect_rarely, importing
+from hep_peaksum.terminal import streams
 
 if TYPE_CHECKING:
     from hep_peaksum.config.model import Config
+    from hep_peaksum.job.planning import Plan
+    from hep_peaksum.results.status import Status
 
 INTERRUPTED = 130  # as shells report Ctrl-C
 
@@ -69,8 +75,9 @@ class _Unread:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status; every expected error is one line on stderr."""
     collect_rarely()
-    if sys.stdout is None:  # whoever started this closed it
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 -- to the end
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # whoever started this closed it
+            setattr(sys, stream, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- to the end
     try:
         with redirect_stdout(_Unread(sys.stdout)):
             status = cli.main(arguments, prog_name="hep-peaksum", standalone_mode=False)
@@ -84,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for line in str(error).splitlines() or [type(error).__name__]:
             _print_error(line)
         sys.exit(WRONG_USAGE if hasattr(error, "problems") else FAILED)
+    finally:
+        streams.end()
     sys.exit(status or DONE)
 
 
@@ -91,6 +100,7 @@ def _print_error(line: str) -> None:
     """Print a line of an error; indented ones belong to the line before, and show a place in a file."""
     word = "      " if line.startswith(" ") else click.style("error:", fg="red", bold=True)
     click.echo(f"{word} {line}", err=True)
+    streams.keep(f"{click.unstyle(word)} {line}")
 
 
 def _with_remedy(error: click.ClickException) -> click.ClickException:
@@ -124,6 +134,9 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hep_peaksum", message="hep_peaksum %(version)s")
+@click.option(
+    "--cite", is_flag=True, is_eager=True, expose_value=False, callback=print_citation, help="Show how to cite."
+)
 def cli() -> None:
     """Find local maxima of calorimeter grids and sum the cells around them.
 
@@ -148,12 +161,11 @@ def demo(n_events: int, seed: int) -> None:
     """
     with importing():
         from hep_peaksum.cli import demo as demo_
-        from hep_peaksum.cli import tables
+        from hep_peaksum.terminal import tables
 
-    console = tables.open_console()
+    console = streams.open_console()
     console.print(f"Toy calorimeter: {n_events} events of 24 x 16 cells (seed {seed})")
-    tables.show_messages(console)
-    made = demo_.demo(n_events, seed)
+    made = demo_.demo(n_events, seed, progress=not streams.is_quiet())
     tables.print_result(console, made.result)
     tables.print_score(console, made.score)
     console.print(f"Next: look at {made.picture} and the plots beside it, edit {made.config}, and run")
@@ -179,6 +191,7 @@ def demo(n_events: int, seed: int) -> None:
 @click.option("--restart", is_flag=True, help="Delete the results in the output directory and start over.")
 @click.option("--redo-changed", is_flag=True, help="Process input files again that have changed since.")
 @click.option("--discard-unused", is_flag=True, help="Delete finished chunks that this job does not use.")
+@json_option
 def run(
     file: str,
     overrides: Sequence[str],
@@ -187,6 +200,7 @@ def run(
     dataset: str | None,
     output: str | None,
     dry_run: bool,
+    as_json: bool,
     **choices: Any,
 ) -> int:
     """Run the job of a config file.
@@ -195,49 +209,67 @@ def run(
     2 wrong usage or config, 3 done with losses, which are listed.
     """
     with importing():
-        from hep_peaksum.cli import tables
+        from hep_peaksum.terminal import tables
 
         config = load(file, overrides, inputs=inputs, dataset=dataset, output=output)
         from hep_peaksum.job.run import dry_run as dry_run_
         from hep_peaksum.job.run import run as run_
+        from hep_peaksum.terminal.job_documents import finished_job
 
-    console = tables.open_console()
     if dry_run:
-        tables.print_plan(console, dry_run_(config, **choices))
-        formats = ", ".join(config.output.clusters)
-        console.print(f"dry run: would write {formats} and histograms to {config.output.directory}")
-        return DONE
-    tables.show_messages(console)
-    result = run_(config, **choices)
-    tables.print_result(console, result)
+        return _show_plan(dry_run_(config, **choices), config, as_json=as_json)
+    result = run_(config, progress=not streams.is_quiet(), **choices)
+    if as_json:
+        remarks = tables.remarks(result.summary)
+        streams.print_document(finished_job("run", str(result.directory), result.summary, remarks))
+    else:
+        tables.print_result(streams.open_console(), result)
     return DONE_WITH_LOSSES if result.losses else DONE
+
+
+def _show_plan(planned: Plan, config: Config, *, as_json: bool) -> int:
+    """Print what a job would process."""
+    from hep_peaksum.terminal import job_documents, tables
+
+    if as_json:
+        streams.print_document(job_documents.plan(planned, config.output.directory))
+        return DONE
+    console = streams.open_console()
+    tables.print_plan(console, planned)
+    formats = ", ".join(config.output.clusters)
+    console.print(f"dry run: would write {formats} and histograms to {config.output.directory}")
+    return DONE
 
 
 @cli.command()
 @config_file
 @set_option
-def check(file: str, overrides: Sequence[str]) -> None:
+@json_option
+def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
     """Report every problem of a config, or show what it means.
 
     What the config reads is tried on the first entries of every dataset, if its first file exists.
     """
     with importing():
-        from rich.markup import escape
-
-        from hep_peaksum.cli import tables
         from hep_peaksum.preview.check import check_inputs
         from hep_peaksum.preview.hit_bins import bin_fillings
         from hep_peaksum.preview.thresholds import thresholds
+        from hep_peaksum.terminal import documents, tables
 
         config = load(file, overrides)
-    console, bounds = tables.open_console(), thresholds(config)
+    bounds = thresholds(config)
+    missing = check_inputs(config)
+    fillings = {name: filling.in_words() for name, filling in bin_fillings(config)}
+    if as_json:
+        streams.print_document(documents.checked(file, config, bounds, fillings, missing))
+        return
+    console = streams.open_console()
     for name in config.clusters:
         tables.print_collection(console, config, name, bounds[name])
-    missing = check_inputs(config)
-    for name, filling in bin_fillings(config):
-        tables.print_filling(console, name, filling.in_words())
+    for name, lines in fillings.items():
+        tables.print_filling(console, name, lines)
     for problem in missing:
-        console.print(f"[yellow]warning:[/yellow] {escape(problem)}")
+        streams.warn(problem)
     console.print(f"{file}: the config is valid{', but not all of its files are here' if missing else ''}")
 
 
@@ -254,13 +286,13 @@ def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, o
 
     FILE is a config, or a ROOT file, which is read with the config that `inspect` proposes.
     """
-    from hep_peaksum.cli import tables
     from hep_peaksum.plotting import canvas, events
     from hep_peaksum.preview.event import read_event
+    from hep_peaksum.terminal import tables
 
     config = _config_of_root(file, overrides) if file.endswith(".root") else load(file, overrides)
     event = read_event(config, entry, dataset)
-    console = tables.open_console()
+    console = streams.open_console()
     console.print(f"{event.file}, entry {event.entry}")
     picture = Path(output or f"event-{entry}.png")
     pairs = [(name, grid) for name, collection in config.clusters.items() for grid in collection.grid]
@@ -296,15 +328,33 @@ def _config_of_root(file: str, overrides: Sequence[str]) -> Config:
 @cli.command()
 @click.argument("directory", type=click.Path(file_okay=False), metavar="DIR")
 @click.option("--verify", is_flag=True, help="Read every part and compare it with its checksum.")
-def status(directory: str, *, verify: bool) -> int:
+@json_option
+def status(directory: str, *, verify: bool, as_json: bool) -> int:
     """Show what a results directory holds: finished, missing, lost."""
-    from rich.markup import escape
-
-    from hep_peaksum.cli import tables
     from hep_peaksum.results.status import read_status
+    from hep_peaksum.terminal import job_documents, tables
 
     state = read_status(Path(directory), verify=verify)
-    console = tables.open_console()
+    exit_status = FAILED if state.damaged else DONE
+    if as_json and state.summary is not None:
+        remarks = tables.remarks(state.summary)
+        done = job_documents.finished_job("status", directory, state.summary, remarks, state.damaged)
+        streams.print_document(done)
+        return exit_status
+    if as_json:
+        streams.print_document(job_documents.unfinished_job(directory, state))
+        return exit_status
+    _print_status(directory, state, verify=verify)
+    return exit_status
+
+
+def _print_status(directory: str, state: Status, *, verify: bool) -> None:
+    """Print what a results directory holds."""
+    from rich.markup import escape
+
+    from hep_peaksum.terminal import tables
+
+    console = streams.open_console()
     if state.summary is not None:
         tables.print_summary(console, state.summary)
     else:
@@ -314,8 +364,12 @@ def status(directory: str, *, verify: bool) -> int:
         console.print(f"[red]damaged:[/red] {escape(line)}; the same run command processes its chunk again")
     if verify:
         console.print(f"{state.n_chunks} chunks are what was written, {len(state.damaged)} are not")
-    return FAILED if state.damaged else DONE
 
 
-for command in (inspect, init, merge, group, explain, ties, compare, closure, presets, keys, export):
+for command in (
+    *(inspect, init, merge, group, explain, ties, compare, closure, presets, keys, export),
+    *(info, completions),
+):
     cli.add_command(command)
+for command in cli.commands.values():
+    with_streams(command)

@@ -141,7 +141,10 @@ COMMANDS = {
     "a_preset": (["presets", "cms-l1-jt"], "no preset is called 'cms-l1-jt' (did you mean 'cms-l1-jet'?): the"),
     "results_that_are_not_there": (["status", "x"], "x: there is no such folder: name the output.directory"),
     "a_file_for_the_results": (["run", "job.yaml", "--set", "output.directory=toy.root"], "output.directory: "),
-    "a_picture": (["show", "job.yaml", "-o", "event.xyz"], "pictures are PNG, PDF, SVG, not .xyz: name it event.png"),
+    "a_picture": (
+        ["show", "job.yaml", "-o", "event.xyz"],
+        "pictures are PNG, PDF, SVG, not .xyz: name it event.png",
+    ),
 }
 
 
