@@ -39,8 +39,11 @@ from hep_peaksum.job.worker_startup import collect_rarely, importing
 from hep_peaksum.terminal import streams
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from hep_peaksum.config.model import Config
     from hep_peaksum.job.planning import Plan
+    from hep_peaksum.preview.event import Event
     from hep_peaksum.results.status import Status
 
 INTERRUPTED = 130  # as shells report Ctrl-C
@@ -281,12 +284,25 @@ def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), help="Picture to write.  [default: event-ENTRY.png]"
 )
-def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, output: str | None) -> None:
-    """Draw one event: its cells, its clusters and their windows.
+@click.option(
+    "--z-range",
+    type=(float, float),
+    metavar="LOW HIGH",
+    help="Ends of the colour scale, in the unit of the cells.  [default: of the cells]",
+)
+def show(
+    file: str,
+    overrides: Sequence[str],
+    entry: int,
+    dataset: str | None,
+    output: str | None,
+    z_range: tuple[float, float] | None,
+) -> None:
+    """Draw one event: its cells, its clusters and their windows, and the references of the config.
 
     FILE is a config, or a ROOT file, which is read with the config that `inspect` proposes.
     """
-    from hep_peaksum.plotting import canvas, events
+    from hep_peaksum.plotting import canvas
     from hep_peaksum.preview.event import read_event
     from hep_peaksum.terminal import tables
 
@@ -297,23 +313,41 @@ def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, o
     picture = Path(output or f"event-{entry}.png")
     pairs = [(name, grid) for name, collection in config.clusters.items() for grid in collection.grid]
     for name, grid in pairs:
-        collection, clusters = config.clusters[name], event.clusters[name]
-        if len(collection.grid) > 1:
-            clusters = clusters[clusters.grid == collection.grid.index(grid)]
-        title = f"{name} on {grid}, entry {entry}"
-        figure = events.draw_event(
-            event.cells[grid],
-            collection.settings,
-            config.grids[grid].grid,
-            clusters=clusters,
-            title=title,
-        )
+        clusters, figure = _draw(config, event, name, grid, z_range)
         path = picture
         if len(pairs) > 1:
             path = picture.with_name(f"{picture.stem}-{name}-{grid}{picture.suffix}")
         canvas.save(figure, path)
         console.print(f"{name} on {grid}: {len(clusters)} clusters, picture saved to {path}")
     tables.print_clusters(console, event)
+
+
+def _draw(
+    config: Config, event: Event, name: str, grid: str, z_range: tuple[float, float] | None
+) -> tuple[Any, Figure]:
+    """Return the clusters of a collection on a grid, and their picture."""
+    import numpy as np
+
+    from hep_peaksum.plotting.events import draw_event
+
+    collection, clusters, source = config.clusters[name], event.clusters[name], config.grids[grid]
+    if len(collection.grid) > 1:
+        clusters = clusters[clusters.grid == collection.grid.index(grid)]
+    mask = source.mask_map()
+    if mask is not None and mask.ndim == 3:  # a cell is masked in the picture if it is in all layers
+        mask = np.all(mask, axis=0)
+    others = {f"reference of {other}" for other in config.clusters if other != name}
+    figure = draw_event(
+        event.cells[grid],
+        collection.settings,
+        source.grid,
+        clusters=clusters,
+        mask=mask,
+        references={key: each for key, each in event.references[grid].items() if key not in others},
+        z_range=z_range,
+        title=f"{name} on {grid}, entry {event.entry}",
+    )
+    return clusters, figure
 
 
 def _config_of_root(file: str, overrides: Sequence[str]) -> Config:

@@ -5,7 +5,8 @@ matplotlib and mplhep are imported when the first picture is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 N_LABELLED = 5  # leading clusters with their sum beside them
+MANY = 80  # clusters from which lines become thinner
+REFERENCE_MARKS = ("x", "+", "d", "s")
 
 
 def draw_event(
@@ -36,6 +39,8 @@ def draw_event(
     clusters: ak.Array | None = None,
     mask: npt.ArrayLike | None = None,
     noise: npt.ArrayLike | None = None,
+    references: Mapping[str, npt.ArrayLike] | None = None,
+    z_range: tuple[float, float] | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw one event: its cells, and the seed and the sum window of every cluster.
@@ -46,8 +51,8 @@ def draw_event(
     Parameters
     ----------
     cells
-        Shape (row, col), in counts of `grid`. Empty cells are white; masked, negative, NaN and infinite ones
-        grey. Where the settings pool cells into towers, the towers are drawn.
+        Shape (row, col), in counts of `grid`. Empty cells are white, negative ones grey; masked, NaN and
+        infinite ones hatched. Where the settings pool cells into towers, the towers are drawn.
     settings
         As for `hep_peaksum.find_clusters`; they define the sum window.
     grid
@@ -58,6 +63,12 @@ def draw_event(
         leading ones are written beside them.
     mask, noise
         As for `hep_peaksum.find_clusters`.
+    references
+        Objects to compare with, by name: places of shape (object, 2), each a row and a column counted in cells
+        from 0, whole or not.
+    z_range
+        Ends of the colour scale, in the unit of the grid; what is beyond has the colour of the end. By default
+        the range of the cells.
     title
         Written above the picture.
 
@@ -85,27 +96,39 @@ def draw_event(
     if missing is not None:  # they do not exist, and add nothing to a tower
         values = np.where(missing, -np.inf, values)
     plane, towers = search_grid(settings, grid), pool_cells(values[None], settings, grid.unit)[0]
-    return _draw_plane(towers, plane, clusters, settings, title)
+    pooled = grid.shape[0] / plane.shape[0], grid.shape[1] / plane.shape[1]
+    marks = {
+        name: (np.asarray(places, np.float64).reshape(-1, 2) + 0.5) / pooled
+        for name, places in (references or {}).items()
+    }
+    return _draw_plane(towers, plane, clusters, settings, marks, z_range, title)
 
 
 def _draw_plane(
-    cells: Array, grid: Grid, clusters: ak.Array, settings: PeakSumSettings, title: str | None
+    cells: Array,
+    grid: Grid,
+    clusters: ak.Array,
+    settings: PeakSumSettings,
+    references: Mapping[str, Array],
+    z_range: tuple[float, float] | None,
+    title: str | None,
 ) -> Figure:
     """Draw the cells or towers that are searched."""
     view, offsets = canvas.View.of(grid), settings.sum_cells()
     seeds = np.stack([np.asarray(clusters[word], np.int64) for word in ("row", "col")], axis=-1)
     with canvas.style():
         figure, (axes,), bar = canvas.panels(view.size)
-        norm = canvas.norm(cells * grid.scale)
+        norm = canvas.norm(cells * grid.scale, z_range=z_range)
         canvas.draw_cells(axes, view, cells * grid.scale, norm)
         canvas.draw_bar(figure, bar, norm, canvas.cell_title(grid))
         outlines = [canvas.window_outline(row, col, offsets, grid) for row, col in seeds.tolist()]
-        _draw_windows(axes, view, outlines)
-        _draw_seeds(axes, view, seeds)
+        _draw_windows(axes, view, outlines, thin=_thinness(len(seeds)))
+        _draw_seeds(axes, view, seeds, thin=_thinness(len(seeds)))
+        marks = _draw_references(axes, view, references)
         sums = np.asarray(clusters["peak_sum"]) * grid.scale
         unit = "" if grid.unit is None else " GeV"
         _write_sums(axes, view, seeds, sums, offsets, n=N_LABELLED, unit=unit)
-        _draw_legend(axes, settings, len(seeds), has_invalid=bool((~(cells >= 0)).any()))
+        _draw_legend(axes, settings, len(seeds), [*marks, *canvas.invalid_cells(cells)])
         if norm is None:
             canvas.write_empty(axes, "no cell above zero")
         canvas.write_title(figure, title)
@@ -129,7 +152,7 @@ def draw_peak_sum(image: Array, sums: Array, *, title: str | None = None) -> Fig
         for axes, cells, panel_title in zip(panels, (image, sums), titles, strict=True):
             canvas.draw_cells(axes, view, cells, norm)
             axes.set_title(panel_title, loc="left", fontsize=11)
-        _draw_seeds(panels[0], view, seeds)
+        _draw_seeds(panels[0], view, seeds, thin=_thinness(len(seeds)))
         panels[1].set_ylabel("")
         _write_sums(panels[1], view, seeds, sums[tuple(seeds.T)], ((0, 0),), n=4 * N_LABELLED, unit="")
         canvas.draw_bar(figure, bar, norm, "counts")
@@ -137,21 +160,44 @@ def draw_peak_sum(image: Array, sums: Array, *, title: str | None = None) -> Fig
     return figure
 
 
-def _draw_windows(axes: Axes, view: canvas.View, outlines: Sequence[Array]) -> None:
+def _thinness(n_clusters: int) -> float:
+    """Return by how much lines and marks are thinner, so that many of them leave cells to be seen."""
+    return float(np.clip(np.sqrt(MANY / max(1, n_clusters)), 0.35, 1))
+
+
+def _draw_windows(axes: Axes, view: canvas.View, outlines: Sequence[Array], *, thin: float) -> None:
     """Draw the outlines of windows (see `window_outline`)."""
     from matplotlib.collections import LineCollection
 
     if outlines:
         lines = list(view.points(np.concatenate(outlines)))
-        for colour, width in (("white", 2.6), (canvas.MARK, 1.4)):
+        for colour, width in (("white", 2.6 * thin), (canvas.MARK, 1.4 * thin)):
             axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, capstyle="projecting"))
 
 
-def _draw_seeds(axes: Axes, view: canvas.View, seeds: Array) -> None:
+def _draw_seeds(axes: Axes, view: canvas.View, seeds: Array, *, thin: float) -> None:
     """Draw a ring around every seed."""
     x, y = view.points(seeds + 0.5).T
-    for colour, width in (("white", 2.8), (canvas.MARK, 1.4)):
-        axes.scatter(x, y, s=30, facecolors="none", edgecolors=colour, linewidths=width, zorder=3)
+    for colour, width in (("white", 2.8 * thin), (canvas.MARK, 1.4 * thin)):
+        options: dict[str, Any] = {"facecolors": "none", "edgecolors": colour, "linewidths": width}
+        axes.scatter(x, y, s=30 * thin**2, zorder=3, **options)
+
+
+def _draw_references(axes: Axes, view: canvas.View, references: Mapping[str, Array]) -> list[Any]:
+    """Draw a cross of its own kind for the objects of every reference; return the handles of a legend."""
+    from matplotlib.lines import Line2D
+
+    handles = []
+    for (name, places), marker in zip(references.items(), cycle(REFERENCE_MARKS), strict=False):
+        x, y = view.points(places).T
+        style: dict[str, Any] = {"linestyle": "none", "marker": marker, "zorder": 3.5, "fillstyle": "none"}
+        axes.plot(x, y, color="white", markersize=9, markeredgewidth=3, **style)
+        axes.plot(x, y, color=canvas.INK, markersize=9, markeredgewidth=1.3, **style)
+        label = f"{len(places)} {name}"
+        handles.append(
+            Line2D([], [], color=canvas.INK, markersize=7, markeredgewidth=1.3, label=label, **style)
+        )
+    return handles
 
 
 def _write_sums(
@@ -177,8 +223,8 @@ def _write_sums(
         axes.text(across, up, text, fontsize=10, color=canvas.MARK, bbox=background, **at)
 
 
-def _draw_legend(axes: Axes, settings: PeakSumSettings, n_seeds: int, *, has_invalid: bool) -> None:
-    """Draw the legend of seeds, sum windows and grey cells."""
+def _draw_legend(axes: Axes, settings: PeakSumSettings, n_seeds: int, others: Sequence[Any]) -> None:
+    """Draw the legend of seeds and sum windows, then of references and of cells without an energy."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -188,7 +234,6 @@ def _draw_legend(axes: Axes, settings: PeakSumSettings, n_seeds: int, *, has_inv
     handles: list[Any] = [
         Line2D([], [], ls="", marker="o", mfc="none", mec=canvas.MARK, label=seeds),
         Patch(facecolor="none", edgecolor=canvas.MARK, label=f"sum window{size}"),
+        *others,
     ]
-    if has_invalid:
-        handles.append(Patch(color=canvas.INVALID, label="negative or masked"))
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles))
