@@ -308,7 +308,8 @@ def write_results(config: Config, directory: Path, totals: Mapping[str, DatasetT
     if config.output.plots:
         filled = {name: total.histograms for name, total in totals.items()}
         tables = measurements(config, totals).get("measurements", [])
-        save_plots(directory / PLOTS, filled, tables, kinds_of(config), config.output.plots)
+        looks = {"style": config.output.style, "label": config.output.label}
+        save_plots(directory / PLOTS, filled, tables, kinds_of(config), config.output.plots, **looks)
 
 
 def _merge_parts(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:

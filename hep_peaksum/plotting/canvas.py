@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,6 +38,12 @@ STYLE: dict[str, Any] = {
 STYLE |= {f"{side}tick.{kind}.size": size for side in "xy" for kind, size in (("major", 6), ("minor", 3))}
 STYLE |= {"legend.handlelength": 1.1, "legend.handletextpad": 0.5, "legend.columnspacing": 1.2}
 STYLE |= {"legend.borderpad": 0, "legend.borderaxespad": 0.4}
+# What the styles of experiments set for their large figures.
+SIZES: dict[str, Any] = {"axes.labelsize": "medium", "xtick.labelsize": "small", "ytick.labelsize": "small"}
+SIZES |= {"lines.linewidth": 1.5, "lines.markersize": 5, "xtick.major.pad": 5, "ytick.major.pad": 5}
+SIZES |= {"axes.titlesize": "medium", "errorbar.capsize": 0, "xtick.minor.pad": 5, "ytick.minor.pad": 5}
+PLAIN = "plain"
+_experiment: ContextVar[str] = ContextVar("experiment", default=PLAIN)
 MARK, FILL = "#e42536", "#3f6fc4"  # seeds, sum windows and their sums; histograms
 
 # Blue (FILL) and orange are distinguishable with any colour vision and in greyscale; marks and words repeat the
@@ -118,12 +125,36 @@ class View(NamedTuple):
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in a smaller version of mplhep's ROOT style."""
+    """Draw in a smaller version of mplhep's ROOT style, or of that of an experiment (see `style_of`)."""
     import matplotlib.style
     import mplhep
 
-    with matplotlib.style.context([mplhep.style.ROOT, STYLE]):
+    name = _experiment.get()
+    sheets = [mplhep.style.ROOT, STYLE] if name == PLAIN else [getattr(mplhep.style, name), STYLE, SIZES]
+    with matplotlib.style.context(sheets):
         yield
+
+
+@contextmanager
+def style_of(experiment: str) -> Iterator[None]:
+    """Let `style` be that of an experiment inside the block: CMS, ATLAS, LHCb, ALICE; or plain."""
+    token = _experiment.set(experiment)
+    try:
+        yield
+    finally:
+        _experiment.reset(token)
+
+
+def write_label(axes: Axes, label: str) -> None:
+    """Write the name of the experiment, and a label such as Preliminary, above the left end of a panel."""
+    import mplhep
+
+    name = _experiment.get()
+    with style():
+        if name != PLAIN:
+            getattr(mplhep, name.lower()).text(label, ax=axes, loc=0, fontsize=STYLE["font.size"])
+        elif label:
+            axes.text(0, 1.01, label, transform=axes.transAxes, va="bottom", style="italic")
 
 
 def panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes], Axes]:

@@ -226,3 +226,27 @@ def test_settings_and_grid_may_be_names():
 def test_a_notebook_shows_the_figure_as_a_picture():
     figure = draw_event(np.eye(3), {"seed_threshold": 0.5})
     assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, "2pi"), ("-pi", "pi"), ("-pi/8", "15pi/8")])
+def test_the_azimuth_is_drawn_in_the_range_of_the_field(start, stop):
+    rows = Axis(name="eta", bins=3, start=-1, stop=1)
+    grid = Grid(rows=rows, cols=Axis(name="phi", bins=8, start=start, stop=stop, periodic=True), unit=1)
+    cells = np.zeros((3, 8))
+    cells[1, 5], cells[1, 6] = 9, 2
+    clusters = find_clusters(cells[None], {"seed_threshold": 5, "sum_window": [1, 3]}, grid)[0]
+    figure = draw_event(cells, {"seed_threshold": 5, "sum_window": [1, 3]}, grid, references={"jets": [(1, 5)]})
+    axes = figure.axes[0]
+    low, high = axes.get_ylim()
+    assert -np.pi - np.pi / 8 - 1e-9 <= low <= -np.pi + np.pi / 8
+    assert high - low == pytest.approx(2 * np.pi)
+    seed = axes.collections[-1].get_offsets()[0]
+    assert seed.tolist() == pytest.approx([0, float(clusters.phi[0])])
+    assert axes.lines[0].get_xydata()[0].tolist() == pytest.approx(seed.tolist())
+    mesh = next(
+        each for each in axes.collections if each.get_array() is not None and each.get_array().max() == 9
+    )
+    up, across = np.argwhere(mesh.get_array() == 9)[0]
+    edges = mesh.get_coordinates()[:, 0, 1]
+    assert edges[up] <= seed[1] <= edges[up + 1]
+    assert across == 1
