@@ -4,6 +4,9 @@
 # ///
 """The checks and tests, each session in its own environment: `nox`, `nox -s tests-3.13`, `nox -l` lists all."""
 
+import tarfile
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.2.9"
@@ -37,6 +40,24 @@ def minimums(session: nox.Session) -> None:
     """Run the test suite with the lowest supported version of every dependency."""
     session.install(".[test]", "--resolution=lowest-direct")
     session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(python="3.13", venv_backend="uv", default=False)
+def package(session: nox.Session) -> None:
+    """Build the sdist and the wheel into dist/, check them, and run the quick tests of the unpacked sdist."""
+    session.install("build", "twine", "check-wheel-contents")
+    for old in Path("dist").glob("hep_peaksum-*"):
+        old.unlink()
+    session.run("python", "-m", "build")
+    built = sorted(map(str, Path("dist").glob("hep_peaksum-*")))
+    session.run("twine", "check", "--strict", *built)
+    session.run("check-wheel-contents", *(each for each in built if each.endswith(".whl")))
+    unpacked = Path(session.create_tmp()) / "sdist"
+    with tarfile.open(next(each for each in built if each.endswith(".tar.gz"))) as archive:
+        archive.extractall(unpacked, filter="data")
+    session.chdir(next(unpacked.glob("hep_peaksum-*")))
+    session.install(".[test]")
+    session.run("python", "-m", "pytest", "-n", "auto", "-m", "not slow", *session.posargs)
 
 
 @nox.session(python="3.11", default=False)

@@ -32,6 +32,7 @@ ROWS = (
     "preview inspection toy plotting",
     "job",
     "report integrations merging grouping profiles training",
+    "terminal",
     "cli",
     "__init__ __main__",
 )

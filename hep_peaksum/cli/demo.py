@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ import awkward as ak
 import uproot
 
 from hep_peaksum import toy
+from hep_peaksum.cli.about import packaged
 from hep_peaksum.config.formats import PLOTS
 from hep_peaksum.config.load import load_config
 from hep_peaksum.config.model import Config
@@ -39,11 +39,7 @@ class Demo(NamedTuple):
 
 def quickstart() -> str:
     """Return the text of the commented example config."""
-    packaged = resources.files("hep_peaksum") / "configs" / QUICKSTART
-    if packaged.is_file():
-        return packaged.read_text(encoding="utf-8")
-    # in an editable install the configs are where the repository has them
-    return (Path(__file__).parents[2] / "configs" / QUICKSTART).read_text(encoding="utf-8")
+    return packaged(f"configs/{QUICKSTART}")
 
 
 def write_toy(n_events: int, seed: int) -> list[Path]:
@@ -62,7 +58,7 @@ def write_toy(n_events: int, seed: int) -> list[Path]:
     return paths
 
 
-def demo(n_events: int = 10_000, seed: int = 1) -> Demo:
+def demo(n_events: int = 10_000, seed: int = 1, *, progress: bool = True) -> Demo:
     """Make a toy sample in the current folder, find its clusters and compare them with the truth."""
     files = write_toy(n_events, seed)
     path = FOLDER / QUICKSTART
@@ -70,7 +66,7 @@ def demo(n_events: int = 10_000, seed: int = 1) -> Demo:
         path.write_text(quickstart(), encoding="utf-8")
     config = load_config(path)
     # a demo of another size has other files
-    result = run(config, redo_changed=True, discard_unused=True)
+    result = run(config, redo_changed=True, discard_unused=True, progress=progress)
     score = _score(files, result.directory)
     return Demo(path, result, score, _draw_event(config, result.directory))
 

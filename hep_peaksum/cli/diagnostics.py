@@ -18,16 +18,17 @@ from hep_peaksum.cli.options import (
     config_file,
     dataset_option,
     entry_option,
+    json_option,
     load,
     max_events_option,
     pick_collection,
     picture_option,
     set_option,
 )
+from hep_peaksum.terminal import streams
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from rich.console import Console
 
     from hep_peaksum.config.model import Config
     from hep_peaksum.settings.model import PeakSumSettings
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 @collection_option
 @dataset_option
 @picture_option
+@json_option
 def explain(
     file: str,
     overrides: Sequence[str],
@@ -51,20 +53,23 @@ def explain(
     collection: str | None,
     dataset: str | None,
     output: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Explain why a cell is a seed, or why not.
 
     The answer names the neighbour, the comparison or the threshold that decides.
     """
-    from hep_peaksum.cli import diagnostic_tables, tables
     from hep_peaksum.clustering.discriminant import search_grid
+    from hep_peaksum.diagnostics import wording
     from hep_peaksum.diagnostics.explain import explain as explain_
     from hep_peaksum.geometry.grid import EventError
+    from hep_peaksum.terminal import diagnostic_documents, diagnostic_tables
 
     config = load(file, overrides)
     name = pick_collection(config, collection)
-    settings, console = config.clusters[name].settings, tables.open_console()
-    row, col = cell
+    settings, console = config.clusters[name].settings, streams.open_console()
+    (row, col), explanations = cell, []
     for grid in config.clusters[name].grid:
         event = _read_event(config, grid, dataset, entry, layer)
         plane, maps = config.grids[grid].grid, {"mask": event.mask, "noise": event.noise}
@@ -74,13 +79,19 @@ def explain(
             msg = f"entry {entry}: {error.problem}"
             raise ValueError(msg) from None
         title = f"{name} on {grid}, entry {entry}" + (f", layer {layer}" if layer is not None else "")
-        console.print(f"{title}: {why}", markup=False)
-        diagnostic_tables.print_neighbours(console, why, settings, search_grid(settings, plane))
+        place = {"collection": name, "grid": grid, "entry": entry, "layer": layer}
+        unit = wording.discriminant_unit(settings, search_grid(settings, plane))
+        explanations.append(diagnostic_documents.explanation(why, unit=unit, **place))
+        if not as_json:
+            console.print(f"{title}: {why}", markup=False)
+            diagnostic_tables.print_neighbours(console, why, settings, search_grid(settings, plane))
         if output is not None:
-            from hep_peaksum.plotting import explanations
+            from hep_peaksum.plotting.explanations import draw_explanation
 
-            figure = explanations.draw_explanation(event.cells, why, settings, plane, **maps, title=title)
-            _save(console, figure, output, grid if len(config.clusters[name].grid) > 1 else None)
+            figure = draw_explanation(event.cells, why, settings, plane, **maps, title=title)
+            _save(figure, output, grid if len(config.clusters[name].grid) > 1 else None)
+    if as_json:
+        streams.print_document(diagnostic_documents.Explanations(command="explain", explanations=explanations))
 
 
 @click.command()
@@ -90,6 +101,7 @@ def explain(
 @collection_option
 @dataset_option
 @picture_option
+@json_option
 def ties(
     file: str,
     overrides: Sequence[str],
@@ -97,28 +109,34 @@ def ties(
     collection: str | None,
     dataset: str | None,
     output: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Count how many seeds depend on the tie rule.
 
     Closed rings of equal cells, on which the directional rules find no seed, are listed.
     """
-    from hep_peaksum.cli import diagnostic_tables, tables
     from hep_peaksum.diagnostics.ties import TieAudit, audit_ties
+    from hep_peaksum.terminal import diagnostic_documents, diagnostic_tables
 
     config = load(file, overrides)
     name = pick_collection(config, collection)
-    clusters, console = config.clusters[name], tables.open_console()
+    clusters, console, audits = config.clusters[name], streams.open_console(), []
     for grid in clusters.grid:
         blocks = _read_blocks(config, grid, dataset, max_events)
         plane = config.grids[grid].grid
         audit = TieAudit.joined([_apply(audit_ties, block, clusters.settings, plane) for block in blocks])
         title = name if len(clusters.grid) == 1 else f"{name} on {grid}"
-        diagnostic_tables.print_audit(console, title, audit)
+        audits.append(diagnostic_documents.ties(name, grid, audit))
+        if not as_json:
+            diagnostic_tables.print_audit(console, title, audit)
         if output is not None:
             from hep_peaksum.plotting import comparisons
 
             figure = comparisons.draw_ties(audit, title=f"{title}, {audit.n_events} events")
-            _save(console, figure, output, grid if len(clusters.grid) > 1 else None)
+            _save(figure, output, grid if len(clusters.grid) > 1 else None)
+    if as_json:
+        streams.print_document(diagnostic_documents.TieAudits(command="ties", audits=audits))
 
 
 @click.command()
@@ -129,6 +147,7 @@ def ties(
 @max_events_option
 @dataset_option
 @picture_option
+@json_option
 def compare(
     file: str,
     first: str,
@@ -137,33 +156,39 @@ def compare(
     max_events: int,
     dataset: str | None,
     output: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Compare two collections, or a collection and a preset.
 
     A is a collection of the config, B another one or the name of a preset. Both are
     searched on the grid of A, and their clusters are matched by seed.
     """
-    from hep_peaksum.cli import diagnostic_tables, tables
     from hep_peaksum.diagnostics.compare import Comparison
     from hep_peaksum.diagnostics.compare import compare as compare_
+    from hep_peaksum.terminal import diagnostic_documents, diagnostic_tables
 
     config = load(file, overrides)
-    clusters, console = config.clusters[pick_collection(config, first)], tables.open_console()
-    settings = clusters.settings, _second_settings(config, second)
+    clusters, console = config.clusters[pick_collection(config, first)], streams.open_console()
+    settings, differences = (clusters.settings, _second_settings(config, second)), []
     for grid in clusters.grid:
         plane = config.grids[grid].grid
         _check_runs(second, settings[1], config, grid)
         blocks = _read_blocks(config, grid, dataset, max_events)
         both = Comparison.joined([_apply(compare_, block, *settings, plane) for block in blocks])
         title = first if len(clusters.grid) == 1 else f"{first} on {grid}"
-        diagnostic_tables.print_comparison(console, (title, second), both, plane)
+        differences.append(diagnostic_documents.difference(grid, plane.energy_unit, (first, second), both))
+        if not as_json:
+            diagnostic_tables.print_comparison(console, (title, second), both, plane)
         if output is not None:
             from hep_peaksum.plotting import comparisons
 
             figure = comparisons.draw_comparison(
                 both, plane, names=(first, second), title=f"{title} and {second}, {both.n_events} events"
             )
-            _save(console, figure, output, grid if len(clusters.grid) > 1 else None)
+            _save(figure, output, grid if len(clusters.grid) > 1 else None)
+    if as_json:
+        streams.print_document(diagnostic_documents.Comparisons(command="compare", comparisons=differences))
 
 
 @click.command()
@@ -171,42 +196,55 @@ def compare(
 @set_option
 @click.option("--max-events", type=Count(min=1), help="Maximum number of entries to read.")
 @dataset_option
-def closure(file: str, overrides: Sequence[str], max_events: int | None, dataset: str | None) -> None:
+@json_option
+def closure(
+    file: str, overrides: Sequence[str], max_events: int | None, dataset: str | None, *, as_json: bool
+) -> None:
     """Compare clusters with objects that the file already holds.
 
     The config names these objects under `reference` of a collection.
     """
-    from hep_peaksum.cli import diagnostic_tables, tables
     from hep_peaksum.preview.closure import closure as closure_
+    from hep_peaksum.terminal import diagnostic_documents, diagnostic_tables
 
     closures = closure_(load(file, overrides), dataset, max_events=max_events or math.inf)
-    diagnostic_tables.print_closure(tables.open_console(), closures)
+    if as_json:
+        streams.print_document(diagnostic_documents.closures(closures))
+    else:
+        diagnostic_tables.print_closure(streams.open_console(), closures)
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option("-o", "--output", type=click.Path(dir_okay=False), metavar="FILE.png", help="Draw the windows.")
-def presets(name: str | None, output: str | None) -> None:
+@json_option
+def presets(name: str | None, output: str | None, *, as_json: bool) -> None:
     """List the published algorithms, or show one in detail."""
-    from hep_peaksum.cli import diagnostic_tables, tables
     from hep_peaksum.library import presets
+    from hep_peaksum.terminal import diagnostic_tables, documents
 
-    console = tables.open_console()
+    console = streams.open_console()
     if name is None:
         if output is not None:
             msg = "-o draws a single preset: give its name, as in hep-peaksum presets cms-l1-jet -o windows.png"
             raise click.UsageError(msg)
         every = {each: presets.read_preset(each) for each in presets.presets()}
-        diagnostic_tables.print_presets(console, every)
+        if as_json:
+            streams.print_document(documents.presets(every))
+        else:
+            diagnostic_tables.print_presets(console, every)
         return
     preset, (settings, _) = presets.read_preset(name), presets.preset(name)
-    diagnostic_tables.print_preset(console, name, preset, settings)
+    if as_json:
+        streams.print_document(documents.presets({name: preset}))
+    else:
+        diagnostic_tables.print_preset(console, name, preset, settings)
     if output is not None:
         from hep_peaksum.plotting import rules
 
         notes = diagnostic_tables.preset_notes(preset)
         figure = rules.draw_windows(settings, title=f"{name}: {preset.title}", notes=notes)
-        _save(console, figure, output)
+        _save(figure, output)
 
 
 class _Block(NamedTuple):
@@ -300,11 +338,11 @@ def _check_runs(name: str, settings: PeakSumSettings, config: Config, grid: str)
         raise ValueError(msg) from None
 
 
-def _save(console: Console, figure: Figure, output: str, grid: str | None = None) -> None:
+def _save(figure: Figure, output: str, grid: str | None = None) -> None:
     """Save a picture, with the grid in its name if there are several."""
     from hep_peaksum.plotting import canvas
 
     path = Path(output)
     path = path if grid is None else path.with_name(f"{path.stem}-{grid}{path.suffix}")
     canvas.save(figure, path)
-    console.print(f"picture saved to {path}")
+    streams.notice(f"picture saved to {path}")

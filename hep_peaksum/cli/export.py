@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hep_peaksum.cli.options import collection_option, load, pick_collection, set_option
+from hep_peaksum.terminal import streams
 
 if TYPE_CHECKING:
     from hep_peaksum.geometry.grid import Grid
@@ -41,7 +42,6 @@ def export(
 
     The header has no dependencies and is for one event. In RDataFrame: Define("jets", "peaksum::find(cells)").
     """
-    from hep_peaksum.cli import tables
     from hep_peaksum.integrations.cpp_header import cpp_header
 
     if Path(search).suffix in (".yaml", ".yml"):
@@ -54,7 +54,7 @@ def export(
     header = cpp_header(settings, grid, mask=mask, namespace=namespace)
     Path(output).write_text(header, encoding="utf-8")
     rows, cols = grid.shape
-    console = tables.open_console()
+    console = streams.open_console()
     console.print(
         f"{output}: #include it and call {namespace}::find(cells) with the {rows} x {cols} cells of an event"
     )

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hep_peaksum.cli.options import DONE, DONE_WITH_LOSSES
+from hep_peaksum.cli.options import DONE, DONE_WITH_LOSSES, json_option
 from hep_peaksum.job.worker_startup import importing
+from hep_peaksum.terminal import streams
 
 if TYPE_CHECKING:
     from hep_peaksum.inspection.candidates import Candidate
@@ -27,20 +28,24 @@ if TYPE_CHECKING:
     help="Directory of the results.",
 )
 @click.option("--restart", is_flag=True, help="Delete the results in the output directory and start over.")
-def merge(directories: Sequence[str], output: str, *, restart: bool) -> int:
+@json_option
+def merge(directories: Sequence[str], output: str, *, restart: bool, as_json: bool) -> int:
     """Merge the results of finished jobs of one config into a directory as one job leaves it.
 
     The jobs may differ in the files that they have read, and in how they were run. Exit status: 0 done,
     1 failed, 2 jobs that cannot be merged, 3 done, but the jobs have losses, which are listed.
     """
     with importing():
-        from hep_peaksum.cli import tables
         from hep_peaksum.merging.merge import merge as merge_
+        from hep_peaksum.terminal import tables
+        from hep_peaksum.terminal.job_documents import finished_job
 
-    console = tables.open_console()
-    tables.show_messages(console)
     result = merge_(directories, output, restart=restart)
-    tables.print_result(console, result)
+    if as_json:
+        remarks = tables.remarks(result.summary)
+        streams.print_document(finished_job("merge", str(result.directory), result.summary, remarks))
+    else:
+        tables.print_result(streams.open_console(), result)
     return DONE_WITH_LOSSES if result.losses else DONE
 
 
@@ -103,12 +108,12 @@ def group(
         msg = "give one of --by, for a tree with one row a hit, and --join, for collections linked by an index"
         raise click.UsageError(msg)
     with importing():
-        from hep_peaksum.cli import tables
         from hep_peaksum.grouping.group import group_rows
         from hep_peaksum.grouping.join import join_collections
         from hep_peaksum.grouping.tables import find_source
+        from hep_peaksum.terminal import tables
 
-    console, source, names = tables.open_console(), find_source(file), _words(*branches)
+    console, source, names = streams.open_console(), find_source(file), _words(*branches)
     options |= {"output": Path(output), "overwrite": options.pop("force")}
     if by is not None:
         grouped = group_rows(source, by=_words(by), branches=names or ["*"], **options)
@@ -144,28 +149,35 @@ grids_option = click.option(
 @click.argument("file", type=click.Path(), metavar="FILE.root")
 @candidate_option
 @grids_option
-def inspect(file: str, candidate: str | None, grids: Sequence[str]) -> None:
+@json_option
+def inspect(file: str, candidate: str | None, grids: Sequence[str], *, as_json: bool) -> None:
     """List branches that look like grids or hits, and propose a config.
 
     What is a guess is said in the comments of the config, with what else it may be.
     """
-    from hep_peaksum.cli import tables
     from hep_peaksum.inspection.candidates import config_text
     from hep_peaksum.inspection.files import inspect_file
+    from hep_peaksum.terminal import documents, tables
 
     found = inspect_file(file)
-    console = tables.open_console()
-    if not found.candidates:
+    first = found.candidates[0] if found.candidates else None
+    config = None
+    if first is not None and (candidate or grids or not first.command):
+        config = config_text(file, choose_candidates(found.candidates, candidate, grids))
+    if as_json:
+        streams.print_document(documents.inspection(file, found, config))
+        return
+    console = streams.open_console()
+    if first is None:
         tables.print_nothing_found(console, file, found)
         return
     tables.print_candidates(console, found)
-    if found.candidates[0].command and not (candidate or grids):
-        tables.print_command(console, found.candidates[0])
+    if config is None:
+        tables.print_command(console, first)
         return
-    chosen = choose_candidates(found.candidates, candidate, grids)
     options = "".join([f" --candidate {candidate}"] * bool(candidate) + [f" --grid {grid}" for grid in grids])
     console.print(f"\n# hep-peaksum init --root {file}{options} writes this config", markup=False)
-    console.print(config_text(file, chosen), markup=False, soft_wrap=True)
+    console.print(config, markup=False, soft_wrap=True)
 
 
 def choose_candidates(

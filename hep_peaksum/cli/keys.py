@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hep_peaksum.cli.options import json_option
+from hep_peaksum.terminal import streams
+
 if TYPE_CHECKING:
     from hep_peaksum.config.reference import Key
 
@@ -22,7 +25,8 @@ LONGEST_LINE = 100
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Write the schema to a file."
 )
-def keys(key: str | None, schema: bool, output: str | None) -> None:
+@json_option
+def keys(key: str | None, schema: bool, output: str | None, *, as_json: bool) -> None:
     """Explain the keys of a config.
 
     Without KEY the sections are listed. KEY is a section (clusters), a key (overlap), or a path
@@ -35,10 +39,16 @@ def keys(key: str | None, schema: bool, output: str | None) -> None:
         raise click.UsageError(msg)
     if schema:
         _write_schema(output)
+        return
+    found = reference.config_keys() if key is None else _find(key)
+    if as_json:
+        from hep_peaksum.terminal import documents
+
+        streams.print_document(documents.keys(found))
     elif key is None:
-        _print_sections(reference.config_keys())
+        _print_sections(found)
     else:
-        _print_matches(reference.find_keys(key), key)
+        _print_matches(found, key)
 
 
 def _write_schema(output: str | None) -> None:
@@ -49,7 +59,7 @@ def _write_schema(output: str | None) -> None:
         click.echo(text, nl=False)
         return
     Path(output).write_text(text, encoding="utf-8")
-    click.echo(f"{output} is written; begin a config beside it with")
+    streams.notice(f"{output} is written; begin a config beside it with")
     click.echo(f"# yaml-language-server: $schema={Path(output).name}")
 
 
@@ -58,15 +68,21 @@ def _print_sections(sections: Sequence[Key]) -> None:
     _print_table((key.path[-1], _summary(key)) for key in sections)
 
 
-def _print_matches(matches: Sequence[Key], word: str) -> None:
-    """Print everything about some keys; those that differ only in their place are printed once."""
-    from hep_peaksum.config.reference import every_key
+def _find(word: str) -> Sequence[Key]:
+    """Return the keys that a word means; none is an error."""
+    from hep_peaksum.config.reference import every_key, find_keys
     from hep_peaksum.suggestions import did_you_mean
 
+    matches = find_keys(word)
     if not matches:
         near = did_you_mean(word.rpartition(".")[2], (key.path[-1] for key in every_key()))
         msg = f"no key {word!r}{near}; hep-peaksum keys lists the sections"
         raise click.UsageError(msg)
+    return matches
+
+
+def _print_matches(matches: Sequence[Key], word: str) -> None:
+    """Print everything about some keys; those that differ only in their place are printed once."""
     sections = [key for key in matches if key.path == (word,)]
     others = [key.name for key in matches if key not in sections]
     alike: dict[object, list[Key]] = {}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from hep_peaksum.cli.about import completions, info, print_citation
 from hep_peaksum.cli.diagnostics import closure, compare, explain, presets, ties
 from hep_peaksum.cli.export import export
 from hep_peaksum.cli.files import choose_candidates, find_candidates, group, init, inspect, merge
@@ -29,13 +30,21 @@ from hep_peaksum.cli.options import (
     config_file,
     dataset_option,
     entry_option,
+    json_option,
     load,
     set_option,
+    with_streams,
 )
 from hep_peaksum.job.worker_startup import collect_rarely, importing
+from hep_peaksum.terminal import streams
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from hep_peaksum.config.model import Config
+    from hep_peaksum.job.planning import Plan
+    from hep_peaksum.preview.event import Event
+    from hep_peaksum.results.status import Status
 
 INTERRUPTED = 130  # as shells report Ctrl-C
 
@@ -69,8 +78,9 @@ class _Unread:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status; every expected error is one line on stderr."""
     collect_rarely()
-    if sys.stdout is None:  # whoever started this closed it
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 -- to the end
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # whoever started this closed it
+            setattr(sys, stream, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 -- to the end
     try:
         with redirect_stdout(_Unread(sys.stdout)):
             status = cli.main(arguments, prog_name="hep-peaksum", standalone_mode=False)
@@ -84,6 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for line in str(error).splitlines() or [type(error).__name__]:
             _print_error(line)
         sys.exit(WRONG_USAGE if hasattr(error, "problems") else FAILED)
+    finally:
+        streams.end()
     sys.exit(status or DONE)
 
 
@@ -91,6 +103,7 @@ def _print_error(line: str) -> None:
     """Print a line of an error; indented ones belong to the line before, and show a place in a file."""
     word = "      " if line.startswith(" ") else click.style("error:", fg="red", bold=True)
     click.echo(f"{word} {line}", err=True)
+    streams.keep(f"{click.unstyle(word)} {line}")
 
 
 def _with_remedy(error: click.ClickException) -> click.ClickException:
@@ -124,6 +137,9 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hep_peaksum", message="hep_peaksum %(version)s")
+@click.option(
+    "--cite", is_flag=True, is_eager=True, expose_value=False, callback=print_citation, help="Show how to cite."
+)
 def cli() -> None:
     """Find local maxima of calorimeter grids and sum the cells around them.
 
@@ -148,12 +164,11 @@ def demo(n_events: int, seed: int) -> None:
     """
     with importing():
         from hep_peaksum.cli import demo as demo_
-        from hep_peaksum.cli import tables
+        from hep_peaksum.terminal import tables
 
-    console = tables.open_console()
+    console = streams.open_console()
     console.print(f"Toy calorimeter: {n_events} events of 24 x 16 cells (seed {seed})")
-    tables.show_messages(console)
-    made = demo_.demo(n_events, seed)
+    made = demo_.demo(n_events, seed, progress=not streams.is_quiet())
     tables.print_result(console, made.result)
     tables.print_score(console, made.score)
     console.print(f"Next: look at {made.picture} and the plots beside it, edit {made.config}, and run")
@@ -179,6 +194,7 @@ def demo(n_events: int, seed: int) -> None:
 @click.option("--restart", is_flag=True, help="Delete the results in the output directory and start over.")
 @click.option("--redo-changed", is_flag=True, help="Process input files again that have changed since.")
 @click.option("--discard-unused", is_flag=True, help="Delete finished chunks that this job does not use.")
+@json_option
 def run(
     file: str,
     overrides: Sequence[str],
@@ -187,6 +203,7 @@ def run(
     dataset: str | None,
     output: str | None,
     dry_run: bool,
+    as_json: bool,
     **choices: Any,
 ) -> int:
     """Run the job of a config file.
@@ -195,28 +212,43 @@ def run(
     2 wrong usage or config, 3 done with losses, which are listed.
     """
     with importing():
-        from hep_peaksum.cli import tables
+        from hep_peaksum.terminal import tables
 
         config = load(file, overrides, inputs=inputs, dataset=dataset, output=output)
         from hep_peaksum.job.run import dry_run as dry_run_
         from hep_peaksum.job.run import run as run_
+        from hep_peaksum.terminal.job_documents import finished_job
 
-    console = tables.open_console()
     if dry_run:
-        tables.print_plan(console, dry_run_(config, **choices))
-        formats = ", ".join(config.output.clusters)
-        console.print(f"dry run: would write {formats} and histograms to {config.output.directory}")
-        return DONE
-    tables.show_messages(console)
-    result = run_(config, **choices)
-    tables.print_result(console, result)
+        return _show_plan(dry_run_(config, **choices), config, as_json=as_json)
+    result = run_(config, progress=not streams.is_quiet(), **choices)
+    if as_json:
+        remarks = tables.remarks(result.summary)
+        streams.print_document(finished_job("run", str(result.directory), result.summary, remarks))
+    else:
+        tables.print_result(streams.open_console(), result)
     return DONE_WITH_LOSSES if result.losses else DONE
+
+
+def _show_plan(planned: Plan, config: Config, *, as_json: bool) -> int:
+    """Print what a job would process."""
+    from hep_peaksum.terminal import job_documents, tables
+
+    if as_json:
+        streams.print_document(job_documents.plan(planned, config.output.directory))
+        return DONE
+    console = streams.open_console()
+    tables.print_plan(console, planned)
+    formats = ", ".join(config.output.clusters)
+    console.print(f"dry run: would write {formats} and histograms to {config.output.directory}")
+    return DONE
 
 
 @cli.command()
 @config_file
 @set_option
-def check(file: str, overrides: Sequence[str]) -> None:
+@json_option
+def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
     """Report every problem of a config, or show what it means.
 
     What the config reads is tried on the first entries of every dataset, if its first file exists.
@@ -224,14 +256,20 @@ def check(file: str, overrides: Sequence[str]) -> None:
     with importing():
         from rich.markup import escape
 
-        from hep_peaksum.cli import tables
         from hep_peaksum.preview.cell_tables import describe_table
         from hep_peaksum.preview.check import check_inputs
         from hep_peaksum.preview.hit_bins import bin_fillings
         from hep_peaksum.preview.thresholds import thresholds, varied_thresholds
+        from hep_peaksum.terminal import documents, tables
 
         config = load(file, overrides)
-    console, bounds = tables.open_console(), thresholds(config)
+    bounds = thresholds(config)
+    missing = check_inputs(config)
+    fillings = {name: filling.in_words() for name, filling in bin_fillings(config)}
+    if as_json:
+        streams.print_document(documents.checked(file, config, bounds, fillings, missing))
+        return
+    console = streams.open_console()
     for name in config.clusters:
         tables.print_collection(console, config, name, bounds[name])
     for line in varied_thresholds(config):
@@ -239,13 +277,12 @@ def check(file: str, overrides: Sequence[str]) -> None:
     for name, source in config.grids.items():
         if source.cells is not None:
             tables.print_cell_table(console, f"cells of {name}: {source.cells}", describe_table(source))
-    remarks = check_inputs(config)
-    for name, filling in bin_fillings(config):
-        tables.print_filling(console, name, filling.in_words())
-    for remark in remarks:
-        console.print(f"[yellow]warning:[/yellow] {escape(remark)}")
+    for name, lines in fillings.items():
+        tables.print_filling(console, name, lines)
+    for remark in missing:
+        streams.warn(remark)
     is_missing = any(
-        remark.startswith(f"datasets.{name}.files: ") for remark in remarks for name in config.datasets
+        remark.startswith(f"datasets.{name}.files: ") for remark in missing for name in config.datasets
     )
     console.print(f"{file}: the config is valid{', but not all of its files are here' if is_missing else ''}")
 
@@ -258,39 +295,70 @@ def check(file: str, overrides: Sequence[str]) -> None:
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), help="Picture to write.  [default: event-ENTRY.png]"
 )
-def show(file: str, overrides: Sequence[str], entry: int, dataset: str | None, output: str | None) -> None:
-    """Draw one event: its cells, its clusters and their windows.
+@click.option(
+    "--z-range",
+    type=(float, float),
+    metavar="LOW HIGH",
+    help="Ends of the colour scale, in the unit of the cells.  [default: of the cells]",
+)
+def show(
+    file: str,
+    overrides: Sequence[str],
+    entry: int,
+    dataset: str | None,
+    output: str | None,
+    z_range: tuple[float, float] | None,
+) -> None:
+    """Draw one event: its cells, its clusters and their windows, and the references of the config.
 
     FILE is a config, or a ROOT file, which is read with the config that `inspect` proposes.
     """
-    from hep_peaksum.cli import tables
-    from hep_peaksum.plotting import canvas, events
+    from hep_peaksum.plotting import canvas
     from hep_peaksum.preview.event import read_event
+    from hep_peaksum.terminal import tables
 
     config = _config_of_root(file, overrides) if file.endswith(".root") else load(file, overrides)
     event = read_event(config, entry, dataset)
-    console = tables.open_console()
+    console = streams.open_console()
     console.print(f"{event.file}, entry {event.entry}")
     picture = Path(output or f"event-{entry}.png")
     pairs = [(name, grid) for name, collection in config.clusters.items() for grid in collection.grid]
     for name, grid in pairs:
-        collection, clusters = config.clusters[name], event.clusters[name]
-        if len(collection.grid) > 1:
-            clusters = clusters[clusters.grid == collection.grid.index(grid)]
-        title = f"{name} on {grid}, entry {entry}"
-        figure = events.draw_event(
-            event.cells[grid],
-            collection.settings,
-            config.grids[grid].grid,
-            clusters=clusters,
-            title=title,
-        )
+        clusters, figure = _draw(config, event, name, grid, z_range)
         path = picture
         if len(pairs) > 1:
             path = picture.with_name(f"{picture.stem}-{name}-{grid}{picture.suffix}")
         canvas.save(figure, path)
         console.print(f"{name} on {grid}: {len(clusters)} clusters, picture saved to {path}")
     tables.print_clusters(console, event)
+
+
+def _draw(
+    config: Config, event: Event, name: str, grid: str, z_range: tuple[float, float] | None
+) -> tuple[Any, Figure]:
+    """Return the clusters of a collection on a grid, and their picture."""
+    import numpy as np
+
+    from hep_peaksum.plotting.events import draw_event
+
+    collection, clusters, source = config.clusters[name], event.clusters[name], config.grids[grid]
+    if len(collection.grid) > 1:
+        clusters = clusters[clusters.grid == collection.grid.index(grid)]
+    mask = source.mask_map()
+    if mask is not None and mask.ndim == 3:  # a cell is masked in the picture if it is in all layers
+        mask = np.all(mask, axis=0)
+    others = {f"reference of {other}" for other in config.clusters if other != name}
+    figure = draw_event(
+        event.cells[grid],
+        collection.settings,
+        source.grid,
+        clusters=clusters,
+        mask=mask,
+        references={key: each for key, each in event.references[grid].items() if key not in others},
+        z_range=z_range,
+        title=f"{name} on {grid}, entry {event.entry}",
+    )
+    return clusters, figure
 
 
 def _config_of_root(file: str, overrides: Sequence[str]) -> Config:
@@ -305,15 +373,33 @@ def _config_of_root(file: str, overrides: Sequence[str]) -> Config:
 @cli.command()
 @click.argument("directory", type=click.Path(file_okay=False), metavar="DIR")
 @click.option("--verify", is_flag=True, help="Read every part and compare it with its checksum.")
-def status(directory: str, *, verify: bool) -> int:
+@json_option
+def status(directory: str, *, verify: bool, as_json: bool) -> int:
     """Show what a results directory holds: finished, missing, lost."""
-    from rich.markup import escape
-
-    from hep_peaksum.cli import tables
     from hep_peaksum.results.status import read_status
+    from hep_peaksum.terminal import job_documents, tables
 
     state = read_status(Path(directory), verify=verify)
-    console = tables.open_console()
+    exit_status = FAILED if state.damaged else DONE
+    if as_json and state.summary is not None:
+        remarks = tables.remarks(state.summary)
+        done = job_documents.finished_job("status", directory, state.summary, remarks, state.damaged)
+        streams.print_document(done)
+        return exit_status
+    if as_json:
+        streams.print_document(job_documents.unfinished_job(directory, state))
+        return exit_status
+    _print_status(directory, state, verify=verify)
+    return exit_status
+
+
+def _print_status(directory: str, state: Status, *, verify: bool) -> None:
+    """Print what a results directory holds."""
+    from rich.markup import escape
+
+    from hep_peaksum.terminal import tables
+
+    console = streams.open_console()
     if state.summary is not None:
         tables.print_summary(console, state.summary)
     else:
@@ -323,8 +409,12 @@ def status(directory: str, *, verify: bool) -> int:
         console.print(f"[red]damaged:[/red] {escape(line)}; the same run command processes its chunk again")
     if verify:
         console.print(f"{state.n_chunks} chunks are what was written, {len(state.damaged)} are not")
-    return FAILED if state.damaged else DONE
 
 
-for command in (inspect, init, merge, group, explain, ties, compare, closure, presets, keys, export):
+for command in (
+    *(inspect, init, merge, group, explain, ties, compare, closure, presets, keys, export),
+    *(info, completions),
+):
     cli.add_command(command)
+for command in cli.commands.values():
+    with_streams(command)

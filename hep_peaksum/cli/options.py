@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hep_peaksum.terminal import streams
+
 if TYPE_CHECKING:
     from hep_peaksum.config.model import Config
 
@@ -49,6 +51,33 @@ max_events_option = click.option(
     default=1000,
     show_default=True,
     help="Maximum number of entries to read.",
+)
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as one JSON document, and nothing else."
+)
+
+
+def with_streams(command: click.Command) -> click.Command:
+    """Return a command with the options that say how much it prints, which it need not know of."""
+    inner = command.callback
+
+    def callback(*, quiet: bool, verbose: int, log_file: str | None, **keywords: Any) -> Any:
+        streams.begin(quiet=quiet, verbose=verbose, log_file=log_file)
+        return inner(**keywords) if inner is not None else None
+
+    command.callback = callback
+    for option in STREAM_OPTIONS:
+        option(command)
+    return command
+
+
+# from the last to the first, as decorators are applied
+STREAM_OPTIONS = (
+    click.option("--log-file", type=click.Path(dir_okay=False), metavar="FILE", help="Add the log to a file."),
+    click.option("-v", "--verbose", count=True, help="Log every step to stderr; -vv also those of libraries."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress and no notices; errors and results only."),
 )
 
 

@@ -294,6 +294,18 @@ class Output(FrozenModel):
         "svg, or a list of them. true is png, false draws nothing.",
         examples=["pdf", ["png", "pdf"]],
     )
+    style: Literal["plain", "CMS", "ATLAS", "LHCb", "ALICE"] = Field(
+        "plain",
+        description="Experiment in whose style histograms and measurements are drawn, with its name above them "
+        "(by mplhep).",
+        examples=["CMS"],
+    )
+    label: str = Field(
+        "",
+        max_length=60,
+        description="What is written above histograms and measurements, after the name of the experiment.",
+        examples=["Preliminary"],
+    )
 
 
 class RunOptions(FrozenModel):

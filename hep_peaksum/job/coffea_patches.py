@@ -20,10 +20,8 @@ from functools import partial
 from typing import Any
 
 from coffea import processor
-from rich import progress
-from rich.table import Column
 
-BAR_WIDTH = 80  # columns of the screen that coffea's bar needs
+from hep_peaksum.processing.progress import JobProgress
 
 
 class CancellablePool(concurrent.futures.Executor):
@@ -123,35 +121,20 @@ def heard_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def fitting_bar(name: str = "executor") -> Iterator[None]:
-    """Let the progress bar of one of coffea's modules keep its numbers on a narrow screen, inside the block.
+def own_progress(name: str = "executor", *, show: bool = True) -> Iterator[None]:
+    """Let one of coffea's modules show `JobProgress` instead of its bar, inside the block.
 
-    Why: below some 80 columns coffea cuts times, and below some 50 the numbers of chunks.
-    Drop it when coffea leaves out the bar and what is less important first.
+    Why: coffea's bar is on stdout, also where that is a file; it cuts numbers on a narrow screen, and says
+    nothing of events and losses.
+    Drop it when coffea takes a progress of the user.
     """
     module: Any = importlib.import_module(f"coffea.processor.{name}")
-    original = module.rich_bar
-    module.rich_bar = partial(_bar, original)
+    original, stream = module.rich_bar, sys.stderr  # which `no_printed_tracebacks` replaces
+    module.rich_bar = partial(JobProgress, stream, show=show)
     try:
         yield
     finally:
         module.rich_bar = original
-
-
-def _bar(original: Any) -> Any:
-    """Return coffea's progress bar, or one of numbers only, beside which its name is folded."""
-    console = importlib.import_module("coffea.util").coffea_console
-    if console.width >= BAR_WIDTH:
-        return original()
-    count = "[progress.completed]{task.completed}/{task.total}"
-    return progress.Progress(
-        progress.TextColumn("[bold blue]{task.description}", table_column=Column(overflow="fold")),
-        progress.TextColumn("[progress.percentage]{task.percentage:>3.0f}%"),
-        progress.TextColumn(count),
-        progress.TimeElapsedColumn(table_column=Column(no_wrap=True)),
-        auto_refresh=False,
-        console=console,
-    )
 
 
 @contextmanager
@@ -175,8 +158,7 @@ def quiet_dask_bar() -> Iterator[None]:
 
     module.RichProgressBar = Bar
     try:
-        with fitting_bar("_dask"):
-            yield
+        yield
     finally:
         module.RichProgressBar = original
         for bar in bars:

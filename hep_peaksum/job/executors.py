@@ -29,7 +29,7 @@ from hep_peaksum.job.coffea_patches import (
     CancellablePool,
     CancellableProcesses,
     FuturesExecutor,
-    fitting_bar,
+    own_progress,
     quiet_dask_bar,
 )
 
@@ -54,14 +54,14 @@ class ExecutorError(RuntimeError):
 
 
 class Workers(AbstractContextManager["Workers"]):
-    """The workers of the section `run`; they start when they are first used."""
+    """The workers of the section `run`, which start when they are first used, and whether progress is shown."""
 
-    def __init__(self, options: RunOptions) -> None:
-        self.options = options
+    def __init__(self, options: RunOptions, *, show_progress: bool = True) -> None:
+        self.options, self.show = options, show_progress
         self._started = ExitStack()
 
     def __enter__(self) -> Workers:  # noqa: PYI034 -- Self is of Python 3.11
-        self._started.enter_context(fitting_bar())
+        self._started.enter_context(own_progress(show=self.show))
         return self
 
     def __exit__(
@@ -78,7 +78,10 @@ class Workers(AbstractContextManager["Workers"]):
         ExecutorError
             If the package for it is not installed, or the workers do not start.
         """
-        return self._started.enter_context(START[self.options.executor](self.options))
+        executor = self._started.enter_context(START[self.options.executor](self.options))
+        if module := BARS.get(self.options.executor):
+            self._started.enter_context(own_progress(module, show=self.show))
+        return executor
 
 
 @contextmanager
@@ -233,6 +236,9 @@ START: dict[ExecutorName, Callable[[RunOptions], AbstractContextManager[Any]]] =
     "parsl": _parsl,
     "taskvine": _taskvine,
 }
+
+# Modules of coffea with a progress of their own; all others share that of its module `executor`.
+BARS: dict[ExecutorName, str] = {"dask": "_dask", "taskvine": "taskvine_executor"}
 
 
 def _import_extra(module: str, command: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -58,6 +59,8 @@ from hep_peaksum.results.folder import (
     take_changed,
 )
 from hep_peaksum.results.manifest import LOSSES, Loss, Manifest, fingerprint
+
+log = logging.getLogger(__name__)
 
 # Files that are merged at the same time at most: each takes some tens of MB.
 MOST_MERGES = 4
@@ -125,6 +128,7 @@ def run(
     restart: bool = False,
     redo_changed: bool = False,
     discard_unused: bool = False,
+    progress: bool = True,
 ) -> RunResult:
     """Run the whole job of a config and return its results.
 
@@ -143,6 +147,8 @@ def run(
     discard_unused
         Remove finished chunks that this job does not use: of datasets or files that are no longer in the
         config, or beyond `max_events`. Without it they are an error.
+    progress
+        Show on stderr how far the job has come.
 
     Raises
     ------
@@ -157,16 +163,19 @@ def run(
     """
     files = find_files(config)
     with locked_directory(config) as directory:
-        return _run(config, directory, files, RunChoices(max_events, restart, redo_changed, discard_unused))
+        choices = RunChoices(max_events, restart, redo_changed, discard_unused)
+        return _run(config, directory, files, choices, show_progress=progress)
 
 
-def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> RunResult:
+def _run(
+    config: Config, directory: Path, files: Files, choices: RunChoices, *, show_progress: bool
+) -> RunResult:
     """Run the job in a folder to which no other run writes."""
     started = time.perf_counter()
     manifest = open_directory(
         directory, config, files, restart=choices.restart, redo_changed=choices.redo_changed
     )
-    with Workers(config.run) as workers:
+    with Workers(config.run, show_progress=show_progress) as workers:
         plan = _plan(config, manifest, files, choices, workers)
         (directory / SUMMARY).unlink(missing_ok=True)  # it exists only for complete results
         remove_leftovers(directory)
@@ -174,8 +183,10 @@ def _run(config: Config, directory: Path, files: Files, choices: RunChoices) -> 
         pending = _add_stored(totals, directory, plan.items, fingerprint(config))
         # what is damaged or of another job does not remain, even if its chunk should now be lost
         remove_chunks(directory, [chunk for chunk in plan.finished if chunk in pending])
+        log.debug("%s chunks, %s of them to process by %s", len(plan.items), len(pending), config.run.executor)
         losses = [*plan.lost, *_process(config, list(pending.values()), workers)]
     processed = time.perf_counter()
+    log.debug("processed in %.1f s, %s losses; merging", processed - started, len(losses))
     _add_processed(totals, directory, pending, fingerprint(config))
     check_account(plan, totals, losses)
     check_cut_flow(config, totals)
@@ -297,7 +308,8 @@ def write_results(config: Config, directory: Path, totals: Mapping[str, DatasetT
     if config.output.plots:
         filled = {name: total.histograms for name, total in totals.items()}
         tables = measurements(config, totals).get("measurements", [])
-        save_plots(directory / PLOTS, filled, tables, kinds_of(config), config.output.plots)
+        looks = {"style": config.output.style, "label": config.output.label}
+        save_plots(directory / PLOTS, filled, tables, kinds_of(config), config.output.plots, **looks)
 
 
 def _merge_parts(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:

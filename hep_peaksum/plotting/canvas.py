@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,6 +38,12 @@ STYLE: dict[str, Any] = {
 STYLE |= {f"{side}tick.{kind}.size": size for side in "xy" for kind, size in (("major", 6), ("minor", 3))}
 STYLE |= {"legend.handlelength": 1.1, "legend.handletextpad": 0.5, "legend.columnspacing": 1.2}
 STYLE |= {"legend.borderpad": 0, "legend.borderaxespad": 0.4}
+# What the styles of experiments set for their large figures.
+SIZES: dict[str, Any] = {"axes.labelsize": "medium", "xtick.labelsize": "small", "ytick.labelsize": "small"}
+SIZES |= {"lines.linewidth": 1.5, "lines.markersize": 5, "xtick.major.pad": 5, "ytick.major.pad": 5}
+SIZES |= {"axes.titlesize": "medium", "errorbar.capsize": 0, "xtick.minor.pad": 5, "ytick.minor.pad": 5}
+PLAIN = "plain"
+_experiment: ContextVar[str] = ContextVar("experiment", default=PLAIN)
 MARK, FILL = "#e42536", "#3f6fc4"  # seeds, sum windows and their sums; histograms
 
 # Blue (FILL) and orange are distinguishable with any colour vision and in greyscale; marks and words repeat the
@@ -45,7 +52,8 @@ ORANGE, PURPLE, INK = "#f89c20", "#7a21dd", "black"
 # Several lines in one picture, distinguishable with any colour vision and in greyscale (M. A. Petroff,
 # arXiv:2107.02270).
 COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59")
-CELL_LINE, INVALID = "0.92", "0.72"  # edges of cells; cells without an energy
+CELL_LINE = "0.92"  # edges of cells
+NEGATIVE, MASKED, HATCH = "0.72", "0.93", "//////"  # negative cells grey; masked, NaN and infinite ones hatched
 MIN_LOG_RANGE, MAX_LOG_RANGE = 30.0, 1e4  # highest over lowest cell: from here logarithmic, and cut off there
 DOTS_PER_INCH = 160
 PICTURES = ("png", "pdf", "svg")
@@ -131,12 +139,36 @@ class View(NamedTuple):
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in a smaller version of mplhep's ROOT style."""
+    """Draw in a smaller version of mplhep's ROOT style, or of that of an experiment (see `style_of`)."""
     import matplotlib.style
     import mplhep
 
-    with matplotlib.style.context([mplhep.style.ROOT, STYLE]):
+    name = _experiment.get()
+    sheets = [mplhep.style.ROOT, STYLE] if name == PLAIN else [getattr(mplhep.style, name), STYLE, SIZES]
+    with matplotlib.style.context(sheets):
         yield
+
+
+@contextmanager
+def style_of(experiment: str) -> Iterator[None]:
+    """Let `style` be that of an experiment inside the block: CMS, ATLAS, LHCb, ALICE; or plain."""
+    token = _experiment.set(experiment)
+    try:
+        yield
+    finally:
+        _experiment.reset(token)
+
+
+def write_label(axes: Axes, label: str) -> None:
+    """Write the name of the experiment, and a label such as Preliminary, above the left end of a panel."""
+    import mplhep
+
+    name = _experiment.get()
+    with style():
+        if name != PLAIN:
+            getattr(mplhep, name.lower()).text(label, ax=axes, loc=0, fontsize=STYLE["font.size"])
+        elif label:
+            axes.text(0, 1.01, label, transform=axes.transAxes, va="bottom", style="italic")
 
 
 def panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes], Axes]:
@@ -189,11 +221,25 @@ def colours() -> Colormap:
     return ListedColormap(mpl.colormaps["YlGnBu"](np.linspace(0.15, 1, 256)))
 
 
-def norm(values: Array, *, logarithmic: bool = True) -> Normalize | None:
-    """Return the scale of the colours, or None if no value is positive."""
+def norm(
+    values: Array, *, logarithmic: bool = True, z_range: tuple[float, float] | None = None
+) -> Normalize | None:
+    """Return the scale of the colours, or None if no value is positive; `z_range` sets its ends.
+
+    Raises
+    ------
+    ValueError
+        If the range does not grow from 0 or above.
+    """
     from matplotlib.colors import LogNorm, Normalize
 
     positive = values[np.isfinite(values) & (values > 0)]
+    if z_range is not None:
+        low, high = z_range
+        if not 0 <= low < high < np.inf:
+            msg = f"z_range {low:g} to {high:g}: expected two numbers that grow, the first 0 or above"
+            raise ValueError(msg)
+        return LogNorm(low, high) if low and high > MIN_LOG_RANGE * low else Normalize(low, high)
     if not len(positive):
         return None
     low, high = float(positive.min()), float(positive.max())
@@ -203,14 +249,34 @@ def norm(values: Array, *, logarithmic: bool = True) -> Normalize | None:
 
 
 def draw_mesh(axes: Axes, x: Array, y: Array, cells: Array, norm: Normalize | None, *, line: float) -> None:
-    """Draw cells in colours: empty ones white, negative, NaN and infinite ones grey."""
+    """Draw cells in colours: empty ones white, negative ones grey, NaN and infinite ones hatched."""
+    from matplotlib.collections import PolyCollection
     from matplotlib.colors import ListedColormap
 
-    is_energy = np.isfinite(cells) & (cells >= 0)
-    background = ListedColormap(["white", INVALID])
-    axes.pcolormesh(x, y, ~is_energy, cmap=background, vmin=0, vmax=1, edgecolors=CELL_LINE, linewidth=line)
+    is_missing, is_energy = ~np.isfinite(cells), np.isfinite(cells) & (cells >= 0)
+    kind = np.where(is_missing, 2, np.where(is_energy, 0, 1))
+    background = ListedColormap(["white", NEGATIVE, MASKED])
+    axes.pcolormesh(x, y, kind, cmap=background, vmin=0, vmax=2, edgecolors=CELL_LINE, linewidth=line)
+    if is_missing.any():
+        up, across = np.nonzero(is_missing)
+        corners = [(x[across + i], y[up + j]) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))]
+        boxes = PolyCollection(list(np.transpose(corners, (2, 0, 1))), hatch=HATCH)
+        boxes.set(facecolor="none", edgecolor="0.5", linewidth=0)
+        axes.add_collection(boxes)
     if norm is not None:
         axes.pcolormesh(x, y, np.ma.masked_where(~is_energy | (cells == 0), cells), norm=norm, cmap=colours())
+
+
+def invalid_cells(cells: Array) -> list[Any]:
+    """Return the handles of a legend for cells without an energy, of those kinds that there are."""
+    from matplotlib.patches import Patch
+
+    kinds = []
+    if (np.isfinite(cells) & (cells < 0)).any():
+        kinds.append(Patch(color=NEGATIVE, label="negative"))
+    if not np.isfinite(cells).all():
+        kinds.append(Patch(facecolor=MASKED, edgecolor="0.5", hatch=HATCH, linewidth=0, label="masked"))
+    return kinds
 
 
 def draw_cells(axes: Axes, view: View, cells: Array, norm: Normalize | None) -> None:

@@ -5,7 +5,8 @@ matplotlib and mplhep are imported when the first picture is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from hep_peaksum.clustering.discriminant import pool_cells, search_grid
 from hep_peaksum.clustering.find import find_clusters, settings_apart
+from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid, bare_grid, one_event, split_mask
 from hep_peaksum.geometry.hexagons import Hexagons
 from hep_peaksum.kernels import Array, Offset
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 N_LABELLED = 5  # leading clusters with their sum beside them
+MANY = 80  # clusters from which lines become thinner
+REFERENCE_MARKS = ("x", "+", "d", "s")
 
 
 class HexagonView(NamedTuple):
@@ -90,7 +94,7 @@ class HexagonView(NamedTuple):
         polygons, values = self.polygons, cells.reshape(-1)
         is_energy = np.isfinite(values) & (values >= 0)
         line: dict[str, Any] = {"edgecolors": canvas.CELL_LINE, "linewidths": self._line_width}
-        colours = np.where(is_energy, "white", canvas.INVALID)
+        colours = np.where(is_energy, "white", np.where(np.isfinite(values), canvas.NEGATIVE, canvas.MASKED))
         axes.add_collection(PolyCollection(list(polygons), facecolors=colours.tolist(), **line))
         is_coloured = is_energy & (values > 0)
         if norm is not None:
@@ -123,6 +127,8 @@ def draw_event(
     clusters: ak.Array | None = None,
     mask: npt.ArrayLike | None = None,
     noise: npt.ArrayLike | None = None,
+    references: Mapping[str, npt.ArrayLike] | None = None,
+    z_range: tuple[float, float] | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw one event: its cells, and the seed and the sum window of every cluster.
@@ -133,8 +139,8 @@ def draw_event(
     Parameters
     ----------
     cells
-        Shape (row, col), in counts of `grid`. Empty cells are white; masked, negative, NaN and infinite ones
-        grey. Where the settings pool cells into towers, the towers are drawn.
+        Shape (row, col), in counts of `grid`. Empty cells are white, negative ones grey; masked, NaN and
+        infinite ones hatched. Where the settings pool cells into towers, the towers are drawn.
     settings
         As for `hep_peaksum.find_clusters`; they define the sum window.
     grid
@@ -145,6 +151,12 @@ def draw_event(
         leading ones are written beside them.
     mask, noise
         As for `hep_peaksum.find_clusters`.
+    references
+        Objects to compare with, by name: places of shape (object, 2), each a row and a column counted in cells
+        from 0, whole or not.
+    z_range
+        Ends of the colour scale, in the unit of the grid; what is beyond has the colour of the end. By default
+        the range of the cells.
     title
         Written above the picture.
 
@@ -172,31 +184,65 @@ def draw_event(
     if missing is not None:  # they do not exist, and add nothing to a tower
         values = np.where(missing, -np.inf, values)
     plane, towers = search_grid(settings, grid), pool_cells(values[None], settings, grid.unit)[0]
-    return _draw_plane(towers, plane, clusters, settings, title)
+    pooled = grid.shape[0] / plane.shape[0], grid.shape[1] / plane.shape[1]
+    marks = {
+        name: (np.asarray(places, np.float64).reshape(-1, 2) + 0.5) / pooled
+        for name, places in (references or {}).items()
+    }
+    return _draw_plane(towers, plane, clusters, settings, marks, z_range, title)
 
 
 def _draw_plane(
-    cells: Array, grid: Grid, clusters: ak.Array, settings: PeakSumSettings, title: str | None
+    cells: Array,
+    grid: Grid,
+    clusters: ak.Array,
+    settings: PeakSumSettings,
+    references: Mapping[str, Array],
+    z_range: tuple[float, float] | None,
+    title: str | None,
 ) -> Figure:
     """Draw the cells or towers that are searched."""
+    seeds = np.stack([np.asarray(clusters[word], np.int64) for word in ("row", "col")], axis=-1)
+    plane, first = _from_minus_pi(grid)
+    if any(first):  # the seam is drawn elsewhere than the cells begin
+        cells = np.roll(cells, [-each for each in first], axis=(0, 1))
+        seeds = (seeds - first) % grid.shape
+        references = {name: (places - first) % grid.shape for name, places in references.items()}
+        grid = plane
     view = canvas.View.of(grid) if grid.hexagons is None else HexagonView.of(grid)
     offsets = settings.sum_cells()
-    seeds = np.stack([np.asarray(clusters[word], np.int64) for word in ("row", "col")], axis=-1)
     with canvas.style():
         figure, (axes,), bar = canvas.panels(view.size)
-        norm = canvas.norm(cells * grid.scale)
+        norm = canvas.norm(cells * grid.scale, z_range=z_range)
         view.draw(axes, cells * grid.scale, norm)
         canvas.draw_bar(figure, bar, norm, canvas.cell_title(grid))
-        _draw_windows(axes, [view.outline(row, col, offsets) for row, col in seeds.tolist()])
-        _draw_seeds(axes, view, seeds)
+        outlines = [view.outline(row, col, offsets) for row, col in seeds.tolist()]
+        _draw_windows(axes, outlines, thin=_thinness(len(seeds)))
+        _draw_seeds(axes, view, seeds, thin=_thinness(len(seeds)))
+        marks = _draw_references(axes, view, references)
         sums = np.asarray(clusters["peak_sum"]) * grid.scale
         unit = "" if grid.unit is None else " GeV"
         _write_sums(axes, view, seeds, sums, offsets, n=N_LABELLED, unit=unit)
-        _draw_legend(axes, settings, len(seeds), has_invalid=bool((~(cells >= 0)).any()))
+        _draw_legend(axes, settings, len(seeds), [*marks, *canvas.invalid_cells(cells)])
         if norm is None:
             canvas.write_empty(axes, "no cell above zero")
         canvas.write_title(figure, title)
     return figure
+
+
+def _from_minus_pi(grid: Grid) -> tuple[Grid, tuple[int, int]]:
+    """Return a grid with its azimuth from -pi to pi, as the field phi, and the row and column that begin it."""
+    axes, first = [grid.rows, grid.cols], [0, 0]
+    for k, axis in enumerate(axes):
+        edges, centres = axis.field_edges, axis.centres
+        if axis.name == "phi" and axis.periodic and edges is not None and centres is not None:
+            first[k] = int(np.argmin(centres))
+            widths = np.roll(np.diff(edges), -first[k])
+            start = centres[first[k]] - widths[0] / 2
+            folded = start + np.append(0, np.cumsum(widths))
+            axes[k] = Axis(name="phi", edges=tuple(folded.tolist()), periodic=True)
+    plane = Grid(rows=axes[0], cols=axes[1], quantity=grid.quantity, unit=grid.unit)
+    return plane, (first[0], first[1])
 
 
 def draw_peak_sum(image: Array, sums: Array, *, title: str | None = None) -> Figure:
@@ -216,7 +262,7 @@ def draw_peak_sum(image: Array, sums: Array, *, title: str | None = None) -> Fig
         for axes, cells, panel_title in zip(panels, (image, sums), titles, strict=True):
             view.draw(axes, cells, norm)
             axes.set_title(panel_title, loc="left", fontsize=11)
-        _draw_seeds(panels[0], view, seeds)
+        _draw_seeds(panels[0], view, seeds, thin=_thinness(len(seeds)))
         panels[1].set_ylabel("")
         _write_sums(panels[1], view, seeds, sums[tuple(seeds.T)], ((0, 0),), n=4 * N_LABELLED, unit="")
         canvas.draw_bar(figure, bar, norm, "counts")
@@ -224,21 +270,44 @@ def draw_peak_sum(image: Array, sums: Array, *, title: str | None = None) -> Fig
     return figure
 
 
-def _draw_windows(axes: Axes, outlines: Sequence[Array]) -> None:
+def _thinness(n_clusters: int) -> float:
+    """Return by how much lines and marks are thinner, so that many of them leave cells to be seen."""
+    return float(np.clip(np.sqrt(MANY / max(1, n_clusters)), 0.35, 1))
+
+
+def _draw_windows(axes: Axes, outlines: Sequence[Array], *, thin: float) -> None:
     """Draw the outlines of windows, segments between points."""
     from matplotlib.collections import LineCollection
 
     if outlines:
         lines = list(np.concatenate(outlines))
-        for colour, width in (("white", 2.6), (canvas.MARK, 1.4)):
+        for colour, width in (("white", 2.6 * thin), (canvas.MARK, 1.4 * thin)):
             axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, capstyle="projecting"))
 
 
-def _draw_seeds(axes: Axes, view: View, seeds: Array) -> None:
+def _draw_seeds(axes: Axes, view: View, seeds: Array, *, thin: float) -> None:
     """Draw a ring around every seed."""
     x, y = view.points(seeds + 0.5).T
-    for colour, width in (("white", 2.8), (canvas.MARK, 1.4)):
-        axes.scatter(x, y, s=30, facecolors="none", edgecolors=colour, linewidths=width, zorder=3)
+    for colour, width in (("white", 2.8 * thin), (canvas.MARK, 1.4 * thin)):
+        options: dict[str, Any] = {"facecolors": "none", "edgecolors": colour, "linewidths": width}
+        axes.scatter(x, y, s=30 * thin**2, zorder=3, **options)
+
+
+def _draw_references(axes: Axes, view: View, references: Mapping[str, Array]) -> list[Any]:
+    """Draw a cross of its own kind for the objects of every reference; return the handles of a legend."""
+    from matplotlib.lines import Line2D
+
+    handles = []
+    for (name, places), marker in zip(references.items(), cycle(REFERENCE_MARKS), strict=False):
+        x, y = view.points(places).T
+        style: dict[str, Any] = {"linestyle": "none", "marker": marker, "zorder": 3.5, "fillstyle": "none"}
+        axes.plot(x, y, color="white", markersize=9, markeredgewidth=3, **style)
+        axes.plot(x, y, color=canvas.INK, markersize=9, markeredgewidth=1.3, **style)
+        label = f"{len(places)} {name}"
+        handles.append(
+            Line2D([], [], color=canvas.INK, markersize=7, markeredgewidth=1.3, label=label, **style)
+        )
+    return handles
 
 
 def _write_sums(
@@ -263,8 +332,8 @@ def _write_sums(
         axes.text(across, up, text, fontsize=10, color=canvas.MARK, bbox=background, **at)
 
 
-def _draw_legend(axes: Axes, settings: PeakSumSettings, n_seeds: int, *, has_invalid: bool) -> None:
-    """Draw the legend of seeds, sum windows and grey cells."""
+def _draw_legend(axes: Axes, settings: PeakSumSettings, n_seeds: int, others: Sequence[Any]) -> None:
+    """Draw the legend of seeds and sum windows, then of references and of cells without an energy."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -274,7 +343,6 @@ def _draw_legend(axes: Axes, settings: PeakSumSettings, n_seeds: int, *, has_inv
     handles: list[Any] = [
         Line2D([], [], ls="", marker="o", mfc="none", mec=canvas.MARK, label=seeds),
         Patch(facecolor="none", edgecolor=canvas.MARK, label=f"sum window{size}"),
+        *others,
     ]
-    if has_invalid:
-        handles.append(Patch(color=canvas.INVALID, label="negative or masked"))
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles))

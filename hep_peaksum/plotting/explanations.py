@@ -67,8 +67,7 @@ def draw_explanation(
         _set_ticks(axes, view, region)
         _write_values(axes, view, values, norm, integer=compared.dtype.kind != "f")
         others = _draw_marks(axes, view, region, explanation, settings)
-        has_invalid = bool((~(values >= 0)).any())
-        handles = _legend_handles(explanation, has_others=others, has_invalid=has_invalid)
+        handles = [*_legend_handles(explanation, has_others=others), *canvas.invalid_cells(values)]
         n_columns = len(handles) if view.size[0] > 1.25 * len(handles) else 2
         axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=n_columns)
         verdict = _wrap(str(explanation), figure.get_size_inches()[0])
@@ -220,7 +219,7 @@ def _draw_frame(axes: Axes, view: canvas.View, cell: tuple[int, int] | None, col
         axes.add_patch(Rectangle(*box, facecolor="none", edgecolor=edge, lw=line_width, zorder=3.5))
 
 
-def _legend_handles(explanation: Explanation, *, has_others: bool, has_invalid: bool) -> list[Any]:
+def _legend_handles(explanation: Explanation, *, has_others: bool) -> list[Any]:
     """Return the entries of the legend."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -237,8 +236,6 @@ def _legend_handles(explanation: Explanation, *, has_others: bool, has_invalid: 
         handles.append(frame(canvas.ORANGE, 2.4, "decides" if explanation.deciding else "accepted before"))
     if has_others:
         handles.append(frame(canvas.ORANGE, 1.0, "also beats it"))
-    if has_invalid:
-        handles.append(Patch(color=canvas.INVALID, label="negative or masked"))
     return handles
 
 

@@ -31,6 +31,9 @@ def save_plots(
     tables: Sequence[Mapping[str, Any]] = (),
     kinds: Mapping[str, tuple[str, str]] | None = None,
     formats: Sequence[str] = ("png",),
+    *,
+    style: str = canvas.PLAIN,
+    label: str = "",
 ) -> None:
     """Draw the histograms and measurements of a job into a folder.
 
@@ -46,10 +49,14 @@ def save_plots(
         The kind of every measurement, and the title of its axis.
     formats
         Of `canvas.PICTURES`.
+    style, label
+        The experiment in whose style they are drawn, and what is written after its name.
     """
-    for name, figure in _pictures(histograms, tables, kinds or {}):
-        for suffix in formats:
-            canvas.save(figure, directory / f"{name}.{suffix}")
+    with canvas.style_of(style):
+        for name, figure in _pictures(histograms, tables, kinds or {}):
+            canvas.write_label(figure.axes[0], label)
+            for suffix in formats:
+                canvas.save(figure, directory / f"{name}.{suffix}")
 
 
 def _pictures(

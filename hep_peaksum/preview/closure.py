@@ -166,7 +166,7 @@ def closure(config: Config, dataset: str | None = None, *, max_events: float = m
             for name, reference in references.items():
                 (grid,), (plane, *_) = config.clusters[name].grid, config.grids_of(name)
                 clusters = _find_clusters(config, name, cells[grid], maps[grid])
-                parts[name].append(_match(_read_objects(reference, events, config, plane), clusters, plane))
+                parts[name].append(_match(read_objects(reference, events, config, plane), clusters, plane))
         except EventError as error:
             msg = f"entry {start + error.event}: {error.problem}"
             raise ValueError(msg) from None
@@ -188,7 +188,7 @@ def _find_clusters(
     return find_clusters(cells, settings, config.grids[grid].grid, mask=mask, noise=noise, fields=fields)
 
 
-class _Objects(NamedTuple):
+class Objects(NamedTuple):
     """Objects of the file in a block of events, events counted from the first: one array entry per object."""
 
     cells: CellIndices
@@ -196,7 +196,7 @@ class _Objects(NamedTuple):
     sum_expected: Array
 
 
-def _read_objects(reference: ReferenceInput, events: ak.Array, config: Config, plane: Grid) -> _Objects:
+def read_objects(reference: ReferenceInput, events: ak.Array, config: Config, plane: Grid) -> Objects:
     """Return the selected objects of a reference and whether their sums should be those of clusters."""
     with one_line_errors(events.metadata["filename"]):
         columns = {branch: column(events, branch, config.friends) for branch in reference.branches}
@@ -211,10 +211,10 @@ def _read_objects(reference: ReferenceInput, events: ak.Array, config: Config, p
         row=plane.rows.find(columns[reference.row])[is_selected],
         col=plane.cols.find(columns[reference.col])[is_selected],
     )
-    return _Objects(cells, columns[reference.sum][is_selected], sum_expected[is_selected])
+    return Objects(cells, columns[reference.sum][is_selected], sum_expected[is_selected])
 
 
-def _match(objects: _Objects, clusters: ak.Array, plane: Grid) -> Closure:
+def _match(objects: Objects, clusters: ak.Array, plane: Grid) -> Closure:
     """Match the objects and the clusters of a block of events, cell by cell."""
     cells = CellIndices.from_jagged(clusters)
     sums = ak.to_numpy(ak.flatten(clusters["peak_sum"]))

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import awkward as ak
+import numpy as np
 
 from hep_peaksum.calibration.calibrated_cells import CalibratedCells, plain_cells
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cluster_table, jagged_clusters
 from hep_peaksum.config.model import Config
-from hep_peaksum.geometry.grid import EventError
+from hep_peaksum.geometry.grid import EventError, Grid
 from hep_peaksum.kernels import Array
+from hep_peaksum.measuring.references import ReferenceObjects
+from hep_peaksum.preview.closure import read_objects
 from hep_peaksum.reading.blocks import grid_cells, read_blocks
+from hep_peaksum.reading.columns import column
 
 
 class Event(NamedTuple):
-    """One event: file and entry, the cells (row, col) of every grid, the clusters of every collection."""
+    """One event: file and entry, the cells (row, col) of every grid, the clusters of every collection.
+
+    `references` are the cells of the objects to compare with: by grid and name, shape (object, 2).
+    """
 
     file: str
     entry: int
     cells: Mapping[str, Array]
     clusters: Mapping[str, ak.Array]
+    references: Mapping[str, Mapping[str, Array]]
 
 
 def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
@@ -37,6 +46,10 @@ def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
         try:
             cells = grid_cells(config, config.grids, events)
             clusters = {name: clusters_of(config, name, cells)[0] for name in config.clusters}
+            references = {
+                name: dict(_references(config, name, events, dataset or next(iter(config.datasets))))
+                for name in config.grids
+            }
         except EventError as error:
             msg = f"entry {entry}: {error.problem}"
             raise ValueError(msg) from None
@@ -44,9 +57,40 @@ def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
             name: plain.sum(axis=0) if config.grids[name].has_layers else plain
             for name, plain in ((name, plain_cells(grids)[0]) for name, grids in cells.items())
         }
-        return Event(events.metadata["filename"], events.metadata["entrystart"], planes, clusters)
+        return Event(events.metadata["filename"], events.metadata["entrystart"], planes, clusters, references)
     msg = f"dataset {dataset or next(iter(config.datasets))!r} has no entries, hence no entry {entry}"
     raise ValueError(msg)
+
+
+def _references(config: Config, grid: str, events: ak.Array, dataset: str) -> Iterator[tuple[str, Array]]:
+    """Yield the names and cells of the objects of the first event that lie on a grid."""
+    read, plane = partial(column, events, friends=config.friends), config.grids[grid].grid
+    for name, reference in config.references.items():
+        words = _words_on(reference, grid, plane)
+        if words and dataset in (reference.datasets or config.datasets):
+            objects = reference.read(read, {each: source.grid for each, source in config.grids.items()})[0]
+            places = [np.asarray(objects[word]) for word in words]
+            if words != ("row", "col"):  # these are cells already
+                places = [plane.rows.find(places[0]), plane.cols.find(places[1])]
+            yield name, _inside(*places)
+    for name, collection in config.clusters.items():
+        if collection.reference is not None and grid in collection.grid:
+            cells = read_objects(collection.reference, events, config, plane).cells
+            yield f"reference of {name}", _inside(cells.row, cells.col)
+
+
+def _words_on(reference: ReferenceObjects, grid: str, plane: Grid) -> tuple[str, str] | None:
+    """Return the fields with the places of objects along rows and columns; None if they lie on no such grid."""
+    if reference.grid is not None:
+        return ("row", "col") if reference.grid == grid else None
+    names = plane.rows.name or "", plane.cols.name or ""
+    return names if reference.place in (names, names[::-1]) else None
+
+
+def _inside(row: Array, col: Array) -> Array:
+    """Return the cells of objects, without those that lie outside the grid."""
+    is_inside = (row >= 0) & (col >= 0)
+    return np.stack([row[is_inside], col[is_inside]], axis=-1)
 
 
 def clusters_of(config: Config, collection: str, cells: Mapping[str, Array | CalibratedCells]) -> ak.Array:

@@ -36,17 +36,17 @@ def test_a_file_of_events_is_recognised(cli, write_root):
     path = write_root(
         "e.root", {"Events": {"event": np.arange(3), "x": np.arange(3.0), "pt": [[1], [], [2, 3]]}}
     )
-    _, out, _ = cli("group", path, "--by", "event", "-o", "o.root")
-    assert "warning: every event is a single row: is the file one event an entry already?" in out
+    _, _, err = cli("group", path, "--by", "event", "-o", "o.root")
+    assert "warning: every event is a single row: is the file one event an entry already?" in err
 
 
 def test_elements_without_a_link_are_counted(cli, write_root):
     jets = ak.zip({"index": ak.Array([[0, -1], [0]])})
     path = write_root("j.root", {"Events": {"Jet": jets, "Tower": ak.zip({"x": ak.Array([[1.0], [2.0]])})}})
-    status, out, _ = cli("group", path, "--join", "Jet_index:Tower", "-o", "o.root", "--format", "rntuple")
+    status, out, err = cli("group", path, "--join", "Jet_index:Tower", "-o", "o.root", "--format", "rntuple")
     assert status == 0
     assert f"{path}: 2 of 3 elements joined in 2 events" in out
-    assert "warning: 1 elements have no link and are left out" in out
+    assert "warning: 1 elements have no link and are left out" in err
     assert uproot.open("o.root")["Events"].arrays()["Jet_x"].to_list() == [[1], [2]]
 
 

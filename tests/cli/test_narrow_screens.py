@@ -13,7 +13,7 @@ from finished_jobs import command, environment
 from rich.console import Console
 
 from hep_peaksum.cli.main import main
-from hep_peaksum.cli.tables import table
+from hep_peaksum.terminal.tables import table
 
 NARROW, WIDE = 40, 110
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]\d+)?%?(?![\w%])")

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 from cli_output import PNG
+from matplotlib.figure import Figure
+
+from hep_peaksum.plotting import events
 
 
 def test_two_collections_have_a_picture_each(cli, write_events, job, write_config):
@@ -13,3 +17,29 @@ def test_two_collections_have_a_picture_each(cli, write_events, job, write_confi
     assert {path.name for path in Path().glob("*.png")} == {"mine-Jet-calo.png", "mine-Single-calo.png"}
     assert all(path.read_bytes().startswith(PNG) for path in Path().glob("*.png"))
     assert "picture saved to mine-Single-calo.png" in out
+
+
+def test_references_the_mask_and_the_range_of_colours_are_drawn(
+    cli, write_events, job, write_config, monkeypatch
+):
+    cells = np.zeros((2, 6, 8))
+    cells[:, 2, 3] = 9
+    jets = {"jet_eta": [[-0.5, 4.5]] * 2, "jet_phi": [[-0.3, 0.0]] * 2, "row": [[1.5]] * 2, "col": [[0.3]] * 2}
+    content = job(write_events("a.root", 2, cells=cells, **jets, sum=[[9.0]] * 2))
+    content["references"] = {"jets": {"eta": "jet_eta", "phi": "jet_phi"}}
+    content["clusters"]["Jet"]["reference"] = {"row": "row", "col": "col", "sum": "sum"}
+    mask = np.zeros((6, 8), bool)
+    mask[0, 0] = True
+    np.save("mask.npy", mask)
+    content["grids"]["calo"]["mask"] = str(Path("mask.npy").absolute())
+    drawn = {}
+    monkeypatch.setattr(events, "draw_event", lambda *_, **options: drawn.update(options) or Figure())
+    status, _, err = cli("show", write_config(content), "--z-range", "1", "20")
+    assert (status, err) == (0, "")
+    # the second jet lies outside the grid
+    assert {name: places.tolist() for name, places in drawn["references"].items()} == {
+        "jets": [[2, 3]],
+        "reference of Jet": [[4, 4]],
+    }
+    assert drawn["z_range"] == (1, 20)
+    assert np.argwhere(drawn["mask"]).tolist() == [[0, 0]]

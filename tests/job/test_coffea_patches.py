@@ -26,7 +26,7 @@ from coffea.processor import accumulate, executor
 from coffea.processor.executor import FileMeta
 from rich.console import Console
 
-from hep_peaksum.job.coffea_patches import fitting_bar, heard_interrupts
+from hep_peaksum.job.coffea_patches import heard_interrupts, own_progress
 
 
 def executor_of_threads(pool):
@@ -194,18 +194,29 @@ def bar_of(width, make, monkeypatch):
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
 
 
-def test_fitting_bar__coffea_cuts_the_numbers_of_chunks(monkeypatch):
+def test_own_progress__coffea_cuts_the_numbers_of_chunks(monkeypatch):
     assert "123456/1234567" not in bar_of(40, coffea.util.rich_bar, monkeypatch)
     assert "…" in bar_of(60, coffea.util.rich_bar, monkeypatch)
 
 
-@pytest.mark.parametrize("width", [30, 40, 60, 79, 80, 120])
-def test_fitting_bar__ours_does_not(monkeypatch, width):
-    with fitting_bar():
-        shown = bar_of(width, executor.rich_bar, monkeypatch)
+@pytest.mark.parametrize("width", [30, 40, 60, 99, 100, 120])
+def test_own_progress__ours_does_not_and_shows_nothing_on_stdout(monkeypatch, capsys, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys, "stderr", screen := Screen())
+    with own_progress(), executor.rich_bar() as progress:
+        progress.update(progress.add_task("Processing", total=1234567, unit="chunk"), completed=123456)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
     assert "…" not in shown
-    assert re.search(r"10%.*123456/1234567.* 0:00:00", shown)
+    assert {"123456/1234567", "(10%),"} <= set(shown.split())
     assert executor.rich_bar is coffea.util.rich_bar
+    assert capsys.readouterr().out == ""
+
+
+class Screen(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self):
+        return True
 
 
 # ------------------------------------------------------------------------------------------- Dask and Parsl

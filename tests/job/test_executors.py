@@ -4,6 +4,7 @@ import gc
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -96,10 +97,22 @@ def package(name):
 
 
 @pytest.mark.parametrize("executor", ["iterative", "threads", "futures"])
-def test_workers_on_this_machine_have_a_progress_bar(write_events, job, capsys, executor):
+def test_workers_on_this_machine_show_chunks_events_and_losses(
+    write_events, random_cells, job, capsys, monkeypatch, executor
+):
     """That they give the same results is tested in `test_run`."""
-    run_job(job(write_events("a.root", 13), run={"executor": executor, "workers": 2, "chunksize": 5}))
-    assert "Processing 100%" in " ".join(capsys.readouterr().out.split())
+    cells = random_cells(10)
+    cells[7, 3, 4] = np.nan
+    files = write_events("a.root", 13), write_events("bad.root", 10, cells=cells)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("CI", raising=False)
+    options = {"executor": executor, "workers": 2, "chunksize": 5, "on_bad_file": "skip"}
+    run_job(job(*files, run=options))
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    shown = " ".join(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed.err).split())
+    assert re.search(r"Processing 5/5 chunks \(100%\), \S+ events/s, \d+ s, 1 chunk lost", shown)
 
 
 @pytest.mark.slow

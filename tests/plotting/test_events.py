@@ -3,7 +3,7 @@
 import awkward as ak
 import numpy as np
 import pytest
-from figures import assert_drawable
+from figures import assert_drawable, legend_labels
 
 from hep_peaksum.clustering.find import find_clusters, peak_sum_map
 from hep_peaksum.geometry.axis import Axis
@@ -11,7 +11,7 @@ from hep_peaksum.geometry.grid import Grid, bare_grid
 from hep_peaksum.geometry.hits import from_hits
 from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.library.presets import preset
-from hep_peaksum.plotting.canvas import MARK
+from hep_peaksum.plotting.canvas import HATCH, MARK
 from hep_peaksum.plotting.events import draw_event, draw_peak_sum
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.toy import TOY_GRID, make_events
@@ -174,11 +174,48 @@ def test_towers_are_drawn_where_settings_pool_cells():
     assert drawn_cells(figure).filled(0).tolist() == [[10, 18], [42, 50]]
 
 
-def test_a_masked_cell_seeds_nothing_and_is_grey():
-    cells, mask = np.array([[5.0, 0, 0, 3]]), np.array([[True, False, False, False]])
-    figure = draw_event(cells, {"sum_window": (1, 3)}, mask=mask)
-    assert [text.get_text() for text in figure.axes[0].texts] == ["3"]
-    assert figure.axes[0].collections[0].get_array().tolist() == [[True, False, False, False]]
+def test_a_masked_cell_seeds_nothing_and_is_told_from_a_negative_one():
+    cells, mask = np.array([[5.0, 0, -2, 3]]), np.array([[True, False, False, False]])
+    figure = draw_event(cells, {"sum_window": (1, 1)}, mask=mask)
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == ["3"]
+    assert axes.collections[0].get_array().tolist() == [[2, 0, 1, 0]]
+    (hatched,) = (each for each in axes.collections if each.get_hatch() == HATCH)
+    assert [path.get_extents().bounds for path in hatched.get_paths()] == [(-0.5, -0.5, 1, 1)]
+    assert legend_labels(axes) == ["1 seed", "sum window 1 × 1", "negative", "masked"]
+    only_negative = draw_event(cells, {"sum_window": (1, 1)}).axes[0]
+    assert legend_labels(only_negative)[2:] == ["negative"]
+
+
+def test_references_lie_on_their_cells_also_where_cells_are_pooled():
+    cells = np.zeros((6, 8))
+    cells[2, 3] = 5
+    objects = {"jets": [(2, 3), (5, 7)], "taus": [(0.5, 0)]}
+    axes = draw_event(cells, {"seed_threshold": 1}, references=objects).axes[0]
+    places = [line.get_xydata().tolist() for line in axes.lines]
+    assert places == [[[3, 2], [7, 5]]] * 2 + [[[0, 0.5]]] * 2  # each twice: on white
+    assert legend_labels(axes)[2:] == ["2 jets", "1 taus"]
+    axes = draw_event(cells, {"coarsen": [2, 2], "seed_threshold": 1}, references=objects).axes[0]
+    assert axes.lines[0].get_xydata().tolist() == [[1.25, 0.75], [3.25, 2.25]]
+
+
+def test_the_colour_scale_ends_where_it_is_told_to():
+    cells = np.array([[1.0, 5, 20, 100]])
+    coloured = next(c for c in draw_event(cells, z_range=(2, 10)).axes[0].collections if c.norm.vmax == 10)
+    assert (coloured.norm.vmin, coloured.norm.vmax) == (2, 10)
+    wide = next(c for c in draw_event(cells, z_range=(1, 100)).axes[0].collections if c.norm.vmax == 100)
+    assert type(wide.norm).__name__ == "LogNorm"
+    for wrong in ((5, 5), (-1, 5), (9, 5)):
+        with pytest.raises(ValueError, match=r"z_range .*: expected two numbers that grow"):
+            draw_event(cells, z_range=wrong)
+
+
+def test_lines_of_many_clusters_are_thinner():
+    cells = np.zeros((60, 60))
+    cells[::2, ::2] = 5  # 900 clusters
+    few, many = (draw_event(each, {"seed_threshold": 1}).axes[0] for each in (cells[:8, :8], cells))
+    widths = [max(axes.collections[-1].get_linewidths()) for axes in (few, many)]
+    assert widths[1] < 0.5 * widths[0]
 
 
 def test_settings_and_grid_may_be_names():
@@ -189,3 +226,27 @@ def test_settings_and_grid_may_be_names():
 def test_a_notebook_shows_the_figure_as_a_picture():
     figure = draw_event(np.eye(3), {"seed_threshold": 0.5})
     assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, "2pi"), ("-pi", "pi"), ("-pi/8", "15pi/8")])
+def test_the_azimuth_is_drawn_in_the_range_of_the_field(start, stop):
+    rows = Axis(name="eta", bins=3, start=-1, stop=1)
+    grid = Grid(rows=rows, cols=Axis(name="phi", bins=8, start=start, stop=stop, periodic=True), unit=1)
+    cells = np.zeros((3, 8))
+    cells[1, 5], cells[1, 6] = 9, 2
+    clusters = find_clusters(cells[None], {"seed_threshold": 5, "sum_window": [1, 3]}, grid)[0]
+    figure = draw_event(cells, {"seed_threshold": 5, "sum_window": [1, 3]}, grid, references={"jets": [(1, 5)]})
+    axes = figure.axes[0]
+    low, high = axes.get_ylim()
+    assert -np.pi - np.pi / 8 - 1e-9 <= low <= -np.pi + np.pi / 8
+    assert high - low == pytest.approx(2 * np.pi)
+    seed = axes.collections[-1].get_offsets()[0]
+    assert seed.tolist() == pytest.approx([0, float(clusters.phi[0])])
+    assert axes.lines[0].get_xydata()[0].tolist() == pytest.approx(seed.tolist())
+    mesh = next(
+        each for each in axes.collections if each.get_array() is not None and each.get_array().max() == 9
+    )
+    up, across = np.argwhere(mesh.get_array() == 9)[0]
+    edges = mesh.get_coordinates()[:, 0, 1]
+    assert edges[up] <= seed[1] <= edges[up + 1]
+    assert across == 1

@@ -82,7 +82,7 @@ def test_a_masked_cell_is_grey_and_empty():
     why = explain(TWO_TOWERS, row=1, col=1, mask=mask)
     axes = draw_explanation(TWO_TOWERS, why, PeakSumSettings(), mask=mask).axes[0]
     assert (1, 1) not in texts_by_place(axes)
-    assert legend_labels(axes) == ["masked", "search window", "negative or masked"]
+    assert legend_labels(axes) == ["masked", "search window", "masked"]
 
 
 def test_a_seed_that_was_accepted_before_is_framed():

@@ -14,6 +14,11 @@ def python_m(*arguments, cwd):
     )
 
 
+def without_compilation(err):
+    """Return stderr without the notice that depends on what ran before on this machine."""
+    return re.sub(r"^compiling the search .*\n", "", err, flags=re.MULTILINE)
+
+
 def complaints(err):
     """Return the problems on stderr, one per line, without the places in the config where they are."""
     return [re.sub(r"^\S+\.ya?ml:\d+: ", "", line) for line in placed_complaints(err)]

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from hep_peaksum import Axis, Grid, find_clusters
-from hep_peaksum.cli import tables
+from hep_peaksum.terminal import tables
 
 WIDTH = 80
 PLANE = Grid(

@@ -1,28 +1,20 @@
-"""Tables and remarks about configs, jobs and events, made with rich from plain values.
-
-Tables fit any screen: text is folded where it has to be, and numbers never.
-"""
+"""Tables and remarks about configs, jobs and events, made with rich from plain values."""
 
 from __future__ import annotations
 
-import logging
-import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.logging import RichHandler
+from rich.console import Console
 from rich.markup import escape
-from rich.measure import Measurement
-from rich.table import Column, Table
-from rich.text import Text
+from rich.table import Table
 
 from hep_peaksum.config.formats import SUMMARY
 from hep_peaksum.diagnostics import wording
 from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.terminal import streams
+from hep_peaksum.terminal.folding_table import brief, table
 
 if TYPE_CHECKING:
     from hep_peaksum.config.model import Config
@@ -41,39 +33,6 @@ MAX_CANDIDATES = 8
 MAX_CLUSTERS = 10
 MAX_COLUMNS = 12
 MARGIN = 3  # characters between columns
-PADDING = 2  # spaces beside a cell, as rich has them
-TEXT_WIDTH = 14  # characters to which a column of text may be folded
-
-
-def open_console() -> Console:
-    """Return the console that commands print to."""
-    # a file or a pipe has no width: lines are not cut to that of a default screen
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
-
-
-def show_messages(console: Console) -> None:
-    """Print what the package logs, such as that it is compiling."""
-    handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
-    logger = logging.getLogger("hep_peaksum")
-    logger.handlers = [handler]
-    logger.setLevel(logging.INFO)
-
-
-def table(*columns: str) -> Table:
-    """Return an empty table whose columns fold long text instead of cutting it."""
-    empty = FoldingTable()
-    for column in columns:
-        empty.add_column(escape(column), overflow="fold")
-    return empty
-
-
-def brief(value: Any) -> str:
-    """Return a value as text, floats with five significant digits.
-
-    >>> brief(1 / 3), brief(7)
-    ('0.33333', '7')
-    """
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def print_collection(console: Console, config: Config, name: str, bounds: Mapping[str, str]) -> None:
@@ -157,9 +116,7 @@ def print_grouped(console: Console, file: str, output: str, grouped: Grouped) ->
     rows = f"{grouped.n_rows} rows are {grouped.n_events} events of {grouped.fewest} to {grouped.most} rows"
     console.print(f"{file}: {rows}", markup=False)
     if grouped.most == 1:
-        console.print(
-            "[yellow]warning:[/yellow] every event is a single row: is the file one event an entry already?"
-        )
+        streams.warn("every event is a single row: is the file one event an entry already?")
     if grouped.left_out:
         names = _listed(grouped.left_out)
         console.print(f"left out, because a row holds no single number: {names}", markup=False)
@@ -173,11 +130,9 @@ def print_joined(console: Console, file: str, output: str, joined: Joined) -> No
         markup=False,
     )
     if n_lost := joined.n_elements - joined.n_joined:
-        console.print(f"[yellow]warning:[/yellow] {n_lost} elements have no link and are left out")
+        streams.warn(f"{n_lost} elements have no link and are left out")
     if joined.n_several:
-        console.print(
-            f"[yellow]warning:[/yellow] {joined.n_several} elements have several links; the first was joined"
-        )
+        streams.warn(f"{joined.n_several} elements have several links; the first was joined")
     _print_written(console, output, joined.columns)
 
 
@@ -283,7 +238,10 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     for name, dataset in summary["datasets"].items():
         if "cut_flow" in dataset:
             console.print(_cut_flow(name, dataset["cut_flow"]))
-    for line in (*_remarks(summary), *_losses(summary["losses"])):
+    if not streams.is_quiet():
+        for line in remarks(summary):
+            console.print(line)
+    for line in _losses(summary["losses"]):
         console.print(line)
 
 
@@ -303,26 +261,26 @@ def _cut_flow(dataset: str, flows: Mapping[str, Sequence[Mapping[str, Any]]]) ->
     return rows
 
 
-def _remarks(summary: Mapping[str, Any]) -> list[str]:
+def remarks(summary: Mapping[str, Any]) -> list[str]:
     """Return what a user should know about the numbers of a summary."""
-    remarks = []
+    lines = []
     for name, dataset in summary["datasets"].items():
         for collection, n_clusters in dataset["n_clusters"].items():
             if n_clusters > MANY_CLUSTERS * max(1, dataset["n_events"]):
-                remarks.append(
+                lines.append(
                     f"{collection}: more than {MANY_CLUSTERS} clusters per event; is seed_threshold "
                     f"({summary['thresholds'][collection]['seed']}) above the noise?"
                 )
         for grid, n_outside in dataset["n_outside"].items():
             if n_outside:
-                remarks.append(f"{name}: {n_outside} hits lie outside grid {grid!r} and were not added")
-    remarks.extend(summary.get("hints", ()))
+                lines.append(f"{name}: {n_outside} hits lie outside grid {grid!r} and were not added")
+    lines.extend(summary.get("hints", ()))
     if not summary["config"]["events"].get("identify"):
-        remarks.append(f"Event identity: {summary['identity']}")
+        lines.append(f"Event identity: {summary['identity']}")
     n_reused, n_chunks = summary["n_chunks"]["reused"], summary["n_chunks"]["total"]
     if n_reused:
-        remarks.append(f"{n_reused} of {n_chunks} chunks were already finished and were not repeated")
-    return remarks
+        lines.append(f"{n_reused} of {n_chunks} chunks were already finished and were not repeated")
+    return lines
 
 
 def _losses(losses: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -340,68 +298,3 @@ def _losses(losses: Sequence[Mapping[str, Any]]) -> list[str]:
         n_more = len(by_file) - MAX_FILES_WITH_LOSSES
         lines.append(f"[red]lost[/red] entries of {n_more} more files, listed in {SUMMARY}")
     return lines
-
-
-class FoldingTable(Table):
-    """A table that is narrowed to its screen by folding text; where numbers do not fit, a list of its rows."""
-
-    def __init__(self) -> None:
-        super().__init__(box=SIMPLE_HEAD)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the table or, if it does not fit, a line for every cell, with the title of its column."""
-        available = options.max_width - self._extra_width - PADDING * len(self.columns)
-        natural = [_width(console, column, str.splitlines) for column in self.columns]
-        needed = [
-            min(each, _needed(console, column)) for each, column in zip(natural, self.columns, strict=True)
-        ]
-        if sum(natural) > available >= sum(needed):
-            for column, width in zip(self.columns, _widths(needed, natural, available), strict=True):
-                column.width = width
-        if sum(needed) <= available:
-            yield from super().__rich_console__(console, options)
-        else:
-            yield from console.render(Text("\n".join(self._lines(console))), options.update(no_wrap=False))
-
-    def _lines(self, console: Console) -> list[str]:
-        titles = [_plain(console, column.header) for column in self.columns]
-        lines = list[str]()
-        for cells in zip(*(column.cells for column in self.columns), strict=True):
-            texts = [" ".join(_plain(console, cell).split("\n")) for cell in cells]
-            lines += [""] + [
-                f"{title}: {text}".removeprefix(": ") for title, text in zip(titles, texts, strict=True)
-            ]
-        return [*lines, *([str(self.caption)] if self.caption else []), ""]
-
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """Return the width of the screen: the table is laid out when it is printed."""
-        return Measurement(1, options.max_width)
-
-
-def _plain(console: Console, cell: RenderableType) -> str:
-    return cell.plain if isinstance(cell, Text) else console.render_str(str(cell)).plain
-
-
-def _width(console: Console, column: Column, split: object) -> int:
-    texts = [_plain(console, column.header), *(_plain(console, cell) for cell in column.cells)]
-    parts = [part for text in texts for part in split(text)]  # type: ignore[operator]
-    return max(map(len, parts), default=0)
-
-
-def _needed(console: Console, column: Column) -> int:
-    """Return the width in which no number of a column is cut."""
-    if column.no_wrap:
-        return _width(console, column, str.splitlines)
-    numbers = _width(
-        console, column, lambda text: [word for word in text.split() if re.match(r"[-+(]?\d", word)]
-    )
-    return max(numbers, min(TEXT_WIDTH, _width(console, column, str.split)))
-
-
-def _widths(needed: Sequence[int], natural: Sequence[int], available: int) -> list[int]:
-    """Return widths between those needed and those natural that use what is available, evenly."""
-    widths = list(needed)
-    for _ in range(available - sum(widths)):
-        room = [wanted - width for wanted, width in zip(natural, widths, strict=True)]
-        widths[room.index(max(room))] += 1
-    return widths

@@ -11,10 +11,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hep_peaksum.cli.tables import brief, table
 from hep_peaksum.diagnostics import wording
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.terminal.folding_table import brief, table
 
 if TYPE_CHECKING:
     from rich.console import Console

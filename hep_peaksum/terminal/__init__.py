@@ -1,0 +1,1 @@
+"""What commands print: streams, progress and log, tables, JSON documents."""
