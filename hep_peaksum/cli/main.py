@@ -317,5 +317,19 @@ def status(directory: str, *, verify: bool) -> int:
     return FAILED if state.damaged else DONE
 
 
+@cli.command()
+@click.argument("directory", type=click.Path(file_okay=False), metavar="DIR")
+def report(directory: str) -> None:
+    """Write report.html into a results directory: the whole job on one page.
+
+    A finished job has one. This makes it anew, with figures even if the job drew none.
+    """
+    with importing():
+        from hep_peaksum.cli import tables
+        from hep_peaksum.report.page import write_report
+
+    tables.print_report(tables.open_console(), write_report(Path(directory)))
+
+
 for command in (inspect, init, merge, group, explain, ties, compare, closure, presets, keys, export):
     cli.add_command(command)

@@ -294,6 +294,12 @@ class Output(FrozenModel):
         "svg, or a list of them. true is png, false draws nothing.",
         examples=["pdf", ["png", "pdf"]],
     )
+    report: bool = Field(
+        True,
+        strict=True,
+        description="Whether report.html is written: the whole job on one page, in one file. Without plots it "
+        "has tables only; `hep-peaksum report` draws them later.",
+    )
 
 
 class RunOptions(FrozenModel):

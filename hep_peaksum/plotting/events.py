@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 N_LABELLED = 5  # leading clusters with their sum beside them
+MANY_DIGITS = 1e7  # sums from here on are written with an exponent, or they would cover the picture
 
 
 def draw_event(
@@ -161,7 +162,7 @@ def _write_sums(
     size = np.array(view.size)
     occupied: list[tuple[Array, Array]] = []  # centres and sizes of the texts, in inches
     for k in np.argsort(-sums, kind="stable")[:n]:
-        text = (f"{sums[k]:.3g}" if abs(sums[k]) < 1000 else f"{sums[k]:,.0f}") + unit
+        text = (f"{sums[k]:,.0f}" if 1e3 <= abs(sums[k]) < MANY_DIGITS else f"{sums[k]:.3g}") + unit
         window = seeds[k] + np.array([np.min(offsets, axis=0), np.max(offsets, axis=0) + 1])
         corners = view.points(np.clip(window, 0, view.grid.shape))
         (left, bottom), (right, top) = np.sort(axes.transLimits.transform(corners) * size, axis=0)
