@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -42,7 +43,7 @@ class LeftOut(NamedTuple):
     @property
     def address(self) -> str:
         """The file as a relative address."""
-        return quote(self.file)
+        return quote(os.fsencode(self.file))
 
 
 class Shown:
@@ -89,7 +90,8 @@ def write_report(directory: Path, config: Config | None = None, *, with_figures:
         config = _config_of(summary)
     content = _content(directory, summary, config, with_figures=with_figures)
     with atomic_write(directory / REPORT) as file:
-        file.write(_template().render(content).encode())
+        # a path that is not UTF-8 shows its bytes
+        file.write(_template().render(content).encode(errors="backslashreplace"))
     return directory / REPORT
 
 

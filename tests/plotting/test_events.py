@@ -189,3 +189,9 @@ def test_settings_and_grid_may_be_names():
 def test_a_notebook_shows_the_figure_as_a_picture():
     figure = draw_event(np.eye(3), {"seed_threshold": 0.5})
     assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("energy", "text"), [(5, "5"), (4321, "4,321"), (9e35, "9e+35")])
+def test_a_sum_is_written_in_few_characters(energy, text):
+    figure = draw_event([[0, 0, 0], [0, energy, 0], [0, 0, 0]])
+    assert [each.get_text() for each in figure.axes[0].texts] == [text]
