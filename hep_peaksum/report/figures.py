@@ -52,7 +52,7 @@ def vector_graphics(drawing: Drawing) -> str:
     import matplotlib as mpl
     from matplotlib.collections import QuadMesh
 
-    for mesh in drawing.findobj(QuadMesh):
+    for mesh in (each for axes in drawing.axes for each in axes.collections if isinstance(each, QuadMesh)):
         mesh.set_rasterized(True)
     content = BytesIO()
     with canvas.style(), mpl.rc_context(SVG):

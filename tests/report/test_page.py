@@ -6,6 +6,7 @@ from pathlib import Path
 
 import awkward as ak
 import numpy as np
+import pytest
 from finished_jobs import clusters_of
 from report_pages import Page, tags_of, texts_of
 
@@ -225,6 +226,7 @@ def test_what_does_not_fit_is_a_file_in_a_list(copied, monkeypatch):
     assert len(links) + len(page.all("figure")) == len(before.all("figure"))
 
 
+@pytest.mark.slow
 def test_the_page_stays_small_however_much_there_is(finished, write_events):
     axis = {"field": "Jet.energy", "bins": 200, "start": 0, "stop": 40}
     plane = {"axes": [{**axis, "bins": 100}, {"field": "Jet.eta", "bins": 100, "start": -3, "stop": 3}]}
