@@ -411,6 +411,20 @@ def _print_status(directory: str, state: Status, *, verify: bool) -> None:
         console.print(f"{state.n_chunks} chunks are what was written, {len(state.damaged)} are not")
 
 
+@cli.command()
+@click.argument("directory", type=click.Path(file_okay=False), metavar="DIR")
+def report(directory: str) -> None:
+    """Write report.html into a results directory: the whole job on one page.
+
+    A finished job has one. This makes it anew, with figures even if the job drew none.
+    """
+    with importing():
+        from hep_peaksum.report.page import write_report
+        from hep_peaksum.terminal import tables
+
+    tables.print_report(streams.open_console(), write_report(Path(directory)))
+
+
 for command in (
     *(inspect, init, merge, group, explain, ties, compare, closure, presets, keys, export),
     *(info, completions),

@@ -30,11 +30,12 @@ else:  # the words that `output.clusters` may hold
     ClusterFormat = Literal[tuple(FORMATS)]
 
 # In the results folder. The summary stands for complete results, the lock for a run that is at work.
-MANIFEST, SUMMARY, HISTOGRAMS, PLOTS, LOCK = (
+MANIFEST, SUMMARY, HISTOGRAMS, PLOTS, REPORT, LOCK = (
     "manifest.json",
     "summary.json",
     "histograms.root",
     "plots",
+    "report.html",
     ".lock",
 )
 # In the folder of a dataset: what chunks commit. Sorted by name, parts are in event order.
@@ -49,4 +50,4 @@ SOFTWARE = "hep_peaksum"
 
 # Names of folders and files of the results folder, which a dataset cannot have (`uhi` is one of
 # histograms.root).
-RESERVED = {MANIFEST, SUMMARY, HISTOGRAMS, PLOTS, LOCK, RECORDS, "report.html", "uhi"}
+RESERVED = {MANIFEST, SUMMARY, HISTOGRAMS, PLOTS, REPORT, LOCK, RECORDS, "uhi"}

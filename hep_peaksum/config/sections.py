@@ -306,6 +306,12 @@ class Output(FrozenModel):
         description="What is written above histograms and measurements, after the name of the experiment.",
         examples=["Preliminary"],
     )
+    report: bool = Field(
+        True,
+        strict=True,
+        description="Whether report.html is written: the whole job on one page, in one file. Without plots it "
+        "has tables only; `hep-peaksum report` draws them later.",
+    )
 
 
 class RunOptions(FrozenModel):

@@ -16,7 +16,7 @@ import hist
 from coffea.processor.executor import WorkItem
 
 from hep_peaksum import notebook_html
-from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, PLOTS, SUMMARY
+from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, PLOTS, REPORT, SUMMARY
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.paths import Files, public_path
 from hep_peaksum.job.coffea_patches import heard_interrupts, no_printed_tracebacks
@@ -40,6 +40,7 @@ from hep_peaksum.processing.normalisation import (
     sum_of_weights,
 )
 from hep_peaksum.reading.files import find_files
+from hep_peaksum.report.page import write_report
 from hep_peaksum.results import root_files
 from hep_peaksum.results.atomic_write import write_json
 from hep_peaksum.results.checkpoints import Chunk, Record
@@ -177,7 +178,8 @@ def _run(
     )
     with Workers(config.run, show_progress=show_progress) as workers:
         plan = _plan(config, manifest, files, choices, workers)
-        (directory / SUMMARY).unlink(missing_ok=True)  # it exists only for complete results
+        for name in (SUMMARY, REPORT):  # they exist only for complete results
+            (directory / name).unlink(missing_ok=True)
         remove_leftovers(directory)
         totals = {name: DatasetTotal.empty(config) for name in files}
         pending = _add_stored(totals, directory, plan.items, fingerprint(config))
@@ -207,7 +209,7 @@ def _run(
         n_chunks={"total": len(plan.items), "reused": len(plan.items) - len(pending)},
         seconds={"processing": processed - started, "total": time.perf_counter() - started},
     )
-    write_json(directory / SUMMARY, summary, indent=2)
+    write_summary(config, directory, summary)
     return RunResult(directory, summary, {name: each.histograms for name, each in totals.items()})
 
 
@@ -310,6 +312,13 @@ def write_results(config: Config, directory: Path, totals: Mapping[str, DatasetT
         tables = measurements(config, totals).get("measurements", [])
         looks = {"style": config.output.style, "label": config.output.label}
         save_plots(directory / PLOTS, filled, tables, kinds_of(config), config.output.plots, **looks)
+
+
+def write_summary(config: Config, directory: Path, summary: Mapping[str, Any]) -> None:
+    """Write the summary, which makes the results complete, and the report of them."""
+    write_json(directory / SUMMARY, summary, indent=2)
+    if config.output.report:
+        write_report(directory, config, with_figures=bool(config.output.plots))
 
 
 def _merge_parts(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:

@@ -17,17 +17,16 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-from hep_peaksum.config.formats import SUMMARY
+from hep_peaksum.config.formats import REPORT, SUMMARY
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.inputs.paths import InputFile
-from hep_peaksum.job.run import RunResult, write_results
+from hep_peaksum.job.run import RunResult, write_results, write_summary
 from hep_peaksum.job.summary import DatasetTotal, summarize
 from hep_peaksum.merging.finished_jobs import FinishedJob, check_jobs, read_job
 from hep_peaksum.processing.normalisation import Normalisation, is_normalised, normalisation, normalised
-from hep_peaksum.results.atomic_write import write_json
 from hep_peaksum.results.checkpoints import (
     Chunk,
     DamagedError,
@@ -150,7 +149,8 @@ def _merge(jobs: Sequence[FinishedJob], config: Config, directory: Path, *, rest
         msg = f"{jobs[0].directory / SUMMARY} is not of the job of its manifest: run its command again"
         raise ValueError(msg)
     _open(manifest, config, restart=restart)
-    (directory / SUMMARY).unlink(missing_ok=True)
+    for name in (SUMMARY, REPORT):
+        (directory / name).unlink(missing_ok=True)
     remove_leftovers(directory)
     totals = {name: DatasetTotal.empty(config) for name in datasets}
     for name, dataset in datasets.items():
@@ -172,7 +172,7 @@ def _merge(jobs: Sequence[FinishedJob], config: Config, directory: Path, *, rest
     )
     summary["versions"] = _versions(jobs)
     _check_unchanged(jobs)
-    write_json(directory / SUMMARY, summary, indent=2)
+    write_summary(config, directory, summary)
     return RunResult(directory, summary, {name: each.histograms for name, each in totals.items()})
 
 

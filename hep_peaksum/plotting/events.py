@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 N_LABELLED = 5  # leading clusters with their sum beside them
 MANY = 80  # clusters from which lines become thinner
 REFERENCE_MARKS = ("x", "+", "d", "s")
+MANY_DIGITS = 1e7  # sums from here on are written with an exponent, or they would cover the picture
 
 
 class HexagonView(NamedTuple):
@@ -317,7 +318,7 @@ def _write_sums(
     size = np.array(view.size)
     occupied: list[tuple[Array, Array]] = []  # centres and sizes of the texts, in inches
     for k in np.argsort(-sums, kind="stable")[:n]:
-        text = (f"{sums[k]:.3g}" if abs(sums[k]) < 1000 else f"{sums[k]:,.0f}") + unit
+        text = (f"{sums[k]:,.0f}" if 1e3 <= abs(sums[k]) < MANY_DIGITS else f"{sums[k]:.3g}") + unit
         corners = view.window_ends(int(seeds[k, 0]), int(seeds[k, 1]), offsets)
         (left, bottom), (right, top) = np.sort(axes.transLimits.transform(corners) * size, axis=0)
         box = np.array([0.082 * len(text) + 0.06, 0.2])

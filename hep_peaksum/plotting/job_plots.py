@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,20 @@ if TYPE_CHECKING:
 
 Histograms = Mapping[str, Mapping[str, "hist.Hist[Any]"]]  # by dataset and name
 DATASETS = "datasets"  # begins the names of pictures of several datasets
+
+
+class Picture(NamedTuple):
+    """A picture that `draw` makes, and what it shows: histograms by what they are of, or tables."""
+
+    name: str
+    draw: Callable[[], Figure]
+    histograms: Mapping[str, hist.Hist[Any]] = {}
+    tables: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def n_axes(self) -> int:
+        """The number of axes of its histograms, without that of variations; 1 for tables."""
+        return max((_nominal(h).ndim for h in self.histograms.values()), default=1)
 
 
 def save_plots(
@@ -53,16 +68,17 @@ def save_plots(
         The experiment in whose style they are drawn, and what is written after its name.
     """
     with canvas.style_of(style):
-        for name, figure in _pictures(histograms, tables, kinds or {}):
+        for picture in pictures(histograms, tables, kinds or {}):
+            figure = picture.draw()
             canvas.write_label(figure.axes[0], label)
             for suffix in formats:
-                canvas.save(figure, directory / f"{name}.{suffix}")
+                canvas.save(figure, directory / f"{picture.name}.{suffix}")
 
 
-def _pictures(
+def pictures(
     histograms: Histograms, tables: Sequence[Mapping[str, Any]], kinds: Mapping[str, tuple[str, str]]
-) -> Iterator[tuple[str, Figure]]:
-    """Yield the pictures with their names."""
+) -> Iterator[Picture]:
+    """Yield the pictures of a job, not drawn yet; parameters as for `save_plots`."""
     shared: dict[str, dict[str, Any]] = {}
     yield from _of_collections(histograms, kinds)
     for dataset, own in histograms.items():
@@ -70,20 +86,22 @@ def _pictures(
             if name.removesuffix("_negative") in kinds:
                 continue
             if drawn := _drawable(h):
-                yield f"{dataset}-{name}", draw_histogram(drawn, title=dataset)
+                yield Picture(
+                    f"{dataset}-{name}", partial(draw_histogram, drawn, title=dataset), {dataset: drawn}
+                )
                 shared.setdefault(name, {})[dataset] = _nominal(h)
     for name, parts in shared.items():
         if next(iter(parts.values())).ndim == 1 and _are_alike(parts):
-            yield f"{DATASETS}-{name}", draw_overlay(parts)
+            yield Picture(f"{DATASETS}-{name}", partial(draw_overlay, parts), parts)
     for name, (kind, axis) in kinds.items():
         ours = [table for table in tables if table["measurement"] == name]
         if kind == "response" and ours and "low_edge" not in ours[0]["columns"]:
             yield from _ratio_pictures(name, ours, histograms)
         elif ours:
-            yield name, draw_measurement(ours, kind, title=name, axis=axis)
+            yield Picture(name, partial(draw_measurement, ours, kind, title=name, axis=axis), tables=ours)
 
 
-def _of_collections(histograms: Histograms, kinds: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
+def _of_collections(histograms: Histograms, kinds: Mapping[str, Any]) -> Iterator[Picture]:
     """Yield, for every dataset, the same field of several collections in one picture."""
     for dataset, own in histograms.items():
         alike: dict[str, dict[str, Any]] = {}
@@ -94,7 +112,8 @@ def _of_collections(histograms: Histograms, kinds: Mapping[str, Any]) -> Iterato
                 alike.setdefault(field, {})[collection] = plain
         for field, parts in alike.items():
             if _are_alike(parts):
-                yield f"{dataset}-collections-{field}", draw_overlay(parts, title=dataset)
+                draw = partial(draw_overlay, parts, title=dataset)
+                yield Picture(f"{dataset}-collections-{field}", draw, parts)
 
 
 def _are_alike(parts: Mapping[str, Any]) -> bool:
@@ -105,14 +124,14 @@ def _are_alike(parts: Mapping[str, Any]) -> bool:
 
 def _ratio_pictures(
     name: str, tables: Sequence[Mapping[str, Any]], histograms: Histograms
-) -> Iterator[tuple[str, Figure]]:
+) -> Iterator[Picture]:
     """Yield the ratios of a response without an axis, one picture for each dataset."""
     for table in tables:
         if table["variation"] == NOMINAL:
             h = _nominal(histograms[table["dataset"]][name])
             fits = table["columns"].get("fit", [None])
-            picture = draw_ratios(h, fits[0], title=f"{name}, {table['dataset']}")
-            yield f"{table['dataset']}-{name}", picture
+            draw = partial(draw_ratios, h, fits[0], title=f"{name}, {table['dataset']}")
+            yield Picture(f"{table['dataset']}-{name}", draw, tables=[table])
 
 
 def _nominal(h: Any) -> Any:

@@ -13,7 +13,17 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, MANIFEST, PARTS, PLOTS, RECORDS, SOFTWARE, SUMMARY
+from hep_peaksum.config.formats import (
+    FORMATS,
+    HISTOGRAMS,
+    MANIFEST,
+    PARTS,
+    PLOTS,
+    RECORDS,
+    REPORT,
+    SOFTWARE,
+    SUMMARY,
+)
 from hep_peaksum.config.load import file_key
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import ConfigError
@@ -128,7 +138,7 @@ def check_places(directory: Path, files: Files) -> None:
     """Raise a ValueError if what would be written is an input file or a folder, or lies behind a link."""
     inside = os.path.join(os.path.realpath(directory), "")  # noqa: PTH118 -- with a separator at its end
     merged = [directory / name / each.file for name in files for each in FORMATS.values() if each.writer]
-    for file in (directory / MANIFEST, directory / SUMMARY, directory / HISTOGRAMS, *merged):
+    for file in (*(directory / name for name in (MANIFEST, SUMMARY, HISTOGRAMS, REPORT)), *merged):
         if file.is_dir():
             msg = f"holds a folder where a file belongs, {file}: rename it, or choose another directory"
             raise ValueError(msg)
@@ -248,7 +258,8 @@ def remove_results(directory: Path) -> None:
 
     So a restart that is interrupted can be started again. Files of others are left alone.
     """
-    (directory / SUMMARY).unlink(missing_ok=True)
+    for name in (SUMMARY, REPORT):
+        (directory / name).unlink(missing_ok=True)
     for dataset in dataset_folders(directory):
         for path in list(chunk_files(directory, dataset)):
             path.unlink(missing_ok=True)

@@ -108,6 +108,14 @@ def write_histograms(histograms: Mapping[str, hist.Hist[Any]], path: Path) -> No
             uhi.io.uproot.write(root, f"uhi/{key}", histogram)
 
 
+def read_histograms(path: Path) -> dict[str, hist.Hist[Any]]:
+    """Return the histograms of a file of `write_histograms` by their keys."""
+    with uproot.open(path) as root:
+        kinds = root["uhi"].classnames(cycle=False) if "uhi" in root else {}
+        keys = [key for key, kind in kinds.items() if kind != "TDirectory"]
+        return {key: hist.Hist(uhi.io.uproot.read(root, f"uhi/{key}")) for key in keys}
+
+
 def _root_forms(histogram: hist.Hist[Any]) -> Iterator[tuple[str, hist.Hist[Any]]]:
     """Yield the parts of a histogram that ROOT can hold: one for each combination of its categories.
 

@@ -75,13 +75,7 @@ def parts(directory: str | Path, dataset: str | None = None) -> list[str]:
         If it is no results folder, its job is not finished, or which dataset is meant is not clear.
     """
     directory = Path(directory)
-    content = read_manifest(directory)
-    if content is None:
-        raise ValueError(_no_results(directory))
-    summary = _read_summary(directory)
-    if summary is None:
-        msg = f"{directory}: its job is not finished (no {SUMMARY}): run its command again"
-        raise ValueError(msg)
+    summary = read_finished(directory)
     names = [*summary["datasets"]]
     if dataset is None and len(names) > 1:
         msg = f"{directory} has the datasets {', '.join(names)}: name one of them"
@@ -90,6 +84,23 @@ def parts(directory: str | Path, dataset: str | None = None) -> list[str]:
         msg = f"{directory}: no dataset {dataset!r}{did_you_mean(dataset, names)}; there are {', '.join(names)}"
         raise ValueError(msg)
     return [str(path) for path in part_paths(directory, dataset or names[0])]
+
+
+def read_finished(directory: Path) -> Mapping[str, Any]:
+    """Return the summary of a finished job.
+
+    Raises
+    ------
+    ValueError
+        If it is no results folder, its job is not finished, or manifest or summary are damaged.
+    """
+    if read_manifest(directory) is None:
+        raise ValueError(_no_results(directory))
+    summary = _read_summary(directory)
+    if summary is None:
+        msg = f"{directory}: its job is not finished (no {SUMMARY}): run its command again"
+        raise ValueError(msg)
+    return summary
 
 
 def _no_results(directory: Path) -> str:

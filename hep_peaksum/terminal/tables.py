@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hep_peaksum.config.formats import SUMMARY
+from hep_peaksum.config.formats import REPORT, SUMMARY
 from hep_peaksum.diagnostics import wording
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.terminal import streams
@@ -215,6 +216,13 @@ def print_result(console: Console, result: RunResult) -> None:
     """Print the summary of a job and where its results are."""
     print_summary(console, result.summary)
     console.print(f"Results: {result.directory}")
+    if (result.directory / REPORT).is_file():
+        print_report(console, result.directory / REPORT)
+
+
+def print_report(console: Console, path: Path) -> None:
+    """Print where the report of a job is, one line however long its path."""
+    console.print(f"Report: {path}", soft_wrap=True, markup=False)
 
 
 def print_summary(console: Console, summary: Mapping[str, Any]) -> None:

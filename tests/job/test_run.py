@@ -26,7 +26,7 @@ COLUMNS = ["run", "luminosityBlock", "event", "nJet", "Jet_peak_sum", "Jet_seed"
 EXECUTORS = ["iterative", "threads", "futures"]
 
 
-def test_a_job_leaves_parts_trees_histograms_plots_summary_and_manifest(two_files, job, every_format):
+def test_a_job_leaves_parts_trees_histograms_plots_summary_manifest_report(two_files, job, every_format):
     result = run_job(job(*two_files, output=every_format))
     stems = [f"part-00000{number}-000000000000-{n:012d}" for number, n in ((1, 13), (2, 8))]
     names = ["nJet", "Jet_pt", "Jet_energy", "Jet_position"]
@@ -34,6 +34,7 @@ def test_a_job_leaves_parts_trees_histograms_plots_summary_and_manifest(two_file
         "manifest.json",
         "summary.json",
         "histograms.root",
+        "report.html",
         "toy/clusters.root",
         "toy/clusters.rntuple.root",
         *(f"toy/clusters.parquet/{stem}.parquet" for stem in stems),

@@ -125,6 +125,7 @@ def test_histograms_and_plots_of_the_merge_hold_the_events_of_all(write_events, 
     result = merge([tmp_path / "0", tmp_path / "1"], tmp_path / "all")
     assert result.histograms["toy"]["nJet"].sum(flow=True) == 18
     assert (tmp_path / "all/plots/toy-nJet.png").is_file()
+    assert "18 entries in = 18 written + 0 cut + 0 lost" in (tmp_path / "all/report.html").read_text()
 
 
 @pytest.mark.parametrize("way", ["copy", "same"])

@@ -250,3 +250,9 @@ def test_the_azimuth_is_drawn_in_the_range_of_the_field(start, stop):
     edges = mesh.get_coordinates()[:, 0, 1]
     assert edges[up] <= seed[1] <= edges[up + 1]
     assert across == 1
+
+
+@pytest.mark.parametrize(("energy", "text"), [(5, "5"), (4321, "4,321"), (9e35, "9e+35")])
+def test_a_sum_is_written_in_few_characters(energy, text):
+    figure = draw_event([[0, 0, 0], [0, energy, 0], [0, 0, 0]])
+    assert [each.get_text() for each in figure.axes[0].texts] == [text]

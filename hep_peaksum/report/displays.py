@@ -1,0 +1,222 @@
+"""Which events a report shows, and their displays: cells from the input file, clusters from the results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import awkward as ak
+import numpy as np
+
+from hep_peaksum.calibration.calibrated_cells import plain_cells
+from hep_peaksum.config.model import Config
+from hep_peaksum.events.section import IDENTITY
+from hep_peaksum.kernels import Array
+from hep_peaksum.plotting.events import draw_event
+from hep_peaksum.reading.blocks import grid_cells, read_blocks
+from hep_peaksum.reading.columns import event_identity
+from hep_peaksum.report.accounts import Table
+from hep_peaksum.report.figures import Figure, vector_graphics
+from hep_peaksum.results.checkpoints import Chunk
+from hep_peaksum.results.chunk_files import part_paths
+from hep_peaksum.results.manifest import Content
+
+SEED = 1  # of the random events
+MOST_EVENTS = 1_000_000  # of a dataset that are looked through for its leading events
+SIZES = ("peak_sum", "energy", "pt", "seed")  # what makes a cluster the leading one: the first that is written
+DRAWN = {"row", "col", "peak_sum"}  # fields that a display needs
+
+
+class Choice(NamedTuple):
+    """An event to show: why, the chunk that holds it, and its place among the events that this wrote."""
+
+    dataset: str
+    collection: str
+    why: str
+    chunk: Chunk
+    place: int
+
+    @property
+    def name(self) -> str:
+        """The words above its display."""
+        return f"{self.dataset}, {self.collection}: {self.why}"
+
+
+def choose(directory: Path, config: Config, dataset: str) -> dict[str, list[Choice]]:
+    """Return the events of a dataset to show: leading, most clusters, random; each for every collection."""
+    chunks = [chunk for path in part_paths(directory, dataset) if (chunk := Chunk.of_name(dataset, path.stem))]
+    chosen: dict[str, list[Choice]] = {"leading": [], "most": [], "random": []}
+    places = [*_places(directory, chunks)]
+    for collection in config.clusters:
+        size = next((name for name in SIZES if name in config.written_fields(collection)), None)
+        best: dict[str, tuple[float, Chunk, int]] = {}
+        for chunk, n_events in places:
+            columns = [f"n{collection}"] + ([f"{collection}_{size}"] if size else [])
+            events = ak.from_parquet(chunk.part(directory), columns=columns)
+            numbers = {"most": np.asarray(events[columns[0]])}
+            if size:
+                largest = ak.fill_none(ak.max(events[columns[1]], axis=1), -np.inf)
+                numbers["leading"] = np.asarray(largest, np.float64)
+            for key, values in numbers.items():
+                if n_events and values.max() > best.get(key, (-np.inf,))[0]:
+                    best[key] = (float(values.max()), chunk, int(values.argmax()))
+        words = {"leading": f"the event with the largest {size}", "most": "the event with the most clusters"}
+        for key, (number, chunk, place) in best.items():
+            if key == "leading" or number:
+                chosen[key].append(Choice(dataset, collection, words[key], chunk, place))
+        chosen["random"] += _random(dataset, collection, places)
+    return chosen
+
+
+def _places(directory: Path, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, int]]:
+    """Yield the chunks that are looked through, with the number of events in them."""
+    import pyarrow.parquet as pq
+
+    n_seen = 0
+    for chunk in chunks:
+        if n_seen < MOST_EVENTS:
+            n_events = pq.read_metadata(chunk.part(directory)).num_rows
+            n_seen += n_events
+            if n_events:
+                yield chunk, n_events
+
+
+def _random(dataset: str, collection: str, places: Sequence[tuple[Chunk, int]]) -> list[Choice]:
+    """Return one event, drawn with a seed."""
+    total = sum(n_events for _, n_events in places)
+    if not total:
+        return []
+    place = int(np.random.default_rng(SEED).integers(total))
+    for chunk, n_events in places:
+        if place < n_events:
+            return [Choice(dataset, collection, f"a random event (seed {SEED})", chunk, place)]
+        place -= n_events
+    return []
+
+
+class Events:
+    """The events of a results folder: what it holds of them, and their cells while the inputs can be read."""
+
+    def __init__(self, directory: Path, config: Config, content: Content, unreadable: dict[str, str]) -> None:
+        self.directory, self.config, self.content = directory, config, content
+        self.unreadable = unreadable  # gets a line for every dataset whose cells cannot be read
+
+    def display(self, choice: Choice) -> list[Figure]:
+        """Return the displays of an event, one for each grid of its collection."""
+        event = ak.from_parquet(choice.chunk.part(self.directory))[choice.place]
+        written = _collection(event, choice.collection)
+        cells = self._cells(choice, event)
+        collection = self.config.clusters[choice.collection]
+        figures = []
+        for number, grid in enumerate(collection.grid):
+            clusters = written
+            if len(collection.grid) > 1 and "grid" in written.fields:
+                clusters = written[written.grid == number]
+            name = choice.name + (f", on {grid}" if len(collection.grid) > 1 else "")
+            figures.append(self._figure(choice, name, grid, clusters, cells))
+        return [each for each in figures if each is not None]
+
+    def _figure(
+        self, choice: Choice, name: str, grid: str, clusters: ak.Array, cells: Mapping[str, Array] | None
+    ) -> Figure | None:
+        """Return the display of one grid."""
+        settings = self.config.clusters[choice.collection].settings
+        source, has_seeds = self.config.grids[grid], set(clusters.fields) >= DRAWN
+        where = self._where(choice)
+        if cells is None:
+            if not has_seeds or settings.coarsen != (1, 1):
+                return None
+            plane, where = _seeds_alone(clusters, source.grid.shape), f"{where}; only the seeds are drawn"
+        else:
+            plane = cells[grid]
+        found = clusters if has_seeds else None
+        readable = settings.model_copy(update={"kernel": "scipy"})  # one event is not worth compiling for
+        drawing = draw_event(plane, readable, source.grid, clusters=found, title=name)
+        alt = f"Event display, {name}: {where}. {len(clusters)} clusters, listed below it."
+        table = Table.of(f"Clusters of {choice.collection}", clusters.fields, _rows(clusters))
+        return Figure(name, f"{name}; {where}", alt, {"": vector_graphics(drawing)}, [table])
+
+    def _where(self, choice: Choice) -> str:
+        event = ak.from_parquet(choice.chunk.part(self.directory), columns=[*IDENTITY])[choice.place]
+        path, _ = self.content.datasets[choice.dataset].by_number.get(choice.chunk.file_number, ("", None))
+        numbers = ", ".join(f"{name} {event[name]}" for name in IDENTITY if name in event.fields)
+        return f"{numbers}, of {path}"
+
+    def _cells(self, choice: Choice, event: ak.Record) -> Mapping[str, Array] | None:
+        """Return the cells (row, col) of every grid; None if the input cannot be read any more."""
+        if choice.dataset in self.unreadable:
+            return None
+        try:
+            config = of_its_file(self.config, self.content, choice.chunk)
+            return _planes(config, choice, self._entry(config, choice, event))
+        except (OSError, ValueError, RuntimeError) as error:
+            self.unreadable[choice.dataset] = str(error).splitlines()[0]
+            return None
+
+    def _entry(self, config: Config, choice: Choice, event: ak.Record) -> int:
+        """Return the entry of an event in its file; where a job selects events, they are looked for by name."""
+        chunk = choice.chunk
+        if not self.config.events.where:
+            return chunk.start + choice.place
+        wanted = {name: event[name] for name in IDENTITY}
+        numbers = (self.content.datasets[choice.dataset].number, chunk.file_number)
+        first = chunk.start
+        for events in read_blocks(config, config.grids, max_events=chunk.n_entries, first=chunk.start):
+            identity = event_identity(events, config.events.identify, config.friends, numbers)
+            is_it = np.logical_and.reduce([identity[name] == wanted[name] for name in IDENTITY])
+            if is_it.any():
+                return first + int(is_it.argmax())
+            first += len(events)
+        msg = f"the file no longer holds the event {', '.join(map(str, wanted.values()))}"
+        raise ValueError(msg)
+
+
+def of_its_file(config: Config, content: Content, chunk: Chunk) -> Config:
+    """Return a config whose only dataset is that of a chunk, and its only file that of the chunk.
+
+    Raises
+    ------
+    ValueError
+        If the file is not what it was when the job ran.
+    """
+    for path, trees in content.datasets[chunk.dataset].files.items():
+        for tree, entry in trees.items():
+            if entry.number == chunk.file_number:
+                if not entry.is_of(path, check_uuid=False):
+                    msg = f"{path} is not there, or has changed since the job ran"
+                    raise ValueError(msg)
+                dataset = config.datasets[chunk.dataset].model_copy(update={"files": {path: tree}})
+                return config.model_copy(update={"datasets": {chunk.dataset: dataset}})
+    msg = f"the manifest knows no file of the part {chunk.full_name}"
+    raise ValueError(msg)
+
+
+def _planes(config: Config, choice: Choice, entry: int) -> dict[str, Array]:
+    """Return the cells (row, col) of one event, for every grid of a collection; layers are added."""
+    names = config.clusters[choice.collection].grid
+    for events in read_blocks(config, names, choice.dataset, max_events=1, first=entry):  # open until the end
+        cells = {name: plain_cells(each) for name, each in grid_cells(config, names, events).items()}
+        layered = {name for name in names if config.grids[name].has_layers}
+        return {name: each[0].sum(axis=0) if name in layered else each[0] for name, each in cells.items()}
+    msg = f"the file has no entry {entry}"
+    raise ValueError(msg)
+
+
+def _collection(event: ak.Record, name: str) -> ak.Array:
+    """Return the clusters of one collection, with their fields."""
+    fields = [field for field in event.fields if field.startswith(f"{name}_")]
+    return ak.zip({field.partition("_")[2]: event[field] for field in fields if event[field].ndim == 1})
+
+
+def _rows(clusters: ak.Array) -> list[tuple[Any, ...]]:
+    """Return the fields of every cluster."""
+    return [*zip(*(clusters[field].tolist() for field in clusters.fields), strict=True)]
+
+
+def _seeds_alone(clusters: ak.Array, shape: tuple[int, int]) -> Array:
+    """Return a plane that is empty but for the seeds: all that results hold of the cells."""
+    plane: Array = np.zeros(shape)
+    values = clusters["seed" if "seed" in clusters.fields else "peak_sum"]
+    plane[np.asarray(clusters.row), np.asarray(clusters.col)] = np.asarray(values)
+    return plane

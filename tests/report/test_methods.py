@@ -1,0 +1,48 @@
+"""The paragraph on how clusters were made names the windows, the thresholds and the published source."""
+
+import pytest
+from report_pages import Page
+
+from hep_peaksum.config.load import parse_config
+from hep_peaksum.library.presets import read_preset
+from hep_peaksum.report.methods import methods
+
+VERSIONS = {"hep_peaksum": "1", "coffea": "2", "awkward": "3", "uproot": "4"}
+
+
+@pytest.fixture
+def made(job):
+    def make(**clusters):
+        return methods(parse_config(job("a.root", clusters=clusters)), VERSIONS)
+
+    return make
+
+
+def test_a_preset_is_cited_with_its_source(made):
+    result = made(Jet={"grid": "calo", "preset": "crystal-3x3", "search_window": [5, 5]})
+    _, text = result.paragraphs
+    source = read_preset("crystal-3x3").source
+    assert any(source in reference for reference in result.references)
+    number = next(k for k, each in enumerate(result.references, 1) if source in each)
+    assert f"{read_preset('crystal-3x3').title} [{number}], except for search_window." in text
+
+
+def test_windows_thresholds_and_tie_rule_are_in_the_words(made):
+    result = made(
+        Cluster={"grid": "calo", "search_window": [3, 5], "sum_window": [1, 3], "seed_threshold": "4 GeV"}
+    )
+    _, text = result.paragraphs
+    for words in ("calo (6 x 8 cells)", "3 x 5 cells", "1 x 3 cells", "> 4 GeV", "rule: first"):
+        assert words in text
+
+
+def test_a_preset_used_twice_is_cited_once(made):
+    both = {"grid": "calo", "preset": "crystal-3x3", "search_window": [5, 5]}
+    result = made(A=both, B={**both, "tie_rule": "all"})
+    assert len(result.references) == len(set(result.references)) == 5
+
+
+def test_the_page_has_every_paragraph_and_reference(finished):
+    page = Page(finished().directory / "report.html")
+    assert "Clusters were found with hep_peaksum" in page.visible
+    assert "[1] The hep_peaksum developers" in page.visible
