@@ -31,7 +31,7 @@ ROWS = (
     "processing",
     "preview inspection toy plotting",
     "job",
-    "report integrations merging grouping profiles training",
+    "report integrations merging grouping profiles training viewer",
     "cli",
     "__init__ __main__",
 )

@@ -17,7 +17,7 @@ import click
 
 from hep_peaksum.cli.diagnostics import closure, compare, explain, presets, ties
 from hep_peaksum.cli.export import export
-from hep_peaksum.cli.files import choose_candidates, find_candidates, group, init, inspect, merge
+from hep_peaksum.cli.files import choose_candidates, find_candidates, group, init, inspect, merge, view
 from hep_peaksum.cli.keys import keys
 from hep_peaksum.cli.options import (
     DONE,
@@ -326,5 +326,5 @@ def status(directory: str, *, verify: bool) -> int:
     return FAILED if state.damaged else DONE
 
 
-for command in (inspect, init, merge, group, explain, ties, compare, closure, presets, keys, export):
+for command in (inspect, init, merge, group, explain, ties, compare, closure, presets, keys, export, view):
     cli.add_command(command)

@@ -166,7 +166,7 @@ def closure(config: Config, dataset: str | None = None, *, max_events: float = m
             for name, reference in references.items():
                 (grid,), (plane, *_) = config.clusters[name].grid, config.grids_of(name)
                 clusters = _find_clusters(config, name, cells[grid], maps[grid])
-                parts[name].append(_match(_read_objects(reference, events, config, plane), clusters, plane))
+                parts[name].append(_match(read_objects(reference, events, config, plane), clusters, plane))
         except EventError as error:
             msg = f"entry {start + error.event}: {error.problem}"
             raise ValueError(msg) from None
@@ -196,7 +196,7 @@ class _Objects(NamedTuple):
     sum_expected: Array
 
 
-def _read_objects(reference: ReferenceInput, events: ak.Array, config: Config, plane: Grid) -> _Objects:
+def read_objects(reference: ReferenceInput, events: ak.Array, config: Config, plane: Grid) -> _Objects:
     """Return the selected objects of a reference and whether their sums should be those of clusters."""
     with one_line_errors(events.metadata["filename"]):
         columns = {branch: column(events, branch, config.friends) for branch in reference.branches}
