@@ -221,7 +221,7 @@ def cluster_table(state: ViewState) -> str:
     rows = [(str(number), *row) for number, row in enumerate(zip(*columns, strict=True), 1)]
     left = len(state.clusters) - len(rows)
     table = notebook_html.column_table(
-        ("", *heads), rows, f"{state.collection}: {_plural(len(state.clusters))}"
+        ("#", *heads), rows, f"{state.collection}: {_plural(len(state.clusters))}"
     )
     return table + (notebook_html.lines([f"and {left} more"]) if left else "")
 

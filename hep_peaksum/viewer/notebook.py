@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -83,5 +84,6 @@ def first_state(
 
 
 def _later(function: Callable[[], None], delay: int) -> None:
-    """Run a function after some ms, in the loop in which the kernel answers the browser."""
-    asyncio.get_event_loop().call_later(delay / 1000, function)
+    """Run a function after some ms, in the loop in which the kernel answers; not at all where there is none."""
+    with suppress(RuntimeError):
+        asyncio.get_running_loop().call_later(delay / 1000, function)

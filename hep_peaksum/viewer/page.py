@@ -14,8 +14,8 @@ from bokeh.models import Button, ColumnDataSource, CustomJS, Div, NumericInput, 
 from hep_peaksum.library.presets import presets
 from hep_peaksum.viewer import drawing
 from hep_peaksum.viewer.controls import WIDTH, SettingsFields
+from hep_peaksum.viewer.pictures import TEMPLATE, CurvePicture, EventPicture, saved_page
 from hep_peaksum.viewer.pictures import WIDTH as PICTURE
-from hep_peaksum.viewer.pictures import CurvePicture, EventPicture, saved_page
 from hep_peaksum.viewer.state import Count, ViewState
 
 OWN = "(no preset)"
@@ -228,5 +228,6 @@ def add_page(document: Document, state: ViewState) -> Page:
 
     page = Page(state, schedule)
     document.add_root(page.layout)
+    document.template = TEMPLATE
     document.title = f"hep-peaksum: {state.source.title}"
     return page

@@ -35,6 +35,10 @@ from hep_peaksum.viewer.state import ViewState
 
 WIDTH, HEIGHT = 820, 620
 MARKERS = ("diamond", "x", "triangle", "square", "inverted_triangle", "plus")
+# the title and the region that screen readers look for
+TEMPLATE = """{% block contents %}
+<main><h1 style="font: bold 1.2em sans-serif; margin: .4em">{{ title }}</h1>{{ super() }}</main>
+{% endblock %}"""
 TOOLS = "pan,box_zoom,wheel_zoom,reset"
 N_TICKS = 5
 
@@ -125,7 +129,7 @@ class EventPicture:
     def _show_objects(self, state: ViewState) -> None:
         """Draw other objects, each kind with its mark and its line in the legend; a click there hides it."""
         columns = drawing.object_columns(state)
-        for name in columns.keys() - self.objects.keys():
+        for name in [each for each in columns if each not in self.objects]:
             number = len(self.objects)
             self.objects[name] = ColumnDataSource({"x": [], "y": []})
             colour = canvas.COLOURS[number % len(canvas.COLOURS)]
@@ -216,4 +220,4 @@ def saved_page(state: ViewState, counts: Mapping[float, int], why: str = "") -> 
     yaml = Div(text=f"<h2>Config</h2>{drawing.code(state.yaml())}", width=WIDTH)
     layout = column(heading, picture.figure, explained, table, curve.figure, yaml)
     title = f"{state.source.title}: event {state.entry}, {state.collection}"
-    return str(file_html(layout, INLINE, title))
+    return str(file_html(layout, INLINE, title, template=TEMPLATE))

@@ -210,6 +210,23 @@ def test_a_view_is_saved_as_one_file(page):
     assert "seed_threshold: 1" in text
 
 
+def test_references_are_marked_in_the_order_of_the_config(write_events, job):
+    from hep_peaksum.config.load import parse_config
+
+    names = ["Zeta", "Muon", "Alpha", "Jet", "Beta"]
+    places = {"x": [[0.5], [-1.5], []], "y": [[1.0], [4.0], []]}  # 4 is beyond pi, a turn from -2.28
+    path = write_events("a.root", 3, **{word: ak.Array(each) for word, each in places.items()})
+    references = {name: {"eta": "x", "phi": "y"} for name in names}
+    page = Page(
+        first_state(parse_config(job(path, clusters={"C": {"grid": "calo"}}, references=references)), entry=1)
+    )
+    assert [item.label.value for item in page.picture.figure.legend[0].items] == names
+    assert page.picture.objects["Muon"].data["x"].tolist() == [-1.5]
+    assert page.picture.objects["Muon"].data["y"].tolist() == pytest.approx([4 - 2 * np.pi])
+    page.entry.value = 2
+    assert len(page.picture.objects["Muon"].data["x"]) == 0
+
+
 def test_two_collections_and_two_datasets(write_events, job):
     from hep_peaksum.config.load import parse_config
 

@@ -75,6 +75,7 @@ def test_with_the_token_there_is_a_page_that_needs_nothing_else(address):
     outside = re.sub(r"(<script[^>]*>).*?</script>", r"\1", page, flags=re.DOTALL)
     assert len(outside) < 20_000 < len(page)
     assert "<script" in outside
+    assert re.search(r"<main><h1[^>]*>hep-peaksum: arrays</h1>", outside)
     assert not re.findall(r"\b(?:src|href)=|@import|url\(", outside)
 
 
@@ -121,7 +122,8 @@ def test_the_command_serves_until_ctrl_c(write_events, job, tmp_path):
         line = process.stdout.readline()
         code, page = status(re.search(r"http://\S+", line)[0])
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.stdout.read(), process.stderr.read()
+        process.wait(60)
     assert "a.root, entry 2: open http://127.0.0.1:" in line
     assert (code, process.returncode, err) == (200, 0, "")
     assert "hep-peaksum: job.yaml" in page
