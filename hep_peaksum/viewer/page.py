@@ -154,9 +154,7 @@ class Page:
 
     def _show_fields(self) -> None:
         state = self.state
-        self.fields.show(
-            state.settings, state.source_plane.grid, has_noise=state.source_plane.noise is not None
-        )
+        self.fields.show(state.settings, state.source_plane.grid, has_noise=state.has_noise)
         self.entry.value, self.layer.value = state.entry, state.layer
         self.layer.visible, self.choices["grid"].visible = state.n_layers > 1, len(state.section.grid) > 1
         self.choices["grid"].options = list(state.section.grid)

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import awkward as ak
 import numpy as np
 
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells
 from hep_peaksum.config.formats import SUMMARY
 from hep_peaksum.config.load import load_config, parse_config
 from hep_peaksum.config.model import Config
@@ -28,6 +29,7 @@ from hep_peaksum.reading.blocks import grid_cells, read_blocks, read_cells
 from hep_peaksum.reading.columns import column
 from hep_peaksum.results.status import read_status
 
+CellsOfEvents = Array | CalibratedCells
 EVENTS_KEPT = 8  # events that were looked at last; stepping back to them reads nothing
 
 
@@ -55,14 +57,14 @@ class EventData(NamedTuple):
     """An event: where it was read, the cells of every grid as one event (shape (1, ...)), and other objects."""
 
     where: str
-    cells: Mapping[str, Array]
+    cells: Mapping[str, CellsOfEvents]
     objects: Mapping[str, Objects]
 
 
 class Source(NamedTuple):
     """What can be viewed: datasets, collections with their settings, planes, and how events are read.
 
-    `read` takes a dataset and an entry; `sample` a dataset, a grid and a number of events.
+    `read` takes a dataset and an entry; `sample` a dataset, a grid and a number of events, and gives blocks.
     """
 
     title: str
@@ -70,7 +72,7 @@ class Source(NamedTuple):
     collections: Mapping[str, ClusterInput]
     planes: Mapping[str, Plane]
     read: Callable[[str, int], EventData]
-    sample: Callable[[str, str, int], Array]
+    sample: Callable[[str, str, int], Sequence[CellsOfEvents]]
 
 
 def config_of(source: str | os.PathLike[str] | Config, overrides: Sequence[str] = ()) -> Config:
@@ -124,11 +126,8 @@ def source_of_config(config: Config, title: str = "") -> Source:
         return _read(config, dataset, entry)
 
     @lru_cache(maxsize=4)
-    def sample(dataset: str, grid: str, n_events: int) -> Array:
-        blocks = list(read_cells(config, grid, dataset, max_events=n_events))
-        has_masks = any(isinstance(block, np.ma.MaskedArray) for block in blocks)
-        join = np.ma.concatenate if has_masks else np.concatenate
-        return np.asanyarray(join(blocks))
+    def sample(dataset: str, grid: str, n_events: int) -> list[CellsOfEvents]:
+        return list(read_cells(config, grid, dataset, max_events=n_events))
 
     return Source(title, list(config.datasets), config.clusters, planes, read, sample)
 
@@ -191,7 +190,7 @@ def source_of_arrays(grids: Any, settings: Any = None, grid: Any = None, **maps:
             raise ValueError(msg)
         return EventData(f"event {entry}", {"calo": events[entry : entry + 1]}, {})
 
-    def sample(_: str, __: str, n_events: int) -> Array:
-        return np.asanyarray(events[:n_events])
+    def sample(_: str, __: str, n_events: int) -> list[CellsOfEvents]:
+        return [events[:n_events]]
 
     return Source("arrays", ["arrays"], {"Cluster": section}, {"calo": plane}, read, sample)

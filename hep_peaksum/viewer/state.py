@@ -6,7 +6,7 @@ the library has for it, so that the page never shows settings that are not those
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ import awkward as ak
 import numpy as np
 from pydantic import BaseModel
 
+from hep_peaksum.calibration.calibrated_cells import taken_apart
 from hep_peaksum.clustering.discriminant import exists
 from hep_peaksum.clustering.fields import check_fields, default_fields, fields_of
 from hep_peaksum.clustering.find import find_clusters, find_peaks
@@ -29,7 +30,7 @@ from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import inclusive_bound
 from hep_peaksum.settings.units import in_sigmas
 from hep_peaksum.viewer.section_yaml import section_yaml
-from hep_peaksum.viewer.sources import EventData, Plane, Source
+from hep_peaksum.viewer.sources import CellsOfEvents, EventData, Plane, Source
 
 SAMPLE_EVENTS = 100
 N_THRESHOLDS = 16  # of the curve of the number of clusters
@@ -158,6 +159,12 @@ class ViewState:
         }
 
     @property
+    def has_noise(self) -> bool:
+        """Whether the noise of the cells is known, so that thresholds may be in sigma."""
+        plane = self.source_plane
+        return taken_apart(self.event.cells[self.grid_name], plane.mask, plane.noise)[2] is not None
+
+    @property
     def context(self) -> PeakContext:
         """The search on the grid that is drawn."""
         return self.contexts[self.grid_name]
@@ -239,8 +246,8 @@ class ViewState:
 
     def why(self, row: int, col: int) -> Explanation:
         """Return why a cell that is drawn is a seed or not (see `hep_peaksum.explain`)."""
-        plane, cells = self.source_plane, self.event.cells[self.grid_name][0]
-        mask, noise = plane.mask, plane.noise
+        plane = self.source_plane
+        cells, mask, noise = taken_apart(self.event.cells[self.grid_name], plane.mask, plane.noise, event=0)
         if self.n_layers > 1:
             cells = cells[self.layer]
             mask, noise = (
@@ -263,8 +270,9 @@ class ViewState:
             numbers = np.linspace(0, MAX_SIGMAS, N_THRESHOLDS).round(3).tolist()
             is_text = self.settings.quantity != "significance"
             return [(f"{each:g} sigma" if is_text else each, each) for each in numbers]
-        sample = np.ma.filled(self._sample_cells()[self.grid_name], 0)
-        values = (np.where(np.isfinite(sample), sample, 0), self.context.discriminant)
+        blocks = (taken_apart(each, None, None)[0] for each in self._sample_cells()[self.grid_name])
+        sample = [np.ma.filled(block, 0) for block in blocks]
+        values = (*(np.where(np.isfinite(block), block, 0) for block in sample), self.context.discriminant)
         highest = max(float(np.max(each, initial=0)) for each in values) * self.grid.scale
         if highest <= 0:
             return []
@@ -305,15 +313,16 @@ class ViewState:
                 continue
             yield Count(threshold, position, sum(numbers))
 
-    def _n_clusters(self, settings: PeakSumSettings, name: str, cells: Array) -> int:
+    def _n_clusters(self, settings: PeakSumSettings, name: str, blocks: Sequence[CellsOfEvents]) -> int:
         plane = self.source.planes[name]
         maps: dict[str, Any] = {"mask": plane.mask, "noise": plane.noise, "layers": plane.layers}
-        return int(ak.count(find_clusters(cells, settings, plane.grid, fields=["row"], **maps).row))
+        found = (find_clusters(cells, settings, plane.grid, fields=["row"], **maps) for cells in blocks)
+        return sum(int(ak.count(clusters.row)) for clusters in found)
 
     @property
     def n_events_of_sample(self) -> int:
         """The number of events in which clusters are counted: fewer than asked for if there are fewer."""
-        return len(next(iter(self._sample_cells().values())))
+        return sum(map(len, next(iter(self._sample_cells().values()))))
 
-    def _sample_cells(self) -> Mapping[str, Array]:
+    def _sample_cells(self) -> Mapping[str, Sequence[CellsOfEvents]]:
         return {name: self.source.sample(self.dataset, name, self.n_sample) for name in self.section.grid}

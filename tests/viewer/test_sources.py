@@ -85,6 +85,24 @@ def test_a_dataset_and_a_collection_that_are_not_there(truth_job):
         ViewState.first(source, collection="Jet")
 
 
+def test_cells_with_a_table_are_calibrated_and_masked(write_events, job, tmp_path, random_cells):
+    dead = np.unravel_index(random_cells(3)[0].argmax(), (6, 8))
+    lines = [f"{r},{c},2,0.5,{int((r, c) == dead)}" for r, c in np.ndindex(6, 8)]
+    (tmp_path / "cells.csv").write_text("\n".join(["row,col,gain,noise,status", *lines]))
+    content = job(write_events("a.root", 3))
+    content["grids"]["calo"]["cells"] = str(tmp_path / "cells.csv")
+    state = ViewState.first(source_of_config(parse_config(content)))
+    expected = 2.0 * random_cells(3)[0]
+    expected[dead] = np.nan
+    np.testing.assert_array_equal(state.cells, expected)
+    assert state.has_noise
+    assert "is masked" in str(state.why(*dead))
+    assert len(list(state.counts())) == 16
+    assert state.changed(seed_threshold="5 sigma").threshold_unit == "sigma"
+    row, col = state.clusters.row[0], state.clusters.col[0]
+    assert state.why(int(row), int(col)).is_seed
+
+
 def test_a_cell_that_is_no_number_is_an_error_that_names_the_entry(write_events, job):
     path = write_events("bad.root", 2)
     content = job(path)
