@@ -88,6 +88,13 @@ def notebooks(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11", default=False)
+def viewer(session: nox.Session) -> None:
+    """Test the viewer with Bokeh, in a document, on a server and in a notebook."""
+    session.install(".[test,view]", "jupyter_bokeh", "nbclient", "ipykernel")
+    session.run("python", "-m", "pytest", "tests/viewer")
+
+
+@nox.session(python="3.11", default=False)
 def executors(session: nox.Session) -> None:
     """Test the executors and remote files with real Dask, Parsl, job queues, S3 and XRootD."""
     session.install(".[test,dask,parsl,s3,xrootd]", "dask-jobqueue", "moto[server]")

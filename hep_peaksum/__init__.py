@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hep_peaksum.results.status import parts
     from hep_peaksum.settings.model import PeakSumSettings
     from hep_peaksum.training.batches import batches
+    from hep_peaksum.viewer.notebook import view
 
 from hep_peaksum.suggestions import did_you_mean
 
@@ -56,6 +57,7 @@ _MODULES = {
     "presets": "library.presets",
     "sparse": "geometry.hits",
     "to_coffea": "integrations.coffea_vectors",
+    "view": "viewer.notebook",
 }
 
 __all__ = [
@@ -83,6 +85,7 @@ __all__ = [
     "presets",
     "sparse",
     "to_coffea",
+    "view",
 ]
 
 

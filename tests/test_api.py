@@ -53,6 +53,7 @@ def test_the_public_names():
         "presets",
         "sparse",
         "to_coffea",
+        "view",
     ]
     assert dir(ps) == ps.__all__
 

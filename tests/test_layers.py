@@ -32,7 +32,7 @@ ROWS = (
     "preview inspection toy plotting",
     "report",
     "job",
-    "integrations merging grouping profiles training",
+    "integrations merging grouping profiles training viewer",
     "terminal",
     "cli",
     "__init__ __main__",

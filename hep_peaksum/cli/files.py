@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hep_peaksum.cli.options import DONE, DONE_WITH_LOSSES, json_option
+from hep_peaksum.cli.options import (
+    DONE,
+    DONE_WITH_LOSSES,
+    Count,
+    collection_option,
+    dataset_option,
+    entry_option,
+    json_option,
+    load,
+    set_option,
+)
 from hep_peaksum.job.worker_startup import importing
 from hep_peaksum.terminal import streams
 
@@ -249,3 +259,48 @@ def init(root: str | None, candidate: str | None, grids: Sequence[str], output: 
             told.append(f"{len(found)} candidates in all: `hep-peaksum inspect {root}` lists them")
     Path(output).write_text(editor_line() + text, encoding="utf-8")
     click.echo("\n".join([*told, f"wrote {output}; next: hep-peaksum check {output}"]))
+
+
+@click.command()
+@click.argument("source", type=click.Path(), metavar="FILE|CONFIG|DIR")
+@set_option
+@entry_option
+@dataset_option
+@collection_option
+@click.option(
+    "--sample",
+    "n_sample",
+    type=Count(min=1),
+    default=100,
+    show_default=True,
+    help="Number of events in which clusters are counted against the threshold.",
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on.  [default: any that is free]")
+@click.option("--show", is_flag=True, help="Also open the page in a browser.")
+def view(source: str, overrides: Sequence[str], *, port: int | None, show: bool, **choices: Any) -> None:
+    """Browse events on a local page, and see clusters change with the settings.
+
+    SOURCE is a config, a ROOT file, which is read with the config that `inspect` proposes, or the folder of a
+    finished job. The page is served to this computer only, and only to who has the address that is printed;
+    Ctrl-C ends it. By ssh, forward a port: ssh -L 5006:127.0.0.1:5006 HOST, there with --port 5006.
+    """
+    from hep_peaksum.viewer.notebook import check_installed
+
+    check_installed("bokeh", "'hep_peaksum[view]'")
+    with importing():
+        from hep_peaksum.viewer.server import serve
+        from hep_peaksum.viewer.sources import config_of, source_of_config
+        from hep_peaksum.viewer.state import ViewState
+
+        is_config = not (Path(source).is_dir() or source.endswith(".root"))
+        config = load(source, overrides) if is_config else config_of(source, overrides)
+    state, console = (
+        ViewState.first(source_of_config(config, Path(source).name), **choices),
+        streams.open_console(),
+    )
+
+    def tell(address: str) -> None:
+        console.print(f"{state.event.where}: open {address}", markup=False, soft_wrap=True)
+        console.print("Ctrl-C ends it")
+
+    serve(state, tell, port=port or 0, show=show)

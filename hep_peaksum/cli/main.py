@@ -18,7 +18,7 @@ import click
 from hep_peaksum.cli.about import completions, info, print_citation
 from hep_peaksum.cli.diagnostics import closure, compare, explain, presets, ties
 from hep_peaksum.cli.export import export
-from hep_peaksum.cli.files import choose_candidates, find_candidates, group, init, inspect, merge
+from hep_peaksum.cli.files import choose_candidates, find_candidates, group, init, inspect, merge, view
 from hep_peaksum.cli.keys import keys
 from hep_peaksum.cli.options import (
     DONE,
@@ -426,7 +426,7 @@ def report(directory: str) -> None:
 
 
 for command in (
-    *(inspect, init, merge, group, explain, ties, compare, closure, presets, keys, export),
+    *(inspect, init, merge, group, explain, ties, compare, closure, presets, keys, export, view),
     *(info, completions),
 ):
     cli.add_command(command)
