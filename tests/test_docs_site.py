@@ -11,6 +11,7 @@ from places import DOCS, ROOT
 from hep_peaksum import toy
 from hep_peaksum.cli.main import cli
 from hep_peaksum.config.load import load_config
+from hep_peaksum.config.reference import HOW_TO
 
 JOB = {
     "datasets": {"toy": {"files": "toy.root:Events"}},
@@ -111,3 +112,13 @@ def test_the_output_that_the_readme_shows_is_that_of_the_demo(tmp_path, monkeypa
     (shown,) = re.findall(r"```text\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     printed = {" ".join(line.split()) for line in done.output.splitlines()}
     assert {" ".join(line.split()) for line in shown.splitlines()} - printed - {""} == set()
+
+
+def test_every_how_to_is_reached_from_the_keys_it_uses_and_leads_back():
+    anchors = {section: re.sub(r"[^\w]", "", section.lower()) for section in HOW_TO}
+    for section, pages in HOW_TO.items():
+        for page in pages:
+            text = (DOCS / "how-to" / f"{page}.md").read_text(encoding="utf-8")
+            assert f"../keys.md#{anchors[section]})" in text, (section, page)
+    reached = {page for pages in HOW_TO.values() for page in pages}
+    assert {path.stem for path in (DOCS / "how-to").glob("*.md")} - reached == {"index"}

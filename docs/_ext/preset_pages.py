@@ -5,10 +5,10 @@ Pictures that are there are kept: remove the folder to have them drawn anew.
 """
 
 import textwrap
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 import hep_peaksum as ps
 from hep_peaksum.diagnostics.wording import REPRODUCES, drawn_lines, drawn_windows, legend
@@ -28,18 +28,16 @@ PAGE = """\
 
 ![The windows of {name}, cell by cell]({name}-windows.png)
 
-| | |
-|---|---|
-| reproduces | {reproduces} |
-| source | {source} |
-| differs | {differs} |
-| geometry | {geometry} |
+- **Reproduces** {reproduces}.
+- **Source**: {source}
+- **Differs**: {differs}
+- **Geometry**: {geometry}
 
 ## In a config
 
 ```yaml
 clusters:
-  Cluster: {{grid: GRID, preset: {name}}}     # any key beside it overrides that of the preset
+  Cluster: {{grid: GRID, preset: {name}}}     # a key beside it overrides that of the preset
 ```
 
 What the preset stands for:
@@ -97,10 +95,10 @@ def _write_page(folder, name):
         title=preset.title,
         reproduces=f"{preset.reproduces}: {REPRODUCES[preset.reproduces]}",
         source=preset.source.strip(),
-        differs=(preset.differs or "").strip(),
+        differs=(preset.differs or "in nothing that was found").strip(),
         geometry=f"`{preset.geometry}`" if preset.geometry else "any grid",
         grid=f"the grid is {preset.geometry}" if own else "it has no grid of its own: give yours",
-        settings=yaml.safe_dump(preset.settings, sort_keys=False, default_flow_style=None).strip(),
+        settings=_settings_text(name),
         n=N_SHOWERS,
         unit="GeV" if grid.unit is not None else "counts",
         shape=" x ".join(map(str, grid.shape)),
@@ -108,6 +106,12 @@ def _write_page(folder, name):
         legend="\n".join(f"- `{mark}` {meaning}" for mark, meaning in legend(settings)),
     )
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
+
+
+def _settings_text(name):
+    """Return the settings as they stand in the file of the preset, with its comments and drawn windows."""
+    text = (resources.files("hep_peaksum.library") / "algorithms" / f"{name}.yaml").read_text(encoding="utf-8")
+    return textwrap.dedent(text.partition("\nsettings:")[2].removeprefix("\n")).strip()
 
 
 def _card(name):
@@ -129,7 +133,7 @@ def _write_pages(app):
     for name in ps.presets():
         _write_page(folder, name)
     cards = "\n".join(map(_card, ps.presets()))
-    (folder / "cards.txt").write_text(f"::::{{grid}} 2 2 3 4\n:gutter: 2\n\n{cards}::::\n", encoding="utf-8")
+    (folder / "cards.txt").write_text(f"::::{{grid}} 1 2 3 3\n:gutter: 2\n\n{cards}::::\n", encoding="utf-8")
 
 
 def setup(app):
