@@ -1,4 +1,4 @@
-"""The documentation site: `nox -s docs`, or `sphinx-build -W -n --keep-going docs site`."""
+"""The documentation site: `nox -s docs`, or `sphinx-build -W -n --keep-going docs docs/_build/html`."""
 
 import os
 import sys
