@@ -69,7 +69,7 @@ def notebooks(session: nox.Session) -> None:
 
 @nox.session(python="3.13", default=False)
 def docs(session: nox.Session) -> None:
-    """Build the documentation site in docs/_build/html, with its tutorials executed; every warning is an error."""
+    """Build the documentation site in docs/_build/html, tutorials executed; every warning is an error."""
     session.install(".[test]", *DOCS)
     session.run("sphinx-build", "-W", "-n", "--keep-going", "docs", "docs/_build/html", *session.posargs)
 
