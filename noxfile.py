@@ -14,6 +14,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 LINT = nox.project.dependency_groups(PROJECT, "lint")
+DOCS = nox.project.dependency_groups(PROJECT, "docs")
 READERS = nox.project.dependency_groups(PROJECT, "readers")
 
 
@@ -85,6 +86,13 @@ def notebooks(session: nox.Session) -> None:
     """Execute the notebooks of the examples."""
     session.install(".[test]", "nbclient", "ipykernel")
     session.run("python", "-m", "pytest", "tests/integrations/test_notebooks.py")
+
+
+@nox.session(python="3.13", default=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation site in docs/_build/html, tutorials executed; every warning is an error."""
+    session.install(".[test]", *DOCS)
+    session.run("sphinx-build", "-W", "-n", "--keep-going", "docs", "docs/_build/html", *session.posargs)
 
 
 @nox.session(python="3.11", default=False)

@@ -49,7 +49,7 @@ def test_the_yaml_of_the_readme_is_a_config(tmp_path):
 
     job = re.search(r"```yaml\n(datasets:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
     (tmp_path / "job.yaml").write_text(job)
-    assert list(load_config(tmp_path / "job.yaml").clusters) == ["Cluster", "Coarse"]
+    assert list(load_config(tmp_path / "job.yaml").clusters) == ["Cluster"]
 
 
 def test_the_readme_has_two_commands_and_no_path_of_this_machine():

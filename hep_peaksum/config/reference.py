@@ -214,6 +214,9 @@ def _section(key: Key) -> Iterator[str]:
     inner = key.keys[0].path[:-1] if key.keys else key.path
     yield from (f"## `{'.'.join(inner)}`", "", _sentences(key.description), "")
     yield from _example_block(key)
+    if pages := HOW_TO.get(".".join(inner)):
+        links = (f"[{page.replace('-', ' ')}](how-to/{page}.md)" for page in pages)
+        yield from (f"How to: {', '.join(links)}.", "")
     if key.keys:
         yield from ("| key | type | default | meaning |", "|---|---|---|---|")
         for each in key.keys:
@@ -230,6 +233,27 @@ def _section(key: Key) -> Iterator[str]:
             yield from _section(each)
 
 
+HOW_TO = {  # pages of docs/how-to by the section that they use; each links back to it
+    "clusters.NAME": ("choose-a-tie-rule", "choose-a-threshold", "compare-algorithms", "dead-cells-and-noise"),
+    "clusters.NAME.reference": ("compare-with-an-emulator",),
+    "datasets.NAME": ("read-my-file", "remote-files", "normalise-samples"),
+    "derive.NAME.NAME": ("derive-fields",),
+    "events": ("select-events", "variations"),
+    "events.weight.NAME": ("select-events", "normalise-samples"),
+    "events.where.N": ("select-events",),
+    "grids.NAME": ("read-my-file", "describe-a-detector", "dead-cells-and-noise"),
+    "grids.NAME.hits": ("read-my-file", "group-rows-to-events"),
+    "grids.NAME.rows": ("describe-a-detector",),
+    "luminosity": ("normalise-samples",),
+    "matches.NAME": ("match-to-truth",),
+    "measurements": ("match-to-truth",),
+    "output": ("read-the-results",),
+    "references.NAME": ("match-to-truth",),
+    "run": ("batch-systems", "remote-files", "resume-after-a-crash"),
+    "select.NAME": ("select-events", "derive-fields"),
+    "sums": ("select-events",),
+    "variations": ("variations",),
+}
 AS_ANOTHER = ("cols", "depth", "col", "channel", "layer", "value", "time")  # the keys of rows, and of row
 MANY_OPTIONS = 12  # more are listed elsewhere
 

@@ -80,15 +80,15 @@ class Score:
 
 
 def make_events(n_events: int, *, seed: int, showers_per_event: float = 4.0, noise: float = 0.05) -> ToyEvents:
-    r"""Generate events of electromagnetic showers on `TOY_GRID`.
+    """Generate events of electromagnetic showers on `TOY_GRID`.
 
     The number of showers is a Poisson variate, the energy falls exponentially between 5 and 100 GeV, the point
     of impact is uniform. A shower has the lateral profile of Grindhammer and Peters, hep-ex/0001020,
 
-    .. math:: f(r) = p \frac{2 r R_C^2}{(r^2 + R_C^2)^2} + (1 - p) \frac{2 r R_T^2}{(r^2 + R_T^2)^2},
+    f(r) = p 2 r R_C^2 / (r^2 + R_C^2)^2 + (1 - p) 2 r R_T^2 / (r^2 + R_T^2)^2,
 
     integrated exactly over each cell. The energy in a cell fluctuates as a gamma variate; sums of such variates
-    are gamma variates, too, so the whole shower has :math:`\sigma/E = 10\,\% / \sqrt{E}`, in addition to a
+    are gamma variates, too, so the whole shower has sigma/E = 10 %/sqrt(E), in addition to a
     constant term of 1 %. Every cell has Gaussian noise and is set to zero below two standard deviations of it.
 
     Parameters
