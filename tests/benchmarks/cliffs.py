@@ -84,6 +84,7 @@ def ratio_table(name: str, title: str, chosen: Iterable[Variant], rounds: int, b
     """Return a table of time and memory of some variants, each beside the plain search of its data."""
     time_title, memory_title = f"time to plain (<= {bound})", f"memory / input (<= {BATCH_MEMORY})"
     table = Table(name, title, [name.removesuffix("s"), "cells", time_title, memory_title])
+    table.notes.append(f"Medians of {rounds} rounds. Of hits the bound on memory is {HIT_BYTES} bytes a hit.")
     chosen = list(chosen)
     ratios = to_plain(chosen, rounds)
     for variant in chosen:
@@ -93,7 +94,7 @@ def ratio_table(name: str, title: str, chosen: Iterable[Variant], rounds: int, b
             name.removesuffix("s"): variant.name,
             "cells": describe(variant.data),
             time_title: marked(ratio, bound),
-            memory_title: marked(memory, BATCH_MEMORY),
+            memory_title: marked(memory, memory_bound(variant.data)),
         }
         table.add(row, raw={"ratio": ratio, "memory": memory})
     return table
@@ -216,6 +217,12 @@ def memory_given_back() -> Iterator[None]:
     finally:
         libc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)
         libc.mallopt(M_TRIM_THRESHOLD, 64 * 2**20)
+
+
+def memory_bound(data: Data) -> float:
+    """Return how many times its size an input may need: of hits there are so many bytes for each."""
+    is_cells = hasattr(data.cells, "dtype")
+    return BATCH_MEMORY if is_cells else HIT_BYTES * len(data.cells.value) / data.n_bytes
 
 
 def describe(data: Data) -> str:

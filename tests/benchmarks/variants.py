@@ -93,7 +93,9 @@ class Data:
         """The size of the cells, or of the hits."""
         if isinstance(self.cells, np.ndarray):
             return self.cells.nbytes
-        return int(self.cells.cell.nbytes + self.cells.value.nbytes)
+        moment = self.cells.moment
+        parts = (self.cells.cell, self.cells.value, *(() if moment is None else (moment.value,)))
+        return sum(part.nbytes for part in parts)
 
     @cached_property
     def hits(self) -> Data:
