@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -127,6 +128,34 @@ write("toy", [Table("toy", "Toy showers", ["contender"])], {"rounds": 1}, Path(s
     where = f"{content['date']}, commit {content['git']}: {content['machine']['cpu']}, "
     assert f"{where}{os.cpu_count()} cores, " in page
     assert page.endswith("; rounds 1.\n")
+
+
+def test_every_page_of_results_has_its_place_in_the_docs():
+    """And every place its page: a table that is measured and never shown would go stale unseen."""
+    docs = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("speed.md", "cliffs.md"))
+    begun, ended = (re.findall(rf"<!-- {word} ([a-z-]+) -->", docs) for word in ("begin", "end"))
+    pages = {page.stem for page in (ROOT / "tests/benchmarks/results").glob("*.md")}
+    assert begun == ended
+    assert set(begun) == pages
+
+
+def test_tables_are_copied_between_their_marks(tmp_path):
+    code = """
+import sys
+from pathlib import Path
+from tests.benchmarks import results
+folder = Path(sys.argv[1])
+(folder / "results").mkdir()
+results.FOLDER = folder / "results"
+(results.FOLDER / "toy.md").write_text("new\\n")
+pages = [folder / "a.md", folder / "b.md"]
+pages[0].write_text("before\\n<!-- begin toy -->\\nold\\n<!-- end toy -->\\nafter\\n")
+pages[1].write_text("none\\n")
+print(results.write_docs(pages))
+"""
+    assert run_python(code, tmp_path) == "['toy']\n"
+    assert (tmp_path / "a.md").read_text() == "before\n<!-- begin toy -->\nnew\n<!-- end toy -->\nafter\n"
+    assert (tmp_path / "b.md").read_text() == "none\n"
 
 
 def test_only_pages_of_results_are_committed():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 NAMES = (
     "kernels", "threads", "end-to-end", "scaling", "rdataframe", "memory", "startup", "commands", "chunks",
-    "scale",
+    "scale", "cliffs",
 )  # fmt: skip
 
 
@@ -38,20 +38,20 @@ NAMES = (
 @click.option("--rounds", type=click.IntRange(min=1), help="How often each contender is called.")
 @click.option("--chunksize", type=click.IntRange(min=1), default=100_000, show_default=True)
 @click.option("--write/--no-write", default=True, help="Write the tables to tests/benchmarks/results.")
-@click.option("--write-docs", is_flag=True, help="Copy the written tables to docs/speed.md and exit.")
+@click.option("--write-docs", is_flag=True, help="Copy the written tables to docs/ and exit.")
 def main(names: Sequence[str], *, write: bool, write_docs: bool, **options: Any) -> None:
     """Measure NAMES, or all.
 
     \b
     NAMES: kernels, threads, end-to-end, scaling, rdataframe, memory, startup, commands, chunks,
-    scale
+    scale, cliffs
     """
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     from tests.benchmarks import results
     from tests.benchmarks.measuring import console
 
     if write_docs:
-        console.print(f"docs/speed.md: {', '.join(results.write_docs()) or 'no results yet'}")
+        console.print(f"docs: {', '.join(results.write_docs()) or 'no results yet'}")
         return
     if not names:
         raise click.UsageError("name a benchmark, or all: " + ", ".join(NAMES))
@@ -83,6 +83,13 @@ def run_benchmark(
 ) -> Iterable[Table]:
     """Yield the tables of one benchmark."""
     rounds = rounds or (3 if quick else 7)
+    if name == "cliffs":
+        from tests.benchmarks.cliffs import cliffs
+
+        yield from cliffs(
+            n_events or (5_000 if quick else 20_000), rounds, (256, 1024) if quick else (256, 1024, 2048)
+        )
+        return
     n_events = n_events or (100_000 if quick else 1_000_000)
     if name == "kernels":
         from tests.benchmarks.cases import CASES, CELLS

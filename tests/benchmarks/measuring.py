@@ -82,8 +82,13 @@ class Timing:
         return {**asdict(self), "rate": self.rate}
 
 
-def interleaved(contenders: Sequence[Contender], rounds: int, title: str) -> dict[str, Timing]:
-    """Return the times of all contenders, called in turns after a round that does not count."""
+def interleaved(
+    contenders: Sequence[Contender], rounds: int, title: str, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, Timing]:
+    """Return the times of all contenders, called in turns after a round that does not count.
+
+    `clock` may be `time.thread_time`: then it is the time of the processor, which others' work does not add to.
+    """
     seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     gc.collect()
     gc.freeze()  # makes collecting before every call fast
@@ -92,7 +97,7 @@ def interleaved(contenders: Sequence[Contender], rounds: int, title: str) -> dic
         for number in range(rounds + 1):
             for contender in contenders:
                 progress.update(bar, description=f"{title}: {contender.name}")
-                elapsed = timed(contender)
+                elapsed = timed(contender, clock)
                 if number:
                     seconds[contender.name].append(elapsed / contender.n)
                 progress.advance(bar)
@@ -100,15 +105,15 @@ def interleaved(contenders: Sequence[Contender], rounds: int, title: str) -> dic
     return {c.name: Timing(c.name, c.n, tuple(seconds[c.name]), c.note) for c in contenders}
 
 
-def timed(contender: Contender) -> float:
+def timed(contender: Contender, clock: Callable[[], float] = time.perf_counter) -> float:
     """Return the time of one call, during which no garbage is collected."""
     contender.before()
     gc.collect()
     gc.disable()
     try:
-        start = time.perf_counter()
+        start = clock()
         contender.call()
-        return time.perf_counter() - start
+        return clock() - start
     finally:
         gc.enable()
 

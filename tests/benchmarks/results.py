@@ -23,7 +23,7 @@ from rich import box
 from rich.console import Console
 
 FOLDER = Path(__file__).parent / "results"
-PAGE = Path(__file__).parents[2] / "docs" / "speed.md"
+PAGES = tuple(Path(__file__).parents[2] / "docs" / name for name in ("speed.md", "cliffs.md"))
 PACKAGES = (
     "hep_peaksum", "numpy", "numba", "scipy", "awkward", "uproot", "coffea", "pyarrow", "distributed",
     "scikit-image", "torch", "ROOT",
@@ -84,15 +84,17 @@ def write(name: str, tables: Sequence[Table], options: Mapping[str, Any], folder
     return page
 
 
-def write_docs() -> list[str]:
-    """Copy the pages of results to docs/speed.md, between their marks; return the names of those copied."""
-    text = PAGE.read_text(encoding="utf-8")
+def write_docs(pages: Sequence[Path] = PAGES) -> list[str]:
+    """Copy the pages of results to those of the docs, between their marks; return the names of those copied."""
     names = []
-    for page in sorted(FOLDER.glob("*.md")):
-        marks = re.compile(rf"(<!-- begin {page.stem} -->\n).*?(<!-- end {page.stem} -->)", re.DOTALL)
-        text, n_marks = marks.subn(lambda mark, page=page: mark[1] + page.read_text("utf-8") + mark[2], text)
-        names += [page.stem] * n_marks
-    PAGE.write_text(text, encoding="utf-8")
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        for result in sorted(FOLDER.glob("*.md")):
+            marks = re.compile(rf"(<!-- begin {result.stem} -->\n).*?(<!-- end {result.stem} -->)", re.DOTALL)
+            content = result.read_text("utf-8")
+            text, n_marks = marks.subn(lambda mark, content=content: mark[1] + content + mark[2], text)
+            names += [result.stem] * n_marks
+        page.write_text(text, encoding="utf-8")
     return names
 
 
