@@ -105,7 +105,7 @@ def test_a_hexagon_is_in_place_of_row_and_col(hexagon, branches):
             ".hexagons: missing, hits are placed by hexagon: give the lattice, as in",
         ),
         ({"hexagon": "p"}, {"hexagons": {"pitch": -1}}, ".hexagons.pitch: -1 is not above 0"),
-        ({"hexagon": "p"}, {"hexagons": {"pitchs": 1}}, ".hexagons.pitchs: unknown key (did you mean 'pitch'?)"),
+        ({"hexagon": "p"}, {"hexagons": {"pith": 1}}, ".hexagons.pith: unknown key (did you mean 'pitch'?)"),
     ],
 )
 def test_a_mistake_about_hexagons_is_one_line(hits, keys, problem):
