@@ -20,8 +20,8 @@ def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     ValueError
         If a variation cannot change a key, or there is none of that name.
 
-    >>> changed({"grids": {"ecal": {"scale": 1}}}, {"grids.ecal.scale": 1.03})
-    {'grids': {'ecal': {'scale': 1.03}}}
+    >>> changed({"grids": {"ecal": {"grid": {"unit": 2}}}}, {"grids.ecal.scale": 1.03})
+    {'grids': {'ecal': {'grid': {'unit': 2.06}, 'scale': 1.03}}}
     """
     result = {**copy.deepcopy(dict(content)), "variations": {}}
     for key, value in changes.items():

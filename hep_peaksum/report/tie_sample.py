@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from hep_peaksum.calibration.calibrated_cells import plain_cells
+from hep_peaksum.calibration.calibrated_cells import taken_apart
 from hep_peaksum.config.model import Config
 from hep_peaksum.diagnostics.ties import RULES, TieAudit, audit_ties
 from hep_peaksum.reading.blocks import read_cells
@@ -53,9 +53,10 @@ def _audit(config: Config, dataset: str, collection: str, grid: str) -> TieAudit
     source = config.grids[grid]
     settings = config.clusters[collection].settings.model_copy(update={"kernel": "scipy"})
     n_events = max(1, min(N_EVENTS, MOST_CELLS // source.n_cells))
-    maps = {"mask": source.mask_map(), "noise": source.noise_map()}
-    blocks = read_cells(config, grid, dataset, max_events=n_events)
-    audits = [
-        audit_ties(plain_cells(cells), settings, source.grid, layers=source.layers, **maps) for cells in blocks
-    ]
+    maps = source.mask_map(), source.noise_map()
+    audits = []
+    for block in read_cells(config, grid, dataset, max_events=n_events):
+        cells, mask, noise = taken_apart(block, *maps)
+        audit = audit_ties(cells, settings, source.grid, mask=mask, noise=noise, layers=source.layers)
+        audits.append(audit)
     return TieAudit.joined(audits)

@@ -175,8 +175,9 @@ def test_quiet_drops_notices_and_keeps_results_and_losses(cli, config, tmp_path)
     assert loud[1] == quiet[1] != ""
     assert "1 of 1 chunks were already finished" in (cli("run", config), cli("run", config))[1][1]
     out = cli("run", config, "-q")[1]
+    places = {"Results": tmp_path / "results", "Report": tmp_path / "results/report.html"}
     assert "already finished" not in out
-    assert out.splitlines()[-1] == f"Results: {tmp_path / 'results'}"
+    assert out.splitlines()[-2:] == [f"{word}: {path}" for word, path in places.items()]
     Path(config).write_text("nothing: 1")
     assert cli("run", config, "-q")[2].startswith("error: ")
 
