@@ -60,7 +60,7 @@ def test_a_lost_scheduler_is_one_line_and_the_next_run_continues(write_events, j
             scheduler.send_signal(how)
             out, err = run.communicate(timeout=60)
     assert run.returncode == 1, err
-    (line,) = err.splitlines()
+    (line,) = (each for each in err.splitlines() if not each.startswith("compiling the search"))
     assert line.startswith(f"error: the Dask scheduler at {address} was lost in the middle of the job: ")
     assert "Traceback" not in out
     n_finished = len(records_of(content))
