@@ -124,6 +124,8 @@ class Events:
         settings = self.config.clusters[choice.collection].settings
         source, has_seeds = self.config.grids[grid], set(clusters.fields) >= DRAWN
         where = self._where(choice)
+        if not has_seeds and settings.needs_noise:  # the noise of this event's run is not at hand
+            return None
         if cells is None:
             if not has_seeds or settings.coarsen != (1, 1):
                 return None
