@@ -23,9 +23,9 @@ from hep_peaksum.geometry.grid import (
     checked_grid,
     is_traced,
     known,
-    not_a_number,
     traced_like,
 )
+from hep_peaksum.geometry.jagged import check_numbers
 from hep_peaksum.kernels import (
     Array,
     KernelName,
@@ -208,7 +208,8 @@ def _numbers_of_hits(columns: Mapping[str, ak.Array]) -> Array:
         msg = f"{', '.join(words)} and {last} have {', '.join(lengths)} and {length}"
         raise ValueError(msg)
     for word, column in columns.items():
-        _check_hits(word, column)
+        advice = f": for a single event pass [{word}]"
+        check_numbers(word, column, advice=advice, columns="row, col and energy")
     n_hits = ak.to_numpy(ak.num(columns["energy"]))
     for word, column in columns.items():
         n_other = ak.to_numpy(ak.num(column))
@@ -227,26 +228,6 @@ def _widened(value: Array) -> Array:
     if value.dtype == np.float32:
         return value
     return value.astype(accumulator(np.float64 if value.dtype.kind == "f" else np.int64), copy=False)
-
-
-def _check_hits(word: str, column: ak.Array) -> None:
-    """Raise a ValueError if a column is no list of numbers for every event; an EventError if a hit is None."""
-    import awkward as ak
-
-    if column.ndim != 2:
-        given = "one number for every event" if column.ndim == 1 else f"{column.ndim - 1} axes below the event"
-        expected = "a list with a number for every hit"
-        msg = f"{word} has {given}, expected {expected}: for a single event pass [{word}]"
-        raise ValueError(msg)
-    if (kind := not_a_number(column)) is not None:
-        msg = f"{word} holds {kind}, expected a number for every hit"
-        raise ValueError(msg)
-    if "?" not in (text := str(ak.type(column))) and "option[" not in text:
-        return
-    is_none = ak.fill_none(ak.any(ak.is_none(column, axis=1), axis=1), True)
-    if ak.any(is_none):
-        msg = f"{word} is None for a hit: drop such hits from row, col and energy alike"
-        raise EventError(int(ak.argmax(is_none)), msg)
 
 
 def _cells(place: Mapping[str, Array], grid: Grid, depth: Axis | None) -> tuple[Array, Array | None]:

@@ -44,13 +44,16 @@ def flat_parts(columns: Mapping[str, ak.Array]) -> tuple[Array, list[Array]]:
     return n_hits, parts
 
 
-def check_numbers(name: str, column: ak.Array) -> None:
-    """Raise a ValueError if a column is no list of numbers for every event, an EventError if one is None."""
+def check_numbers(name: str, column: ak.Array, *, advice: str = "", columns: str = "all branches") -> None:
+    """Raise a ValueError if a column is no list of numbers for every event, an EventError if one is None.
+
+    `advice` is what to do about a column with other axes, `columns` what a hit that is None is dropped from.
+    """
     import awkward as ak
 
     if column.ndim != 2:
         given = "one number for every event" if column.ndim == 1 else f"{column.ndim - 1} axes below the event"
-        msg = f"{name} has {given}, expected a list with a number for every hit"
+        msg = f"{name} has {given}, expected a list with a number for every hit{advice}"
         raise ValueError(msg)
     if (kind := not_a_number(column)) is not None:
         msg = f"{name} holds {kind}, expected a number for every hit"
@@ -59,7 +62,7 @@ def check_numbers(name: str, column: ak.Array) -> None:
         return
     is_none = ak.fill_none(ak.any(ak.is_none(column, axis=1), axis=1), True)
     if ak.any(is_none):
-        msg = f"{name} is None for a hit: drop such hits from all branches alike"
+        msg = f"{name} is None for a hit: drop such hits from {columns} alike"
         raise EventError(int(ak.argmax(is_none)), msg)
 
 

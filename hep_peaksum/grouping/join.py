@@ -21,6 +21,7 @@ from hep_peaksum.grouping.tables import (
     event_columns,
     find_branch,
     is_pattern,
+    last_part,
     word,
 )
 from hep_peaksum.inputs.paths import InputFile, public_path
@@ -120,7 +121,7 @@ class _Names:
         """Return the branches of a collection that hold one number for each of its elements."""
         lists = [name for name in self.all if name in self.types and self.types[name].depth == 1]
         for separator in "._":  # podio's `Photon_0` is no member of `Photon`, of which `Photon.energy` is one
-            if found := [name for name in lists if _last(name).startswith(collection + separator)]:
+            if found := [name for name in lists if last_part(name).startswith(collection + separator)]:
                 return found
         return []
 
@@ -157,10 +158,6 @@ class _Names:
         """Return the branch with another ending, if there is one."""
         found = f"{name.removesuffix(ending)}{other}"
         return found if name.endswith(ending) and found in self.all else None
-
-
-def _last(branch: str) -> str:
-    return branch.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -201,7 +198,7 @@ class _Plan:
         """Yield the branches of either collection, each with the name of its field."""
         for collection, names in ((self.names.own, self.own), (self.names.target, self.other)):
             for name in names:
-                yield name, word(_last(name)[len(collection) + 1 :])
+                yield name, word(last_part(name)[len(collection) + 1 :])
 
     def links(self, start: int, stop: int, seen: dict[str, set[int]]) -> Links:
         """Return the links of some entries; `seen` collects the collections that they point into."""
@@ -239,7 +236,7 @@ def _plan(file: Any, source: InputFile, chain: Sequence[str], patterns: Sequence
         if name not in types or types[name].depth != 1 or "int" not in types[name].primitive:
             msg = f"{where}: {name!r} ({tree[name].typename}) holds no index for each element of a collection"
             raise ValueError(msg)
-    first = _last(indices[0])
+    first = last_part(indices[0])
     own = re.split(r"\." if "." in first else "_", first, maxsplit=1)[0]
     known = _Names(where, names, types, own, target)
     if not known.members(target):

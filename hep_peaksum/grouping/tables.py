@@ -56,7 +56,7 @@ def find_branch(name: str, names: Collection[str], where: str) -> str:
     ValueError
         If there is none; the message suggests the nearest name and lists those that exist.
     """
-    found = [each for each in names if name in (each, _last(each))]
+    found = [each for each in names if name in (each, last_part(each))]
     if not found:
         raise ValueError(_no_branch(name, names, where))
     return name if name in found else found[0]
@@ -73,8 +73,10 @@ def choose(patterns: Iterable[str], names: Collection[str], where: str) -> list[
     chosen: set[str] = set()
     for pattern in patterns:
         # a name may hold brackets, which would be a pattern
-        exact = {each for each in names if pattern in (each, _last(each))}
-        found = exact or {each for each in names if any(fnmatchcase(n, pattern) for n in (each, _last(each)))}
+        exact = {each for each in names if pattern in (each, last_part(each))}
+        found = exact or {
+            each for each in names if any(fnmatchcase(n, pattern) for n in (each, last_part(each)))
+        }
         if not found:
             raise ValueError(_no_branch(pattern, names, where))
         chosen |= found
@@ -83,17 +85,18 @@ def choose(patterns: Iterable[str], names: Collection[str], where: str) -> list[
 
 def is_pattern(name: str, names: Collection[str]) -> bool:
     """Return whether a name stands for several branches, and not for one that is called so."""
-    return bool(re.search(r"[*?[]", name)) and not any(name in (each, _last(each)) for each in names)
+    return bool(re.search(r"[*?[]", name)) and not any(name in (each, last_part(each)) for each in names)
 
 
 def _no_branch(name: str, names: Collection[str], where: str) -> str:
-    words = [_last(each) for each in names]
+    words = [last_part(each) for each in names]
     listed = ", ".join(words[:MAX_LISTED])
     more = f" and {len(words) - MAX_LISTED} more" if len(words) > MAX_LISTED else ""
     return f"{where}: no branch {name!r}{did_you_mean(name, words)}; there are {listed}{more}"
 
 
-def _last(branch: str) -> str:
+def last_part(branch: str) -> str:
+    """Return the last part of the name of a branch, ``h.x`` of ``h/h.x``."""
     return branch.rpartition("/")[2]
 
 
@@ -103,7 +106,7 @@ def word(name: str) -> str:
     >>> word("hits/hits.position.x"), word("covMatrix[21]")
     ('hits_position_x', 'covMatrix_21')
     """
-    return re.sub(r"\W+", "_", _last(name)).strip("_")
+    return re.sub(r"\W+", "_", last_part(name)).strip("_")
 
 
 def check_names(columns: Sequence[tuple[str, str]]) -> dict[str, str]:
