@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -162,13 +163,18 @@ class Calibrator:
         """
         import awkward as ak
 
-        channels = np.unique(self.calibrations.table["channel"])
-        line = Grid(rows=Axis(n=1), cols=Axis(labels=", ".join(map(str, channels))))
+        channels, line = self._channels
         hits = sparse(ak.zeros_like(channel), channel, value, line)
         if hits.n_outside:
             raise CellTableError(self._unknown_channel(ak.Array(channel), channels, runs))
         times = None if time is None else sparse(ak.zeros_like(channel), channel, time, line)
         return self.hits_on_cells(hits, runs, times)
+
+    @cached_property
+    def _channels(self) -> tuple[Array, Grid]:
+        """The channels of the table, and an axis of them."""
+        channels = np.unique(self.calibrations.table["channel"])
+        return channels, Grid(rows=Axis(n=1), cols=Axis(labels=", ".join(map(str, channels))))
 
     def hits_on_cells(self, hits: Hits, runs: Array, times: Hits | None = None) -> CalibratedCells:
         """Return hits with energies on the grid; their `cell` is the index of a channel, or of a cell.

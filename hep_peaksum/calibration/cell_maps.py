@@ -12,8 +12,7 @@ from hep_peaksum.calibration.energies import CellConstants
 from hep_peaksum.calibration.run_calibrations import Calibration
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array, absent
-
-AROUND = tuple((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0))
+from hep_peaksum.kernels.offset_tables import ADJACENT
 
 
 class CellMaps(NamedTuple):
@@ -73,7 +72,7 @@ def _constants(of_run: Calibration, shift: Array) -> CellConstants:
 def _good_neighbours(cell: int, mask: Array, grid: Grid) -> Array:
     """Return the flat indices of the good ones among the eight cells around one, in its layer."""
     layer, place = divmod(cell, math.prod(grid.shape))
-    steps = np.array(AROUND)
+    steps = np.array(ADJACENT)
     row, col = grid.wrap(place // grid.cols.size + steps[:, 0], place % grid.cols.size + steps[:, 1])
     near = np.unique(((layer * grid.rows.size + row) * grid.cols.size + col)[row >= 0])
     return np.asarray(near[(~mask[near]) & (near != cell)])

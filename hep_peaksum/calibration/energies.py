@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hep_peaksum.kernels import Array, get_kernel
+from hep_peaksum.kernels import Array, is_compiled
 
 
 class CellConstants(NamedTuple):
@@ -40,7 +40,7 @@ def calibrate(raw: Array, period: Array, constants: CellConstants) -> Array:
     >>> calibrate(np.array([[12, 30]]), np.array([0]), constants).tolist()
     [[10.0, 1.0]]
     """
-    if get_kernel("numba") is not get_kernel("scipy"):  # numba may compile
+    if is_compiled("numba"):
         from hep_peaksum.calibration import numba_energies
 
         source = None if constants.is_in_order else constants.source

@@ -146,13 +146,18 @@ def _layer_sums(context: PeakContext) -> Array:
     return context.of_windows(_layer_sums_of)
 
 
+def _held_parts(windows: Windows) -> tuple[Array, Array]:
+    """Return the cells of which peaks hold anything, and the part of each; one masked as zero holds nothing."""
+    (held, is_held), values, mask = windows.shares, windows.values, windows.context.summed.mask
+    if mask is not None:
+        is_held = is_held & ~windows.pick(mask)
+    return is_held, np.where(held == values, 1, held / np.where(values == 0, 1, values))
+
+
 def _layer_sums_of(windows: Windows) -> Array:
-    context, (held, is_held) = windows.context, windows.shares
+    context, (is_held, fraction) = windows.context, _held_parts(windows)
     layers = np.asarray(context.summed.layers)
     layers = layers.reshape(*layers.shape[:2], context.sum_grid.n_cells)
-    if context.summed.mask is not None:  # also a cell that is masked as zero holds nothing in its layers
-        is_held = is_held & ~windows.pick(context.summed.mask)
-    fraction = np.where(held == windows.values, 1, held / np.where(windows.values == 0, 1, windows.values))
     is_whole = bool((fraction[is_held] == 1).all())
     held_part, dtype = None if is_whole else fraction, context.peaks.sum.dtype
     return context.loops.layer_sums(layers, windows.event, windows.cell(), is_held, held_part, dtype)
@@ -173,10 +178,7 @@ def _time(context: PeakContext) -> Array:
 
 def _moment_of(windows: Windows) -> Array:
     """Return the sum of energy * time over the held cells, of a cell that is shared in its part."""
-    moment, (held, is_held) = np.asarray(windows.context.summed.moments), windows.shares
-    if windows.context.summed.mask is not None:  # also a cell that is masked as zero holds nothing
-        is_held = is_held & ~windows.pick(windows.context.summed.mask)
-    fraction = np.where(held == windows.values, 1, held / np.where(windows.values == 0, 1, windows.values))
+    moment, (is_held, fraction) = np.asarray(windows.context.summed.moments), _held_parts(windows)
     return windows.sum(np.where(is_held, fraction * windows.pick(moment), 0.0))
 
 

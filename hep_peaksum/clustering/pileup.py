@@ -26,10 +26,7 @@ STRIP_STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # from the seed to each of the
 
 def estimate_pileup(context: PeakContext, estimate: Pileup) -> Array:
     """Return a pile-up estimate of every peak, in counts; int64 if that is exact, otherwise float64."""
-    if estimate.name in context.estimates:
-        return context.estimates[estimate.name]
-    counts = context.estimates[estimate.name] = _estimate(context, estimate)
-    return counts
+    return context.once(("pileup", estimate.name), lambda: _estimate(context, estimate))
 
 
 def _estimate(context: PeakContext, estimate: Pileup) -> Array:

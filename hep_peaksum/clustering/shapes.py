@@ -190,6 +190,10 @@ def _search_window_values(context: PeakContext) -> tuple[Array, Array]:
 
 def seed_gap(context: PeakContext) -> Array:
     """Return the height of a seed above the highest other cell of its search window; its own without any."""
+    return context.once("seed_gap", lambda: _seed_gap(context))
+
+
+def _seed_gap(context: PeakContext) -> Array:
     values, is_cell = _search_window_values(context)
     low = absent(values.dtype)
     highest = np.where(is_cell, values, np.asarray(low, values.dtype)).max(axis=1, initial=low)
@@ -198,6 +202,10 @@ def seed_gap(context: PeakContext) -> Array:
 
 def n_neighbours(context: PeakContext) -> Array:
     """Return how many cells of the search window exceed the neighbour threshold."""
+    return context.once("n_neighbours", lambda: _n_neighbours(context))
+
+
+def _n_neighbours(context: PeakContext) -> Array:
     values, is_cell = _search_window_values(context)
     is_above = passes(values, context.settings.neighbour_threshold, ">", context.grid.unit)
     return np.asarray((is_above & is_cell).sum(axis=1, dtype=np.int32))
@@ -205,4 +213,4 @@ def n_neighbours(context: PeakContext) -> Array:
 
 def prominence(context: PeakContext) -> Array:
     """Return the height of a seed above the saddle to anything higher, or above the lowest cell around it."""
-    return context.peaks.seed - context.saddles()
+    return context.once("prominence", lambda: context.peaks.seed - context.saddles())

@@ -115,11 +115,6 @@ class PeakContext:
         kernel = get_kernel(self.settings.kernel)
         return kernel.sum_cells(self.searched_cells, self.peaks, offsets, None, self.grid.periodic)[0]
 
-    @cached_property
-    def estimates(self) -> dict[str, Array]:
-        """Pile-up estimates of every peak, by name, once they are worked out."""
-        return {}
-
     def saddles(self) -> Array:
         """Return the height of the saddle between every peak and anything higher (see `loops.saddles`)."""
         return saddles(self.discriminant, self.peaks, self.grid.periodic, self.settings.kernel)

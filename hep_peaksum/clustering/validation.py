@@ -13,7 +13,7 @@ import numpy.typing as npt
 from hep_peaksum.clustering import pileup
 from hep_peaksum.clustering.discriminant import Cells, is_plane, search_grid
 from hep_peaksum.clustering.seeding import SearchPlan, seed_bound
-from hep_peaksum.geometry.grid import EventError, Grid, bare_grid, split_mask
+from hep_peaksum.geometry.grid import EventError, Grid, split_mask
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, absent, accumulator
 from hep_peaksum.settings.model import PeakSumSettings
@@ -72,17 +72,17 @@ def on_plane(cells: Any, grid: Grid | None) -> Any:
 
 
 def normalise_input(
-    grids: npt.ArrayLike | ak.Array | Hits,
+    grids: Array | Hits,
     settings: PeakSumSettings,
-    grid: Grid | None,
+    grid: Grid,
     plan: SearchPlan,
     *,
-    mask: npt.ArrayLike | None,
-    noise: npt.ArrayLike | None,
+    mask: Array | None,
+    noise: Array | None,
     layers: str,
-    missing: Sequence[Array] = (),
-    keep_layers: bool = True,
-    holds_absent: bool = False,
+    missing: Sequence[Array],
+    keep_layers: bool,
+    holds_absent: bool,
 ) -> Cells:
     """Return the cells to search, with their mask applied and their noise.
 
@@ -92,18 +92,15 @@ def normalise_input(
     be finite yet (see `apply_mask`). Parameters and errors are those of `find_clusters`.
     """
     moment = None
+    grid = _with_codes_of(grid, grids.value.dtype if isinstance(grids, Hits) else grids.dtype)
     if isinstance(grids, Hits):
-        grid = grid or bare_grid(grids.shape)
-        grid = _with_codes_of(grid, grids.value.dtype)
         check_energies(settings, grid)
         is_bare = mask is None and noise is None and not missing
         if is_bare and can_search_hits(grids, settings, grid, plan, layers, keep_layers=keep_layers):
             check_windows(settings, grid)
             return _hits_as_cells(grids, settings, grid, layers)
         moment, grids = _moment(grids, layers), grids.dense()
-    array = np.asarray(grids)
-    grid = grid if grid is None else _with_codes_of(grid, array.dtype)
-    array, missing = _empty_layers(_as_array(array), missing, layers)
+    array, missing = _empty_layers(_as_array(grids), missing, layers)
     cells, by_layer = _as_cells(array, settings, grid, layers), layers == "each"
     for each in [*missing] if mask is None else [*missing, mask]:
         checked = _checked_mask(each, cells, by_layer=by_layer)
@@ -126,6 +123,7 @@ def _moment(hits: Hits, layers: str) -> Array | None:
     return moment.reshape(-1, *moment.shape[2:]) if layers == "each" else np.asarray(moment.sum(axis=1))
 
 
+@lru_cache(maxsize=64)
 def _with_codes_of(grid: Grid, dtype: np.dtype[Any]) -> Grid:
     """Return the grid with its saturation codes as floating cells of a type hold them.
 
@@ -153,10 +151,8 @@ def _empty_layers(array: Array, missing: Sequence[Array], layers: str) -> tuple[
     return np.where(union, np.zeros((), array.dtype), array), [*others, union.all(axis=1)]
 
 
-def _as_cells(array: Array, settings: PeakSumSettings, grid: Grid | None, layers: str) -> Cells:
+def _as_cells(array: Array, settings: PeakSumSettings, grid: Grid, layers: str) -> Cells:
     """Return the cells on their plane; layers are added up, or become events of their own."""
-    check_shape(array.shape, grid, layers)
-    grid = grid or bare_grid(array.shape)
     if array.dtype.kind != "f":
         _check_magnitude(array, settings)
     check_energies(settings, grid)
@@ -257,9 +253,8 @@ def check_windows(settings: PeakSumSettings, grid: Grid) -> None:
             raise ValueError(msg)
 
 
-def _as_array(grids: npt.ArrayLike | ak.Array) -> Array:
+def _as_array(cells: Array) -> Array:
     """Return the cells as kernels take them: C-contiguous, float32, float64 or signed integers."""
-    cells = np.asarray(grids)
     if cells.dtype.kind == "f":
         if cells.dtype.itemsize > 8:
             msg = f"cells of type {cells.dtype} do not fit into float64: convert them first"
@@ -324,10 +319,7 @@ def _sum_layers(cells: Array) -> Array:
         return np.asarray(cells.sum(axis=1, dtype=accumulator(cells.dtype)))
 
 
-def _checked_mask(mask: npt.ArrayLike | ak.Array, cells: Cells, *, by_layer: bool) -> Array:
-    is_masked, unknown = split_mask(mask)
-    if unknown is not None:  # a cell of which nobody knows whether to use it
-        is_masked = is_masked | unknown
+def _checked_mask(is_masked: Array, cells: Cells, *, by_layer: bool) -> Array:
     if is_masked.dtype != bool:
         given, shape = f"{is_masked.dtype} of shape {is_masked.shape}", cells.source.shape
         msg = f"mask is {given}, expected bool of shape {shape[1:]} or {shape}"
