@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+MAX_LISTED = 40  # names in an error message
 SHORTEST_PART = 3  # letters of a word that is looked for inside other words
 
 
@@ -28,3 +29,13 @@ def did_you_mean(word: str, words: Iterable[str], *, likeness: float = 0.6) -> s
         near = [each for each in known if word.lower() in re.split(r"[\W_]+", each)]
         near = near or [each for each in known if word.lower() in each]
     return f" (did you mean {known[near[0]]!r}?)" if near else ""
+
+
+def listed(names: Sequence[str], most: int = MAX_LISTED) -> str:
+    """Return names as text: the first ones, and how many there are more.
+
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    n_more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {n_more} more" if n_more > 0 else "")

@@ -149,9 +149,7 @@ class FieldCondition(Comparison):
     @model_validator(mode="after")
     def _check(self) -> FieldCondition:
         if not self.tests:
-            known = ", ".join(name.strip("_") for name in self.TESTS)
-            msg = f"{self.field!r} is compared with nothing: give one or more of {known}"
-            raise ValueError(msg)
+            raise ValueError(self.nothing_compared(self.field))
         return self
 
 

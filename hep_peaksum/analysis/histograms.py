@@ -17,6 +17,7 @@ from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.clustering.fields import check_fields, fields_of
 from hep_peaksum.geometry.axis import Axis, Coordinate
 from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.inputs.branch_names import FIELD_PATH
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
@@ -30,14 +31,13 @@ if TYPE_CHECKING:
 ENERGY_EDGES = tuple(float(edge) for edge in np.logspace(-2, 4, 121))
 MOST_CLUSTERS = 50
 MAX_BINS = 10_000_000
-FIELD_NAME = r"^[A-Za-z]\w*(\.[A-Za-z]\w*)?$"
 
 
 class HistogramAxis(FrozenModel):
     """One axis of a histogram: a cluster field such as ``Jet.pt``, or ``nJet``, and its bins."""
 
     field: str = Field(
-        pattern=FIELD_NAME,
+        pattern=FIELD_PATH,
         description="Field of the clusters, Collection.field, or their number in an event, nCollection.",
         examples=["Jet.pt", "nJet"],
     )

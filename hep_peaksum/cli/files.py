@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hep_peaksum.cli.options import (
-    DONE,
-    DONE_WITH_LOSSES,
     Count,
     collection_option,
     dataset_option,
     entry_option,
     json_option,
     load,
+    print_job,
     set_option,
 )
 from hep_peaksum.job.worker_startup import importing
@@ -47,16 +46,8 @@ def merge(directories: Sequence[str], output: str, *, restart: bool, as_json: bo
     """
     with importing():
         from hep_peaksum.merging.merge import merge as merge_
-        from hep_peaksum.terminal import tables
-        from hep_peaksum.terminal.job_documents import finished_job
 
-    result = merge_(directories, output, restart=restart)
-    if as_json:
-        remarks = tables.remarks(result.summary)
-        streams.print_document(finished_job("merge", str(result.directory), result.summary, remarks))
-    else:
-        tables.print_result(streams.open_console(), result)
-    return DONE_WITH_LOSSES if result.losses else DONE
+    return print_job("merge", merge_(directories, output, restart=restart), as_json=as_json)
 
 
 @click.command()

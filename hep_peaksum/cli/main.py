@@ -22,7 +22,6 @@ from hep_peaksum.cli.files import choose_candidates, find_candidates, group, ini
 from hep_peaksum.cli.keys import keys
 from hep_peaksum.cli.options import (
     DONE,
-    DONE_WITH_LOSSES,
     FAILED,
     SOURCE,
     WRONG_USAGE,
@@ -32,6 +31,7 @@ from hep_peaksum.cli.options import (
     entry_option,
     json_option,
     load,
+    print_job,
     set_option,
     with_streams,
 )
@@ -212,22 +212,13 @@ def run(
     2 wrong usage or config, 3 done with losses, which are listed.
     """
     with importing():
-        from hep_peaksum.terminal import tables
-
         config = load(file, overrides, inputs=inputs, dataset=dataset, output=output)
         from hep_peaksum.job.run import dry_run as dry_run_
         from hep_peaksum.job.run import run as run_
-        from hep_peaksum.terminal.job_documents import finished_job
 
     if dry_run:
         return _show_plan(dry_run_(config, **choices), config, as_json=as_json)
-    result = run_(config, progress=not streams.is_quiet(), **choices)
-    if as_json:
-        remarks = tables.remarks(result.summary)
-        streams.print_document(finished_job("run", str(result.directory), result.summary, remarks))
-    else:
-        tables.print_result(streams.open_console(), result)
-    return DONE_WITH_LOSSES if result.losses else DONE
+    return print_job("run", run_(config, progress=not streams.is_quiet(), **choices), as_json=as_json)
 
 
 def _show_plan(planned: Plan, config: Config, *, as_json: bool) -> int:

@@ -6,7 +6,7 @@ Nothing heavy is imported at the top, so that `--help` answers at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -14,6 +14,7 @@ from hep_peaksum.terminal import streams
 
 if TYPE_CHECKING:
     from hep_peaksum.config.model import Config
+    from hep_peaksum.job.run import RunResult
 
 
 DONE, FAILED, WRONG_USAGE, DONE_WITH_LOSSES = range(4)
@@ -125,6 +126,20 @@ def _only_dataset(there: object, name: str | None, inputs: Sequence[str]) -> dic
     name = next(iter(known)) if name is None else name
     section = known.get(name)
     return {name: {**(section if isinstance(section, dict) else {}), "files": list(inputs)}}
+
+
+def print_job(command: Literal["run", "merge"], result: RunResult, *, as_json: bool) -> int:
+    """Print the results of a job, and return the exit status."""
+    from hep_peaksum.terminal import tables
+
+    if as_json:
+        from hep_peaksum.terminal.job_documents import finished_job
+
+        remarks = tables.remarks(result.summary)
+        streams.print_document(finished_job(command, str(result.directory), result.summary, remarks))
+    else:
+        tables.print_result(streams.open_console(), result)
+    return DONE_WITH_LOSSES if result.losses else DONE
 
 
 def pick_collection(config: Config, name: str | None) -> str:

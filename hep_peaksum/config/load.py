@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from hep_peaksum.analysis.histograms import FIELD_NAME
 from hep_peaksum.config.model import Config, Job
 from hep_peaksum.config.reference import every_key, find_keys, keys_at
 from hep_peaksum.config.sections import ADDRESS, COLLECTION_NAME, DATASET_NAME
+from hep_peaksum.config.variations import GATHERED
 from hep_peaksum.config.yaml_io import ConfigError, Source
+from hep_peaksum.inputs.branch_names import FIELD_PATH
 from hep_peaksum.inputs.functions import FUNCTION
 from hep_peaksum.settings import messages
 from hep_peaksum.settings.frozen_model import plain
@@ -25,7 +26,7 @@ PATTERNS = {
     ADDRESS: "an address such as tcp://host:8786",
     COLLECTION_NAME: "a name of letters and digits that begins with a letter",
     DATASET_NAME: "a name of letters, digits and any of _ . + -",
-    FIELD_NAME: "a field such as Jet.pt, or nJet",
+    FIELD_PATH: "a field such as Jet.pt, or nJet",
     FUNCTION: "a function written as module:function",
 }
 
@@ -229,9 +230,6 @@ def _with_underscore(name: str) -> str:
     return f"{name!r} is not {PATTERNS[COLLECTION_NAME]} ({why}): write {plain}"
 
 
-LIFTED = (("clusters", "settings"), ("grids", "grid"))  # where models gather keys one level deeper
-
-
 def file_key(loc: Sequence[str | int], content: Any = None) -> list[str]:
     """Return the path of keys in the file for a location in the models.
 
@@ -246,7 +244,7 @@ def file_key(loc: Sequence[str | int], content: Any = None) -> list[str]:
         if inner is not None:
             name, place = inner
             path.append(name)
-        elif (depth == 2 and (loc[0], part) in LIFTED) or part in messages.TYPES or "[" in str(part):
+        elif (depth == 2 and GATHERED.get(str(loc[0])) == part) or part in messages.TYPES or "[" in str(part):
             continue
         elif is_known and not isinstance(place, (dict, list, tuple)):
             continue  # one word stands for a list

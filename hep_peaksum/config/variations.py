@@ -23,7 +23,7 @@ def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     >>> changed({"grids": {"ecal": {"grid": {"unit": 2}}}}, {"grids.ecal.scale": 1.03})
     {'grids': {'ecal': {'grid': {'unit': 2.06}, 'scale': 1.03}}}
     """
-    result = {**copy.deepcopy(dict(content)), "variations": {}}
+    result = copy.deepcopy(dict(content))
     for key, value in changes.items():
         if not any(key.startswith(f"{section}.") for section in VARIED):
             msg = f"{key}: a variation changes keys of {', '.join(VARIED)} only"
@@ -33,7 +33,7 @@ def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
             msg = f"{key}: a variation does not change {last}: change keys of the search"
             raise ValueError(msg)
         _set(result, above, last, value, key)
-    del result["variations"]
+    result.pop("variations", None)
     return result
 
 

@@ -98,7 +98,7 @@ def nearest(pairs: Pairs) -> Pairs:
     A cluster may be the nearest of several references.
     """
     order = np.lexsort((pairs.cluster, pairs.distance, pairs.reference))
-    return pairs.select(order[_is_first(pairs.reference[order])])
+    return pairs.select(order[is_first(pairs.reference[order])])
 
 
 def one_to_one(pairs: Pairs, priority: Sequence[Array]) -> Pairs:
@@ -123,7 +123,7 @@ def one_to_one(pairs: Pairs, priority: Sequence[Array]) -> Pairs:
     # A pair that comes first for both its objects is taken whatever happens elsewhere: take all such at once,
     # drop the pairs that they exclude, and repeat.
     while len(remaining.reference):
-        is_certain = _is_first(remaining.reference) & _is_first(remaining.cluster)
+        is_certain = is_first(remaining.reference) & is_first(remaining.cluster)
         certain = remaining.select(is_certain)
         taken.append(certain)
         is_excluded = np.isin(remaining.reference, certain.reference)
@@ -189,8 +189,8 @@ def _separation(first: Array, second: Array, axis: Axis) -> Array:
     return np.minimum(separation, axis.size - separation) if axis.periodic else separation
 
 
-def _is_first(values: Array) -> Array:
+def is_first(values: Array) -> Array:
     """Return where a value occurs for the first time."""
-    is_first = np.zeros(len(values), bool)
-    is_first[np.unique(values, return_index=True)[1]] = True
-    return is_first
+    first = np.zeros(len(values), bool)
+    first[np.unique(values, return_index=True)[1]] = True
+    return first

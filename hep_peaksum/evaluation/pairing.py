@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from hep_peaksum.evaluation.matching import Pairs, equal_pairs, nearest, one_to_one
+from hep_peaksum.evaluation.matching import Pairs, equal_pairs, is_first, nearest, one_to_one
 from hep_peaksum.geometry.axis import fold_azimuth
 from hep_peaksum.kernels import Array
 
@@ -78,8 +78,7 @@ def chosen(pairs: Pairs, how: Pairing, *, height: Array | None = None, value: Ar
             msg = "pairing 'highest' needs a value of every cluster: name a field, or choose 'nearest'"
             raise ValueError(msg)
         order = np.lexsort((pairs.cluster, pairs.distance, -value[pairs.cluster], pairs.reference))
-        first = np.unique(pairs.reference[order], return_index=True)[1]
-        return pairs.select(order[first])
+        return pairs.select(order[is_first(pairs.reference[order])])
     if how == "optimal":
         return _optimal(pairs)
     of_pairs = np.zeros(len(pairs.reference)) if height is None else -height[pairs.reference]

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hep_peaksum.evaluation.intervals import LEVEL
 from hep_peaksum.kernels import Array
 
 HALF = 0.5
 LOW, HIGH = 0.15865, 0.84135  # the central 68.27 %
-SIGMA_LEVEL = 0.6827
 UNDEFINED = float("nan")
 
 
@@ -62,9 +62,9 @@ def effective_sigma(contents: Array, edges: Array) -> float:
     Entries are spread evenly in a bin, so the interval begins or ends at an edge of a bin.
     """
     total, inner = contents.sum(), np.cumsum(contents)[:-1]
-    if not total > 0 or (contents < 0).any() or inner[-1] - inner[0] < SIGMA_LEVEL * total:
+    if not total > 0 or (contents < 0).any() or inner[-1] - inner[0] < LEVEL * total:
         return UNDEFINED
-    held = SIGMA_LEVEL * total
+    held = LEVEL * total
     # `interp` takes the highest of several edges with the same sum below: mirrored, that is the lowest
     upper = -np.interp(-(inner + held), -inner[::-1], -edges[::-1], left=-np.inf)
     lower = np.interp(inner - held, inner, edges, left=-np.inf)

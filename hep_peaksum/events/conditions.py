@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from hep_peaksum.inputs.branch_names import BranchName, Words
+from hep_peaksum.inputs.branch_names import BranchName, FieldPath, Words
 from hep_peaksum.inputs.comparisons import Comparison
 from hep_peaksum.inputs.functions import FUNCTION, FunctionName, user_function
 from hep_peaksum.inputs.paths import expand_variables
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import awkward as ak
 
 ELEMENT = re.compile(r"(.+)\[(\d{1,9})\]")
-CLUSTER_FIELD = r"^[A-Za-z]\w*(\.[A-Za-z]\w*)?$"
 Column = Callable[[str], "ak.Array"]
 
 
@@ -51,7 +50,7 @@ class SimpleCondition(Comparison):
     bit: Annotated[int, Field(strict=True, ge=0, le=63)] | None = Field(
         None, description="Bit of the branch, counted from the lowest, 0, that must be set."
     )
-    field: Annotated[str, Field(pattern=CLUSTER_FIELD)] | None = Field(
+    field: FieldPath | None = Field(
         None,
         description="Number of clusters, nCollection, or field of clusters, Collection.field, of which the "
         "highest value counts. Such conditions stand last.",
@@ -91,9 +90,7 @@ class SimpleCondition(Comparison):
             raise ValueError(msg)
         has_test = bool(self.tests or self.contains is not None or self.bit is not None)
         if ways[0] in ("branch", "field") and not has_test:
-            known = ", ".join(name.strip("_") for name in self.TESTS)
-            msg = f"{self.branch or self.field!r} is compared with nothing: give one or more of {known}"
-            raise ValueError(msg)
+            raise ValueError(self.nothing_compared(self.branch or self.field))
         if ways[0] not in ("branch", "field") and has_test:
             msg = f"{ways[0].replace('any_of', 'any')} is not compared with a number: drop {self.in_words()}"
             raise ValueError(msg)

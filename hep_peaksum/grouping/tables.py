@@ -15,10 +15,9 @@ from hep_peaksum.inputs.paths import REMOTE, InputFile, expand_files
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.files import name_trees
 from hep_peaksum.results.parquet import COLUMN_NAME, Columns
-from hep_peaksum.suggestions import did_you_mean
+from hep_peaksum.suggestions import did_you_mean, listed
 
 Kind = Literal["ttree", "rntuple"]
-MAX_LISTED = 40  # names in an error message
 
 
 def find_source(text: str) -> InputFile:
@@ -90,9 +89,7 @@ def is_pattern(name: str, names: Collection[str]) -> bool:
 
 def _no_branch(name: str, names: Collection[str], where: str) -> str:
     words = [last_part(each) for each in names]
-    listed = ", ".join(words[:MAX_LISTED])
-    more = f" and {len(words) - MAX_LISTED} more" if len(words) > MAX_LISTED else ""
-    return f"{where}: no branch {name!r}{did_you_mean(name, words)}; there are {listed}{more}"
+    return f"{where}: no branch {name!r}{did_you_mean(name, words)}; there are {listed(words)}"
 
 
 def last_part(branch: str) -> str:

@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME)]
+FIELD_PATH = r"^[A-Za-z]\w*(\.[A-Za-z]\w*)?$"  # of a collection, or of the event
+FieldPath = Annotated[str, Field(pattern=FIELD_PATH)]
 BRANCH = {"title": "name of a branch", "type": "string"}
 BranchName = Annotated[str, WithJsonSchema(BRANCH)]
 

@@ -69,6 +69,11 @@ class Comparison(FrozenModel):
         passed = [self.TESTS[name](values, operand) for name, operand in self.tests.items()]
         return np.asarray(np.logical_and.reduce(passed)) if passed else np.ones(len(values), bool)
 
+    def nothing_compared(self, name: str | None) -> str:
+        """Return what is wrong where none of the comparisons is given."""
+        known = ", ".join(each.strip("_") for each in self.TESTS)
+        return f"{name!r} is compared with nothing: give one or more of {known}"
+
     def in_words(self) -> str:
         """Return the comparisons as they are written.
 

@@ -14,6 +14,15 @@ FunctionName = Annotated[
 ]
 
 
+def brief_error(error: Exception) -> str:
+    r"""Return an error on one line: its type and what it says.
+
+    >>> brief_error(ValueError("no\n such cell"))
+    'ValueError: no such cell'
+    """
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
 def user_function(name: str) -> Callable[..., Any]:
     """Return the function ``module:function``.
 
@@ -29,9 +38,8 @@ def user_function(name: str) -> Callable[..., Any]:
     try:
         function = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # noqa: BLE001 -- what the module of a user raises can be anything
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         remedy = "put its folder on PYTHONPATH" if isinstance(error, ImportError) else "mend the module"
-        msg = f"{name} cannot be imported ({reason}): {remedy}"
+        msg = f"{name} cannot be imported ({brief_error(error)}): {remedy}"
         raise ValueError(msg) from None  # the first of a chain of errors is what a job reports
     if not callable(function):
         msg = f"{name} is {type(function).__name__}, expected a function"

@@ -44,9 +44,7 @@ class HitCondition(Comparison):
     @model_validator(mode="after")
     def _check(self) -> HitCondition:
         if not self.tests:
-            known = ", ".join(name.strip("_") for name in self.TESTS)
-            msg = f"{self.branch!r} is compared with nothing: give one or more of {known}"
-            raise ValueError(msg)
+            raise ValueError(self.nothing_compared(self.branch))
         if (self.first is None) != (self.last is None):
             msg = f"the bits of {self.branch!r} that are looked at need first and last: give both, or drop both"
             raise ValueError(msg)

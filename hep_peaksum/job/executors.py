@@ -24,6 +24,7 @@ from typing import Any
 from coffea import processor
 
 from hep_peaksum.config.sections import ExecutorName, RunOptions
+from hep_peaksum.inputs.functions import brief_error
 from hep_peaksum.job import worker_startup
 from hep_peaksum.job.coffea_patches import (
     CancellablePool,
@@ -256,18 +257,14 @@ def _user_cluster(name: str, attribute: str, expected: str) -> Any:
     try:
         function = getattr(importlib.import_module(module), function_name)
     except Exception as error:
-        msg = f"run.cluster: {name!r} cannot be imported ({_brief(error)}): put its folder on PYTHONPATH"
+        msg = f"run.cluster: {name!r} cannot be imported ({brief_error(error)}): put its folder on PYTHONPATH"
         raise ExecutorError(msg) from error
     try:
         cluster = function()
     except Exception as error:
-        msg = f"run.cluster: {name!r} failed ({_brief(error)}): call it in a Python session to see where"
+        msg = f"run.cluster: {name!r} failed ({brief_error(error)}): call it in a Python session to see where"
         raise ExecutorError(msg) from error
     if not hasattr(cluster, attribute):
         msg = f"run.cluster: {name!r} returned {type(cluster).__name__}, expected {expected}"
         raise ExecutorError(msg)
     return cluster
-
-
-def _brief(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -37,6 +37,15 @@ class Plan(NamedTuple):
     lost: Sequence[Loss]
     finished: Sequence[Chunk]
 
+    def counts(self) -> dict[str, tuple[int, int, int, int]]:
+        """Return the numbers of files, entries, chunks and finished chunks of every dataset."""
+        counts, finished = {}, {*self.finished}
+        for name in dict.fromkeys(chunk.dataset for chunk in self.items):
+            items = {chunk: item for chunk, item in self.items.items() if chunk.dataset == name}
+            n_files = len({each.filename for each in items.values()})
+            counts[name] = (n_files, sum(map(len, items.values())), len(items), len(finished & items.keys()))
+        return counts
+
 
 def read_metadata(
     config: Config, files: Files, cache: MutableMapping[FileMeta, Any], workers: Workers

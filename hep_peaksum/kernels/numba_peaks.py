@@ -9,6 +9,7 @@ import numpy as np
 
 from hep_peaksum.kernels import Array, Offset, Peaks, Periodic, Rule, absent, accumulator
 from hep_peaksum.kernels.numba_compile import cached_jit, jit, lowest_summed, read_only
+from hep_peaksum.kernels.numba_sort import BYTE, NOTHING, ONE, as_bits, rising_word
 from hep_peaksum.kernels.numba_vectors import load
 
 FIRST_ROOM = 1024
@@ -19,7 +20,6 @@ PEAK_BYTES = 24  # of two numbers of 8 bytes, and two of 4
 # Keys of an event that are ranked by comparing all with all; more are sorted byte by byte. With numpy's stable
 # sort instead, a whole job with 500 clusters per event takes 1.2 times as long.
 MAX_RANKED = np.uint64(128)
-SIGN, BYTE, NOTHING, ONE = np.uint64(1 << 63), np.uint64(255), np.uint64(0), np.uint64(1)
 
 
 class PeakColumns(NamedTuple):
@@ -125,7 +125,7 @@ def argsort_descending(event_offsets: Array, key: Array) -> Array:
     order, key = np.empty(len(key), np.int64), read_only(key)
     # An unsigned index cannot count from the end, which lets LLVM use vectors.
     offsets = read_only(event_offsets).view(np.uint64)
-    _argsort(offsets, key, key.view(np.uint64), key.dtype.kind == "f", order.view(np.uint64))
+    _argsort(offsets, key, *as_bits(key), order.view(np.uint64))
     return order
 
 
@@ -191,12 +191,12 @@ def _sum_cells(
 
 
 @cached_jit
-def _argsort(event_offsets: Any, key: Any, bits: Any, is_float: bool, order: Any) -> None:
-    """Write down the order in which the keys of every event fall; `bits` are those of the keys."""
+def _argsort(event_offsets: Any, key: Any, bits: Any, form: Any, order: Any) -> None:
+    """Write down the order in which the keys of every event fall; `bits` and `form` as of `as_bits`."""
     for event in range(len(event_offsets) - 1):
         start, stop = event_offsets[event], event_offsets[event + 1]
         if stop - start > MAX_RANKED:
-            _sort_bytes(bits, is_float, start, stop, order)
+            _sort_bytes(bits, form, start, stop, order)
             continue
         n_keys = stop - start
         for n in range(n_keys):
@@ -209,12 +209,12 @@ def _argsort(event_offsets: Any, key: Any, bits: Any, is_float: bool, order: Any
 
 
 @jit
-def _sort_bytes(bits: Any, is_float: bool, start: Any, stop: Any, order: Any) -> None:
+def _sort_bytes(bits: Any, form: Any, start: Any, stop: Any, order: Any) -> None:
     """Write down the order of one event: a radix sort, byte by byte from the lowest, without constant bytes."""
     words, spare = np.empty(stop - start, np.uint64), np.empty(stop - start, np.uint64)
     counts, differing, least = np.empty(256, np.uint64), NOTHING, ~NOTHING
     for n in range(start, stop):
-        order[n], words[n - start] = n, _rising_word(bits[n], is_float)
+        order[n], words[n - start] = n, rising_word(bits[n], form)
         least = min(least, words[n - start])
     for n in range(stop - start):
         words[n] -= least
@@ -235,11 +235,3 @@ def _sort_bytes(bits: Any, is_float: bool, start: Any, stop: Any, order: Any) ->
             counts[byte] += ONE
         for n in range(start, stop):
             order[n] = spare[n - start]
-
-
-@jit
-def _rising_word(bits: Any, is_float: bool) -> Any:
-    """Return a word that rises as the key, float64 or int64, falls, given its bits."""
-    if is_float and bits == SIGN:  # -0.0 equals 0.0
-        return ~SIGN
-    return bits if is_float and bits > SIGN else ~bits ^ SIGN

@@ -10,7 +10,7 @@ import numpy as np
 
 from hep_peaksum.analysis.derived import Collections
 from hep_peaksum.analysis.selection import NOMINAL
-from hep_peaksum.evaluation.matching import Pairs
+from hep_peaksum.evaluation.matching import Pairs, is_first
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array
 from hep_peaksum.measuring.matches import MatchInput, height_of
@@ -129,7 +129,7 @@ def _label(measurement: Filled) -> str:
 def _axis(bins: Bins, label: str) -> Any:
     import hist
 
-    edges = bins.edges or np.linspace(bins.start or 0, bins.stop or 0, (bins.bins or 0) + 1)
+    edges: Array = bins.as_axis.edge_positions  # type: ignore[assignment]
     # edges also of equal bins: a regular axis puts 14.0 below an edge that it gives as 14.000000000000002
     return hist.axis.Variable(edges, name=label.replace(".", "_"), label=label)
 
@@ -198,9 +198,9 @@ def _is_leading(references: ak.Array) -> Array:
     counts = ak.to_numpy(ak.num(references))
     event, height = np.repeat(np.arange(len(counts)), counts), height_of(references)
     height = np.zeros(len(event)) if height is None else height
-    order = np.lexsort((np.arange(len(event)), -height, event))
+    order = np.lexsort((-height, event))
     is_leading = np.zeros(len(event), bool)
-    is_leading[order[np.unique(event[order], return_index=True)[1]]] = True
+    is_leading[order] = is_first(event[order])
     return is_leading
 
 

@@ -22,12 +22,10 @@ from pydantic import (
 
 from hep_peaksum.events.barns import CrossSection
 from hep_peaksum.geometry.axis import Axis, Coordinate
-from hep_peaksum.inputs.branch_names import Words
+from hep_peaksum.inputs.branch_names import FieldPath, Words
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.thresholds import Count, Number, Size, finite_number
 
-OBJECT_FIELD = r"^[A-Za-z]\w*(\.[A-Za-z]\w*)?$"
-ObjectField = Annotated[str, Field(pattern=OBJECT_FIELD)]
 FREQUENCIES = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6}
 Term = Literal["stochastic", "noise", "constant"]
 Width = Literal["half_width_68", "sigma_eff", "gaussian", "crystal_ball"]
@@ -45,14 +43,19 @@ class Bins(FrozenModel):
 
     @model_validator(mode="after")
     def _check_bins(self) -> Bins:
-        Axis(bins=self.bins, start=self.start, stop=self.stop, edges=self.edges)
+        _ = self.as_axis
         return self
+
+    @property
+    def as_axis(self) -> Axis:
+        """The axis with these bins."""
+        return Axis(bins=self.bins, start=self.start, stop=self.stop, edges=self.edges)
 
 
 class MeasuredAxis(Bins):
     """The axis of a measurement: a field of objects or clusters, and its bins."""
 
-    field: ObjectField = Field(
+    field: FieldPath = Field(
         description="Field, Name.field; of events a sum, nCollection, or the name of a scalar.",
         examples=["GenJet.pt"],
     )
@@ -61,7 +64,7 @@ class MeasuredAxis(Bins):
 class PassInput(FrozenModel):
     """What passes: a field at or above thresholds."""
 
-    field: ObjectField = Field(description="Field of the clusters, Collection.field; of events as for axes.")
+    field: FieldPath = Field(description="Field of the clusters, Collection.field; of events as for axes.")
     thresholds: tuple[Number, ...] = Field(
         description="Thresholds, in the unit of the field; each gives a turn-on.", examples=[[20, 40, 60]]
     )
@@ -129,10 +132,10 @@ class ResponseInput(FrozenModel):
     response: str = Field(
         description="Match whose pairs are taken; or leading: the highest cluster of every event, and no match."
     )
-    ratio: tuple[ObjectField, ObjectField] | None = Field(
+    ratio: tuple[FieldPath, FieldPath] | None = Field(
         None, description="Field of the clusters, and the field of the objects it is divided by."
     )
-    of: ObjectField | None = Field(None, description="Without a match: field of the leading cluster.")
+    of: FieldPath | None = Field(None, description="Without a match: field of the leading cluster.")
     to: str | None = Field(
         None,
         description="Without a match: number in the metadata of the dataset by which it is divided.",
@@ -229,7 +232,7 @@ Frequency = Annotated[
 class RateInput(FrozenModel):
     """The rate of events with a value at or above a threshold, against the threshold."""
 
-    rate: ObjectField = Field(description="Field of clusters, or number of an event, that is compared.")
+    rate: FieldPath = Field(description="Field of clusters, or number of an event, that is compared.")
     nth: Count = Field(1, description="Of a field of clusters: the n-th highest of an event counts.")
     axis: Bins = Field(description="Bins of the threshold.")
     bunches: Count | None = Field(None, description="Number of colliding bunches; needs orbit.")

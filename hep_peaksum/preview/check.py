@@ -71,12 +71,12 @@ def check_inputs(config: Config) -> list[str]:
         try:
             with open_file(path, config.run.timeout, config.run.max_basket) as file, one_line_errors(path):
                 trial = _Trial(config, name)
-                n_entries = count_entries(open_tree(file, path, tree))
-                n_entries = min(n_entries, N_ENTRIES, block_size(config.grids.values()))
+                n_in_file = count_entries(open_tree(file, path, tree))
+                n_entries = min(n_in_file, N_ENTRIES, block_size(config.grids.values()))
                 events = nano_events(
                     file, path, tree, 0, n_entries, schema=config.events.schema_name, dataset=name
                 )
-                trial.look_at_friends(file, path, count_entries(open_tree(file, path, tree)))
+                trial.look_at_friends(file, path, n_in_file)
                 trial.run(events)
                 problems.extend(trial.located(public_path(path)))
                 remarks.extend(trial.remarks)

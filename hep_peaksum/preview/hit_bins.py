@@ -63,17 +63,23 @@ def bin_fillings(config: Config) -> Iterator[tuple[str, BinFilling]]:
     ValueError, OSError
         If entries cannot be read.
     """
+    by_place = [
+        (name, source, source.hits)
+        for name, source in config.grids.items()
+        if isinstance(source.hits, HitBranches) and _is_by_coordinates(source, source.hits)
+    ]
+    if not by_place:
+        return
     try:
         find_files(config)
     except ConfigError:
         return
-    for name, source in config.grids.items():
-        if isinstance(source.hits, HitBranches) and _is_by_coordinates(source, source.hits):
-            blocks = [
-                (len(events), _positions(config, source, source.hits, events))
-                for events in read_blocks(config, [name], max_events=N_ENTRIES)
-            ]
-            yield name, _filling(source, blocks)
+    for name, source, hits in by_place:
+        blocks = [
+            (len(events), _positions(config, source, hits, events))
+            for events in read_blocks(config, [name], max_events=N_ENTRIES)
+        ]
+        yield name, _filling(source, blocks)
 
 
 def _is_by_coordinates(source: GridInput, hits: HitBranches) -> bool:

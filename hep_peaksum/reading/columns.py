@@ -28,9 +28,7 @@ from hep_peaksum.reading.provenance import (
     metadata_of,
     open_file_of,
 )
-from hep_peaksum.suggestions import did_you_mean
-
-MAX_LISTED = 40  # names in an error message
+from hep_peaksum.suggestions import did_you_mean, listed
 
 
 def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
@@ -82,12 +80,6 @@ def _check_readable(events: ak.Array, name: str) -> None:
     file = open_file_of(events)
     if isinstance(file, uproot.ReadOnlyDirectory):
         check_readable(file[metadata_of(events)["treename"]], name)
-
-
-def listed(names: list[str]) -> str:
-    """Return names for an error message: the first ones, and how many there are more."""
-    n_more = len(names) - MAX_LISTED
-    return ", ".join(names[:MAX_LISTED]) + (f" and {n_more} more" if n_more > 0 else "")
 
 
 def _friend_column(events: ak.Array, branch: str, tree_name: str) -> ak.Array:

@@ -21,6 +21,7 @@ from hep_peaksum.config.sections import RunOptions
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.events.section import IDENTITY, SCHEMAS, NumberInName
 from hep_peaksum.inputs.branch_names import full_name
+from hep_peaksum.inputs.functions import brief_error
 from hep_peaksum.inputs.paths import REMOTE, InputFile, expand_files, public_path, redacted, without_secrets
 from hep_peaksum.reading.basket_limit import MAX_BASKET, LargeBasketError, find_basket
 from hep_peaksum.reading.remote import check_protocol, reading_options
@@ -233,8 +234,7 @@ def schema_class(name: str) -> type[BaseSchema]:
         remedy = f"write {module}:NAME of a class in it"
         if not isinstance(error, AttributeError):
             remedy = "put its folder on PYTHONPATH" if isinstance(error, ImportError) else "mend the module"
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        msg = f"events.schema: {name!r} cannot be imported ({reason}): {remedy}"
+        msg = f"events.schema: {name!r} cannot be imported ({brief_error(error)}): {remedy}"
         raise ConfigError([msg]) from error
     if not (isinstance(schema, type) and issubclass(schema, coffea.nanoevents.BaseSchema)):
         msg = f"events.schema: {name!r} is no class derived from coffea.nanoevents.BaseSchema: derive it"

@@ -21,10 +21,10 @@ from hep_peaksum.inputs.functions import user_function
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.hits import HitFunction
 from hep_peaksum.kernels import Array
-from hep_peaksum.reading.columns import cast_values, column, identifier, lazy_column, listed
+from hep_peaksum.reading.columns import cast_values, column, identifier, lazy_column
 from hep_peaksum.reading.files import open_tree
 from hep_peaksum.reading.provenance import metadata_of, open_file_of
-from hep_peaksum.suggestions import did_you_mean
+from hep_peaksum.suggestions import did_you_mean, listed
 
 
 class GridColumns(NamedTuple):

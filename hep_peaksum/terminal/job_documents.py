@@ -130,14 +130,9 @@ class Plan(Document):
 
 def plan(planned: Planned, directory: str) -> Plan:
     """Return the document of a plan."""
-    datasets, finished = {}, {*planned.finished}
-    for name in dict.fromkeys(chunk.dataset for chunk in planned.items):
-        items = {chunk: item for chunk, item in planned.items.items() if chunk.dataset == name}
-        datasets[name] = PlannedDataset(
-            n_files=len({each.filename for each in items.values()}),
-            n_entries=sum(map(len, items.values())),
-            n_chunks=len(items),
-            n_finished_chunks=len(finished & items.keys()),
-        )
+    datasets = {
+        name: PlannedDataset(n_files=n_files, n_entries=n, n_chunks=n_chunks, n_finished_chunks=n_finished)
+        for name, (n_files, n, n_chunks, n_finished) in planned.counts().items()
+    }
     losses = [Loss(**asdict(loss)) for loss in planned.lost]
     return Plan(command="run --dry-run", directory=directory, datasets=datasets, losses=losses)

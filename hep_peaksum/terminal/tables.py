@@ -14,6 +14,7 @@ from rich.table import Table
 from hep_peaksum.config.formats import REPORT, SUMMARY
 from hep_peaksum.diagnostics import wording
 from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.suggestions import listed
 from hep_peaksum.terminal import streams
 from hep_peaksum.terminal.folding_table import brief, table
 
@@ -119,7 +120,7 @@ def print_grouped(console: Console, file: str, output: str, grouped: Grouped) ->
     if grouped.most == 1:
         streams.warn("every event is a single row: is the file one event an entry already?")
     if grouped.left_out:
-        names = _listed(grouped.left_out)
+        names = listed(grouped.left_out, MAX_COLUMNS)
         console.print(f"left out, because a row holds no single number: {names}", markup=False)
     _print_written(console, output, grouped.columns)
 
@@ -137,14 +138,8 @@ def print_joined(console: Console, file: str, output: str, joined: Joined) -> No
     _print_written(console, output, joined.columns)
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Return names as text, the first of many."""
-    more = f" and {len(names) - MAX_COLUMNS} more" if len(names) > MAX_COLUMNS else ""
-    return f"{', '.join(names[:MAX_COLUMNS])}{more}"
-
-
 def _print_written(console: Console, output: str, columns: Iterable[str]) -> None:
-    console.print(f"{output}: tree Events with {_listed(list(columns))}", markup=False)
+    console.print(f"{output}: tree Events with {listed(list(columns), MAX_COLUMNS)}", markup=False)
     console.print(f"Next: hep-peaksum inspect {output}", markup=False)
 
 
@@ -193,11 +188,8 @@ def print_score(console: Console, score: Score) -> None:
 
 def print_plan(console: Console, plan: Plan) -> None:
     """Print what a job would process, what of it is finished, and which files cannot be read."""
-    rows, finished = table("dataset", "files", "entries", "chunks", "finished"), {*plan.finished}
-    for name in dict.fromkeys(chunk.dataset for chunk in plan.items):
-        items = {chunk: item for chunk, item in plan.items.items() if chunk.dataset == name}
-        n_files, n_entries = len({each.filename for each in items.values()}), sum(map(len, items.values()))
-        counts = (n_files, n_entries, len(items), len(finished & items.keys()))
+    rows = table("dataset", "files", "entries", "chunks", "finished")
+    for name, counts in plan.counts().items():
         rows.add_row(name, *map(str, counts))
     console.print(rows)
     for line in _losses([asdict(loss) for loss in plan.lost]):

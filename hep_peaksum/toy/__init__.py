@@ -137,16 +137,27 @@ def _deposits(
     random: np.random.Generator, event: Array, row: Array, col: Array, energy: Array, n: int
 ) -> Array:
     """Return the energy that showers deposit in the cells of `n` events; beyond the rows it is lost."""
-    measured = energy * random.normal(1, CONSTANT_TERM, len(energy))
-    mean = measured[:, None, None] * shower_fractions(row % 1, col % 1)
-    cells = random.gamma(mean / SAMPLING_TERM**2, SAMPLING_TERM**2)
-    reach = np.arange(-REACH, REACH + 1)
-    cell_row = row.astype(np.int64)[:, None, None] + reach[:, None]
-    cell_col = (col.astype(np.int64)[:, None, None] + reach) % TOY_GRID.cols.size
+    cells, cell_row, cell_col = shower_cells(random, energy, row, col)
+    cell_col %= TOY_GRID.cols.size
     inside = (cell_row >= 0) & (cell_row < TOY_GRID.rows.size)
     flat = (event[:, None, None] * TOY_GRID.rows.size + cell_row) * TOY_GRID.cols.size + cell_col
     inside = np.broadcast_to(inside, flat.shape)
     return np.bincount(flat[inside], cells[inside], n * math.prod(TOY_GRID.shape)).reshape(n, *TOY_GRID.shape)
+
+
+def shower_cells(
+    random: np.random.Generator, energy: Array | float, row: Array, col: Array
+) -> tuple[Array, Array, Array]:
+    """Return the energies of showers in the 5 x 5 cells around those that they hit, and their rows and columns.
+
+    `row` and `col` are the points of impact in cells: 4.5 is the middle of the fifth.
+    """
+    measured = energy * random.normal(1, CONSTANT_TERM, len(row))
+    mean = measured[:, None, None] * shower_fractions(row % 1, col % 1)
+    cells = random.gamma(mean / SAMPLING_TERM**2, SAMPLING_TERM**2)
+    reach = np.arange(-REACH, REACH + 1)
+    rows, cols = (place.astype(np.int64)[:, None, None] for place in (row, col))
+    return cells, rows + reach[:, None], cols + reach
 
 
 def shower_fractions(row: Array, col: Array) -> Array:

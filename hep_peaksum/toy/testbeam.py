@@ -116,15 +116,9 @@ def _hit_crystal(x: Array, y: Array) -> tuple[Array, Array]:
 
 def _crystal_energies(random: np.random.Generator, energy: float, x: Array, y: Array) -> Array:
     """Return the energy in every crystal, shape (event, row, col)."""
-    row, col = _hit_crystal(x, y)
-    measured = energy * random.normal(1, toy.CONSTANT_TERM, len(x))
-    mean = measured[:, None, None] * toy.shower_fractions(row % 1, col % 1)
-    cells = random.gamma(mean / toy.SAMPLING_TERM**2, toy.SAMPLING_TERM**2)
+    cells, rows, cols = toy.shower_cells(random, energy, *_hit_crystal(x, y))
     energies = np.zeros((len(x), N_SIDE, N_SIDE))
-    reach = np.arange(-toy.REACH, toy.REACH + 1)
-    event = np.arange(len(x))[:, None, None]
-    rows = row.astype(np.int64)[:, None, None] + reach[:, None]
-    energies[event, rows, col.astype(np.int64)[:, None, None] + reach] = cells
+    energies[np.arange(len(x))[:, None, None], rows, cols] = cells
     return energies
 
 
