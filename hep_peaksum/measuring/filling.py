@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +48,7 @@ class MeasuredEvents:
     matches: Mapping[str, MatchInput]
     grids: Mapping[str, Grid]
     metadata: Mapping[str, Any]
+    _near: dict[str, Pairs] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def select(self, passed: Array | None) -> MeasuredEvents:
         """Return some of the events, given by a mask; None for all."""
@@ -90,10 +91,13 @@ class MeasuredEvents:
         return np.repeat(self.weights, ak.to_numpy(ak.num(records)))
 
     def pairs(self, name: str, **choice: Any) -> Pairs:
-        """Return the pairs of a match (see `MatchInput.pairs`)."""
+        """Return the pairs of a match (see `MatchInput.pairs`); which are near enough is found once."""
         match = self.matches[name]
-        clusters = self.collections.clusters[match.clusters]
-        return match.pairs(clusters, self.references[match.reference], self.grids[match.clusters], **choice)
+        references = self.references[match.reference]
+        if name not in self._near:
+            clusters = self.collections.clusters[match.clusters]
+            self._near[name] = match.candidates(clusters, references, self.grids[match.clusters])
+        return match.pairs(self._near[name], references, **choice)
 
 
 def book(

@@ -63,15 +63,13 @@ class MatchInput(FrozenModel):
 
     def pairs(
         self,
-        clusters: ak.Array,
+        candidates: Pairs,
         references: ak.Array,
-        grid: Grid,
         *,
         otherwise: Pairing = "one_to_one",
         value: Array | None = None,
     ) -> Pairs:
-        """Return the pairs that are taken, by `otherwise` if no pairing is named; `value` is of clusters."""
-        candidates = self.candidates(clusters, references, grid)
+        """Return the candidates that are taken, by `otherwise` if no pairing is named; `value` of clusters."""
         how = self.pairing or otherwise
         if how == "highest" and value is None:
             how = "nearest"
