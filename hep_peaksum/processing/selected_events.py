@@ -123,22 +123,32 @@ class SelectedEvents:
         """Return which of the searched events pass the conditions on clusters; None for all."""
         if not self.late:
             return None
-        n_events = len(next(iter(found.clusters.values())))
+        n_events, index = len(next(iter(found.clusters.values()))), self._index(searched)
+        # one of several conditions may be of the events themselves
+        events = self.events[index] if any(each.any_of for _, each in self.late) else None
+
+        def column(name: str) -> ak.Array:
+            return self.column(name)[index]
+
+        def identity(word: str) -> Array:
+            return self.identity[word][index]
+
         passed: Array = np.ones(n_events, bool)
         steps: list[tuple[int, Array | None]] = []
         for step, condition in self.late:
             if condition.is_for(self.dataset):
-                passed &= condition.evaluate(None, self.column, self.identity.__getitem__, found.event_value)
+                passed &= condition.evaluate(events, column, identity, found.event_value)
             steps.append((step, passed.copy()))
         fill_cut_flow(self.tally.histograms, number, steps, self._of_searched(name, searched), n_events)
         return passed
 
+    def _index(self, searched: slice) -> slice | Array:
+        """Return where searched events stand in the chunk."""
+        return searched if self.kept is None else self.kept[searched]
+
     def _of_searched(self, name: str, searched: slice) -> Array | None:
         """Return the weights of searched events."""
-        if not self.weights:
-            return None
-        weights = self.weights[name]
-        return weights[searched] if self.kept is None else weights[self.kept[searched]]
+        return self.weights[name][self._index(searched)] if self.weights else None
 
     def _fill(self, name: str, found: Collections, passed: Array | None, searched: slice) -> None:
         """Fill the histograms with the clusters of a variation."""
@@ -171,7 +181,7 @@ class SelectedEvents:
 
     def _measured(self, name: str, found: Collections, searched: slice) -> MeasuredEvents:
         """Return searched events with their clusters, objects and weights."""
-        index = searched if self.kept is None else self.kept[searched]
+        index = self._index(searched)
         objects = {key: each[index] for key, each in self.references[name].items()}
         job = self.jobs[name]
         planes = {key: job.grids_of(origin_of(job.select, key))[0] for key in found.clusters}

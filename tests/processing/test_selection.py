@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from selected_jobs import all_events, finished, jets_of
 
+from hep_peaksum import block_sizes
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 
@@ -88,6 +89,41 @@ def test_a_condition_on_clusters_is_decided_after_the_search(config, samples, co
     assert events.event.to_list() == all_events(samples, "event")[early & (n_jets >= 4)].tolist()
     seeds = ak.flatten(jets_of(samples).seed[early & (n_jets >= 4)])
     assert result.histograms["toy"]["seeds"].values().tolist() == np.bincount(seeds, minlength=9).tolist()
+
+
+@pytest.mark.parametrize("n_read", [7, 120])
+@pytest.mark.parametrize(
+    ("early", "others"),
+    [
+        (["bit"], ["range"]),
+        ([], ["function"]),
+        (["range"], ["function", "bit"]),
+        ([], ["lumi mask", "element"]),
+        (["bit"], ["lumi mask", "function"]),
+    ],
+)
+def test_one_of_several_conditions_may_be_of_clusters(
+    config, samples, conditions, monkeypatch, early, others, n_read
+):
+    monkeypatch.setattr(block_sizes, "READ_CELLS", 48 * n_read)
+    monkeypatch.setattr(block_sizes, "BATCH_ITEMS", 5)
+    mixed = {"any": [*(conditions[name][0] for name in others), {"field": "nJet", "min": 5}]}
+    where = [*(conditions[name][0] for name in early), mixed, {"field": "Jet.peak_sum", "min": 55}]
+    result, events = finished(config(events={"where": where}, run={"executor": "iterative"}))
+    left, jets = [120], jets_of(samples).peak_sum.to_list()
+    passed = [*range(120)]
+    for name in early:
+        passed = [k for k in passed if conditions[name][1][k]]
+        left.append(len(passed))
+    passed = [k for k in passed if len(jets[k]) >= 5 or any(conditions[name][1][k] for name in others)]
+    left.append(len(passed))
+    passed = [k for k in passed if max(jets[k], default=0) >= 55]
+    left.append(len(passed))
+    assert sorted(left, reverse=True) == left
+    assert len({*left}) == len(left)
+    assert result.histograms["toy"]["cutflow"].values().tolist() == left
+    assert events.event.to_list() == all_events(samples, "event")[passed].tolist()
+    assert events.Jet_peak_sum.to_list() == [jets[k] for k in passed]
 
 
 def test_the_nth_highest_of_a_field_decides(config, samples):
