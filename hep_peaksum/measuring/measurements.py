@@ -25,6 +25,7 @@ from hep_peaksum.geometry.axis import Axis, Coordinate
 from hep_peaksum.inputs.branch_names import FieldPath, Words
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.thresholds import Count, Number, Size, finite_number
+from hep_peaksum.settings.units import NUMBER
 
 FREQUENCIES = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6}
 Term = Literal["stochastic", "noise", "constant"]
@@ -212,13 +213,11 @@ def _parse_frequency(value: object) -> object:
     """Return a frequency such as 11245.5 Hz as a number of Hz."""
     if not isinstance(value, str):
         return finite_number(value)
-    match = re.fullmatch(r"\s*([\d.eE+-]+)\s*(Hz|kHz|MHz)\s*", value)
-    try:
-        return float(match[1]) * FREQUENCIES[match[2]] if match else float("nan")
-    except ValueError:
-        pass
-    msg = f"{value!r} is not a frequency: write it as in '11245.5 Hz'"
-    raise ValueError(msg)
+    match = re.fullmatch(rf"\s*({NUMBER})\s*({'|'.join(FREQUENCIES)})\s*", value)
+    if not match:
+        msg = f"{value!r} is not a frequency: write it as in '11245.5 Hz'"
+        raise ValueError(msg)
+    return float(match[1]) * FREQUENCIES[match[2]]
 
 
 Frequency = Annotated[

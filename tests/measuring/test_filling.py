@@ -1,5 +1,6 @@
 """Every measurement against plain loops over the events: the definitions, written a second time."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -167,6 +168,20 @@ def test_a_rate_counts_events_and_those_without_a_value_below(events, nth):
     np.testing.assert_allclose(booked["m"].values(), sums(entries)[0], atol=1e-12)
     assert booked["m"].values(flow=True)[0] == pytest.approx(without)
     assert booked["m"].values(flow=True).sum() == pytest.approx(events.weights.sum())
+
+
+@pytest.mark.parametrize(
+    ("written", "hertz"), [("11245.5 Hz", 11245.5), (" 40e3kHz ", 4e7), ("30 MHz", 3e7), ("+.5 kHz", 500)]
+)
+def test_a_frequency_is_a_number_with_its_unit(written, hertz):
+    assert RateInput(rate="HT", axis=AXIS, crossing_rate=written).crossing_rate == hertz
+
+
+@pytest.mark.parametrize("written", ["40 GHz", "abc", "30", "1e MHz", "1.2.3 Hz", "--5 Hz", ""])
+def test_what_is_no_frequency_is_told_how_to_write_one(written):
+    message = re.escape(f"{written!r} is not a frequency: write it as in '11245.5 Hz'")
+    with pytest.raises(ValueError, match=message):
+        RateInput(rate="HT", axis=AXIS, crossing_rate=written)
 
 
 def test_a_rate_of_a_sum_of_the_event(events):
