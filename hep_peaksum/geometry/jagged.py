@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     import awkward as ak
 
 
-def flat_parts(columns: Mapping[str, ak.Array]) -> tuple[Array, list[Array]]:
+def flat_parts(columns: Iterable[tuple[str, ak.Array]]) -> tuple[Array, list[Array]]:
     """Return how many hits every event has, and the numbers of all hits in each of the columns.
+
+    Columns come with their names, of which several may be equal.
 
     Raises
     ------
@@ -25,17 +27,17 @@ def flat_parts(columns: Mapping[str, ak.Array]) -> tuple[Array, list[Array]]:
         If columns have different numbers of hits in an event, or a hit has no number.
 
     >>> import awkward as ak
-    >>> n_hits, parts = flat_parts({"x": ak.Array([[1, 2], [3]]), "y": ak.Array([[5, 6], [7]])})
+    >>> n_hits, parts = flat_parts([("x", ak.Array([[1, 2], [3]])), ("y", ak.Array([[5, 6], [7]]))])
     >>> n_hits.tolist(), [part.tolist() for part in parts]
     ([2, 1], [[1, 2, 3], [5, 6, 7]])
     """
     import awkward as ak
 
-    n_hits, first, parts = np.zeros(0, np.int64), "", []
-    for name, column in columns.items():
+    n_hits, first, parts = np.zeros(0, np.int64), "", list[Array]()
+    for name, column in columns:
         check_numbers(name, column)
         n_own = ak.to_numpy(ak.num(column))
-        n_hits, first = (n_own, name) if not first else (n_hits, first)
+        n_hits, first = (n_hits, first) if parts else (n_own, name)
         if not np.array_equal(n_own, n_hits):
             event = int(np.argmax(n_own != n_hits))
             msg = f"{n_own[event]} values of {name} for {n_hits[event]} of {first}"

@@ -170,7 +170,7 @@ class HitColumn(FrozenModel):
         """
         if self.way == "branch":
             return columns[self.branches[0]]
-        n_hits, parts = flat_parts({name: columns[name] for name in self.branches})
+        n_hits, parts = flat_parts((name, columns[name]) for name in self.branches)
         if self.way == "bits":
             return jagged(self.bit_field(encodings).of(parts[0]), n_hits)
         if self.way == "et":

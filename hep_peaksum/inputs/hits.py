@@ -174,12 +174,12 @@ class HitBranches(FrozenModel):
             layer = given.pop("layer", None)
             if layer is not None:
                 result["layer"] = layer.values(columns, axes["layer"], encodings)
-            position = {name: columns[name] for name in self.position}
+            position = [(name, columns[name]) for name in self.position]
             result |= _axial(position, lattice, result.get("layer"), axes["layer"])
         for word, column in given.items():
             try:
                 if column.way == "number":
-                    n_hits, _ = flat_parts(dict([*result.items()][:1]))
+                    n_hits, _ = flat_parts([*result.items()][:1])
                     result[word] = jagged(np.full(n_hits.sum(), column.number), n_hits)
                 else:
                     result[word] = column.values(columns, axes.get(word, axes["row"]), encodings)
@@ -198,9 +198,12 @@ class HitBranches(FrozenModel):
             yield from ((place, branch) for branch in column.branches)
 
 
-def _axial(position: Columns, lattice: Hexagons, layer: ak.Array | None, depth: Axis) -> dict[str, ak.Array]:
+def _axial(
+    position: Sequence[tuple[str, ak.Array]], lattice: Hexagons, layer: ak.Array | None, depth: Axis
+) -> dict[str, ak.Array]:
     """Return row and col of hits: the axial coordinates of the hexagons that they are in."""
-    n_hits, (x, y, *layers) = flat_parts(position if layer is None else {**position, "layer": layer})
+    columns = [*position, *([] if layer is None else [("layer", layer)])]
+    n_hits, (x, y, *layers) = flat_parts(columns)
     place = np.maximum(depth.find(layers[0]), 0) if layers else None  # a hit of no layer is outside the grid
     q, r = axial_coordinates(x, y, lattice, place)
     return {"row": jagged(q, n_hits), "col": jagged(r, n_hits)}
@@ -261,10 +264,10 @@ def passing(hits: Columns, conditions: Sequence[HitCondition], columns: Columns)
     if not conditions:
         return hits
     word, first = next(iter(hits.items()))
-    n_hits, _ = flat_parts({word: first})
+    n_hits, _ = flat_parts([(word, first)])
     is_passing = np.ones(n_hits.sum(), bool)
     for condition in conditions:
-        _, (_, values) = flat_parts({word: first, condition.branch: columns[condition.branch]})
+        _, (_, values) = flat_parts([(word, first), (condition.branch, columns[condition.branch])])
         is_passing &= condition.passes(values)
     offsets = offsets_after_mask(np.concatenate([[0], np.cumsum(n_hits)]), is_passing)
     return selected(hits, is_passing, np.diff(offsets))

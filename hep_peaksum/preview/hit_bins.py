@@ -114,7 +114,7 @@ def _positions(config: Config, source: GridInput, hits: HitBranches, events: ak.
     branches = dict.fromkeys(hits.position or (branch for column in columns for branch in column.branches))
     raw = {f"from {branch}": given.columns[branch] for branch in branches}
     filling = source.hit_columns(given.columns, given.encodings, beside=raw)
-    _, (row, col, *parts) = flat_parts({word: filling[word] for word in ("row", "col", *raw)})
+    _, (row, col, *parts) = flat_parts((word, filling[word]) for word in ("row", "col", *raw))
     row, col = source.grid.rows.find(row), source.grid.cols.find(col)
     return np.stack([row, col, *parts]).astype(np.float64)[:, (row >= 0) & (col >= 0)]
 

@@ -11,9 +11,16 @@ X = ak.Array([[1, 2], [], [3]])
 
 
 def test_hits_become_flat_and_jagged_again():
-    n_hits, (x, y) = flat_parts({"x": X, "y": X * 10})
+    n_hits, (x, y) = flat_parts({"x": X, "y": X * 10}.items())
     assert (n_hits.tolist(), x.tolist(), y.tolist()) == ([2, 0, 1], [1, 2, 3], [10, 20, 30])
     assert jagged(y, n_hits).to_list() == [[10, 20], [], [30]]
+
+
+def test_columns_may_have_the_same_name():
+    _, (x, y) = flat_parts([("x", X), ("x", X * 10)])
+    assert (x.tolist(), y.tolist()) == ([1, 2, 3], [10, 20, 30])
+    with pytest.raises(EventError, match="event 0: 1 values of x for 2 of x"):
+        flat_parts([("x", X), ("x", X[:, :1])])
 
 
 def test_a_part_of_the_hits_stays_in_its_events():
@@ -33,5 +40,5 @@ def test_a_part_of_the_hits_stays_in_its_events():
 )
 def test_columns_that_do_not_belong_together_are_refused(column, problem):
     with pytest.raises(ValueError, match=f"^{problem}") as caught:
-        flat_parts({"x": X, "y": ak.Array(column)})
+        flat_parts({"x": X, "y": ak.Array(column)}.items())
     assert isinstance(caught.value, EventError) == problem.startswith("event")

@@ -1,5 +1,6 @@
 """What fills a grid of hits, as it is written in a config: every way to write it, and every mistake."""
 
+import awkward as ak
 import numpy as np
 import pytest
 from small_config import problems, small
@@ -256,3 +257,49 @@ def test_times_are_given_before_they_are_asked_for():
     )
     content["grids"]["calo"]["hits"]["time"] = "t"
     assert parse_config(content).grids["calo"].branches == ("ieta", "iphi", "et", "t")
+
+
+NUMBERS = ak.Array([[1, 3, 2], [], [4]])
+
+
+@pytest.mark.parametrize(
+    ("hits", "word"),
+    [
+        ({"row": "row", "col": "b", "value": "e"}, "row"),
+        ({"row": "b", "col": "row", "value": "e"}, "col"),
+        ({"channel": "channel", "value": "e"}, "channel"),
+    ],
+)
+def test_a_condition_on_a_branch_with_the_name_of_a_word(hits, word, tmp_path):
+    table = tmp_path / "cells.csv"
+    table.write_text("channel,row,col\n1,0,0\n")
+    cells = {"cells": str(table)} if "channel" in hits else PLANE
+    branch = hits[word]
+    source = GridInput.model_validate({"hits": hits, "where": [{"branch": branch, "min": 2}], **cells})
+    columns = {name: NUMBERS if name == branch else NUMBERS * 10 for name in source.branches}
+    found = source.hit_columns(columns, {})
+    assert found[word].to_list() == [[3, 2], [], [4]]
+    assert found["value"].to_list() == [[30, 20], [], [40]]
+
+
+def test_a_branch_may_be_two_coordinates():
+    source = GridInput.model_validate(
+        grid({"row": {"rho": ["x", "x"]}, "col": "x", "value": {"et": [*"xxxx"]}})
+    )
+    found = source.hit_columns({"x": NUMBERS}, {})
+    assert source.branches == ("x",)
+    assert ak.all(ak.isclose(found["row"], 2**0.5 * NUMBERS))
+    assert ak.all(ak.isclose(found["value"], (2 / 3) ** 0.5 * NUMBERS))
+
+
+@pytest.mark.parametrize("position", [["x", "x"], ["layer", "x"]])
+def test_a_branch_may_be_both_coordinates_of_hexagons_or_be_named_as_the_layer(position):
+    hits = {"hexagon": position, "layer": "l", "value": 1}
+    source = GridInput.model_validate({"hits": hits, **PLANE, "hexagons": {}, "depth": {"n": 5}})
+    found = source.hit_columns({"x": NUMBERS, "layer": NUMBERS, "l": NUMBERS - 1}, {})
+    hits["hexagon"] = ["a", "b"]
+    expected = GridInput.model_validate({"hits": hits, **PLANE, "hexagons": {}, "depth": {"n": 5}})
+    expected = expected.hit_columns({"a": NUMBERS, "b": NUMBERS, "l": NUMBERS - 1}, {})
+    assert {word: each.to_list() for word, each in found.items()} == {
+        word: each.to_list() for word, each in expected.items()
+    }
