@@ -7,7 +7,7 @@ reproduced when every object has a cluster in its cell, with exactly its sum.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import awkward as ak
@@ -212,6 +212,22 @@ def read_objects(reference: ReferenceInput, events: ak.Array, config: Config, pl
         col=plane.cols.find(columns[reference.col])[is_selected],
     )
     return Objects(cells, columns[reference.sum][is_selected], sum_expected[is_selected])
+
+
+def reference_places(config: Config, events: ak.Array) -> Iterator[tuple[str, str, Array]]:
+    """Yield every collection that has a reference, its grid, and the places of the objects, shape (object, 2).
+
+    Places are rows and columns counted in cells of the grid, where it pools cells those of the centres of
+    towers. Objects outside the grid are left out.
+    """
+    for name, collection in config.clusters.items():
+        if collection.reference is None:
+            continue
+        (grid,), (plane, *_) = collection.grid, config.grids_of(name)
+        cells = read_objects(collection.reference, events, config, plane).cells
+        towers = np.stack([cells.row, cells.col], axis=-1)
+        towers = towers[(towers >= 0).all(axis=1)]
+        yield name, grid, (towers + 0.5) * collection.settings.coarsen - 0.5
 
 
 def _match(objects: Objects, clusters: ak.Array, plane: Grid) -> Closure:

@@ -16,7 +16,7 @@ from hep_peaksum.config.model import Config
 from hep_peaksum.geometry.grid import EventError, Grid
 from hep_peaksum.kernels import Array
 from hep_peaksum.measuring.references import ReferenceObjects
-from hep_peaksum.preview.closure import read_objects
+from hep_peaksum.preview.closure import reference_places
 from hep_peaksum.reading.blocks import grid_cells, read_blocks
 from hep_peaksum.reading.columns import column
 
@@ -24,7 +24,7 @@ from hep_peaksum.reading.columns import column
 class Event(NamedTuple):
     """One event: file and entry, the cells (row, col) of every grid, the clusters of every collection.
 
-    `references` are the cells of the objects to compare with: by grid and name, shape (object, 2).
+    `references` are the places of the objects to compare with: by grid and name, shape (object, 2), in cells.
     """
 
     file: str
@@ -63,7 +63,7 @@ def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
 
 
 def _references(config: Config, grid: str, events: ak.Array, dataset: str) -> Iterator[tuple[str, Array]]:
-    """Yield the names and cells of the objects of the first event that lie on a grid."""
+    """Yield the names and places of the objects of the first event that lie on a grid."""
     read, plane = partial(column, events, friends=config.friends), config.grids[grid].grid
     for name, reference in config.references.items():
         words = _words_on(reference, grid, plane)
@@ -73,10 +73,9 @@ def _references(config: Config, grid: str, events: ak.Array, dataset: str) -> It
             if words != ("row", "col"):  # these are cells already
                 places = [plane.rows.find(places[0]), plane.cols.find(places[1])]
             yield name, _inside(*places)
-    for name, collection in config.clusters.items():
-        if collection.reference is not None and grid in collection.grid:
-            cells = read_objects(collection.reference, events, config, plane).cells
-            yield f"reference of {name}", _inside(cells.row, cells.col)
+    for name, its_grid, at in reference_places(config, events):
+        if its_grid == grid:
+            yield f"reference of {name}", at
 
 
 def _words_on(reference: ReferenceObjects, grid: str, plane: Grid) -> tuple[str, str] | None:

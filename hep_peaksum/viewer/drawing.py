@@ -166,7 +166,7 @@ def _points(objects: Objects, state: ViewState) -> Array | None:
     if objects.grid is not None:
         if objects.grid != state.grid_name:
             return None
-        cell = np.stack(objects.places, axis=-1).astype(np.int64)
+        cell = np.stack(objects.places, axis=-1)
         cell = cell[(cell >= 0).all(axis=1)]
         return view.points((cell + 0.5) / np.array(state.settings.coarsen))
     if {axis.name for axis in view.axes} != set(objects.words) or any(a.field_edges is None for a in view.axes):

@@ -24,7 +24,7 @@ from hep_peaksum.inspection.files import inspect_file
 from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import as_grid
 from hep_peaksum.library.presets import as_settings
-from hep_peaksum.preview.closure import read_objects
+from hep_peaksum.preview.closure import reference_places
 from hep_peaksum.reading.blocks import grid_cells, read_blocks, read_cells
 from hep_peaksum.reading.columns import column
 from hep_peaksum.results.status import read_status
@@ -45,7 +45,7 @@ class Plane(NamedTuple):
 class Objects(NamedTuple):
     """Objects of an event that are not ours, such as generated particles, and where they are.
 
-    The two places, named by `words`, are `row` and `col` on the grid `grid`, or coordinates on any grid.
+    The two places, named by `words`, are `row` and `col` on the grid `grid`, in cells, or coordinates on any.
     """
 
     words: tuple[str, str]
@@ -164,13 +164,10 @@ def _references(config: Config, dataset: str, events: ak.Array) -> dict[str, Obj
 
 def _closure_references(config: Config, events: ak.Array) -> dict[str, Objects]:
     """Return the objects that collections are compared with by `closure`."""
-    found = {}
-    for name, collection in config.clusters.items():
-        if collection.reference is not None:
-            grid, plane = collection.grid[0], config.grids_of(name)[0]
-            cells = read_objects(collection.reference, events, config, plane).cells
-            found[f"reference of {name}"] = Objects(("row", "col"), (cells.row, cells.col), grid)
-    return found
+    return {
+        f"reference of {name}": Objects(("row", "col"), (places[:, 0], places[:, 1]), grid)
+        for name, grid, places in reference_places(config, events)
+    }
 
 
 def source_of_arrays(grids: Any, settings: Any = None, grid: Any = None, **maps: Any) -> Source:

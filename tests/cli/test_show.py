@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from cli_output import PNG
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from hep_peaksum.plotting import events
@@ -43,3 +45,34 @@ def test_references_the_mask_and_the_range_of_colours_are_drawn(
     }
     assert drawn["z_range"] == (1, 20)
     assert np.argwhere(drawn["mask"]).tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize("coarsen", [[1, 1], [2, 2]])
+@pytest.mark.parametrize("has_coordinates", [False, True])
+def test_a_reference_on_towers_is_drawn_at_its_cluster(
+    cli, write_events, job, write_config, monkeypatch, has_coordinates, coarsen
+):
+    cells = np.zeros((1, 8, 8))
+    cells[0, 4, 6] = 9
+    axes, tower = {"rows": {"n": 8}, "cols": {"n": 8}}, [4 // coarsen[0], 6 // coarsen[1]]
+    if has_coordinates:
+        names = {"rows": "y", "cols": "x"}
+        axes = {word: {"name": name, "bins": 8, "start": 0, "stop": 80} for word, name in names.items()}
+        tower = [42.0, 63.0]
+    places = {"row": [[tower[0], -1]], "col": [[tower[1], 3]], "sum": [[9.0, 1]]}
+    content = job(write_events("a.root", 1, cells=cells, **places))
+    content["grids"]["calo"] = {"dense": {"branch": "cells", "shape": [8, 8]}, **axes}
+    content["clusters"]["Jet"] |= {"coarsen": coarsen, "reference": {word: word for word in places}}
+    draw, figures = events.draw_event, []
+    monkeypatch.setattr(
+        events, "draw_event", lambda *given, **options: figures.append(draw(*given, **options)) or figures[-1]
+    )
+    status, _, err = cli("show", write_config(content))
+    assert (status, err) == (0, "")
+    panel = figures[0].axes[0]
+    rings = {
+        tuple(at) for each in panel.collections if isinstance(each, PathCollection) for at in each.get_offsets()
+    }
+    crosses = {tuple(at) for line in panel.lines if line.get_marker() == "x" for at in line.get_xydata()}
+    assert crosses == rings
+    assert len(rings) == 1

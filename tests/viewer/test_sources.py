@@ -7,6 +7,7 @@ import yaml
 from hep_peaksum import toy
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.job.run import run
+from hep_peaksum.preview.closure import closure
 from hep_peaksum.viewer import drawing
 from hep_peaksum.viewer.notebook import first_state
 from hep_peaksum.viewer.sources import config_of, source_of_config
@@ -50,6 +51,30 @@ def test_truth_lies_on_the_cells_that_it_hits(truth_job):
     at = [(row, (col + 8) % 16) for row, col in (drawing.cell_at(state, x, y) for x, y in points)]
     assert len(at) > 1
     assert at == list(zip(truth.row.to_list(), truth.col.to_list(), strict=True))
+
+
+@pytest.mark.parametrize("coarsen", [(1, 1), (2, 2), (4, 2)])
+@pytest.mark.parametrize("has_coordinates", [False, True])
+def test_a_reference_on_towers_lies_at_its_cluster(write_events, job, has_coordinates, coarsen):
+    cells = np.zeros((1, 8, 8))
+    cells[0, 4, 6] = 9
+    tower = [4 // coarsen[0], 6 // coarsen[1]]
+    axes = {"rows": {"n": 8}, "cols": {"n": 8}}
+    if has_coordinates:
+        names = {"rows": "y", "cols": "x"}
+        axes = {word: {"name": name, "bins": 8, "start": 0, "stop": 80} for word, name in names.items()}
+        tower = [42.0, 63.0]
+    places = {"row": [[tower[0], -1]], "col": [[tower[1], 3]], "sum": [[9.0, 1]]}
+    content = job(write_events("a.root", 1, cells=cells, **places))
+    content["grids"]["calo"] = {"dense": {"branch": "cells", "shape": [8, 8]}, **axes}
+    content["clusters"]["Jet"] |= {"coarsen": coarsen, "reference": {word: word for word in places}}
+    config = parse_config(content)
+    state = ViewState.first(source_of_config(config))
+    ours, theirs = drawing.seed_columns(state), drawing.object_columns(state)["reference of Jet"]
+    assert [theirs["x"].tolist(), theirs["y"].tolist()] == [ours["x"].tolist(), ours["y"].tolist()]
+    (point,) = zip(theirs["x"], theirs["y"], strict=True)
+    assert drawing.cell_at(state, *point) == (4 // coarsen[0], 6 // coarsen[1])
+    assert closure(config)["Jet"].n_matched == 1
 
 
 def test_a_results_folder_is_viewed_with_the_config_of_its_job(truth_job, tmp_path):
