@@ -115,6 +115,10 @@ class ReferenceObjects(FrozenModel):
         places = {word: ReferenceField(branch=getattr(self, word)) for word in self.place or ()}
         return {**places, **self.fields}
 
+    def is_for(self, dataset: str) -> bool:
+        """Return whether a dataset has the objects."""
+        return self.datasets is None or dataset in self.datasets
+
     def branch_keys(self, key: str) -> Iterator[tuple[str, str, tuple[str, ...] | None]]:
         """Yield the keys that name a branch, the branch, and the datasets with it."""
         for name, column in self.columns.items():

@@ -67,7 +67,7 @@ def _references(config: Config, grid: str, events: ak.Array, dataset: str) -> It
     read, plane = partial(column, events, friends=config.friends), config.grids[grid].grid
     for name, reference in config.references.items():
         words = _words_on(reference, grid, plane)
-        if words and dataset in (reference.datasets or config.datasets):
+        if words and reference.is_for(dataset):
             objects = reference.read(read, {each: source.grid for each, source in config.grids.items()})[0]
             places = [np.asarray(objects[word]) for word in words]
             if words != ("row", "col"):  # these are cells already

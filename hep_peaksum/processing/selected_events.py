@@ -175,7 +175,7 @@ class SelectedEvents:
             by_variation[variation] = {
                 name: each.read(self.column, planes)
                 for name, each in job.references.items()
-                if each.datasets is None or self.dataset in each.datasets
+                if each.is_for(self.dataset)
             }
         return by_variation
 

@@ -152,7 +152,7 @@ def _references(config: Config, dataset: str, events: ak.Array) -> dict[str, Obj
     planes = {name: each.grid for name, each in config.grids.items()}
     found = {}
     for name, reference in config.references.items():
-        if reference.place is None or not (reference.datasets is None or dataset in reference.datasets):
+        if reference.place is None or not reference.is_for(dataset):
             continue
         records = reference.read(lambda branch: ak.materialize(column(events, branch, config.friends)), planes)[
             0

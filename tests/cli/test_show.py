@@ -47,6 +47,23 @@ def test_references_the_mask_and_the_range_of_colours_are_drawn(
     assert np.argwhere(drawn["mask"]).tolist() == [[0, 0]]
 
 
+@pytest.mark.parametrize(
+    ("datasets", "names"), [([], []), (["data"], []), (["toy"], ["jets"]), (None, ["jets"])]
+)
+def test_references_of_a_dataset_are_drawn_in_its_events_alone(
+    cli, write_events, job, write_config, monkeypatch, datasets, names
+):
+    content = job(write_events("a.root", 1, eta=[[-0.5]], phi=[[0.0]]))
+    content["datasets"]["data"] = {"files": {write_events("b.root", 1): "Events"}}
+    jets = {"eta": "eta", "phi": "phi"}
+    content["references"] = {"jets": jets if datasets is None else {**jets, "datasets": datasets}}
+    drawn = {}
+    monkeypatch.setattr(events, "draw_event", lambda *_, **options: drawn.update(options) or Figure())
+    status, _, err = cli("show", write_config(content))
+    assert (status, err) == (0, "")
+    assert list(drawn["references"]) == names
+
+
 @pytest.mark.parametrize("coarsen", [[1, 1], [2, 2]])
 @pytest.mark.parametrize("has_coordinates", [False, True])
 def test_a_reference_on_towers_is_drawn_at_its_cluster(
