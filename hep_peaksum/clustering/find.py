@@ -279,7 +279,7 @@ class SearchInput:
         """Return whether the kernel does all that is to be done, in the cells or hits as they are."""
         plan = self.plan(settings)
         if isinstance(self.cells, Hits):
-            is_searched = self.stays_hits(settings) and bool(np.isfinite(self.cells.value.sum()))
+            is_searched = self.stays_hits(settings) and _has_finite_total(self.cells.value)
         else:
             is_searched = self.noise is None and (self.cells.ndim == 3 or self.layers == "each")
         is_checked = plan.checks_cells or (
@@ -309,6 +309,14 @@ class SearchInput:
             return block_sizes.DENSE_CELLS // n_cells
         hits_per_event = max(1, len(self.cells.value) // max(1, len(self.cells)))
         return min(block_sizes.ROOM_CELLS // n_cells, block_sizes.ROOM_HITS // hits_per_event)
+
+
+def _has_finite_total(values: Array) -> bool:
+    """Return whether the sum of numbers is finite, so that all of them are; it may overflow though they are."""
+    if values.dtype.kind != "f":
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum()))
 
 
 def _map_of(array: Array, shape: tuple[int, ...], grid: Grid, layers: str) -> Array:
@@ -381,7 +389,7 @@ def _events_at_once(given: Sequence[SearchInput], settings: PeakSumSettings, nam
     for each in given:
         check_energies(settings, each.grid)
     is_plain = all(
-        each.is_plain(settings) and not needs_cells(names, settings, search_grid(settings, each.grid))
+        not needs_cells(names, settings, search_grid(settings, each.grid)) and each.is_plain(settings)
         for each in given
     )
     if is_plain or any(each.has_maps_of_other_shapes for each in given):

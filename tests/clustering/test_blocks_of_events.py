@@ -129,6 +129,19 @@ def test_as_many_events_as_layers_are_told_apart(few_at_a_time):
         assert ak.array_equal(found, expected)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("fields", [["row", "peak_sum"], None], ids=["plain", "all"])
+def test_hits_whose_total_is_not_finite_give_no_warning(dtype, fields):
+    """Warnings are errors here."""
+    most = np.finfo(dtype).max / 1.1
+    for values, rows in (([most, most], [2, 2]), ([np.inf, -np.inf], [])):
+        value = ak.values_astype(ak.Array([[values[0]], [values[1]], [1.0]]), dtype)
+        hits = sparse(ak.Array([[2], [2], [3]]), ak.Array([[4], [4], [4]]), value, bare_grid(SHAPE))
+        found = find_clusters(hits, {"nonfinite": "mask"}, fields=fields)
+        assert ak.flatten(found.row).to_list() == [*rows, 3]
+        assert ak.flatten(found.peak_sum).to_list() == [*(float(np.dtype(dtype).type(most)) for _ in rows), 1]
+
+
 @pytest.mark.parametrize("kind", ["hits", "cells", "layers"])
 def test_an_event_that_cannot_be_searched_is_counted_from_the_first(few_at_a_time, kind):
     cells = cells_of(kind)
