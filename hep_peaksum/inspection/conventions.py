@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import uproot
 
 from hep_peaksum.inspection.branches import Branch, Tree
 from hep_peaksum.kernels import Array
@@ -216,44 +215,3 @@ def widest_towers(edges: Array) -> tuple[float, float] | None:
             return None
         widths.append(float(values[numbers >= 0.02 * numbers.sum()].max()))
     return widths[0], widths[1]
-
-
-def cell_id_encodings(file: Any) -> dict[str, str]:
-    """Return the encoding of ids by collection, as podio writes it into the tree `metadata`."""
-    try:
-        tree = file["metadata"]
-        keys, values = (tree[f"GPString{word}"].array()[0].tolist() for word in ("Keys", "Values"))
-    except (uproot.KeyInFileError, IndexError, AttributeError):
-        return {}
-    end = "__CellIDEncoding"
-    return {
-        key.removesuffix(end): value[0] for key, value in zip(keys, values, strict=True) if key.endswith(end)
-    }
-
-
-def encoded_field(encoding: str, name: str) -> tuple[int, int] | None:
-    """Return first bit and width (negative: signed) of a field of a DD4hep encoding, or None.
-
-    >>> encoded_field("system:8,layer:8:6,z:50:-14", "z"), encoded_field("system:8,layer:6", "layer")
-    ((50, -14), (8, 6))
-    """
-    begin = 0
-    for part in encoding.split(","):
-        field, *numbers = part.strip().split(":")
-        width = int(numbers[-1])
-        begin = int(numbers[0]) if len(numbers) > 1 else begin
-        if field == name:
-            return begin, width
-        begin += abs(width)
-    return None
-
-
-def field_values(ids: Array, begin: int, width: int) -> Array:
-    """Return a field of ids, int64; ids of 32 bits are read as unsigned ones.
-
-    >>> field_values(np.array([0b1101_00], np.int32), 2, -4).tolist()
-    [-3]
-    """
-    bits = np.asarray(ids).astype(f"u{np.asarray(ids).dtype.itemsize}").astype(np.uint64)
-    field: Array = ((bits >> np.uint64(begin)) & np.uint64((1 << abs(width)) - 1)).astype(np.int64)
-    return np.where(field >= 1 << (-width - 1), field - (1 << -width), field) if width < 0 else field

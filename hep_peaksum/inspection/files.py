@@ -13,10 +13,11 @@ import numpy as np
 from hep_peaksum.inspection.branches import Branch, Tree, flat, list_branches, read
 from hep_peaksum.inspection.candidates import Candidate, Rejected
 from hep_peaksum.inspection.cells import MIN_CELLS, dense_candidate, series_candidates
-from hep_peaksum.inspection.conventions import EVENTS, cell_id_encodings, likeness, order
+from hep_peaksum.inspection.conventions import EVENTS, likeness, order
 from hep_peaksum.inspection.groups import Group, find_identity, group_hits
 from hep_peaksum.inspection.hits import hit_candidate
 from hep_peaksum.reading.files import one_line_errors, open_file, tree_names
+from hep_peaksum.reading.hit_columns import PODIO_TREE, known_encodings
 
 MAX_GROUPS, MAX_LISTS = 60, 300  # of hits, and of lists of equal length, that are looked into
 ROWS_READ = 10_000
@@ -54,8 +55,8 @@ def inspect_file(path: str) -> Inspection:
     """
     found = Inspection({}, [], [], {}, {})
     with open_file(path) as file, one_line_errors(path):
-        encodings = cell_id_encodings(file)
         trees = tree_names(file)
+        encodings = known_encodings(file[PODIO_TREE]) if PODIO_TREE in trees else {}
         others = (name for key, name in file.classnames(cycle=False).items() if key not in trees)
         found.others.update(Counter(others))
         for key in trees:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import awkward as ak
 import numpy as np
 
+from hep_peaksum.geometry.bit_fields import BitField, read_encoding
 from hep_peaksum.inspection import conventions
 from hep_peaksum.inspection.axes import propose_axis
 from hep_peaksum.inspection.branches import Branch, Tree, flat, read
@@ -150,10 +152,10 @@ def _layers(tree: Tree, group: Group, numbers: dict[Branch, Array]) -> _Layers:
     labels = np.empty(0, int)
     if group.layer is not None:
         source, labels = group.layer.config_name, numbers[group.layer]
-    elif group.channel is not None and (bits := _layer_bits(tree, group)):
-        keys, begin, width = bits
+    elif group.channel is not None and (bits := _layer_bits(tree, group, group.channel)):
+        keys, field = bits
         source = {"bits": group.channel.config_name, **keys}
-        labels = conventions.field_values(numbers[group.channel], begin, width)
+        labels = field.of(numbers[group.channel])
     axis = propose_axis("layer", labels) if len(np.unique(labels)) > 1 else None
     if axis is None:
         return _Layers({}, {}, [])
@@ -162,15 +164,17 @@ def _layers(tree: Tree, group: Group, numbers: dict[Branch, Array]) -> _Layers:
     return _Layers({"layer": source}, {"depth": axis.section}, [("depth", comment)], f", {n_layers} layers")
 
 
-def _layer_bits(tree: Tree, group: Group) -> tuple[dict[str, Any], int, int] | None:
-    """Return the bits of an id that name a layer: the keys of the config for them, first bit and width."""
-    encoding = tree.encodings.get(group.collection)
-    if encoding and (field := conventions.encoded_field(encoding, "layer")):
-        return {"field": "layer", "encoding": {"from_file": group.collection}}, *field
-    if group.channel is not None and tree.owner(group.channel).startswith("vector<ldmx::"):
+def _layer_bits(tree: Tree, group: Group, channel: Branch) -> tuple[dict[str, Any], BitField] | None:
+    """Return the bits of an id that name a layer, with the keys of the config for them."""
+    field = None
+    with suppress(ValueError):  # an encoding that is none says nothing
+        field = read_encoding(tree.encodings.get(group.collection, "")).get("layer")
+    if field is not None and channel.dtype.kind in "iu" and field.last < 8 * channel.dtype.itemsize:
+        return {"field": "layer", "encoding": {"from_file": group.collection}}, field
+    if tree.owner(channel).startswith("vector<ldmx::"):
         for begin, (first, last) in conventions.LDMX_LAYERS.items():
             if group.collection.startswith(begin):
-                return {"first": first, "last": last}, first, last - first + 1
+                return {"first": first, "last": last}, BitField(first, last)
     return None
 
 

@@ -151,6 +151,15 @@ def user_hits(name: str, events: ak.Array, *, has_layers: bool) -> dict[str, ak.
 PODIO_TREE, PODIO_KEY = "metadata", "__CellIDEncoding"
 
 
+def known_encodings(tree: Any) -> dict[str, str]:
+    """Return the encodings of ids in podio's tree, by collection; none if it is another tree of that name."""
+    if not {"GPStringKeys", "GPStringValues"} <= {*tree.keys()}:
+        return {}
+    keys, values = (tree[name].array(entry_stop=1) for name in ("GPStringKeys", "GPStringValues"))
+    pairs = zip(ak.flatten(keys).to_list(), ak.flatten(values).to_list(), strict=True)
+    return {key.removesuffix(PODIO_KEY): texts[0] for key, texts in pairs if key.endswith(PODIO_KEY) and texts}
+
+
 def read_encodings(file: Any, path: str, collections: Collection[str]) -> dict[str, str]:
     """Return the encodings of the ids of collections, as podio stores them in a file.
 
@@ -161,13 +170,7 @@ def read_encodings(file: Any, path: str, collections: Collection[str]) -> dict[s
     """
     if not collections:
         return {}
-    tree = open_tree(file, path, PODIO_TREE)
-    known: dict[str, str] = {}
-    if {"GPStringKeys", "GPStringValues"} <= {*tree.keys()}:
-        keys, values = (tree[name].array(entry_stop=1) for name in ("GPStringKeys", "GPStringValues"))
-        for key, texts in zip(ak.flatten(keys).to_list(), ak.flatten(values).to_list(), strict=True):
-            if key.endswith(PODIO_KEY) and texts:
-                known[key.removesuffix(PODIO_KEY)] = texts[0]
+    known = known_encodings(open_tree(file, path, PODIO_TREE))
     for name in collections:
         if name not in known:
             near = did_you_mean(name, known)

@@ -117,6 +117,47 @@ def test_hits_with_integer_labels_have_those_labels(write):
     }
 
 
+ID_LAYERS = {
+    "its own": ("system:4,layer:3,eta:-8", [0, 1, 2, 3, 4]),
+    "signed": ("system:4,layer:-3,eta:8", [-4, 0, 1, 2, 3]),
+    "elsewhere": ("layer:4:3,system:0:4", [0, 1, 2, 3, 4]),
+    "an end that is missing": ("system:4,layer:3,", None),
+    "no width": ("system:8,", None),
+    "a word": ("system:4,layer:three", None),
+    "nothing": ("", None),
+    "fields that overlap": ("system:8,layer:4:3", None),
+    "bits that ids lack": ("layer:30:4", None),
+    "bits that no id has": ("layer:62:4", None),
+    "no text": (None, None),
+    "no layer": ("system:4,eta:3", None),
+}
+
+
+@pytest.mark.parametrize(("encoding", "layers"), ID_LAYERS.values(), ids=ID_LAYERS)
+@pytest.mark.parametrize("kind", ["int32", "uint32"])
+def test_layers_are_named_by_an_encoding_that_is_one(write, encoding, layers, kind):
+    columns = {key.replace("hit_", "Hits."): values for key, values in hits(5).items()}
+    layer = np.tile([0, 1, 2, 3, 4], N)
+    columns["Hits.cellID"] = jagged(((layer << 4) + 2).astype(kind), np.full(N, 5))
+    path = write(events=columns)
+    metadata = {
+        "GPStringKeys": ak.Array([["other", "Hits__CellIDEncoding"]]),
+        "GPStringValues": ak.Array([[["a", "b"], [] if encoding is None else [encoding]]]),
+    }
+    with uproot.update(path) as file:
+        file.mkrntuple("metadata", metadata)
+    _, (candidate,) = inspected(path)
+    expected = {"bits": "Hits.cellID", "field": "layer", "encoding": {"from_file": "Hits"}}
+    assert candidate.grid["hits"].get("layer") == (None if layers is None else expected)
+    if layers is not None:
+        assert candidate.looks_like.endswith(f", {max(layers) - min(layers) + 1} layers")
+
+
+def test_a_tree_of_metadata_that_is_not_of_podio_says_nothing(write):
+    _, (candidate,) = inspected(write(Events=hits(), metadata={"keys": np.arange(3)}))
+    assert "depth" not in candidate.grid
+
+
 def test_hits_are_found_after_leading_empty_events(write):
     branches = hits()
     quiet = {key: ak.concatenate([value[:0], [[]] * 25, value]) for key, value in branches.items()}
