@@ -293,19 +293,18 @@ def _contains(values: ak.Array, pattern: str, name: str) -> Array:
     """Return which events have a name that matches a pattern in their list."""
     import awkward as ak
 
-    lists = ak.materialize(values) if hasattr(ak, "materialize") else values
-    if "string" not in str(ak.type(lists)):
-        msg = f"contains {pattern!r}: {name!r} holds {ak.type(lists)}, expected a list of names"
+    if "string" not in str(ak.type(values)):
+        msg = f"contains {pattern!r}: {name!r} holds {ak.type(values)}, expected a list of names"
         raise ValueError(msg)
-    is_single = lists.ndim == 1  # one name for every event: awkward counts characters apart
-    flat = lists if is_single else ak.flatten(lists, axis=1)
+    is_single = values.ndim == 1  # one name for every event: awkward counts characters apart
+    flat = values if is_single else ak.flatten(values, axis=1)
     names = ak.to_list(flat)
     matches = re.compile(fnmatch.translate(pattern)).match
     known = {each: matches(each) is not None for each in set(names)}
     passed = np.array([known[each] for each in names], bool)
     if is_single:
         return passed
-    return np.asarray(ak.to_numpy(ak.any(ak.unflatten(passed, ak.num(lists)), axis=1)))
+    return np.asarray(ak.to_numpy(ak.any(ak.unflatten(passed, ak.num(values)), axis=1)))
 
 
 @cache

@@ -201,11 +201,6 @@ class EventsInput(FrozenModel):
         return {word: identify.get(word, word) for word in IDENTITY} if identify else {}
 
     @property
-    def identifying_branches(self) -> tuple[str, ...]:
-        """The branches of `identify`."""
-        return tuple(source for source in self.identify.values() if isinstance(source, str))
-
-    @property
     def kept(self) -> tuple[str, ...]:
         """The branches of `keep`."""
         return tuple(next(iter(entry.values())) if isinstance(entry, dict) else entry for entry in self.keep)
