@@ -204,12 +204,14 @@ class SelectedEvents:
         These are -1 and NaN where there is none.
         """
         clusters = dict(found.clusters)
-        events = self._measured(name, found, searched) if self.job.matches else None
-        for key, match in self.job.matches.items() if events is not None else ():
+        if not self.job.matches:
+            return clusters
+        events = self._measured(name, found, searched)
+        for key, match in self.job.matches.items():
             origin = origin_of(self.job.select, match.clusters)
             n_clusters = int(ak.sum(ak.num(clusters[origin])))
             index, distance = np.full(n_clusters, -1, np.int32), np.full(n_clusters, np.nan, np.float32)
-            if events is not None and match.reference in events.references and match.is_for(self.dataset):
+            if match.reference in events.references and match.is_for(self.dataset):
                 pairs = events.pairs(key)
                 place = _place_in_origin(found, match.clusters)[pairs.cluster]
                 index[place] = events.flat(f"{match.reference}.index")[pairs.reference]
@@ -234,10 +236,10 @@ class SelectedEvents:
             is_written = np.logical_or.reduce(masks)
         columns: dict[str, Any] = dict(self._event_columns(passed, searched, n_events))
         columns |= found[NOMINAL].sums
+        of_matches = [f"{key}{word}" for key in self.job.matches for word in ("Idx", "Distance")]
         for variation in variations:
             suffix = "" if variation == NOMINAL else variation
             matched = self._matched(variation, found[variation], searched)
-            of_matches = [f"{key}{word}" for key in self.job.matches for word in ("Idx", "Distance")]
             for name in self.job.clusters:
                 clusters = matched[name]
                 derived = self.jobs[variation].derive.get(name, ())
