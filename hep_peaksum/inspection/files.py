@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -148,9 +148,8 @@ def _may_be_cells(branch: Branch) -> bool:
     return is_number and bool(is_large) and not is_mixed and not branch.is_member
 
 
-def _rows_candidate(tree: Tree, branches: Iterable[Branch], path: str) -> Candidate | None:
+def _rows_candidate(tree: Tree, branches: Sequence[Branch], path: str) -> Candidate | None:
     """Return a tree with one hit an entry as a candidate, if a column names the event and hits share events."""
-    branches = list(branches)
     groups = [group for group in group_hits(branches, depth=0) if group.pair and group.value is not None]
     by = [b for b in branches if not b.shape and b.dtype.kind in "iu" and b.words in EVENTS]
     if not groups or not by:
@@ -180,11 +179,10 @@ def _join_candidates(
     tree: Tree, branches: Sequence[Branch], lacking: Mapping[str, list[Group]], path: str
 ) -> Iterator[Candidate]:
     """Yield energies whose positions stand in another collection, to which an index of podio leads."""
-    names = {branch.name for branch in branches}
     for source in lacking["place"]:
         begin = f"{source.collection}/{source.collection}.hits_begin"
         index = next((b for b in branches if _is_relation(b, source.collection) and _leads(tree, b)), None)
-        if begin not in names or index is None or source.value is None or not lacking["energy"]:
+        if begin not in tree.names or index is None or source.value is None or not lacking["energy"]:
             continue
         target = lacking["energy"][0].collection
         energy, positions = source.value.name.rpartition("/")[2], f"{target}.position.*"
