@@ -210,10 +210,10 @@ def _is_leading(references: ak.Array) -> Array:
 
 def _responses(measurement: ResponseInput, events: MeasuredEvents) -> Iterator[tuple[list[Any], Array | None]]:
     """Yield the ratios of a response, with the value on its axis if it has one."""
-    if measurement.of is not None and measurement.to is not None:
+    if measurement.of is not None and measurement.divisor is not None:
         values = events.event_value(measurement.of)
         has_cluster = values > -np.inf
-        known = float(events.metadata[measurement.to.partition(".")[2]])
+        known = float(events.metadata[measurement.divisor])
         weights = None if events.weights is None else events.weights[has_cluster]
         yield [values[has_cluster] / known], weights
         return

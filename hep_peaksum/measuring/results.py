@@ -170,7 +170,7 @@ def _resolutions(
 ) -> Iterator[Table]:
     """Yield the resolution against the energy over datasets, and the terms that were fitted."""
     response = measurements[each.resolution]
-    key = str(getattr(response, "to", "")).partition(".")[2]
+    key = str(getattr(response, "divisor", ""))
     ours = [table for table in tables if table.measurement == each.resolution]
     for variation in dict.fromkeys(table.variation for table in ours):
         points: list[tuple[float, float, float, str]] = []
