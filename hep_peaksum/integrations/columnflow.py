@@ -24,8 +24,6 @@ def peaksum(self: Producer, events: ak.Array, **_: Any) -> ak.Array:
 def peaksum_init(self: Producer, **_: Any) -> None:
     """Read the settings, so that a mistake is an error before any file is read, and declare the columns."""
     keys = {key: getattr(self, key) for key in KEYS}
-    self.search = collections({self.output: {k: value for k, value in keys.items() if value is not None}})[
-        self.output
-    ]
+    self.search = collections({self.output: keys})[self.output]
     self.uses |= set(self.search.columns)
     self.produces |= {f"{self.output}.{field}" for field in self.search.field_names}
