@@ -188,6 +188,7 @@ def test_chunk_of_events__coffea_adds_arrays_of_equal_shape():
 def bar_of(width, make, monkeypatch):
     """Return what a progress bar shows on a screen so many columns wide."""
     screen = io.StringIO()
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(coffea.util, "coffea_console", Console(file=screen, width=width, force_terminal=True))
     with make() as progress:
         progress.update(progress.add_task("Processing", total=1234567, unit="chunk"), completed=123456)
@@ -201,6 +202,8 @@ def test_own_progress__coffea_cuts_the_numbers_of_chunks(monkeypatch):
 
 @pytest.mark.parametrize("width", [30, 40, 60, 99, 100, 120])
 def test_own_progress__ours_does_not_and_shows_nothing_on_stdout(monkeypatch, capsys, width):
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setattr(sys, "stderr", screen := Screen())
     with own_progress(), executor.rich_bar() as progress:
