@@ -33,7 +33,7 @@ from hep_peaksum.reading.blocks import block_size, ranges
 from hep_peaksum.reading.columns import cast_values, column
 from hep_peaksum.reading.file_numbers import FileNumbers, number_datasets
 from hep_peaksum.reading.prefetch import prefetch
-from hep_peaksum.reading.provenance import first_entry, is_chunk, metadata_of, without_values
+from hep_peaksum.reading.provenance import check_events, first_entry, is_chunk, metadata_of, without_values
 from hep_peaksum.results.checkpoints import Chunk, Record, commit, filled_bins
 
 
@@ -123,7 +123,10 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         ------
         ValueError
             As `find`; or if events that are no chunk of a file are to be written.
+        TypeError
+            As `find`.
         """
+        check_events(events)
         metadata = metadata_of(events)
         dataset, path = metadata.get("dataset", ""), metadata.get("filename", "")
         if self.directory is not None and is_chunk(events):
@@ -163,6 +166,8 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         ------
         ValueError
             If a branch is missing, or an event does not fit a grid; the message names the entry.
+        TypeError
+            If the events are not records.
 
         >>> processor = PeakSumProcessor(
         ...     grids={"calo": {"dense": {"branch": "cells", "shape": [2, 3]}}},
@@ -171,6 +176,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         >>> processor.find(ak.Array({"cells": [[0, 0, 7, 0, 2, 0]]})).events.Cluster.peak_sum.to_list()
         [[9]]
         """
+        check_events(events)
         if is_traced(events):
             self._touch(events)
             found = self.find(without_values(events))

@@ -14,6 +14,20 @@ import awkward as ak
 from hep_peaksum.geometry.grid import is_traced
 
 
+def check_events(events: Any) -> None:
+    """Raise unless events are an awkward array of records, whose fields are the branches.
+
+    Raises
+    ------
+    TypeError
+        Otherwise, with what to hand over instead.
+    """
+    if not isinstance(events, ak.Array) or not events.fields:
+        given = f"{type(events).__name__}{'' if not isinstance(events, ak.Array) else f' of {events.type}'}"
+        msg = f"events: {given} has no branches by name; expected records, as in ak.Array({{'calo_e': cells}})"
+        raise TypeError(msg)
+
+
 def metadata_of(events: ak.Array) -> Mapping[str, Any]:
     """Return the metadata that coffea gives to events; a plain array has none."""
     return events.layout.purelist_parameter("metadata") or {}

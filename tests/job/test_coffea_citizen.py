@@ -160,6 +160,18 @@ def test_find_takes_a_plain_array_without_metadata(random_cells):
     assert found.histograms["nJet"].sum() == 7
 
 
+@pytest.mark.parametrize(
+    "events",
+    [np.zeros((2, 6, 8)), {"cells": np.zeros((2, 6, 8))}, [1, 2], None, ak.Array(np.zeros((2, 6, 8)))],
+    ids=["numpy", "dict", "list", "none", "without_names"],
+)
+@pytest.mark.parametrize("method", ["find", "process"])
+def test_events_without_names_of_branches_are_an_error_of_one_line(method, events):
+    with pytest.raises(TypeError, match=r"events: .* has no branches by name; expected records") as error:
+        getattr(PeakSumProcessor(**JOB), method)(events)
+    assert "\n" not in str(error.value)
+
+
 def test_find_follows_events_that_were_selected_or_sorted(write_events, random_cells):
     """The branch in the file has another order and another length."""
     events, job = event_index(write_events("a.root", 9)), PeakSumProcessor(**JOB)
