@@ -18,6 +18,7 @@ import numba
 import numpy as np
 from numba.core import event
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.runtime import rtsys
 from numba.misc.appdirs import AppDirs
 
 from hep_peaksum.kernels import Array, absent
@@ -36,7 +37,7 @@ class _SourceCacheFiles(CompileResultCacheImpl):  # type: ignore[misc]
 
     Numba itself looks at the file of that function only: after an edit in a function called from another file
     it would run a stale kernel, and it fails to load an index with classes that have been renamed since. There
-    is no public hook for this; the names used here and in `cached_jit` are those of numba 0.60 to 0.68.
+    is no public hook for this; the names used here, below and in `cached_jit` are those of numba 0.60 to 0.68.
     """
 
     if not Path(USER_CACHE).is_absolute():  # without a home, numba would make a folder called ~ where it stands
@@ -52,14 +53,20 @@ class _SourceCacheFiles(CompileResultCacheImpl):  # type: ignore[misc]
 
 
 class _SourceCache(FunctionCache):  # type: ignore[misc]
-    """A cache that a damaged file or a full disk makes useless, not fatal: the function is compiled instead."""
+    """A cache that a damaged file or a full disk makes useless, not fatal: the function is compiled instead.
+
+    Numba, before it loads a function, gets ready to compile one: it imports scipy.linalg and the extensions of
+    vector and awkward, which takes longer than most jobs need to read a file (0.5 s). Machine code needs its
+    runtime alone; what is compiled later, also by others, still finds numba getting ready.
+    """
 
     _impl_class = _SourceCacheFiles
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         """Return the compiled function of a signature, None if it has to be compiled."""
         try:
-            return super().load_overload(signature, target_context)
+            rtsys.initialize(target_context)
+            return self._load_overload(signature, target_context)
         except Exception:  # noqa: BLE001 -- unpickling a damaged file raises errors of any type
             _warn_once("numba's cache in %s is damaged, and made anew", self.cache_path)
             with suppress(OSError):
@@ -90,6 +97,7 @@ def cached_jit(function: Callable[..., Any]) -> Callable[..., Any]:
     dispatcher = numba.njit(nogil=True)(function)
     try:
         dispatcher._cache = _SourceCache(function)
+        dispatcher._compilation_chain_init_hook = lambda: None  # it loads extensions for types we do not use
     except RuntimeError:  # "no locator available for file ..."
         _warn_once("numba finds no writable cache for %s: set NUMBA_CACHE_DIR to a folder", __package__)
     return dispatcher  # type: ignore[no-any-return]

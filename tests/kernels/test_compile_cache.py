@@ -76,17 +76,41 @@ def folder(tmp_path_factory):
 
 def search(folder):
     """Return the sums by cell, and how many functions were compiled."""
+    sums = json.loads(run(folder, SEARCH)[0])
+    return sums, sums.pop("n_compiled")
+
+
+def run(folder, script):
+    """Return what a script prints, with the package and the cache of the folder."""
     environment = {**os.environ, "PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(folder / "cache")}
-    command = [sys.executable, "-B", "-c", SEARCH]
+    command = [sys.executable, "-B", "-c", script]
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    sums = json.loads(done.stdout)
-    return sums, sums.pop("n_compiled")
+    return done.stdout.splitlines()
 
 
 @pytest.mark.slow
 def test_nothing_is_compiled_twice(folder):
     assert search(folder) == (UNEDITED, 0)
+
+
+# Numba's own readiness to compile: LAPACK, and the extensions of other packages.
+UNREADY = """
+import sys
+print(json.dumps([name in sys.modules for name in ("scipy.linalg", "vector.backends._numba_object")]))
+import awkward as ak, numba, vector
+length = numba.njit(lambda v: v.rho)
+total = numba.njit(lambda events: events[0].pt + len(events[1].jets))
+events = ak.Array([{"pt": 3.0, "jets": []}, {"pt": 4.0, "jets": [1, 2]}])
+product = numba.njit(lambda a, b: np.dot(a, b))
+print(length(vector.obj(x=3.0, y=4.0)), total(events), product(np.eye(2), np.ones(2)).tolist())
+"""
+
+
+@pytest.mark.slow
+def test_kernels_from_the_cache_wait_for_nothing_else_and_other_functions_compile_after_them(folder):
+    lines = run(folder, SEARCH + UNREADY)[1:]
+    assert lines == ["[false, false]", "5.0 5.0 [1.0, 1.0]"]
 
 
 @pytest.mark.slow
