@@ -28,6 +28,7 @@ from hep_peaksum.job.summary import (
     account,
     check_account,
     check_cut_flow,
+    file_accounts,
     measurements,
     summarize,
 )
@@ -203,7 +204,8 @@ def _run(
         totals,
         types={name: manifest.datasets[name].types for name in files},
         datasets={
-            name: account(name, files[name], each, plan, losses, scales[name]) for name, each in totals.items()
+            name: account(file_accounts(name, files[name], each, plan, losses), each, scales[name])
+            for name, each in totals.items()
         },
         losses=[asdict(loss) for loss in losses],
         n_chunks={"total": len(plan.items), "reused": len(plan.items) - len(pending)},

@@ -189,14 +189,24 @@ def check_cut_flow(config: Config, totals: Mapping[str, DatasetTotal]) -> None:
 
 
 def account(
-    dataset: str,
-    inputs: Iterable[InputFile],
-    total: DatasetTotal,
-    plan: Plan,
-    losses: Sequence[Loss],
-    scale: Normalisation | None = None,
+    files: Mapping[str, Mapping[str, Any]], total: DatasetTotal, scale: Normalisation | None = None
 ) -> dict[str, Any]:
-    """Return the entries of a dataset: expected, processed and lost per file, and the counts of all files."""
+    """Return the entries of a dataset: those of every file (see `file_accounts`), and the counts of all."""
+    return {
+        "n_events": total.processed.total(),
+        "n_written": total.n_written,
+        "n_clusters": dict(total.n_clusters),
+        "n_outside": dict(total.n_outside),
+        "files": files,
+        **cut_flows(total),
+        **({} if scale is None else {"normalisation": scale.as_dict()}),
+    }
+
+
+def file_accounts(
+    dataset: str, inputs: Iterable[InputFile], total: DatasetTotal, plan: Plan, losses: Sequence[Loss]
+) -> dict[str, dict[str, Any]]:
+    """Return the entries of every file of a dataset: expected, processed, and why others are lost."""
     files: dict[str, dict[str, Any]] = {
         path: {"expected": 0, "processed": total.processed[path], "lost": []}
         for path in (public_path(path) for path, _ in inputs)
@@ -210,12 +220,4 @@ def account(
     for loss in losses:
         if loss.dataset == dataset:
             files[loss.file]["lost"].append(loss.reason)
-    return {
-        "n_events": total.processed.total(),
-        "n_written": total.n_written,
-        "n_clusters": dict(total.n_clusters),
-        "n_outside": dict(total.n_outside),
-        "files": files,
-        **cut_flows(total),
-        **({} if scale is None else {"normalisation": scale.as_dict()}),
-    }
+    return files

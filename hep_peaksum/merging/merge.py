@@ -24,7 +24,7 @@ from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.inputs.paths import InputFile
 from hep_peaksum.job.run import RunResult, write_results, write_summary
-from hep_peaksum.job.summary import DatasetTotal, summarize
+from hep_peaksum.job.summary import DatasetTotal, account, check_cut_flow, summarize
 from hep_peaksum.merging.finished_jobs import FinishedJob, check_jobs, read_job
 from hep_peaksum.processing.normalisation import Normalisation, is_normalised, normalisation, normalised
 from hep_peaksum.results.checkpoints import (
@@ -157,6 +157,7 @@ def _merge(jobs: Sequence[FinishedJob], config: Config, directory: Path, *, rest
         _add_chunks(name, dataset, directory, totals[name])
         bring_together(directory, name)
     _check_unused(directory, totals)
+    check_cut_flow(config, totals)
     scales = {name: _normalisation(config, name, each) for name, each in datasets.items()}
     for name, total in totals.items():
         total.histograms = normalised(total.histograms, scales[name])
@@ -165,7 +166,9 @@ def _merge(jobs: Sequence[FinishedJob], config: Config, directory: Path, *, rest
         config,
         totals,
         types={name: each.entry.types for name, each in datasets.items()},
-        datasets={name: _account(name, each, totals[name], scales[name]) for name, each in datasets.items()},
+        datasets={
+            name: account(_files(name, each), totals[name], scales[name]) for name, each in datasets.items()
+        },
         losses=[loss for job in jobs for loss in job.summary["losses"]],
         n_chunks={"total": sum(len(each.chunks) for each in totals.values()), "reused": 0},
         seconds=_seconds(jobs, time.perf_counter() - started),
@@ -230,9 +233,9 @@ def _add_chunks(name: str, dataset: _Dataset, directory: Path, total: DatasetTot
                 _copy(job, old, directory, chunk, record, pair)
             total.add(chunk, path, record)
             processed[path] += record.n_events
-        for path, account in job.accounts[name]["files"].items():
-            if processed[path] != account["processed"]:
-                held = f"holds {processed[path]} of the {account['processed']} events of {path} in its summary"
+        for path, file in job.accounts[name]["files"].items():
+            if processed[path] != file["processed"]:
+                held = f"holds {processed[path]} of the {file['processed']} events of {path} in its summary"
                 msg = f"{job.directory} {held}: run its command again, then merge"
                 raise ValueError(msg)
 
@@ -280,17 +283,10 @@ def _normalisation(config: Config, name: str, dataset: _Dataset) -> Normalisatio
     return normalisation(config, name, None if None in sums else sum(sums))
 
 
-def _account(name: str, dataset: _Dataset, total: DatasetTotal, scale: Normalisation | None) -> dict[str, Any]:
-    """Return the entries of a dataset: expected, processed and lost per file, and the counts of all files."""
+def _files(name: str, dataset: _Dataset) -> dict[str, Any]:
+    """Return the entries of every file of a dataset: expected, processed and lost, as its job has them."""
     files = [job.accounts[name]["files"] for job, _ in dataset.sources]
-    return {
-        "n_events": total.processed.total(),
-        "n_written": total.n_written,
-        "n_clusters": dict(total.n_clusters),
-        "n_outside": dict(total.n_outside),
-        "files": {path: account for each in files for path, account in each.items()},
-        **({} if scale is None else {"normalisation": scale.as_dict()}),
-    }
+    return {path: each for of_job in files for path, each in of_job.items()}
 
 
 def _seconds(jobs: Sequence[FinishedJob], merging: float) -> dict[str, float]:

@@ -122,6 +122,18 @@ def test_a_merge_of_merges_has_every_event_once(anonymous, run_in, tmp_path):
     assert written(tmp_path / "three") == count(*files)
 
 
+def test_a_merge_says_what_every_condition_left(write_events, run_in, tmp_path):
+    """The events are numbered from 1000 and from 2000: 9 of 9, and 4 of 8, are at most 2003."""
+    events = {"where": [{"branch": "event", "max": 2003}]}
+    files = [write_events("1.root", 9, 1), write_events("2.root", 8, 2)]
+    one = run_in("one", *files, events=events)
+    jobs = [run_in(name, file, events=events) for name, file in zip("ab", files, strict=True)]
+    account = merge(jobs, tmp_path / "all").summary["datasets"]["toy"]
+    assert [step["entries"] for step in account["cut_flow"]["nominal"]] == [17, 13]
+    assert account == summary_of(one)["datasets"]["toy"]
+    assert "17 entries in = 13 written + 4 cut + 0 lost" in (tmp_path / "all/report.html").read_text()
+
+
 def test_histograms_and_plots_of_the_merge_hold_the_events_of_all(write_events, job, tmp_path):
     files = [write_events(f"{k}.root", 9, k) for k in (1, 2)]
     for k, file in enumerate(files):
