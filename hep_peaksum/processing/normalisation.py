@@ -9,13 +9,12 @@ import awkward as ak
 import hist
 import numpy as np
 
+from hep_peaksum.analysis.selection import CUT_FLOW, CUT_FLOW_ENTRIES
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.branch_names import split_branch
 from hep_peaksum.inputs.paths import InputFile, public_path
 from hep_peaksum.reading.files import open_file, open_tree
 from hep_peaksum.suggestions import did_you_mean
-
-CUT_FLOWS = ("cutflow_entries",)  # histograms of plain numbers, which are not normalised
 
 
 class Normalisation(NamedTuple):
@@ -75,10 +74,12 @@ def sum_of_weights(config: Config, dataset: str, files: Iterable[InputFile]) -> 
 def normalised(
     histograms: Mapping[str, hist.Hist[Any]], how: Normalisation | None
 ) -> dict[str, hist.Hist[Any]]:
-    """Return histograms multiplied by the factor of their dataset; plain counts of entries stay."""
+    """Return histograms multiplied by the factor of their dataset; a cut flow keeps its numbers of entries."""
     if how is None or how.reason:
         return dict(histograms)
-    return {name: h if name in CUT_FLOWS else h * how.factor for name, h in histograms.items()}
+    counts = histograms.get(CUT_FLOW_ENTRIES, histograms.get(CUT_FLOW))  # without weights they are one
+    kept = {} if counts is None else {CUT_FLOW_ENTRIES: counts}
+    return {name: h * how.factor for name, h in histograms.items()} | kept
 
 
 def _sum_in_file(config: Config, file: InputFile, name: str) -> float:

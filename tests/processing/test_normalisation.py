@@ -35,6 +35,18 @@ def test_histograms_are_normalised_and_the_events_are_not(config, samples, name)
     assert written == pytest.approx({"factor": factor, "sum_of_weights": total}, rel=1e-12)
 
 
+def test_a_normalised_cut_flow_without_weights_still_counts_entries(config, samples):
+    content = sample(config, "genWeight")
+    content["events"] = {"where": [{"branch": "hodo_x", "min": 0}]}
+    result, events = finished(content)
+    factor = 2 * 1.5 * 30 / all_events(samples, "genWeight").sum()
+    left = sum(bool(x >= 0) for x in all_events(samples, "hodo_x"))
+    flow = result.summary["datasets"]["toy"]["cut_flow"]["nominal"]
+    assert [step["entries"] for step in flow] == [120, left]
+    assert len(events) == left
+    assert [step["sum_of_weights"] for step in flow] == pytest.approx([120 * factor, left * factor])
+
+
 def test_a_resumed_job_is_normalised_like_any_other(config):
     whole, _ = finished(sample(config, "genWeight", run={"chunksize": 30}))
     again = run(parse_config(sample(config, "genWeight", run={"chunksize": 30})))
