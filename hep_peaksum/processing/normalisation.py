@@ -79,7 +79,16 @@ def normalised(
         return dict(histograms)
     counts = histograms.get(CUT_FLOW_ENTRIES, histograms.get(CUT_FLOW))  # without weights they are one
     kept = {} if counts is None else {CUT_FLOW_ENTRIES: counts}
-    return {name: h * how.factor for name, h in histograms.items()} | kept
+    return {name: _scaled(h, how.factor) for name, h in histograms.items()} | kept
+
+
+def _scaled(h: hist.Hist[Any], factor: float) -> hist.Hist[Any]:
+    """Return a histogram times a factor, with its variances: those of plain counts are the counts."""
+    scaled = hist.Hist(*h.axes, storage=hist.storage.Weight(), name=h.name, label=h.label)
+    contents, variances, view = h.values(flow=True), h.variances(flow=True), scaled.view(flow=True)
+    view["value"] = contents * factor
+    view["variance"] = (contents if variances is None else variances) * factor**2
+    return scaled
 
 
 def _sum_in_file(config: Config, file: InputFile, name: str) -> float:

@@ -3,6 +3,7 @@
 import awkward as ak
 import numpy as np
 import pytest
+from scipy import stats
 from selected_jobs import all_events, finished, jets_of
 
 from hep_peaksum.config.load import parse_config
@@ -45,6 +46,26 @@ def test_a_normalised_cut_flow_without_weights_still_counts_entries(config, samp
     assert [step["entries"] for step in flow] == [120, left]
     assert len(events) == left
     assert [step["sum_of_weights"] for step in flow] == pytest.approx([120 * factor, left * factor])
+
+
+def test_errors_of_a_normalised_sample_without_weights_are_those_of_its_entries(config, samples):
+    """The factor is 3 x 30 / the sum of weights, about 2: the interval of counts twice as high is narrower."""
+    passing = {"field": "nJet", "thresholds": [5]}
+    axis = {"field": "nJet", "bins": 1, "start": 0, "stop": 99}
+    measurement = {"efficiency": "events", "match": "none", "axis": axis, "pass": passing}
+    content = sample(config, "genWeight", measurements={"busy": measurement})
+    del content["events"]
+    result, _ = finished(content)
+    factor = result.summary["datasets"]["toy"]["normalisation"]["factor"]
+    n_jets = ak.num(jets_of(samples)).to_numpy()
+    n_passed = int((n_jets >= 5).sum())
+    (table,) = result.summary["measurements"]
+    tail = (1 - 0.6827) / 2
+    expected = stats.beta.ppf([tail, 1 - tail], [n_passed, n_passed + 1], [121 - n_passed, 120 - n_passed])
+    assert [table["columns"][key][0] for key in ("low", "high")] == pytest.approx(expected)
+    seeds = ak.flatten(jets_of(samples).seed).to_numpy()
+    in_bins = np.array([(seeds == n).sum() for n in range(9)])
+    np.testing.assert_allclose(result.histograms["toy"]["seeds"].variances(), in_bins * factor**2)
 
 
 def test_a_resumed_job_is_normalised_like_any_other(config):
