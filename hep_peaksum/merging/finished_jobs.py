@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 
 from hep_peaksum.config.formats import SUMMARY
+from hep_peaksum.config.sections import Dataset
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.inputs.paths import without_cycle
 from hep_peaksum.reading.columns import has_identity
@@ -21,7 +22,8 @@ from hep_peaksum.results.folder import what_differs
 from hep_peaksum.results.manifest import Content, DatasetEntry, FileEntry, read_manifest
 from hep_peaksum.results.status import read_status
 
-OF_A_DATASET = ("metadata", "allow_duplicates")
+# What belongs to a dataset whatever its files are: what it is normalised by, its metadata.
+OF_A_DATASET = [key for key in Dataset.model_fields if key != "files"]
 
 
 class Input(NamedTuple):
@@ -98,11 +100,11 @@ def check_jobs(jobs: Sequence[FinishedJob]) -> None:
 
 def _other_job(first: FinishedJob, job: FinishedJob) -> list[str]:
     """Return the problem that a job has another config, or is of another version, than the first."""
-    if job.content.fingerprint == first.content.fingerprint:
-        return []
-    key = what_differs(first.content.job, job.content.job)
     both = f"{first.directory} and {job.directory}"
-    return [f"{both} are of different jobs ({key} differs): merge those of one config and version"]
+    if job.content.fingerprint != first.content.fingerprint:
+        key = what_differs(first.content.job, job.content.job)
+        return [f"{both} are of different jobs ({key} differs): merge those of one config and version"]
+    return [*_differing(both, ["luminosity"], first.summary["config"], job.summary["config"])]
 
 
 def _other_version(job: FinishedJob) -> list[str]:
@@ -113,12 +115,10 @@ def _other_version(job: FinishedJob) -> list[str]:
 
 
 def _unlike(name: str, first: FinishedJob, job: FinishedJob) -> Iterator[str]:
-    """Yield how a dataset differs between two jobs: metadata, identity, columns."""
+    """Yield how a dataset differs between two jobs: normalisation, metadata, identity, columns."""
     both = f"datasets.{name}: {first.directory} and {job.directory}"
     one, other = (each.summary["config"]["datasets"][name] for each in (first, job))
-    for key in OF_A_DATASET:
-        if one.get(key) != other.get(key):
-            yield f"{both} differ in {key} ({one.get(key)!r} and {other.get(key)!r}): run one of them again"
+    yield from _differing(both, OF_A_DATASET, one, other)
     parts = [next(iter(part_paths(each.directory, name)), None) for each in (first, job)]
     schemas = [pq.read_schema(part) for part in parts if part]
     if len(schemas) < 2:
@@ -132,6 +132,15 @@ def _unlike(name: str, first: FinishedJob, job: FinishedJob) -> Iterator[str]:
         )
         kinds = " and ".join(each.get(column, "missing") for each in types)
         yield f"{both} differ in column {column} ({kinds}): run one job over the files of both"
+
+
+def _differing(
+    both: str, keys: Iterable[str], one: Mapping[str, Any], other: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield the keys of a section that two jobs have with different values; None is a key that is not given."""
+    for key in keys:
+        if one.get(key) != other.get(key):
+            yield f"{both} differ in {key} ({one.get(key)!r} and {other.get(key)!r}): run one of them again"
 
 
 def _twice(name: str, jobs: Sequence[FinishedJob]) -> Iterator[str]:

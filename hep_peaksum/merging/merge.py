@@ -61,8 +61,8 @@ def merge(directories: Sequence[str | Path], output: str | Path, *, restart: boo
     Parameters
     ----------
     directories
-        Folders of finished jobs of the same config (the sections datasets, output and run may differ) and
-        version. They are not changed. Formats and plots are those of the first.
+        Folders of finished jobs of the same config (the sections output and run may differ, and datasets in
+        their files) and version. They are not changed. Formats and plots are those of the first.
     output
         The folder of the results. If a merge of the same jobs was interrupted there, it is continued.
     restart

@@ -230,15 +230,34 @@ def test_numbers_of_files_and_numbers_of_ours_are_not_mixed(write_events, anonym
         merge(jobs, tmp_path / "all")
 
 
-def test_metadata_that_differ_are_refused(write_events, run_in, tmp_path):
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("metadata", ({"k": 1}, {"k": 2})),
+        ("cross_section", (2, 3)),
+        ("k_factor", (1.5, None)),
+        ("sum_of_weights", ("event", "run")),
+    ],
+)
+def test_a_dataset_that_differs_is_refused_with_the_key(write_events, run_in, tmp_path, key, values):
+    jobs = []
+    for number, value in enumerate(values):
+        keys = {"cross_section": 2, "sum_of_weights": "event"} | ({} if value is None else {key: value})
+        dataset = {"files": {write_events(f"{number}.root", 6, number + 1): "Events"}, **keys}
+        jobs.append(run_in(f"job{number}", datasets={"toy": dataset}, luminosity=30))
+    with pytest.raises(ConfigError, match=rf"datasets\.toy: .*job0 and .*job1 differ in {key} \(") as error:
+        merge(jobs, tmp_path / "all")
+    assert len(error.value.problems) == 1
+
+
+@pytest.mark.parametrize("given", [{"luminosity": 60}, {}])
+def test_jobs_of_different_luminosities_are_refused(write_events, run_in, tmp_path, given):
     jobs = [
-        run_in(
-            str(k),
-            datasets={"toy": {"files": {write_events(f"{k}.root", 6, k): "Events"}, "metadata": {"k": k}}},
-        )
-        for k in (1, 2)
+        run_in("a", write_events("1.root", 6, 1), luminosity=30),
+        run_in("b", write_events("2.root", 6, 2), **given),
     ]
-    with pytest.raises(ConfigError, match=r"datasets\.toy: .* differ in metadata"):
+    value = given.get("luminosity")
+    with pytest.raises(ConfigError, match=rf"/a and .*/b differ in luminosity \(30.* and {value}.*\): run one"):
         merge(jobs, tmp_path / "all")
 
 
