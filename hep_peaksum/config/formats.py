@@ -24,10 +24,6 @@ FORMATS: dict[str, Format] = {
     "ttree": Format("clusters.root", "hep_peaksum.results.root_files:merge_ttree"),
     "rntuple": Format("clusters.rntuple.root", "hep_peaksum.results.root_files:merge_rntuple"),
 }
-if TYPE_CHECKING:
-    ClusterFormat = str
-else:  # the words that `output.clusters` may hold
-    ClusterFormat = Literal[tuple(FORMATS)]
 
 # In the results folder. The summary stands for complete results, the lock for a run that is at work.
 MANIFEST, SUMMARY, HISTOGRAMS, PLOTS, REPORT, LOCK = (
@@ -45,8 +41,16 @@ PART_SUFFIX, RECORD_SUFFIX = ".parquet", ".json"
 # In any of them: a file that is being written, before it is moved to its name.
 TEMPORARY, TEMPORARY_PATTERN = ".{name}.{unique}.tmp", ".*.tmp"
 
-# What every picture of ours names as the software that made it.
+# Formats of pictures, by their suffix, and what every picture of ours names as the software that made it.
+PICTURES = ("png", "pdf", "svg")
 SOFTWARE = "hep_peaksum"
+
+if TYPE_CHECKING:
+    ClusterFormat = str
+    PictureFormat = str
+else:  # the words that `output.clusters` and `output.plots` may hold
+    ClusterFormat = Literal[tuple(FORMATS)]
+    PictureFormat = Literal[PICTURES]
 
 # Names of folders and files of the results folder, which a dataset cannot have (`uhi` is one of
 # histograms.root).

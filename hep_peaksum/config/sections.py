@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from hep_peaksum.config.formats import FORMATS, ClusterFormat
+from hep_peaksum.config.formats import FORMATS, PICTURES, ClusterFormat, PictureFormat
 from hep_peaksum.events.barns import CrossSection
 from hep_peaksum.inputs.branch_names import Words
 from hep_peaksum.inputs.functions import FUNCTION
@@ -261,7 +261,7 @@ def _parse_plots(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-_PICTURE = {"enum": ["png", "pdf", "svg"]}
+_PICTURE = {"enum": [*PICTURES]}
 PLOTS_SCHEMA = {
     "title": "png, pdf, svg, a list of them, true or false",
     "anyOf": [{"type": "boolean"}, _PICTURE, {"type": "array", "items": _PICTURE}],
@@ -285,7 +285,7 @@ class Output(FrozenModel):
         examples=[["parquet", "ttree"]],
     )
     plots: Annotated[
-        tuple[Literal["png", "pdf", "svg"], ...],
+        tuple[PictureFormat, ...],
         BeforeValidator(_parse_plots),
         WithJsonSchema(PLOTS_SCHEMA),
     ] = Field(

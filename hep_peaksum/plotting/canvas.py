@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hep_peaksum.clustering.fields import fields_of
-from hep_peaksum.config.formats import SOFTWARE
+from hep_peaksum.config.formats import PICTURES, SOFTWARE
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array, Offset
@@ -56,7 +56,6 @@ CELL_LINE = "0.92"  # edges of cells
 NEGATIVE, MASKED, HATCH = "0.72", "0.93", "//////"  # negative cells grey; masked, NaN and infinite ones hatched
 MIN_LOG_RANGE, MAX_LOG_RANGE = 30.0, 1e4  # highest over lowest cell: from here logarithmic, and cut off there
 DOTS_PER_INCH = 160
-PICTURES = ("png", "pdf", "svg")
 
 # In inches: margins around the panels, and the largest panel.
 LEFT, RIGHT, BOTTOM, TOP, GAP = 0.85, 1.25, 0.7, 0.62, 0.45

@@ -63,7 +63,7 @@ def save_plots(
     kinds
         The kind of every measurement, and the title of its axis.
     formats
-        Of `canvas.PICTURES`.
+        Of `hep_peaksum.config.formats.PICTURES`.
     style, label
         The experiment in whose style they are drawn, and what is written after its name.
     """

@@ -11,11 +11,10 @@ from urllib.parse import quote
 
 import yaml
 
-from hep_peaksum.config.formats import HISTOGRAMS, PLOTS, REPORT, SUMMARY
+from hep_peaksum.config.formats import HISTOGRAMS, PICTURES, PLOTS, REPORT, SUMMARY
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.plotting import canvas
 from hep_peaksum.plotting.job_plots import Picture, kinds_of, pictures
 from hep_peaksum.report import accounts, displays, figures
 from hep_peaksum.report.figures import Figure
@@ -179,7 +178,7 @@ def _maker(picture: Picture) -> Maker:
 
 def _file_of(directory: Path, picture: Picture) -> str:
     """Return the file that has a picture, or else its numbers."""
-    for suffix in canvas.PICTURES:
+    for suffix in PICTURES:
         file = f"{PLOTS}/{picture.name}.{suffix}"
         if (directory / file).is_file():
             return file

@@ -1,12 +1,13 @@
 """The results folder as a run finds it and leaves it: locked, checked for its owner, and rid of what is stale.
 
 Nothing finished is removed unless it is asked for, and nothing that this program did not write. What is removed
-is found by its name and its place on disk; no content of a file decides it.
+is found by its name and its place on disk; only a picture must say itself that it is of ours.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -43,8 +44,10 @@ from hep_peaksum.results.manifest import Content, Manifest, ManifestError, finge
 
 REMEDY = "choose another directory, or start over with hep-peaksum run --restart, which removes its results"
 MANY_CHANGED = 5
-PNG = b"\x89PNG"
-HEAD_BYTES = 1024  # a picture of ours names this program in its head
+# Pictures of ours: how they begin, and how much of PNG and SVG names the software.
+PNG, PDF, SVG = b"\x89PNG", b"%PDF", b'<?xml version="1.0" encoding="utf-8" standalone="no"?>\n<!DOCTYPE svg'
+HEAD_BYTES = 2048
+PDF_INFO = re.compile(rb"/Info (\d+) 0 R")
 
 
 @contextmanager
@@ -270,10 +273,9 @@ def remove_results(directory: Path) -> None:
             with suppress(OSError):  # it holds files of others
                 path.rmdir()
     (directory / HISTOGRAMS).unlink(missing_ok=True)
-    plots = [] if (directory / PLOTS).is_symlink() else (directory / PLOTS).glob("*.png")
+    plots = [] if (directory / PLOTS).is_symlink() else [*(directory / PLOTS).glob("*")]
     for path in plots:
-        head = path.read_bytes()[:HEAD_BYTES] if path.is_file() else b""
-        if head.startswith(PNG) and SOFTWARE.encode() in head:
+        if is_our_picture(path):
             path.unlink()
     (directory / MANIFEST).unlink(missing_ok=True)
 
@@ -283,6 +285,30 @@ def _remove_merged(folder: Path) -> None:
     for form in FORMATS.values():
         if (folder / form.file).is_file():
             (folder / form.file).unlink()
+
+
+def is_our_picture(path: Path) -> bool:
+    """Return whether a file is a picture as this program writes it: not one of others, or edited by them."""
+    if not path.is_file() or path.is_symlink():
+        return False
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        match path.suffix:
+            case ".png":
+                return head.startswith(PNG) and b"Software\0" + SOFTWARE.encode() in head
+            case ".svg":
+                return head.startswith(SVG) and f"<dc:title>{SOFTWARE}</dc:title>".encode() in head
+            case ".pdf":
+                return head.startswith(PDF) and _is_our_pdf(head + file.read())
+    return False
+
+
+def _is_our_pdf(content: bytes) -> bool:
+    """Return whether a PDF is of ours itself; a document into which one was put names us elsewhere, too."""
+    document = PDF_INFO.search(content, content.rfind(b"trailer"))
+    if document is None:
+        return False
+    return re.search(rb"\n%b 0 obj\n<< /Creator \(%b\)" % (document[1], SOFTWARE.encode()), content) is not None
 
 
 def check_unused(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from plain_count import count, written
 
+from hep_peaksum.config.formats import FORMATS, PICTURES
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.run import run
@@ -113,8 +114,10 @@ def test_a_folder_where_a_file_belongs_is_one_line(two_files, job, name, restart
 
 
 def test_restart_removes_plots_and_forms_that_no_longer_belong(two_files, job, tmp_path):
-    forms = {"directory": str(tmp_path / "results"), "clusters": ["parquet", "ttree", "rntuple"], "plots": True}
+    forms = {"directory": str(tmp_path / "results"), "clusters": [*FORMATS], "plots": [*PICTURES]}
     run_job(job(*two_files, output=forms))
+    plots = tmp_path / "results/plots"
+    assert {path.suffix for path in plots.iterdir()} == {".png", ".pdf", ".svg"}
     mine = {"mine.png": b"\x89PNG\r\n\x1a\n of another program", "text.png": b"no picture, by hep_peaksum"}
     for name, content in mine.items():
         (tmp_path / "results/plots" / name).write_bytes(content)
