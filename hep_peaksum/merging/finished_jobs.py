@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 
-from hep_peaksum.config.formats import SUMMARY
 from hep_peaksum.config.sections import Dataset
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.inputs.paths import without_cycle
@@ -19,8 +18,8 @@ from hep_peaksum.reading.columns import has_identity
 from hep_peaksum.reading.files import content_digest
 from hep_peaksum.results.chunk_files import part_paths
 from hep_peaksum.results.folder import what_differs
-from hep_peaksum.results.manifest import Content, DatasetEntry, FileEntry, read_manifest
-from hep_peaksum.results.status import read_status
+from hep_peaksum.results.manifest import Content, DatasetEntry, FileEntry
+from hep_peaksum.results.status import manifest_of, read_summary
 
 # What belongs to a dataset whatever its files are: what it is normalised by, its metadata.
 OF_A_DATASET = [key for key in Dataset.model_fields if key != "files"]
@@ -77,12 +76,7 @@ def read_job(directory: Path) -> FinishedJob:
     ValueError
         If it is no results folder, is damaged, or its job is not finished.
     """
-    summary = read_status(directory).summary
-    content = read_manifest(directory)
-    if summary is None or content is None:
-        msg = f"{directory}: its job is not finished (no {SUMMARY}): run its command again, then merge"
-        raise ValueError(msg)
-    return FinishedJob(directory, content, summary)
+    return FinishedJob(directory, manifest_of(directory), read_summary(directory))
 
 
 def check_jobs(jobs: Sequence[FinishedJob]) -> None:

@@ -21,9 +21,8 @@ from hep_peaksum.report.figures import Figure
 from hep_peaksum.report.methods import methods
 from hep_peaksum.report.tie_sample import tie_table
 from hep_peaksum.results.atomic_write import atomic_write
-from hep_peaksum.results.manifest import read_manifest
 from hep_peaksum.results.root_files import read_histograms
-from hep_peaksum.results.status import read_finished
+from hep_peaksum.results.status import manifest_of, read_summary
 
 MOST_BYTES = 4_000_000  # of figures; with all else the page stays below 5 MB
 MOST_CONFIG = 200_000  # characters of the config in the page
@@ -84,7 +83,7 @@ def write_report(directory: Path, config: Config | None = None, *, with_figures:
     ValueError
         If it is no results folder, or its job is not finished.
     """
-    summary = read_finished(directory)
+    summary = read_summary(directory)
     if config is None:
         config = _config_of(summary)
     content = _content(directory, summary, config, with_figures=with_figures)
@@ -118,8 +117,8 @@ def _content(
     shown, unreadable = Shown(MOST_BYTES), dict[str, str]()
     events, one, two = list[Figure](), list[Figure](), list[Figure]()
     ties = None
-    manifest = read_manifest(directory)
-    if with_figures and config is not None and manifest is not None:
+    manifest = manifest_of(directory)
+    if with_figures and config is not None:
         displayed = displays.Events(directory, config, manifest, unreadable)
         events = shown.take(_displays(displayed))
         plots = [*_plots(directory, summary, config)]

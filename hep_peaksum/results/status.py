@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from hep_peaksum.config.formats import MANIFEST, SUMMARY
 from hep_peaksum.results.checkpoints import Record
 from hep_peaksum.results.chunk_files import checked_records, part_paths
-from hep_peaksum.results.manifest import read_manifest
+from hep_peaksum.results.manifest import Content, read_manifest
 from hep_peaksum.suggestions import did_you_mean
 
 # What a summary, and the account of a dataset in it, hold at least.
@@ -40,9 +40,7 @@ def read_status(directory: Path, *, verify: bool = False) -> Status:
     ValueError
         If it is no results folder, or its manifest or summary is damaged.
     """
-    content = read_manifest(directory)
-    if content is None:
-        raise ValueError(_no_results(directory))
+    content = manifest_of(directory)
     unfinished, damaged, n_chunks = {}, [], 0
     for name, dataset in content.datasets.items():
         n_sound = n_entries = 0
@@ -53,7 +51,7 @@ def read_status(directory: Path, *, verify: bool = False) -> Status:
                 n_sound, n_entries = n_sound + 1, n_entries + chunk.n_entries
         unfinished[name] = (len(dataset.by_number), n_sound, n_entries)
         n_chunks += n_sound
-    return Status(_read_summary(directory), unfinished, n_chunks, tuple(damaged))
+    return Status(_summary_if_finished(directory), unfinished, n_chunks, tuple(damaged))
 
 
 def parts(directory: str | Path, dataset: str | None = None) -> list[str]:
@@ -75,7 +73,7 @@ def parts(directory: str | Path, dataset: str | None = None) -> list[str]:
         If it is no results folder, its job is not finished, or which dataset is meant is not clear.
     """
     directory = Path(directory)
-    summary = read_finished(directory)
+    summary = read_summary(directory)
     names = [*summary["datasets"]]
     if dataset is None and len(names) > 1:
         msg = f"{directory} has the datasets {', '.join(names)}: name one of them"
@@ -86,7 +84,7 @@ def parts(directory: str | Path, dataset: str | None = None) -> list[str]:
     return [str(path) for path in part_paths(directory, dataset or names[0])]
 
 
-def read_finished(directory: Path) -> Mapping[str, Any]:
+def read_summary(directory: Path) -> Mapping[str, Any]:
     """Return the summary of a finished job.
 
     Raises
@@ -94,26 +92,37 @@ def read_finished(directory: Path) -> Mapping[str, Any]:
     ValueError
         If it is no results folder, its job is not finished, or manifest or summary are damaged.
     """
-    if read_manifest(directory) is None:
-        raise ValueError(_no_results(directory))
-    summary = _read_summary(directory)
+    manifest_of(directory)
+    summary = _summary_if_finished(directory)
     if summary is None:
         msg = f"{directory}: its job is not finished (no {SUMMARY}): run its command again"
         raise ValueError(msg)
     return summary
 
 
-def _no_results(directory: Path) -> str:
-    if not directory.exists():
-        near = ""
-        if directory.parent.is_dir():
-            folders = (each.name for each in directory.parent.iterdir() if each.is_dir())
-            near = did_you_mean(directory.name, folders, likeness=0.75)
-        return f"{directory}: there is no such folder{near}: name the output.directory of a job"
-    return f"{directory}: not a results directory (it has no {MANIFEST}): name the output.directory of a job"
+def manifest_of(directory: Path) -> Content:
+    """Return the manifest of a results folder.
+
+    Raises
+    ------
+    ValueError
+        If it is no results folder, or its manifest is damaged.
+    """
+    content = read_manifest(directory)
+    if content is not None:
+        return content
+    if directory.exists():
+        msg = f"{directory}: not a results directory (it has no {MANIFEST}): name the output.directory of a job"
+        raise ValueError(msg)
+    near = ""
+    if directory.parent.is_dir():
+        folders = (each.name for each in directory.parent.iterdir() if each.is_dir())
+        near = did_you_mean(directory.name, folders, likeness=0.75)
+    msg = f"{directory}: there is no such folder{near}: name the output.directory of a job"
+    raise ValueError(msg)
 
 
-def _read_summary(directory: Path) -> Mapping[str, Any] | None:
+def _summary_if_finished(directory: Path) -> Mapping[str, Any] | None:
     path = directory / SUMMARY
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -13,7 +12,6 @@ import awkward as ak
 import numpy as np
 
 from hep_peaksum.calibration.calibrated_cells import CalibratedCells
-from hep_peaksum.config.formats import SUMMARY
 from hep_peaksum.config.load import load_config, parse_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.sections import ClusterInput
@@ -27,7 +25,7 @@ from hep_peaksum.library.presets import as_settings
 from hep_peaksum.preview.closure import reference_places
 from hep_peaksum.reading.blocks import grid_cells, read_blocks, read_cells
 from hep_peaksum.reading.columns import column
-from hep_peaksum.results.status import read_status
+from hep_peaksum.results.status import read_summary
 
 CellsOfEvents = Array | CalibratedCells
 EVENTS_KEPT = 8  # events that were looked at last; stepping back to them reads nothing
@@ -89,20 +87,10 @@ def config_of(source: str | os.PathLike[str] | Config, overrides: Sequence[str] 
         return source
     path = Path(source)
     if path.is_dir():
-        return parse_config(override(_finished_config(path), overrides))
+        return parse_config(override(dict(read_summary(path)["config"]), overrides))
     if path.suffix == ".root":
         return parse_config(override(_proposal(str(source)), overrides))
     return load_config(path, overrides)
-
-
-def _finished_config(directory: Path) -> dict[str, Any]:
-    """Return the config of the job that filled a results folder."""
-    summary = read_status(directory).summary
-    if summary is None:
-        msg = f"{directory}: its job is not finished (no {SUMMARY}): view its config, or run it to the end"
-        raise ValueError(msg)
-    content: dict[str, Any] = json.loads(json.dumps(summary["config"]))
-    return content
 
 
 def _proposal(path: str) -> dict[str, Any]:
