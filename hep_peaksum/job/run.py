@@ -196,12 +196,14 @@ def _run(
     scales = {name: _normalisation(config, name, files, plan, manifest, losses) for name in totals}
     for name, total in totals.items():
         total.histograms = normalised(total.histograms, scales[name])
-    write_results(config, directory, totals)
+    tables = measurements(config, totals)
+    write_results(config, directory, totals, tables)
     for name in totals:
         bring_together(directory, name)
     summary = summarize(
         config,
         totals,
+        tables=tables,
         types={name: manifest.datasets[name].types for name in files},
         datasets={
             name: account(file_accounts(name, files[name], each, plan, losses), each, scales[name])
@@ -304,14 +306,18 @@ def _normalisation(
     return normalisation(config, dataset, total)
 
 
-def write_results(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:
-    """Write the clusters in the formats of the config, the histograms and their plots."""
+def write_results(
+    config: Config,
+    directory: Path,
+    totals: Mapping[str, DatasetTotal],
+    tables: Sequence[Mapping[str, Any]],
+) -> None:
+    """Write the clusters in the formats of the config, the histograms, and plots of these and of tables."""
     _merge_parts(config, directory, totals)
     every = {f"{name}/{key}": h for name, total in totals.items() for key, h in total.histograms.items()}
     root_files.write_histograms(every, directory / HISTOGRAMS)
     if config.output.plots:
         filled = {name: total.histograms for name, total in totals.items()}
-        tables = measurements(config, totals).get("measurements", [])
         looks = {"style": config.output.style, "label": config.output.label}
         save_plots(directory / PLOTS, filled, tables, kinds_of(config), config.output.plots, **looks)
 

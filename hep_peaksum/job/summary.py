@@ -80,13 +80,17 @@ def summarize(
     config: Config,
     totals: Mapping[str, DatasetTotal],
     *,
+    tables: Sequence[Mapping[str, Any]],
     types: Mapping[str, Mapping[str, Any]],
     datasets: Mapping[str, Any],
     losses: Sequence[Mapping[str, Any]],
     n_chunks: Mapping[str, int],
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Return the content of the summary; `types` are those of the branches of every dataset."""
+    """Return the content of the summary.
+
+    `tables` are those of `measurements`, `types` those of the branches of every dataset.
+    """
     return {
         "config": public_config(config),
         "thresholds": thresholds(config),
@@ -94,21 +98,18 @@ def summarize(
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}},
         "datasets": datasets,
         "hints": hints(config, totals),
-        **measurements(config, totals),
+        **({"measurements": tables} if config.measurements else {}),
         "losses": losses,
         "n_chunks": n_chunks,
         "seconds": seconds,
     }
 
 
-def measurements(config: Config, totals: Mapping[str, DatasetTotal]) -> dict[str, Any]:
-    """Return the tables of what was measured; nothing where nothing was."""
-    if not config.measurements:
-        return {}
+def measurements(config: Config, totals: Mapping[str, DatasetTotal]) -> list[dict[str, Any]]:
+    """Return the tables of what was measured, as plain values."""
     filled = {name: total.histograms for name, total in totals.items()}
     metadata = {name: dataset.metadata for name, dataset in config.datasets.items()}
-    tables = measure(config.measurements, filled, metadata)
-    return {"measurements": [table.as_dict() for table in tables]}
+    return [table.as_dict() for table in measure(config.measurements, filled, metadata)]
 
 
 N_LOOKED_AT = 1000  # entries in which energy is looked for if there is no cluster

@@ -24,7 +24,7 @@ from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.inputs.paths import InputFile
 from hep_peaksum.job.run import RunResult, write_results, write_summary
-from hep_peaksum.job.summary import DatasetTotal, account, check_cut_flow, summarize
+from hep_peaksum.job.summary import DatasetTotal, account, check_cut_flow, measurements, summarize
 from hep_peaksum.merging.finished_jobs import FinishedJob, check_jobs, read_job
 from hep_peaksum.processing.normalisation import Normalisation, is_normalised, normalisation, normalised
 from hep_peaksum.results.checkpoints import (
@@ -161,10 +161,12 @@ def _merge(jobs: Sequence[FinishedJob], config: Config, directory: Path, *, rest
     scales = {name: _normalisation(config, name, each) for name, each in datasets.items()}
     for name, total in totals.items():
         total.histograms = normalised(total.histograms, scales[name])
-    write_results(config, directory, totals)
+    tables = measurements(config, totals)
+    write_results(config, directory, totals, tables)
     summary = summarize(
         config,
         totals,
+        tables=tables,
         types={name: each.entry.types for name, each in datasets.items()},
         datasets={
             name: account(_files(name, each), totals[name], scales[name]) for name, each in datasets.items()
