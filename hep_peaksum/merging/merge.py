@@ -44,6 +44,7 @@ from hep_peaksum.results.chunk_files import (
 )
 from hep_peaksum.results.folder import (
     check_places,
+    holds_results,
     locked_directory,
     one_line_errors,
     own_manifest,
@@ -192,8 +193,7 @@ def _open(manifest: Manifest, config: Config, *, restart: bool) -> None:
         if restart:
             remove_results(manifest.directory)
         there = own_manifest(manifest.directory, config)
-        has_results = (manifest.directory / SUMMARY).exists() or all_recorded_chunks(manifest.directory)
-        if there and has_results and there.datasets != manifest.datasets:
+        if there and holds_results(manifest.directory) and there.datasets != manifest.datasets:
             msg = f"holds the results of other files: {OTHER_PLACE}"
             raise ValueError(msg)
         manifest.write()

@@ -185,12 +185,17 @@ def own_manifest(directory: Path, config: Config) -> Content | None:
             raise ValueError(msg)
         return None
     if content.fingerprint != fingerprint(config):
-        if not has_work and not (directory / SUMMARY).is_file():
+        if not holds_results(directory):
             return None  # a first run that finished nothing binds nobody
         what = what_differs(content.job, config.job())
         msg = f"holds the results of another config ({what} differs): {REMEDY}"
         raise ValueError(msg)
     return content
+
+
+def holds_results(directory: Path) -> bool:
+    """Return whether a folder holds finished chunks, or what was made of them."""
+    return (directory / SUMMARY).is_file() or holds_chunks(directory)
 
 
 def what_differs(one: Any, other: Any) -> str:
