@@ -249,21 +249,27 @@ def norm(
 
 def draw_mesh(axes: Axes, x: Array, y: Array, cells: Array, norm: Normalize | None, *, line: float) -> None:
     """Draw cells in colours: empty ones white, negative ones grey, NaN and infinite ones hatched."""
-    from matplotlib.collections import PolyCollection
     from matplotlib.colors import ListedColormap
 
     is_missing, is_energy = ~np.isfinite(cells), np.isfinite(cells) & (cells >= 0)
     kind = np.where(is_missing, 2, np.where(is_energy, 0, 1))
     background = ListedColormap(["white", NEGATIVE, MASKED])
     axes.pcolormesh(x, y, kind, cmap=background, vmin=0, vmax=2, edgecolors=CELL_LINE, linewidth=line)
-    if is_missing.any():
-        up, across = np.nonzero(is_missing)
-        corners = [(x[across + i], y[up + j]) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))]
-        boxes = PolyCollection(list(np.transpose(corners, (2, 0, 1))), hatch=HATCH)
-        boxes.set(facecolor="none", edgecolor="0.5", linewidth=0)
-        axes.add_collection(boxes)
+    up, across = np.nonzero(is_missing)
+    corners = [(x[across + i], y[up + j]) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    hatch(axes, np.transpose(corners, (2, 0, 1)))
     if norm is not None:
         axes.pcolormesh(x, y, np.ma.masked_where(~is_energy | (cells == 0), cells), norm=norm, cmap=colours())
+
+
+def hatch(axes: Axes, polygons: Array) -> None:
+    """Hatch masked cells, given by their corners: shape (cell, corner, 2)."""
+    from matplotlib.collections import PolyCollection
+
+    if len(polygons):
+        hatched = PolyCollection(list(polygons), hatch=HATCH)
+        hatched.set(facecolor="none", edgecolor="0.5", linewidth=0)
+        axes.add_collection(hatched)
 
 
 def invalid_cells(cells: Array) -> list[Any]:

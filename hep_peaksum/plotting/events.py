@@ -97,6 +97,7 @@ class HexagonView(NamedTuple):
         line: dict[str, Any] = {"edgecolors": canvas.CELL_LINE, "linewidths": self._line_width}
         colours = np.where(is_energy, "white", np.where(np.isfinite(values), canvas.NEGATIVE, canvas.MASKED))
         axes.add_collection(PolyCollection(list(polygons), facecolors=colours.tolist(), **line))
+        canvas.hatch(axes, polygons[~np.isfinite(values)])
         is_coloured = is_energy & (values > 0)
         if norm is not None:
             coloured = PolyCollection(list(polygons[is_coloured]), norm=norm, cmap=canvas.colours(), **line)

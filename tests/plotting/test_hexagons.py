@@ -9,6 +9,7 @@ from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hexagons import Hexagons
 from hep_peaksum.library.presets import preset
+from hep_peaksum.plotting.canvas import HATCH
 from hep_peaksum.plotting.events import HexagonView, draw_event
 
 SETTINGS, _ = preset("hexagon-7")
@@ -53,3 +54,15 @@ def test_an_event_is_drawn_as_hexagons_with_its_sums(tmp_path):
     seed = axes.collections[-1].get_offsets()
     assert seed.tolist() == [[pytest.approx(0), pytest.approx(0)]]
     assert_drawable(figure, tmp_path / "hexagons.png")
+
+
+@pytest.mark.parametrize(("lattice", "centre"), [*zip(LATTICES, [(-4, 0), (-(12**0.5), -2)], strict=True)])
+def test_masked_hexagons_are_hatched_as_rectangles_are(lattice, centre):
+    grid, cells, mask = hexagonal(lattice), np.zeros((5, 5)), np.zeros((5, 5), bool)
+    cells[2, 2], mask[1, 2] = 5, True
+    found = find_clusters(cells[None], SETTINGS, grid, mask=mask)[0]
+    axes = draw_event(cells, SETTINGS, grid, clusters=found, mask=mask).axes[0]
+    (hatched,) = (each for each in axes.collections if each.get_hatch() == HATCH)
+    (path,) = hatched.get_paths()
+    assert path.vertices[:6].mean(axis=0) == pytest.approx(centre)  # one step of u back from the middle
+    assert len({tuple(corner) for corner in path.vertices.round(6).tolist()}) == 6
