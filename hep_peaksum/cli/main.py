@@ -328,23 +328,18 @@ def _draw(
     config: Config, event: Event, name: str, grid: str, z_range: tuple[float, float] | None
 ) -> tuple[Any, Figure]:
     """Return the clusters of a collection on a grid, and their picture."""
-    import numpy as np
-
     from hep_peaksum.plotting.events import draw_event
 
     collection, clusters, source = config.clusters[name], event.clusters[name], config.grids[grid]
     if len(collection.grid) > 1:
         clusters = clusters[clusters.grid == collection.grid.index(grid)]
-    mask = source.mask_map()
-    if mask is not None and mask.ndim == 3:  # a cell is masked in the picture if it is in all layers
-        mask = np.all(mask, axis=0)
     others = {f"reference of {other}" for other in config.clusters if other != name}
     figure = draw_event(
         event.cells[grid],
         collection.settings,
         source.grid,
         clusters=clusters,
-        mask=mask,
+        mask=event.masks[grid],
         references={key: each for key, each in event.references[grid].items() if key not in others},
         z_range=z_range,
         title=f"{name} on {grid}, entry {event.entry}",

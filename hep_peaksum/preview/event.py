@@ -9,11 +9,12 @@ from typing import NamedTuple
 import awkward as ak
 import numpy as np
 
-from hep_peaksum.calibration.calibrated_cells import CalibratedCells, plain_cells
+from hep_peaksum.calibration.calibrated_cells import CalibratedCells, taken_apart
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cluster_table, jagged_clusters
 from hep_peaksum.config.model import Config
 from hep_peaksum.geometry.grid import EventError, Grid
+from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.kernels import Array
 from hep_peaksum.measuring.references import ReferenceObjects
 from hep_peaksum.preview.closure import reference_places
@@ -22,14 +23,16 @@ from hep_peaksum.reading.columns import column
 
 
 class Event(NamedTuple):
-    """One event: file and entry, the cells (row, col) of every grid, the clusters of every collection.
+    """One event: file and entry, the plane of every grid, the clusters of every collection.
 
+    `cells` and `masks` are those of `drawn_plane`, shape (row, col); a mask is None where nothing is masked.
     `references` are the places of the objects to compare with: by grid and name, shape (object, 2), in cells.
     """
 
     file: str
     entry: int
     cells: Mapping[str, Array]
+    masks: Mapping[str, Array | None]
     clusters: Mapping[str, ak.Array]
     references: Mapping[str, Mapping[str, Array]]
 
@@ -53,13 +56,27 @@ def read_event(config: Config, entry: int, dataset: str | None = None) -> Event:
         except EventError as error:
             msg = f"entry {entry}: {error.problem}"
             raise ValueError(msg) from None
-        planes = {
-            name: plain.sum(axis=0) if config.grids[name].has_layers else plain
-            for name, plain in ((name, plain_cells(grids)[0]) for name, grids in cells.items())
-        }
-        return Event(events.metadata["filename"], events.metadata["entrystart"], planes, clusters, references)
+        planes = {name: drawn_plane(config.grids[name], each) for name, each in cells.items()}
+        drawn = {name: plane for name, (plane, _) in planes.items()}
+        masks = {name: mask for name, (_, mask) in planes.items()}
+        where = events.metadata["filename"], events.metadata["entrystart"]
+        return Event(*where, drawn, masks, clusters, references)
     msg = f"dataset {dataset or next(iter(config.datasets))!r} has no entries, hence no entry {entry}"
     raise ValueError(msg)
+
+
+def drawn_plane(source: GridInput, cells: Array | CalibratedCells) -> tuple[Array, Array | None]:
+    """Return the cells of the first event as they are drawn, shape (row, col), and which of them are masked.
+
+    Layers are added, without what is masked of them; a cell is masked if it is in all layers.
+    """
+    values, mask, _ = taken_apart(cells, source.mask_map(), None, event=0)
+    if values.ndim == 2:
+        return values, mask
+    if mask is None:
+        return values.sum(axis=0), None
+    in_all = np.asarray(mask.all(axis=0)) if mask.ndim == 3 else mask
+    return np.where(mask, 0, values).sum(axis=0), in_all
 
 
 def _references(config: Config, grid: str, events: ak.Array, dataset: str) -> Iterator[tuple[str, Array]]:

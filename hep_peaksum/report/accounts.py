@@ -93,10 +93,6 @@ def losses(summary: Summary) -> Table:
     return Table.of("Lost entries", ("dataset", "file", "entries", "reason"), rows)
 
 
-def _or_all(n_entries: int | None) -> int | str:
-    return "all" if n_entries is None else n_entries
-
-
 def overview(summary: Summary) -> Table:
     """Return a row for every dataset and collection."""
     columns = ("dataset", "collection", "entries", "written", "cut", "lost", "clusters", "per event")

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import awkward as ak
 import numpy as np
 
-from hep_peaksum.calibration.calibrated_cells import plain_cells
 from hep_peaksum.config.model import Config
 from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.kernels import Array
 from hep_peaksum.plotting.events import draw_event
+from hep_peaksum.preview.event import clusters_of, drawn_plane
 from hep_peaksum.reading.blocks import grid_cells, read_blocks
 from hep_peaksum.reading.columns import event_identity
 from hep_peaksum.report.accounts import Table
@@ -95,6 +95,13 @@ def _random(dataset: str, collection: str, places: Sequence[tuple[Chunk, int]]) 
     return []
 
 
+class Seen(NamedTuple):
+    """What an input file holds of an event: cells and mask (row, col) of every grid, clusters if searched."""
+
+    planes: Mapping[str, tuple[Array, Array | None]]
+    clusters: ak.Array | None
+
+
 class Events:
     """The events of a results folder: what it holds of them, and their cells while the inputs can be read."""
 
@@ -103,55 +110,47 @@ class Events:
         self.unreadable = unreadable  # gets a line for every dataset whose cells cannot be read
 
     def display(self, choice: Choice) -> list[Figure]:
-        """Return the displays of an event, one for each grid of its collection."""
+        """Return the displays of an event, one for each grid of its collection; none where nothing is known.
+
+        Where the results do not say where the clusters are, they are searched again, as the job has done.
+        """
         event = ak.from_parquet(choice.chunk.part(self.directory))[choice.place]
-        written = _collection(event, choice.collection)
-        cells = self._cells(choice, event)
-        collection = self.config.clusters[choice.collection]
+        clusters = _collection(event, choice.collection)
+        is_placed = set(clusters.fields) >= DRAWN
+        seen = self._seen(choice, event, search=not is_placed)
+        settings, where = self.config.clusters[choice.collection].settings, self._where(choice, event)
+        if seen is None:
+            if not is_placed or settings.coarsen != (1, 1):
+                return []
+            where += "; only the seeds are drawn"
+        elif seen.clusters is not None:
+            clusters = seen.clusters
+        grids = self.config.clusters[choice.collection].grid
         figures = []
-        for number, grid in enumerate(collection.grid):
-            clusters = written
-            if len(collection.grid) > 1 and "grid" in written.fields:
-                clusters = written[written.grid == number]
-            name = choice.name + (f", on {grid}" if len(collection.grid) > 1 else "")
-            figures.append(self._figure(choice, name, grid, clusters, cells))
-        return [each for each in figures if each is not None]
+        for number, grid in enumerate(grids):
+            several = len(grids) > 1
+            on_grid = clusters[clusters.grid == number] if several else clusters
+            name = choice.name + f", on {grid}" * several
+            plane = self.config.grids[grid].grid
+            cells, mask = (_seeds_alone(on_grid, plane.shape), None) if seen is None else seen.planes[grid]
+            drawing = draw_event(cells, settings, plane, clusters=on_grid, mask=mask, title=name)
+            alt = f"Event display, {name}: {where}. {len(on_grid)} clusters, listed below it."
+            table = Table.of(f"Clusters of {choice.collection}", on_grid.fields, _rows(on_grid))
+            figures.append(Figure(name, f"{name}; {where}", alt, {"": vector_graphics(drawing)}, [table]))
+        return figures
 
-    def _figure(
-        self, choice: Choice, name: str, grid: str, clusters: ak.Array, cells: Mapping[str, Array] | None
-    ) -> Figure | None:
-        """Return the display of one grid."""
-        settings = self.config.clusters[choice.collection].settings
-        source, has_seeds = self.config.grids[grid], set(clusters.fields) >= DRAWN
-        where = self._where(choice)
-        if not has_seeds and settings.needs_noise:  # the noise of this event's run is not at hand
-            return None
-        if cells is None:
-            if not has_seeds or settings.coarsen != (1, 1):
-                return None
-            plane, where = _seeds_alone(clusters, source.grid.shape), f"{where}; only the seeds are drawn"
-        else:
-            plane = cells[grid]
-        found = clusters if has_seeds else None
-        readable = settings.model_copy(update={"kernel": "scipy"})  # one event is not worth compiling for
-        drawing = draw_event(plane, readable, source.grid, clusters=found, title=name)
-        alt = f"Event display, {name}: {where}. {len(clusters)} clusters, listed below it."
-        table = Table.of(f"Clusters of {choice.collection}", clusters.fields, _rows(clusters))
-        return Figure(name, f"{name}; {where}", alt, {"": vector_graphics(drawing)}, [table])
-
-    def _where(self, choice: Choice) -> str:
-        event = ak.from_parquet(choice.chunk.part(self.directory), columns=[*IDENTITY])[choice.place]
+    def _where(self, choice: Choice, event: ak.Record) -> str:
         path, _ = self.content.datasets[choice.dataset].by_number.get(choice.chunk.file_number, ("", None))
         numbers = ", ".join(f"{name} {event[name]}" for name in IDENTITY if name in event.fields)
         return f"{numbers}, of {path}"
 
-    def _cells(self, choice: Choice, event: ak.Record) -> Mapping[str, Array] | None:
-        """Return the cells (row, col) of every grid; None if the input cannot be read any more."""
+    def _seen(self, choice: Choice, event: ak.Record, *, search: bool) -> Seen | None:
+        """Return what the input file holds of an event; None if it cannot be read any more."""
         if choice.dataset in self.unreadable:
             return None
         try:
             config = of_its_file(self.config, self.content, choice.chunk)
-            return _planes(config, choice, self._entry(config, choice, event))
+            return _read(config, choice, self._entry(config, choice, event), search=search)
         except (OSError, ValueError, RuntimeError) as error:
             self.unreadable[choice.dataset] = str(error).splitlines()[0]
             return None
@@ -194,13 +193,13 @@ def of_its_file(config: Config, content: Content, chunk: Chunk) -> Config:
     raise ValueError(msg)
 
 
-def _planes(config: Config, choice: Choice, entry: int) -> dict[str, Array]:
-    """Return the cells (row, col) of one event, for every grid of a collection; layers are added."""
+def _read(config: Config, choice: Choice, entry: int, *, search: bool) -> Seen:
+    """Return the planes of one event for every grid of a collection, and its clusters if they are searched."""
     names = config.clusters[choice.collection].grid
     for events in read_blocks(config, names, choice.dataset, max_events=1, first=entry):  # open until the end
-        cells = {name: plain_cells(each) for name, each in grid_cells(config, names, events).items()}
-        layered = {name for name in names if config.grids[name].has_layers}
-        return {name: each[0].sum(axis=0) if name in layered else each[0] for name, each in cells.items()}
+        cells = grid_cells(config, names, events)
+        clusters = clusters_of(config, choice.collection, cells)[0] if search else None
+        return Seen({name: drawn_plane(config.grids[name], each) for name, each in cells.items()}, clusters)
     msg = f"the file has no entry {entry}"
     raise ValueError(msg)
 

@@ -27,16 +27,19 @@ from hep_peaksum.results.status import manifest_of, read_summary
 MOST_BYTES = 4_000_000  # of figures; with all else the page stays below 5 MB
 MOST_CONFIG = 200_000  # characters of the config in the page
 MOST_DISPLAYS = 12  # each takes about a second to draw
+TOO_MANY = f"the page draws {MOST_DISPLAYS} events"
+NOT_DRAWN = "its cells cannot be read, and its seeds alone cannot be drawn"
 
 
 Maker = Callable[[], list[Figure]]  # draws
 
 
 class LeftOut(NamedTuple):
-    """A figure that the page does not show, and the file that has it: a picture, or its numbers."""
+    """A figure that the page does not show, the file that has it (a picture, or its numbers), and why."""
 
     name: str
     file: str
+    reason: str = ""
 
     @property
     def address(self) -> str:
@@ -57,9 +60,9 @@ class Shown:
         for entry, make in makers:
             made = [] if is_full else make()
             size = sum(figure.size for figure in made)
-            if is_full or size > self.left:
-                is_full = True
-                self.left_out.append(entry)
+            is_full = is_full or size > self.left
+            if is_full or not made:
+                self.left_out.append(entry if is_full else entry._replace(reason=NOT_DRAWN))
                 continue
             self.left -= size
             taken += made
@@ -120,10 +123,12 @@ def _content(
     manifest = manifest_of(directory)
     if with_figures and config is not None:
         displayed = displays.Events(directory, config, manifest, unreadable)
-        events = shown.take(_displays(displayed))
+        drawn, others = _displays(displayed)
+        events = shown.take(drawn)
         plots = [*_plots(directory, summary, config)]
         one = shown.take((entry, make) for entry, n_axes, make in plots if n_axes == 1)
         two = shown.take((entry, make) for entry, n_axes, make in plots if n_axes == 2)
+        shown.left_out += others
         ties = tie_table(directory, config, manifest, unreadable)
     text = yaml.safe_dump(summary["config"], sort_keys=False, default_flow_style=None, width=100)
     return {
@@ -152,13 +157,15 @@ def _content(
     }
 
 
-def _displays(events: displays.Events) -> Iterator[tuple[LeftOut, Maker]]:
-    """Yield the event displays: the leading events of all datasets first."""
+def _displays(events: displays.Events) -> tuple[list[tuple[LeftOut, Maker]], list[LeftOut]]:
+    """Return the event displays, the leading events of all datasets first, and those that are too many."""
     chosen = [displays.choose(events.directory, events.config, name) for name in events.config.datasets]
     every = [choice for kind in ("leading", "most", "random") for each in chosen for choice in each[kind]]
-    for choice in every[:MOST_DISPLAYS]:
-        part = choice.chunk.part(events.directory).relative_to(events.directory)
-        yield LeftOut(choice.name, str(part)), partial(events.display, choice)
+    parts = (choice.chunk.part(events.directory).relative_to(events.directory) for choice in every)
+    entries = [LeftOut(choice.name, str(part)) for choice, part in zip(every, parts, strict=True)]
+    makers: list[Maker] = [partial(events.display, choice) for choice in every[:MOST_DISPLAYS]]
+    others = [each._replace(reason=TOO_MANY) for each in entries[MOST_DISPLAYS:]]
+    return [*zip(entries, makers, strict=False)], others
 
 
 def _plots(directory: Path, summary: accounts.Summary, config: Config) -> Iterator[tuple[LeftOut, int, Maker]]:

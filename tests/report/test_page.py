@@ -255,3 +255,76 @@ def test_config_and_versions_can_be_copied(good):
     start = page.text.index("<pre")
     assert str(Path(result.directory)) in page.text[start:]
     assert "seed_threshold: 3" in page.text[start:]
+
+
+def is_hatched(picture):
+    """Return whether anything in a picture is."""
+    return "pattern" in tags_of(picture)
+
+
+@pytest.fixture
+def masked(tmp_path):
+    """Return a map with one masked cell, in the corner."""
+    mask = np.zeros((6, 8), bool)
+    mask[0, 0] = True
+    np.save(tmp_path / "mask.npy", mask)
+    return str(tmp_path / "mask.npy")
+
+
+def test_masked_cells_are_hatched_in_event_displays(finished, job, masked, good):
+    grids = job()["grids"]
+    grids["calo"]["mask"] = masked
+    page = Page(finished(grids=grids, histograms={}).directory / "report.html")
+    assert [is_hatched(each.pictures[0][1]) for each in (good[1], page)] == [False, True]
+
+
+def test_clusters_without_a_place_are_searched_again_with_mask_and_noise(finished, job, masked, write_events):
+    """The threshold is 3 sigma, 3 GeV: seeds are 70 and 9, since the cell of 90 is masked and 2 is below."""
+    cells = np.zeros((2, 6, 8), np.float32)
+    cells[0, 0, 0], cells[0, 3, 3], cells[0, 4, 6], cells[0, 1, 5] = 90, 70, 9, 2
+    grids = job()["grids"]
+    grids["calo"] |= {"mask": masked, "noise": "1 GeV"}
+    clusters = {"Jet": {"grid": "calo", "seed_threshold": "3 sigma", "fields": ["seed"]}}
+    result = finished(write_events("c.root", 2, cells=cells), grids=grids, clusters=clusters, histograms={})
+    page = Page(result.directory / "report.html")
+    alt, picture = page.pictures[0]
+    assert "2 clusters, listed below it" in alt
+    assert "70 GeV" in texts_of(picture)
+    assert "90 GeV" not in texts_of(picture)
+    assert is_hatched(picture)
+
+
+def test_layers_that_are_searched_each_are_searched_again_layer_by_layer(finished, job, write_root):
+    """One cell in each of two layers is two clusters; in their sum it would be one."""
+    cells = np.zeros((1, 2, 6, 8), np.float32)
+    cells[0, :, 3, 3] = 5
+    names = {word: np.array([1]) for word in ("run", "luminosityBlock", "event")}
+    file = write_root("d.root", {"Events": {"cells": cells, **names}})
+    dense = {"branch": "cells", "shape": [2, 6, 8], "axes": ["layer", "row", "col"]}
+    grids = job()["grids"]
+    grids["calo"] |= {"dense": dense, "layers": "each"}
+    clusters = {"Jet": {"grid": "calo", "seed_threshold": 3, "fields": ["seed"]}}
+    result = finished(file, grids=grids, clusters=clusters, histograms={})
+    alt, _ = Page(result.directory / "report.html").pictures[0]
+    assert "2 clusters, listed below it" in alt
+
+
+def test_displays_that_cannot_be_drawn_are_in_the_list_of_what_is_left_out(finished, tmp_path):
+    clusters = {"Jet": {"grid": "calo", "seed_threshold": 3, "fields": ["seed"]}}
+    result = finished(clusters=clusters, histograms={})
+    for path in tmp_path.glob("*.root"):
+        path.unlink()
+    page = Page(write_report(result.directory))
+    assert not any(alt.startswith("Event display") for alt, _ in page.pictures)
+    line = r"Jet: a random event \(seed 1\): toy/clusters\.parquet/part-\S+\.parquet \(its cells cannot be read"
+    assert re.search(line, page.visible)
+
+
+def test_displays_beyond_the_twelfth_are_in_the_list_of_what_is_left_out(finished, write_events, monkeypatch):
+    monkeypatch.setattr(page_, "MOST_DISPLAYS", 1)
+    result = finished(write_events("a.root", 5), histograms={})
+    page = Page(result.directory / "report.html")
+    assert sum(alt.startswith("Event display") for alt, _ in page.pictures) == 1
+    left_out = page.visible[page.visible.index("Figures that are left out") :]
+    assert left_out.count("toy, Jet: ") == 2
+    assert "the event with the most clusters: toy/clusters.parquet/part-" in left_out
