@@ -83,6 +83,17 @@ def draw_overlay(parts: Mapping[str, hist.Hist[Any]], *, title: str | None = Non
     return figure
 
 
+def nominal(h: Any) -> Any:
+    """Return the part of a histogram that is not varied."""
+    return h[{"variation": NOMINAL}] if "variation" in h.axes.name else h
+
+
+def weighted_variances(h: Any) -> Any:
+    """Return the variances of the bins of a histogram; None where they are the contents, as of plain counts."""
+    variances = h.variances()
+    return None if variances is None or np.array_equal(variances, np.abs(h.values())) else variances
+
+
 def _draw_filled(axes: Axes, h: hist.Hist[Any]) -> None:
     """Draw a histogram of one axis as a filled line; of weighted events the errors of filled bins, too."""
     import mplhep
@@ -98,10 +109,8 @@ def _draw_filled(axes: Axes, h: hist.Hist[Any]) -> None:
 
 def _errors(h: hist.Hist[Any]) -> Any:
     """Return the errors of weighted bins, none where a bin is empty; False where counts say enough."""
-    variances = h.variances()
-    if variances is None or np.array_equal(variances, np.abs(h.values())):
-        return False
-    return np.where(variances > 0, np.sqrt(variances), np.nan)
+    variances = weighted_variances(h)
+    return False if variances is None else np.where(variances > 0, np.sqrt(variances), np.nan)
 
 
 def _set_ranges(axes: Axes, h: hist.Hist[Any], contents: Array) -> None:

@@ -15,7 +15,7 @@ from hep_peaksum.clustering.fields import fields_of
 from hep_peaksum.config.model import Config
 from hep_peaksum.measuring.measurements import RateInput, ResolutionInput, ScalingInput
 from hep_peaksum.plotting import canvas
-from hep_peaksum.plotting.histograms import draw_histogram, draw_overlay
+from hep_peaksum.plotting.histograms import draw_histogram, draw_overlay, nominal
 from hep_peaksum.plotting.measurements import draw_measurement, draw_ratios
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Picture(NamedTuple):
     @property
     def n_axes(self) -> int:
         """The number of axes of its histograms, without that of variations; 1 for tables."""
-        return max((_nominal(h).ndim for h in self.histograms.values()), default=1)
+        return max((nominal(h).ndim for h in self.histograms.values()), default=1)
 
 
 def save_plots(
@@ -89,7 +89,7 @@ def pictures(
                 yield Picture(
                     f"{dataset}-{name}", partial(draw_histogram, drawn, title=dataset), {dataset: drawn}
                 )
-                shared.setdefault(name, {})[dataset] = _nominal(h)
+                shared.setdefault(name, {})[dataset] = nominal(h)
     for name, parts in shared.items():
         if next(iter(parts.values())).ndim == 1 and _are_alike(parts):
             yield Picture(f"{DATASETS}-{name}", partial(draw_overlay, parts), parts)
@@ -107,7 +107,7 @@ def _of_collections(histograms: Histograms, kinds: Mapping[str, Any]) -> Iterato
         alike: dict[str, dict[str, Any]] = {}
         for name, h in own.items():
             collection, line, field = name.partition("_")
-            plain = _nominal(h)
+            plain = nominal(h)
             if line and name not in kinds and plain.ndim == 1 and plain.axes[0].name == name:
                 alike.setdefault(field, {})[collection] = plain
         for field, parts in alike.items():
@@ -128,20 +128,15 @@ def _ratio_pictures(
     """Yield the ratios of a response without an axis, one picture for each dataset."""
     for table in tables:
         if table["variation"] == NOMINAL:
-            h = _nominal(histograms[table["dataset"]][name])
+            h = nominal(histograms[table["dataset"]][name])
             fits = table["columns"].get("fit", [None])
             draw = partial(draw_ratios, h, fits[0], title=f"{name}, {table['dataset']}")
             yield Picture(f"{table['dataset']}-{name}", draw, tables=[table])
 
 
-def _nominal(h: Any) -> Any:
-    """Return the part of a histogram that is not varied."""
-    return h[{"variation": NOMINAL}] if "variation" in h.axes.name else h
-
-
 def _drawable(h: Any) -> Any:
     """Return a histogram that can be drawn: of one or two axes, besides that of variations; else None."""
-    plain = _nominal(h)
+    plain = nominal(h)
     if not all(axis.traits.ordered for axis in plain.axes) or plain.ndim > 2:
         return None
     return h

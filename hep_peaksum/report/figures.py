@@ -17,6 +17,7 @@ import numpy as np
 
 from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.plotting import canvas
+from hep_peaksum.plotting.histograms import nominal, weighted_variances
 from hep_peaksum.plotting.job_plots import Picture
 from hep_peaksum.report.accounts import MAX_ROWS, Table, text
 
@@ -67,18 +68,13 @@ def of_picture(picture: Picture) -> Figure:
     if picture.tables:
         images = {"": vector_graphics(drawing)}
         return Figure(picture.name, picture.name, _measured(picture), images, [*_measurements(picture)])
-    plain = {label: _nominal(h) for label, h in picture.histograms.items()}
+    plain = {label: nominal(h) for label, h in picture.histograms.items()}
     if picture.n_axes == 1:
         images = _both_scales(drawing, plain.values())
         return Figure(picture.name, picture.name, _one_axis_in_words(plain), images, [_bins(plain)])
     (label, h), *_ = plain.items()
     images = {"": vector_graphics(drawing)}
     return Figure(picture.name, picture.name, _two_axes_in_words(label, h), images, [_cells(h)])
-
-
-def _nominal(h: Any) -> Any:
-    """Return the part of a histogram that is not varied."""
-    return h[{"variation": NOMINAL}] if "variation" in h.axes.name else h
 
 
 def _both_scales(drawing: Drawing, histograms: Iterable[Any]) -> dict[str, str]:
@@ -149,7 +145,7 @@ def _bins(histograms: Mapping[str, Any]) -> Table:
     for label, h in histograms.items():
         columns.append(f"{label}: entries")
         values.append(h.values())
-        if (variances := h.variances()) is not None and not np.array_equal(variances, np.abs(h.values())):
+        if (variances := weighted_variances(h)) is not None:
             columns.append(f"{label}: error")
             values.append(np.sqrt(variances))
     rows = [
