@@ -255,10 +255,10 @@ def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
 
         config = load(file, overrides)
     bounds = thresholds(config)
-    missing = check_inputs(config)
+    remarks = check_inputs(config)
     fillings = {name: filling.in_words() for name, filling in bin_fillings(config)}
     if as_json:
-        streams.print_document(documents.checked(file, config, bounds, fillings, missing))
+        streams.print_document(documents.checked(file, config, bounds, fillings, remarks))
         return
     console = streams.open_console()
     for name in config.clusters:
@@ -270,12 +270,10 @@ def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
             tables.print_cell_table(console, f"cells of {name}: {source.cells}", describe_table(source))
     for name, lines in fillings.items():
         tables.print_filling(console, name, lines)
-    for remark in missing:
+    for remark in (*remarks.others, *remarks.missing):
         streams.warn(remark)
-    is_missing = any(
-        remark.startswith(f"datasets.{name}.files: ") for remark in missing for name in config.datasets
-    )
-    console.print(f"{file}: the config is valid{', but not all of its files are here' if is_missing else ''}")
+    here = ", but not all of its files are here" if remarks.missing else ""
+    console.print(f"{file}: the config is valid{here}")
 
 
 @cli.command()

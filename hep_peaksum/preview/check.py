@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import awkward as ak
 import numpy as np
@@ -45,10 +45,15 @@ from hep_peaksum.results.parquet import flat_columns
 N_ENTRIES = 20
 
 
-def check_inputs(config: Config) -> list[str]:
-    """Try what the config reads on the first entries of every dataset; return what is hardly meant.
+class Remarks(NamedTuple):
+    """What is no error: datasets whose files are not here (they may come yet), and what is hardly meant."""
 
-    Files that do not exist are among the latter: they may come before the job.
+    missing: list[str]
+    others: list[str]
+
+
+def check_inputs(config: Config) -> Remarks:
+    """Try what the config reads on the first entries of every dataset; return remarks.
 
     Raises
     ------
@@ -57,13 +62,13 @@ def check_inputs(config: Config) -> list[str]:
         says, with a line for each problem.
     """
     schema_class(config.events.schema_name)  # an error of the config, not of a file
-    remarks: list[str] = [*empty_seeds(config), *oblique_windows(config)]
+    remarks = Remarks([], [*empty_seeds(config), *oblique_windows(config)])
     problems: list[str] = []
     for name, dataset in config.datasets.items():
         try:
             path, tree = name_trees(expand_files(dataset.patterns)[:1], config.run.timeout)[0]
         except FileNotFoundError as error:
-            remarks.append(f"datasets.{name}.files: {error}")
+            remarks.missing.append(f"datasets.{name}.files: {error}")
             continue
         except (OSError, ValueError) as error:
             problems.append(f"datasets.{name}.files: {error}")
@@ -79,7 +84,7 @@ def check_inputs(config: Config) -> list[str]:
                 trial.look_at_friends(file, path, n_in_file)
                 trial.run(events)
                 problems.extend(trial.located(public_path(path)))
-                remarks.extend(trial.remarks)
+                remarks.others.extend(trial.remarks)
         except (OSError, ValueError) as error:
             problems.append(f"datasets.{name}.files: {error}")
     if problems:

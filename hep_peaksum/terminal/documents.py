@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hep_peaksum.config.reference import Key as ConfigKey
     from hep_peaksum.inspection.files import Inspection as Inspected
     from hep_peaksum.library.presets import Preset as Published
+    from hep_peaksum.preview.check import Remarks
 
 
 class Document(BaseModel):
@@ -33,13 +34,14 @@ class CheckedCollection(Document):
 
 
 class Checked(Document):
-    """`check`: what a config means; `missing` are the files that are not here."""
+    """`check`: what a config means; a line for every dataset whose files are `missing`, and other `remarks`."""
 
     command: Literal["check"]
     file: str
     collections: dict[str, CheckedCollection]
     hits: dict[str, list[str]]
     missing: list[str]
+    remarks: list[str]
 
 
 def checked(
@@ -47,7 +49,7 @@ def checked(
     config: Config,
     bounds: Mapping[str, Mapping[str, str]],
     fillings: Mapping[str, Sequence[str]],
-    missing: Sequence[str],
+    remarks: Remarks,
 ) -> Checked:
     """Return the document of a valid config."""
     collections = {
@@ -60,7 +62,14 @@ def checked(
         for name, each in config.clusters.items()
     }
     hits = {name: list(lines) for name, lines in fillings.items()}
-    return Checked(command="check", file=file, collections=collections, hits=hits, missing=list(missing))
+    return Checked(
+        command="check",
+        file=file,
+        collections=collections,
+        hits=hits,
+        missing=remarks.missing,
+        remarks=remarks.others,
+    )
 
 
 class Candidate(Document):

@@ -114,9 +114,19 @@ def test_an_unfinished_and_a_damaged_job(
     assert (status, seen["state"], len(seen["damaged"])) == (1, "damaged", 1)
 
 
+def test_check_tells_missing_files_from_other_remarks(document, job, write_config):
+    clusters = {"Jet": {"grid": "calo", "seed_threshold": -1}}
+    status, checked = document("check", write_config(job("gone.root", clusters=clusters), "gone.yaml"))
+    assert status == 0
+    assert [line.split(" (")[0] for line in checked["missing"]] == [
+        "datasets.toy.files: there is no file 'gone.root'"
+    ]
+    assert checked["remarks"] == ["Jet: empty cells pass seed_threshold (> -1): is a threshold above 0 meant?"]
+
+
 def test_check_and_inspect(document, config, tmp_path):
     _, checked = document("check", config)
-    assert checked["missing"] == []
+    assert (checked["missing"], checked["remarks"]) == ([], [])
     jet = checked["collections"]["Jet"]
     assert (jet["grids"], jet["settings"]["tie_rule"]) == ({"calo": [6, 8]}, "first")
     assert jet["thresholds"]["seed"].startswith("> 5 counts")

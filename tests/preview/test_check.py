@@ -149,7 +149,7 @@ def test_check_refuses_what_run_refuses(config, job, problem, tree):
 )
 def test_check_accepts_what_run_accepts(config, job, tree):
     job = config(tree=tree, **job)
-    assert check_inputs(job) == []
+    assert check_inputs(job) == ([], [])
     run(job)
 
 
@@ -168,19 +168,19 @@ def test_a_threshold_that_empty_cells_pass_is_remarked(config, threshold):
     text = " ".join((threshold.get("seed_comparison", ">"), str(threshold["seed_threshold"])))
     remark = f"Jet: empty cells pass seed_threshold ({text}): is a threshold above 0 meant?"
     job = config(**threshold)
-    assert check_inputs(job) == [remark]
+    assert check_inputs(job).others == [remark]
     assert run(job).summary["hints"] == [remark]
 
 
 @pytest.mark.parametrize("threshold", ["0 sigma", "1 sigma", 0, 5])
 def test_a_threshold_that_no_empty_cell_passes_is_not_remarked(config, threshold):
     job = config(grid={"dense": {"branch": "cells"}, "noise": 1}, seed_threshold=threshold)
-    assert check_inputs(job) == []
+    assert check_inputs(job) == ([], [])
 
 
 def test_cells_that_are_all_zero_are_remarked(config):
     job = config(**dense("zeros"))
-    assert check_inputs(job) == [
+    assert check_inputs(job).others == [
         "datasets.toy: grid 'calo' is empty in the first 5 entries: is 'zeros' the branch of its cells?"
     ]
     assert run(job).summary["hints"] == [
@@ -190,7 +190,7 @@ def test_cells_that_are_all_zero_are_remarked(config):
 
 def test_a_job_without_a_cluster_has_a_hint(config):
     job = config(seed_threshold=50)
-    assert check_inputs(job) == []
+    assert check_inputs(job) == ([], [])
     assert run(job).summary["hints"] == [
         "toy: not a single cluster in Jet; does any cell pass seed_threshold (> 50 counts)?"
     ]
@@ -237,7 +237,7 @@ def test_a_friend_that_is_wrong_is_told_before_a_branch_of_it_is_used(config, tr
     job = config(seed_threshold=0.5)
     (path,) = job.datasets["toy"].files
     job = job.model_copy(update={"friends": {"emu": tree, "self": "Events"}})
-    assert check_inputs(job) == [f"friends.emu: {path}: {problem}"]
+    assert check_inputs(job).others == [f"friends.emu: {path}: {problem}"]
     used = job.model_copy(update={"events": {"keep": ["emu:number"]}})
     with pytest.raises(ConfigError, match=f"{tree!r}"):
         check_inputs(used)

@@ -62,7 +62,7 @@ def beats(cells, row, col, i, j):
 
 def test_a_job_reads_the_branches_beside_one_that_cannot_be_read(pixels, data):
     config = parse_config(pixels())
-    assert check_inputs(config) == []
+    assert check_inputs(config) == ([], [])
     events = ak.from_parquet(run(config).directory / "beam/clusters.parquet")
     expected = list(local_maxima(data("dtc_exp140.root")))
     assert len(events) == 241
