@@ -173,10 +173,23 @@ def measurement_problems(job: Job) -> Iterator[str]:
             continue
         for word, field in each.fields():
             yield from _measured_field_problems(job, each, field, f"{key}.{word}")
-        others = {"resolution": "response", "scaling": "efficiency"}
-        other = getattr(each, each.kind) if each.kind in others else None
-        if other is not None and getattr(job.measurements.get(other), "kind", "") != others[each.kind]:
-            yield f"{key}.{each.kind}: no {others[each.kind]} {other!r}{did_you_mean(other, job.measurements)}"
+        yield from _underlying_problems(job, each, key)
+
+
+# The keys that name another measurement, and its kind, by the kind of those that are made of others.
+UNDERLYING = {"resolution": {"resolution": "response"}, "scaling": {"scaling": "efficiency", "rate": "rate"}}
+
+
+def _underlying_problems(job: Job, each: Any, key: str) -> Iterator[str]:
+    """Yield what is wrong with the measurements that a measurement is made of."""
+    for word, kind in UNDERLYING.get(each.kind, {}).items():
+        name = getattr(each, word)
+        other = job.measurements.get(name)
+        if name is not None and getattr(other, "kind", "") != kind:
+            yield f"{key}.{word}: no {kind} {name!r}{did_you_mean(name, job.measurements)}"
+        elif kind == "response" and other.divisor is None:
+            problem = f"response {name!r} is of a match, whose objects may have any energy"
+            yield f"{key}.{word}: {problem}: name one of leading clusters, with to"
 
 
 def _match_problems(job: Job, name: str, match: Any) -> Iterator[str]:

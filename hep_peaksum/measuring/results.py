@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import hist
 import numpy as np
@@ -17,6 +17,7 @@ from hep_peaksum.evaluation.response import summarize
 from hep_peaksum.kernels import Array
 from hep_peaksum.measuring.filling import MATCHED, NEGATIVE, TOTAL
 from hep_peaksum.measuring.measurements import (
+    FILLED,
     Measurement,
     RateInput,
     ResolutionInput,
@@ -45,7 +46,7 @@ class Table(NamedTuple):
 def measure(
     measurements: Mapping[str, Measurement], histograms: Histograms, metadata: Mapping[str, Mapping[str, Any]]
 ) -> list[Table]:
-    """Return the tables of all measurements.
+    """Return the tables of all measurements: those that events fill, then those that are made of them.
 
     Parameters
     ----------
@@ -58,14 +59,15 @@ def measure(
     """
     tables: list[Table] = []
     for name, each in measurements.items():
+        if isinstance(each, FILLED):
+            for dataset, filled in histograms.items():
+                if name in filled and (each.datasets is None or dataset in each.datasets):
+                    tables += _tables(name, each, dataset, filled)
+    for name, each in measurements.items():  # they are made of the others, wherever these stand
         if isinstance(each, ResolutionInput):
             tables += [*_resolutions(name, each, tables, metadata, measurements)]
         elif isinstance(each, ScalingInput):
             tables += [*_scalings(name, each, tables)]
-        else:
-            for dataset, filled in histograms.items():
-                if name in filled and (each.datasets is None or dataset in each.datasets):
-                    tables += _tables(name, each, dataset, filled)
     return tables
 
 
@@ -169,8 +171,8 @@ def _resolutions(
     measurements: Mapping[str, Measurement],
 ) -> Iterator[Table]:
     """Yield the resolution against the energy over datasets, and the terms that were fitted."""
-    response = measurements[each.resolution]
-    key = str(getattr(response, "divisor", ""))
+    response = cast("ResponseInput", measurements[each.resolution])
+    key = str(response.divisor)
     ours = [table for table in tables if table.measurement == each.resolution]
     for variation in dict.fromkeys(table.variation for table in ours):
         points: list[tuple[float, float, float, str]] = []

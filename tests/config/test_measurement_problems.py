@@ -1,0 +1,48 @@
+"""Measurements that are made of others: what they name must be there, and be of use for it."""
+
+import pytest
+from small_config import problems, small
+
+from hep_peaksum.config.load import parse_config
+
+AXIS = {"bins": 4, "start": 0, "stop": 2}
+PLACE = {"field": "Gen.e", **AXIS}
+MEASUREMENTS = {
+    "matched": {"response": "JetGen", "ratio": ["Jet.seed", "Gen.e"], "ratio_axis": AXIS},
+    "beam": {"response": "leading", "of": "Jet.seed", "to": "dataset.energy", "ratio_axis": AXIS},
+    "found": {"efficiency": "JetGen", "axis": PLACE, "pass": {"field": "Jet.seed", "thresholds": [3]}},
+    "trigger": {"rate": "Jet.seed", "axis": AXIS, "crossing_rate": "40 MHz"},
+}
+
+
+def config(**more):
+    content = small()
+    content["datasets"]["data"]["metadata"] = {"energy": 10}
+    place = {"grid": "calo", "row": "gen_row", "col": "gen_col"}
+    content["references"] = {"Gen": {**place, "fields": {"e": "gen_e"}}}
+    content["matches"] = {"JetGen": {"clusters": "Jet", "reference": "Gen", "by": "cell"}}
+    content["measurements"] = {**more, **MEASUREMENTS}
+    return content
+
+
+@pytest.mark.parametrize(
+    "made",
+    [{"resolution": "beam"}, {"scaling": "found"}, {"scaling": "found", "rate": "trigger"}],
+)
+def test_measurements_are_made_of_others_that_may_stand_below_them(made):
+    assert "made" in parse_config(config(made=made)).measurements
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ({"resolution": "matched"}, "measurements.made.resolution: response 'matched' is of a match, "),
+        ({"resolution": "bean"}, "measurements.made.resolution: no response 'bean' (did you mean 'beam'?)"),
+        ({"resolution": "found"}, "measurements.made.resolution: no response 'found'"),
+        ({"scaling": "beam"}, "measurements.made.scaling: no efficiency 'beam'"),
+        ({"scaling": "found", "rate": "found"}, "measurements.made.rate: no rate 'found'"),
+    ],
+)
+def test_what_another_cannot_be_made_of_is_refused_in_a_line(made, words):
+    (problem,) = problems(config(made=made))
+    assert problem.startswith(words)
