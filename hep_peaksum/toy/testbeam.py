@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import math
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -185,10 +184,3 @@ def write_testbeam(folder: str | os.PathLike[str], n_events: int = 5000, *, seed
         write_events(path, make_events(n_events, energy, setup, seed=seed))
     write_table(folder / TABLE, setup)
     return [*paths, folder / TABLE]
-
-
-def expected_resolution(e9: float) -> float:
-    """Return the resolution of E9 of electrons that hit one point, as generated; `e9` is its mean, in GeV."""
-    noise = math.sqrt(9) * NOISE * 0.040
-    stochastic = toy.SAMPLING_TERM / math.sqrt(e9)
-    return math.sqrt(stochastic**2 + toy.CONSTANT_TERM**2 + (noise / e9) ** 2)

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import uproot
 
+from hep_peaksum import toy
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.job.run import run
 from hep_peaksum.toy import testbeam
@@ -84,8 +85,10 @@ def test_the_resolution_is_the_generated_one(measured, energy):
     near = (np.hypot(event["true_x"], event["true_y"])) < 5
     e9 = event["E9_energy"][near]
     resolution = e9.std() / e9.mean()
+    noise = np.sqrt(9) * testbeam.NOISE * 0.040  # of nine crystals, of about 40 MeV a count
+    terms = toy.SAMPLING_TERM / np.sqrt(e9.mean()), toy.CONSTANT_TERM, noise / e9.mean()
     error = 1 / np.sqrt(2 * len(e9))
-    assert resolution == pytest.approx(testbeam.expected_resolution(e9.mean()), rel=4 * error)
+    assert resolution == pytest.approx(np.sqrt(np.square(terms).sum()), rel=4 * error)
 
 
 def test_positions_are_unbiased_within_the_limits_of_log_weights(measured, beam, tmp_path):
