@@ -36,7 +36,7 @@ from hep_peaksum.config.variations import changed
 from hep_peaksum.events.barns import Luminosity
 from hep_peaksum.events.section import IDENTITY, EventsInput, Identifier
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.inputs.branch_names import Name, split_branch
+from hep_peaksum.inputs.branch_names import Name, includes, split_branch
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.measuring.matches import PLACE, MatchInput
 from hep_peaksum.measuring.measurements import Measurement, ResponseInput
@@ -175,7 +175,7 @@ class Job(FrozenModel):
         for branch in self.events.kept:
             yield "events.keep", branch
         for key, branch, datasets in self.event_branch_keys():
-            if dataset is None or datasets is None or dataset in datasets:
+            if dataset is None or includes(datasets, dataset):
                 yield key, branch
         for name, clusters in self.clusters.items():
             if clusters.reference is not None:
@@ -307,7 +307,7 @@ class Config(Job):
         """Yield the numbers that a response needs of a dataset and that are none."""
         for key, each in self.measurements.items():
             word = each.divisor if isinstance(each, ResponseInput) else None
-            if word is None or not (each.datasets is None or name in each.datasets):
+            if word is None or not includes(each.datasets, name):
                 continue
             number = dataset.metadata.get(word)
             if isinstance(number, bool) or not isinstance(number, (int, float)) or not number:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from hep_peaksum.inputs.branch_names import BranchName, FieldPath, Words
+from hep_peaksum.inputs.branch_names import BranchName, FieldPath, Words, includes
 from hep_peaksum.inputs.comparisons import Comparison
 from hep_peaksum.inputs.functions import FUNCTION, FunctionName, user_function
 from hep_peaksum.inputs.paths import expand_variables
@@ -210,7 +210,7 @@ class EventCondition(SimpleCondition):
 
     def is_for(self, dataset: str) -> bool:
         """Return whether it is for a dataset."""
-        return self.datasets is None or dataset in self.datasets
+        return includes(self.datasets, dataset)
 
     def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
         """Yield the keys that name a branch, each with the branch."""

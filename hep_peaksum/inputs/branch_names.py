@@ -1,4 +1,4 @@
-"""Names of branches in the config, and lists of words."""
+"""Names of branches in the config, lists of words, and of datasets."""
 
 from __future__ import annotations
 
@@ -44,6 +44,11 @@ Branches = Annotated[
     BeforeValidator(_one_or_more),
     WithJsonSchema({"title": "name of a branch, or list of branches", "anyOf": [{"type": "string"}, _WORDS]}),
 ]
+
+
+def includes(datasets: Collection[str] | None, dataset: str) -> bool:
+    """Return whether what is for some datasets, or with None for all, is for a dataset."""
+    return datasets is None or dataset in datasets
 
 
 def split_branch(name: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from hep_peaksum.evaluation.matching import CellIndices, Pairs, same_cell
 from hep_peaksum.evaluation.pairing import Pairing, Places, chosen, within_delta_r, within_distance
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.inputs.branch_names import Words
+from hep_peaksum.inputs.branch_names import Words, includes
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.thresholds import Number
@@ -51,7 +51,7 @@ class MatchInput(FrozenModel):
 
     def is_for(self, dataset: str) -> bool:
         """Return whether it is made in a dataset."""
-        return self.datasets is None or dataset in self.datasets
+        return includes(self.datasets, dataset)
 
     def candidates(self, clusters: ak.Array, references: ak.Array, grid: Grid) -> Pairs:
         """Return every pair that is near enough, of jagged clusters and objects of the same events."""

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_serializer, model_validator
 from hep_peaksum.analysis.derived import FieldCondition, FieldName
 from hep_peaksum.events.conditions import one_number
 from hep_peaksum.geometry.grid import EventError, Grid
-from hep_peaksum.inputs.branch_names import BranchName, Words
+from hep_peaksum.inputs.branch_names import BranchName, Words, includes
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.thresholds import EnergyUnit, Number
 
@@ -117,7 +117,7 @@ class ReferenceObjects(FrozenModel):
 
     def is_for(self, dataset: str) -> bool:
         """Return whether a dataset has the objects."""
-        return self.datasets is None or dataset in self.datasets
+        return includes(self.datasets, dataset)
 
     def branch_keys(self, key: str) -> Iterator[tuple[str, str, tuple[str, ...] | None]]:
         """Yield the keys that name a branch, the branch, and the datasets with it."""

@@ -14,6 +14,7 @@ from hep_peaksum.evaluation.fits import TERMS, Fit, fit_core, fit_crystal_ball, 
 from hep_peaksum.evaluation.intervals import WeightedCounts, efficiency
 from hep_peaksum.evaluation.rates import crossing, plateau, rate, scaling
 from hep_peaksum.evaluation.response import summarize
+from hep_peaksum.inputs.branch_names import includes
 from hep_peaksum.kernels import Array
 from hep_peaksum.measuring.filling import MATCHED, NEGATIVE, TOTAL
 from hep_peaksum.measuring.measurements import (
@@ -61,7 +62,7 @@ def measure(
     for name, each in measurements.items():
         if isinstance(each, FILLED):
             for dataset, filled in histograms.items():
-                if name in filled and (each.datasets is None or dataset in each.datasets):
+                if name in filled and includes(each.datasets, dataset):
                     tables += _tables(name, each, dataset, filled)
     for name, each in measurements.items():  # they are made of the others, wherever these stand
         if isinstance(each, ResolutionInput):

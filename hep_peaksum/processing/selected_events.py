@@ -15,6 +15,7 @@ from hep_peaksum.analysis.selection import NOMINAL, fill_cut_flow
 from hep_peaksum.clustering.records import select_fields
 from hep_peaksum.config.model import Job
 from hep_peaksum.events.weights import weights_of
+from hep_peaksum.inputs.branch_names import includes
 from hep_peaksum.kernels import Array
 from hep_peaksum.measuring import filling
 from hep_peaksum.measuring.filling import MeasuredEvents
@@ -195,7 +196,7 @@ class SelectedEvents:
         events = self._measured(name, found, searched).select(passed)
         variation = name if len(self.jobs) > 1 else None
         for key, each in self.job.measurements.items():
-            if isinstance(each, FILLED) and (each.datasets is None or self.dataset in each.datasets):
+            if isinstance(each, FILLED) and includes(each.datasets, self.dataset):
                 filling.fill(self.tally.histograms, key, each, events, variation)
 
     def _matched(self, name: str, found: Collections, searched: slice) -> dict[str, ak.Array]:
