@@ -8,8 +8,7 @@ from typing import Any
 import yaml
 
 from hep_peaksum.config.sections import ClusterInput
-from hep_peaksum.library.presets import read_preset
-from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.library.presets import as_settings
 
 
 class _Dumper(yaml.SafeDumper):
@@ -47,5 +46,4 @@ def section_yaml(name: str, section: ClusterInput) -> str:
 @lru_cache(maxsize=8)
 def _usual_values(preset: str | None) -> dict[str, Any]:
     """Return what a collection with a preset, or without one, need not say."""
-    settings = PeakSumSettings() if preset is None else PeakSumSettings(**read_preset(preset).settings)
-    return settings.model_dump(mode="json")
+    return as_settings(preset).model_dump(mode="json")
