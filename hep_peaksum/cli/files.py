@@ -185,7 +185,7 @@ def choose_candidates(
     candidates: Sequence[Candidate], candidate: str | None, grids: Sequence[str]
 ) -> dict[str, Candidate]:
     """Return the candidates for the grids of a config, by name; one that is to be grouped first is an error."""
-    from hep_peaksum.inspection.candidates import choose
+    from hep_peaksum.inspection.candidates import FIRST, choose
 
     words = dict(grid.partition("=")[::2] for grid in grids)
     if wrong := [grid for grid in grids if not re.fullmatch(r"[A-Za-z_]\w*=.+", grid)]:
@@ -194,18 +194,7 @@ def choose_candidates(
     if words and candidate:
         msg = "--candidate and --grid both choose the grids: with --grid NAME=N, leave --candidate out"
         raise click.UsageError(msg)
-    return choose(candidates, words or {"calo": candidate or "1"})
-
-
-def find_candidates(file: str) -> list[Candidate]:
-    """Return the candidates in a ROOT file; none is an error that says what the file holds."""
-    from hep_peaksum.inspection.files import inspect_file
-
-    found = inspect_file(file)
-    if not found.candidates:
-        msg = f"{file}: {found.in_words}; see `hep-peaksum inspect {file}`, or start from `hep-peaksum init`"
-        raise ValueError(msg)
-    return found.candidates
+    return choose(candidates, words or (dict.fromkeys(FIRST, candidate) if candidate else FIRST))
 
 
 @click.command()
@@ -239,8 +228,9 @@ def init(root: str | None, candidate: str | None, grids: Sequence[str], output: 
         text, told = quickstart(), []
     else:
         from hep_peaksum.inspection.candidates import config_text
+        from hep_peaksum.inspection.files import candidates_in
 
-        found = find_candidates(root)
+        found = candidates_in(root)
         chosen = choose_candidates(found, candidate, grids)
         text = config_text(root, chosen)
         told = [f"{name}: {each.tree}, {each.looks_like}" for name, each in chosen.items()]

@@ -18,7 +18,7 @@ import click
 from hep_peaksum.cli.about import completions, info, print_citation
 from hep_peaksum.cli.diagnostics import closure, compare, explain, presets, ties
 from hep_peaksum.cli.export import export
-from hep_peaksum.cli.files import choose_candidates, find_candidates, group, init, inspect, merge, view
+from hep_peaksum.cli.files import group, init, inspect, merge, view
 from hep_peaksum.cli.keys import keys
 from hep_peaksum.cli.options import (
     DONE,
@@ -302,11 +302,12 @@ def show(
 
     FILE is a config, or a ROOT file, which is read with the config that `inspect` proposes.
     """
+    from hep_peaksum.inspection.files import proposed_config_of
     from hep_peaksum.plotting import canvas
     from hep_peaksum.preview.event import read_event
     from hep_peaksum.terminal import tables
 
-    config = _config_of_root(file, overrides) if file.endswith(".root") else load(file, overrides)
+    config = proposed_config_of(file, overrides) if file.endswith(".root") else load(file, overrides)
     event = read_event(config, entry, dataset)
     console = streams.open_console()
     console.print(f"{event.file}, entry {event.entry}")
@@ -343,15 +344,6 @@ def _draw(
         title=f"{name} on {grid}, entry {event.entry}",
     )
     return clusters, figure
-
-
-def _config_of_root(file: str, overrides: Sequence[str]) -> Config:
-    from hep_peaksum.config.load import parse_config
-    from hep_peaksum.config.yaml_io import override
-    from hep_peaksum.inspection.candidates import proposed_config
-
-    proposed = proposed_config(file, choose_candidates(find_candidates(file), None, ()))
-    return parse_config(override(proposed, overrides))
 
 
 @cli.command()

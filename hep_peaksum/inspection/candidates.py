@@ -12,6 +12,7 @@ import yaml
 # In this order the keys of a grid are written; a comment on a key that the grid lacks stands where it would be.
 KEYS = ("hits", "dense", "cells", "where", "depth", "geometry", "rows", "cols", "quantity", "unit")
 WIDTH = 110
+FIRST = {"calo": "1"}  # the grid that is proposed unless others are chosen: the likeliest candidate
 
 
 class Candidate(NamedTuple):

@@ -10,8 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hep_peaksum.config.load import parse_config
+from hep_peaksum.config.model import Config
+from hep_peaksum.config.yaml_io import override
 from hep_peaksum.inspection.branches import Branch, Tree, flat, list_branches, read
-from hep_peaksum.inspection.candidates import Candidate, Rejected
+from hep_peaksum.inspection.candidates import FIRST, Candidate, Rejected, choose, proposed_config
 from hep_peaksum.inspection.cells import MIN_CELLS, dense_candidate, series_candidates
 from hep_peaksum.inspection.conventions import EVENTS, likeness, order
 from hep_peaksum.inspection.groups import Group, find_identity, group_hits
@@ -77,6 +80,35 @@ def inspect_file(path: str) -> Inspection:
                     found.rejected.append(each)
     found.candidates.sort(key=lambda candidate: candidate.likelihood)
     return found
+
+
+def candidates_in(path: str) -> list[Candidate]:
+    """Return the candidates in a ROOT file, the likeliest first.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message says what the file holds.
+    """
+    found = inspect_file(path)
+    if not found.candidates:
+        msg = f"{path}: {found.in_words}; see `hep-peaksum inspect {path}`, or start from `hep-peaksum init`"
+        raise ValueError(msg)
+    return found.candidates
+
+
+def proposed_config_of(path: str, overrides: Sequence[str] = ()) -> Config:
+    """Return the config that is proposed for a ROOT file, that of its likeliest candidate, with overrides.
+
+    Raises
+    ------
+    ValueError
+        If the file holds no candidate, or it has to be grouped first.
+    ConfigError
+        If the config is wrong with the overrides.
+    """
+    content = proposed_config(path, choose(candidates_in(path), FIRST))
+    return parse_config(override(content, overrides))
 
 
 def _look_at(tree: Tree, branches: Sequence[Branch], path: str) -> Iterator[Candidate | Rejected]:

@@ -17,8 +17,7 @@ from hep_peaksum.config.model import Config
 from hep_peaksum.config.sections import ClusterInput
 from hep_peaksum.config.yaml_io import override
 from hep_peaksum.geometry.grid import EventError, Grid, bare_grid
-from hep_peaksum.inspection.candidates import choose, proposed_config
-from hep_peaksum.inspection.files import inspect_file
+from hep_peaksum.inspection.files import proposed_config_of
 from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import as_grid
 from hep_peaksum.library.presets import as_settings
@@ -89,17 +88,8 @@ def config_of(source: str | os.PathLike[str] | Config, overrides: Sequence[str] 
     if path.is_dir():
         return parse_config(override(dict(read_summary(path)["config"]), overrides))
     if path.suffix == ".root":
-        return parse_config(override(_proposal(str(source)), overrides))
+        return proposed_config_of(str(source), overrides)
     return load_config(path, overrides)
-
-
-def _proposal(path: str) -> dict[str, Any]:
-    """Return the config that `inspect` proposes for a ROOT file: that of its likeliest candidate."""
-    found = inspect_file(path)
-    if not found.candidates:
-        msg = f"{path}: {found.in_words}; see `hep-peaksum inspect {path}`, or start from `hep-peaksum init`"
-        raise ValueError(msg)
-    return proposed_config(path, choose(found.candidates, {"calo": "1"}))
 
 
 def source_of_config(config: Config, title: str = "") -> Source:
