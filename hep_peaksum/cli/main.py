@@ -242,7 +242,8 @@ def _show_plan(planned: Plan, config: Config, *, as_json: bool) -> int:
 def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
     """Report every problem of a config, or show what it means.
 
-    What the config reads is tried on the first entries of every dataset, if its first file exists.
+    What the config reads is tried on the first entries of every dataset, if its first file exists. With --json,
+    `missing` has a line for every dataset without one, `remarks` what else is hardly meant.
     """
     with importing():
         from rich.markup import escape
