@@ -174,9 +174,8 @@ def _run(
 ) -> RunResult:
     """Run the job in a folder to which no other run writes."""
     started = time.perf_counter()
-    manifest = open_directory(
-        directory, config, files, restart=choices.restart, redo_changed=choices.redo_changed
-    )
+    again = {"restart": choices.restart, "redo_changed": choices.redo_changed}
+    manifest = open_directory(directory, config, files, **again)
     with Workers(config.run, show_progress=show_progress) as workers:
         plan = _plan(config, manifest, files, choices, workers)
         for name in (SUMMARY, REPORT):  # they exist only for complete results
@@ -193,22 +192,18 @@ def _run(
     _add_processed(totals, directory, pending, fingerprint(config))
     check_account(plan, totals, losses)
     check_cut_flow(config, totals)
-    scales = {name: _normalisation(config, name, files, plan, manifest, losses) for name in totals}
-    for name, total in totals.items():
-        total.histograms = normalised(total.histograms, scales[name])
+    scales = _normalise(config, totals, files, plan, manifest, losses)
     tables = measurements(config, totals)
     write_results(config, directory, totals, tables)
     for name in totals:
         bring_together(directory, name)
+    accounts = {name: file_accounts(name, files[name], each, plan, losses) for name, each in totals.items()}
     summary = summarize(
         config,
         totals,
         tables=tables,
         types={name: manifest.datasets[name].types for name in files},
-        datasets={
-            name: account(file_accounts(name, files[name], each, plan, losses), each, scales[name])
-            for name, each in totals.items()
-        },
+        datasets={name: account(accounts[name], each, scales[name]) for name, each in totals.items()},
         losses=[asdict(loss) for loss in losses],
         n_chunks={"total": len(plan.items), "reused": len(plan.items) - len(pending)},
         seconds={"processing": processed - started, "total": time.perf_counter() - started},
@@ -291,6 +286,21 @@ def _add(totals: Mapping[str, DatasetTotal], chunk: Chunk, item: WorkItem, recor
     if is_ours:
         totals[chunk.dataset].add(chunk, public_path(item.filename), record)
     return is_ours
+
+
+def _normalise(
+    config: Config,
+    totals: Mapping[str, DatasetTotal],
+    files: Files,
+    plan: Plan,
+    manifest: Manifest,
+    losses: Sequence[Loss],
+) -> dict[str, Normalisation | None]:
+    """Normalise the histograms of every dataset that has a cross section, and return by what."""
+    scales = {name: _normalisation(config, name, files, plan, manifest, losses) for name in totals}
+    for name, total in totals.items():
+        total.histograms = normalised(total.histograms, scales[name])
+    return scales
 
 
 def _normalisation(
