@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import cycle, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIZE = (6.2, 4.4)
+LONGEST_RATIO = 24  # characters beside the panel of ratios, which is low
 DECADES = 1e3  # highest over lowest filled bin: from here the contents are drawn logarithmically
 
 
@@ -76,7 +77,7 @@ def draw_overlay(parts: Mapping[str, hist.Hist[Any]], *, title: str | None = Non
         low, high = below.get_ylim()
         below.set_ylim(max(low, 0), min(high, 2))
         axes.set_ylabel(_entries_title(reference))
-        below.set_ylabel("ratio" if len(others) > 1 else f"{others[0]} / {first}" if others else "")
+        below.set_ylabel(_ratio_title(first, others))
         below.set_xlabel(reference.axes[0].label)
         axes.legend(loc="best", frameon=False)
         canvas.write_title(figure, title)
@@ -92,6 +93,18 @@ def weighted_variances(h: Any) -> Any:
     """Return the variances of the bins of a histogram; None where they are the contents, as of plain counts."""
     variances = h.variances()
     return None if variances is None or np.array_equal(variances, np.abs(h.values())) else variances
+
+
+def _ratio_title(first: str, others: Sequence[str]) -> str:
+    """Return what is written beside the ratios: the two names, if there are two and they are short.
+
+    >>> _ratio_title("nominal", ["up"])
+    'up / nominal'
+    """
+    if not others:
+        return ""
+    title = f"{others[0]} / {first}"
+    return title if len(others) == 1 and len(title) <= LONGEST_RATIO else "ratio"
 
 
 def _draw_filled(axes: Axes, h: hist.Hist[Any]) -> None:

@@ -141,12 +141,12 @@ def timing(summary: Summary) -> Table:
     n_events = sum(each["n_events"] for each in summary["datasets"].values())
     rows = [
         ("reading and clustering", f"{seconds['processing']:.1f} s"),
-        ("everything, with the files of results", f"{seconds['total']:.1f} s"),
+        ("whole job, including the files of results", f"{seconds['total']:.1f} s"),
         ("chunks", f"{chunks['total']}, of which {chunks['reused']} were finished before"),
     ]
     if not chunks["reused"] and n_events and seconds["processing"]:
         rows.append(("events per second", f"{n_events / seconds['processing']:.0f}"))
-    return Table.of("Time", ("what", "how long or how many"), rows)
+    return Table.of("Time", ("quantity", "value"), rows)
 
 
 def versions(summary: Summary) -> Table:
@@ -165,4 +165,4 @@ def remarks(summary: Summary) -> list[str]:
     lines += summary.get("hints", ())
     if len(lines) > MAX_ROWS:
         lines = [*lines[:MAX_ROWS], f"and {len(lines) - MAX_ROWS} more remarks, in {SUMMARY}"]
-    return [*lines, f"Events are identified by: {summary['identity']}."]
+    return [*lines, f"Event identity: {summary['identity']}."]

@@ -56,7 +56,7 @@ def _search(config: Config, name: str) -> str:
     )
     settings = collection.settings
     return (
-        f"{name}: local maxima were searched for in the grid {grids}, each compared with the other cells of "
+        f"{name}: local maxima were sought in the grid {grids}, each compared with the other cells of "
         f"{_window(settings.search_window, 'search')}; the energies of the cells in "
         f"{_window(settings.sum_window, 'sum')} around each maximum were added."
     )
@@ -71,8 +71,21 @@ def _window(window: Any, word: str) -> str:
 
 def _rest(settings: PeakSumSettings) -> str:
     """Return the other settings, each in a few words."""
-    parts = (f"{term}: {' '.join(words.split())}" for term, words in settings_in_words(settings))
-    return _sentence("; ".join(parts))
+    return _sentence("; ".join(_clause(term, words) for term, words in settings_in_words(settings)))
+
+
+def _clause(term: str, words: str) -> str:
+    """Return a setting as part of a sentence: the meaning of a named choice in brackets.
+
+    >>> _clause("overlap", "equal: a cell of several windows is divided equally")
+    'overlap equal (a cell of several windows is divided equally)'
+    >>> _clause("seed threshold", "> 4 GeV")
+    'seed threshold > 4 GeV'
+    """
+    name, is_named, meaning = " ".join(words.split()).partition(": ")
+    if is_named:
+        return f"{term} {name} ({meaning})"
+    return f"{term} {name}" if name.startswith((">", "<")) else f"{term}: {name}"
 
 
 def _changed(ours: PeakSumSettings, published: PeakSumSettings) -> str:

@@ -4,7 +4,7 @@ import hist
 import pytest
 from figures import assert_drawable
 
-from hep_peaksum.plotting.histograms import draw_histogram
+from hep_peaksum.plotting.histograms import draw_histogram, draw_overlay
 
 pytestmark = pytest.mark.slow  # together they take many seconds
 
@@ -43,3 +43,10 @@ def test_negative_bins_are_in_view(tmp_path):
 def test_a_histogram_with_three_axes_is_an_error():
     with pytest.raises(ValueError, match="3 axes"):
         draw_histogram(hist.Hist(REGULAR, VARIABLE, INTEGER))
+
+
+def test_the_words_beside_ratios_fit_however_long_the_names_are():
+    spectrum = hist.new.Reg(10, 0, 10, name="pt", label="pt").Double().fill([1, 2, 2, 3])
+    title = "other-long-dataset-name_with.everything+2026"
+    assert draw_overlay({"a": spectrum, "b": spectrum}).axes[1].get_ylabel() == "b / a"
+    assert draw_overlay({"a": spectrum, title: spectrum}).axes[1].get_ylabel() == "ratio"

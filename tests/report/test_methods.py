@@ -32,7 +32,13 @@ def test_windows_thresholds_and_tie_rule_are_in_the_words(made):
         Cluster={"grid": "calo", "search_window": [3, 5], "sum_window": [1, 3], "seed_threshold": "4 GeV"}
     )
     _, text = result.paragraphs
-    for words in ("calo (6 x 8 cells)", "3 x 5 cells", "1 x 3 cells", "> 4 GeV", "rule: first"):
+    for words in (
+        "calo (6 x 8 cells)",
+        "3 x 5 cells",
+        "1 x 3 cells",
+        "> 4 GeV",
+        "> 4 GeV; tie rule first (of equal cells",
+    ):
         assert words in text
 
 
