@@ -90,6 +90,23 @@ def window_outline(row: int, col: int, offsets: Sequence[Offset], grid: Grid) ->
     return np.concatenate(segments)
 
 
+def from_minus_pi(grid: Grid) -> tuple[Grid, tuple[int, int]]:
+    """Return a grid with its azimuth from -pi to pi, as the field phi, and the row and column that begin it."""
+    axes, first = [grid.rows, grid.cols], [0, 0]
+    for k, axis in enumerate(axes):
+        edges, centres = axis.field_edges, axis.centres
+        if axis.name == "phi" and axis.periodic and edges is not None and centres is not None:
+            first[k] = int(np.argmin(centres))
+            widths = np.roll(np.diff(edges), -first[k])
+            start = centres[first[k]] - widths[0] / 2
+            folded = start + np.append(0, np.cumsum(widths))
+            axes[k] = Axis(name="phi", edges=tuple(folded.tolist()), periodic=True)
+    if not any(first):
+        return grid, (0, 0)
+    plane = Grid(rows=axes[0], cols=axes[1], quantity=grid.quantity, unit=grid.unit)
+    return plane, (first[0], first[1])
+
+
 class View(NamedTuple):
     """How a grid is laid out on paper: its axes and edges of cells, each as (horizontal, vertical)."""
 

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from hep_peaksum.clustering.discriminant import pool_cells, search_grid
 from hep_peaksum.clustering.find import find_clusters, settings_apart
-from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid, bare_grid, one_event, split_mask
 from hep_peaksum.geometry.hexagons import Hexagons
 from hep_peaksum.kernels import Array, Offset
@@ -205,12 +204,11 @@ def _draw_plane(
 ) -> Figure:
     """Draw the cells or towers that are searched."""
     seeds = np.stack([np.asarray(clusters[word], np.int64) for word in ("row", "col")], axis=-1)
-    plane, first = _from_minus_pi(grid)
+    grid, first = canvas.from_minus_pi(grid)
     if any(first):  # the seam is drawn elsewhere than the cells begin
         cells = np.roll(cells, [-each for each in first], axis=(0, 1))
         seeds = (seeds - first) % grid.shape
         references = {name: (places - first) % grid.shape for name, places in references.items()}
-        grid = plane
     view = canvas.View.of(grid) if grid.hexagons is None else HexagonView.of(grid)
     offsets = settings.sum_cells()
     with canvas.style():
@@ -230,21 +228,6 @@ def _draw_plane(
             canvas.write_empty(axes, "no cell above zero")
         canvas.write_title(figure, title)
     return figure
-
-
-def _from_minus_pi(grid: Grid) -> tuple[Grid, tuple[int, int]]:
-    """Return a grid with its azimuth from -pi to pi, as the field phi, and the row and column that begin it."""
-    axes, first = [grid.rows, grid.cols], [0, 0]
-    for k, axis in enumerate(axes):
-        edges, centres = axis.field_edges, axis.centres
-        if axis.name == "phi" and axis.periodic and edges is not None and centres is not None:
-            first[k] = int(np.argmin(centres))
-            widths = np.roll(np.diff(edges), -first[k])
-            start = centres[first[k]] - widths[0] / 2
-            folded = start + np.append(0, np.cumsum(widths))
-            axes[k] = Axis(name="phi", edges=tuple(folded.tolist()), periodic=True)
-    plane = Grid(rows=axes[0], cols=axes[1], quantity=grid.quantity, unit=grid.unit)
-    return plane, (first[0], first[1])
 
 
 def draw_peak_sum(image: Array, sums: Array, *, title: str | None = None) -> Figure:

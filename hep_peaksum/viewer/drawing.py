@@ -34,6 +34,27 @@ class Scale(NamedTuple):
     is_logarithmic: bool
 
 
+class Layout(NamedTuple):
+    """Where the cells of a grid lie in the picture: `first` are the row and column that begin it.
+
+    An azimuth begins at -pi, as the field phi does; other axes begin with their first cell.
+    """
+
+    view: canvas.View
+    first: tuple[int, int]
+
+    @classmethod
+    def of(cls, grid: Grid) -> Layout:
+        """Return the usual layout."""
+        plane, first = canvas.from_minus_pi(grid)
+        return cls(canvas.View.of(plane), first)
+
+    def places(self, cells: Array) -> Array:
+        """Return rows and columns, shape (..., 2), as they are counted in the picture."""
+        moved = (cells - np.array(self.first)) % self.view.grid.shape
+        return np.where(np.array(self.first) > 0, moved, cells)
+
+
 def palette() -> list[str]:
     """Return the colours of cells, from pale to dark."""
     from matplotlib.colors import to_hex
@@ -87,14 +108,15 @@ def filled_columns(state: ViewState) -> Columns:
 
 def corners(grid: Grid, rows: Array, cols: Array) -> Columns:
     """Return the corners of some cells."""
-    view, cells = canvas.View.of(grid), np.stack([rows, cols], axis=-1)
-    first, last = view.points(cells), view.points(cells + 1)
+    layout = Layout.of(grid)
+    cells = layout.places(np.stack([rows, cols], axis=-1))
+    first, last = layout.view.points(cells), layout.view.points(cells + 1)
     return {"left": first[:, 0], "right": last[:, 0], "bottom": first[:, 1], "top": last[:, 1]}
 
 
 def line_columns(state: ViewState) -> Columns:
     """Return the lines between cells, as segments."""
-    x, y = canvas.View.of(state.grid).edges
+    x, y = Layout.of(state.grid).view.edges
     upright, level = np.ones_like(x), np.ones_like(y)
     return {
         "x0": np.concatenate([x, x[0] * level]),
@@ -123,9 +145,9 @@ def hover_texts(state: ViewState) -> list[tuple[str, str]]:
 
 def outline_columns(state: ViewState) -> Columns:
     """Return the outlines of the sum windows of all clusters that are drawn, as segments."""
-    outlines = [*_outlines(_seeds(state), state.settings.sum_cells(), state.grid)]
-    ends = np.concatenate([np.empty((0, 2, 2)), *outlines])
-    ends = canvas.View.of(state.grid).points(ends)
+    layout = Layout.of(state.grid)
+    outlines = [*_outlines(layout.places(_seeds(state)), state.settings.sum_cells(), layout.view.grid)]
+    ends = layout.view.points(np.concatenate([np.empty((0, 2, 2)), *outlines]))
     return {"x0": ends[:, 0, 0], "y0": ends[:, 0, 1], "x1": ends[:, 1, 0], "y1": ends[:, 1, 1]}
 
 
@@ -144,7 +166,8 @@ def _outlines(seeds: Array, offsets: Sequence[Offset], grid: Grid) -> Iterator[A
 
 def seed_columns(state: ViewState) -> Columns:
     """Return the seeds of all clusters that are drawn, the leading ones with their number in the table."""
-    points = canvas.View.of(state.grid).points(_seeds(state) + 0.5)
+    layout = Layout.of(state.grid)
+    points = layout.view.points(layout.places(_seeds(state)) + 0.5)
     numbers = [str(number + 1) if n < MAX_NUMBERED else "" for n, number in enumerate(state.drawn.tolist())]
     return {"x": points[:, 0], "y": points[:, 1], "number": numbers}
 
@@ -162,13 +185,14 @@ def object_columns(state: ViewState) -> dict[str, Columns]:
 
 def _points(objects: Objects, state: ViewState) -> Array | None:
     """Return the points of objects; None if they are on another grid, or on other axes."""
-    view = canvas.View.of(state.grid)
+    layout = Layout.of(state.grid)
+    view = layout.view
     if objects.grid is not None:
         if objects.grid != state.grid_name:
             return None
         cell = np.stack(objects.places, axis=-1)
         cell = cell[(cell >= 0).all(axis=1)]
-        return view.points((cell + 0.5) / np.array(state.settings.coarsen))
+        return view.points(layout.places((cell + 0.5) / np.array(state.settings.coarsen)))
     if {axis.name for axis in view.axes} != set(objects.words) or any(a.field_edges is None for a in view.axes):
         return None
     at = dict(zip(objects.words, objects.places, strict=True))
@@ -186,11 +210,12 @@ def _on_axis(values: Array, axis: Axis) -> Array:
 
 def cell_at(state: ViewState, x: float, y: float) -> tuple[int, int] | None:
     """Return row and column of the cell at a point of the picture, or None beside the grid."""
-    view = canvas.View.of(state.grid)
+    view, first = Layout.of(state.grid)
     index = [int(np.searchsorted(e, v, side="right")) - 1 for e, v in zip(view.edges, (x, y), strict=True)]
     if not all(0 <= k < len(edges) - 1 for k, edges in zip(index, view.edges, strict=True)):
         return None
-    return (index[0], index[1]) if view.rows_horizontal else (index[1], index[0])
+    row, col = index if view.rows_horizontal else index[::-1]
+    return (row + first[0]) % state.grid.shape[0], (col + first[1]) % state.grid.shape[1]
 
 
 def energy_title(grid: Grid) -> str:

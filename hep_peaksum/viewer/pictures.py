@@ -145,10 +145,10 @@ class EventPicture:
 
     def _show_plane(self, state: ViewState) -> None:
         """Set the ranges, titles and ticks of the axes, and the texts at the pointer."""
-        view, plot = canvas.View.of(state.grid), self.figure
+        view, plot = drawing.Layout.of(state.grid).view, self.figure
         width, height = view.size
         plot.height = round(WIDTH * min(1.0, max(0.45, height / width)))
-        words = ["row" if axis is state.grid.rows else "column" for axis in view.axes]
+        words = ["row" if axis is view.grid.rows else "column" for axis in view.axes]
         is_downwards = not view.rows_horizontal and view.axes[1].edge_positions is None
         sides = zip((plot.x_range, plot.y_range), (plot.xaxis, plot.yaxis), view.edges, strict=True)
         for number, (shown, axis, edges) in enumerate(sides):

@@ -142,10 +142,33 @@ def test_settings_beside_a_file_are_refused(truth_job):
         first_state(str(truth_job), {"tie_rule": "all"})
 
 
-@pytest.mark.parametrize("name", ["phi", "none"])
+def test_the_azimuth_begins_at_minus_pi_as_the_field_does():
+    cells = np.zeros((1, 3, 8))
+    cells[0, 1, 5] = 7  # from 5/4 pi to 3/2 pi, whose centre is at -5/8 pi
+    phi = {"name": "phi", "bins": 8, "start": 0, "stop": "2pi", "periodic": True}
+    state = first_state(
+        cells, {"sum_window": (1, 3)}, {"rows": {"name": "eta", "edges": [0, 1, 2, 3]}, "cols": phi}
+    )
+    (at,) = drawing.seed_columns(state)["y"]
+    assert at == pytest.approx(-5 / 8 * np.pi)
+    assert at == pytest.approx(state.clusters.phi[0])
+    (filled,) = np.stack([drawing.filled_columns(state)[side] for side in ("bottom", "top")], axis=-1)
+    assert filled == pytest.approx([-3 / 4 * np.pi, -1 / 2 * np.pi])
+    lines = drawing.outline_columns(state)
+    assert (min(lines["y0"]), max(lines["y1"])) == pytest.approx((-np.pi, -np.pi / 4))
+    assert drawing.cell_at(state, 1.5, at) == (1, 5)
+
+
+@pytest.mark.parametrize("name", ["phi", "turned", "none"])
 def test_every_cell_is_found_at_its_centre(name):
-    axes = {"phi": {"name": "phi", "bins": 4, "start": "-pi", "stop": "pi"}, "none": {"n": 4}}
-    grid = {"rows": {"name": "eta", "edges": [-2, -1, 0, 3]} if name == "phi" else {"n": 3}, "cols": axes[name]}
+    turn = {"name": "phi", "bins": 4, "start": "-pi", "stop": "pi"}
+    axes = {
+        "phi": turn,
+        "turned": {**turn, "start": 1, "stop": 7.283185307179586, "periodic": True},
+        "none": {"n": 4},
+    }
+    rows = {"n": 3} if name == "none" else {"name": "eta", "edges": [-2, -1, 0, 3]}
+    grid = {"rows": rows, "cols": axes[name]}
     state = first_state(np.arange(12.0).reshape(1, 3, 4), grid=grid)
     cells = drawing.cell_columns(state)
     x, y = ((cells[low] + cells[high]) / 2 for low, high in (("left", "right"), ("bottom", "top")))
