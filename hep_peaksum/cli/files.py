@@ -261,9 +261,9 @@ def init(root: str | None, candidate: str | None, grids: Sequence[str], output: 
 def view(source: str, overrides: Sequence[str], *, port: int | None, show: bool, **choices: Any) -> None:
     """Browse events on a local page, and see clusters change with the settings.
 
-    SOURCE is a config, a ROOT file, which is read with the config that `inspect` proposes, or the folder of a
-    finished job. The page is served to this computer only, and only to who has the address that is printed;
-    Ctrl-C ends it. By ssh, forward a port: ssh -L 5006:127.0.0.1:5006 HOST, there with --port 5006.
+    It opens a config, a ROOT file (read with the config that `inspect` proposes), or the folder of a finished
+    job. The page is served to this computer only, at the address that is printed, which contains a token; Ctrl-C
+    ends it. On another machine, start it with --port 5006, and forward the port: ssh -L 5006:127.0.0.1:5006 HOST.
     """
     from hep_peaksum.viewer.notebook import check_installed
 

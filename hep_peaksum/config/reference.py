@@ -234,7 +234,13 @@ def _section(key: Key) -> Iterator[str]:
 
 
 HOW_TO = {  # pages of docs/how-to by the section that they use; each links back to it
-    "clusters.NAME": ("choose-a-tie-rule", "choose-a-threshold", "compare-algorithms", "dead-cells-and-noise"),
+    "clusters.NAME": (
+        "choose-a-tie-rule",
+        "choose-a-threshold",
+        "compare-algorithms",
+        "dead-cells-and-noise",
+        "browse-events",
+    ),
     "clusters.NAME.reference": ("compare-with-an-emulator",),
     "datasets.NAME": ("read-my-file", "remote-files", "normalise-samples"),
     "derive.NAME.NAME": ("derive-fields",),
@@ -247,7 +253,7 @@ HOW_TO = {  # pages of docs/how-to by the section that they use; each links back
     "luminosity": ("normalise-samples",),
     "matches.NAME": ("match-to-truth",),
     "measurements": ("match-to-truth",),
-    "output": ("read-the-results",),
+    "output": ("read-the-results", "report-to-a-colleague"),
     "references.NAME": ("match-to-truth",),
     "run": ("batch-systems", "remote-files", "resume-after-a-crash"),
     "select.NAME": ("select-events", "derive-fields"),
