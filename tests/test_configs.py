@@ -25,7 +25,7 @@ EVERY_CONFIG = sorted(CONFIGS.glob("*.yaml"))
 FOUND = {
     "cms-l1-closure": (200, {"Jet": 430, "Tau": 2086, "EGamma": 356}),
     "cms-l1-jets": (200, {"Jet": 430}),
-    "crystal-matrix": (120, {"E9": 120, "E25": 120}),  # one electron an event
+    "crystal-matrix": (120, {"E9": 120, "E25": 120}),  # one electron per event
     "crystal-resolution": (120, {}),
     "edm4hep-barrel": (5, {"Shower": 5, "InLayer": 33}),
     "ldmx-ecal": (100, {"Shower": 175, "Bar": 7}),

@@ -1,4 +1,4 @@
-"""What the program says about itself: `info` for reports of bugs, completions for shells, how to cite it."""
+"""What the program says about itself: `info` for bug reports, completions for shells, how to cite it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ COMPLETE = "_HEP_PEAKSUM_COMPLETE"  # what click looks for when a shell asks
 @click.command()
 @json_option
 def info(*, as_json: bool) -> None:
-    """Show versions, caches, optional packages and executors, for reports of bugs."""
+    """Show versions, caches, optional packages and executors, for bug reports."""
     from hep_peaksum.terminal.documents import Info
 
     cache, n_files, is_cache_writable = _kernel_cache()
@@ -108,7 +108,7 @@ def _kernel_cache() -> tuple[str | None, int, bool]:
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completions(shell: str) -> None:
-    """Print what completes commands and options in a shell.
+    """Print the shell code that completes commands and options.
 
     \b
       bash:  hep-peaksum completions bash > ~/.local/share/bash-completion/completions/hep-peaksum

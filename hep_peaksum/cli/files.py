@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option("--restart", is_flag=True, help="Delete the results in the output directory and start over.")
 @json_option
 def merge(directories: Sequence[str], output: str, *, restart: bool, as_json: bool) -> int:
-    """Merge the results of finished jobs of one config into a directory as one job leaves it.
+    """Merge the results of finished jobs of one config, as if they had been one job.
 
     The jobs may differ in the files that they have read, and in how they were run. Exit status: 0 done,
     1 failed, 2 jobs that cannot be merged, 3 done, but the jobs have losses, which are listed.
@@ -58,7 +58,7 @@ def merge(directories: Sequence[str], output: str, *, restart: bool, as_json: bo
 @click.option(
     "--join",
     metavar="INDEX:...:NAME",
-    help="Index branches from one collection to another, and the name of the other; see below.",
+    help="Index branches from one collection to another, and the name of the other; see above.",
 )
 @click.option("-o", "--output", required=True, type=click.Path(), metavar="OUT.root", help="File to write.")
 @click.option(
@@ -76,7 +76,7 @@ def merge(directories: Sequence[str], output: str, *, restart: bool, as_json: bo
 @click.option(
     "--sort",
     is_flag=True,
-    help="Order events by their keys, also if their rows are apart: takes up to 50 bytes a row of memory.",
+    help="Order events by their keys, even if rows are scattered; takes up to 50 bytes of memory per row.",
 )
 @click.option(
     "--format",
@@ -90,10 +90,10 @@ def merge(directories: Sequence[str], output: str, *, restart: bool, as_json: bo
 def group(
     file: str, *, by: str | None, join: str | None, output: str, branches: Sequence[str], **options: Any
 ) -> None:
-    """Write a file whose entries are no events as one whose entries are.
+    """Turn a file whose entries are not events into one whose entries are.
 
-    With --by: a tree with one row a hit, as of GATE or Geant4. Rows with the same keys become one entry of a
-    tree `Events`, in the order of the file, which may be larger than the memory.
+    With --by: a tree with one row per hit, as GATE and Geant4 write it. Rows with the same keys become one
+    entry of a tree `Events`, in the order of the file, which may be larger than the memory.
 
     \b
       hep-peaksum group hits.root:Hits --by eventID -o events.root
@@ -106,7 +106,7 @@ def group(
         --branches 'EFlowPhoton.energy,CalorimeterHits.position.*'
     """  # noqa: D301 -- click's \b is a character
     if (by is None) == (join is None):
-        msg = "give one of --by, for a tree with one row a hit, and --join, for collections linked by an index"
+        msg = "give either --by, for a tree with one row per hit, or --join, for collections linked by an index"
         raise click.UsageError(msg)
     with importing():
         from hep_peaksum.grouping.group import group_rows
@@ -154,7 +154,7 @@ grids_option = click.option(
 def inspect(file: str, candidate: str | None, grids: Sequence[str], *, as_json: bool) -> None:
     """List branches that look like grids or hits, and propose a config.
 
-    What is a guess is said in the comments of the config, with what else it may be.
+    Comments in the config mark what is a guess, and list the alternatives.
     """
     from hep_peaksum.inspection.candidates import config_text
     from hep_peaksum.inspection.files import inspect_file
@@ -262,8 +262,9 @@ def view(source: str, overrides: Sequence[str], *, port: int | None, show: bool,
     """Browse events on a local page, and see clusters change with the settings.
 
     It opens a config, a ROOT file (read with the config that `inspect` proposes), or the folder of a finished
-    job. The page is served to this computer only, at the address that is printed, which contains a token; Ctrl-C
-    ends it. On another machine, start it with --port 5006, and forward the port: ssh -L 5006:127.0.0.1:5006 HOST.
+    job. The page is served to this computer only, at the address that is printed, which contains a token;
+    Ctrl-C ends it. On another machine, start it with --port 5006, and forward the port by
+    ssh -L 5006:127.0.0.1:5006 HOST.
     """
     from hep_peaksum.viewer.notebook import check_installed
 

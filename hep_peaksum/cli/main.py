@@ -185,14 +185,14 @@ def demo(n_events: int, seed: int) -> None:
     metavar="ROOT[:TREE]",
     help="Read this file instead of the datasets of the config; may be repeated.",
 )
-@click.option("--dataset", help="Name of the dataset of --file; by default that of the config's only one.")
+@click.option("--dataset", help="Name of the dataset of --file; by default the only dataset of the config.")
 @click.option(
     "-o", "--output", metavar="DIR", help="Directory of the results, instead of output.directory of the config."
 )
 @click.option("--max-events", type=Count(min=0), help="Maximum number of entries to process per dataset.")
 @click.option("--dry-run", is_flag=True, help="Print what would be processed, and stop.")
 @click.option("--restart", is_flag=True, help="Delete the results in the output directory and start over.")
-@click.option("--redo-changed", is_flag=True, help="Process input files again that have changed since.")
+@click.option("--redo-changed", is_flag=True, help="Process again the input files that have changed since.")
 @click.option("--discard-unused", is_flag=True, help="Delete finished chunks that this job does not use.")
 @json_option
 def run(
@@ -393,7 +393,7 @@ def _print_status(directory: str, state: Status, *, verify: bool) -> None:
 def report(directory: str) -> None:
     """Write report.html into a results directory: the whole job on one page.
 
-    A finished job has one. This makes it anew, with figures even if the job drew none.
+    Every job ends by writing it. This writes it again, with figures even if the job drew none.
     """
     with importing():
         from hep_peaksum.report.page import write_report

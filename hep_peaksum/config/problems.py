@@ -203,7 +203,7 @@ def _match_problems(job: Job, name: str, match: Any) -> Iterator[str]:
         )
         yield f"{key}.reference: no reference {match.reference!r}{near}"
     elif reference.place != place:
-        given = "one number an event" if reference.place is None else " and ".join(reference.place)
+        given = "one number per event" if reference.place is None else " and ".join(reference.place)
         yield f"{key}.by: {match.by} needs {' and '.join(place)}, and {match.reference!r} has {given}"
 
 

@@ -105,7 +105,7 @@ Identifier = Annotated[
 
 
 def _parse_kept(value: object) -> object:
-    """Return a branch, a map of names and branches, or a list of both, as a list with a branch an entry."""
+    """Return a branch, a map of names and branches, or a list of both, as a list with a branch per entry."""
     entries = value if isinstance(value, (list, tuple)) else (value,)
     parts: list[object] = []
     for entry in entries:

@@ -1,6 +1,6 @@
 """Named divisions of the plane, such as front-end cards or halves of an FPGA: the region of every cell.
 
-Written as a map of names, each with the size of equal blocks or a drawing of one character a cell.
+Written as a map of names, each with the size of equal blocks or a drawing of one character per cell.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Regions(FrozenModel):
 
     name: str = Field(min_length=1, description="Name of the division.")
     blocks: TowerSize | None = Field(None, description="Size of equal blocks, [rows, cols].")
-    drawing: str | None = Field(None, description="One character a cell; equal ones are one region.")
+    drawing: str | None = Field(None, description="One character per cell; equal ones are one region.")
 
     @field_validator("drawing")
     @classmethod

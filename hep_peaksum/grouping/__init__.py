@@ -1,1 +1,1 @@
-"""Files that are not one event an entry, made so: rows of hits, collections linked by an index."""
+"""Files that are not one event per entry, made so: rows of hits, collections linked by an index."""

@@ -1,4 +1,4 @@
-"""A tree with one row a hit, written anew with one entry an event."""
+"""A tree with one row per hit, written anew with one entry per event."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Grouped:
     columns
         The branch of the input that every branch of the output comes from.
     left_out
-        The branches of the input that were not asked for by name, and hold no single number a row.
+        The branches of the input that were not asked for by name, and hold no single number per row.
     """
 
     n_rows: int
@@ -65,7 +65,7 @@ def group_rows(
     kind: Kind = "ttree",
     overwrite: bool = False,
 ) -> Grouped:
-    """Write a tree with one row a hit as a tree `Events` with one entry an event.
+    """Write a tree with one row per hit as a tree `Events` with one entry per event.
 
     The rows are streamed: in memory are some megabytes of them, and some bytes of every event.
 
@@ -78,14 +78,14 @@ def group_rows(
     by
         The branches that are equal in all rows of an event; the output has one number an event of each.
     branches
-        Names or patterns (``pos*``) of the branches to write; by default all that hold one number a row.
+        Names or patterns (``pos*``) of the branches to write; by default all that hold one number per row.
     collection
         The first word of the names of what is written: `edep` becomes `Hits_edep`, and the number of hits
         `nHits`. By default the name of the tree.
     sort
         Order events by their keys, and bring together those whose rows are not contiguous: then the keys of all
-        rows are held in memory (some 50 bytes a row if the rows of all events are mixed), and the file is read
-        several times if the rows of an event are far apart.
+        rows are held in memory (some 50 bytes per row if the rows of all events are mixed), and the file is
+        read several times if the rows of an event are far apart.
     kind
         Whether a TTree or an RNTuple is written.
     overwrite
@@ -94,7 +94,7 @@ def group_rows(
     Raises
     ------
     ValueError
-        If `output` exists, a branch is missing or holds no single number a row, a key is no whole number, or
+        If `output` exists, a branch is missing or holds no single number per row, a key is no whole number, or
         the rows of an event are not contiguous.
     OSError
         If the file cannot be read, or the output not written.
@@ -179,11 +179,11 @@ def _open_table(
     for name in (*keys, *asked):
         if name not in single:
             held = f"{tree[name].typename}, where one number a row is expected"
-            msg = f"{where}: {name!r} holds {held}: leave it out, or is it one event an entry already?"
+            msg = f"{where}: {name!r} holds {held}: leave it out, or is it one event per entry already?"
             raise ValueError(msg)
     chosen = [name for name in hits if name in single]
     if not chosen:
-        msg = f"{where}: no branch besides {', '.join(by)} holds one number a row: is it one event an entry?"
+        msg = f"{where}: no branch besides {', '.join(by)} holds one number per row: is it one event per entry?"
         raise ValueError(msg)
     table = _Table(source.path, tree, n_rows, keys, chosen, types)
     return table, [name for name in hits if name not in single]

@@ -67,7 +67,7 @@ def join_collections(
     Parameters
     ----------
     source
-        A ROOT file and its tree, with one entry an event.
+        A ROOT file and its tree, with one entry per event.
     output
         The file to write. It appears when it is complete.
     chain
@@ -151,7 +151,7 @@ class _Names:
         return written, numbers
 
     def _is_number(self, name: str, named: Sequence[str]) -> bool:
-        """Return whether a branch holds one number an event; one that is named may hold lists of one."""
+        """Return whether a branch holds one number per event; one that is named may hold lists of one."""
         return name in self.types and self.types[name].depth <= (name in named)
 
     def sibling(self, name: str, ending: str, other: str) -> str | None:

@@ -1,7 +1,7 @@
 """Rows that belong together: where a table with one row a hit begins a new event, and which rows an event has.
 
 A *run* is a stretch of rows with the same keys. Only runs are held in memory, never rows, so that a table whose
-events are contiguous takes some bytes an event, however many rows there are.
+events are contiguous takes some bytes per event, however many rows there are.
 """
 
 from __future__ import annotations

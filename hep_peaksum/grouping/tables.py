@@ -129,7 +129,7 @@ def check_names(columns: Sequence[tuple[str, str]]) -> dict[str, str]:
 def event_columns(
     numbers: Mapping[str, Array], hits: Mapping[str, ak.Array], collection: str, kind: Kind
 ) -> Columns:
-    """Return the columns of a tree with one entry an event: numbers of the event, and lists of its hits.
+    """Return the columns of a tree with one entry per event: numbers of the event, and lists of its hits.
 
     Flat names as of NanoAOD: `nHits` and `Hits_<field>`, which coffea's NanoAODSchema makes a collection of.
     """

@@ -62,7 +62,7 @@ DenseAxis = Literal["row", "col", "layer", "channel"]
 
 
 class DenseBranch(FrozenModel):
-    """A branch that holds every cell, fixed or flat, its axes named slowest first; or a branch a cell."""
+    """A branch that holds every cell, fixed or flat, its axes named slowest first; or a branch per cell."""
 
     branch: BranchName | None = Field(
         None,
@@ -145,7 +145,7 @@ class DenseBranch(FrozenModel):
         wrong = next((n for n, column in enumerate(values) if column.ndim != 1), None)
         if wrong is not None:
             shape = values[wrong].shape[1:]
-            msg = f"{self.each[wrong]!r} has {shape} values an event, expected one number: name it in branch"
+            msg = f"{self.each[wrong]!r} has {shape} values per event, expected one number: name it in branch"
             raise ValueError(msg)
         return from_dense(np.stack(values, axis=1), grid, axes=axes, shape=shape)
 

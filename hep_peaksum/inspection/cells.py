@@ -1,4 +1,4 @@
-"""Candidates that hold every cell: arrays, lists of n numbers and what shape they have, a branch a cell."""
+"""Candidates that hold every cell: arrays, lists of n numbers and what shape they have, a branch per cell."""
 
 from __future__ import annotations
 
@@ -153,11 +153,11 @@ def dense_candidate(tree: Tree, branch: Branch) -> Candidate | Rejected:
 
 
 def _flat_candidate(tree: Tree, branch: Branch, cells: Array) -> Candidate | Rejected:
-    """Return a branch with n values an entry, which may have several shapes."""
+    """Return a branch with n values per entry, which may have several shapes."""
     n = cells.shape[1]
     shape = guess_shape(n, cells)
     if shape is None:
-        return Rejected(tree.name, (branch.name,), f"{n} values an entry make no rectangle")
+        return Rejected(tree.name, (branch.name,), f"{n} values per entry make no rectangle")
     looks_like = f"{n} values per entry, {in_words(shape.sizes)} guessed"
     source, comment = {"branch": branch.config_name}, shape.comment
     if branch.dtype.kind in "iu":

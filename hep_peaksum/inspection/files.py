@@ -181,7 +181,7 @@ def _may_be_cells(branch: Branch) -> bool:
 
 
 def _rows_candidate(tree: Tree, branches: Sequence[Branch], path: str) -> Candidate | None:
-    """Return a tree with one hit an entry as a candidate, if a column names the event and hits share events."""
+    """Return a tree with one hit per entry as a candidate, if the event is named and has several."""
     groups = [group for group in group_hits(branches, depth=0) if group.pair and group.value is not None]
     by = [b for b in branches if not b.shape and b.dtype.kind in "iu" and b.words in EVENTS]
     if not groups or not by:
@@ -199,7 +199,7 @@ def _rows_candidate(tree: Tree, branches: Sequence[Branch], path: str) -> Candid
     group = groups[0]
     names = tuple(branch.name for branch in (*group.places.values(), group.value) if branch is not None)
     return Candidate(
-        *(tree.name, tree.n_entries, names, f"one row a hit, {event.name} names the event"),
+        *(tree.name, tree.n_entries, names, f"one row per hit, {event.name} names the event"),
         grid={},
         n_values=tree.n_entries,
         order=order(f"{tree.name}_{group.name}"),

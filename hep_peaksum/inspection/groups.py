@@ -46,7 +46,7 @@ class Group(NamedTuple):
 def group_hits(branches: Iterable[Branch], depth: int) -> list[Group]:
     """Return the groups of branches that may be hits.
 
-    `depth` is 1 for branches with a list an entry, and 0 for those of trees with one hit an entry.
+    `depth` is 1 for branches with a list per entry, and 0 for those of trees with one hit per entry.
     """
     collections: dict[str, list[Branch]] = {}
     for branch in branches:

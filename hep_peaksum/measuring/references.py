@@ -46,7 +46,7 @@ Column = Annotated[
 
 
 class ReferenceObjects(FrozenModel):
-    """Objects of the same entry, with their place and their fields; or one number an event."""
+    """Objects of the same entry, with their place and their fields; or one number per event."""
 
     row: BranchName | None = Field(
         None, description="Branch with the place along the rows of a grid: label, index or coordinate."
@@ -144,7 +144,7 @@ class ReferenceObjects(FrozenModel):
         arrays = {name: one_number(each) if depth == 1 else each for name, each in arrays.items()}
         for name, each in self.columns.items():
             if arrays[name].ndim != depth:
-                expected = "one number an event" if depth == 1 else "a list of numbers an event"
+                expected = "one number per event" if depth == 1 else "a list of numbers per event"
                 msg = f"{each.branch!r} has {arrays[name].ndim - 1} axes below the event, expected {expected}"
                 raise ValueError(msg)
         if depth == 1:

@@ -31,8 +31,8 @@ class PeakSumSettings(SearchSettings):
     """Which cells are seeds, which cells are summed, which clusters stay. Frozen, hashable, the same in YAML.
 
     Thresholds are numbers in the units of the grid, or texts such as ``"4 GeV"`` or ``"5 sigma"``. Windows are
-    ``(rows, cols)``, both odd, or drawn one character a cell, the top line being the lowest row offset and `o`
-    the seed.
+    ``(rows, cols)``, both odd, or drawn one character per cell, the top line being the lowest row offset and
+    `o` the seed.
 
     >>> PeakSumSettings(search_window=(3, 3), seed_threshold="4 GeV").tie_rule
     'first'

@@ -96,9 +96,9 @@ def print_candidates(console: Console, found: Inspection) -> None:
 
 
 def print_command(console: Console, candidate: Candidate) -> None:
-    """Print what makes a file with one entry an event."""
+    """Print what makes a file with one entry per event."""
     console.print(
-        f"{candidate.tree}: {candidate.looks_like}; make a file with one entry an event, and inspect that"
+        f"{candidate.tree}: {candidate.looks_like}; make a file with one entry per event, and inspect that"
     )
     console.print(f"  {candidate.command}", style="bold", soft_wrap=True, markup=False, highlight=False)
 
@@ -118,7 +118,7 @@ def print_grouped(console: Console, file: str, output: str, grouped: Grouped) ->
     rows = f"{grouped.n_rows} rows are {grouped.n_events} events of {grouped.fewest} to {grouped.most} rows"
     console.print(f"{file}: {rows}", markup=False)
     if grouped.most == 1:
-        streams.warn("every event is a single row: is the file one event an entry already?")
+        streams.warn("every event is a single row: is the file one event per entry already?")
     if grouped.left_out:
         names = listed(grouped.left_out, MAX_COLUMNS)
         console.print(f"left out, because a row holds no single number: {names}", markup=False)

@@ -46,14 +46,14 @@ def cliffs(n_events: int, rounds: int, sides: Sequence[int]) -> Iterator[Table]:
 
 
 def option_table(n_events: int, rounds: int) -> Table:
-    """Return the table of every option: a batch, the same as hits, and one event a call."""
+    """Return the table of every option: a batch, the same as hits, and one event per call."""
     columns = [
         "option",
         time_title := f"time to plain (<= {OPTION})",
         memory_title := f"memory / input (<= {BATCH_MEMORY})",
         hit_title := f"hits: time to plain hits (<= {OPTION})",
-        bytes_title := f"hits: bytes a hit (<= {HIT_BYTES})",
-        event_title := f"one event a call [us] (<= {EVENT_US})",
+        bytes_title := f"hits: bytes per hit (<= {HIT_BYTES})",
+        event_title := f"one event per call [us] (<= {EVENT_US})",
     ]
     table = Table("options", f"Every option: {n_events:,} toy events of 24 x 16 float32", columns)
     table.notes += [
@@ -84,7 +84,7 @@ def ratio_table(name: str, title: str, chosen: Iterable[Variant], rounds: int, b
     """Return a table of time and memory of some variants, each beside the plain search of its data."""
     time_title, memory_title = f"time to plain (<= {bound})", f"memory / input (<= {BATCH_MEMORY})"
     table = Table(name, title, [name.removesuffix("s"), "cells", time_title, memory_title])
-    table.notes.append(f"Medians of {rounds} rounds. Of hits the bound on memory is {HIT_BYTES} bytes a hit.")
+    table.notes.append(f"Medians of {rounds} rounds. Of hits the bound on memory is {HIT_BYTES} bytes per hit.")
     chosen = list(chosen)
     ratios = to_plain(chosen, rounds)
     for variant in chosen:
@@ -134,11 +134,11 @@ def n_clusters(variant: Variant) -> int:
 
 
 def image_table(sides: Sequence[int], rounds: int) -> Table:
-    """Return the table of one image a call: its time per cell by size and window, and its memory."""
+    """Return the table of one image per call: its time per cell by size and window, and its memory."""
     growth_title = f"{sides[-1]} to {sides[0]} (<= {GROWTH})"
     memory_title = f"memory / input at {sides[-1]} (<= {IMAGE_MEMORY})"
-    names = {side: f"{side} x {side} [ns a cell]" for side in sides}
-    table = Table("images", "One image a call", ["image", *names.values(), growth_title, memory_title])
+    names = {side: f"{side} x {side} [ns per cell]" for side in sides}
+    table = Table("images", "One image per call", ["image", *names.values(), growth_title, memory_title])
     chosen = {
         f"{kind}, window {w}" + ("" if overlap == "shared" else f", {overlap}"): (
             kind,

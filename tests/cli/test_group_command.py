@@ -11,7 +11,7 @@ import uproot
 
 @pytest.fixture
 def table(write_root):
-    """Write a table with one row a hit, and a second tree; return its path."""
+    """Write a table with one row per hit, and a second tree; return its path."""
     rows = {
         "eventID": np.array([4, 4, 2, 9, 9, 9], "i4"),
         "edep": np.arange(6.0),
@@ -37,7 +37,7 @@ def test_a_file_of_events_is_recognised(cli, write_root):
         "e.root", {"Events": {"event": np.arange(3), "x": np.arange(3.0), "pt": [[1], [], [2, 3]]}}
     )
     _, _, err = cli("group", path, "--by", "event", "-o", "o.root")
-    assert "warning: every event is a single row: is the file one event an entry already?" in err
+    assert "warning: every event is a single row: is the file one event per entry already?" in err
 
 
 def test_elements_without_a_link_are_counted(cli, write_root):
@@ -53,8 +53,8 @@ def test_elements_without_a_link_are_counted(cli, write_root):
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
-        ([], 2, "give one of --by, for a tree with one row a hit, and --join"),
-        (["--by", "eventID", "--join", "a:b"], 2, "give one of --by"),
+        ([], 2, "give either --by, for a tree with one row per hit, or --join"),
+        (["--by", "eventID", "--join", "a:b"], 2, "give either --by"),
         (["--join", "a:b", "--sort"], 2, "--sort orders the rows of --by"),
         (["--by", "event"], 1, "no branch 'event' (did you mean 'eventID'?); there are eventID, edep, volume"),
         (["--by", "edep", "--name", "1st"], 1, "would be written as '1st_eventID'"),

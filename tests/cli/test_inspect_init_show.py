@@ -86,7 +86,7 @@ def test_one_row_a_hit_is_told_how_to_become_events(cli, data):
     assert f"  {command}\n" in out
     status, _, err = cli("init", "--root", file)
     assert status == 1
-    assert complaints(err) == [f"Hits: one row a hit, eventID names the event: first run `{command}`"]
+    assert complaints(err) == [f"Hits: one row per hit, eventID names the event: first run `{command}`"]
 
 
 def test_energies_without_positions_are_told_how_to_get_them(cli, data):

@@ -244,7 +244,7 @@ def test_clusters_that_are_left_out_take_no_memory_for_long():
 @pytest.mark.parametrize("shape", [(24, 16), (128, 240)], ids=str)
 @pytest.mark.parametrize(("how", "fields"), COSTLY.values(), ids=COSTLY)
 def test_memory_of_hits_is_bounded_whatever_the_option(how, fields, shape):
-    """At most 100 bytes a hit, and so much for a block of events."""
+    """At most 100 bytes per hit, and so much for a block of events."""
     grid = bare_grid(shape).model_copy(update={"unit": 1.0})
     settings, hits = (
         PeakSumSettings.model_validate({"seed_threshold": 0.5, **how}),

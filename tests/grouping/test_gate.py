@@ -1,4 +1,4 @@
-"""A real file of GATE, one row a hit, through `group` and a job: against plain loops over its rows."""
+"""A real file of GATE, one row per hit, through `group` and a job: against plain loops over its rows."""
 
 import os
 from collections import defaultdict

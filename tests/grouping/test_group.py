@@ -18,7 +18,7 @@ N_ROWS = 3000
 
 @pytest.fixture
 def hits(write_root):
-    """Write a table with one row a hit, in which rows of events are `order`; return its path and rows."""
+    """Write a table with one row per hit, in which rows of events are `order`; return its path and rows."""
 
     def write(order="contiguous", *, rntuple=False, **more):
         random = np.random.default_rng(3)

@@ -21,7 +21,7 @@ def jagged(values, counts):
 
 
 def hits(n_hits=None):
-    """Return integer labels and energies, three to seven hits an event."""
+    """Return integer labels and energies, three to seven hits per event."""
     counts = RANDOM.integers(3, 8, N) if n_hits is None else np.full(N, n_hits)
     total = int(counts.sum())
     ieta = RANDOM.choice([n for n in range(-3, 4) if n], total)
@@ -271,7 +271,7 @@ def test_branches_that_were_looked_at_are_named_with_the_reason(write):
     assert found.candidates == []
     assert {(each.branches, each.reason) for each in found.rejected} == {
         (("calo_energy",), f"0 in the first {N} entries"),
-        (("phi_of",), "7 values an entry make no rectangle"),
+        (("phi_of",), "7 values per entry make no rectangle"),
     }
 
 

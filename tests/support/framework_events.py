@@ -14,7 +14,7 @@ def tied_cells(seed=1):
 
 
 def write_events(path, cells):
-    """Write a tree of one grid an event, numbered, beside a column that nobody asks for."""
+    """Write a tree of one grid per event, numbered, beside a column that nobody asks for."""
     n = len(cells)
     columns = {
         "run": np.ones(n, "u4"),

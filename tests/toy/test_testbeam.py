@@ -139,7 +139,7 @@ def test_the_noisy_channel_is_never_a_seed(measured):
 
 
 def test_hits_of_channels_give_the_same_clusters(measured, beam, tmp_path):
-    """The same counts as one row a hit: channel and value, in falling order of the channels, none left out."""
+    """The same counts as one row per hit: channel and value, in decreasing order of the channels."""
     source = uproot.open(beam / "e50.root")["Events"].arrays(library="np")
     n = len(source["adc"])
     with uproot.recreate(tmp_path / "e50.root") as file:
