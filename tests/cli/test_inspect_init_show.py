@@ -49,7 +49,7 @@ def test_what_inspect_proposes_for_a_real_file_runs(cli, data, write_config, nam
     content = proposal(out)
     assert content["datasets"]["data"]["files"] == {str(data(name)): tree}
     content["output"]["plots"] = False
-    status, out, err = cli("run", write_config(content), "--max-events", "20")
+    status, out, err = cli("run", "-q", write_config(content), "--max-events", "20")
     assert (status, err) == (0, "")
     assert counts_of(out, "data") == ("1", "20", "0")
 
