@@ -252,12 +252,14 @@ def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
         from hep_peaksum.preview.check import check_inputs
         from hep_peaksum.preview.hit_bins import bin_fillings
         from hep_peaksum.preview.thresholds import thresholds, varied_thresholds
+        from hep_peaksum.reading.files import files_kept_open
         from hep_peaksum.terminal import documents, tables
 
         config = load(file, overrides)
     bounds = thresholds(config)
-    remarks = check_inputs(config)
-    fillings = {name: filling.in_words() for name, filling in bin_fillings(config)}
+    with files_kept_open():
+        remarks = check_inputs(config)
+        fillings = {name: filling.in_words() for name, filling in bin_fillings(config)}
     if as_json:
         streams.print_document(documents.checked(file, config, bounds, fillings, remarks))
         return

@@ -19,7 +19,7 @@ from hep_peaksum.inspection.cells import MIN_CELLS, dense_candidate, series_cand
 from hep_peaksum.inspection.conventions import EVENTS, likeness, order
 from hep_peaksum.inspection.groups import Group, find_identity, group_hits
 from hep_peaksum.inspection.hits import hit_candidate
-from hep_peaksum.reading.files import one_line_errors, open_file, tree_names
+from hep_peaksum.reading.files import one_line_errors, open_file, open_tree, tree_names
 from hep_peaksum.reading.hit_columns import PODIO_TREE, known_encodings
 
 MAX_GROUPS, MAX_LISTS = 60, 300  # of hits, and of lists of equal length, that are looked into
@@ -63,7 +63,7 @@ def inspect_file(path: str) -> Inspection:
         others = (name for key, name in file.classnames(cycle=False).items() if key not in trees)
         found.others.update(Counter(others))
         for key in trees:
-            content = file[key]
+            content = open_tree(file, path, key)
             found.trees[key] = int(content.num_entries)
             branches, unreadable = list_branches(content)
             if unreadable:

@@ -16,6 +16,7 @@ from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.plotting.job_plots import Picture, kinds_of, pictures
+from hep_peaksum.reading.files import files_kept_open
 from hep_peaksum.report import accounts, displays, figures
 from hep_peaksum.report.figures import Figure
 from hep_peaksum.report.methods import methods
@@ -89,7 +90,8 @@ def write_report(directory: Path, config: Config | None = None, *, with_figures:
     summary = read_summary(directory)
     if config is None:
         config = _config_of(summary)
-    content = _content(directory, summary, config, with_figures=with_figures)
+    with files_kept_open():
+        content = _content(directory, summary, config, with_figures=with_figures)
     with atomic_write(directory / REPORT) as file:
         # a path that is not UTF-8 shows its bytes
         file.write(_template().render(content).encode(errors="backslashreplace"))

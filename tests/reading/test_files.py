@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import awkward as ak
+import numpy as np
 import pytest
+import uproot
 from event_files import CELLS, N
 
-from hep_peaksum.reading.files import error_message, open_file, open_tree
+from hep_peaksum.reading.files import error_message, files_kept_open, open_file, open_tree
 
 
 @pytest.mark.parametrize(
@@ -71,3 +74,33 @@ def test_the_cause_of_an_error_is_told_and_not_what_coffea_wrapped_around_it():
     # a damaged file is the cause, whatever made uproot notice it
     damaged = raised(IndexError("out of range"), OSError("cannot read a basket"))
     assert error_message("a.root", damaged).endswith("it is cut short or damaged (cannot read a basket)")
+
+
+def test_a_file_is_opened_once_where_files_are_kept_open(two_trees, monkeypatch):
+    opened, plain = [], uproot.open
+    monkeypatch.setattr(
+        uproot, "open", lambda *given, **options: opened.append(given) or plain(*given, **options)
+    )
+    with files_kept_open():
+        with open_file(two_trees) as first:
+            first_tree = first["Events"]
+        with files_kept_open(), open_file(two_trees) as second:
+            assert second["Events"] is first_tree
+        assert not first.closed
+    assert first.closed
+    with open_file(two_trees) as third:
+        assert third is not first
+    assert len(opened) == 2
+
+
+def test_fields_of_an_rntuple_are_those_that_uproot_finds(tmp_path):
+    path = str(tmp_path / "nested.root")
+    hits = ak.Array([[{"e": 1.0, "at": {"x": 1.0, "y": 2.0}}], []])
+    with uproot.recreate(path) as file:
+        file.mkrntuple("Events", {"hits": hits, "grid": np.zeros((2, 3, 4)), "n": np.arange(2)})
+    with uproot.open(path) as file:
+        expected = file["Events"].keys()
+    with open_file(path) as file:
+        tree = open_tree(file, path, "Events")
+        assert tree.keys() == expected
+        assert tree["hits"].array().tolist() == hits.tolist()

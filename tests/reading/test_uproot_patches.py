@@ -1,9 +1,10 @@
-"""uproot without `RemoteSource`: a test that fails here says that it is no longer needed, and to remove it."""
+"""uproot without `RemoteSource` and `mark_leaves`: a test that fails says that it is no longer needed."""
 
 import socket
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import uproot
 
@@ -34,3 +35,10 @@ def test_remote_source__s3_cannot_be_created_with_a_timeout(monkeypatch):
     monkeypatch.setenv("FSSPEC_S3", '{"anon": true}')
     with pytest.raises(TypeError, match="timeout"):
         uproot.open({"s3://calo/a.root": None}, timeout=1)
+
+
+def test_mark_leaves__uproot_does_not_know_that_a_field_holds_no_others(tmp_path):
+    with uproot.recreate(tmp_path / "flat.root") as file:
+        file.mkrntuple("Events", {"a": np.zeros(3), "b": np.zeros(3)})
+    with uproot.open(tmp_path / "flat.root") as file:
+        assert file["Events"].all_fields[0]._fields is None
