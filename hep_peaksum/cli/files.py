@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -213,6 +214,7 @@ def init(root: str | None, candidate: str | None, grids: Sequence[str], output: 
     """Write a config to start from: the quickstart, or one for a file.
 
     For a file it is the config that `inspect` proposes: for its first candidate, or for those that are chosen.
+    Where entries are no events, such as one row a hit, `group` first writes a file whose entries are.
     """
     if Path(output).exists():
         msg = f"{output} exists already: choose another name with -o"
@@ -231,6 +233,8 @@ def init(root: str | None, candidate: str | None, grids: Sequence[str], output: 
         from hep_peaksum.inspection.files import candidates_in
 
         found = candidates_in(root)
+        if not grids and (grouped := _group_first(found, candidate or "1")):
+            root, candidate, found = grouped, None, candidates_in(grouped)
         chosen = choose_candidates(found, candidate, grids)
         text = config_text(root, chosen)
         told = [f"{name}: {each.tree}, {each.looks_like}" for name, each in chosen.items()]
@@ -240,6 +244,24 @@ def init(root: str | None, candidate: str | None, grids: Sequence[str], output: 
             told.append(f"{len(found)} candidates in all: `hep-peaksum inspect {root}` lists them")
     Path(output).write_text(editor_line() + text, encoding="utf-8")
     click.echo("\n".join([*told, f"wrote {output}; next: hep-peaksum check {output}"]))
+
+
+def _group_first(candidates: Sequence[Candidate], word: str) -> str:
+    """Run the command that a candidate needs before it is a grid, and return the file that it writes, or ""."""
+    from hep_peaksum.inspection.candidates import find_candidate
+    from hep_peaksum.inspection.files import GROUPED
+
+    chosen = find_candidate(candidates, word)
+    if not chosen.command:
+        return ""
+    if Path(GROUPED).exists():
+        remedy = f"move it away, or, if it holds these events, take it with --root {GROUPED}"
+        msg = f"{chosen.tree}: {chosen.looks_like}; {GROUPED}, to which they are written, exists already: {remedy}"
+        raise click.UsageError(msg)
+    click.echo(f"{chosen.tree}: {chosen.looks_like}, so this is run, as it must be for further files:")
+    click.echo(chosen.command)
+    group.main(shlex.split(chosen.command)[2:], standalone_mode=False)
+    return GROUPED
 
 
 @click.command()

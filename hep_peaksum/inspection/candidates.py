@@ -57,7 +57,11 @@ def choose(candidates: Sequence[Candidate], words: Mapping[str, str]) -> dict[st
     ValueError
         If a word chooses no candidate or several, one that is no grid yet, or candidates of different trees.
     """
-    chosen = {name: _choose(candidates, word) for name, word in words.items()}
+    chosen = {name: find_candidate(candidates, word) for name, word in words.items()}
+    for each in chosen.values():
+        if each.command:
+            msg = f"{each.tree}: {each.looks_like}: first run `{each.command}`"
+            raise ValueError(msg)
     if len(trees := {candidate.tree for candidate in chosen.values()}) > 1:
         places = ", ".join(sorted(trees))
         msg = f"the grids are in different trees ({places}): a config reads one tree, write two configs"
@@ -65,7 +69,8 @@ def choose(candidates: Sequence[Candidate], words: Mapping[str, str]) -> dict[st
     return chosen
 
 
-def _choose(candidates: Sequence[Candidate], word: str) -> Candidate:
+def find_candidate(candidates: Sequence[Candidate], word: str) -> Candidate:
+    """Return the candidate of a number, from 1, or with part of a branch; none or several are a ValueError."""
     if word.isdecimal():
         fitting = list(candidates[int(word) - 1 : int(word)]) if int(word) else []
         expected = f"a number from 1 to {len(candidates)}"
@@ -74,9 +79,6 @@ def _choose(candidates: Sequence[Candidate], word: str) -> Candidate:
         expected = "the number of a candidate, or part of the name of a branch that only one has"
     if len(fitting) != 1:
         msg = f"{word!r} chooses {len(fitting) or 'no'} candidate{'s' * (len(fitting) > 1)}: give {expected}"
-        raise ValueError(msg)
-    if fitting[0].command:
-        msg = f"{fitting[0].tree}: {fitting[0].looks_like}: first run `{fitting[0].command}`"
         raise ValueError(msg)
     return fitting[0]
 

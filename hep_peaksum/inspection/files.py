@@ -16,7 +16,7 @@ from hep_peaksum.config.yaml_io import override
 from hep_peaksum.inspection.branches import Branch, Tree, flat, list_branches, read
 from hep_peaksum.inspection.candidates import FIRST, Candidate, Rejected, choose, proposed_config
 from hep_peaksum.inspection.cells import MIN_CELLS, dense_candidate, series_candidates
-from hep_peaksum.inspection.conventions import EVENTS, likeness, order
+from hep_peaksum.inspection.conventions import EVENTS, RUNS, likeness, order
 from hep_peaksum.inspection.groups import Group, find_identity, group_hits
 from hep_peaksum.inspection.hits import hit_candidate
 from hep_peaksum.reading.files import one_line_errors, open_file, open_tree, tree_names
@@ -183,19 +183,21 @@ def _may_be_cells(branch: Branch) -> bool:
 def _rows_candidate(tree: Tree, branches: Sequence[Branch], path: str) -> Candidate | None:
     """Return a tree with one hit per entry as a candidate, if the event is named and has several."""
     groups = [group for group in group_hits(branches, depth=0) if group.pair and group.value is not None]
-    by = [b for b in branches if not b.shape and b.dtype.kind in "iu" and b.words in EVENTS]
-    if not groups or not by:
+    whole = {b.words: b for b in branches if not b.shape and b.dtype.kind in "iu"}
+    event = next((whole[word] for word in EVENTS if word in whole), None)
+    if not groups or event is None:
         return None
-    event = min(by, key=lambda branch: EVENTS.index(branch.words))
-    arrays = read(tree.content, [event], ROWS_READ)
+    run = next((whole[word] for word in RUNS if word in whole), None)
+    by = [event] if run is None else [run, event]  # the events of each run may count from 0
+    arrays = read(tree.content, by, ROWS_READ)
     if arrays is None:
         return None
-    numbers = np.asarray(arrays[0])
-    n_events = len(np.unique(numbers))
+    numbers = np.stack([np.asarray(each) for each in arrays], axis=1)
+    n_events = len(np.unique(numbers, axis=0))
     if n_events > 0.8 * len(numbers):
         return None
-    is_contiguous = 1 + int(np.count_nonzero(np.diff(numbers))) == n_events
-    sort = "" if is_contiguous else " --sort"
+    is_contiguous = 1 + int(np.count_nonzero(np.diff(numbers, axis=0).any(axis=1))) == n_events
+    sort, keys = "" if is_contiguous else " --sort", ",".join(branch.name for branch in by)
     group = groups[0]
     names = tuple(branch.name for branch in (*group.places.values(), group.value) if branch is not None)
     return Candidate(
@@ -203,7 +205,7 @@ def _rows_candidate(tree: Tree, branches: Sequence[Branch], path: str) -> Candid
         grid={},
         n_values=tree.n_entries,
         order=order(f"{tree.name}_{group.name}"),
-        command=f"hep-peaksum group {_quoted(path, tree)} --by {event.name}{sort} -o {GROUPED}",
+        command=f"hep-peaksum group {_quoted(path, tree)} --by {keys}{sort} -o {GROUPED}",
     )
 
 

@@ -135,6 +135,8 @@ def _pitch(values: tuple[Array, Array], depth: Array | None) -> tuple[float, boo
     if len(cells) < 10 or len(cells) > 0.8 * len(points):
         return 0.0, False
     distances, _ = KDTree(cells).query(cells, k=7)
-    pitch = float(np.median(distances[:, 1]))
+    nearest = distances[:, 1]
+    near = nearest < 1.1 * np.quantile(nearest, 0.1)  # most cells may have no neighbour with a hit
+    pitch = float(np.median(nearest[near]))
     n_neighbours = np.count_nonzero(distances[:, 1:] < 1.2 * pitch, axis=1)
     return pitch, bool(n_neighbours.max() == 6)

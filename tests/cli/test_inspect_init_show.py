@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import uproot
 import yaml
 from cli_output import PNG, complaints, counts_of, row_of
 from places import CONFIGS
@@ -80,13 +81,27 @@ def test_branches_that_cannot_be_read_are_named(cli, data):
 
 def test_one_row_a_hit_is_told_how_to_become_events(cli, data):
     file = data("dtc_al250.root")
-    command = f"hep-peaksum group {file}:Hits --by eventID -o grouped.root"
+    command = f"hep-peaksum group {file}:Hits --by runID,eventID -o grouped.root"
     status, out, err = cli("inspect", file)
     assert (status, err) == (0, "")
     assert f"  {command}\n" in out
-    status, _, err = cli("init", "--root", file)
+    status, _, err = cli("show", file)
     assert status == 1
     assert complaints(err) == [f"Hits: one row per hit, eventID names the event: first run `{command}`"]
+
+
+def test_init_makes_events_of_one_row_a_hit(cli, data):
+    file = data("dtc_al250.root")
+    status, out, err = cli("init", "--root", file)
+    assert (status, err) == (0, "")
+    assert f"hep-peaksum group {file}:Hits --by runID,eventID -o grouped.root\n" in out
+    assert load_config("peaksum.yaml").datasets["data"].files == {"grouped.root": "Events"}
+    with uproot.open("grouped.root") as grouped:
+        assert grouped["Events"].num_entries == 4163
+    Path("peaksum.yaml").unlink()
+    status, _, err = cli("init", "--root", file)
+    assert status == 2
+    assert "or, if it holds these events, take it with --root grouped.root" in " ".join(err.split())
 
 
 def test_energies_without_positions_are_told_how_to_get_them(cli, data):

@@ -188,6 +188,7 @@ def test_pixels_without_an_energy_are_counted(data):
     assert first.grid["hits"]["value"] == 1
     assert first.grid["depth"] == {"labels": "0..23"}
     assert first.grid["cols"] == {"name": "x", "labels": "-640..-1, 1..640"}
+    assert not any("hexagon" in text for _, text in first.comments)
 
 
 @pytest.mark.parametrize(
