@@ -256,7 +256,7 @@ def _group_first(candidates: Sequence[Candidate], word: str) -> str:
         return ""
     if Path(GROUPED).exists():
         remedy = f"move it away, or, if it holds these events, take it with --root {GROUPED}"
-        msg = f"{chosen.tree}: {chosen.looks_like}; {GROUPED}, to which they are written, exists already: {remedy}"
+        msg = f"{chosen.tree}: {chosen.looks_like}; {GROUPED}, to which they go, exists already: {remedy}"
         raise click.UsageError(msg)
     click.echo(f"{chosen.tree}: {chosen.looks_like}, so this is run, as it must be for further files:")
     click.echo(chosen.command)

@@ -12,6 +12,7 @@ from hep_peaksum.kernels import Array
 
 TURN = 2 * math.pi
 MAX_LABELS, MAX_CELLS, MAX_EDGES = 10_000, 4096, 128
+MIN_STEPPED = 6  # labels of which only every second, or third, may be a cell
 ETA_WIDTH, N_PHI, N_BINS = 0.1, 64, 60  # guessed where the numbers do not say it
 
 
@@ -60,9 +61,14 @@ def _labels(coordinate: str, section: dict[str, Any], labels: Array) -> Proposed
         return None
     has_zero = not low < 0 < high or 0 in labels
     every = [label for label in range(low, high + 1) if label or has_zero]
-    gaps, told = sorted(set(every) - set(labels.tolist())), []
+    step, told = _label_step(labels), []
+    if step > 1:
+        every = [*range(low, high + 1, step)]
+    gaps = sorted(set(every) - set(labels.tolist()))
     name = section.get("name", f"{coordinate}s")
     is_turn = name == "phi"
+    if step > 1:
+        told.append(f"{name}: labels in steps of {step} guessed; also labels: {low}..{high}")
     if gaps:
         told.append(f"{name}: {ranges(gaps, 6)} do not occur in the entries read; kept as cells")
     if not has_zero:
@@ -71,7 +77,18 @@ def _labels(coordinate: str, section: dict[str, Any], labels: Array) -> Proposed
     if is_turn and len(every) > 3:
         section |= {"bins": len(every), "start": 0, "stop": "2pi", "periodic": True}
         told.append(f"phi: guessed that the {len(every)} labels close a turn that begins at 0")
-    return ProposedAxis(section, "\n".join(told), is_guess=is_turn)
+    return ProposedAxis(section, "\n".join(told), is_guess=is_turn or step > 1)
+
+
+def _label_step(labels: Array) -> int:
+    """Return the step of which all distances of sorted labels are multiples; 1 if they are too few to say.
+
+    >>> _label_step(np.array([1, 3, 5, 9, 11, 13, 17])), _label_step(np.array([-3, -1, 1, 2]))
+    (2, 1)
+    """
+    step = int(np.gcd.reduce(np.diff(labels))) if len(labels) >= MIN_STEPPED else 1
+    is_filled = step and len(labels) >= 0.4 * ((labels[-1] - labels[0]) // step + 1)
+    return step if is_filled else 1
 
 
 def _azimuth(section: dict[str, Any], places: Array, step: float) -> ProposedAxis:

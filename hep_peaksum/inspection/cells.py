@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import awkward as ak
@@ -145,6 +145,10 @@ def dense_candidate(tree: Tree, branch: Branch) -> Candidate | Rejected:
             axes = ["row", "col", "layer"]
         other = ["row", "col", "layer"] if axes[0] == "layer" else ["layer", "row", "col"]
         comment = f"{' × '.join(axes)} guessed; also [{', '.join(other)}]"
+    if max(sizes) > MAX_RATIO * min(size for size in sizes if size < max(sizes)):
+        text = f"guessed that all {max(sizes)} are cells: samples of a waveform become hits by a function of "
+        text += 'your own (hits: "module:function")'
+        comment = f"{comment}\n{text}".lstrip()
     content = "cells" if math.prod(sizes) > MIN_CELLS else "values"
     looks_like = f"{' x '.join(map(str, sizes))} {content} per entry"
     return _candidate(
@@ -168,34 +172,86 @@ def _flat_candidate(tree: Tree, branch: Branch, cells: Array) -> Candidate | Rej
     return _candidate(tree, (branch.name,), looks_like, source, shape.sizes, shape.axes, comment, branch)
 
 
-def series_candidates(tree: Tree, branches: Sequence[Branch]) -> list[Candidate]:
-    """Return groups of branches with one number each whose names end in consecutive numbers, a cell each."""
-    series: dict[tuple[str, str, str], dict[int, Branch]] = {}
-    for branch in branches:
-        match = re.fullmatch(r"(.*?)(0|[1-9]\d*)(\D*)", branch.name)
-        is_counter = re.match(r"n[A-Z_]", branch.name) is not None
-        if match and not branch.shape and branch.dtype.kind in "iuf" and not is_counter:
-            series.setdefault((match[1], match[3], branch.dtype.str), {})[int(match[2])] = branch
-    found = []
-    for (before, after, _), members in series.items():
-        first, last = min(members), max(members)
-        shape = guess_shape(len(members)) if first < 2 and last - first + 1 == len(members) else None
-        if shape is None:
-            continue
-        numbered = [members[number] for number in range(first, last + 1)]
-        arrays = read(tree.content, numbered, SHAPE_ENTRIES)
-        cells = None if arrays is None else np.stack([np.asarray(each) for each in arrays], axis=1)
-        if cells is None or not cells.any():
-            continue
-        shape = guess_shape(len(members), cells) or shape
-        name = f"{before}{{{first}..{last}}}{after}"
-        looks_like = f"a branch for each of {len(members)} cells, {in_words(shape.sizes)} guessed"
-        comment = f"{shape.comment}\n{numbered[0].name} is the first cell of the first row, row by row: guessed"
-        candidate = _candidate(
-            tree, (name,), looks_like, {"branches": name}, shape.sizes, shape.axes, comment, numbered[0]
-        )
-        found.append(candidate)
-    return found
+def series_candidates(tree: Tree, branches: Sequence[Branch]) -> Iterator[Candidate]:
+    """Yield groups of branches with one number each whose names count cells, a cell each.
+
+    Their names end in consecutive numbers, one (``E1`` to ``E25``) or several (``cell_0_0`` to ``cell_3_4``).
+    """
+    rest = [
+        branch
+        for branch in branches
+        if not branch.shape and branch.dtype.kind in "iuf" and not re.match(r"n[A-Z_]", branch.name)
+    ]
+    for n_numbers in (3, 2, 1):
+        groups: dict[tuple[str, ...], dict[tuple[str, ...], Branch]] = {}
+        for branch in rest:
+            if (parts := _split_numbers(branch.name, n_numbers)) is not None:
+                groups.setdefault((branch.dtype.str, *parts[::2]), {})[tuple(parts[1::2])] = branch
+        for (_, *texts), members in groups.items():
+            if (ranges := _ranges([*members])) is None:
+                continue
+            name = texts[0] + "".join(
+                f"{{{low}..{high}}}{text}" for (low, high), text in zip(ranges, texts[1:], strict=True)
+            )
+            numbered = [members[numbers] for numbers in sorted(members, key=lambda each: [*map(int, each)])]
+            sizes = tuple(int(high) - int(low) + 1 for low, high in ranges)
+            if (found := _series_candidate(tree, name, numbered, sizes)) is not None:
+                rest = [branch for branch in rest if branch not in numbered]
+                yield found
+
+
+# What may stand between the numbers of row and column in a name: cell_3_4, cell_r3_c4, row3col4.
+BETWEEN = re.compile(r"_?(?:(?:c|j|x|y|i?col|column|i?phi|row|r)_?)?", re.IGNORECASE)
+
+
+def _split_numbers(name: str, n_numbers: int) -> list[str] | None:
+    """Return a name split at its last numbers, so many, that may be those of a row and a column; or None.
+
+    >>> _split_numbers("cell_r3_c4", 2), _split_numbers("Ecal1_cell4", 2), _split_numbers("Ecal1_cell4", 1)
+    (['cell_r', '3', '_c', '4', ''], None, ['Ecal1_cell', '4', ''])
+    """
+    parts = re.split(r"(\d+)", name)
+    if len(parts) <= 2 * n_numbers:
+        return None
+    first = len(parts) - 2 * n_numbers
+    between = parts[first + 1 : -1 : 2]
+    return ["".join(parts[:first]), *parts[first:]] if all(map(BETWEEN.fullmatch, between)) else None
+
+
+def _ranges(numbers: Sequence[tuple[str, ...]]) -> list[tuple[str, str]] | None:
+    """Return the first and the last number of each place, from 0 or 1; None if not all between them occur.
+
+    >>> _ranges([("00",), ("01",), ("02",)]), _ranges([("1", "1"), ("1", "2"), ("2", "1")])
+    ([('00', '02')], None)
+    """
+    ranges, n_names = [], 1
+    for texts in zip(*numbers, strict=True):
+        low, high = min(texts, key=int), max(texts, key=int)
+        is_padded = any(text[0] == "0" < text for text in texts if len(text) > 1)
+        if int(low) > 1 or low == high or (is_padded and len({*map(len, texts)}) > 1):
+            return None
+        ranges.append((low, high))
+        n_names *= int(high) - int(low) + 1
+    return ranges if n_names == len(numbers) else None
+
+
+def _series_candidate(
+    tree: Tree, name: str, numbered: Sequence[Branch], sizes: tuple[int, ...]
+) -> Candidate | None:
+    """Return branches with a cell each as a candidate, None if their number makes no plane, or all are 0."""
+    shape = guess_shape(len(numbered)) if len(sizes) == 1 else Shape(sizes, "the numbers in the names", ())
+    if shape is None or len(numbered) < MIN_CELLS:
+        return None
+    arrays = read(tree.content, numbered, SHAPE_ENTRIES)
+    cells = None if arrays is None else np.stack([np.asarray(each) for each in arrays], axis=1)
+    if cells is None or not cells.any():
+        return None
+    if len(sizes) == 1:
+        shape = guess_shape(len(numbered), cells) or shape
+    looks_like = f"a branch for each of {len(numbered)} cells, {in_words(shape.sizes)} guessed"
+    comment = f"{shape.comment}\n{numbered[0].name} is the first cell of the first row, row by row: guessed"
+    source = {"branches": name}
+    return _candidate(tree, (name,), looks_like, source, shape.sizes, shape.axes, comment, numbered[0])
 
 
 def _candidate(

@@ -54,8 +54,18 @@ VALUES = (
 LAYERS = ("layer", "layer_id", "ilayer", "i_layer", "lay", "depth", "plane", "sampling", "calo_sample", "k")
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),
-    *("abs_id", "absid", "tower_id"),
-    "id",
+    *(
+        "abs_id",
+        "absid",
+        "tower_id",
+        "module_id",
+        "block_id",
+        "copy_no",
+        "copy_number",
+        "cell_no",
+        "cell_number",
+    ),
+    *("pmt_id", "tile_id", "pixel_id", "id"),
 )
 SECTIONS = ("section", "subdet", "subdetector", "side", "zside")
 RUNS = ("run", "run_number", "runnumber", "run_num", "run_id", "runid", "run_no")

@@ -181,8 +181,8 @@ def _may_be_cells(branch: Branch) -> bool:
 
 
 def _rows_candidate(tree: Tree, branches: Sequence[Branch], path: str) -> Candidate | None:
-    """Return a tree with one hit per entry as a candidate, if the event is named and has several."""
-    groups = [group for group in group_hits(branches, depth=0) if group.pair and group.value is not None]
+    """Return a tree with one hit per entry as a candidate, if a column names the event and hits share events."""
+    groups = [group for group in group_hits(branches, depth=0) if group.value is not None]
     whole = {b.words: b for b in branches if not b.shape and b.dtype.kind in "iu"}
     event = next((whole[word] for word in EVENTS if word in whole), None)
     if not groups or event is None:
@@ -199,7 +199,8 @@ def _rows_candidate(tree: Tree, branches: Sequence[Branch], path: str) -> Candid
     is_contiguous = 1 + int(np.count_nonzero(np.diff(numbers, axis=0).any(axis=1))) == n_events
     sort, keys = "" if is_contiguous else " --sort", ",".join(branch.name for branch in by)
     group = groups[0]
-    names = tuple(branch.name for branch in (*group.places.values(), group.value) if branch is not None)
+    places = group.places.values() or [group.channel]
+    names = tuple(branch.name for branch in (*places, group.value) if branch is not None)
     return Candidate(
         *(tree.name, tree.n_entries, names, f"one row per hit, {event.name} names the event"),
         grid={},

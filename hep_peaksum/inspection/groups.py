@@ -82,6 +82,8 @@ def _group(
     numbers = [b for b in plain if b.dtype.kind != "b" and b not in roles.values()]
     whole = [b for b in numbers if b.dtype.kind in "iu"]
     values = _partners(numbers, stem, conventions.VALUES)
+    if not values and not collection:  # padRow, padCol and ADC
+        values = _partners(numbers, "", conventions.VALUES)[:1]
     edges = next((b for b in members if b.words == "edges" and b.shape[-1:] == (4,)), None)
     return Group(
         *(collection, stem, roles, pair),
@@ -103,7 +105,10 @@ def _channel_groups(collection: str, members: Sequence[Branch], depth: int) -> I
         )
         if stem is None:
             continue
-        group = _group(collection, stem, {}, (), [b for b in members if b is not channel], depth)
+        others = [b for b in members if b is not channel]
+        group = _group(collection, stem, {}, (), others, depth)
+        if group.value is None:  # module_id and module_energy
+            group = _group(collection, channel.words.rpartition("_")[0], {}, (), others, depth)
         is_energy = group.value is not None and not group.value.words.endswith(("weight", "pt"))
         if is_energy and conventions.likeness(group.name) in ("towers", "cells", "hits", "others"):
             yield group._replace(channel=channel)

@@ -5,6 +5,7 @@ from pathlib import Path
 import detector_files
 import numpy as np
 import pytest
+import uproot
 import yaml
 from plain_cells import hit_cells
 
@@ -45,14 +46,20 @@ HITS = {
     "atlas": (detector_files.atlas, (80, 64)),
     "degrees": (detector_files.degrees, (12, 72)),
     "polar": (detector_files.polar, (20, 40)),
+    "pads": (detector_files.pads, (9, 12)),
+}
+# What the numbers cannot say is told as a guess: that labels close a turn, or that the beam is along z.
+GUESSED = {
+    "odd_labels": (detector_files.odd_labels, (8, 12)),
+    "barrel": (detector_files.barrel, (12, 20)),
 }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("branches", "shape"), HITS.values(), ids=HITS)
+@pytest.mark.parametrize(("branches", "shape"), (HITS | GUESSED).values(), ids=HITS | GUESSED)
 def test_hits_fill_the_cells_of_the_detector(proposed, branches, shape):
     path, out = proposed(branches())
-    assert "guessed" not in out
+    assert ("guessed" in out) == ((branches, shape) in GUESSED.values())
     expected = hit_cells(yaml.safe_load(path.read_text()), "calo")
     cells = cells_in(path)
     assert cells.shape[1:] == shape
@@ -73,6 +80,52 @@ def test_a_unit_that_nothing_says_is_asked_for(proposed):
         "    # unit: 1 GeV  # if one count of hit_energy is that: the file does not say it" in path.read_text()
     )
     assert load_config(path).grids["calo"].grid.unit is None
+
+
+@pytest.mark.slow
+def test_rows_of_hits_fill_the_cells_of_the_detector(proposed):
+    rows = detector_files.rows_of_hits()
+    path, out = proposed(rows)
+    assert "--by event -o grouped.root" in out
+    numbers = list(dict.fromkeys(rows["event"].tolist()))  # an event without a hit has no row
+    columns = (rows[word].tolist() for word in ("event", "iy", "ix", "Edep"))
+    expected = {(numbers.index(event), row, col): e for event, row, col, e in zip(*columns, strict=True)}
+    cells = cells_in(path)
+    assert {tuple(map(int, at)): cells[tuple(at)] for at in np.argwhere(cells)} == expected
+    command("run", "peaksum.yaml", "--set", "output.plots=false")
+
+
+def test_rows_of_channels_are_grouped_by_run_and_event(proposed):
+    """The table of cells, which only the owner has, is the one thing that is asked for."""
+    path, out = proposed(detector_files.rows_of_channels())
+    assert "--by RunID,EventID -o grouped.root" in out
+    assert "channels 0 to 35 (36 occur): write cells.csv with a line for each" in out
+    with uproot.open("grouped.root") as file:
+        assert file["Events"].num_entries == detector_files.N
+    hits = {"channel": "Events_ModuleID", "value": "Events_ModuleEnergy"}
+    assert yaml.safe_load(path.read_text())["grids"]["calo"]["hits"] == hits
+
+
+SERIES = {
+    "numbered": (detector_files.numbered_cells, "cell_r{0..3}_c{0..4}", (4, 5)),
+    "padded": (detector_files.padded_numbers, "ch{00..15}", (4, 4)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("branches", "names", "shape"), SERIES.values(), ids=SERIES)
+def test_branches_with_numbers_of_cells_are_one_grid(proposed, branches, names, shape):
+    content = branches()
+    path, out = proposed(content)
+    assert "guessed" in out
+    assert yaml.safe_load(path.read_text())["grids"]["calo"]["dense"]["branches"] == names
+    in_order = np.stack([content[name] for name in content], axis=1)
+    np.testing.assert_array_equal(cells_in(path), in_order.reshape(-1, *shape))
+
+
+def test_samples_of_a_waveform_are_a_guess(proposed):
+    _, out = proposed(detector_files.waveforms())
+    assert "guessed that all 256 are cells: samples of a waveform become hits by a function" in out
 
 
 DENSE = {

@@ -187,3 +187,74 @@ def polar():
         "ecl_phi": typed((col + 0.5) * (2 * np.pi / 40) - np.pi, "float32"),
         "ecl_energy": typed(energy, "float32"),
     }
+
+
+def as_rows(energies):
+    """Return event, row, col and energy of the cells above a threshold, one number a hit."""
+    row, col, energy = as_hits(energies)
+    event = np.repeat(np.arange(len(energies)), ak.to_numpy(ak.num(energy)))
+    return (event.astype("i4"), *(ak.to_numpy(ak.flatten(each)) for each in (row, col, energy)))
+
+
+def pads():
+    """Pads by row and column, with counts that are called by a word alone."""
+    row, col, energy = as_hits(cells(20, (9, 12)))
+    return {"padRow": typed(row, "u1"), "padCol": typed(col, "u1"), "ADC": typed(energy * 100, "u2")}
+
+
+def odd_labels():
+    """Hits of which only every second label in phi is a cell, as in the forward calorimeter of CMS."""
+    row, col, energy = as_hits(cells(21, (8, 12), 100))
+    return {
+        "hfHitIEta": typed(ak.where(row < 4, row - 4, row - 3), "i2"),
+        "hfHitIPhi": typed(2 * col + 1, "i2"),
+        "hfHitEnergy": typed(energy, "float32"),
+    }
+
+
+def barrel():
+    """Hits by position on a cylinder, as podio writes them: 12 cells in eta, 20 in phi."""
+    row, col, energy = as_hits(cells(22, (12, 20), 100))
+    eta, phi = (row + 0.5) * 0.1 - 0.6, (col + 0.5) * (2 * np.pi / 20) - np.pi
+    values = {
+        "energy": energy,
+        "position.x": 1500 * np.cos(phi),
+        "position.y": 1500 * np.sin(phi),
+        "position.z": 1500 * np.sinh(eta),
+    }
+    return {f"ECalBarrel.{word}": typed(each, "float32") for word, each in values.items()}
+
+
+def rows_of_hits():
+    """One row a hit: event, index of the cell along x and y, energy."""
+    event, row, col, energy = as_rows(cells(23, (6, 6)))
+    return {"event": event, "ix": col.astype("i4"), "iy": row.astype("i4"), "Edep": energy}
+
+
+def rows_of_channels():
+    """One row a hit, of which a number says the channel; two runs count events from 0."""
+    event, row, col, energy = as_rows(cells(24, (6, 6)))
+    run, event = np.divmod(event, 20)
+    return {
+        "RunID": run.astype("i4"),
+        "EventID": event.astype("i4"),
+        "ModuleID": (row * 6 + col).astype("i4"),
+        "ModuleEnergy": energy,
+    }
+
+
+def numbered_cells():
+    """A branch for each of 4 x 5 cells, with the numbers of both row and column in its name."""
+    energies = cells(25, (4, 5))
+    return {f"cell_r{row}_c{col}": energies[:, row, col] for row in range(4) for col in range(5)}
+
+
+def padded_numbers():
+    """A branch for each of 4 x 4 channels, whose numbers have leading zeros."""
+    energies = cells(26, (4, 4)).reshape(N, 16)
+    return {f"ch{number:02d}": energies[:, number] for number in range(16)}
+
+
+def waveforms():
+    """Samples in time of 16 channels."""
+    return {"waveform": np.random.default_rng(27).normal(size=(N, 16, 256)).astype("f4")}
