@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,7 +24,8 @@ from hep_peaksum.calibration.table_files import (
     WHOLE,
     CellTableError,
     as_column,
-    read_columns,
+    parse_columns,
+    read_content,
 )
 from hep_peaksum.kernels import Array
 from hep_peaksum.suggestions import did_you_mean
@@ -83,7 +84,13 @@ class CellTable:
             If the file cannot be read; otherwise as `from_columns`.
         """
         path = Path(path)
-        columns, digest = read_columns(path)
+        return cls._parse(read_content(path), path)
+
+    @classmethod
+    @lru_cache(maxsize=4)  # loading a config asks for its tables three times
+    def _parse(cls, content: bytes, path: Path) -> CellTable:
+        """Return the table in the content of a file."""
+        columns, digest = parse_columns(content, path)
         arrays = {key: as_column(key, column, path.name) for key, column in columns.items()}
         return cls._checked(arrays, path.name, digest)
 

@@ -25,22 +25,32 @@ class CellTableError(ValueError):
     """A table that does not say what is asked of it; it stops a job, whatever is done with bad files."""
 
 
-def read_columns(path: Path) -> tuple[dict[str, Array], str]:
-    """Return the columns of a file, and a digest of it.
+def read_content(path: Path) -> bytes:
+    """Return what is in a file; one that cannot be read is a CellTableError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def parse_columns(content: bytes, path: Path) -> tuple[dict[str, Array], str]:
+    """Return the columns in the content of a file, and a digest of it.
 
     Raises
     ------
     CellTableError
-        If the file cannot be read.
+        If it is no table.
     """
     try:
-        content = path.read_bytes()
         columns = _read_parquet(content) if path.suffix == ".parquet" else _read_csv(content)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        msg = f"{str(path)!r} cannot be read as a table in CSV or parquet ({reason})"
-        raise CellTableError(msg) from None
+        raise _unreadable(path, error) from None
     return columns, hashlib.sha256(content).hexdigest()[:16]
+
+
+def _unreadable(path: Path, error: Exception) -> CellTableError:
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return CellTableError(f"{str(path)!r} cannot be read as a table in CSV or parquet ({reason})")
 
 
 def _read_csv(content: bytes) -> dict[str, Any]:

@@ -230,3 +230,10 @@ def test_a_channel_that_is_not_connected_needs_no_place():
     )
     row, col = places(table, Grid(rows=Axis(n=1), cols=Axis(n=1)))
     assert row.tolist() == col.tolist() == [0, -1]
+
+
+def test_a_table_is_parsed_once_and_again_when_it_has_changed(tmp_path):
+    first = read(tmp_path, "channel,gain\n1,0.5\n")
+    assert read(tmp_path, "channel,gain\n1,0.5\n") is first
+    assert read(tmp_path, "channel,gain\n1,2.5\n")["gain"].tolist() == [2.5]
+    assert read(tmp_path, "channel,gain\n1,0.5\n", "others.csv").name == "others.csv"
