@@ -138,9 +138,10 @@ class Calibrator:
             values = _without_common_mode(raw, period, of_runs)
             constants = constants._replace(pedestal=np.zeros_like(constants.pedestal))
         cells = calibrate(values, period, constants)
-        if values.dtype.kind == "f":  # what is no number remains so however it is multiplied
-            shift = constants.shift[period]
-            cells = np.where(constants.gain[period] == 0, shift, cells)
+        without_gain = np.flatnonzero((constants.gain == 0).any(axis=0))
+        if values.dtype.kind == "f" and len(without_gain):  # no number remains none however it is multiplied
+            gain, shift = (each[:, without_gain][period] for each in (constants.gain, constants.shift))
+            cells[:, without_gain] = np.where(gain == 0, shift, cells[:, without_gain])
         shape, flags = self.calibrations.shape, {}
         if self.grid.saturated:
             flags["n_saturated"] = self._saturated(raw, period, of_runs)
