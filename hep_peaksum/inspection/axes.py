@@ -30,7 +30,7 @@ def propose_axis(coordinate: str, values: Array, unit: str = "", pitch: float = 
     `coordinate` is ``"eta"``, ``"iphi"``, ``"row"``, ...; `pitch` is the distance of neighbouring cells, or 0.
     """
     name = coordinate.removeprefix("i")
-    section = {"name": name} if name in ("eta", "theta", "phi", "x", "y") else {}
+    section = {"name": name} if name in ("eta", "theta", "phi", "x", "y", "z") else {}
     values = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     if not len(values) or values.dtype.kind not in "iuf":
         return None
@@ -44,11 +44,10 @@ def propose_axis(coordinate: str, values: Array, unit: str = "", pitch: float = 
         return _azimuth(section, places, step)
     section |= {"unit": unit} if unit else {}
     if step and pitch <= 1.2 * step:  # the cells of a hexagon's rows stand half a cell apart
-        n, half = round((places[-1] - places[0]) / step) + 1, step / 2
-        ends = {"start": _short(places[0] - half), "stop": _short(places[-1] + half)}
-        return ProposedAxis({**section, "bins": n, **ends}, _steps(name, places, step, n, unit))
+        cells = _stepped(places, step)
+        return ProposedAxis(section | cells, _steps(name, places, step, cells["bins"], unit))
     if 3 <= len(places) <= min(MAX_EDGES, 0.3 * len(values)) and not pitch:
-        edges = [_short(edge) for edge in _between(places)]
+        edges = [_short(edge, places[-1] - places[0]) for edge in _between(places)]
         comment = f"{name}: edges guessed, halfway between the {len(places)} values that occur"
         return ProposedAxis({**section, "edges": edges}, comment, is_guess=True)
     return _even_bins(section, places, unit, pitch)
@@ -98,16 +97,13 @@ def _azimuth(section: dict[str, Any], places: Array, step: float) -> ProposedAxi
     words = {0.0: 0, -180.0: -180, -TURN / 2: "-pi"}
     n = round(turn / step) if step else 0
     fits = bool(step) and abs(n * step - turn) < 0.3 * step and n > 2
-    if fits and places[-1] - places[0] < 0.75 * turn:
-        half = step / 2
-        ends = {"start": _short(places[0] - half), "stop": _short(places[-1] + half)}
-        n_here = round((places[-1] - places[0]) / step) + 1
-        comment = (
-            f"phi: {n_here} equal steps of a turn of {n}, the rest is empty; guessed that it is no full turn"
-        )
-        return ProposedAxis({**section, "bins": n_here, **ends, **unit}, comment, is_guess=True)
+    if step and places[-1] - places[0] < 0.75 * turn:
+        cells = _stepped(places, step)
+        of_turn = f" of a turn of {n}, the rest is empty" if fits else ""
+        comment = f"phi: {cells['bins']} equal steps{of_turn}; guessed that it is no full turn"
+        return ProposedAxis({**section, **cells, **unit}, comment, is_guess=True)
     n, is_guess = (n, False) if fits else (N_PHI, True)
-    offset = (places[0] - turn / n / 2 - low) % (turn / n) if fits else 0.0
+    offset = float(places[0] - turn / n / 2 - low) % (turn / n) if fits else 0.0
     if min(offset, turn / n - offset) < 0.02 * turn / n:
         start: Any = words[low]
         stop: Any = start + 360 if unit else {"-pi": "pi", 0: "2pi"}[start]
@@ -118,6 +114,12 @@ def _azimuth(section: dict[str, Any], places: Array, step: float) -> ProposedAxi
     if is_guess:
         return ProposedAxis(ring, f"phi: {n} bins guessed; a bin should hold one cell, as `check` says", True)
     return ProposedAxis(ring, _steps("phi", places, turn / n, n, "deg" if unit else "rad"))
+
+
+def _stepped(places: Array, step: float) -> dict[str, Any]:
+    """Return the cells of a step around places."""
+    low, high = float(places[0] - step / 2), float(places[-1] + step / 2)
+    return {"bins": round((high - low) / step), "start": _short(low, step), "stop": _short(high, step)}
 
 
 def _even_bins(section: dict[str, Any], places: Array, unit: str, pitch: float) -> ProposedAxis:
@@ -184,9 +186,13 @@ def _between(places: Array) -> Array:
     return np.concatenate([[2 * places[0] - middle[0]], middle, [2 * places[-1] - middle[-1]]])
 
 
-def _short(number: float) -> float:
-    """Return a number with seven digits, which is enough for the end of a cell."""
-    return float(f"{number:.7g}")
+def _short(number: float, scale: float = 0.0) -> float:
+    """Return a number with seven digits, which is enough for the end of a cell; 0 if it is that to a millionth.
+
+    >>> _short(0.123456789), _short(1.4e-9, scale=0.1)
+    (0.1234568, 0.0)
+    """
+    return 0.0 if abs(number) < 1e-6 * scale else float(f"{number:.7g}")
 
 
 def ranges(labels: Iterable[int], most: int = 0) -> str:

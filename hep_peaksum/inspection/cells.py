@@ -145,7 +145,7 @@ def dense_candidate(tree: Tree, branch: Branch) -> Candidate | Rejected:
             axes = ["row", "col", "layer"]
         other = ["row", "col", "layer"] if axes[0] == "layer" else ["layer", "row", "col"]
         comment = f"{' × '.join(axes)} guessed; also [{', '.join(other)}]"
-    if max(sizes) > MAX_RATIO * min(size for size in sizes if size < max(sizes)):
+    if max(sizes) > MAX_RATIO * sorted(sizes)[-2]:
         text = f"guessed that all {max(sizes)} are cells: samples of a waveform become hits by a function of "
         text += 'your own (hits: "module:function")'
         comment = f"{comment}\n{text}".lstrip()
@@ -161,7 +161,9 @@ def _flat_candidate(tree: Tree, branch: Branch, cells: Array) -> Candidate | Rej
     n = cells.shape[1]
     shape = guess_shape(n, cells)
     if shape is None:
-        return Rejected(tree.name, (branch.name,), f"{n} values per entry make no rectangle")
+        row = f"; as one row: dense: {{branch: {branch.config_name}, shape: [1, {n}]}}"
+        reason = f"{n} values per entry make no rectangle{row if n >= MIN_CELLS else ''}"
+        return Rejected(tree.name, (branch.name,), reason)
     looks_like = f"{n} values per entry, {in_words(shape.sizes)} guessed"
     source, comment = {"branch": branch.config_name}, shape.comment
     if branch.dtype.kind in "iu":

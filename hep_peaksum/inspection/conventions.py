@@ -22,6 +22,7 @@ PAIRS = (
     ("eta", "phi"),
     ("theta", "phi"),
     ("y", "x"),
+    ("z", "phi"),
 )
 ROLES = {
     "ieta": r"i_?eta|tower_?i_?eta",
@@ -51,7 +52,19 @@ VALUES = (
     *("iet", "et", "edep", "e_dep", "edeposit", "energy_deposit", "energy", "e", "ene", "en", "energies"),
     *("total_energy", "amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "weight"),
 )
-LAYERS = ("layer", "layer_id", "ilayer", "i_layer", "lay", "depth", "plane", "sampling", "calo_sample", "k")
+LAYERS = (
+    "layer",
+    "layer_id",
+    "ilayer",
+    "i_layer",
+    "lay",
+    "depth",
+    "plane",
+    "sampling",
+    "calo_sample",
+    "k",
+    "iz",
+)
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),
     *(
@@ -65,7 +78,7 @@ CHANNELS = (
         "cell_no",
         "cell_number",
     ),
-    *("pmt_id", "tile_id", "pixel_id", "id"),
+    *("pmt_id", "tile_id", "pixel_id", "cell_index", "index", "id"),
 )
 SECTIONS = ("section", "subdet", "subdetector", "side", "zside")
 RUNS = ("run", "run_number", "runnumber", "run_num", "run_id", "runid", "run_no")
@@ -78,7 +91,7 @@ EVENTS = (
 # From what is searched to what hardly ever is, by words in lower case; the first that fits counts.
 _ORDER = {
     "weights": "weight lhe pdf_?w scale_?factor (^|_)sf(_|$)",
-    "covariances": "cov error sigma uncert jacobian",
+    "covariances": "cov error sigma uncert jacobian pedestal (^|_)peds?(_|$) (^|_)tdc(_|$) time_?stamp",
     "ids": "(^|_)(u?ids?|index|idx|indices|pdg|links?|bits?|flags?|status|type)(_|$) volume_?id hlt prescale "
     "decision trigger_?pass",
     "generator particles": "gen(?!eric) truth (^|_)mc sim_?particle (^|_)particle reconstructed_?part",

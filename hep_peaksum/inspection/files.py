@@ -118,6 +118,8 @@ def _look_at(tree: Tree, branches: Sequence[Branch], path: str) -> Iterator[Cand
         yield rows
         return
     groups = group_hits(branches, depth=1)
+    if not groups:
+        yield from _rows_without_events(tree, branches)
     yield from _look_at_hits(tree, branches, groups, path)
     yield from series_candidates(tree, branches)
     used = {branch for group in groups for branch in group.branches}
@@ -208,6 +210,15 @@ def _rows_candidate(tree: Tree, branches: Sequence[Branch], path: str) -> Candid
         order=order(f"{tree.name}_{group.name}"),
         command=f"hep-peaksum group {_quoted(path, tree)} --by {keys}{sort} -o {GROUPED}",
     )
+
+
+def _rows_without_events(tree: Tree, branches: Sequence[Branch]) -> Iterator[Rejected]:
+    """Yield what looks like one hit an entry where no branch numbers the events."""
+    words = {branch.words for branch in branches}
+    for group in group_hits(branches, depth=0):
+        if group.pair and group.value is not None and words.isdisjoint(EVENTS):
+            names = tuple(branch.name for branch in (*group.places.values(), group.value))
+            yield Rejected(tree.name, names, "one hit an entry, and no branch numbers the events")
 
 
 def _join_candidates(

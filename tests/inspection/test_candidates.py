@@ -271,7 +271,10 @@ def test_branches_that_were_looked_at_are_named_with_the_reason(write):
     assert found.candidates == []
     assert {(each.branches, each.reason) for each in found.rejected} == {
         (("calo_energy",), f"0 in the first {N} entries"),
-        (("phi_of",), "7 values per entry make no rectangle"),
+        (
+            ("phi_of",),
+            "7 values per entry make no rectangle; as one row: dense: {branch: phi_of, shape: [1, 7]}",
+        ),
     }
 
 

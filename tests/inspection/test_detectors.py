@@ -47,11 +47,13 @@ HITS = {
     "degrees": (detector_files.degrees, (12, 72)),
     "polar": (detector_files.polar, (20, 40)),
     "pads": (detector_files.pads, (9, 12)),
+    "shifted_turn": (detector_files.shifted_turn, (10, 36)),
 }
 # What the numbers cannot say is told as a guess: that labels close a turn, or that the beam is along z.
 GUESSED = {
     "odd_labels": (detector_files.odd_labels, (8, 12)),
     "barrel": (detector_files.barrel, (12, 20)),
+    "module_of_turn": (detector_files.module_of_turn, (10, 16)),
 }
 
 
@@ -123,6 +125,20 @@ def test_branches_with_numbers_of_cells_are_one_grid(proposed, branches, names, 
     np.testing.assert_array_equal(cells_in(path), in_order.reshape(-1, *shape))
 
 
+def test_cells_come_before_their_pedestals(proposed):
+    path, _ = proposed(detector_files.square())
+    dense = {"branch": "adc", "shape": [8, 8], "axes": ["row", "col"]}
+    assert yaml.safe_load(path.read_text())["grids"]["calo"]["dense"] == dense
+
+
+def test_rows_that_say_no_event_are_named(tmp_path):
+    rows = {name: values for name, values in detector_files.rows_of_hits().items() if name != "event"}
+    found = inspect_file(detector_files.write_tree(tmp_path / "rows.root", rows))
+    assert not found.candidates
+    reasons = {each.reason: set(each.branches) for each in found.rejected}
+    assert reasons == {"one hit an entry, and no branch numbers the events": {"ix", "iy", "Edep"}}
+
+
 def test_samples_of_a_waveform_are_a_guess(proposed):
     _, out = proposed(detector_files.waveforms())
     assert "guessed that all 256 are cells: samples of a waveform become hits by a function" in out
@@ -161,6 +177,10 @@ OTHERS = {
     "hexagons": (
         detector_files.hexagons,
         {"row": "rechit_iv", "col": "rechit_iu", "layer": "rechit_layer", "value": "rechit_energy"},
+    ),
+    "three_indices": (
+        detector_files.three_indices,
+        {"row": "simhit_iy", "col": "simhit_ix", "layer": "simhit_iz", "value": "simhit_edep"},
     ),
     "calice": (
         detector_files.calice,

@@ -258,3 +258,40 @@ def padded_numbers():
 def waveforms():
     """Samples in time of 16 channels."""
     return {"waveform": np.random.default_rng(27).normal(size=(N, 16, 256)).astype("f4")}
+
+
+def shifted_turn():
+    """Hits whose first cell in phi has its middle at 0, and z along a barrel."""
+    row, col, energy = as_hits(cells(28, (10, 36), 100))
+    return {
+        "hit_z": typed((row + 0.5) * 20.0, "float32"),
+        "hit_phi": typed(col * (2 * np.pi / 36), "float32"),
+        "hit_energy": typed(energy, "float32"),
+    }
+
+
+def module_of_turn():
+    """Hits of one module, whose cells of 0.05 in phi do not close a turn."""
+    row, col, energy = as_hits(cells(29, (10, 16), 100))
+    return {
+        "hit_eta": typed((row + 0.5) * 0.1, "float32"),
+        "hit_phi": typed((col + 0.5) * 0.05, "float32"),
+        "hit_energy": typed(energy, "float32"),
+    }
+
+
+def three_indices():
+    """Hits by three indices, the third along the beam."""
+    row, col, energy = as_hits(cells(30, (12, 12)))
+    return {
+        "simhit_ix": typed(col, "i2"),
+        "simhit_iy": typed(row, "i2"),
+        "simhit_iz": typed((row + col) % 5, "i2"),
+        "simhit_edep": typed(energy, "float32"),
+    }
+
+
+def square():
+    """Counts of 8 x 8 cells, beside the pedestals of all of them."""
+    counts = (100 + 20 * cells(31, (8, 8))).astype("i2")
+    return {"ped": np.full((N, 8, 8), 100, "i2"), "adc": counts}
