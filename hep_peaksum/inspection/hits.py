@@ -33,7 +33,9 @@ def hit_candidate(tree: Tree, group: Group) -> Candidate | Rejected:
     numbers = {branch: flat(values) for branch, values in zip(branches, arrays, strict=True)}
     if (problem := _emptiness(group, numbers, len(counts[0]))) is not None:
         return Rejected(tree.name, names, *problem)
-    return (_placed_candidate if group.pair else _channel_candidate)(tree, group, numbers)
+    if group.pair:
+        return _placed_candidate(tree, group, numbers)
+    return _channel_candidate(tree, group, numbers, np.repeat(np.arange(len(counts[0])), counts[0]))
 
 
 def _emptiness(group: Group, numbers: dict[Branch, Array], n_entries: int) -> tuple[str, str] | None:
@@ -49,8 +51,8 @@ def _emptiness(group: Group, numbers: dict[Branch, Array], n_entries: int) -> tu
     return None
 
 
-def _channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array]) -> Candidate:
-    """Return hits that say a channel only: where it is must come from a cell table."""
+def _channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], event: Array) -> Candidate:
+    """Return hits that say a channel only: where it is must come from a cell table; `event` is that of each."""
     channel, value = group.channel, group.value
     assert channel is not None  # noqa: S101 -- how such groups are made
     assert value is not None  # noqa: S101
@@ -59,6 +61,13 @@ def _channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array]) -
         f"channels {labels[0]} to {labels[-1]} ({len(labels)} occur): write cells.csv with a line for each,"
         "\ncolumns channel, row, col (or x, y), and pedestal, gain where counts are raw; it gives rows and cols"
     )
+    of_event = np.stack([event, numbers[channel].astype(np.int64)], axis=1)
+    if n_more := len(of_event) - len(np.unique(of_event, axis=0)):
+        table += (
+            f"\nguessed that {channel.config_name} alone says the cell, though {n_more} of {len(event)} hits"
+            "\nhave that of another hit of their event: where a board or a slot counts, too, a function of your"
+            '\nown reads both (hits: "module:function")'
+        )
     grid = {"hits": {"channel": channel.config_name, "value": value.config_name}, "cells": "cells.csv"}
     return Candidate(
         *(tree.name, tree.n_entries, (channel.name, value.name), "hits by channel, needs a cell table", grid),

@@ -125,6 +125,11 @@ def test_branches_with_numbers_of_cells_are_one_grid(proposed, branches, names, 
     np.testing.assert_array_equal(cells_in(path), in_order.reshape(-1, *shape))
 
 
+def test_a_channel_that_several_hits_have_is_a_guess(proposed):
+    _, out = proposed(detector_files.slots())
+    assert "guessed that channel alone says the cell, though" in out
+
+
 def test_cells_come_before_their_pedestals(proposed):
     path, _ = proposed(detector_files.square())
     dense = {"branch": "adc", "shape": [8, 8], "axes": ["row", "col"]}
@@ -222,3 +227,4 @@ def test_channels_ask_for_a_cell_table(proposed):
     told = "channels 0 to 24 (25 occur): write cells.csv with a line for each"
     assert told in out
     assert f"# {told}" in path.read_text()
+    assert "guessed" not in out

@@ -295,3 +295,9 @@ def square():
     """Counts of 8 x 8 cells, beside the pedestals of all of them."""
     counts = (100 + 20 * cells(31, (8, 8))).astype("i2")
     return {"ped": np.full((N, 8, 8), 100, "i2"), "adc": counts}
+
+
+def slots():
+    """Counts by channel of a board, and the slot of the board."""
+    row, col, energy = as_hits(cells(32, (8, 8)))
+    return {"slot": typed(row, "u1"), "channel": typed(col, "u1"), "adc": typed(energy * 100, "u2")}
