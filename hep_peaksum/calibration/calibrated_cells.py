@@ -263,7 +263,7 @@ class Calibrator:
         table, channel = self.calibrations.table, of_run.channel
         what = "channels" if self.calibrations.order == "channel" else "cells"
         text = (
-            f"{table.name}: {n_values} values an event in run {of_run.run}, and {len(channel)} {what} in the "
+            f"{table.name}: {n_values} values per event in run {of_run.run}, and {len(channel)} {what} in the "
         )
         text += "table"
         missing = np.setdiff1d(np.arange(channel[0], channel[-1] + 1), channel)

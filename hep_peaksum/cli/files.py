@@ -214,7 +214,7 @@ def init(root: str | None, candidate: str | None, grids: Sequence[str], output: 
     """Write a config to start from: the quickstart, or one for a file.
 
     For a file it is the config that `inspect` proposes: for its first candidate, or for those that are chosen.
-    Where entries are no events, such as one row a hit, `group` first writes a file whose entries are.
+    Where entries are no events, such as one row per hit, `group` first writes a file whose entries are.
     """
     if Path(output).exists():
         msg = f"{output} exists already: choose another name with -o"

@@ -183,7 +183,7 @@ def _may_be_cells(branch: Branch) -> bool:
 
 
 def _rows_candidate(tree: Tree, branches: Sequence[Branch], path: str) -> Candidate | None:
-    """Return a tree with one hit per entry as a candidate, if a column names the event and hits share events."""
+    """Return a tree with one hit per entry as a candidate, if a column names events that hits share."""
     groups = [group for group in group_hits(branches, depth=0) if group.value is not None]
     whole = {b.words: b for b in branches if not b.shape and b.dtype.kind in "iu"}
     event = next((whole[word] for word in EVENTS if word in whole), None)
@@ -213,12 +213,12 @@ def _rows_candidate(tree: Tree, branches: Sequence[Branch], path: str) -> Candid
 
 
 def _rows_without_events(tree: Tree, branches: Sequence[Branch]) -> Iterator[Rejected]:
-    """Yield what looks like one hit an entry where no branch numbers the events."""
+    """Yield what looks like one hit per entry where no branch numbers the events."""
     words = {branch.words for branch in branches}
     for group in group_hits(branches, depth=0):
         if group.pair and group.value is not None and words.isdisjoint(EVENTS):
             names = tuple(branch.name for branch in (*group.places.values(), group.value))
-            yield Rejected(tree.name, names, "one hit an entry, and no branch numbers the events")
+            yield Rejected(tree.name, names, "one hit per entry, and no branch numbers the events")
 
 
 def _join_candidates(

@@ -239,7 +239,7 @@ def test_a_channel_that_the_table_has_not_is_named():
     columns = {key: value[:20] for key, value in columns.items()}
     columns = {key: value[columns["channel"] != 107] for key, value in columns.items()}
     with pytest.raises(
-        CellTableError, match=r"20 values an event in run 3, and 19 channels .*channel 107 missing"
+        CellTableError, match=r"20 values per event in run 3, and 19 channels .*channel 107 missing"
     ):
         calibrator(columns).dense(make_raw(20), np.full(7, 3))
     hits = ak.Array([[101, 102], [], [103, 107]])

@@ -141,7 +141,7 @@ def test_rows_that_say_no_event_are_named(tmp_path):
     found = inspect_file(detector_files.write_tree(tmp_path / "rows.root", rows))
     assert not found.candidates
     reasons = {each.reason: set(each.branches) for each in found.rejected}
-    assert reasons == {"one hit an entry, and no branch numbers the events": {"ix", "iy", "Edep"}}
+    assert reasons == {"one hit per entry, and no branch numbers the events": {"ix", "iy", "Edep"}}
 
 
 def test_samples_of_a_waveform_are_a_guess(proposed):

@@ -79,7 +79,7 @@ STOPS = {
     ),
     "a_channel_that_is_not_in_the_table": (
         table_text(without=[2]),
-        "cells.csv: 4 values an event in run",
+        "cells.csv: 4 values per event in run",
     ),
 }
 

@@ -226,13 +226,13 @@ def barrel():
 
 
 def rows_of_hits():
-    """One row a hit: event, index of the cell along x and y, energy."""
+    """One row per hit: event, index of the cell along x and y, energy."""
     event, row, col, energy = as_rows(cells(23, (6, 6)))
     return {"event": event, "ix": col.astype("i4"), "iy": row.astype("i4"), "Edep": energy}
 
 
 def rows_of_channels():
-    """One row a hit, of which a number says the channel; two runs count events from 0."""
+    """One row per hit, of which a number says the channel; two runs count events from 0."""
     event, row, col, energy = as_rows(cells(24, (6, 6)))
     run, event = np.divmod(event, 20)
     return {
