@@ -16,6 +16,7 @@ import numpy as np
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, KernelName, Offset, Periodic, absent, accumulator, is_compiled
+from hep_peaksum.loops.seeds import connected
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import passes
 
@@ -109,37 +110,9 @@ def grouped(cells: Cells, settings: PeakSumSettings) -> Cells:
         return cells
     values = cells.values.astype(accumulator(cells.values.dtype), copy=False)
     is_member = passes_cell_threshold(values, cells.noise, settings, cells.grid.unit) & exists(cells.values)
-    return replace(cells, groups=_connected(is_member, JOINS[settings.group], cells.grid.periodic))
-
-
-def _connected(is_member: Array, steps: Sequence[Offset], periodic: Periodic) -> Array:
-    """Return the number of the group of every member, shape (event, row, col), from 1; 0 elsewhere."""
-    from scipy import ndimage
-
-    joins = np.zeros((3, 3, 3), bool)  # events are not joined
-    for d, p in ((0, 0), *steps):
-        joins[1, 1 + d, 1 + p] = joins[1, 1 - d, 1 - p] = True
-    _, n_rows, n_cols = is_member.shape
-    if any(periodic):  # the first row, or column, once more behind the last
-        beyond = [(0, 0), (0, int(periodic.rows)), (0, int(periodic.cols))]
-        is_member = np.pad(is_member, beyond, mode="wrap")
-    groups = np.zeros(is_member.shape, np.int64)
-    n = ndimage.label(is_member, joins, groups)
-    return _across_seams(groups, n, n_rows, n_cols)[:, :n_rows, :n_cols] if any(periodic) else groups
-
-
-def _across_seams(groups: Array, n: int, n_rows: int, n_cols: int) -> Array:
-    """Return the groups with one number for those that share cells of a first row or column and its copy."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    if n == 0:
-        return groups
-    seams = ((groups[:, n_rows:], groups[:, :1]), (groups[:, :, n_cols:], groups[:, :, :1]))
-    pairs = [(copy[copy > 0] - 1, first[copy > 0] - 1) for copy, first in seams if copy.size]
-    copy, first = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    graph = coo_array((np.ones(len(copy), np.int8), (copy, first)), shape=(n, n))
-    return np.concatenate([[0], connected_components(graph, directed=False)[1] + 1])[groups]
+    return replace(
+        cells, groups=connected(is_member, JOINS[settings.group], cells.grid.periodic, settings.kernel)
+    )
 
 
 def has_noise_of_plane(cells: Cells) -> bool:

@@ -1,6 +1,6 @@
 """Seeds: the maxima that a kernel finds, seed thresholds in sigma, and the greedy rules.
 
-Greedy rules accept seeds one after the other, the highest first (see `loops.greedy`).
+Greedy rules accept seeds one after the other, the highest first (see `loops.seeds`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from hep_peaksum.clustering.discriminant import Cells, exists, has_noise_of_plane, has_whole_window, seed_noise
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, Peaks, Rule, Search, absent, accumulator, get_kernel
-from hep_peaksum.loops.greedy import accepted_in_order
+from hep_peaksum.loops.seeds import accepted_in_order, add_highest, keep_maxima
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import inclusive_bound, passes
 from hep_peaksum.settings.units import in_sigmas
@@ -62,11 +62,13 @@ def find_seeds(searched: Cells, compared: Cells, settings: PeakSumSettings, plan
     rule = _search_rule(settings, grid.unit, cells.dtype, plan)
     if seed_bound(settings, grid.unit, integer=cells.dtype.kind != "f") is None:
         rule = rule._replace(bound=_lowest_bound(searched, cells.dtype, settings))
-    if settings.removes_cells:
-        return _cells_above(compared.values, rule.bound, compared.groups)
-    if compared.groups is not None:
-        return _maxima_of_groups(compared, compared.groups, rule)
-    return kernel.find_peaks(cells, rule, grid.periodic)
+    groups = compared.groups
+    if groups is None and not settings.removes_cells:
+        return kernel.find_peaks(cells, rule, grid.periodic)
+    is_seed = _cells_above(compared.values, rule.bound, groups)
+    if groups is not None and not settings.removes_cells:
+        keep_maxima(is_seed, compared.values, groups, rule.search, grid.periodic, settings.kernel)
+    return Search(_peaks_where(is_seed, compared.values), bool(np.isfinite(compared.values).all()))
 
 
 @lru_cache(maxsize=64)
@@ -82,39 +84,26 @@ def _search_rule(settings: PeakSumSettings, unit: float | None, dtype: np.dtype[
     )
 
 
-def _cells_above(values: Array, bound: float, groups: Array | None) -> Search:
-    """Return every cell, of the groups if there are any, that exists and is not below the bound."""
-    number, (n_events, n_rows, n_cols) = accumulator(values.dtype), values.shape
-    is_candidate = values >= number(bound)
+def _cells_above(values: Array, bound: float, groups: Array | None) -> Array:
+    """Return which cells, of the groups if there are any, exist and are not below the bound."""
+    is_above = values >= accumulator(values.dtype)(bound)
     if bound <= absent(values.dtype):
-        is_candidate &= exists(values)
+        is_above &= exists(values)
     if groups is not None:
-        is_candidate &= groups > 0
-    n_candidates = np.count_nonzero(is_candidate.reshape(n_events, n_rows * n_cols), axis=1)
-    place = np.flatnonzero(is_candidate)
-    del is_candidate
-    seed = values.reshape(-1)[place].astype(number)
-    place -= np.repeat(np.arange(n_events) * (n_rows * n_cols), n_candidates) if n_events > 1 else 0
-    offsets = np.concatenate([[0], np.cumsum(n_candidates)])
+        is_above &= groups > 0
+    return np.asarray(is_above)
+
+
+def _peaks_where(is_peak: Array, values: Array) -> Peaks:
+    """Return the peaks in some cells, shape (event, row, col), with the value of the cell as their sum."""
+    n_events, n_rows, n_cols = values.shape
+    n_peaks = np.count_nonzero(is_peak.reshape(n_events, n_rows * n_cols), axis=1)
+    place = np.flatnonzero(is_peak)
+    seed = values.reshape(-1)[place].astype(accumulator(values.dtype))
+    place -= np.repeat(np.arange(n_events) * (n_rows * n_cols), n_peaks) if n_events > 1 else 0
+    offsets = np.concatenate([[0], np.cumsum(n_peaks)])
     ones = np.broadcast_to(np.int32(1), len(seed))
-    peaks = Peaks(n_cols, offsets, place.astype(np.int32), seed, seed, ones)
-    return Search(peaks, bool(np.isfinite(values).all()))
-
-
-def _maxima_of_groups(compared: Cells, groups: Array, rule: Rule) -> Search:
-    """Return the cells of groups that are not below the bound and beat those of their own group.
-
-    The kernels know no groups: this is their comparison, cell by cell of the search window.
-    """
-    peaks, is_finite = _cells_above(compared.values, rule.bound, groups)
-    for cell in rule.search:
-        row, col = compared.grid.wrap(peaks.row + cell.row, peaks.col + cell.col)
-        is_rival = (row >= 0) & (groups[peaks.event, row, col] == group_of(peaks, compared))
-        other = compared.values[peaks.event, row, col].astype(peaks.seed.dtype)
-        has_lower_index = row * peaks.n_cols + col < peaks.cell
-        wins_tie = cell.must_be_exceeded(has_lower_index=has_lower_index) & (other == peaks.seed)
-        peaks = peaks.take(~(is_rival & ((other > peaks.seed) | wins_tie)))
-    return Search(peaks, is_finite)
+    return Peaks(n_cols, offsets, place.astype(np.int32), seed, seed, ones)
 
 
 def seed_bound(settings: PeakSumSettings, unit: float | None, *, integer: bool) -> float | None:
@@ -196,7 +185,7 @@ def accepted_seeds(peaks: Peaks, searched: Cells, compared: Cells, settings: Pea
         index = (peaks.event, peaks.row, peaks.col)
         peaks = peaks.take(passes_seed_threshold(peaks.seed, index, searched, settings))
     if settings.seedless_groups == "highest" and searched.groups is not None:
-        peaks = _with_highest_of_seedless(peaks, searched, compared, settings)
+        peaks = _with_highest_of_seedless(peaks, searched, compared, settings, searched.groups)
     for offsets in exclusion_windows(settings):
         peaks = peaks.take(_greedily_accepted(peaks, offsets, searched, settings))
     return peaks
@@ -216,23 +205,19 @@ def _without_forbidden(peaks: Peaks, searched: Cells, settings: PeakSumSettings)
 
 
 def _with_highest_of_seedless(
-    peaks: Peaks, searched: Cells, compared: Cells, settings: PeakSumSettings
+    peaks: Peaks, searched: Cells, compared: Cells, settings: PeakSumSettings, groups: Array
 ) -> Peaks:
     """Return the peaks and the highest cell of every group that has none."""
-    groups = group_of(peaks, searched)
-    everything = _cells_above(compared.values, absent(compared.dtype), searched.groups).peaks
-    others = _without_forbidden(everything, searched, settings)
-    others = others.take(~np.isin(group_of(others, searched), groups))
-    order = order_by_height(others, settings)
-    _, first = np.unique(group_of(others, searched)[order], return_index=True)
-    return peaks.merged(others.take(np.sort(order[first])))
-
-
-def group_of(peaks: Peaks, searched: Cells) -> Array:
-    """Return the number of the group of every peak; 0 where there are no groups."""
-    if searched.groups is None:
-        return np.zeros(len(peaks), np.int64)
-    return np.asarray(searched.groups[peaks.event, peaks.row, peaks.col])
+    values, is_seed = compared.values, np.zeros(groups.shape, bool)
+    is_seed[peaks.event, peaks.row, peaks.col] = True
+    is_allowed = exists(values) & (groups > 0)
+    if searched.mask is not None:
+        is_allowed &= ~searched.mask
+    if not settings.partial_search_windows:
+        is_allowed &= may_seed(searched, settings)
+    last_wins = settings.greedy_ties == "last"
+    add_highest(is_seed, is_allowed, values, groups, settings.kernel, last_wins=last_wins)
+    return peaks if np.count_nonzero(is_seed) == len(peaks) else _peaks_where(is_seed, values)
 
 
 def may_seed(searched: Cells, settings: PeakSumSettings) -> Array:

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from hep_peaksum import block_sizes
-from hep_peaksum.clustering.discriminant import Cells, exists, passes_cell_threshold
+from hep_peaksum.clustering.discriminant import Cells, exists, is_plane, passes_cell_threshold
 from hep_peaksum.clustering.seeding import cell_bound, passes_seed_threshold
 from hep_peaksum.geometry.grid import EventError, Grid
 from hep_peaksum.geometry.hits import Hits
@@ -288,8 +288,9 @@ class Windows:
 
     def pick(self, array: Array) -> Array:
         """Return the elements of an array (event, row, col) at the cells; arbitrary beyond an edge."""
-        planes = array.reshape(len(array), self.context.sum_grid.n_cells)
-        return np.asarray(planes[self.event[:, None], self.cell()])
+        if is_plane(array):
+            return np.asarray(array[:1].reshape(-1).take(self.cell()))
+        return np.asarray(array[self.events.first : self.events.stop].reshape(-1).take(self.place))
 
     @cached_property
     def is_added(self) -> Array:
@@ -307,8 +308,8 @@ class Windows:
 
     def _in_own_group(self, groups: Array) -> Array:
         """Return which cells are in the group of the seed; arbitrary beyond an edge."""
-        context, (n, m) = self.context, self.context.pooled
-        own = groups[self.event, context.peaks.row[self.peaks], context.peaks.col[self.peaks]]
+        context, peaks, (n, m) = self.context, self.context.peaks, self.context.pooled
+        own = groups[self.event, peaks.row[self.peaks], peaks.col[self.peaks]]
         if (n, m) == (1, 1):
             return np.asarray(self.pick(groups) == own[:, None])
         row, col = np.divmod(self.cell(), context.sum_grid.shape[1])

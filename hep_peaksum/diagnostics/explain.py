@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from hep_peaksum.clustering.find import find_peaks, settings_apart
 from hep_peaksum.clustering.records import cuts, selected
-from hep_peaksum.clustering.seeding import exclusion_windows, group_of, may_seed, order_by_height
+from hep_peaksum.clustering.seeding import exclusion_windows, may_seed, order_by_height
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.geometry.grid import Grid, one_event
 from hep_peaksum.kernels import Array, SearchCell, absent
@@ -209,7 +209,7 @@ def _remover(context: PeakContext, row: int, col: int, settings: PeakSumSettings
     """Return the highest seed that excludes this cell, because it has it in its window."""
     peaks, groups = context.peaks, context.searched.groups
     if groups is not None:
-        peaks = peaks.take(group_of(peaks, context.searched) == groups[0, row, col])
+        peaks = peaks.take(groups[peaks.event, peaks.row, peaks.col] == groups[0, row, col])
     peaks = peaks.take(order_by_height(peaks, settings))
     for offsets in exclusion_windows(settings):
         for r, c in zip(peaks.row.tolist(), peaks.col.tolist(), strict=True):

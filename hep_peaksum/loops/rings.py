@@ -55,7 +55,7 @@ def _write_strips(cells: Any, places: Any, offsets: Any, box: Any, periodic: Any
                     steps[side, k] = (row + offsets[side, k, 0]) * n_cols + col + offsets[side, k, 1]
             else:
                 for side in range(4):
-                    steps[side, k] = _cell_at(
+                    steps[side, k] = cell_at(
                         row + offsets[side, k, 0], col + offsets[side, k, 1], plane, periodic
                     )
             a += _existing(flat, origin, steps[0, k], low)
@@ -66,7 +66,7 @@ def _write_strips(cells: Any, places: Any, offsets: Any, box: Any, periodic: Any
 
 
 @jit
-def _cell_at(row: int, col: int, plane: Any, periodic: Any) -> int:
+def cell_at(row: int, col: int, plane: Any, periodic: Any) -> int:
     """Return the number of a cell of the plane, -1 beyond an edge; divisions take long."""
     n_rows, n_cols = plane
     if periodic.rows and not 0 <= row < n_rows:
@@ -100,7 +100,7 @@ def _write_medians(
         row, col, n, n_negative, n_positive = cell[peak] // n_cols, cell[peak] % n_cols, 0, 0, 0
         origin = event[peak] * n_rows * n_cols
         for k in range(len(offsets)):
-            at = _cell_at(row + offsets[k, 0], col + offsets[k, 1], (n_rows, n_cols), periodic)
+            at = cell_at(row + offsets[k, 0], col + offsets[k, 1], (n_rows, n_cols), periodic)
             value = type(low)(flat[np.uint64(origin + max(at, 0))])
             is_cell = at >= 0 and value != low
             values[n] = value if is_cell else 0

@@ -13,7 +13,7 @@ import pytest
 
 import hep_peaksum
 from hep_peaksum.kernels import numba_compile, numba_hits, numba_kernel, numba_peaks
-from hep_peaksum.loops import numba_greedy, numba_saddles
+from hep_peaksum.loops import numba_saddles, numba_seeds
 
 PACKAGE = Path(hep_peaksum.__file__).parent
 CACHED = [
@@ -22,7 +22,7 @@ CACHED = [
     numba_peaks._argsort,
     numba_peaks._sum_cells,
     numba_saddles._find_saddles,
-    numba_greedy._accept,
+    numba_seeds._accept,
 ]
 
 # Searches a plane in which two cells reach the bound, one of them exactly.

@@ -11,7 +11,7 @@ from strategies import shapes, windows
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters
 from hep_peaksum.clustering.seeding import order_by_height
 from hep_peaksum.kernels import Peaks, Periodic, event_offsets
-from hep_peaksum.loops.greedy import accepted_in_order
+from hep_peaksum.loops.seeds import accepted_in_order
 
 KERNELS = "numba", "scipy"
 BESIDE = ((0, -1), (0, 1))
