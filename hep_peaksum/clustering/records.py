@@ -11,9 +11,10 @@ import numpy as np
 
 from hep_peaksum.clustering import shapes
 from hep_peaksum.clustering.fields import FOUR_VECTOR, energy_of_sum, fields_of, net_sum
-from hep_peaksum.clustering.seeding import order_by_height
+from hep_peaksum.clustering.seeding import falling_order
 from hep_peaksum.clustering.sharing import PeakContext
-from hep_peaksum.kernels import Array, event_index, event_offsets, get_kernel, offsets_after_mask
+from hep_peaksum.kernels import Array, event_offsets, get_kernel, offsets_after_mask
+from hep_peaksum.loops.seeds import leading
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import passes
 from hep_peaksum.settings.units import in_sigmas
@@ -64,32 +65,25 @@ def _choice_and_region(
 ) -> tuple[Array | None, Array | None]:
     """Return by what `max_clusters` chooses, and the region of every seed; None where it needs none of them.
 
-    It chooses by the sum, or by the rank of the seed, which tells equal ones apart, or in several grids by its
-    energy. A seed outside all regions has region -1.
+    It chooses by the sum, or by the seed, that of several grids by its energy. A seed outside all regions has
+    region -1.
     """
     settings = contexts[0].settings
     choice = region = None
     if settings.max_clusters is not None and settings.max_clusters_by == "seed":
-        seeds = [_seed_rank(c) if len(contexts) == 1 else c.peaks.seed * c.grid.unit for c in contexts]
+        seeds = [c.peaks.seed if len(contexts) == 1 else c.peaks.seed * c.grid.unit for c in contexts]
         choice = _join(seeds, passing)
     if settings.max_clusters_per != "event":
-        region = _join([_region(context) for context in contexts], passing)
+        n_cols = max(context.grid.shape[1] * settings.coarsen[1] for context in contexts)
+        region = _join([_region(context, n_cols) for context in contexts], passing)
     return choice, region
 
 
-def _seed_rank(context: PeakContext) -> Array:
-    """Return the rank of every seed, the highest of an event above all others of it."""
-    order = order_by_height(context.peaks, context.settings)
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order), 0, -1)
-    return rank
-
-
-def _region(context: PeakContext) -> Array:
-    """Return the number of the region of every seed."""
+def _region(context: PeakContext, n_cols: int) -> Array:
+    """Return the number of the region of every seed, given the columns of the widest grid."""
     n, m = context.settings.coarsen  # a tower lies where its first cell lies
     division = context.grid.division(context.settings.max_clusters_per)
-    return division.numbers(context.peaks.row * n, context.peaks.col * m)
+    return division.numbers(context.peaks.row * n, context.peaks.col * m, n_cols)
 
 
 def _offsets_of(is_passing: Array | slice, offsets: Array) -> Array:
@@ -118,24 +112,20 @@ class ClusterTable:
     def leading(self, choice: Array | None, region: Array | None, settings: PeakSumSettings) -> ClusterTable:
         """Return the table without the clusters that `max_clusters` leaves out.
 
-        `choice` is what it chooses by, the key by default; `region` are the regions in which it counts, the
-        events by default.
+        `choice` are the seeds, if it chooses by them and not by the key; `region` are the regions in which it
+        counts, the events by default.
         """
         if settings.max_clusters is None:
             return self
-        argsort, offsets = get_kernel(settings.kernel).argsort_descending, self.event_offsets
-        chosen = argsort(offsets, self.key if choice is None else choice)
-        if region is not None:
-            chosen = chosen[argsort(offsets, -region[chosen].astype(np.int64))]
-            is_new = np.diff(event_index(offsets)).astype(bool) | np.diff(region[chosen]).astype(bool)
-            offsets = np.concatenate([[0], np.flatnonzero(is_new) + 1, [len(chosen)]])
-        is_kept = np.zeros(len(chosen), bool)
-        is_kept[chosen] = (
-            np.arange(len(chosen)) - np.repeat(offsets[:-1], np.diff(offsets)) < settings.max_clusters
-        )
-        if region is not None:
-            is_kept &= region >= 0
-        return self._changed(offsets_after_mask(self.event_offsets, is_kept), lambda column: column[is_kept])
+        offsets, most = self.event_offsets, settings.max_clusters
+        if choice is None:
+            order = get_kernel(settings.kernel).argsort_descending(offsets, self.key)
+        else:
+            order = falling_order(offsets, choice, settings)
+        region = np.zeros(len(order), np.int64) if region is None else region
+        is_kept = leading(order, offsets, region, most, settings.kernel)
+        kept = np.flatnonzero(is_kept)
+        return self._changed(offsets_after_mask(offsets, is_kept), lambda column: column[kept])
 
     def without_spare_room(self) -> ClusterTable:
         """Return the table with columns that do not hold on to the room that a search had for more peaks."""

@@ -253,8 +253,14 @@ def _greedily_accepted(
 
 def order_by_height(peaks: Peaks, settings: PeakSumSettings) -> Array:
     """Return the order of the peaks, event by event, highest first; equal ones as `greedy_ties` has them."""
-    argsort, offsets = get_kernel(settings.kernel).argsort_descending, peaks.event_offsets
+    return falling_order(peaks.event_offsets, peaks.seed, settings)
+
+
+def falling_order(offsets: Array, heights: Array, settings: PeakSumSettings) -> Array:
+    """Return the order in which heights fall, event by event; equal ones as `greedy_ties` has them."""
+    argsort = get_kernel(settings.kernel).argsort_descending
     if settings.greedy_ties == "first":
-        return argsort(offsets, peaks.seed)
-    rising = argsort(offsets, -peaks.seed)  # an absent cell, the lowest int64, is no seed
-    return np.asarray(rising[(offsets[:-1] + offsets[1:] - 1)[peaks.event] - np.arange(len(peaks))])
+        return argsort(offsets, heights)
+    rising = argsort(offsets, -heights)  # an absent cell, the lowest int64, is no seed
+    last = np.repeat(offsets[:-1] + offsets[1:] - 1, np.diff(offsets))
+    return np.asarray(rising[last - np.arange(len(heights))])

@@ -25,7 +25,7 @@ class Regions(FrozenModel):
 
     In a drawing equal characters are one region, and `.` belongs to none; the top line is row 0.
 
-    >>> Regions(name="half", drawing="ll.rr").numbers(np.array([0, 0, 0]), np.array([0, 2, 3])).tolist()
+    >>> Regions(name="half", drawing="ll.rr").numbers(np.array([0, 0, 0]), np.array([0, 2, 3]), 5).tolist()
     [108, -1, 114]
     """
 
@@ -60,11 +60,14 @@ class Regions(FrozenModel):
         lines = self.drawing.splitlines()
         return len(lines), len(lines[0])
 
-    def numbers(self, row: Array, col: Array) -> Array:
-        """Return the number of the region of every cell, int64; -1 for cells of none."""
+    def numbers(self, row: Array, col: Array, n_cols: int) -> Array:
+        """Return the number of the region of every cell, int64; -1 for cells of none.
+
+        `n_cols` are the columns of the plane, of several that are divided alike those of the widest.
+        """
         if self.blocks is not None:
-            n_rows, n_cols = self.blocks
-            return np.asarray(np.asarray(row, np.int64) // n_rows * 2**31 + col // n_cols)
+            height, width = self.blocks
+            return np.asarray(np.asarray(row, np.int64) // height * -(-n_cols // width) + col // width)
         codes = np.array([[ord(mark) for mark in line] for line in (self.drawing or "").splitlines()], np.int64)
         codes[codes == ord(NO_REGION)] = -1
         return np.asarray(codes[row, col])

@@ -66,6 +66,13 @@ def accepted_in_order(
     return is_accepted
 
 
+def leading(order: Array, event_offsets: Array, region: Array, most: int) -> Array:
+    """Return which items are among the first of their region (see `hep_peaksum.loops.seeds.leading`)."""
+    is_leading, counts = np.zeros(len(order), bool), np.zeros(region.max(initial=0) + 1, np.int64)
+    _lead(read_only(order), read_only(event_offsets), read_only(region), most, counts, is_leading)
+    return is_leading
+
+
 def _by_event(cells: Array) -> Array:
     """Return the cells of every event in a row."""
     return cells.reshape(len(cells), cells.shape[1] * cells.shape[2])
@@ -125,18 +132,20 @@ def _keep_maxima(values: Any, groups: Any, window: Any, plane: Any, periodic: An
 def _add_highest(may_seed: Any, values: Any, groups: Any, last_wins: bool, highest: Any, is_seed: Any) -> None:
     """Make seeds; `highest` is the best cell of every group, counted from 1, or -1 where it has a seed."""
     for event in range(len(values)):
-        for group in range(len(highest)):
+        highest[0] = -1  # of the cells in no group
+        for group in range(1, len(highest)):
             highest[group] = 0
         for cell in range(values.shape[1]):
             if is_seed[event, cell]:
                 highest[groups[event, cell]] = -1
         for cell in range(values.shape[1]):
-            best, here = highest[groups[event, cell]], values[event, cell]
-            if may_seed[event, cell] and best >= 0:
-                is_best = best == 0 or here > values[event, best - 1]
-                if is_best or (last_wins and here == values[event, best - 1]):
-                    highest[groups[event, cell]] = cell + 1
-        for group in range(len(highest)):
+            best = highest[groups[event, cell]]
+            if best < 0 or not may_seed[event, cell]:
+                continue
+            is_higher = best == 0 or values[event, cell] > values[event, best - 1]
+            if is_higher or (last_wins and values[event, cell] == values[event, best - 1]):
+                highest[groups[event, cell]] = cell + 1
+        for group in range(1, len(highest)):
             if highest[group] > 0:
                 is_seed[event, highest[group] - 1] = True
 
@@ -164,3 +173,16 @@ def _accept(
                     other = other if other >= 0 else cell
                 if len(groups) == 0 or groups[event, other] == groups[event, cell]:
                     taken[other] = event + 1
+
+
+@cached_jit
+def _lead(order: Any, event_offsets: Any, region: Any, most: int, counts: Any, is_leading: Any) -> None:
+    """Mark the first items of every region, of which `counts` has the number in an event."""
+    for event in range(len(event_offsets) - 1):
+        for n in range(event_offsets[event], event_offsets[event + 1]):
+            if region[order[n]] >= 0:
+                is_leading[order[n]] = counts[region[order[n]]] < most
+                counts[region[order[n]]] += 1
+        for n in range(event_offsets[event], event_offsets[event + 1]):
+            if region[order[n]] >= 0:
+                counts[region[order[n]]] = 0

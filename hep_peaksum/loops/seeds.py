@@ -6,6 +6,8 @@ same number. This is the readable twin of `numba_seeds`, with the same results.
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -137,6 +139,28 @@ def accepted_in_order(
             if place and (groups is None or groups[event][place] == groups[places[n]]):
                 taken.add((event, *place))
     return is_accepted
+
+
+def leading(order: Array, event_offsets: Array, region: Array, most: int, kernel: KernelName) -> Array:
+    """Return which items are among the first `most` of their region in their event, in an order.
+
+    `order` are the numbers of the items, event by event. Those of a negative region are not.
+
+    >>> order, offsets, region = np.array([2, 1, 0, 3]), np.array([0, 3, 4]), np.array([7, 7, 7, 7])
+    >>> leading(order, offsets, region, 2, "scipy").tolist()
+    [False, True, True, True]
+    """
+    if is_compiled(kernel):
+        from hep_peaksum.loops import numba_seeds
+
+        return numba_seeds.leading(order, event_offsets, region, most)
+    is_leading = np.zeros(len(order), bool)
+    for start, stop in itertools.pairwise(event_offsets.tolist()):
+        counts: Counter[int] = Counter()
+        for n in order[start:stop].tolist():
+            counts[region[n].item()] += 1
+            is_leading[n] = region[n] >= 0 and counts[region[n].item()] <= most
+    return is_leading
 
 
 def place_at(

@@ -47,6 +47,15 @@ def test_every_region_has_its_own_leading_cluster():
     assert in_line(cells, **rules, max_clusters_per="card", regions=drawn) == [(6, 8), (2, 2)]
 
 
+@pytest.mark.parametrize(("ties", "leading_one"), [("first", (0, 0)), ("last", (1, 2))])
+def test_the_highest_seed_may_lie_in_any_layer_that_is_searched(ties, leading_one):
+    rules = {**LONE, "max_clusters": 1, "max_clusters_by": "seed", "greedy_ties": ties}
+    for cells, expected in (([[1, 0, 0], [0, 0, 9]], (1, 2)), ([[5, 0, 0], [0, 0, 5]], leading_one)):
+        layers = np.array(cells)[None, :, None]  # one event of two layers, each a row
+        clusters = find_clusters(layers, rules, layers="each", fields=["layer", "col"])
+        assert list(zip(clusters.layer[0].to_list(), clusters.col[0].to_list(), strict=True)) == [expected]
+
+
 def test_windows_reach_into_other_regions():
     assert in_line([0, 7, 5, 0], max_clusters=1, max_clusters_per="half", regions={"half": [1, 2]}) == [
         (1, 12),

@@ -14,7 +14,7 @@ def grid_with(**regions):
 
 def as_drawn(grid, name):
     """Return the region of every cell as letters, in the order in which they are met."""
-    numbers = grid.division(name).numbers(ROW, COL).tolist()
+    numbers = grid.division(name).numbers(ROW, COL, 5).tolist()
     letters = {
         number: chr(ord("a") + k) for k, number in enumerate(dict.fromkeys(n for n in numbers if n >= 0))
     }
