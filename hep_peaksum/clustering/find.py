@@ -282,10 +282,14 @@ class SearchInput:
             is_searched = self.stays_hits(settings) and _has_finite_total(self.cells.value)
         else:
             is_searched = self.noise is None and (self.cells.ndim == 3 or self.layers == "each")
-        is_checked = plan.checks_cells or (
+        is_checked = (plan.checks_cells and self._needs_no_mask(settings)) or (
             self.is_masked_already(settings) and SearchPlan.of(settings, has_mask=False).checks_cells
         )
         return is_searched and plan.adds_windows and is_checked
+
+    def _needs_no_mask(self, settings: PeakSumSettings) -> bool:
+        """Return whether no cell that is not finite is masked: with their mask the cells are copied."""
+        return settings.nonfinite == "error" or isinstance(self.cells, Hits) or self.cells.dtype.kind != "f"
 
     def is_masked_already(self, settings: PeakSumSettings) -> bool:
         """Return whether masked cells hold what they are to hold, and all others are finite."""
