@@ -7,7 +7,7 @@ seed are taken the short way around.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -56,16 +56,32 @@ def has_no_weight(context: PeakContext) -> Array:
 
 def barycentre(context: PeakContext, dim: int, axis: Axis | None = None) -> Array:
     """Return the weighted mean along rows (0) or columns (1): in indices, or in the positions of an axis."""
-    return context.once(
-        ("barycentre", dim, axis), lambda: _barycentre(context, Distances.along(context, dim, axis))
-    )
+    axes: tuple[Axis | None, Axis | None] = context.grid.rows, context.grid.cols
+    if axis is None:
+        axes = None, None
+    dims: tuple[int, ...] = (dim,)
+    if context.settings.position != "seed" and all(each and each.centres is not None for each in axes):
+        dims = 0, 1  # the position of a cluster needs both, and they have the same weights
+    means = context.once(("barycentre", dims, axis is None), lambda: _barycentres(context, dims, axes))
+    return np.asarray(means[dims.index(dim)])
 
 
-def _barycentre(context: PeakContext, distances: Distances) -> Array:
-    mean = context.of_windows(lambda windows: _mean(windows, cell_weights(windows), distances))
+def _barycentres(context: PeakContext, dims: Sequence[int], axes: Sequence[Axis | None]) -> Array:
+    """Return the weighted means along some dimensions, shape (dimension, peak)."""
+    along = [Distances.along(context, dim, axes[dim]) for dim in dims]
+
+    def means(windows: Windows) -> Array:
+        weights = cell_weights(windows)
+        return np.stack([_mean(windows, weights, distances) for distances in along], axis=1)
+
+    found = context.of_windows(means).T
+    return np.array([_kept_inside(context, *pair) for pair in zip(along, found, strict=True)])
+
+
+def _kept_inside(context: PeakContext, distances: Distances, mean: Array) -> Array:
+    """Return means inside the plane, out of which rounding takes some on a seam, or at an edge."""
     if distances.is_azimuth:
         return mean
-    # rounding takes a mean on a seam, or at an edge, out of the axis
     if distances.axis is not None:
         return distances.axis.keep_inside(mean)
     dim, grid = distances.dim, context.grid
@@ -155,8 +171,12 @@ class Distances:
 
     def of(self, windows: Windows, function: Callable[[Array], Array] = np.asarray) -> Array:
         """Return a function of the entries for the cells of some windows, shape (peak, cell)."""
+        entry = windows.once(("along", self.dim), lambda: self._entry(windows))
+        return np.asarray(function(self.table).take(entry))
+
+    def _entry(self, windows: Windows) -> Array:
         start = self._index(windows).astype(np.int64) * self.table.shape[1]
-        return np.asarray(function(self.table).take(start[:, None] + self.column))
+        return np.asarray(start[:, None] + self.column)
 
     def _index(self, windows: Windows) -> Array:
         peaks = windows.context.peaks

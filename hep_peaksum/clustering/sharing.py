@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from hep_peaksum.loops.saddles import saddles
 from hep_peaksum.loops.windows import Places, Rivals, SumWindow, WindowLoops, sum_window, window_loops
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.windows import NOT_GATED
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,15 +189,19 @@ class PeakContext:
 
     def _claims(self, events: Events, *, contested: bool) -> Claims:
         """Return the planes for claims on the cells of some events, with what decides between them."""
-        peaks, offsets, grid = events.peaks, self.sum_window.tower_offsets, self.grid
+        peaks, distance = events.peaks, self._distances if self.overlap == "nearest" else None
         weight = self.sharing_weights[peaks] if self.overlap in DIVIDED else None
-        obliqueness = 0 if grid.hexagons is None else grid.hexagons.obliqueness
-        distance = squared_distances(offsets, grid.shape, grid.periodic, obliqueness=obliqueness)
-        is_nearest = self.overlap == "nearest"
-        last_wins = self.settings.greedy_ties == "last"
-        rivals = Rivals(self.peaks.seed[peaks], last_wins, weight, distance if is_nearest else None)
+        rivals = Rivals(self.peaks.seed[peaks], self.settings.greedy_ties == "last", weight, distance)
         n_cells = events.n_events * self.sum_grid.n_cells
         return Claims.on(n_cells, self.overlap, rivals, contested=contested)
+
+    @cached_property
+    def _distances(self) -> Array:
+        """How far from the seed the cells of the sum window lie, squared."""
+        grid = self.grid
+        obliqueness = 0 if grid.hexagons is None else grid.hexagons.obliqueness
+        offsets = self.sum_window.tower_offsets
+        return squared_distances(offsets, grid.shape, grid.periodic, obliqueness=obliqueness)
 
     @property
     def _most_events(self) -> int:
@@ -248,6 +255,13 @@ class Windows:
     events: Events
     peaks: slice
     claims: Claims | None
+    _arrays: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return what several columns need of these windows, computed when the first of them does."""
+        if key not in self._arrays:
+            self._arrays[key] = compute()
+        return cast("T", self._arrays[key])
 
     @property
     def event(self) -> Array:
