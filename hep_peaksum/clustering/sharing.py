@@ -349,7 +349,8 @@ class Windows:
         if self.claims is None:
             msg = "who holds these cells has not been settled"
             raise RuntimeError(msg)
-        return self.claims.shares(self.values, self.place, self.is_added, self.first)
+        loops = self.context.loops
+        return self.claims.shares(loops, self.values, self.place, self.is_added, self.first)
 
     @property
     def contested(self) -> Array:

@@ -101,12 +101,10 @@ class Claims(NamedTuple):
         """Return which added cells several peaks claim."""
         return np.asarray(is_added & (np.asarray(self.n_claims).take(place) > 1))
 
-    def shares(self, values: Array, place: Array, is_added: Array, first: int) -> Shares:
+    def shares(self, loops: WindowLoops, values: Array, place: Array, is_added: Array, first: int) -> Shares:
         """Return what each peak holds, from number `first` on, after all peaks of the events have claimed."""
         if self.owner is not None:
-            numbers = np.arange(first, first + len(place))
-            is_held = is_added & (self.owner.take(place) == numbers[:, None])
-            return Shares(np.where(is_held, values, 0), is_held)
+            return Shares(*loops.owned_cells(self.owner, values, place, is_added, first))
         if self.total is None:
             return Shares(np.where(is_added, values, 0), is_added)
         with np.errstate(all="ignore"):  # where nothing is added

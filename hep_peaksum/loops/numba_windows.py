@@ -51,6 +51,14 @@ def claim_cells(
         _claim_by_distance(owner, nearest, place, is_added, first, seed, rivals.last_wins, distance)
 
 
+def owned_cells(owner: Array, values: Array, place: Array, is_added: Array, first: int) -> tuple[Array, Array]:
+    """Return the values of the cells that peaks own, and which these are (see `WindowLoops`)."""
+    owned, is_owned = np.empty_like(values), np.empty_like(is_added)
+    columns = (read_only(column) for column in (owner, values, place, is_added))
+    _pick_owned(*columns, first, owned, is_owned)
+    return owned, is_owned
+
+
 def add_weights(total: Array, place: Array, is_added: Array, weight: Array) -> None:
     """Add the weight of every peak to the places that it claims."""
     _add_weights(total, read_only(place), read_only(is_added), read_only(weight))
@@ -134,6 +142,18 @@ def _claim_by_distance(
                     wins = mine > seed[other] or (last_wins and mine == seed[other])
                 if wins:
                     owner[place[n, k]], nearest[place[n, k]] = first + n, distance[k]
+
+
+@cached_jit
+def _pick_owned(
+    owner: Any, values: Any, place: Any, is_added: Any, first: Any, owned: Any, is_owned: Any
+) -> None:
+    """Write down the owned cells of every window."""
+    for n in range(place.shape[0]):
+        for k in range(place.shape[1]):
+            is_mine = is_added[n, k] and owner[place[n, k]] == first + n
+            is_owned[n, k] = is_mine
+            owned[n, k] = values[n, k] if is_mine else 0
 
 
 @cached_jit

@@ -94,6 +94,14 @@ class WindowLoops(Protocol):
         `nearest` holds the distance of the owner, if distances decide.
         """
 
+    def owned_cells(
+        self, owner: Array, values: Array, place: Array, is_added: Array, first: int
+    ) -> tuple[Array, Array]:
+        """Return the values of the cells that the peaks from number `first` on own, 0 elsewhere, and which.
+
+        `owner` has the number of a peak for every place (see `claim_cells`); only added cells are owned.
+        """
+
     def add_weights(self, total: Array, place: Array, is_added: Array, weight: Array) -> None:
         """Add the weight of every peak to the places that it claims, one peak after the other."""
 
@@ -162,6 +170,13 @@ def claim_cells(
             wins |= others < 0
             nearest[claimed[wins]] = distance[wins]
         owner[claimed[wins | (others < 0)]] = number
+
+
+def owned_cells(owner: Array, values: Array, place: Array, is_added: Array, first: int) -> tuple[Array, Array]:
+    """Return the values of the cells that peaks own, and which these are (see `WindowLoops`)."""
+    numbers = np.arange(first, first + len(place))
+    is_owned = is_added & (owner[place] == numbers[:, None])
+    return np.where(is_owned, values, 0), is_owned
 
 
 def add_weights(total: Array, place: Array, is_added: Array, weight: Array) -> None:

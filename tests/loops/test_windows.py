@@ -100,7 +100,7 @@ def added(place, data):
 @some
 @given(search=searches(), last_wins=st.booleans(), by_distance=st.booleans(), data=st.data())
 def test_a_cell_goes_to_the_peak_that_beats_all_others(loops, search, last_wins, by_distance, data):
-    (place, _), n_peaks, n_cells = windows_of(loops, search), len(search[1]), search[0].size
+    (place, values), n_peaks, n_cells = windows_of(loops, search), len(search[1]), search[0].size
     is_added = added(place, data)
     seed = data.draw(arrays(np.float64, n_peaks, elements=st.integers(1, 3)))
     distance = data.draw(arrays(np.int64, place.shape[1], elements=st.integers(0, 2)))
@@ -118,6 +118,10 @@ def test_a_cell_goes_to_the_peak_that_beats_all_others(loops, search, last_wins,
     for cell in range(n_cells):
         claims = [(n, k) for n, k in zip(*np.nonzero(is_added), strict=True) if place[n, k] == cell]
         assert owner[cell] == (min(claims, key=rank)[0] if claims else -1)
+    owned, is_owned = loops.owned_cells(owner, values[split:], place[split:], is_added[split:], split)
+    for n, k in np.ndindex(is_owned.shape):
+        assert is_owned[n, k] == (is_added[split + n, k] and owner[place[split + n, k]] == split + n)
+        assert owned[n, k] == (values[split + n, k] if is_owned[n, k] else 0)
 
 
 @some
