@@ -7,6 +7,7 @@ import pytest
 from hep_peaksum import Axis, Grid, find_clusters, peak_sum_map
 from hep_peaksum.clustering.fields import fields_of
 from hep_peaksum.clustering.find import find_peaks
+from hep_peaksum.clustering.validation import apply_mask
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.settings.model import PeakSumSettings
 
@@ -109,3 +110,21 @@ def test_every_field_is_the_same_from_blocks():
     for name in names:
         values = fields_of(GRID, settings)[name].compute(context)
         assert sorted(ak.flatten(clusters[name]).to_list()) == sorted(values.tolist()), name
+
+
+@pytest.mark.parametrize(("nonfinite", "copied"), [("mask", [2, 2, 1]), ("error", [])])
+def test_cells_are_copied_with_their_mask_a_block_at_a_time(monkeypatch, nonfinite, copied):
+    cells = np.ones((5, 4, 4))
+    if nonfinite == "mask":
+        cells[:, 1, 2] = np.nan
+    sizes = []
+
+    def record(of_block, settings):
+        sizes.append(len(of_block.source))
+        return apply_mask(of_block, settings)
+
+    monkeypatch.setattr("hep_peaksum.block_sizes.DENSE_CELLS", 2 * 4 * 4)
+    monkeypatch.setattr("hep_peaksum.clustering.find.apply_mask", record)
+    clusters = find_clusters(cells, {"nonfinite": nonfinite}, fields=["n_masked"])
+    assert sizes == copied
+    assert len(clusters) == len(cells)
