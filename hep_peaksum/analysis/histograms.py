@@ -17,6 +17,7 @@ from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.clustering.fields import check_fields, fields_of
 from hep_peaksum.geometry.axis import Axis, Coordinate
 from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.geometry.jagged import counts_of, flat_field
 from hep_peaksum.inputs.branch_names import FIELD_PATH
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
@@ -225,8 +226,6 @@ def fill(
     weights
         Of every event; None without weights.
     """
-    import awkward as ak
-
     values, n_clusters = [], None
     for axis in axes:
         if axis.field in collections.sums:
@@ -234,14 +233,12 @@ def fill(
             continue
         clusters = collections.clusters[axis.collection]
         clusters = clusters if passed is None or axis.cluster_field is None else clusters[passed]
-        lists = ak.to_layout(clusters).to_ListOffsetArray64(True)
-        counts = np.diff(lists.offsets.data)
+        counts = counts_of(clusters)
         if axis.cluster_field is None:
             values.append(counts)
         else:
             n_clusters = counts
-            column = ak.to_layout(ak.Array(lists.content)[axis.cluster_field])
-            values.append(ak.to_numpy(column)[: lists.offsets[-1]])
+            values.append(flat_field(clusters, axis.cluster_field))
     if n_clusters is None:  # a value for every event
         values = values if passed is None else [each[passed] for each in values]
     if weights is not None:

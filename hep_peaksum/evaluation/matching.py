@@ -13,6 +13,7 @@ import numpy as np
 
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.geometry.jagged import counts_of, flat_field
 from hep_peaksum.kernels import Array
 
 if TYPE_CHECKING:
@@ -29,10 +30,8 @@ class CellIndices(NamedTuple):
     @classmethod
     def from_jagged(cls, records: ak.Array) -> CellIndices:
         """Return the cells of jagged records with the fields `row` and `col`, events numbered from 0."""
-        import awkward as ak
-
-        event = np.repeat(np.arange(len(records)), ak.to_numpy(ak.num(records)))
-        row, col = (np.asarray(ak.flatten(records[word], axis=1), np.int64) for word in ("row", "col"))
+        event = np.repeat(np.arange(len(records)), counts_of(records))
+        row, col = (flat_field(records, word).astype(np.int64) for word in ("row", "col"))
         return cls(event, row, col)
 
     def cell_number(self, grid: Grid) -> Array:
@@ -97,8 +96,19 @@ def nearest(pairs: Pairs) -> Pairs:
 
     A cluster may be the nearest of several references.
     """
-    order = np.lexsort((pairs.cluster, pairs.distance, pairs.reference))
-    return pairs.select(order[is_first(pairs.reference[order])])
+    return best_of_references(pairs, [pairs.distance])
+
+
+def best_of_references(pairs: Pairs, priority: Sequence[Array]) -> Pairs:
+    """Return one pair of each reference, the lowest by the sort keys, then the one of the first cluster."""
+    # most references have a single candidate, and need no sorting
+    is_alone = _is_alone(pairs.reference)
+    rivals = np.flatnonzero(~is_alone)
+    keys = (pairs.cluster, *reversed(priority), pairs.reference)
+    order = rivals[np.lexsort([key[rivals] for key in keys])]
+    is_best = is_alone
+    is_best[order[is_first(pairs.reference[order])]] = True
+    return _by_reference(pairs.select(is_best))
 
 
 def one_to_one(pairs: Pairs, priority: Sequence[Array]) -> Pairs:
@@ -118,8 +128,10 @@ def one_to_one(pairs: Pairs, priority: Sequence[Array]) -> Pairs:
     >>> one_to_one(pairs, [pairs.distance]).select([0])
     Pairs(reference=array([1]), cluster=array([0]), distance=array([0.]))
     """
-    order = np.lexsort((pairs.reference, pairs.cluster, *reversed(priority)))
-    remaining, taken = pairs.select(order), []
+    is_alone = _is_alone(pairs.reference) & _is_alone(pairs.cluster)
+    rivals, taken = np.flatnonzero(~is_alone), [pairs.select(is_alone)]
+    keys = (pairs.reference, pairs.cluster, *reversed(priority))
+    remaining = pairs.select(rivals[np.lexsort([key[rivals] for key in keys])])
     # A pair that comes first for both its objects is taken whatever happens elsewhere: take all such at once,
     # drop the pairs that they exclude, and repeat.
     while len(remaining.reference):
@@ -129,10 +141,7 @@ def one_to_one(pairs: Pairs, priority: Sequence[Array]) -> Pairs:
         is_excluded = np.isin(remaining.reference, certain.reference)
         is_excluded |= np.isin(remaining.cluster, certain.cluster)
         remaining = remaining.select(~is_excluded)
-    if not taken:
-        return pairs
-    matched = Pairs(*(np.concatenate(columns) for columns in zip(*taken, strict=True)))
-    return matched.select(np.argsort(matched.reference))
+    return _by_reference(Pairs(*(np.concatenate(columns) for columns in zip(*taken, strict=True))))
 
 
 def with_unmatched(pairs: Pairs, n_references: int, n_clusters: int) -> Pairs:
@@ -189,8 +198,23 @@ def _separation(first: Array, second: Array, axis: Axis) -> Array:
     return np.minimum(separation, axis.size - separation) if axis.periodic else separation
 
 
-def is_first(values: Array) -> Array:
-    """Return where a value occurs for the first time."""
-    first = np.zeros(len(values), bool)
-    first[np.unique(values, return_index=True)[1]] = True
-    return first
+def is_first(indices: Array) -> Array:
+    """Return where an index, 0 or above, occurs for the first time.
+
+    >>> is_first(np.array([3, 0, 3, 1, 0])).tolist()
+    [True, True, False, True, False]
+    """
+    place = np.arange(len(indices))
+    first = np.empty(indices.max(initial=-1) + 1, np.int64)
+    first[indices[::-1]] = place[::-1]  # of several numbers for one index the last stays
+    return np.asarray(first[indices] == place)
+
+
+def _is_alone(indices: Array) -> Array:
+    """Return where an index, 0 or above, occurs once."""
+    return np.asarray(np.bincount(indices)[indices] == 1)
+
+
+def _by_reference(pairs: Pairs) -> Pairs:
+    """Return pairs in the order of their references."""
+    return pairs.select(np.argsort(pairs.reference, kind="stable"))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from hep_peaksum.evaluation.matching import Pairs, equal_pairs, is_first, nearest, one_to_one
+from hep_peaksum.evaluation.matching import Pairs, best_of_references, nearest, one_to_one
+from hep_peaksum.evaluation.numba_pairs import pairs_along
 from hep_peaksum.geometry.axis import fold_azimuth
+from hep_peaksum.geometry.jagged import counts_of, flat_field
 from hep_peaksum.kernels import Array
 
 if TYPE_CHECKING:
@@ -17,7 +20,7 @@ Pairing = Literal["highest", "nearest", "one_to_one", "optimal"]
 
 
 class Places(NamedTuple):
-    """Where objects are, one entry of each array per object: event number and two coordinates."""
+    """Where objects are, one entry of each array per object: event number, ascending, and two coordinates."""
 
     event: Array
     first: Array
@@ -26,10 +29,8 @@ class Places(NamedTuple):
     @classmethod
     def from_jagged(cls, records: ak.Array, names: tuple[str, str]) -> Places:
         """Return the places of jagged records by the names of two fields, events numbered from 0."""
-        import awkward as ak
-
-        event = np.repeat(np.arange(len(records)), ak.to_numpy(ak.num(records)))
-        first, second = (np.asarray(ak.to_numpy(ak.flatten(records[name])), np.float64) for name in names)
+        event = np.repeat(np.arange(len(records)), counts_of(records))
+        first, second = (flat_field(records, name).astype(np.float64) for name in names)
         return cls(event, first, second)
 
 
@@ -40,18 +41,28 @@ def within_delta_r(references: Places, clusters: Places, largest: float) -> Pair
     >>> within_delta_r(first, second, 0.1).distance.round(3).tolist()
     [0.083]
     """
-    reference, cluster = equal_pairs(references.event, clusters.event)
-    azimuth = fold_azimuth(references.second[reference] - clusters.second[cluster])
-    distance = np.hypot(references.first[reference] - clusters.first[cluster], azimuth)
-    return Pairs(reference, cluster, distance).select(distance <= largest)
+    return _near(references, clusters, largest, fold_azimuth)
 
 
 def within_distance(references: Places, clusters: Places, largest: float) -> Pairs:
     """Return every pair of one event within a distance on a plane, its end included."""
-    reference, cluster = equal_pairs(references.event, clusters.event)
+    return _near(references, clusters, largest)
+
+
+def _near(
+    references: Places, clusters: Places, largest: float, fold: Callable[[Array], Array] | None = None
+) -> Pairs:
+    """Return every pair of one event within a distance; `fold` is applied to differences of the second."""
+    events = references.event, clusters.event
+    if any((each[1:] < each[:-1]).any() for each in events):
+        msg = "objects of one event are not together: sort them by event, as Places.from_jagged gives them"
+        raise ValueError(msg)
+    # most pairs are far apart along the first coordinate already, and need no more
+    reference, cluster = pairs_along(events, (references.first, clusters.first), largest)
     first = references.first[reference] - clusters.first[cluster]
-    distance = np.hypot(first, references.second[reference] - clusters.second[cluster])
-    return Pairs(reference, cluster, distance).select(distance <= largest)
+    second = references.second[reference] - clusters.second[cluster]
+    distance = np.hypot(first, second if fold is None else fold(second))
+    return Pairs(reference, cluster, distance).select(np.flatnonzero(distance <= largest))
 
 
 def chosen(pairs: Pairs, how: Pairing, *, height: Array | None = None, value: Array | None = None) -> Pairs:
@@ -77,8 +88,7 @@ def chosen(pairs: Pairs, how: Pairing, *, height: Array | None = None, value: Ar
         if value is None:
             msg = "pairing 'highest' needs a value of every cluster: name a field, or choose 'nearest'"
             raise ValueError(msg)
-        order = np.lexsort((pairs.cluster, pairs.distance, -value[pairs.cluster], pairs.reference))
-        return pairs.select(order[is_first(pairs.reference[order])])
+        return best_of_references(pairs, [-value[pairs.cluster], pairs.distance])
     if how == "optimal":
         return _optimal(pairs)
     of_pairs = np.zeros(len(pairs.reference)) if height is None else -height[pairs.reference]

@@ -46,6 +46,34 @@ def flat_parts(columns: Iterable[tuple[str, ak.Array]]) -> tuple[Array, list[Arr
     return n_hits, parts
 
 
+def flat_field(records: ak.Array, name: str) -> Array:
+    """Return a field of all records of a jagged array, event after event.
+
+    It is `ak.flatten` without the time that a call of that takes whatever there is to flatten.
+
+    >>> import awkward as ak
+    >>> flat_field(ak.Array([[{"pt": 3}, {"pt": 7}], [], [{"pt": 1}]]), "pt").tolist()
+    [3, 7, 1]
+    """
+    import awkward as ak
+
+    lists = ak.to_layout(records).to_ListOffsetArray64(False)
+    column: Array = lists.content[name].to_backend_array()
+    return column[lists.offsets[0] : lists.offsets[-1]]
+
+
+def counts_of(records: ak.Array) -> Array:
+    """Return how many records every event of a jagged array has.
+
+    >>> import awkward as ak
+    >>> counts_of(ak.Array([[3, 7], [], [1]])).tolist()
+    [2, 0, 1]
+    """
+    import awkward as ak
+
+    return np.asarray(np.diff(ak.to_layout(records).to_ListOffsetArray64(False).offsets.data))
+
+
 def check_numbers(name: str, column: ak.Array, *, advice: str = "", columns: str = "all branches") -> None:
     """Raise a ValueError if a column is no list of numbers for every event, an EventError if one is None.
 

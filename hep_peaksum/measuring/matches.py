@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from hep_peaksum.evaluation.matching import CellIndices, Pairs, same_cell
 from hep_peaksum.evaluation.pairing import Pairing, Places, chosen, within_delta_r, within_distance
 from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.geometry.jagged import flat_field
 from hep_peaksum.inputs.branch_names import Words, includes
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
@@ -78,9 +79,7 @@ class MatchInput(FrozenModel):
 
 def height_of(references: ak.Array) -> Array | None:
     """Return by what objects are ordered, the highest first: pt, else energy or et; None without these."""
-    import awkward as ak
-
     for name in ("pt", "et", "energy"):
         if name in references.fields:
-            return np.asarray(ak.to_numpy(ak.flatten(references[name])), np.float64)
+            return flat_field(references, name).astype(np.float64)
     return None

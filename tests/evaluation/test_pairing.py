@@ -54,3 +54,35 @@ def test_the_highest_cluster_is_taken_then_the_nearest_of_equal_ones():
     assert list(zip(found.reference.tolist(), found.cluster.tolist(), strict=True)) == [(0, 2), (1, 0)]
     with pytest.raises(ValueError, match="needs a value"):
         chosen(pairs, "highest")
+
+
+@given(
+    st.lists(st.lists(st.floats(-2, 2), max_size=4), max_size=5),
+    st.lists(st.lists(st.floats(-2, 2), max_size=4), max_size=5),
+    st.sampled_from([0.0, 0.5, 1.0]),
+)
+def test_near_pairs_are_those_of_plain_loops(first, second, largest):
+    n_events = min(len(first), len(second))
+    kinds = [
+        [(event, each) for event, places in enumerate(kind[:n_events]) for each in places]
+        for kind in (first, second)
+    ]
+    expected = [
+        (i, j)
+        for i, (event, x) in enumerate(kinds[0])
+        for j, (other, y) in enumerate(kinds[1])
+        if event == other and abs(x - y) <= largest
+    ]
+    arrays = [
+        Places(np.array([e for e, _ in kind], int), np.array([x for _, x in kind], float), np.zeros(len(kind)))
+        for kind in kinds
+    ]
+    for near in (within_distance, within_delta_r):
+        pairs = near(*arrays, largest)
+        assert list(zip(pairs.reference.tolist(), pairs.cluster.tolist(), strict=True)) == expected
+
+
+def test_objects_of_one_event_have_to_stand_together():
+    places = Places(np.array([1, 0]), np.zeros(2), np.zeros(2))
+    with pytest.raises(ValueError, match="sort them by event"):
+        within_distance(places, places, 1.0)
