@@ -11,7 +11,9 @@ import numpy as np
 from hep_peaksum.analysis.derived import Collections
 from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.evaluation.matching import Pairs, is_first
+from hep_peaksum.evaluation.pairing import Pairing
 from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.geometry.jagged import counts_of, flat_field
 from hep_peaksum.kernels import Array
 from hep_peaksum.measuring.matches import MatchInput, height_of
 from hep_peaksum.measuring.measurements import (
@@ -40,6 +42,7 @@ class MeasuredEvents:
     """The events that are measured, of one variation: clusters, objects and weights, aligned.
 
     `metadata` is that of their dataset, `grids` are the planes of the collections, `matches` those of the job.
+    `known_pairs` are those that were found before; events that differ in their weights alone share them.
     """
 
     collections: Collections
@@ -48,7 +51,7 @@ class MeasuredEvents:
     matches: Mapping[str, MatchInput]
     grids: Mapping[str, Grid]
     metadata: Mapping[str, Any]
-    _near: dict[str, Pairs] = field(default_factory=dict, init=False, repr=False, compare=False)
+    known_pairs: dict[Any, Pairs] = field(default_factory=dict, repr=False, compare=False)
 
     def select(self, passed: Array | None) -> MeasuredEvents:
         """Return some of the events, given by a mask; None for all."""
@@ -64,6 +67,7 @@ class MeasuredEvents:
             ),
             references={name: each[passed] for name, each in self.references.items()},
             weights=None if self.weights is None else self.weights[passed],
+            known_pairs={},
         )
 
     def event_value(self, field: str, nth: int = 1) -> Array:
@@ -75,29 +79,33 @@ class MeasuredEvents:
 
     def flat(self, field: str) -> Array:
         """Return a field of all objects or clusters, event after event."""
-        import awkward as ak
-
         name, _, column = field.partition(".")
-        records = self.references[name] if name in self.references else self.collections.clusters[name]
-        return np.asarray(ak.to_numpy(ak.flatten(records[column])), np.float64)
+        return flat_field(self._records(name), column).astype(np.float64)
 
     def weights_of(self, name: str) -> Array | None:
         """Return the weight of every object or cluster of a name; None without weights."""
-        import awkward as ak
+        return None if self.weights is None else np.repeat(self.weights, counts_of(self._records(name)))
 
-        if self.weights is None:
-            return None
-        records = self.references[name] if name in self.references else self.collections.clusters[name]
-        return np.repeat(self.weights, ak.to_numpy(ak.num(records)))
+    def _records(self, name: str) -> ak.Array:
+        """Return the objects or clusters of a name."""
+        return self.references[name] if name in self.references else self.collections.clusters[name]
 
-    def pairs(self, name: str, **choice: Any) -> Pairs:
-        """Return the pairs of a match (see `MatchInput.pairs`); which are near enough is found once."""
-        match = self.matches[name]
+    def pairs(self, name: str, *, otherwise: Pairing = "one_to_one", by: str | None = None) -> Pairs:
+        """Return the pairs of a match, each choice of them found once.
+
+        `otherwise` is the pairing of a match that names none, `by` the field in which a cluster is the highest.
+        """
+        match, key = self.matches[name], (name, otherwise, by)
+        if key in self.known_pairs:
+            return self.known_pairs[key]
         references = self.references[match.reference]
-        if name not in self._near:
+        if name not in self.known_pairs:
             clusters = self.collections.clusters[match.clusters]
-            self._near[name] = match.candidates(clusters, references, self.grids[match.clusters])
-        return match.pairs(self._near[name], references, **choice)
+            self.known_pairs[name] = match.candidates(clusters, references, self.grids[match.clusters])
+        value = None if by is None else self.flat(by)
+        found = match.pairs(self.known_pairs[name], references, otherwise=otherwise, value=value)
+        self.known_pairs[key] = found
+        return found
 
 
 def book(
@@ -184,9 +192,9 @@ def _efficiency(measurement: EfficiencyInput, events: MeasuredEvents) -> tuple[A
     match = events.matches[measurement.efficiency]
     values, weights = events.flat(measurement.axis.field), events.weights_of(match.reference)
     of_clusters = events.flat(passing.field)
-    pairs = events.pairs(measurement.efficiency, otherwise="highest", value=of_clusters)
+    pairs = events.pairs(measurement.efficiency, otherwise="highest", by=passing.field)
     highest = np.full(len(values), -np.inf)
-    np.maximum.at(highest, pairs.reference, of_clusters[pairs.cluster])
+    highest[pairs.reference] = of_clusters[pairs.cluster]
     counted = np.ones(len(values), bool)
     if measurement.denominator == "matched":
         counted = highest > -np.inf
@@ -197,9 +205,7 @@ def _efficiency(measurement: EfficiencyInput, events: MeasuredEvents) -> tuple[A
 
 def _is_leading(references: ak.Array) -> Array:
     """Return which objects are the highest of their event; of equal ones the first."""
-    import awkward as ak
-
-    counts = ak.to_numpy(ak.num(references))
+    counts = counts_of(references)
     event, height = np.repeat(np.arange(len(counts)), counts), height_of(references)
     height = np.zeros(len(event)) if height is None else height
     order = np.lexsort((-height, event))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ from hep_peaksum.analysis.selection import NOMINAL, fill_cut_flow
 from hep_peaksum.clustering.records import select_fields
 from hep_peaksum.config.model import Job
 from hep_peaksum.events.weights import weights_of
+from hep_peaksum.geometry.jagged import counts_of
 from hep_peaksum.inputs.branch_names import includes
 from hep_peaksum.kernels import Array
 from hep_peaksum.measuring import filling
@@ -101,12 +103,13 @@ class SelectedEvents:
         n_events = len(next(iter(collections[NOMINAL].values())))
         searched = slice(start, start + n_events)
         found = self._derived(collections)
+        measured = self._measured(found, searched)
         passed = {}
         for number, (name, each) in enumerate(found.items()):
             passed[name] = self._passed(number, name, each, searched)
             self._fill(name, each, passed[name], searched)
-            self._measure(name, each, passed[name], searched)
-        return self._written(found, passed, searched, n_events)
+            self._measure(name, measured, passed[name])
+        return self._written(found, measured, passed, searched, n_events)
 
     def _derived(self, collections: Mapping[str, Mapping[str, ak.Array]]) -> dict[str, Collections]:
         """Return the collections of every variation with derived fields, views and sums."""
@@ -168,11 +171,13 @@ class SelectedEvents:
     def references(self) -> dict[str, dict[str, ak.Array]]:
         """Return the objects of the events of the chunk that the dataset has, by variation and name."""
         by_variation: dict[str, dict[str, ak.Array]] = {}
+        nominal = {name: source.grid for name, source in self.job.grids.items()}
         for variation, job in self.jobs.items():
-            if variation != NOMINAL and job.references == self.job.references:
+            planes = {name: source.grid for name, source in job.grids.items()}
+            is_nominal = (job.references, planes) == (self.job.references, nominal)
+            if is_nominal and NOMINAL in by_variation:
                 by_variation[variation] = by_variation[NOMINAL]
                 continue
-            planes = {name: source.grid for name, source in job.grids.items()}
             by_variation[variation] = {
                 name: each.read(self.column, planes)
                 for name, each in job.references.items()
@@ -180,44 +185,50 @@ class SelectedEvents:
             }
         return by_variation
 
-    def _measured(self, name: str, found: Collections, searched: slice) -> MeasuredEvents:
-        """Return searched events with their clusters, objects and weights."""
-        index = self._index(searched)
-        objects = {key: each[index] for key, each in self.references[name].items()}
-        job = self.jobs[name]
-        planes = {key: job.grids_of(origin_of(job.select, key))[0] for key in found.clusters}
-        known = self.job.dataset_metadata.get(self.dataset, {})
-        return MeasuredEvents(found, objects, self._of_searched(name, searched), job.matches, planes, known)
+    def _measured(self, found: Mapping[str, Collections], searched: slice) -> dict[str, MeasuredEvents]:
+        """Return searched events with their clusters, objects and weights, by variation, if these are used."""
+        measured: dict[str, MeasuredEvents] = {}
+        if not (self.job.measurements or self.job.matches):
+            return measured
+        index, known = self._index(searched), self.job.dataset_metadata.get(self.dataset, {})
+        for name, each in found.items():
+            weights, objects = self._of_searched(name, searched), self.references[name]
+            if each is found[NOMINAL] and objects is self.references[NOMINAL] and measured:
+                measured[name] = replace(measured[NOMINAL], weights=weights)
+                continue
+            job, objects = self.jobs[name], {key: objects_of[index] for key, objects_of in objects.items()}
+            planes = {key: job.grids_of(origin_of(job.select, key))[0] for key in each.clusters}
+            measured[name] = MeasuredEvents(each, objects, weights, job.matches, planes, known)
+        return measured
 
-    def _measure(self, name: str, found: Collections, passed: Array | None, searched: slice) -> None:
+    def _measure(self, name: str, measured: Mapping[str, MeasuredEvents], passed: Array | None) -> None:
         """Fill the measurements with the clusters and objects of a variation."""
         if not self.job.measurements:
             return
-        events = self._measured(name, found, searched).select(passed)
+        events = measured[name].select(passed)
         variation = name if len(self.jobs) > 1 else None
         for key, each in self.job.measurements.items():
             if isinstance(each, FILLED) and includes(each.datasets, self.dataset):
                 filling.fill(self.tally.histograms, key, each, events, variation)
 
-    def _matched(self, name: str, found: Collections, searched: slice) -> dict[str, ak.Array]:
+    def _matched(self, events: MeasuredEvents) -> dict[str, ak.Array]:
         """Return the collections with the index of the object of every cluster, and the distance.
 
-        These are -1 and NaN where there is none.
+        These are -1 and NaN where there is none. Of several objects that share a cluster the nearest counts.
         """
+        found = events.collections
         clusters = dict(found.clusters)
-        if not self.job.matches:
-            return clusters
-        events = self._measured(name, found, searched)
         for key, match in self.job.matches.items():
             origin = origin_of(self.job.select, match.clusters)
-            n_clusters = int(ak.sum(ak.num(clusters[origin])))
-            index, distance = np.full(n_clusters, -1, np.int32), np.full(n_clusters, np.nan, np.float32)
+            counts = counts_of(clusters[origin])
+            index = np.full(counts.sum(), -1, np.int32)
+            distance = np.full(len(index), np.nan, np.float32)
             if match.reference in events.references and match.is_for(self.dataset):
                 pairs = events.pairs(key)
+                pairs = pairs.select(np.argsort(-pairs.distance, kind="stable"))  # what is written last stays
                 place = _place_in_origin(found, match.clusters)[pairs.cluster]
                 index[place] = events.flat(f"{match.reference}.index")[pairs.reference]
                 distance[place] = pairs.distance
-            counts = ak.num(clusters[origin])
             for word, values in (("Idx", index), ("Distance", distance)):
                 clusters[origin] = ak.with_field(clusters[origin], ak.unflatten(values, counts), f"{key}{word}")
         return clusters
@@ -225,6 +236,7 @@ class SelectedEvents:
     def _written(
         self,
         found: Mapping[str, Collections],
+        measured: Mapping[str, MeasuredEvents],
         passed: Mapping[str, Array | None],
         searched: slice,
         n_events: int,
@@ -240,7 +252,7 @@ class SelectedEvents:
         of_matches = [f"{key}{word}" for key in self.job.matches for word in ("Idx", "Distance")]
         for variation in variations:
             suffix = "" if variation == NOMINAL else variation
-            matched = self._matched(variation, found[variation], searched)
+            matched = self._matched(measured[variation]) if self.job.matches else found[variation].clusters
             for name in self.job.clusters:
                 clusters = matched[name]
                 derived = self.jobs[variation].derive.get(name, ())
@@ -268,9 +280,9 @@ class SelectedEvents:
 def _place_in_origin(found: Collections, name: str) -> Array:
     """Return, for every cluster of a collection or view, its place among all of the collection."""
     if name not in found.origins:
-        return np.arange(int(ak.sum(ak.num(found.clusters[name]))))
+        return np.arange(counts_of(found.clusters[name]).sum())
     origin, index = found.origins[name]
-    starts = np.concatenate([[0], np.cumsum(ak.to_numpy(ak.num(found.clusters[origin])))])[:-1]
+    starts = np.concatenate([[0], np.cumsum(counts_of(found.clusters[origin]))])[:-1]
     return np.asarray(ak.to_numpy(ak.flatten(index + starts)))
 
 
