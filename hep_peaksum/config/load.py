@@ -30,6 +30,19 @@ PATTERNS = {
     FUNCTION: "a function written as module:function",
 }
 
+# Sections that name what is in another one: of names that are there, but wrong, nothing is said twice.
+MEASURED = ("matches", "measurements", "variations")
+USERS = ("sums", "events", "histograms", *MEASURED)
+DEPENDENT = {
+    "events": ("variations",),
+    "clusters": ("derive", "select", *USERS),
+    "derive": ("select", *USERS),
+    "select": ("select", *USERS),
+    "references": MEASURED,
+    "matches": MEASURED[1:],
+    "measurements": MEASURED[1:],
+}
+
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Return the config of a YAML file.
@@ -94,8 +107,9 @@ def _problems_between(content: Mapping[str, Any], error: ValidationError) -> lis
         sound["clusters"] = {
             key: c for key, c in sound["clusters"].items() if broken.isdisjoint(_grid_names(c))
         }
-    if _names(content, "clusters") - _names(sound, "clusters"):
-        sound.pop("histograms", None)
+    for section, others in DEPENDENT.items():
+        if _names(content, section) - _names(sound, section):
+            sound = {key: value for key, value in sound.items() if key not in others}
     try:
         return list(Job.model_validate(sound).problems())
     except ValidationError:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -13,12 +13,14 @@ from pydantic import Field, ValidationError
 
 from hep_peaksum.analysis.derived import CollectionField, Derived, FieldName, ViewInput, origin_of, view_fields
 from hep_peaksum.analysis.histograms import HistogramInput, check_histogram, default_histograms, needed_fields
+from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.clustering import fields
 from hep_peaksum.clustering.discriminant import search_grid
 from hep_peaksum.clustering.fields import check_fields
 from hep_peaksum.config.formats import RESERVED
 from hep_peaksum.config.problems import (
     cluster_problems,
+    dataset_problems,
     measurement_problems,
     name_problems,
     view_problems,
@@ -32,7 +34,7 @@ from hep_peaksum.config.sections import (
     RunOptions,
     VariationName,
 )
-from hep_peaksum.config.variations import changed
+from hep_peaksum.config.variations import changed, written_place
 from hep_peaksum.events.barns import Luminosity
 from hep_peaksum.events.section import IDENTITY, EventsInput, Identifier
 from hep_peaksum.geometry.grid import Grid
@@ -214,6 +216,12 @@ class Job(FrozenModel):
 
     def problems(self) -> Iterator[str]:
         """Yield what is wrong between sections that are fine each on their own."""
+        nominal = [*self._nominal_problems()]
+        yield from nominal
+        yield from self._variation_problems(nominal)
+
+    def _nominal_problems(self) -> Iterator[str]:
+        """Yield what is wrong without variations."""
         for name, clusters in self.clusters.items():
             yield from cluster_problems(name, clusters, self.grids)
         yield from view_problems(self)
@@ -221,7 +229,6 @@ class Job(FrozenModel):
         for key, histogram in (self.histograms or {}).items():
             yield from self._histogram_problems(key, histogram)
         yield from name_problems(self.events.kept_names(), self.clusters)
-        yield from self._variation_problems()
         for key, branch in self.branch_keys():
             alias, _ = split_branch(branch)
             if alias and alias not in self.friends:
@@ -238,19 +245,21 @@ class Job(FrozenModel):
         except ValueError as error:
             yield f"histograms.{key}: {error}"
 
-    def _variation_problems(self) -> Iterator[str]:
-        """Yield what is wrong with the variations."""
+    def _variation_problems(self, nominal: Collection[str]) -> Iterator[str]:
+        """Yield what is wrong with the variations, besides what is wrong without them."""
         for name in self.events.write_variations:
             if name not in self.variations:
                 yield f"events.write_variations: no variation {name!r}{did_you_mean(name, self.variations)}"
         for name in self.variations:
+            if name == NOMINAL:
+                yield f"variations.{name}: this is the name of what is not varied: choose another"
             try:
                 problems = list(self.varied(name).problems())
             except ValidationError as error:
-                problems = problems_of(error)
+                problems = [written_place(problem) for problem in problems_of(error)]
             except ValueError as error:
                 problems = [str(error)]
-            yield from (f"variations.{name}: {problem}" for problem in problems)
+            yield from (f"variations.{name}: {problem}" for problem in problems if problem not in nominal)
 
     def derived_names(self) -> dict[str, list[str]]:
         """Return the derived fields of every collection and view."""
@@ -292,6 +301,7 @@ class Config(Job):
     def problems(self) -> Iterator[str]:
         """Yield the problems between the sections."""
         yield from super().problems()
+        yield from dataset_problems(self, self.datasets)
         by_folder: dict[str, str] = {}
         for name, dataset in self.datasets.items():
             if dataset.cross_section is not None and self.luminosity is None:

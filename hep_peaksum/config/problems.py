@@ -7,7 +7,7 @@ from typing import Any
 
 from hep_peaksum.analysis.derived import origin_of
 from hep_peaksum.clustering.discriminant import search_grid
-from hep_peaksum.clustering.fields import check_fields
+from hep_peaksum.clustering.fields import check_fields, fields_of
 from hep_peaksum.clustering.validation import check_energies, check_windows
 from hep_peaksum.config.sections import ClusterInput
 from hep_peaksum.events.section import IDENTITY
@@ -102,9 +102,8 @@ def _check_codes(clusters: ClusterInput, name: str, source: GridInput) -> None:
 
 def view_problems(job: Job) -> Iterator[str]:
     """Yield what is wrong with derived fields, views, sums, and the conditions on clusters."""
-    for name in job.derive:
-        if name not in job.clusters:
-            yield f"derive.{name}: no collection {name!r}{did_you_mean(name, job.clusters)}"
+    for name, derived in job.derive.items():
+        yield from _derived_problems(job, name, derived)
     seen = list(job.clusters)
     for name, view in job.select.items():
         if name in job.clusters:
@@ -115,12 +114,33 @@ def view_problems(job: Job) -> Iterator[str]:
         else:
             yield from field_problems(job, name, view.fields, f"select.{name}")
         seen.append(name)
+    kept = {*IDENTITY, "weight", *job.events.kept_names().values()}
     for name, field in job.sums.items():
+        if name in kept or name in seen or name.removeprefix("n") in job.clusters:
+            yield f"sums.{name}: {name!r} is the name of something else: choose another name"
         collection, _, column = field.partition(".")
         yield from field_problems(job, collection, [column], f"sums.{name}")
     for number, condition in enumerate(job.events.where):
         for field in condition.fields():
             yield from event_value_problems(job, field, f"events.where.{number}.field")
+
+
+def _derived_problems(job: Job, name: str, derived: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the derived fields of a collection."""
+    if name not in job.clusters:
+        view = f": derive it for {origin_of(job.select, name)!r}" if name in job.select else ""
+        yield f"derive.{name}: no collection {name!r}{view or did_you_mean(name, job.clusters)}"
+        return
+    before: list[str] = []
+    for field, how in derived.items():
+        key = f"derive.{name}.{field}"
+        if any(field in fields_of(grid, job.clusters[name].settings) for grid in job.grids_of(name)):
+            yield f"{key}: {field!r} is a field already: choose another name"
+        for each in how.fields:
+            if each in derived and each not in before:
+                yield f"{key}.inputs: {each!r} is derived after it: move it up"
+        yield from field_problems(job, name, how.fields, f"{key}.inputs")
+        before.append(field)
 
 
 def event_value_problems(job: Job, field: str, key: str) -> Iterator[str]:
@@ -142,7 +162,8 @@ def field_problems(job: Job, name: str, fields: Iterable[str], key: str) -> Iter
     """Yield the fields that a collection or a view does not have."""
     collection = origin_of(job.select, name)
     if collection not in job.clusters:
-        yield f"{key}: no collection {name!r}{did_you_mean(name, [*job.clusters, *job.select])}"
+        if name not in job.select:  # else it has been said what is wrong with the view
+            yield f"{key}: no collection {name!r}{did_you_mean(name, [*job.clusters, *job.select])}"
         return
     derived = job.derive.get(collection, {})
     for field in fields:
@@ -192,6 +213,38 @@ def _underlying_problems(job: Job, each: Any, key: str) -> Iterator[str]:
             yield f"{key}.{word}: {problem}: name one of leading clusters, with to"
 
 
+def dataset_problems(job: Job, datasets: Iterable[str]) -> Iterator[str]:
+    """Yield the datasets that are named and not there, and those that lack what is measured in them."""
+    known = [*datasets]
+    holders = {
+        **{f"events.where.{number}": each for number, each in enumerate(job.events.where)},
+        **{f"events.weight.{name}": each for name, each in job.events.weight.items()},
+        **{f"references.{name}": each for name, each in job.references.items()},
+        **{f"matches.{name}": each for name, each in job.matches.items()},
+        **{f"measurements.{name}": each for name, each in job.measurements.items()},
+    }
+    for key, holder in holders.items():
+        for name in holder.datasets or ():
+            if name not in known:
+                near = did_you_mean(name, known)
+                yield f"{key}.datasets: no dataset {name!r}{near}; there are {', '.join(known)}"
+    for name, each in job.measurements.items():
+        measured = [one for one in each.datasets or known if one in known]
+        for key in _references_of(job, each):
+            lacking = ", ".join(one for one in measured if not job.references[key].is_for(one))
+            if lacking:
+                problem = f"{lacking} has no {key!r}, by references.{key}.datasets"
+                yield f"measurements.{name}: {problem}: name the datasets to be measured in datasets"
+
+
+def _references_of(job: Job, measurement: Any) -> Iterator[str]:
+    """Yield the references that a measurement needs."""
+    match = job.matches.get(measurement.uses)
+    names = [field.partition(".")[0] for _, field in measurement.fields()]
+    names += [] if match is None else [match.reference]
+    yield from dict.fromkeys(name for name in names if name in job.references)
+
+
 def _match_problems(job: Job, name: str, match: Any) -> Iterator[str]:
     """Yield what is wrong with a match."""
     key, place = f"matches.{name}", PLACE[match.by]
@@ -219,6 +272,8 @@ def _measured_field_problems(job: Job, each: Any, field: str, key: str) -> Itera
         yield from event_value_problems(job, field, key)
         return
     match = job.matches[each.uses]
+    if match.clusters not in (*job.clusters, *job.select):
+        return  # which has been said
     if name != match.clusters:
         yield f"{key}: {field!r} is neither of {match.clusters!r} nor of {match.reference!r}, which are matched"
         return

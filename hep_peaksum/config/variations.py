@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from hep_peaksum.settings.units import energy_in_gev, exact
+from hep_peaksum.suggestions import did_you_mean
 
 VARIED = ("grids", "clusters", "derive", "select", "references", "events.weight")
 GATHERED = {"grids": "grid", "clusters": "settings"}  # where models keep the keys of a plane and of a search
@@ -48,10 +50,13 @@ def _set(place: Any, above: list[str], last: str, value: Any, key: str) -> None:
         if inside is None and depth == 2 and section in GATHERED:
             inside = place.get(GATHERED[section], {}).get(part)
         if inside is None:
-            known = ", ".join(place) if isinstance(place, dict) else "none"
-            msg = f"{key}: there is no {part!r} to change; there are {known}"
-            raise ValueError(msg)
+            raise ValueError(_not_there(key, part, place))
         place = inside
+    if isinstance(place, list) and last.isdecimal() and int(last) < len(place):
+        place[int(last)] = value
+        return
+    if not isinstance(place, dict) or (_is_name(above) and last not in place):
+        raise ValueError(_not_there(key, last, place))
     if section == "grids" and len(above) == 2 and last in ("unit", "scale"):
         _set_unit(place, last, value)
         return
@@ -59,6 +64,32 @@ def _set(place: Any, above: list[str], last: str, value: Any, key: str) -> None:
         gathered = place.get(GATHERED[section], {})
         place = gathered if section == "clusters" or last in gathered or last in ("unit", "quantity") else place
     place[last] = value
+
+
+def _is_name(above: list[str]) -> bool:
+    """Return whether the keys of a place are names that the config gives, not keys of a model."""
+    is_field = (above[0] == "references" and above[2:] == ["fields"]) or (
+        above[0] == "derive" and len(above) == 2
+    )
+    return is_field or len(above) == 1 or above == ["events", "weight"]
+
+
+def _not_there(key: str, part: str, place: Any) -> str:
+    """Return what to say of a part of a key that names nothing at a place."""
+    if isinstance(place, dict):
+        known = did_you_mean(part, place) + (f"; there are {', '.join(place)}" if place else "")
+    else:
+        known = f"; there are 0 to {len(place) - 1}" if isinstance(place, list) else f" in {place!r}"
+    return f"{key}: there is no {part!r} to change{known}"
+
+
+def written_place(problem: str) -> str:
+    """Return a problem of a varied job with the key as it is written, where models keep it a level deeper.
+
+    >>> written_place("clusters.Jet.settings.seed_threshold: 'x' is no number")
+    "clusters.Jet.seed_threshold: 'x' is no number"
+    """
+    return re.sub(r"^(grids\.\w+)\.grid\.|^(clusters\.\w+)\.settings\.", r"\1\2.", problem)
 
 
 def _set_unit(grid: dict[str, Any], key: str, value: Any) -> None:

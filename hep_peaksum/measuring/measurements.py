@@ -298,21 +298,20 @@ FILLED = (EfficiencyInput, PurityInput, ResponseInput, RateInput)  # those that 
 
 
 def _kind(value: Any) -> str | None:
-    """Return the kind of a measurement: the key of that name."""
+    """Return the kind of a measurement, the key of that name, in brackets: it is no part of the place."""
     if not isinstance(value, dict):
-        return getattr(value, "kind", None)
-    return next(
-        (kind for kind in KINDS if kind in value and kind != "rate"), "rate" if "rate" in value else None
-    )
+        return f"[{value.kind}]" if hasattr(value, "kind") else None
+    kinds = [kind for kind in KINDS if kind in value and kind != "rate"]  # a scaling has a rate, too
+    return f"[{kinds[0]}]" if kinds else "[rate]" if "rate" in value else None
 
 
 Measurement = Annotated[
-    Annotated[EfficiencyInput, Tag("efficiency")]
-    | Annotated[PurityInput, Tag("purity")]
-    | Annotated[ResponseInput, Tag("response")]
-    | Annotated[ResolutionInput, Tag("resolution")]
-    | Annotated[RateInput, Tag("rate")]
-    | Annotated[ScalingInput, Tag("scaling")],
+    Annotated[EfficiencyInput, Tag("[efficiency]")]
+    | Annotated[PurityInput, Tag("[purity]")]
+    | Annotated[ResponseInput, Tag("[response]")]
+    | Annotated[ResolutionInput, Tag("[resolution]")]
+    | Annotated[RateInput, Tag("[rate]")]
+    | Annotated[ScalingInput, Tag("[scaling]")],
     Discriminator(
         _kind,
         custom_error_type="kind",

@@ -58,7 +58,9 @@ NAMES = ["range", "absolute", "one of", "none of", "bit", "element", "any", "lum
 @pytest.mark.parametrize("name", NAMES)
 def test_a_condition_keeps_the_events_that_meet_it(config, samples, conditions, name):
     condition, passed = conditions[name]
-    result, events = finished(config(events={"where": [condition]}))
+    content = config(events={"where": [condition]})
+    content["datasets"]["other"] = {"files": {samples[0][0]: "Events"}}
+    result, events = finished(content)
     assert events.event.to_list() == all_events(samples, "event")[passed].tolist()
     assert events.Jet_peak_sum.to_list() == jets_of(samples).peak_sum[passed].to_list()
     assert result.histograms["toy"]["cutflow"].values().tolist() == [len(passed), passed.sum()]
