@@ -70,7 +70,33 @@ def _keys(node: Node, path: tuple[str, ...]) -> Iterator[Key]:
 
 def _map_of(node: Node) -> Node:
     """Return the schema of the map that may stand where also a word may; any other schema as it is."""
+    if "oneOf" in node:
+        return {**node, "properties": _keys_of_kinds(node["oneOf"])}
     return next((each for each in node.get("anyOf", ()) if "properties" in each), node)
+
+
+def _keys_of_kinds(kinds: Sequence[Node]) -> dict[str, Node]:
+    """Return the keys of maps of several kinds, each kind named by its first key; keys say whose they are."""
+    found: dict[str, dict[str, Node]] = {}
+    for kind in kinds:
+        first, *_ = kind["properties"]
+        for name, value in kind["properties"].items():
+            found.setdefault(name, {})[first] = value
+    return {name: _of_kinds(values, len(kinds)) for name, values in found.items()}
+
+
+def _of_kinds(values: Mapping[str, Node], n_kinds: int) -> Node:
+    """Return one schema for a key of several kinds, with what it is in each of them."""
+    meanings: dict[str, list[str]] = {}
+    for kind, value in values.items():
+        meanings.setdefault(value["description"], []).append(kind)
+    words = [
+        text if len(of) == n_kinds else f"Of {', '.join(of)}: {text[0].lower()}{text[1:]}"
+        for text, of in meanings.items()
+    ]
+    types = dict.fromkeys(_type_words(value) for value in values.values())
+    first = next(iter(values.values()))
+    return {**first, "title": ", or ".join(types), "description": " ".join(words)}
 
 
 def _entries(node: Node) -> tuple[str, Node] | None:
@@ -95,7 +121,7 @@ def _type_words(node: Node) -> str:
         return f"one of {', '.join(yaml_text(value) for value in node['enum'] if value not in ('', None))}"
     kind = node["type"][0] if isinstance(node["type"], list) else node["type"]
     if kind == "array":
-        items = _type_words(node["items"])
+        items = _type_words(node["items"] if "items" in node else node["prefixItems"][0])
         return f"list, each {items}" if items.startswith("one of") else f"list of {_plural(items)}"
     words = {"integer": "whole number", "number": "number", "boolean": "true or false", "string": "text"}
     minimum = f" from {node['minimum']}" if "minimum" in node else ""
@@ -252,7 +278,7 @@ HOW_TO = {  # pages of docs/how-to by the section that they use; each links back
     "grids.NAME.rows": ("describe-a-detector",),
     "luminosity": ("normalise-samples",),
     "matches.NAME": ("match-to-truth",),
-    "measurements": ("match-to-truth",),
+    "measurements.NAME": ("match-to-truth",),
     "output": ("read-the-results", "report-to-a-colleague"),
     "references.NAME": ("match-to-truth",),
     "run": ("batch-systems", "remote-files", "resume-after-a-crash"),

@@ -236,7 +236,9 @@ class RateInput(FrozenModel):
     axis: Bins = Field(description="Bins of the threshold.")
     bunches: Count | None = Field(None, description="Number of colliding bunches; needs orbit.")
     orbit: Frequency | None = Field(None, description="Frequency of the orbit.", examples=["11245.5 Hz"])
-    crossing_rate: Frequency | None = Field(None, description="Rate of the events of the sample.")
+    crossing_rate: Frequency | None = Field(
+        None, description="Rate of the events of the sample, those that pass events.where."
+    )
     cross_section: CrossSection | None = Field(None, description="Cross section of the events of the sample.")
     instantaneous_luminosity: Number | None = Field(None, description="In 1/(cm^2 s); needs cross_section.")
     scale: Number = Field(1.0, description="Factor on the rate, such as one for the pile-up.")

@@ -48,7 +48,11 @@ def test_the_keys_of_a_model_stand_where_users_write_them(model, place):
         ("histograms.h.axes.1.bins", ["histograms.NAME.axes.N.bins"]),
         (
             "bins",
-            [*(f"grids.NAME.{axis}.bins" for axis in ("rows", "cols", "depth")), "histograms.NAME.axes.N.bins"],
+            [
+                *(f"grids.NAME.{axis}.bins" for axis in ("rows", "cols", "depth")),
+                *(f"measurements.NAME.{axis}.bins" for axis in ("axis", "ratio_axis")),
+                "histograms.NAME.axes.N.bins",
+            ],
         ),
         ("row.encoding.from_file", ["grids.NAME.hits.row.encoding.from_file"]),
         ("run", ["run"]),
@@ -118,3 +122,14 @@ def test_every_key_and_every_field_is_on_its_page():
         assert f"`{key.path[-1]}`" in keys or f"## `{key.name}" in keys
     for name in FIELDS:
         assert f"| `{name}` |" in fields
+
+
+def test_keys_of_several_kinds_of_a_map_say_whose_they_are():
+    (measurements,) = (key for key in config_keys() if key.name == "measurements")
+    keys = {key.path[-1]: key for key in measurements.keys}
+    assert keys["nth"].description == "Of rate: of a field of clusters: the n-th highest of an event counts."
+    assert keys["of"].description.startswith(
+        "Of response: without a match: field of the leading cluster. Of scaling: "
+    )
+    assert keys["fit"].type == "one of gaussian, crystal_ball, or list, each one of stochastic, noise, constant"
+    assert [key.path[-1] for key in keys["pass"].keys] == ["field", "thresholds", "nth"]
