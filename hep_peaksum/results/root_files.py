@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -116,6 +117,19 @@ def read_histograms(path: Path) -> dict[str, hist.Hist[Any]]:
         return {key: hist.Hist(uhi.io.uproot.read(root, f"uhi/{key}")) for key in keys}
 
 
+def tlatex(title: str) -> str:
+    r"""Return the title of an axis as ROOT draws it, from one for matplotlib.
+
+    >>> tlatex(r"$p_T$ [GeV]"), tlatex(r"$\eta$")
+    ('p_{T} [GeV]', '#eta')
+    """
+
+    def converted(formula: re.Match[str]) -> str:
+        return re.sub(r"_(\w)", r"_{\1}", formula[1].replace("\\", "#"))
+
+    return re.sub(r"\$([^$]*)\$", converted, title)
+
+
 def _root_forms(histogram: hist.Hist[Any]) -> Iterator[tuple[str, hist.Hist[Any]]]:
     """Yield the parts of a histogram that ROOT can hold: one for each combination of its categories.
 
@@ -127,5 +141,8 @@ def _root_forms(histogram: hist.Hist[Any]) -> Iterator[tuple[str, hist.Hist[Any]
     if not counts or not 1 <= histogram.ndim - len(labels) <= 3:
         return
     for chosen in itertools.product(*labels):
-        part: Any = histogram[dict(zip(places, map(hist.loc, chosen), strict=True))] if labels else histogram
+        place: Any = dict(zip(places, map(hist.loc, chosen), strict=True))
+        part: Any = histogram[place] if labels else histogram.copy()
+        for axis in part.axes:
+            axis.label = tlatex(axis.label)
         yield "".join(f"_{word}" for word in chosen if word != NOMINAL), part

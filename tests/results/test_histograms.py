@@ -36,7 +36,7 @@ def test_histograms_are_written_in_roots_form_and_lossless(tmp_path):
             result = root[key].to_hist()
             assert np.array_equal(result.values(), histogram.values())
             assert np.array_equal(result.variances(), histogram.variances())
-            assert result.axes[0].label == histogram.axes[0].label
+            assert result.axes[0].label == histogram.axes[0].label.replace("$p_T$", "p_{T}")
             assert hist.Hist(uhi.io.uproot.read(root, f"uhi/{key}")) == histogram
     assert [path.name for path in tmp_path.iterdir()] == ["histograms.root"]
 
@@ -95,3 +95,13 @@ def test_a_histogram_with_numbers_beside_categories_is_lossless_as_uhi(tmp_path)
         assert "both" not in file.keys(cycle=False)
         read = hist.Hist(uhi.io.uproot.read(file, "uhi/both"))
     assert np.array_equal(read.values(), [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]])
+
+
+def test_titles_of_axes_are_those_of_root(tmp_path):
+    h = hist.Hist(hist.axis.Regular(2, 0, 2, name="pt", label="$p_T$ [GeV]"))
+    root_files.write_histograms({"pt": h}, tmp_path / "h.root")
+    with uproot.open(tmp_path / "h.root") as file:
+        assert file["pt"].member("fXaxis").member("fTitle") == "p_{T} [GeV]"
+    assert (
+        root_files.read_histograms(tmp_path / "h.root")["pt"].axes[0].label == "$p_T$ [GeV]" == h.axes[0].label
+    )
