@@ -223,11 +223,10 @@ def dataset_problems(job: Job, datasets: Iterable[str]) -> Iterator[str]:
         **{f"matches.{name}": each for name, each in job.matches.items()},
         **{f"measurements.{name}": each for name, each in job.measurements.items()},
     }
-    for key, holder in holders.items():
-        for name in holder.datasets or ():
-            if name not in known:
-                near = did_you_mean(name, known)
-                yield f"{key}.datasets: no dataset {name!r}{near}; there are {', '.join(known)}"
+    named = {f"{key}.datasets": holder.datasets or () for key, holder in holders.items()}
+    for key, names in {**named, "output.stack": job.output.stack}.items():
+        for name in (name for name in names if name not in known):
+            yield f"{key}: no dataset {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}"
     for name, each in job.measurements.items():
         measured = [one for one in each.datasets or known if one in known]
         for key in _references_of(job, each):

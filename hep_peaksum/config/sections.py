@@ -306,6 +306,12 @@ class Output(FrozenModel):
         description="What is written above histograms and measurements, after the name of the experiment.",
         examples=["Preliminary"],
     )
+    stack: Words = Field(
+        (),
+        description="Datasets that are stacked in pictures of several datasets. The first is at the bottom; "
+        "the others are points over the stack, and their ratio to it is below.",
+        examples=[["qcd", "ttbar"]],
+    )
     report: bool = Field(
         True,
         strict=True,

@@ -328,8 +328,9 @@ def write_results(
     root_files.write_histograms(every, directory / HISTOGRAMS)
     if config.output.plots:
         filled = {name: total.histograms for name, total in totals.items()}
-        looks = {"style": config.output.style, "label": config.output.label}
-        save_plots(directory / PLOTS, filled, tables, kinds_of(config), config.output.plots, **looks)
+        output = config.output
+        looks: dict[str, Any] = {"style": output.style, "label": output.label, "stack": output.stack}
+        save_plots(directory / PLOTS, filled, tables, kinds_of(config), output.plots, **looks)
 
 
 def write_summary(config: Config, directory: Path, summary: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import cycle, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SIZE = (6.2, 4.4)
 LONGEST_RATIO = 24  # characters beside the panel of ratios, which is low
+MARKERS = ("o", "s", "^", "D", "v", "P")
 DECADES = 1e3  # highest over lowest filled bin: from here the contents are drawn logarithmically
 
 
@@ -66,20 +67,9 @@ def draw_overlay(parts: Mapping[str, hist.Hist[Any]], *, title: str | None = Non
             kind: dict[str, Any] = {"color": colour, "linewidth": 1.4}
             mplhep.histplot(parts[name].values(), edges, ax=axes, yerr=False, label=name, **kind)
             if name != first:
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    ratio = np.where(contents > 0, parts[name].values() / contents, np.nan)
-                below.stairs(ratio, edges, baseline=None, **kind)
-        below.axhline(1, color="0.6", linewidth=0.8)
-        _set_ranges(axes, reference, np.max([part.values() for part in parts.values()], axis=0))
-        below.set_xscale(axes.get_xscale())
-        _write_plain_numbers(below)
-        below.set_xlim(axes.get_xlim())
-        low, high = below.get_ylim()
-        below.set_ylim(max(low, 0), min(high, 2))
-        axes.set_ylabel(_entries_title(reference))
+                below.stairs(_ratio(parts[name].values(), contents), edges, baseline=None, **kind)
+        _finish_panels(axes, below, reference, np.max([part.values() for part in parts.values()], axis=0))
         below.set_ylabel(_ratio_title(first, others))
-        below.set_xlabel(reference.axes[0].label)
-        axes.legend(loc="best", frameon=False)
         canvas.write_title(figure, title)
     return figure
 
@@ -93,6 +83,70 @@ def weighted_variances(h: Any) -> Any:
     """Return the variances of the bins of a histogram; None where they are the contents, as of plain counts."""
     variances = h.variances()
     return None if variances is None or np.array_equal(variances, np.abs(h.values())) else variances
+
+
+def draw_stack(
+    parts: Mapping[str, hist.Hist[Any]], stacked: Collection[str], *, title: str | None = None
+) -> Figure:
+    """Draw some histograms of one axis on top of one another, the others as points over them, with their ratio.
+
+    Those of `stacked` are filled, the first at the bottom. Below is the ratio of each other one to their sum,
+    or without others each one's part of the sum.
+    """
+    import mplhep
+
+    below_others = {name: parts[name] for name in stacked if name in parts}
+    points = {name: part for name, part in parts.items() if name not in below_others}
+    with canvas.style():
+        figure, axes, below = canvas.stacked_panels(SIZE)
+        reference = next(iter(parts.values()))
+        edges, values = reference.axes[0].edges, [part.values() for part in below_others.values()]
+        total = np.sum(values, axis=0)
+        colours = [COLOURS[k % len(COLOURS)] for k in range(len(values))]
+        kind: dict[str, Any] = {"histtype": "fill", "color": colours, "label": [*below_others]}
+        mplhep.histplot(
+            values, edges, ax=axes, stack=True, yerr=False, edgecolor="white", linewidth=0.3, **kind
+        )
+        for (name, part), marker in zip(points.items(), cycle(MARKERS), strict=False):
+            _draw_points(axes, edges, part, 1.0, {"fmt": marker, "label": name})
+            _draw_points(below, edges, part, total, {"fmt": marker})
+        for contents, colour in zip(values, colours, strict=True) if not points else ():
+            below.stairs(_ratio(contents, total), edges, baseline=None, color=colour, linewidth=1.4)
+        highest = np.max([total, *(part.values() for part in points.values())], axis=0)
+        _finish_panels(axes, below, reference, highest)
+        below.set_ylabel(_ratio_title("stack", [*points]) or "part of the stack")
+        canvas.write_title(figure, title)
+    return figure
+
+
+def _ratio(values: Array, to: Array | float) -> Array:
+    """Return values over others, NaN where these are not above 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(np.asarray(to) > 0, values / to, np.nan)
+
+
+def _draw_points(axes: Axes, edges: Array, h: hist.Hist[Any], to: Array | float, style: dict[str, Any]) -> None:
+    """Draw filled bins as points with their errors, relative to others."""
+    variances = h.variances()
+    variances = np.abs(h.values()) if variances is None else variances
+    filled = variances > 0
+    value, error = (_ratio(each, to)[filled] for each in (h.values(), np.sqrt(variances)))
+    centres = ((edges[1:] + edges[:-1]) / 2)[filled]
+    axes.errorbar(centres, value, yerr=error, color=canvas.INK, markersize=4, linewidth=1, **style)
+
+
+def _finish_panels(axes: Axes, below: Axes, reference: hist.Hist[Any], highest: Array) -> None:
+    """Set scales, ranges and titles of a panel and of that with the ratios below it."""
+    below.axhline(1, color="0.6", linewidth=0.8)
+    _set_ranges(axes, reference, highest)
+    below.set_xscale(axes.get_xscale())
+    _write_plain_numbers(below)
+    below.set_xlim(axes.get_xlim())
+    low, high = below.get_ylim()
+    below.set_ylim(max(low, 0), min(high, 2))
+    axes.set_ylabel(_entries_title(reference))
+    below.set_xlabel(reference.axes[0].label)
+    axes.legend(loc="best", frameon=False)
 
 
 def _ratio_title(first: str, others: Sequence[str]) -> str:

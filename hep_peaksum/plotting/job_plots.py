@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +15,7 @@ from hep_peaksum.clustering.fields import fields_of
 from hep_peaksum.config.model import Config
 from hep_peaksum.measuring.measurements import RateInput, ResolutionInput, ScalingInput
 from hep_peaksum.plotting import canvas
-from hep_peaksum.plotting.histograms import draw_histogram, draw_overlay, nominal
+from hep_peaksum.plotting.histograms import draw_histogram, draw_overlay, draw_stack, nominal
 from hep_peaksum.plotting.measurements import draw_measurement, draw_ratios
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def save_plots(
     *,
     style: str = canvas.PLAIN,
     label: str = "",
+    stack: Collection[str] = (),
 ) -> None:
     """Draw the histograms and measurements of a job into a folder.
 
@@ -66,9 +67,11 @@ def save_plots(
         Of `hep_peaksum.config.formats.PICTURES`.
     style, label
         The experiment in whose style they are drawn, and what is written after its name.
+    stack
+        Datasets that are stacked where several are in one picture.
     """
     with canvas.style_of(style):
-        for picture in pictures(histograms, tables, kinds or {}):
+        for picture in pictures(histograms, tables, kinds or {}, stack):
             figure = picture.draw()
             canvas.write_label(figure.axes[0], label)
             for suffix in formats:
@@ -76,7 +79,10 @@ def save_plots(
 
 
 def pictures(
-    histograms: Histograms, tables: Sequence[Mapping[str, Any]], kinds: Mapping[str, tuple[str, str]]
+    histograms: Histograms,
+    tables: Sequence[Mapping[str, Any]],
+    kinds: Mapping[str, tuple[str, str]],
+    stack: Collection[str] = (),
 ) -> Iterator[Picture]:
     """Yield the pictures of a job, not drawn yet; parameters as for `save_plots`."""
     shared: dict[str, dict[str, Any]] = {}
@@ -92,7 +98,9 @@ def pictures(
                 shared.setdefault(name, {})[dataset] = nominal(h)
     for name, parts in shared.items():
         if next(iter(parts.values())).ndim == 1 and _are_alike(parts):
-            yield Picture(f"{DATASETS}-{name}", partial(draw_overlay, parts), parts)
+            is_stacked = not set(stack).isdisjoint(parts)
+            draw = partial(draw_stack, parts, stack) if is_stacked else partial(draw_overlay, parts)
+            yield Picture(f"{DATASETS}-{name}", draw, parts)
     for name, (kind, axis) in kinds.items():
         ours = [table for table in tables if table["measurement"] == name]
         if kind == "response" and ours and "low_edge" not in ours[0]["columns"]:

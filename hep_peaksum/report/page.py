@@ -176,7 +176,7 @@ def _plots(directory: Path, summary: accounts.Summary, config: Config) -> Iterat
     for key, h in read_histograms(directory / HISTOGRAMS).items():
         dataset, _, name = key.partition("/")
         histograms.setdefault(dataset, {})[name] = h
-    for picture in pictures(histograms, summary.get("measurements", ()), kinds_of(config)):
+    for picture in pictures(histograms, summary.get("measurements", ()), kinds_of(config), config.output.stack):
         yield LeftOut(picture.name, _file_of(directory, picture)), picture.n_axes, _maker(picture)
 
 

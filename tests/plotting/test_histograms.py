@@ -1,10 +1,12 @@
 """Pictures of histograms: every kind of axis, filled, empty and with negative weights."""
 
 import hist
+import numpy as np
 import pytest
 from figures import assert_drawable
 
-from hep_peaksum.plotting.histograms import draw_histogram, draw_overlay
+from hep_peaksum.plotting import canvas
+from hep_peaksum.plotting.histograms import draw_histogram, draw_overlay, draw_stack
 
 pytestmark = pytest.mark.slow  # together they take many seconds
 
@@ -50,3 +52,23 @@ def test_the_words_beside_ratios_fit_however_long_the_names_are():
     title = "other-long-dataset-name_with.everything+2026"
     assert draw_overlay({"a": spectrum, "b": spectrum}).axes[1].get_ylabel() == "b / a"
     assert draw_overlay({"a": spectrum, title: spectrum}).axes[1].get_ylabel() == "ratio"
+
+
+@pytest.mark.parametrize("has_data", [True, False])
+def test_datasets_are_stacked_and_others_are_points_over_them(tmp_path, has_data):
+    axis = hist.axis.Regular(2, 0, 2, name="pt", label="pt [GeV]")
+    parts = {name: hist.Hist(axis, storage=hist.storage.Weight()) for name in ("data", "low", "high")}
+    for name, contents in (("data", [5, 6]), ("low", [1, 2]), ("high", [3, 4])):
+        parts[name].fill([0.5, 1.5], weight=contents)
+    if not has_data:
+        del parts["data"]
+    figure = draw_stack(parts, ["high", "low"])
+    upper, lower = figure.axes
+    tops = {patch.get_label(): patch.get_data().values.tolist() for patch in upper.patches}
+    assert tops == {"high": [3, 4], "low": [4, 6]}  # on top of the other one
+    labels = {text.get_text() for text in upper.get_legend().get_texts()}
+    assert labels == set(parts)
+    if has_data:
+        (ratio,) = (container for container in lower.containers)
+        np.testing.assert_allclose(ratio[0].get_ydata(), [5 / 4, 6 / 6])
+    canvas.save(figure, tmp_path / "stack.png")
