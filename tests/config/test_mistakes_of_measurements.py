@@ -62,8 +62,8 @@ def test_the_config_is_valid():
 
 MISTAKES = {
     "events.where.0": (
-        {"brnach": "x", "min": 1},
-        "events.where.0.brnach: unknown key (did you mean 'branch'?)",
+        {"branchh": "x", "min": 1},
+        "events.where.0.branchh: unknown key (did you mean 'branch'?)",
     ),
     "events.where.1.field": (
         "nCentrall",
