@@ -53,9 +53,11 @@ def net_sum(context: PeakContext) -> Array:
     """Return the sum of every cluster minus its pile-up estimate, in counts."""
     estimate = pileup.estimate_pileup(context, context.settings.net_estimate)  # type: ignore[arg-type]
     net = np.asarray(context.peaks.sum - estimate)
-    if context.settings.saturated_net is None:
+    raised = context.settings.saturated_net
+    if raised is None:
         return net
-    return np.where(pileup.has_saturated_seed(context), context.settings.saturated_net, net).astype(net.dtype)
+    fits = net.dtype.kind == "f" or (raised % 1 == 0 and abs(raised) < 2**63)
+    return np.where(pileup.has_saturated_seed(context), np.asarray(raised, net.dtype if fits else float), net)
 
 
 def _position(name: str, context: PeakContext, function: Callable[[Any], Array] = np.asarray) -> Array:

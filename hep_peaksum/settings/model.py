@@ -89,7 +89,8 @@ class PeakSumSettings(SearchSettings):
     )
     saturated_net: Number | None = Field(
         None,
-        description="Value of net, in counts, for a seed that is one of saturated_seeds; by default the sum.",
+        description="Value of net, in counts, for a seed that is one of saturated_seeds; by default the sum. "
+        "A fraction makes net a float also on a grid of whole numbers.",
         examples=[65535],
     )
     max_clusters: Count | None = Field(

@@ -73,3 +73,12 @@ def test_the_net_of_a_saturated_seed_has_the_type_of_any_net(kernel):
     raised = find_clusters(cells, PeakSumSettings(**rules, saturated_net=65535.0), fields=["net"]).net
     assert (plain.to_list(), raised.to_list()) == ([[7]], [[65535]])
     assert plain.type == raised.type
+
+
+@pytest.mark.parametrize("raised", [0.5, -2.75, 1e300], ids=["fraction", "negative-fraction", "beyond-int64"])
+def test_what_no_whole_number_holds_is_the_net_of_a_saturated_seed_as_it_is(raised, kernel):
+    rules = {"pileup": [{"kind": "chunky_donut", "depth": 1}], "saturated_seeds": (7,), "kernel": kernel}
+    cells = np.zeros((1, 5, 9), int)
+    cells[0, 2, 2], cells[0, 2, 7] = 7, 6
+    net = find_clusters(cells, PeakSumSettings(**rules, saturated_net=raised), fields=["net"]).net
+    assert net.to_list() == [[raised, 6]]
