@@ -36,6 +36,12 @@ def test_a_csv_file_is_read(tmp_path):
     assert table.good.tolist() == [True, True, False]
 
 
+def test_the_mark_that_spreadsheets_put_before_a_text_is_no_part_of_it(tmp_path):
+    table = read(tmp_path, "\ufeff# saved by a spreadsheet\nchannel,gain\n4,2\n")
+    assert list(table.columns) == ["channel", "gain"]
+    assert (table["channel"].tolist(), table["gain"].tolist()) == ([4], [2])
+
+
 def test_parquet_says_the_same_as_csv(tmp_path):
     csv = read(tmp_path, "channel,gain,first_run,last_run\n1,0.5,1,\n2,0.25,1,9\n2,0.125,10,\n")
     columns = {"channel": [1, 2, 2], "gain": [0.5, 0.25, 0.125], "first_run": [1, 1, 10]}
@@ -178,6 +184,13 @@ def test_a_lattice_may_have_holes():
     rows, cols = table_axes(table)
     assert (rows.size, cols.size) == (1, 5)
     assert places(table, Grid(rows=rows, cols=cols))[1].tolist() == [0, 1, 4]
+
+
+def test_positions_that_differ_by_their_rounding_are_one_place():
+    columns = {"channel": range(5), "x": [0, 9.999, 10, 20, 30.001], "y": [0, 0, 5, 0, 5.0]}
+    rows, cols = table_axes(CellTable.from_columns(columns))
+    assert (rows.size, cols.size) == (2, 4)
+    assert cols.centres == pytest.approx([0, 10, 20, 30], abs=0.01)
 
 
 def test_positions_off_the_lattice_name_the_channel():

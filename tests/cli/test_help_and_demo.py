@@ -8,6 +8,8 @@ import pytest
 import uproot
 from cli_output import PNG, complaints, counts_of, python_m, without_compilation
 
+from hep_peaksum.cli.demo import write_toy
+
 
 def test_help_and_version_work_in_a_shell(tmp_path):
     shown = python_m("--help", cwd=tmp_path)
@@ -86,6 +88,16 @@ def test_a_demo_goes_on_with_a_file_of_the_same_events_that_was_deleted(cli):
     assert (status, err) == (0, "")
     assert files[1].exists()
     assert "2 of 2 chunks were already finished and were not repeated" in out
+
+
+def test_no_event_of_the_demo_is_there_twice(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trees = [uproot.open(path)["Events"] for path in write_toy(7, seed=1)]
+    numbers, showers = (
+        [each for tree in trees for each in tree[name].array().to_list()] for name in ("event", "Shower_energy")
+    )
+    assert [tree.num_entries for tree in trees] == [4, 3]
+    assert len(set(numbers)) == len({tuple(energies) for energies in showers}) == 7
 
 
 def test_a_demo_of_one_event_runs(cli):

@@ -101,6 +101,13 @@ def test_joined_blocks_give_the_audit_and_comparison_of_the_whole(problem, cut):
     ]
 
 
+def test_a_ring_in_a_later_block_is_that_of_its_event():
+    plain, ring = [[1, 2, 3, 2]], [[5, 5, 5, 5]]
+    grid = index_grid((1, 4), (False, True))
+    audit = TieAudit.joined([audit_ties(block, None, grid) for block in ([plain, plain, ring], [plain, ring])])
+    assert [(each.event, each.value) for each in audit.rings] == [(2, 5), (4, 5)]
+
+
 def test_a_masked_cell_ties_with_no_other():
     cells, mask = [[[0, 2, 2, 0]]], [[False, True, False, False]]
     assert audit_ties(cells, mask=mask).n_dependent == 0
