@@ -45,6 +45,22 @@ def test_cells_below_the_cell_threshold_are_not_shared():
     assert field_of(cells, "shared_sum", PeakSumSettings(cell_threshold=2)) == [3, 3]
 
 
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        pytest.param(
+            [[0] * 5, [0, 1, 1, 1, 0], [0, 1, 8, 1, 4], [0, 1, 1, 1, 0], [0] * 5], 4 / 16, id="positive"
+        ),
+        pytest.param(
+            [[0] * 5, [0, -4, -4, 0, 0], [0, 0, 6, 0, 1], [0] * 5, [0] * 5], 1 / -2, id="negative-sum"
+        ),
+        pytest.param([[0] * 5, [0, -4, -4, 0, 0], [0, 0, 8, 0, 1], [0] * 5, [0] * 5], 0, id="no-sum"),
+    ],
+)
+def test_isolation_is_the_ring_over_the_sum_with_its_sign(cells, expected):
+    assert field_of(cells, "isolation", PeakSumSettings(seed_threshold=5)) == [expected]
+
+
 def test_clusters_of_different_events_share_nothing():
     shared = find_clusters([[[0, 9, 4]], [[4, 9, 0]]], fields=["shared_sum"])
     assert shared.shared_sum.to_list() == [[0], [0]]

@@ -35,6 +35,11 @@ def test_hits_and_a_preset_with_its_own_grid():
     assert len(found[0]) > 0
 
 
+@pytest.mark.parametrize("given", [{}, {"grid": None}], ids=["left-out", "null-of-a-YAML-file"])
+def test_without_a_grid_that_of_the_preset_is_taken(given):
+    assert ClusterCollection(cells="ET", settings="cms-l1-jet", **given).grid == preset("cms-l1-jet")[1]
+
+
 def test_one_field_is_a_word():
     assert ClusterCollection(**KEYS, fields="pt").field_names == ["pt"]
 

@@ -1,5 +1,6 @@
 """Types of branches in real files: what is known from one file is used in the next, and is the same."""
 
+import numpy as np
 import pytest
 import uproot
 
@@ -50,3 +51,12 @@ def test_the_classes_in_a_second_file_are_not_parsed(data):
             tree = "l1CaloTowerEmuTree/L1CaloTowerTree"
             branch_types(file, path, tree, ["L1CaloTower/iet"], {}, schema="base", known=known)
             assert (file.file._streamers is not None) == is_parsed
+
+
+@pytest.mark.parametrize("n_friend", [9, 11], ids=["shorter", "longer"])
+def test_a_friend_of_another_length_is_refused_before_anything_is_read(write_root, n_friend):
+    trees = {"Events": {"n": np.arange(10)}, "Friend": {"w": np.ones(n_friend)}}
+    path = write_root("a.root", trees)
+    problem = rf"^friend 'Friend' has {n_friend} entries, 'Events' has 10: these must be equal$"
+    with uproot.open(path) as file, pytest.raises(ValueError, match=problem):
+        branch_types(file, path, "Events", ["n", "aux:w"], {"aux": "Friend"}, schema="base")

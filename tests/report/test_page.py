@@ -61,12 +61,13 @@ def test_the_displayed_events_are_the_leading_ones_of_the_results(good):
     assert f"{sums[0]:.3g} GeV" in texts_of(page.pictures[0][1])
 
 
-def test_the_cells_of_a_display_are_those_of_the_file(finished, write_root):
+@pytest.mark.parametrize("entry", [1, 2], ids=["first-chunk", "second-chunk"])
+def test_the_cells_of_a_display_are_those_of_the_file(finished, write_root, entry):
     """All cells are 0 but one: only its colour is in the picture, and the bar ends at its energy."""
     cells = np.zeros((3, 6, 8), np.float32)
-    cells[1, 2, 3] = 40
+    cells[entry, 2, 3] = 40
     names = {name: np.arange(3, dtype=np.uint32) for name in ("run", "luminosityBlock", "event")}
-    result = finished(write_root("one.root", {"Events": {"cells": cells, **names}}))
+    result = finished(write_root("one.root", {"Events": {"cells": cells, **names}}), run={"chunksize": 2})
     page = Page(result.directory / "report.html")
     _, picture = page.pictures[0]
     assert "40 GeV" in texts_of(picture)
