@@ -72,3 +72,18 @@ def test_datasets_are_stacked_and_others_are_points_over_them(tmp_path, has_data
         (ratio,) = (container for container in lower.containers)
         np.testing.assert_allclose(ratio[0].get_ydata(), [5 / 4, 6 / 6])
     canvas.save(figure, tmp_path / "stack.png")
+
+
+@pytest.mark.parametrize(
+    ("edges", "scale"),
+    [
+        pytest.param([1, 2, 4, 8, 16], "log", id="doubling-over-more-than-a-decade"),
+        pytest.param([0.5, 1.5, 4.5], "linear", id="within-a-decade"),
+        pytest.param([1, 5, 9, 13, 17], "linear", id="even"),
+        pytest.param([0, 1, 10, 100], "linear", id="from-0"),
+        pytest.param([-100, -10, -1], "linear", id="negative"),
+    ],
+)
+def test_an_axis_whose_bins_grow_by_one_factor_is_logarithmic(edges, scale):
+    h = hist.Hist(hist.axis.Variable(edges, name="pt", label="pt")).fill([edges[0], edges[1]])
+    assert draw_histogram(h).axes[0].get_xscale() == scale
