@@ -14,7 +14,9 @@ from finished_jobs import clusters_of, files_below, run_job
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters
 from hep_peaksum.config.load import parse_config
-from hep_peaksum.job.run import dry_run
+from hep_peaksum.job.run import dry_run, write_results
+from hep_peaksum.job.summary import DatasetTotal
+from hep_peaksum.results.chunk_files import finished_records
 
 PLANE = Grid(
     rows=Axis(name="eta", bins=6, start=-3, stop=3),
@@ -68,6 +70,19 @@ def test_clusters_on_disk_are_those_of_the_input_events(two_files, job, every_fo
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Missing cross-reference:RuntimeWarning")
+def test_trees_are_in_the_order_of_the_files_whichever_chunk_was_found_first(two_files, job, tmp_path):
+    output = {"directory": str(tmp_path / "results"), "clusters": ["parquet", "ttree"], "plots": False}
+    content = job(*two_files, run={"chunksize": 5}, output=output)
+    result, config = run_job(content), parse_config(content)
+    total = DatasetTotal.empty(config)
+    total.chunks += sorted((chunk for chunk, _ in finished_records(result.directory, "toy")), reverse=True)
+    write_results(config, result.directory, {"toy": total})
+    inputs = uproot.concatenate(dict.fromkeys(two_files, "Events"))
+    assert len(total.chunks) > 3
+    events = uproot.open(result.directory / "toy/clusters.root")["Events"]
+    assert events["event"].array().to_list() == inputs.event.to_list()
+
+
 @pytest.mark.parametrize("file", ["clusters.root", "clusters.rntuple.root"])
 def test_coffea_reads_the_results_as_nanoaod(two_files, job, every_format, file):
     result = run_job(job(*two_files, output=every_format))
