@@ -40,6 +40,7 @@ MISTAKES = {
     "a_shape_too_many": (["cms-l1-jet", "--shape", "80x72"], "has a grid: drop --shape"),
     "a_shape_for_a_config": (["nothing.yaml", "--shape", "3x3"], "config nothing.yaml has grids: drop --shape"),
     "not_a_shape": (["keras-3x3", "--shape", "24,16"], "write rows and columns, as in 24x16"),
+    "a_shape_of_no_cells": (["keras-3x3", "--shape", "0x16"], "write rows and columns, as in 24x16"),
     "unknown": (["cms-l1-jets"], "cms-l1-jet"),
     "greedy": (["cms-pf", "--shape", "8x8"], "cannot be exported"),
     "no_config": (["nothing.yaml"], "nothing.yaml"),

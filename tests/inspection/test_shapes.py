@@ -41,3 +41,8 @@ def test_showers_show_the_size_of_a_layer():
 def test_noise_shows_nothing():
     noise = np.random.default_rng(1).normal(size=(300, 80))
     assert guess_shape(80, noise).sizes == (10, 8)
+
+
+@pytest.mark.parametrize("side", [28, 30, 42], ids=["49-layers-of-4x4", "25-layers-of-6x6", "49-layers-of-6x6"])
+def test_a_square_is_no_stack_of_as_many_layers_as_a_square_of_a_small_prime(side):
+    assert guess_shape(side**2).sizes == (side, side)

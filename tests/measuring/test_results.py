@@ -1,7 +1,8 @@
-"""Tables of measurements, whatever the order in which a config has them."""
+"""Tables of measurements, by hand, and whatever the order in which a config has them."""
 
 import hist
 import numpy as np
+import pytest
 
 from hep_peaksum.measuring.measurements import (
     EfficiencyInput,
@@ -54,3 +55,15 @@ def test_what_is_made_of_others_may_stand_above_them():
     assert tables["resolution", "all datasets"]["columns"]["energy"] == [10, 50, 90]
     assert tables == {(table.measurement, table.dataset): table.as_dict() for table in other}
     assert np.isfinite(tables["trigger", "e10"]["columns"]["value"]).all()
+
+
+def test_a_rate_counts_the_events_at_or_above_each_threshold():
+    leading = hist.Hist(hist.axis.Regular(3, 0, 30, name="value"))
+    leading.fill([-1, 5, 15, 15, 25, 99])  # -1 stands for an event without a cluster
+    rate = RateInput(rate="Jet.pt", axis={"bins": 3, "start": 0, "stop": 30}, crossing_rate=12)
+    (table,) = measure({"rate": rate}, {"zerobias": {"rate": leading}}, {"zerobias": {}})
+    assert (table.measurement, table.dataset, table.variation) == ("rate", "zerobias", "nominal")
+    assert table.columns["threshold"] == [0, 10, 20, 30]
+    assert table.columns["passed"] == [5, 4, 2, 1]
+    assert table.columns["value"] == pytest.approx([10, 8, 4, 2])  # 12 Hz of 6 events
+    assert table.numbers == {"total": 6, "unit": "Hz", "rate_of_all": 12}

@@ -295,6 +295,10 @@ def test_losses_are_those_of_all_jobs(write_events, run_in, tmp_path):
     result = merge(jobs, tmp_path / "all")
     assert [loss["file"] for loss in result.losses] == [str(bad)]
     assert result.summary["datasets"]["toy"]["n_events"] == 9
+    identities = [
+        json.loads((each / "summary.json").read_text())["identity"] for each in (jobs[0], tmp_path / "all")
+    ]
+    assert identities[0] == identities[1]  # the file that nobody has read says nothing of it
 
 
 def test_an_interrupted_merge_is_continued(write_events, run_in, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import re
 import threading
 
 import pytest
+from rich.progress import Task, TaskID
 
 from hep_peaksum.processing import progress
 from hep_peaksum.processing.progress import JobProgress, is_animated
@@ -41,6 +42,20 @@ def test_a_file_gets_a_line_every_half_minute(monkeypatch):
     assert 1 <= len(lines) <= 3
     words = r"Processing 3/10 chunks \(30%\), \S+ events/s, \d+ s left, 1 chunk lost"
     assert all(re.fullmatch(words, line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("done", "seconds", "words"),
+    [
+        (1, 30, "Processing 1/4 chunks (25%), 1 min 30 s left"),
+        (3, 30, "Processing 3/4 chunks (75%), 10 s left"),
+        (4, 5400, "Processing 4/4 chunks (100%), 1 h 30 min"),
+    ],
+)
+def test_what_is_left_takes_as_long_as_what_is_done(done, seconds, words):
+    row = Task(TaskID(0), "Processing", 4, done, _get_time=lambda: seconds, fields={"unit": "chunk"})
+    row.start_time = 0
+    assert JobProgress(io.StringIO()).in_words(row) == words
 
 
 def test_a_short_job_prints_no_line(monkeypatch):

@@ -182,3 +182,10 @@ def test_the_command_writes_files_and_table(tmp_path):
         "crystals.csv",
     }
     assert uproot.open(tmp_path / "t/e20.root")["Events"].num_entries == 5
+
+
+def test_a_shower_beyond_the_range_of_the_digitiser_reads_its_full_scale():
+    setup = testbeam.make_setup(seed=1)
+    adc = testbeam.make_events(50, 1000.0, setup, seed=1).adc  # about 25 000 counts in the crystal that is hit
+    highest = adc[:, setup.status == 0].max(axis=1)
+    assert (highest == 4095).all()
