@@ -4,7 +4,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
-from hep_peaksum import find_clusters
+from hep_peaksum import PeakSumSettings, find_clusters
 from hep_peaksum.calibration.calibrated_cells import Calibrator
 from hep_peaksum.calibration.cell_table import CellTable
 from hep_peaksum.calibration.run_calibrations import Calibrations
@@ -212,6 +212,15 @@ def test_what_is_dead_may_be_no_number():
         np.array([[np.nan, 2.0]]), np.zeros(1, int)
     )
     assert find_clusters(found, None, plane).peak_sum.to_list() == [[2]]
+
+
+def test_a_dead_channel_that_is_no_number_adds_nothing_to_the_sum_of_layers():
+    columns = {"layer": [0, 1, 0, 1], "row": [0] * 4, "col": [0, 0, 1, 1], "status": [1, 0, 0, 0]}
+    plane = Grid(rows=Axis(n=1), cols=Axis(n=2))
+    calibrations = Calibrations(CellTable.from_columns(columns), plane, order="cell", n_layers=2)
+    raw = np.array([[[[np.nan, 2.0]], [[3.0, 4.0]]]])  # (event, layer, row, col)
+    found = Calibrator(calibrations).dense(raw, np.zeros(1, int))
+    assert find_clusters(found, PeakSumSettings(sum_window=(1, 3)), plane).peak_sum.to_list() == [[3 + 2 + 4]]
 
 
 # --- errors ---

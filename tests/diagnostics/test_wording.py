@@ -23,6 +23,12 @@ def test_a_pileup_estimate_is_defined_in_words(kind):
     assert "net" not in words  # there is only one to subtract
 
 
+@pytest.mark.parametrize(("ties", "word"), [("first", "lower"), ("last", "higher")])
+def test_of_equal_seeds_the_one_that_a_greedy_search_takes_first_is_named(ties, word):
+    words = dict(settings_in_words(PeakSumSettings(tie_rule="greedy", greedy_ties=ties)))
+    assert words["tie rule"].endswith(f"; of equal ones the {word} (row, col) first")
+
+
 def test_of_several_estimates_the_one_that_is_subtracted_is_named():
     both = {"pileup": ("donut", "ring_median")}
     assert dict(settings_in_words(PeakSumSettings(**both)))["net"] == "the sum minus donut"

@@ -7,7 +7,7 @@ from small_config import problems, small
 
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.inputs.grid import GridInput
-from hep_peaksum.inputs.hits import HitCondition
+from hep_peaksum.inputs.hits import HitCondition, passing
 
 PLAIN = {"row": "ieta", "col": "iphi", "value": "et"}
 PLANE = {"rows": {"n": 4}, "cols": {"n": 6}}
@@ -71,6 +71,17 @@ def test_conditions_name_their_branches():
     assert list(source.branch_keys("g"))[3:] == [
         (f"g.where.{n}.branch", name) for n, name in enumerate(("section", "noise", "t"))
     ]
+
+
+def test_a_hit_has_to_meet_every_condition():
+    source = GridInput.model_validate(grid(where=WHERE))
+    columns = {
+        "section": ak.Array([[0, 1, 0], [], [0, 0]]),
+        "noise": ak.Array([[False, False, True], [], [False, False]]),
+        "t": ak.Array([[9, 3, 3], [], [10, -1]]),
+    }
+    hits = {"et": ak.Array([[1, 2, 3], [], [4, 5]])}
+    assert passing(hits, source.where, columns)["et"].to_list() == [[1], [], [5]]
 
 
 LATTICE = {"hexagons": {"pitch": 8.34, "origin": [1, 2]}}

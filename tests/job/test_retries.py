@@ -1,12 +1,60 @@
-"""Which errors may pass, so that a file or a chunk is tried again."""
+"""Which errors may pass, so that a file or a chunk is tried again, and how often."""
 
 import errno
 import os
 
 import pytest
+from coffea.processor.executor import WorkItem
 
-from hep_peaksum.job.retries import is_transient
+from hep_peaksum.job.retries import ChunkError, attempt, is_transient
 from hep_peaksum.results.atomic_write import WriteError
+from hep_peaksum.results.manifest import LOSSES
+
+ITEM = WorkItem("toy", "a.root", "Events", 10, 25, b"0" * 16)
+
+
+class Flaky:
+    """Work that fails some times before it succeeds."""
+
+    def __init__(self, n_failures, error):
+        self.n_failures, self.error, self.n_calls = n_failures, error, 0
+
+    def __call__(self, _item):
+        self.n_calls += 1
+        if self.n_calls <= self.n_failures:
+            raise self.error
+        return "done"
+
+
+@pytest.fixture
+def no_wait(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+
+
+@pytest.mark.usefixtures("no_wait")
+@pytest.mark.parametrize("n_retries", [0, 1, 3])
+def test_what_may_pass_is_tried_again_as_often_as_the_config_says(n_retries):
+    enough = Flaky(n_retries, system_error(errno.EIO))
+    assert attempt(n_retries, 0, False, enough, ITEM) == "done"
+    too_often = Flaky(n_retries + 1, system_error(errno.EIO))
+    with pytest.raises(ChunkError, match=r"a\.root"):
+        attempt(n_retries, 0, False, too_often, ITEM)
+    assert enough.n_calls == too_often.n_calls == n_retries + 1
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_what_does_not_pass_is_tried_once_and_is_a_loss_of_its_entries_where_that_is_allowed():
+    broken = Flaky(9, ValueError("not a ROOT file"))
+    lost = attempt(3, 0, True, broken, ITEM)
+    (loss,) = lost["out"][LOSSES]
+    assert (loss.dataset, loss.file, loss.start, loss.n_entries) == ("toy", "a.root", 10, 15)
+    assert (lost["processed"], broken.n_calls) == ({ITEM}, 1)
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_full_disk_is_no_loss_of_entries():
+    with pytest.raises(ChunkError):
+        attempt(3, 0, True, Flaky(9, system_error(errno.ENOSPC, WriteError)), ITEM)
 
 
 def system_error(number, kind=OSError):

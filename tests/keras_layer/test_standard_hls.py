@@ -39,6 +39,19 @@ def test_a_type_holds_its_range_with_no_bit_to_spare(low, high, step, precision)
     assert numbers.step == step
 
 
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        ("ufixed<8,8>", (0, 255, 1)),
+        ("fixed<8,8>", (-128, 127, 1)),
+        ("ap_fixed<13, 11>", (-1024, 1023.75, 0.25)),
+        ("ufixed<4,6>", (0, 60, 4)),
+    ],
+)
+def test_the_ends_of_a_type_are_its_least_and_its_greatest_number(cells, numbers):
+    assert range_of_type(cells) == numbers
+
+
 def test_the_range_of_weights_is_that_of_their_values():
     assert range_of_weights([[-4, 0], [4, 0.25]]) == Range(-4, 4, 0.25)
 

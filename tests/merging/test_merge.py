@@ -291,7 +291,7 @@ def test_losses_are_those_of_all_jobs(write_events, run_in, tmp_path):
     good, bad = write_events("1.root", 9, 1), tmp_path / "2.root"
     bad.write_bytes(b"no ROOT file")
     options = {"chunksize": 5, "on_bad_file": "skip", "retries": 0}
-    jobs = [run_in("a", good, run=options), run_in("b", str(bad), run=options)]
+    jobs = [run_in(name, file, run=options, events=None) for name, file in (("a", good), ("b", str(bad)))]
     result = merge(jobs, tmp_path / "all")
     assert [loss["file"] for loss in result.losses] == [str(bad)]
     assert result.summary["datasets"]["toy"]["n_events"] == 9

@@ -170,7 +170,10 @@ def test_weights_are_multiplied_and_fill_everything(config, samples):
     seeds = jets_of(samples).seed[passed]
     of_seeds = np.repeat(weights[passed], ak.num(seeds))
     expected = np.bincount(ak.flatten(seeds), weights=of_seeds, minlength=9)
-    np.testing.assert_allclose(result.histograms["toy"]["seeds"].values(), expected, rtol=1e-12)
+    filled = result.histograms["toy"]["seeds"]
+    np.testing.assert_allclose(filled.values(), expected, rtol=1e-12)
+    squares = np.bincount(ak.flatten(seeds), weights=of_seeds**2, minlength=9)
+    np.testing.assert_allclose(filled.variances(), squares, rtol=1e-12)
 
 
 def test_selected_events_of_a_returned_result_are_the_same(config, samples, conditions):
