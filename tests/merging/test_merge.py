@@ -15,6 +15,7 @@ from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.summary import public_config
 from hep_peaksum.merging import merge as merging
 from hep_peaksum.merging.merge import merge
+from hep_peaksum.reading.files import find_files
 from hep_peaksum.results.status import read_status
 from hep_peaksum.toy import testbeam
 
@@ -83,6 +84,14 @@ def test_merged_jobs_are_what_one_job_over_all_files_is(write_events, run_in, tm
     assert result.summary["n_chunks"] == {"total": 6, "reused": 0}
     state = read_status(tmp_path / "all", verify=True)
     assert (state.n_chunks, state.damaged, state.summary) == (6, (), summary_of(tmp_path / "all"))
+
+
+def test_a_dollar_in_a_path_is_no_variable_of_the_merged_job(write_events, run_in, tmp_path):
+    file = write_events("run$12.root", 4, 1)
+    result = merge([run_in("a", file.replace("$", "$$"))], tmp_path / "all")
+    config = parse_config(json.loads((tmp_path / "all/summary.json").read_text())["config"])
+    assert [each.path for each in find_files(config)["toy"]] == [file]
+    assert result.summary["datasets"]["toy"]["files"][file]["processed"] == 4
 
 
 def test_events_without_numbers_get_those_of_one_job(anonymous, run_in, tmp_path):

@@ -150,7 +150,10 @@ def test_a_function_that_misses_clusters_is_one_line(config):
         ({"variations": {"Up": {"grids.calo.unti": 2}}}, "variations.Up: grids.calo.*unti"),
         ({"variations": {"Up": {"grids.cal.unit": 2}}}, "variations.Up: grids.cal.unit: there is no 'cal'"),
         ({"variations": {"Up": {"output.plots": True}}}, "output.plots: a variation changes keys of grids"),
-        ({"variations": {"Up": {"clusters.Jet.preset": "x"}}}, "a variation does not change preset"),
+        *(
+            ({"variations": {"Up": {f"clusters.Jet.{key}": "x"}}}, f"a variation does not change {key}")
+            for key in ("grid", "preset", "fields", "reference")
+        ),
         ({"variations": {"Up": {"clusters.Jet.seed_threshold": "x"}}}, "variations.Up: clusters.Jet"),
         ({"events": {"write_variations": ["Up"]}}, "events.write_variations: no variation 'Up'"),
         ({"select": {"A": {"from": "Jte"}}}, "select.A.from: no collection or earlier view 'Jte'"),

@@ -10,7 +10,7 @@ from hep_peaksum.job.run import run
 from hep_peaksum.preview.closure import closure
 from hep_peaksum.viewer import drawing
 from hep_peaksum.viewer.notebook import first_state
-from hep_peaksum.viewer.sources import config_of, source_of_config
+from hep_peaksum.viewer.sources import config_of, source_of_arrays, source_of_config
 from hep_peaksum.viewer.state import ViewState
 
 
@@ -100,6 +100,20 @@ def test_a_root_file_is_read_as_inspect_proposes(truth_job, tmp_path, write_root
 def test_an_entry_that_is_not_there(truth_job):
     with pytest.raises(ValueError, match="there is no entry 5"):
         ViewState.first(source_of_config(config_of(truth_job)), entry=5)
+
+
+def test_arrays_are_events_and_one_plane_is_none():
+    cells = np.zeros((2, 4, 5))
+    cells[1, 2, 3] = 7
+    source = source_of_arrays(cells)
+    assert source.read("arrays", 1).cells["calo"].tolist() == [cells[1].tolist()]
+    with pytest.raises(ValueError, match=r"shape \(4, 5\), .*: for one event write grids\[None\]$"):
+        source_of_arrays(cells[0])
+    for entry in (-1, 2):
+        with pytest.raises(
+            ValueError, match=f"^there are 2 events, there is no event {entry}: they count from 0$"
+        ):
+            source.read("arrays", entry)
 
 
 def test_a_dataset_and_a_collection_that_are_not_there(truth_job):
