@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from hep_peaksum.inputs.paths import LONG_HEAD, SHORT_HEAD, expand_files, file_uuid, without_secrets
+from hep_peaksum.inputs.paths import (
+    LONG_HEAD,
+    SHORT_HEAD,
+    expand_files,
+    file_state,
+    file_uuid,
+    without_secrets,
+)
 
 
 @pytest.fixture
@@ -108,3 +115,14 @@ def test_the_uuid_is_read_from_the_head_of_a_file(tmp_path, head):
 def test_a_secret_of_four_letters_is_hidden_and_a_shorter_one_is_not(secret, expected):
     """What is shorter occurs in other words: of `?download=1` every 1 would become dots."""
     assert without_secrets(f"no {secret} for GET", f"https://host/a.root?token={secret}") == expected
+
+
+def test_a_local_file_is_another_one_after_every_change_of_size_or_time(tmp_path):
+    path = tmp_path / "a.root"
+    path.write_bytes(b"abc")
+    os.utime(path, ns=(0, 1_700_000_000_000_000_001))
+    assert file_state(str(path)) == (3, 1_700_000_000_000_000_001)
+    os.utime(path, ns=(0, 1_700_000_000_000_000_002))
+    assert file_state(str(path)) == (3, 1_700_000_000_000_000_002)
+    assert file_state(str(tmp_path / "gone.root")) is None
+    assert file_state("root://host//a.root") is None
