@@ -10,7 +10,7 @@ from hep_peaksum.clustering.find import find_clusters
 from hep_peaksum.diagnostics.ties import audit_ties
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid, bare_grid
-from hep_peaksum.plotting.canvas import FILL, ORANGE, norm, save, window_outline
+from hep_peaksum.plotting.canvas import FILL, ORANGE, View, norm, save, window_outline
 from hep_peaksum.plotting.comparisons import draw_ties
 from hep_peaksum.plotting.events import draw_event
 from hep_peaksum.plotting.histograms import draw_histogram
@@ -137,3 +137,22 @@ def test_a_picture_has_the_format_of_its_name_and_is_the_same_every_time(tmp_pat
     first, second = (path.read_bytes() for path in sorted(tmp_path.iterdir()))
     assert first.startswith(begin)
     assert first == second or suffix == "svg"  # whose ids are random
+
+
+X, Y = Axis(name="x", bins=8, start=0, stop=40), Axis(name="y", bins=4, start=0, stop=10)
+
+
+@pytest.mark.parametrize(
+    ("grid", "ratio"),
+    [
+        pytest.param(Grid(rows=Y, cols=X), 40 / 10, id="both-in-mm"),
+        pytest.param(bare_grid((4, 8)), 8 / 4, id="cells"),
+        pytest.param(Grid(rows=Axis(n=4), cols=X), 1.3, id="cells-along-mm"),
+        pytest.param(bare_grid((2, 80)), 6, id="too-long"),
+        pytest.param(bare_grid((80, 2)), 0.5, id="too-high"),
+    ],
+)
+def test_a_plane_is_to_scale_where_both_axes_are_in_one_unit(grid, ratio):
+    width, height = View.of(grid).size
+    assert width / height == pytest.approx(ratio)
+    assert width == pytest.approx(7.2) or height == pytest.approx(5.4)
