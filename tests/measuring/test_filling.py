@@ -177,6 +177,21 @@ def test_a_frequency_is_a_number_with_its_unit(written, hertz):
     assert RateInput(rate="HT", axis=AXIS, crossing_rate=written).crossing_rate == hertz
 
 
+@pytest.mark.parametrize(
+    ("keys", "hertz"),
+    [
+        pytest.param({"bunches": 2544, "orbit": "11245.5 Hz"}, 2544 * 11245.5, id="bunches"),
+        pytest.param({"crossing_rate": "40 MHz"}, 4e7, id="crossings"),
+        pytest.param({"cross_section": "80 mb", "instantaneous_luminosity": 2e34}, 1.6e9, id="minimum-bias"),
+        pytest.param(  # 80 mb are 80e-27 cm^2
+            {"cross_section": "80 mb", "instantaneous_luminosity": 2e34, "scale": 0.5}, 0.8e9, id="scaled"
+        ),
+    ],
+)
+def test_the_rate_of_all_events_is_that_of_the_machine(keys, hertz):
+    assert RateInput(rate="HT", axis=AXIS, **keys).total == pytest.approx(hertz)
+
+
 @pytest.mark.parametrize("written", ["40 GHz", "abc", "30", "1e MHz", "1.2.3 Hz", "--5 Hz", ""])
 def test_what_is_no_frequency_is_told_how_to_write_one(written):
     message = re.escape(f"{written!r} is not a frequency: write it as in '11245.5 Hz'")

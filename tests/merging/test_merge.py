@@ -94,6 +94,16 @@ def test_a_dollar_in_a_path_is_no_variable_of_the_merged_job(write_events, run_i
     assert result.summary["datasets"]["toy"]["files"][file]["processed"] == 4
 
 
+def test_a_file_that_was_taken_out_of_a_job_is_none_of_the_merged_one(write_events, job, run_in, tmp_path):
+    files = [write_events(f"{k}.root", 4, k) for k in (1, 2)]
+    content = job(*files, output={"directory": str(tmp_path / "a"), "plots": False})
+    run_job(content)
+    run_job({**content, "datasets": job(files[0])["datasets"]}, discard_unused=True)
+    result = merge([tmp_path / "a", run_in("b", write_events("3.root", 5, 3))], tmp_path / "all")
+    assert result.summary["datasets"]["toy"]["n_events"] == 4 + 5
+    assert [Path(file).name for file in result.summary["datasets"]["toy"]["files"]] == ["1.root", "3.root"]
+
+
 def test_events_without_numbers_get_those_of_one_job(anonymous, run_in, tmp_path):
     files = [anonymous(f"{k}.root", 7 + k, k) for k in (1, 2, 3)]
     one = run_in("one", *files, events=None)

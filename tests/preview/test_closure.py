@@ -90,6 +90,8 @@ def test_entries_are_counted_through_the_files(toy):
 def test_objects_and_sums_are_selected_by_branches(toy):
     assert counts(closure(toy({**REFERENCE, "where": {"bx": 0}}))["Mine"]) == (2, 1, 2, 1, 1)
     assert counts(closure(toy({**REFERENCE, "sum_where": {"bx": 1}}))["Mine"]) == (3, 1, 1, 0, 1)
+    assert counts(closure(toy({**REFERENCE, "where": {"bx": 0, "total": 6}}))["Mine"]) == (1, 1, 1, 1, 1)
+    assert counts(closure(toy({**REFERENCE, "where": {"total": 6, "bx": 1}}))["Mine"])[0] == 0
     both = {**REFERENCE, "where": {"bx": 0}, "sum_where": {"total": 6}}
     assert counts(closure(toy(both))["Mine"]) == (2, 1, 1, 1, 1)
 
