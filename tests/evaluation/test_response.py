@@ -68,3 +68,13 @@ def test_an_empty_histogram_defines_nothing():
 def test_weights_count_by_their_squares():
     contents, squares = np.array([0.0, 4.0, 4.0, 0.0]), np.array([0.0, 16.0, 16.0, 0.0])
     assert summarize(contents, np.array([0.0, 1.0, 2.0]), squares).n_effective == 2
+
+
+def test_the_error_of_the_mean_is_that_of_the_entries_inside():
+    contents = np.array([5.0, 4.0, 12.0, 40.0])  # 5 below and 40 above the two bins about 0.5 and 1.5
+    summary = summarize(contents, np.array([0.0, 1.0, 2.0]))
+    assert summary.mean == 0.25 * 0.5 + 0.75 * 1.5
+    assert summary.mean_error == pytest.approx(np.sqrt(0.25 * 0.75 / 16))
+    weighted = summarize(contents, np.array([0.0, 1.0, 2.0]), 3 * contents)
+    assert weighted.mean_error == pytest.approx(np.sqrt(0.25 * 0.75 * 3 / 16))
+    assert weighted.n_effective == pytest.approx(61 / 3)

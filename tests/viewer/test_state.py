@@ -153,6 +153,20 @@ def test_the_counts_are_those_of_find_clusters(random_cells):
     assert counts[-1].position == cells[:15].max() * 0.5
 
 
+@pytest.mark.parametrize(
+    ("settings", "unit"),
+    [
+        ({}, "GeV"),
+        ({"seed_threshold": "2 sigma"}, "sigma"),
+        ({"quantity": "significance", "seed_threshold": 2}, "sigma"),
+    ],
+    ids=["energy", "sigma", "significance"],
+)
+def test_the_threshold_of_the_curve_is_in_the_unit_of_what_is_compared(random_cells, settings, unit):
+    plane = {"rows": {"n": 6}, "cols": {"n": 8}, "unit": 1}
+    assert first_state(random_cells(2), settings, plane, noise=np.full((6, 8), 2.0)).threshold_unit == unit
+
+
 def test_counts_against_a_threshold_in_sigma(random_cells):
     cells, noise = random_cells(5), np.full((6, 8), 2.0)
     state = first_state(cells, {"seed_threshold": "2 sigma"}, noise=noise)
