@@ -7,8 +7,6 @@ import pytest
 from hep_peaksum.events.conditions import EventCondition
 
 EVENTS = {
-    "paths": ak.Array([["HLT_Jet40", "HLT_Mu7"], ["HLT_Mu7"], [], ["L1_Jet40"], ["HLT_Jet80", "HLT_Jet40"]]),
-    "stream": ak.Array(["JetMET", "Muon", "jetmet", "JetMET0", ""]),
     "word": np.array([5, 4, 1, 0, 7]),
     "pts": ak.Array([[30.0, 20.0], [10.0], [], [50.0], [5.0, 40.0]]),
 }
@@ -17,10 +15,6 @@ EVENTS = {
 @pytest.mark.parametrize(
     ("keys", "passed"),
     [
-        pytest.param({"branch": "paths", "contains": "HLT_Jet40"}, [1, 0, 0, 0, 1], id="one-of-several-paths"),
-        pytest.param({"branch": "paths", "contains": "HLT_Jet*"}, [1, 0, 0, 0, 1], id="a-pattern"),
-        pytest.param({"branch": "paths", "contains": "HLT_Jet"}, [0, 0, 0, 0, 0], id="the-whole-name"),
-        pytest.param({"branch": "stream", "contains": "JetMET*"}, [1, 0, 0, 1, 0], id="one-name-an-event"),
         pytest.param({"branch": "word", "bit": 2}, [1, 1, 0, 0, 1], id="a-bit"),
         pytest.param({"branch": "word", "bit": 0, "max": 5}, [1, 0, 1, 0, 0], id="a-bit-and-a-range"),
         pytest.param({"branch": "pts[0]", "min": 20}, [1, 0, 0, 1, 0], id="the-first-of-a-list"),
