@@ -13,6 +13,7 @@ BINS = {"bins": 9, "start": 0, "stop": 9}
 HISTOGRAMS = {
     "seeds": {"axes": [{"field": "Jet.seed", **BINS}]},
     "n_jets": {"axes": [{"field": "nJet", **BINS}]},
+    "energy": {"axes": [{"field": "Jet.energy", "bins": 40, "start": 0, "stop": 160}]},
 }
 CHANGES = {
     "threshold": {"clusters.Jet.seed_threshold": 7},
@@ -38,7 +39,7 @@ def test_a_variation_equals_a_job_of_its_own(config):
     for name, changes in {"nominal": {}, **CHANGES}.items():
         alone, _ = finished(with_changes(config(name, events=events, histograms=HISTOGRAMS), changes))
         word = name.capitalize() if changes else name
-        for key in ("seeds", "n_jets", "cutflow", "cutflow_entries"):
+        for key in (*HISTOGRAMS, "cutflow", "cutflow_entries"):
             assert both.histograms["toy"][key][{"variation": word}] == alone.histograms["toy"][key], (name, key)
 
 
