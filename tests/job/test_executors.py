@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import get_args
 
@@ -359,6 +360,18 @@ if os.path.exists({str(is_down)!r}) and "spawn_main" in str(sys.orig_argv):
             assert workers.executor.client.submit(int, 3).result() == 3
             is_down.touch()
             workers.executor([1], os._exit, None)
+
+    with pytest.raises(ExecutorError, match=r"^a worker died in the middle of a chunk"):
+        work()
+
+
+def test_processes_that_break_are_one_line_with_a_remedy(job):
+    options = parse_config(job("a.root", run={"executor": "futures", "workers": 1})).run
+
+    def work():
+        with Workers(options, show_progress=False) as workers:
+            assert workers.executor
+            raise BrokenExecutor
 
     with pytest.raises(ExecutorError, match=r"^a worker died in the middle of a chunk"):
         work()
