@@ -92,12 +92,12 @@ def test_a_demo_goes_on_with_a_file_of_the_same_events_that_was_deleted(cli):
 
 def test_no_event_of_the_demo_is_there_twice(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    trees = [uproot.open(path)["Events"] for path in write_toy(7, seed=1)]
+    trees = [uproot.open(path)["Events"] for path in write_toy(6, seed=1)]
     numbers, showers = (
         [each for tree in trees for each in tree[name].array().to_list()] for name in ("event", "Shower_energy")
     )
-    assert [tree.num_entries for tree in trees] == [4, 3]
-    assert len(set(numbers)) == len({tuple(energies) for energies in showers}) == 7
+    assert [tree.num_entries for tree in trees] == [3, 3]
+    assert len(set(numbers)) == len({tuple(energies) for energies in showers}) == 6
 
 
 def test_a_demo_of_one_event_runs(cli):
