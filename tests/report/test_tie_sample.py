@@ -10,7 +10,7 @@ from hep_peaksum.results.manifest import read_manifest
 
 def test_layers_that_are_searched_each_have_their_own_ties(write_root, tmp_path):
     cells = np.zeros((2, 2, 1, 6), np.int32)  # (event, layer, row, col)
-    cells[0, 0, 0], cells[0, 1, 0] = [4, 4, 0, 0, 0, 0], [0, 0, 0, 5, 0, 7]  # equal cells in the first layer
+    cells[0, 0, 0], cells[0, 1, 0] = [4, 4, 0, 0, 0, 0], [0, 0, 9, 0, 0, 7]  # equal cells in the first layer
     cells[1, 1, 0] = [0, 3, 0, 0, 9, 0]
     path = write_root("layers.root", {"Events": {"cells": cells, "event": np.arange(2)}})
     dense = {"branch": "cells", "axes": ["layer", "row", "col"], "shape": [2, 1, 6]}
