@@ -76,7 +76,7 @@ def test_trees_are_in_the_order_of_the_files_whichever_chunk_was_found_first(two
     result, config = run_job(content), parse_config(content)
     total = DatasetTotal.empty(config)
     total.chunks += sorted((chunk for chunk, _ in finished_records(result.directory, "toy")), reverse=True)
-    write_results(config, result.directory, {"toy": total})
+    write_results(config, result.directory, {"toy": total}, [])
     inputs = uproot.concatenate(dict.fromkeys(two_files, "Events"))
     assert len(total.chunks) > 3
     events = uproot.open(result.directory / "toy/clusters.root")["Events"]
