@@ -68,8 +68,6 @@ def test_clusters_on_disk_are_those_of_the_input_events(two_files, job, every_fo
             assert events[f"Jet_{field}"].to_list() == expected[field].to_list(), (form, field)
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Missing cross-reference:RuntimeWarning")
 def test_trees_are_in_the_order_of_the_files_whichever_chunk_was_found_first(two_files, job, tmp_path):
     output = {"directory": str(tmp_path / "results"), "clusters": ["parquet", "ttree"], "plots": False}
     content = job(*two_files, run={"chunksize": 5}, output=output)
@@ -83,6 +81,8 @@ def test_trees_are_in_the_order_of_the_files_whichever_chunk_was_found_first(two
     assert events["event"].array().to_list() == inputs.event.to_list()
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Missing cross-reference:RuntimeWarning")
 @pytest.mark.parametrize("file", ["clusters.root", "clusters.rntuple.root"])
 def test_coffea_reads_the_results_as_nanoaod(two_files, job, every_format, file):
     result = run_job(job(*two_files, output=every_format))
