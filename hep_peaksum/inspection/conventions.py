@@ -53,32 +53,12 @@ VALUES = (
     *("total_energy", "amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "weight"),
 )
 LAYERS = (
-    "layer",
-    "layer_id",
-    "ilayer",
-    "i_layer",
-    "lay",
-    "depth",
-    "plane",
-    "sampling",
-    "calo_sample",
-    "k",
-    "iz",
+    *("layer", "layer_id", "ilayer", "i_layer", "lay", "depth", "plane", "sampling", "calo_sample", "k", "iz"),
 )
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),
-    *(
-        "abs_id",
-        "absid",
-        "tower_id",
-        "module_id",
-        "block_id",
-        "copy_no",
-        "copy_number",
-        "cell_no",
-        "cell_number",
-    ),
-    *("pmt_id", "tile_id", "pixel_id", "cell_index", "index", "id"),
+    *("abs_id", "absid", "tower_id", "module_id", "block_id", "copy_no", "copy_number", "cell_no"),
+    *("cell_number", "pmt_id", "tile_id", "pixel_id", "cell_index", "index", "id"),
 )
 SECTIONS = ("section", "subdet", "subdetector", "side", "zside")
 RUNS = ("run", "run_number", "runnumber", "run_num", "run_id", "runid", "run_no")
