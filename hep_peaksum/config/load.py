@@ -177,7 +177,9 @@ def _known_key(path: Sequence[str]) -> str:
         return near
     if name in ("tree", "treename"):
         return ": a tree stands beside its file, as in `files: {run.root: Events}`"
-    others = (key.path for key in every_key() if key.path[-1] == name)
+    # keys of measurements are common words, such as width, which are hardly meant in another section
+    known_places = (key.path for key in every_key() if key.path[-1] == name)
+    others = (place for place in known_places if path[0] == place[0] or place[0] != "measurements")
     if places := sorted((other[0] != path[0], len(other), other) for other in others):
         return f" (it is a key of {'.'.join(places[0][2][:-1]) or 'the config itself'})"
     return did_you_mean(name, known) or (f"; there are {', '.join(known)}" if known else "")
