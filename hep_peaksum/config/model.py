@@ -135,8 +135,11 @@ class Job(FrozenModel):
         filled = ("n_filled",) if any(self.grids[name].fill_dead for name in clusters.grid) else ()
         return (*(name for name in by_grid[0] if all(name in names for names in by_grid)), *filled)
 
-    def computed_fields(self, collection: str) -> tuple[str, ...]:
-        """Return the fields that are written, and those that only histograms need."""
+    def computed_fields(self, collection: str, *, is_written: bool = True) -> tuple[str, ...]:
+        """Return the fields that are written, and those that only histograms, views or measurements need.
+
+        Of what is not written only the latter, unless a function of the user may look at any field.
+        """
         names = [collection, *(name for name in self.select if origin_of(self.select, name) == collection)]
         needed = [field for name in names for field in needed_fields(self.booked, name)]
         needed += view_fields(self.select, collection)
@@ -146,7 +149,9 @@ class Job(FrozenModel):
             needed += [column] if column and name in names else []
         derived = self.derive.get(collection, {})
         needed = [field for field in needed if field not in derived]
-        return tuple(dict.fromkeys((*self.written_fields(collection), *needed)))
+        looks_at_any = any(each.function is not None for each in derived.values())
+        written = self.written_fields(collection) if is_written or looks_at_any else ()
+        return tuple(dict.fromkeys((*written, *needed)))
 
     def _used_fields(self) -> Iterator[str]:
         """Yield the fields that sums, conditions, matches and measurements use, as Collection.field."""
@@ -278,6 +283,9 @@ class Job(FrozenModel):
         """
         content = self.model_dump(mode="json", include=set(Job.model_fields), by_alias=True, exclude_none=True)
         content["events"] = {**content["events"], "write_variations": []}
+        # a histogram has the same axes for all, also a default one
+        booked = {key: each.model_dump(mode="json", exclude_none=True) for key, each in self.booked.items()}
+        content["histograms"] = booked
         return Job.model_validate(changed(content, self.variations[name]))
 
 

@@ -31,7 +31,6 @@ class Searches:
 
     def __init__(self, job: Job) -> None:
         self.jobs = {NOMINAL: job, **{name: job.varied(name) for name in job.variations}}
-        self._computed = {name: job.computed_fields(name) for name in job.clusters}
         self._sources = {
             (variation, name): source
             for variation, varied in self.jobs.items()
@@ -47,6 +46,18 @@ class Searches:
             or clusters.settings != job.clusters[name].settings
             or any((variation, grid) in self._sources for grid in clusters.grid)
         ]
+        self._computed = {place: self._fields(*place) for place in self._places}
+
+    def _fields(self, variation: str, name: str) -> tuple[str, ...]:
+        """Return the fields of a collection that are computed: what all need that share its clusters."""
+        sharing = [other for other in self.jobs if (other, name) not in self._places]
+        written = {NOMINAL, *self.jobs[NOMINAL].events.write_variations}
+        needed = [
+            field
+            for each in [variation, *(sharing if variation == NOMINAL else [])]
+            for field in self.jobs[each].computed_fields(name, is_written=each in written)
+        ]
+        return tuple(dict.fromkeys(needed)) or ("peak_sum",)  # a cluster without any field is none
 
     @property
     def varied(self) -> dict[str, Job]:
@@ -104,7 +115,7 @@ class Searches:
             parts.append(
                 SearchInput.of(cells[place], source.grid, mask=mask, noise=noise, layers=source.layers)
             )
-        return list(cluster_tables(parts, job.clusters[name].settings, self._computed[name]))
+        return list(cluster_tables(parts, job.clusters[name].settings, self._computed[variation, name]))
 
     def collections(self, tables: Mapping[Place, list[ClusterTable]]) -> dict[str, dict[str, ak.Array]]:
         """Return the clusters of every variation and collection, jagged, from tables of consecutive events."""

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from selected_jobs import all_events, finished, jets_of
 
+from hep_peaksum.clustering.find import find_clusters
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.preview.thresholds import varied_thresholds
@@ -132,6 +133,45 @@ def test_views_derived_fields_and_sums_are_used_like_any_other(config, samples):
     expected, _ = np.histogram(ak.flatten(2 * high.peak_sum[kept]), 40, (0, 160))
     assert filled["twice"].values().tolist() == expected.tolist()
     assert filled["ht"].values().tolist() == np.histogram(total[kept], 40, (0, 400))[0].tolist()
+
+
+def seeds_only(config, **sections):
+    """Return the content of a config that needs no field of the clusters but the seed."""
+    histograms = {"n": {"axes": [{"field": "nFew", **BINS}]}}
+    content = config(histograms=histograms, **sections)
+    content["clusters"]["Jet"]["fields"] = ["seed"]
+    return content
+
+
+def test_a_variation_may_need_fields_that_nothing_else_needs(config, samples):
+    content = seeds_only(
+        config,
+        select={"Few": {"from": "Jet", "where": [{"field": "seed", "min": 8}]}},
+        variations={
+            "Left": {"select.Few.where": [{"field": "col", "max": 3}], "select.Few.sort": "row"},
+            "LowLeft": {
+                "clusters.Jet.seed_threshold": 5,
+                "clusters.Jet.pileup": ["chunky_donut"],
+                "select.Few.where": [{"field": "col", "max": 3}, {"field": "chunky_donut", "min": 0}],
+            },
+        },
+    )
+    result, events = finished(content)
+    jets = jets_of(samples)
+    low = find_clusters(all_events(samples, "cells"), {"seed_threshold": 5})
+    few = {"nominal": jets[jets.seed >= 8], "Left": jets[jets.col <= 3], "LowLeft": low[low.col <= 3]}
+    for name, each in few.items():
+        filled = result.histograms["toy"]["n"][{"variation": name}].values()
+        assert filled.tolist() == np.bincount(ak.num(each), minlength=9).tolist(), name
+    assert [name for name in events.fields if "Jet" in name] == ["nJet", "Jet_seed"]
+
+
+def test_a_default_histogram_has_the_axes_of_what_is_not_varied(config):
+    content = config(variations={"Bare": {"grids.calo.quantity": "et"}})
+    content["clusters"]["Jet"].pop("fields")
+    content.pop("histograms")
+    with pytest.raises(ConfigError, match=r"variations.Bare: histograms.*energy"):
+        parse_config(content)
 
 
 def wrong_length(clusters):
