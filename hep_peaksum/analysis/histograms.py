@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from hep_peaksum.analysis.derived import Collections
 from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.clustering.fields import check_fields, fields_of
+from hep_peaksum.evaluation.rates import below_all
 from hep_peaksum.geometry.axis import Axis, Coordinate
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.jagged import counts_of, flat_field
@@ -211,7 +212,7 @@ def fill(
     passed: Array | None = None,
     weights: Array | None = None,
 ) -> None:
-    """Fill a histogram with the clusters of a chunk.
+    """Fill a histogram with the clusters of a chunk; what is not a number lies below every axis.
 
     Parameters
     ----------
@@ -244,6 +245,7 @@ def fill(
     if weights is not None:
         weights = weights if passed is None else weights[passed]
         weights = weights if n_clusters is None else np.repeat(weights, n_clusters)
+    values = [below_all(each) for each in values]
     histogram.fill(*([] if variation is None else [variation]), *values, weight=weights)
 
 

@@ -14,8 +14,21 @@ if TYPE_CHECKING:
     import awkward as ak
 
 
+def below_all(values: Array) -> Array:
+    """Return numbers with -inf in place of NaN: what has no value lies below every threshold.
+
+    >>> below_all(np.array([7.0, np.nan])).tolist()
+    [7.0, -inf]
+    """
+    if values.dtype.kind != "f" or not (is_nan := np.isnan(values)).any():
+        return values
+    return np.where(is_nan, values.dtype.type(-np.inf), values)
+
+
 def nth_leading(values: ak.Array, n: int = 1) -> Array:
     """Return the n-th largest value of every event, -inf where an event has fewer; `values` are jagged.
+
+    NaN is no value.
 
     >>> import awkward as ak
     >>> nth_leading(ak.Array([[3.0, 7.0], [1.0], []]), 2).tolist()
@@ -23,7 +36,8 @@ def nth_leading(values: ak.Array, n: int = 1) -> Array:
     """
     import awkward as ak
 
-    lists = ak.sort(ak.values_astype(values, np.float64), axis=1, ascending=False)
+    numbers = ak.nan_to_num(ak.values_astype(values, np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+    lists = ak.sort(numbers, axis=1, ascending=False)
     padded = ak.pad_none(lists, n, clip=True)
     return np.asarray(ak.to_numpy(ak.fill_none(padded[:, n - 1], -np.inf)))
 

@@ -57,7 +57,9 @@ class SimpleCondition(Comparison):
         examples=["nJetBarrel", "Jet.pt"],
     )
     nth: Annotated[int, Field(strict=True, ge=1)] = Field(
-        1, description="Of a field of clusters: the n-th highest value counts; an event with fewer fails."
+        1,
+        description="Of a field of clusters: the n-th highest value counts; that of an event with fewer is "
+        "below every number.",
     )
     lumi_mask: str | None = Field(
         None,

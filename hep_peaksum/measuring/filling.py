@@ -12,6 +12,7 @@ from hep_peaksum.analysis.derived import Collections
 from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.evaluation.matching import Pairs, is_first
 from hep_peaksum.evaluation.pairing import Pairing
+from hep_peaksum.evaluation.rates import below_all
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.jagged import counts_of, flat_field
 from hep_peaksum.kernels import Array
@@ -153,9 +154,13 @@ def fill(
     events: MeasuredEvents,
     variation: str | None,
 ) -> None:
-    """Fill a measurement with events; `variation` is theirs where the histograms have an axis of it."""
+    """Fill a measurement with events; `variation` is theirs where the histograms have an axis of it.
+
+    What is not a number lies below every axis.
+    """
     before = [] if variation is None else [variation]
-    for values, weights in _entries(measurement, events):
+    for entries, weights in _entries(measurement, events):
+        values = [each if isinstance(each, str) else below_all(each) for each in entries]
         booked[name].fill(*before, *values, weight=weights)
         if weights is not None and (weights < 0).any():
             below = weights < 0
@@ -197,7 +202,7 @@ def _efficiency(measurement: EfficiencyInput, events: MeasuredEvents) -> tuple[A
     highest[pairs.reference] = of_clusters[pairs.cluster]
     counted = np.ones(len(values), bool)
     if measurement.denominator == "matched":
-        counted = highest > -np.inf
+        counted = np.isin(np.arange(len(values)), pairs.reference)
     elif measurement.denominator == "leading":
         counted = _is_leading(events.references[match.reference])
     return values[counted], highest[counted], None if weights is None else weights[counted]
@@ -228,5 +233,6 @@ def _responses(measurement: ResponseInput, events: MeasuredEvents) -> Iterator[t
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = events.flat(above)[pairs.cluster] / events.flat(below)[pairs.reference]
     axis = [] if measurement.axis is None else [events.flat(measurement.axis.field)[pairs.reference]]
-    weights = events.weights_of(match.reference)
-    yield [*axis, ratio], None if weights is None else weights[pairs.reference]
+    weights, is_ratio = events.weights_of(match.reference), ~np.isnan(ratio)
+    axis = [each[is_ratio] for each in axis]  # a pair without a ratio is not a low one
+    yield [*axis, ratio[is_ratio]], None if weights is None else weights[pairs.reference[is_ratio]]

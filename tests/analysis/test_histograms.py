@@ -253,13 +253,21 @@ def test_uneven_bins_are_those_of_hist(edges, values, as_integers):
     numbers = numbers.astype(np.int64 if as_integers else np.float64)
     histogram = HistogramInput.model_validate({"axes": [{"field": "Jet.pt", "edges": edges}]})
     expected, found = (book(histogram, GRIDS) for _ in range(2))
-    expected.fill(numbers)
+    expected.fill(np.where(np.isnan(numbers), -np.inf, numbers) if numbers.dtype.kind == "f" else numbers)
     fill(
         found,
         histogram.axes,
         Collections({"Jet": ak.unflatten(ak.zip({"pt": numbers}), [len(numbers)])}, {}, {}),
     )
     assert found == expected
+
+
+@pytest.mark.parametrize("axis", [("Jet.pt", 4, 0, 8), ("Jet.pt", [0, 2, 4, 8])])
+def test_what_is_not_a_number_is_not_above_the_axis(axis):
+    clusters = ak.Array([[{"pt": 3.0}, {"pt": np.nan}], [{"pt": 9.0}]])
+    booked = filled(asked(axis), clusters)
+    assert booked.values(flow=True)[[0, -1]].tolist() == [1, 1]
+    assert booked.sum(flow=True) == 3
 
 
 def test_values_between_and_beyond_close_edges_are_told_apart():

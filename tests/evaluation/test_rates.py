@@ -54,3 +54,9 @@ def test_the_plateau_is_the_efficiency_of_the_highest_filled_bins():
 def test_three_thresholds_make_a_line_and_two_do_not():
     assert scaling([10, 20, 40], [17, 32, 62])[2:] == (1.5, 2.0)
     assert np.isnan(scaling([10, 20, 40], [17, np.nan, 62]).slope)
+
+
+def test_a_value_that_is_not_a_number_is_none():
+    values = ak.Array([[np.nan, 3.0, np.inf], [1.0, np.nan, 2.0], [np.nan], [], [-np.inf, 4.0]])
+    assert nth_leading(values).tolist() == [np.inf, 2, -np.inf, -np.inf, 4]
+    assert nth_leading(values, 2).tolist() == [3, 1, -np.inf, -np.inf, -np.inf]

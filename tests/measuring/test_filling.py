@@ -3,10 +3,14 @@
 import re
 from dataclasses import replace
 
+import awkward as ak
 import numpy as np
 import pytest
 
+from hep_peaksum.analysis.derived import Collections
+from hep_peaksum.geometry.grid import bare_grid
 from hep_peaksum.measuring import filling
+from hep_peaksum.measuring.filling import MeasuredEvents
 from hep_peaksum.measuring.matches import MatchInput
 from hep_peaksum.measuring.measurements import EfficiencyInput, PurityInput, RateInput, ResponseInput
 
@@ -40,9 +44,9 @@ def one_to_one(objects, clusters):
     return taken
 
 
-def filled(measurement, events, edges=EDGES):
+def filled(measurement, events):
     """Return the histograms of a measurement of events."""
-    booked = filling.book("m", measurement, [], weighted=True)
+    booked = filling.book("m", measurement, [], weighted=events.weights is not None)
     filling.fill(booked, "m", measurement, events, None)
     return booked
 
@@ -209,3 +213,60 @@ def test_only_selected_events_are_measured(events):
     passed = np.arange(60) % 3 == 0
     whole = filled(RateInput(rate="Jet.pt", axis=AXIS, crossing_rate=1), events.select(passed))
     assert whole["m"].values(flow=True).sum() == pytest.approx(events.weights[passed].sum())
+
+
+def objects_at(*pts):
+    """Return jagged objects with these pt, the first of every event at phi 0, the next ones far from it."""
+    return ak.Array([[{"eta": 0.0, "phi": 1.5 * k, "pt": pt} for k, pt in enumerate(each)] for each in pts])
+
+
+@pytest.fixture
+def without_numbers():
+    """Return four events in which some clusters, objects and sums have no number."""
+    nan = float("nan")
+    return MeasuredEvents(
+        collections=Collections(
+            {"Jet": objects_at([nan, 30.0], [nan], [50.0], [0.0])}, {}, {"HT": np.array([nan, nan, 50.0, 0.0])}
+        ),
+        references={
+            "Gen": objects_at([20.0], [25.0], [nan], [0.0]),
+            "MET": ak.zip({"value": np.array([nan, 10.0, 79.0, 99.0])}),
+        },
+        weights=None,
+        matches={"JetGen": MatchInput(clusters="Jet", reference="Gen", by="delta_r", within=1.0)},
+        grids={"Jet": bare_grid((1, 1))},
+        metadata={"beam_energy": 10.0},
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "below", "above"), [("Jet.pt", 1, 0), ("HT", 2, 0), ("MET", 1, 1)], ids=["field", "sum", "scalar"]
+)
+def test_events_without_a_number_are_below_every_threshold_of_a_rate(without_numbers, field, below, above):
+    booked = filled(RateInput(rate=field, axis=AXIS, crossing_rate=1), without_numbers)["m"]
+    assert booked.values(flow=True)[[0, -1]].tolist() == [below, above]
+    assert booked.sum(flow=True) == 4
+
+
+@pytest.mark.parametrize(("denominator", "inside"), [("all", 3), ("matched", 3), ("leading", 3)])
+def test_an_object_without_a_number_is_in_no_bin_and_a_cluster_without_passes_nothing(
+    without_numbers, denominator, inside
+):
+    booked = filled(turn_on(denominator=denominator), without_numbers)["m"]
+    total = booked[{"threshold": "total"}].values(flow=True)
+    assert (total[0], total[1:-1].sum(), total[-1]) == (1, inside, 0)
+    # the cluster of 50 belongs to the object without a number
+    passed = booked[{"threshold": "15"}].values(flow=True)
+    assert (passed[0], passed[1:].sum()) == (1, 0)
+
+
+def test_a_pair_without_a_ratio_counts_nowhere(without_numbers):
+    response = ResponseInput(
+        response="JetGen", ratio=["Jet.pt", "Gen.pt"], ratio_axis={"bins": 4, "start": 0, "stop": 4},
+        axis={"field": "Gen.pt", **AXIS},
+    )  # fmt: skip
+    assert filled(response, without_numbers)["m"].sum(flow=True) == 0  # nan/20, nan/25, 50/nan, 0/0
+    beam = ResponseInput(
+        response="leading", of="Jet.pt", to="dataset.beam_energy", ratio_axis={"bins": 8, "start": 0, "stop": 8}
+    )
+    assert filled(beam, without_numbers)["m"].values().tolist() == [1, 0, 0, 1, 0, 1, 0, 0]

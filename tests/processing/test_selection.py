@@ -237,3 +237,23 @@ def test_the_summary_and_the_terminal_say_what_every_condition_left(config, cond
     assert "toy: left after" in shown
     assert f"1: hodo_x min -3, below 2   {early}" in shown
     assert "2: nJet min 4" in shown
+
+
+def ratio(clusters):
+    """Return 0 / 0 for the clusters of column 0, and their sum for the others."""
+    return ak.where(clusters.col == 0, np.nan, clusters.peak_sum)
+
+
+@pytest.mark.parametrize(("test", "alone"), [({"min": 40}, False), ({"max": 42}, True)])
+def test_a_cluster_without_a_number_is_not_the_highest(config, samples, test, alone):
+    content = config(
+        derive={"Jet": {"other": f"{__name__}:ratio"}},
+        events={"where": [{"field": "Jet.other", **test}]},
+    )
+    _, events = finished(content)
+    jets = jets_of(samples)
+    sums = [[each for each in event if not np.isnan(each)] for event in ratio(jets).to_list()]
+    passed = [max(each) >= 40 if "min" in test else max(each) <= 42 for each in sums if each]
+    kept = np.array([passed.pop(0) if each else alone for each in sums])
+    assert 0 < kept.sum() < len(kept)
+    assert events.event.to_list() == all_events(samples, "event")[kept].tolist()
