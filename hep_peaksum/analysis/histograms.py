@@ -14,8 +14,8 @@ from pydantic import Field, model_validator
 
 from hep_peaksum.analysis.derived import Collections
 from hep_peaksum.analysis.selection import NOMINAL
+from hep_peaksum.analysis.variation_axis import AXIS, Weights, add_entries
 from hep_peaksum.clustering.fields import check_fields, fields_of
-from hep_peaksum.evaluation.rates import below_all
 from hep_peaksum.geometry.axis import Axis, Coordinate
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.jagged import counts_of, flat_field
@@ -179,7 +179,7 @@ def book(
 
     axes: list[Any] = []
     if variations:
-        axes.append(hist.axis.StrCategory([NOMINAL, *variations], name="variation"))
+        axes.append(hist.axis.StrCategory([NOMINAL, *variations], name=AXIS))
     for axis in histogram.axes:
         if axis.field in sums:
             axes.append(_hist_axis(axis, axis.field))
@@ -208,9 +208,8 @@ def fill(
     axes: Sequence[HistogramAxis],
     collections: Collections,
     *,
-    variation: str | None = None,
     passed: Array | None = None,
-    weights: Array | None = None,
+    weights: Weights | None = None,
 ) -> None:
     """Fill a histogram with the clusters of a chunk; what is not a number lies below every axis.
 
@@ -220,13 +219,13 @@ def fill(
         As from `book`, and the axes of the config.
     collections
         The clusters of every event.
-    variation
-        Where the histogram has an axis of variations: the one that these are.
     passed
         Which events count; None for all.
     weights
-        Of every event; None without weights.
+        The variations that have these clusters, with the weights of their events; by default what is not
+        varied, without weights.
     """
+    weights = {NOMINAL: None} if weights is None else weights
     values, n_clusters = [], None
     for axis in axes:
         if axis.field in collections.sums:
@@ -242,11 +241,18 @@ def fill(
             values.append(flat_field(clusters, axis.cluster_field))
     if n_clusters is None:  # a value for every event
         values = values if passed is None else [each[passed] for each in values]
-    if weights is not None:
-        weights = weights if passed is None else weights[passed]
-        weights = weights if n_clusters is None else np.repeat(weights, n_clusters)
-    values = [below_all(each) for each in values]
-    histogram.fill(*([] if variation is None else [variation]), *values, weight=weights)
+    event = None
+    if any(each is not None for each in weights.values()):
+        event = None if passed is None else np.flatnonzero(passed)
+        if n_clusters is not None:
+            event = np.repeat(np.arange(len(n_clusters)) if event is None else event, n_clusters)
+    add_entries(histogram, values, weights, event)
+
+
+def source_of(axes: Sequence[HistogramAxis], collections: Collections) -> tuple[int, ...]:
+    """Return what tells whether the entries of a histogram are the same in two variations."""
+    sums, clusters = collections.sums, collections.clusters
+    return tuple(id(sums[axis.field] if axis.field in sums else clusters[axis.collection]) for axis in axes)
 
 
 def needed_fields(histograms: Mapping[str, HistogramInput], collection: str) -> tuple[str, ...]:

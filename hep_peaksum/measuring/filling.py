@@ -10,9 +10,9 @@ import numpy as np
 
 from hep_peaksum.analysis.derived import Collections
 from hep_peaksum.analysis.selection import NOMINAL
+from hep_peaksum.analysis.variation_axis import AXIS, Weights, add_entries, alike
 from hep_peaksum.evaluation.matching import Pairs, is_first
 from hep_peaksum.evaluation.pairing import Pairing
-from hep_peaksum.evaluation.rates import below_all
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.jagged import counts_of, flat_field
 from hep_peaksum.kernels import Array
@@ -40,15 +40,15 @@ Filled = EfficiencyInput | PurityInput | ResponseInput | RateInput
 
 @dataclass(frozen=True)
 class MeasuredEvents:
-    """The events that are measured, of one variation: clusters, objects and weights, aligned.
+    """The events that are measured: clusters and objects, aligned, with weights by variation.
 
     `metadata` is that of their dataset, `grids` are the planes of the collections, `matches` those of the job.
-    `known_pairs` are those that were found before; events that differ in their weights alone share them.
+    `known_pairs` are those that were found before.
     """
 
     collections: Collections
     references: Mapping[str, ak.Array]
-    weights: Array | None
+    weights: Weights
     matches: Mapping[str, MatchInput]
     grids: Mapping[str, Grid]
     metadata: Mapping[str, Any]
@@ -67,7 +67,7 @@ class MeasuredEvents:
                 sums={name: each[passed] for name, each in held.sums.items()},
             ),
             references={name: each[passed] for name, each in self.references.items()},
-            weights=None if self.weights is None else self.weights[passed],
+            weights=_selected(self.weights, passed),
             known_pairs={},
         )
 
@@ -83,9 +83,10 @@ class MeasuredEvents:
         name, _, column = field.partition(".")
         return flat_field(self._records(name), column).astype(np.float64)
 
-    def weights_of(self, name: str) -> Array | None:
-        """Return the weight of every object or cluster of a name; None without weights."""
-        return None if self.weights is None else np.repeat(self.weights, counts_of(self._records(name)))
+    def event_of(self, name: str) -> Array:
+        """Return the event of every object or cluster of a name."""
+        counts = counts_of(self._records(name))
+        return np.repeat(np.arange(len(counts)), counts)
 
     def _records(self, name: str) -> ak.Array:
         """Return the objects or clusters of a name."""
@@ -117,7 +118,7 @@ def book(
 
     axes: list[Any] = []
     if variations:
-        axes.append(hist.axis.StrCategory([NOMINAL, *variations], name="variation"))
+        axes.append(hist.axis.StrCategory([NOMINAL, *variations], name=AXIS))
     if isinstance(measurement, EfficiencyInput):
         labels = [TOTAL, *(f"{each:g}" for each in measurement.passing.thresholds)]
         axes.append(hist.axis.StrCategory(labels, name="threshold", label=measurement.passing.field))
@@ -147,65 +148,65 @@ def _axis(bins: Bins, label: str) -> Any:
     return hist.axis.Variable(edges, name=label.replace(".", "_"), label=label)
 
 
-def fill(
-    booked: Mapping[str, hist.Hist[Any]],
-    name: str,
-    measurement: Filled,
-    events: MeasuredEvents,
-    variation: str | None,
-) -> None:
-    """Fill a measurement with events; `variation` is theirs where the histograms have an axis of it.
+def _selected(weights: Weights, passed: Array) -> Weights:
+    """Return the weights of some events; what is one array for two variations stays one."""
+    selected = {id(each): None if each is None else each[passed] for each in weights.values()}
+    return {name: selected[id(each)] for name, each in weights.items()}
 
-    What is not a number lies below every axis.
-    """
-    before = [] if variation is None else [variation]
-    for entries, weights in _entries(measurement, events):
-        values = [each if isinstance(each, str) else below_all(each) for each in entries]
-        booked[name].fill(*before, *values, weight=weights)
-        if weights is not None and (weights < 0).any():
-            below = weights < 0
-            some = [each if isinstance(each, str) else each[below] for each in values]
-            booked[f"{name}{NEGATIVE}"].fill(*before, *some)
+
+def fill(booked: Mapping[str, hist.Hist[Any]], name: str, measurement: Filled, events: MeasuredEvents) -> None:
+    """Fill a measurement with events; what is not a number lies below every axis."""
+    for values, event in _entries(measurement, events):
+        add_entries(booked[name], values, events.weights, event)
+        for names in alike({variation: id(each) for variation, each in events.weights.items()}):
+            weights = events.weights[names[0]]
+            if weights is not None and (weights < 0).any():
+                below = weights[... if event is None else event] < 0
+                some = [each if isinstance(each, str) else each[below] for each in values]
+                add_entries(booked[f"{name}{NEGATIVE}"], some, dict.fromkeys(names))
 
 
 def _entries(measurement: Filled, events: MeasuredEvents) -> Iterator[tuple[list[Any], Array | None]]:
-    """Yield the values for the axes of a measurement, with the weights."""
+    """Yield the values for the axes of a measurement, with the event of each; None where these are events."""
     if isinstance(measurement, EfficiencyInput):
-        values, passing, weights = _efficiency(measurement, events)
-        yield [TOTAL, values], weights
+        values, passing, event = _efficiency(measurement, events)
+        yield [TOTAL, values], event
         for threshold in measurement.passing.thresholds:
-            passed = passing >= threshold
-            yield [f"{threshold:g}", values[passed]], None if weights is None else weights[passed]
+            passed = np.flatnonzero(passing >= threshold)
+            yield [f"{threshold:g}", values[passed]], passed if event is None else event[passed]
     elif isinstance(measurement, PurityInput):
         match = events.matches[measurement.purity]
-        values, weights = events.flat(measurement.axis.field), events.weights_of(match.clusters)
-        yield [TOTAL, values], weights
+        values, event = events.flat(measurement.axis.field), events.event_of(match.clusters)
+        yield [TOTAL, values], event
         index = np.unique(events.pairs(measurement.purity).cluster)
-        yield [MATCHED, values[index]], None if weights is None else weights[index]
+        yield [MATCHED, values[index]], event[index]
     elif isinstance(measurement, RateInput):
-        yield [events.event_value(measurement.rate, measurement.nth)], events.weights
+        yield [events.event_value(measurement.rate, measurement.nth)], None
     else:
-        yield from _responses(measurement, events)
+        yield _responses(measurement, events)
 
 
 def _efficiency(measurement: EfficiencyInput, events: MeasuredEvents) -> tuple[Array, Array, Array | None]:
-    """Return the values on the axis, what is compared with thresholds (-inf without a cluster), and weights."""
+    """Return the values on the axis, what is compared with thresholds (-inf without a cluster), and the events.
+
+    The latter are None where the values are of events.
+    """
     passing = measurement.passing
     if measurement.match == "none":
         values = events.event_value(measurement.axis.field)
-        return values, events.event_value(passing.field, passing.nth), events.weights
+        return values, events.event_value(passing.field, passing.nth), None
     match = events.matches[measurement.efficiency]
-    values, weights = events.flat(measurement.axis.field), events.weights_of(match.reference)
+    values, event = events.flat(measurement.axis.field), events.event_of(match.reference)
     of_clusters = events.flat(passing.field)
     pairs = events.pairs(measurement.efficiency, otherwise="highest", by=passing.field)
     highest = np.full(len(values), -np.inf)
     highest[pairs.reference] = of_clusters[pairs.cluster]
-    counted = np.ones(len(values), bool)
-    if measurement.denominator == "matched":
-        counted = np.isin(np.arange(len(values)), pairs.reference)
-    elif measurement.denominator == "leading":
+    if measurement.denominator == "all":
+        return values, highest, event
+    counted = np.isin(np.arange(len(values)), pairs.reference)
+    if measurement.denominator == "leading":
         counted = _is_leading(events.references[match.reference])
-    return values[counted], highest[counted], None if weights is None else weights[counted]
+    return values[counted], highest[counted], event[counted]
 
 
 def _is_leading(references: ak.Array) -> Array:
@@ -219,20 +220,17 @@ def _is_leading(references: ak.Array) -> Array:
     return is_leading
 
 
-def _responses(measurement: ResponseInput, events: MeasuredEvents) -> Iterator[tuple[list[Any], Array | None]]:
-    """Yield the ratios of a response, with the value on its axis if it has one."""
+def _responses(measurement: ResponseInput, events: MeasuredEvents) -> tuple[list[Any], Array]:
+    """Return the ratios of a response, with the value on its axis if it has one, and the events."""
     if measurement.of is not None and measurement.divisor is not None:
         values = events.event_value(measurement.of)
-        has_cluster = values > -np.inf
-        known = float(events.metadata[measurement.divisor])
-        weights = None if events.weights is None else events.weights[has_cluster]
-        yield [values[has_cluster] / known], weights
-        return
+        event = np.flatnonzero(values > -np.inf)  # those with a cluster
+        return [values[event] / float(events.metadata[measurement.divisor])], event
     above, below = measurement.ratio or ("", "")
     match, pairs = events.matches[measurement.response], events.pairs(measurement.response)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = events.flat(above)[pairs.cluster] / events.flat(below)[pairs.reference]
     axis = [] if measurement.axis is None else [events.flat(measurement.axis.field)[pairs.reference]]
-    weights, is_ratio = events.weights_of(match.reference), ~np.isnan(ratio)
-    axis = [each[is_ratio] for each in axis]  # a pair without a ratio is not a low one
-    yield [*axis, ratio[is_ratio]], None if weights is None else weights[pairs.reference[is_ratio]]
+    is_ratio = ~np.isnan(ratio)  # a pair without a ratio is not a low one
+    event = events.event_of(match.reference)[pairs.reference]
+    return [each[is_ratio] for each in (*axis, ratio)], event[is_ratio]

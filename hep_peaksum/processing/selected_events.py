@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from hep_peaksum.analysis import histograms
 from hep_peaksum.analysis.derived import Collections, derive, origin_of
 from hep_peaksum.analysis.selection import NOMINAL, fill_cut_flow
+from hep_peaksum.analysis.variation_axis import Weights, alike
 from hep_peaksum.clustering.records import select_fields
 from hep_peaksum.config.model import Job
 from hep_peaksum.events.weights import weights_of
@@ -102,13 +102,11 @@ class SelectedEvents:
         """
         n_events = len(next(iter(collections[NOMINAL].values())))
         searched = slice(start, start + n_events)
-        found = self._derived(collections)
-        measured = self._measured(found, searched)
-        passed = {}
-        for number, (name, each) in enumerate(found.items()):
-            passed[name] = self._passed(number, name, each, searched)
-            self._fill(name, each, passed[name], searched)
-            self._measure(name, measured, passed[name])
+        found, weights = self._derived(collections), self._of_searched(searched)
+        passed = self._passed(found, searched, weights)
+        self._fill(found, passed, weights)
+        measured = self._measured(found, searched, weights)
+        self._measure(measured, passed)
         return self._written(found, measured, passed, searched, n_events)
 
     def _derived(self, collections: Mapping[str, Mapping[str, ak.Array]]) -> dict[str, Collections]:
@@ -123,10 +121,21 @@ class SelectedEvents:
                 found[name] = derive(clusters, job.derive, job.select, job.sums)
         return found
 
-    def _passed(self, number: int, name: str, found: Collections, searched: slice) -> Array | None:
-        """Return which of the searched events pass the conditions on clusters; None for all."""
-        if not self.late:
-            return None
+    def _passed(
+        self, found: Mapping[str, Collections], searched: slice, weights: Weights
+    ) -> dict[str, Array | None]:
+        """Return which of the searched events pass the conditions on clusters, by variation; None for all."""
+        passed: dict[str, Array | None] = dict.fromkeys(found)
+        numbers = {name: number for number, name in enumerate(self.jobs)}
+        for names in alike({name: id(each) for name, each in found.items()}) if self.late else ():
+            steps = self._steps(found[names[0]], searched)
+            for name in names:
+                passed[name] = mask = steps[-1][1]
+                fill_cut_flow(self.tally.histograms, numbers[name], steps, weights[name], len(mask))
+        return passed
+
+    def _steps(self, found: Collections, searched: slice) -> list[tuple[int, Array]]:
+        """Return the number of every condition on clusters, with the searched events that are left after it."""
         n_events, index = len(next(iter(found.clusters.values()))), self._index(searched)
         # one of several conditions may be of the events themselves
         events = self.events[index] if any(each.any_of for _, each in self.late) else None
@@ -138,34 +147,42 @@ class SelectedEvents:
             return self.identity[word][index]
 
         passed: Array = np.ones(n_events, bool)
-        steps: list[tuple[int, Array | None]] = []
+        steps: list[tuple[int, Array]] = []
         for step, condition in self.late:
             if condition.is_for(self.dataset):
-                passed &= condition.evaluate(events, column, identity, found.event_value)
-            steps.append((step, passed.copy()))
-        fill_cut_flow(self.tally.histograms, number, steps, self._of_searched(name, searched), n_events)
-        return passed
+                passed = passed & condition.evaluate(events, column, identity, found.event_value)
+            steps.append((step, passed))
+        return steps
 
     def _index(self, searched: slice) -> slice | Array:
         """Return where searched events stand in the chunk."""
         return searched if self.kept is None else self.kept[searched]
 
-    def _of_searched(self, name: str, searched: slice) -> Array | None:
-        """Return the weights of searched events."""
-        return self.weights[name][self._index(searched)] if self.weights else None
+    def _of_searched(self, searched: slice) -> Weights:
+        """Return the weights of searched events by variation; one array where they are those of nominal."""
+        if not self.weights:
+            return dict.fromkeys(self.jobs)
+        index = self._index(searched)
+        selected = {id(each): each[index] for each in self.weights.values()}
+        return {name: selected[id(each)] for name, each in self.weights.items()}
 
-    def _fill(self, name: str, found: Collections, passed: Array | None, searched: slice) -> None:
-        """Fill the histograms with the clusters of a variation."""
-        variation = name if len(self.jobs) > 1 else None
+    def _fill(
+        self, found: Mapping[str, Collections], passed: Mapping[str, Array | None], weights: Weights
+    ) -> None:
+        """Fill the histograms with the clusters of all variations."""
         for key, histogram in self.job.booked.items():
-            histograms.fill(
-                self.tally.histograms[key],
-                histogram.axes,
-                found,
-                variation=variation,
-                passed=passed,
-                weights=self._of_searched(name, searched),
-            )
+            sources = {
+                name: (id(passed[name]), *histograms.source_of(histogram.axes, each))
+                for name, each in found.items()
+            }
+            for names in alike(sources):
+                histograms.fill(
+                    self.tally.histograms[key],
+                    histogram.axes,
+                    found[names[0]],
+                    passed=passed[names[0]],
+                    weights={name: weights[name] for name in names},
+                )
 
     @cached_property
     def references(self) -> dict[str, dict[str, ak.Array]]:
@@ -185,31 +202,33 @@ class SelectedEvents:
             }
         return by_variation
 
-    def _measured(self, found: Mapping[str, Collections], searched: slice) -> dict[str, MeasuredEvents]:
-        """Return searched events with their clusters, objects and weights, by variation, if these are used."""
+    def _measured(
+        self, found: Mapping[str, Collections], searched: slice, weights: Weights
+    ) -> dict[str, MeasuredEvents]:
+        """Return searched events with their clusters, objects and weights, if these are used.
+
+        By variation; those that differ in their weights alone are one.
+        """
         measured: dict[str, MeasuredEvents] = {}
         if not (self.job.measurements or self.job.matches):
             return measured
         index, known = self._index(searched), self.job.dataset_metadata.get(self.dataset, {})
-        for name, each in found.items():
-            weights, objects = self._of_searched(name, searched), self.references[name]
-            if each is found[NOMINAL] and objects is self.references[NOMINAL] and measured:
-                measured[name] = replace(measured[NOMINAL], weights=weights)
-                continue
-            job, objects = self.jobs[name], {key: objects_of[index] for key, objects_of in objects.items()}
-            planes = {key: job.grids_of(origin_of(job.select, key))[0] for key in each.clusters}
-            measured[name] = MeasuredEvents(each, objects, weights, job.matches, planes, known)
+        for names in alike({name: (id(each), id(self.references[name])) for name, each in found.items()}):
+            first = names[0]
+            objects = {key: each[index] for key, each in self.references[first].items()}
+            job, own = self.jobs[first], {name: weights[name] for name in names}
+            planes = {key: job.grids_of(origin_of(job.select, key))[0] for key in found[first].clusters}
+            events = MeasuredEvents(found[first], objects, own, job.matches, planes, known)
+            measured |= dict.fromkeys(names, events)
         return measured
 
-    def _measure(self, name: str, measured: Mapping[str, MeasuredEvents], passed: Array | None) -> None:
-        """Fill the measurements with the clusters and objects of a variation."""
-        if not self.job.measurements:
-            return
-        events = measured[name].select(passed)
-        variation = name if len(self.jobs) > 1 else None
-        for key, each in self.job.measurements.items():
-            if isinstance(each, FILLED) and includes(each.datasets, self.dataset):
-                filling.fill(self.tally.histograms, key, each, events, variation)
+    def _measure(self, measured: Mapping[str, MeasuredEvents], passed: Mapping[str, Array | None]) -> None:
+        """Fill the measurements with the clusters and objects of all variations."""
+        for first, *_ in alike({name: id(each) for name, each in measured.items()}):
+            events = measured[first].select(passed[first])
+            for key, each in self.job.measurements.items():
+                if isinstance(each, FILLED) and includes(each.datasets, self.dataset):
+                    filling.fill(self.tally.histograms, key, each, events)
 
     def _matched(self, events: MeasuredEvents) -> dict[str, ak.Array]:
         """Return the collections with the index of the object of every cluster, and the distance.
@@ -271,7 +290,7 @@ class SelectedEvents:
     ) -> Iterator[tuple[str, Array]]:
         """Yield the weight of searched events, and whether they pass in each written variation."""
         if self.weights:
-            yield WEIGHT, self._of_searched(NOMINAL, searched)  # type: ignore[misc]
+            yield WEIGHT, self.weights[NOMINAL][self._index(searched)]
         for name in [NOMINAL, *self.job.events.write_variations] if self.job.events.write_variations else []:
             each = passed[name]
             yield PASS.format(name), np.ones(n_events, bool) if each is None else each

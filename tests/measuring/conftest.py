@@ -38,7 +38,7 @@ def events(request):
     return MeasuredEvents(
         collections=Collections({"Jet": clusters}, {}, {"HT": np.asarray(ak.sum(clusters.pt, axis=1))}),
         references={"Gen": objects, "MET": ak.zip({"value": random.exponential(20, n_events)})},
-        weights=random.choice([1.0, 2.0, -0.5], n_events),
+        weights={"nominal": random.choice([1.0, 2.0, -0.5], n_events)},
         matches={"JetGen": MatchInput(clusters="Jet", reference="Gen", by="delta_r", within=1.0)},
         grids={"Jet": PLANE},
         metadata={"beam_energy": 10.0},

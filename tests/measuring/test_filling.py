@@ -27,7 +27,7 @@ def distance(a, b):
 def plain_events(events):
     """Yield clusters, objects and the weight of every event, as lists of dictionaries."""
     lists = events.collections.clusters["Jet"].to_list(), events.references["Gen"].to_list()
-    yield from zip(*lists, events.weights.tolist(), strict=True)
+    yield from zip(*lists, events.weights["nominal"].tolist(), strict=True)
 
 
 def near(shower, clusters):
@@ -46,8 +46,8 @@ def one_to_one(objects, clusters):
 
 def filled(measurement, events):
     """Return the histograms of a measurement of events."""
-    booked = filling.book("m", measurement, [], weighted=events.weights is not None)
-    filling.fill(booked, "m", measurement, events, None)
+    booked = filling.book("m", measurement, [], weighted=events.weights["nominal"] is not None)
+    filling.fill(booked, "m", measurement, events)
     return booked
 
 
@@ -171,7 +171,7 @@ def test_a_rate_counts_events_and_those_without_a_value_below(events, nth):
             without += weight
     np.testing.assert_allclose(booked["m"].values(), sums(entries)[0], atol=1e-12)
     assert booked["m"].values(flow=True)[0] == pytest.approx(without)
-    assert booked["m"].values(flow=True).sum() == pytest.approx(events.weights.sum())
+    assert booked["m"].values(flow=True).sum() == pytest.approx(events.weights["nominal"].sum())
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_rate_of_a_sum_of_the_event(events):
 def test_only_selected_events_are_measured(events):
     passed = np.arange(60) % 3 == 0
     whole = filled(RateInput(rate="Jet.pt", axis=AXIS, crossing_rate=1), events.select(passed))
-    assert whole["m"].values(flow=True).sum() == pytest.approx(events.weights[passed].sum())
+    assert whole["m"].values(flow=True).sum() == pytest.approx(events.weights["nominal"][passed].sum())
 
 
 def objects_at(*pts):
@@ -232,7 +232,7 @@ def without_numbers():
             "Gen": objects_at([20.0], [25.0], [nan], [0.0]),
             "MET": ak.zip({"value": np.array([nan, 10.0, 79.0, 99.0])}),
         },
-        weights=None,
+        weights={"nominal": None},
         matches={"JetGen": MatchInput(clusters="Jet", reference="Gen", by="delta_r", within=1.0)},
         grids={"Jet": bare_grid((1, 1))},
         metadata={"beam_energy": 10.0},

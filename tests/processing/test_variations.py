@@ -8,6 +8,7 @@ from selected_jobs import all_events, finished, jets_of
 from hep_peaksum.clustering.find import find_clusters
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.job.processor import PeakSumProcessor
 from hep_peaksum.preview.thresholds import varied_thresholds
 
 BINS = {"bins": 9, "start": 0, "stop": 9}
@@ -42,6 +43,63 @@ def test_a_variation_equals_a_job_of_its_own(config):
         word = name.capitalize() if changes else name
         for key in (*HISTOGRAMS, "cutflow", "cutflow_entries"):
             assert both.histograms["toy"][key][{"variation": word}] == alone.histograms["toy"][key], (name, key)
+
+
+WEIGHT = {"gen": "genWeight", "flat": 0.7}
+SHARED = {  # variations of what may be the same as without, and the sections with the change
+    "Pileup": ({"events.weight.flat": 1.3}, {"weight": {"gen": "genWeight", "flat": 1.3}}),
+    "Gen": ({"events.weight.gen": 1}, {"weight": {"gen": 1, "flat": 0.7}}),
+    "Few": ({"select.Few.where": [{"field": "seed", "min": 7}]}, {"least": 7}),
+    "Nothing": ({"events.weight.flat": 0.7}, {}),
+    "Both": (
+        {"clusters.Jet.seed_threshold": 5, "events.weight.flat": 1.3},
+        {"seed_threshold": 5, "weight": {"gen": "genWeight", "flat": 1.3}},
+    ),
+}
+
+
+def measured(config, name, *, weight=WEIGHT, least=8, seed_threshold=6, **sections):
+    """Return the content of a config with conditions on clusters, a view and measurements."""
+    content = config(
+        name,
+        events={"where": [{"field": "nFew", "min": 1}], "weight": weight},
+        select={"Few": {"from": "Jet", "where": [{"field": "seed", "min": least}]}},
+        sums={"HT": "Few.energy"},
+        histograms={
+            **HISTOGRAMS,
+            "few": {"axes": [{"field": "Few.energy", "edges": [0, 20, 25, 30, 40, 80]}]},
+            "ht": {"axes": [{"field": "HT", "bins": 10, "start": 0, "stop": 300}]},
+        },
+        measurements={
+            "rate": {"rate": "Jet.energy", "axis": {**BINS, "stop": 90}, "crossing_rate": 1},
+            "turn_on": {
+                "efficiency": "events",
+                "match": "none",
+                "axis": {"field": "nJet", **BINS},
+                "pass": {"field": "Few.energy", "thresholds": [30, 40]},
+            },
+        },
+        **sections,
+    )
+    content["clusters"]["Jet"]["seed_threshold"] = seed_threshold
+    return content
+
+
+def histograms_of(content, samples):
+    """Return the histograms that a job fills with the events of the first file."""
+    processor = PeakSumProcessor(**parse_config(content).job())
+    return processor.find(ak.Array(samples[0][1])).histograms
+
+
+def test_variations_that_share_clusters_or_weights_equal_jobs_of_their_own(config, samples):
+    variations = {name: changes for name, (changes, _) in SHARED.items()}
+    both = histograms_of(measured(config, "both", variations=variations), samples)
+    for name, (_, sections) in {"nominal": ({}, {}), **SHARED}.items():
+        alone = histograms_of(measured(config, name, **sections), samples)
+        assert {*both} == {*alone}
+        assert {"cutflow", "few", "ht", "turn_on", "turn_on_negative", "rate_negative"} <= {*both}
+        for key, each in alone.items():
+            assert both[key][{"variation": name}] == each, (name, key)
 
 
 @pytest.mark.parametrize("key", ["unit", "scale"])
