@@ -249,7 +249,7 @@ def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
         from rich.markup import escape
 
         from hep_peaksum.preview.cell_tables import describe_table
-        from hep_peaksum.preview.check import check_inputs
+        from hep_peaksum.preview.check import check_inputs, reference_places
         from hep_peaksum.preview.hit_bins import bin_fillings
         from hep_peaksum.preview.thresholds import thresholds, varied_thresholds
         from hep_peaksum.reading.files import files_kept_open
@@ -266,7 +266,7 @@ def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
     console = streams.open_console()
     for name in config.clusters:
         tables.print_collection(console, config, name, bounds[name])
-    for line in varied_thresholds(config):
+    for line in (*varied_thresholds(config), *reference_places(config)):
         console.print(escape(line))
     for name, source in config.grids.items():
         if source.cells is not None:

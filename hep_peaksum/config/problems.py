@@ -257,6 +257,19 @@ def _match_problems(job: Job, name: str, match: Any) -> Iterator[str]:
     elif reference.place != place:
         given = "one number per event" if reference.place is None else " and ".join(reference.place)
         yield f"{key}.by: {match.by} needs {' and '.join(place)}, and {match.reference!r} has {given}"
+    elif reference.grid is not None:
+        yield from _cell_problems(job, match, reference.grid, f"{key}.by")
+
+
+def _cell_problems(job: Job, match: Any, grid: str, key: str) -> Iterator[str]:
+    """Yield what keeps clusters and objects on a grid from having the same cells."""
+    searched = job.clusters.get(origin_of(job.select, match.clusters))
+    if searched is None or (searched.grid == (grid,) and searched.settings.coarsen == (1, 1)):
+        return
+    is_pooled = searched.grid == (grid,)
+    given = "of towers, not of cells" if is_pooled else f"on grid {', '.join(searched.grid)}"
+    ways = "match by delta_r or distance"
+    yield f"{key}: {match.clusters!r} is {given}, and {match.reference!r} is on grid {grid!r}: {ways}"
 
 
 def _measured_field_problems(job: Job, each: Any, field: str, key: str) -> Iterator[str]:

@@ -314,6 +314,18 @@ class Axis(FrozenModel):
         edges = np.asarray(self.edge_positions)
         return fold(positions, edges[0], edges[-1]) if self.periodic else positions.clip(edges[0], edges[-1])
 
+    @property
+    def found_by(self) -> str:
+        """What `find` takes numbers for: a label, an index or a coordinate, with what there is.
+
+        >>> Axis(name="eta", bins=24, start=-3, stop=3).found_by, Axis(n=4).found_by
+        ('coordinate (-3 to 3)', 'index (0 to 3)')
+        """
+        if self.labels is not None:
+            return f"label ({self.labels})"
+        _, _, first, last, *_ = self.in_words()
+        return f"{'index' if self.edge_positions is None else 'coordinate'} ({first} to {last})"
+
     def find(self, values: Array) -> Array:
         """Return the cell of each hit by its label, index or coordinate; -1 if it lies on no cell.
 

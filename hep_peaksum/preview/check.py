@@ -14,6 +14,7 @@ import awkward as ak
 import numpy as np
 
 from hep_peaksum.analysis.derived import derive
+from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.calibration.calibrated_cells import CalibratedCells, plain_cells
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cluster_table, jagged_clusters
@@ -100,6 +101,21 @@ def empty_grids(config: Config, dataset: str, n_entries: int) -> list[str]:
         if not any(plain_cells(cells).any() for cells in blocks):
             empty.append(name)
     return empty
+
+
+def reference_places(config: Config) -> Iterator[str]:
+    """Yield what the places of references on a grid are taken for, a line for each."""
+    for name, reference in config.references.items():
+        if reference.grid is not None:
+            plane = config.grids[reference.grid].grid
+            words = [
+                f"{word} ({branch}) is taken as {axis.found_by}"
+                for word, branch, axis in (
+                    ("row", reference.row, plane.rows),
+                    ("col", reference.col, plane.cols),
+                )
+            ]
+            yield f"{name}: on grid {reference.grid}, {', '.join(words)}"
 
 
 def empty_seeds(config: Config) -> Iterator[str]:
@@ -195,6 +211,20 @@ class _Trial:
         for key, attribute in (("events.where: ", "kept"), ("", "weights"), ("references: ", "references")):
             with self._noting(key):
                 getattr(chosen, attribute)
+        with self._noting():
+            for name, objects in chosen.references[NOMINAL].items():
+                self._look_for_places(name, objects)
+
+    def _look_for_places(self, name: str, objects: ak.Array) -> None:
+        """Remark on objects that lie on no cell of their grid."""
+        grid = self.config.references[name].grid
+        if grid is None:
+            return
+        n_outside = int(ak.sum((objects.row < 0) | (objects.col < 0)))
+        if n_outside:
+            remark = f"{n_outside} of {ak.count(objects.row)} objects are on no cell of grid {grid!r}"
+            remedy = "are row and col as the grid has them?"
+            self.remarks.append(f"datasets.{self.dataset}: references.{name}: {remark}: {remedy}")
 
     @contextmanager
     def _noting(self, place: str = "") -> Iterator[None]:

@@ -178,3 +178,34 @@ def test_a_variation_changes_an_entry_of_a_list(change, field):
         changed({"clusters.Jet.sum_window": [3, 3], "variations.Up": {"clusters.Jet.sum_window.0": 5}})
     )
     assert window.varied("Up").clusters["Jet"].settings.sum_window == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "given"),
+    [
+        ({"clusters.Jet.coarsen": [2, 1]}, "of towers, not of cells"),
+        ({"references.Emu.grid": "other"}, "on grid calo"),
+        ({"clusters.Jet.grid": ["calo", "other"]}, "on grid calo, other"),
+        ({}, None),
+    ],
+    ids=["towers", "another_grid", "several_grids", "the_same_cells"],
+)
+def test_cells_are_compared_on_one_grid(changes, given):
+    content = changed(
+        {
+            "grids.other": CONFIG["grids"]["calo"],
+            "references.Emu": {"row": "e_eta", "col": "e_phi", "grid": "calo"},
+            "matches.Same": {"clusters": "Central", "reference": "Emu", "by": "cell"},
+        }
+    )
+    for key, value in changes.items():
+        section, name, last = key.split(".")
+        content[section][name] = {**content[section][name], last: value}
+    lines = []
+    try:
+        parse_config(content)
+    except ConfigError as error:
+        lines = str(error).splitlines()
+    grid = content["references"]["Emu"]["grid"]
+    line = f"matches.Same.by: 'Central' is {given}, and 'Emu' is on grid {grid!r}: match by delta_r or distance"
+    assert lines == ([] if given is None else [line])

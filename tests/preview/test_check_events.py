@@ -1,12 +1,13 @@
 """`check` tries conditions, weights, references and derived fields on the first entries, as `run` would."""
 
+import awkward as ak
 import numpy as np
 import pytest
 import uproot
 
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.preview.check import check_inputs
+from hep_peaksum.preview.check import check_inputs, reference_places
 
 
 @pytest.fixture
@@ -48,3 +49,34 @@ def test_branches_of_other_datasets_are_not_needed(content):
     content["datasets"]["b"] = {"files": {"gone.root": "Events"}}
     content["events"] = {"where": [{"branch": "absent", "min": 1, "datasets": ["b"]}]}
     assert "absent" not in str(check_inputs(parse_config(content)))
+
+
+AXES = {
+    "labels": ({"labels": "-2..-1, 1..2"}, "label (-2..-1, 1..2)"),
+    "indices": ({"n": 4}, "index (0 to 3)"),
+    "coordinates": ({"name": "eta", "bins": 4, "start": -1, "stop": 1}, "coordinate (-1 to 1)"),
+    "positions": ({"name": "x", "edges": [0, 5, 10, 20, 40], "unit": "mm"}, "coordinate (0 mm to 40 mm)"),
+}
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_check_tells_what_the_place_of_an_object_is_taken_for(content, axis):
+    rows, words = AXES[axis]
+    content["grids"]["calo"]["rows"] = rows
+    content["references"] = {"Emu": {"row": "emu_row", "col": "emu_col", "grid": "calo"}}
+    expected = f"Emu: on grid calo, row (emu_row) is taken as {words}, col (emu_col) is taken as index (0 to 5)"
+    assert [*reference_places(parse_config(content))] == [expected]
+
+
+def test_objects_on_no_cell_are_counted(content, tmp_path):
+    path = tmp_path / "objects.root"
+    with uproot.recreate(path) as file:
+        file["Events"] = {
+            "cells": np.zeros((3, 24)) + 1,
+            "emu_row": ak.Array([[0, 1, 3], [], [4, 2]]),
+            "emu_col": ak.Array([[0, 6, 5], [], [9, 2]]),
+        }
+    content["datasets"]["a"]["files"] = {str(path): "Events"}
+    content["references"] = {"Emu": {"row": "emu_row", "col": "emu_col", "grid": "calo"}}
+    remark = "datasets.a: references.Emu: 2 of 5 objects are on no cell of grid 'calo': are row and col as the "
+    assert check_inputs(parse_config(content)).others == [f"{remark}grid has them?"]
