@@ -353,10 +353,12 @@ def fold(values: Array, low: float, high: float) -> Array:
     >>> fold(np.array([-2.8e-17, 3.0, 8.0, 9.0]), 0, 8).tolist()
     [0.0, 3.0, 0.0, 1.0]
     """
+    folded = np.array(values, np.float64)
+    is_outside = ~((folded >= low) & (folded < high))  # few are, of most
     with np.errstate(invalid="ignore"):  # infinity becomes NaN, which lies on no cell
-        folded = low + np.mod(values.astype(np.float64) - low, high - low)
-    folded = np.where(folded >= high, low, folded)
-    return np.where((values >= low) & (values < high), values, folded)
+        others = low + np.mod(folded[is_outside] - low, high - low)
+    folded[is_outside] = np.where(others >= high, low, others)
+    return folded
 
 
 def fold_azimuth(angles: Array) -> Array:

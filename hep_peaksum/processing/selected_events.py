@@ -244,7 +244,8 @@ class SelectedEvents:
             distance = np.full(len(index), np.nan, np.float32)
             if match.reference in events.references and match.is_for(self.dataset):
                 pairs = events.pairs(key)
-                pairs = pairs.select(np.argsort(-pairs.distance, kind="stable"))  # what is written last stays
+                if np.bincount(pairs.cluster).max(initial=0) > 1:  # what is written last stays
+                    pairs = pairs.select(np.argsort(-pairs.distance, kind="stable"))
                 place = _place_in_origin(found, match.clusters)[pairs.cluster]
                 index[place] = events.flat(f"{match.reference}.index")[pairs.reference]
                 distance[place] = pairs.distance
