@@ -375,16 +375,20 @@ def test_a_hit_without_a_position_does_not_matter(write):
 
 @pytest.mark.slow
 def test_six_thousand_branches_take_seconds(write):
-    """In several trees, because writing a wide one takes uproot minutes; a first look loads what is needed."""
+    """In several trees, because writing a wide one takes uproot minutes; a first look loads what is needed.
+
+    That is three times as long as uproot takes to open the trees and list their branches.
+    """
     counts = RANDOM.integers(1, 6, N)
     words = [f"Coll{number}_{word}" for number in range(4) for word in ("eta", "phi", "energy", "time")]
     lists = {name: jagged(RANDOM.normal(size=counts.sum()).astype("f4"), counts) for name in words}
     numbers = {f"value{letter}{number}x": np.ones(N, "f4") for letter in "abcdefghij" for number in range(12)}
     path = write(**{f"tree{number}": lists | numbers for number in range(40)}, Events=towers())
-    with uproot.open(path) as file:
-        assert sum(len(file[tree].keys()) for tree in file.keys(cycle=False)) > 6000
     inspect_file(path)
     start = time.process_time()
+    with uproot.open(path) as file:
+        assert sum(len(file[tree].keys()) for tree in file.keys(cycle=False)) > 6000
+    opened = time.process_time()
     found = inspect_file(path)
-    assert time.process_time() - start < 5
+    assert time.process_time() - opened < 5 * (opened - start)
     assert found.candidates[0].branches == ("tower_eta", "tower_phi", "tower_energy")
