@@ -19,7 +19,7 @@ from hep_peaksum.reading.files import content_digest
 from hep_peaksum.results.chunk_files import part_paths
 from hep_peaksum.results.folder import what_differs
 from hep_peaksum.results.manifest import Content, DatasetEntry, FileEntry
-from hep_peaksum.results.status import manifest_of, read_summary
+from hep_peaksum.results.status import read_finished
 
 # What belongs to a dataset whatever its files are: what it is normalised by, its metadata.
 OF_A_DATASET = [key for key in Dataset.model_fields if key != "files"]
@@ -76,7 +76,7 @@ def read_job(directory: Path) -> FinishedJob:
     ValueError
         If it is no results folder, is damaged, or its job is not finished.
     """
-    return FinishedJob(directory, manifest_of(directory), read_summary(directory))
+    return FinishedJob(directory, *read_finished(directory))
 
 
 def check_jobs(jobs: Sequence[FinishedJob]) -> None:

@@ -22,8 +22,9 @@ from hep_peaksum.report.figures import Figure
 from hep_peaksum.report.methods import methods
 from hep_peaksum.report.tie_sample import tie_table
 from hep_peaksum.results.atomic_write import atomic_write
+from hep_peaksum.results.manifest import Content
 from hep_peaksum.results.root_files import read_histograms
-from hep_peaksum.results.status import manifest_of, read_summary
+from hep_peaksum.results.status import read_finished
 
 MOST_BYTES = 4_000_000  # of figures; with all else the page stays below 5 MB
 MOST_CONFIG = 200_000  # characters of the config in the page
@@ -87,11 +88,11 @@ def write_report(directory: Path, config: Config | None = None, *, with_figures:
     ValueError
         If it is no results folder, or its job is not finished.
     """
-    summary = read_summary(directory)
+    manifest, summary = read_finished(directory)
     if config is None:
         config = _config_of(summary)
     with files_kept_open():
-        content = _content(directory, summary, config, with_figures=with_figures)
+        content = _content(directory, manifest, summary, config, with_figures=with_figures)
     with atomic_write(directory / REPORT) as file:
         # a path that is not UTF-8 shows its bytes
         file.write(_template().render(content).encode(errors="backslashreplace"))
@@ -116,13 +117,17 @@ def _template() -> Any:
 
 
 def _content(
-    directory: Path, summary: accounts.Summary, config: Config | None, *, with_figures: bool
+    directory: Path,
+    manifest: Content,
+    summary: accounts.Summary,
+    config: Config | None,
+    *,
+    with_figures: bool,
 ) -> dict[str, Any]:
     """Return everything that the page shows."""
     shown, unreadable = Shown(MOST_BYTES), dict[str, str]()
     events, one, two = list[Figure](), list[Figure](), list[Figure]()
     ties = None
-    manifest = manifest_of(directory)
     if with_figures and config is not None:
         displayed = displays.Events(directory, config, manifest, unreadable)
         drawn, others = _displays(displayed)

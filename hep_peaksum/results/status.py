@@ -85,19 +85,23 @@ def parts(directory: str | Path, dataset: str | None = None) -> list[str]:
 
 
 def read_summary(directory: Path) -> Mapping[str, Any]:
-    """Return the summary of a finished job.
+    """Return the summary of a finished job; errors as of `read_finished`."""
+    return read_finished(directory)[1]
+
+
+def read_finished(directory: Path) -> tuple[Content, Mapping[str, Any]]:
+    """Return the manifest and the summary of a finished job.
 
     Raises
     ------
     ValueError
         If it is no results folder, its job is not finished, or manifest or summary are damaged.
     """
-    manifest_of(directory)
-    summary = _summary_if_finished(directory)
+    content, summary = manifest_of(directory), _summary_if_finished(directory)
     if summary is None:
         msg = f"{directory}: its job is not finished (no {SUMMARY}): run its command again"
         raise ValueError(msg)
-    return summary
+    return content, summary
 
 
 def manifest_of(directory: Path) -> Content:
