@@ -13,8 +13,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from hep_peaksum.analysis.derived import Collections
-from hep_peaksum.analysis.selection import NOMINAL
-from hep_peaksum.analysis.variation_axis import AXIS, Weights, add_entries
+from hep_peaksum.analysis.selection import NOMINAL, VARIATION
+from hep_peaksum.analysis.variation_axis import Weights, add_entries
 from hep_peaksum.clustering.fields import check_fields, fields_of
 from hep_peaksum.geometry.axis import Axis, Coordinate
 from hep_peaksum.geometry.grid import Grid
@@ -179,7 +179,7 @@ def book(
 
     axes: list[Any] = []
     if variations:
-        axes.append(hist.axis.StrCategory([NOMINAL, *variations], name=AXIS))
+        axes.append(hist.axis.StrCategory([NOMINAL, *variations], name=VARIATION))
     for axis in histogram.axes:
         if axis.field in sums:
             axes.append(_hist_axis(axis, axis.field))

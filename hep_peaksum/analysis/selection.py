@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 CUT_FLOW, CUT_FLOW_ENTRIES = "cutflow", "cutflow_entries"  # names of their histograms
 ALL_ENTRIES = "all entries"
-NOMINAL = "nominal"  # what is not varied, on the axis of variations
+VARIATION = "variation"  # the name of the axis of variations, which is the first
+NOMINAL = "nominal"  # what is not varied, on that axis
 
 
 def step_labels(conditions: Sequence[EventCondition]) -> list[str]:
@@ -33,7 +34,7 @@ def book_cut_flow(
     """Return the empty histograms of a cut flow: weighted sums, and numbers of entries where these differ."""
     import hist
 
-    axes = [hist.axis.StrCategory([NOMINAL, *variations], name="variation")] if variations else []
+    axes = [hist.axis.StrCategory([NOMINAL, *variations], name=VARIATION)] if variations else []
     axes.append(hist.axis.StrCategory(step_labels(conditions), name="step", label="condition"))
     counts = hist.Hist(*axes, storage=hist.storage.Double(), label="entries")
     if not weighted:
@@ -56,8 +57,8 @@ def read_cut_flow(histograms: Mapping[str, hist.Hist[Any]], variation: str = NOM
         return []
     sums: Any = histograms[CUT_FLOW]
     counts: Any = histograms.get(CUT_FLOW_ENTRIES, sums)
-    if "variation" in sums.axes.name:
-        sums, counts = sums[{"variation": variation}], counts[{"variation": variation}]
+    if VARIATION in sums.axes.name:
+        sums, counts = sums[{VARIATION: variation}], counts[{VARIATION: variation}]
     is_weighted = CUT_FLOW_ENTRIES in histograms
     return [
         CutFlowStep(step, int(n), float(total) if is_weighted else None)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hep_peaksum.analysis.selection import VARIATION
 from hep_peaksum.evaluation.rates import below_all
 from hep_peaksum.kernels import Array
 
 if TYPE_CHECKING:
     import hist
 
-AXIS = "variation"  # its name; it is the first axis
 Weights = Mapping[str, Array | None]  # of every event, by variation; the same array where they are the same
 
 
@@ -27,6 +27,12 @@ def alike(keys: Mapping[str, Hashable]) -> list[list[str]]:
     for name, key in keys.items():
         groups.setdefault(key, []).append(name)
     return list(groups.values())
+
+
+def weights_at(weights: Weights, index: Any) -> Weights:
+    """Return the weights of some events; what is one array for two variations stays one."""
+    selected = {id(each): None if each is None else each[index] for each in weights.values()}
+    return {name: selected[id(each)] for name, each in weights.items()}
 
 
 def add_entries(
@@ -47,7 +53,7 @@ def add_entries(
         The event of every entry; None where entries are events.
     """
     numbers = [each if isinstance(each, str) else below_all(each) for each in values]
-    if AXIS not in histogram.axes.name:
+    if VARIATION not in histogram.axes.name:
         for each in weights.values():
             histogram.fill(*numbers, weight=_of_entries(each, event))
         return

@@ -1,4 +1,4 @@
-"""Rows that belong together: where a table of rows per hit begins a new event, and which rows are an event.
+"""Rows that belong together: where an event begins in a table with one row per hit, and which rows it has.
 
 A *run* is a stretch of rows with the same keys. Only runs are held in memory, never rows, so that a table whose
 events are contiguous takes some bytes per event, however many rows there are.

@@ -11,7 +11,7 @@ from typing import Any
 
 import hist
 
-from hep_peaksum.analysis.selection import CUT_FLOW, NOMINAL, read_cut_flow
+from hep_peaksum.analysis.selection import CUT_FLOW, NOMINAL, VARIATION, read_cut_flow
 from hep_peaksum.config.formats import MANIFEST
 from hep_peaksum.config.model import Config, Job
 from hep_peaksum.events.section import IDENTITY
@@ -171,7 +171,7 @@ def cut_flows(total: DatasetTotal) -> dict[str, Any]:
     if CUT_FLOW not in total.histograms:
         return {}
     axes = total.histograms[CUT_FLOW].axes
-    variations = [*axes["variation"]] if "variation" in axes.name else [NOMINAL]
+    variations = [*axes[VARIATION]] if VARIATION in axes.name else [NOMINAL]
     flows = {each: [step._asdict() for step in read_cut_flow(total.histograms, each)] for each in variations}
     return {"cut_flow": flows}
 

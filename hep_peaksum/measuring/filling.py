@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hep_peaksum.analysis.derived import Collections
-from hep_peaksum.analysis.selection import NOMINAL
-from hep_peaksum.analysis.variation_axis import AXIS, Weights, add_entries, alike
+from hep_peaksum.analysis.selection import NOMINAL, VARIATION
+from hep_peaksum.analysis.variation_axis import Weights, add_entries, alike, weights_at
 from hep_peaksum.evaluation.matching import Pairs, is_first
 from hep_peaksum.evaluation.pairing import Pairing
 from hep_peaksum.geometry.grid import Grid
@@ -67,7 +67,7 @@ class MeasuredEvents:
                 sums={name: each[passed] for name, each in held.sums.items()},
             ),
             references={name: each[passed] for name, each in self.references.items()},
-            weights=_selected(self.weights, passed),
+            weights=weights_at(self.weights, passed),
             known_pairs={},
         )
 
@@ -118,7 +118,7 @@ def book(
 
     axes: list[Any] = []
     if variations:
-        axes.append(hist.axis.StrCategory([NOMINAL, *variations], name=AXIS))
+        axes.append(hist.axis.StrCategory([NOMINAL, *variations], name=VARIATION))
     if isinstance(measurement, EfficiencyInput):
         labels = [TOTAL, *(f"{each:g}" for each in measurement.passing.thresholds)]
         axes.append(hist.axis.StrCategory(labels, name="threshold", label=measurement.passing.field))
@@ -146,12 +146,6 @@ def _axis(bins: Bins, label: str) -> Any:
     edges: Array = bins.as_axis.edge_positions  # type: ignore[assignment]
     # edges also of equal bins: a regular axis puts 14.0 below an edge that it gives as 14.000000000000002
     return hist.axis.Variable(edges, name=label.replace(".", "_"), label=label)
-
-
-def _selected(weights: Weights, passed: Array) -> Weights:
-    """Return the weights of some events; what is one array for two variations stays one."""
-    selected = {id(each): None if each is None else each[passed] for each in weights.values()}
-    return {name: selected[id(each)] for name, each in weights.items()}
 
 
 def fill(booked: Mapping[str, hist.Hist[Any]], name: str, measurement: Filled, events: MeasuredEvents) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 import hist
 import numpy as np
 
-from hep_peaksum.analysis.selection import NOMINAL
+from hep_peaksum.analysis.selection import NOMINAL, VARIATION
 from hep_peaksum.evaluation.fits import TERMS, Fit, fit_core, fit_crystal_ball, fit_resolution
 from hep_peaksum.evaluation.intervals import WeightedCounts, efficiency
 from hep_peaksum.evaluation.rates import crossing, plateau, rate, scaling
@@ -78,9 +78,9 @@ Rows = tuple[dict[str, list[Any]], dict[str, Any]]  # the columns of a table, an
 def _tables(name: str, each: Any, dataset: str, filled: Mapping[str, hist.Hist[Any]]) -> Iterator[Table]:
     """Yield the tables of a measurement in a dataset, one for each variation."""
     whole, below = filled[name], filled.get(f"{name}{NEGATIVE}")
-    variations = [*whole.axes["variation"]] if "variation" in whole.axes.name else [None]
+    variations = [*whole.axes[VARIATION]] if VARIATION in whole.axes.name else [None]
     for variation in variations:
-        place: Any = ... if variation is None else {"variation": variation}
+        place: Any = ... if variation is None else {VARIATION: variation}
         h, negative = whole[place], None if below is None else below[place]
         if isinstance(each, RateInput):
             rows = _rates(each, h, negative)

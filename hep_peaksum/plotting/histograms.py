@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hep_peaksum.analysis.selection import NOMINAL
+from hep_peaksum.analysis.selection import NOMINAL, VARIATION
 from hep_peaksum.kernels import Array
 from hep_peaksum.plotting import canvas
 from hep_peaksum.plotting.canvas import COLOURS
@@ -34,8 +34,8 @@ def draw_histogram(h: hist.Hist[Any], *, title: str | None = None) -> Figure:
     ValueError
         If the histogram has more axes.
     """
-    if h.ndim and h.axes[0].name == "variation":
-        parts: dict[str, Any] = {str(name): h[{"variation": name}] for name in h.axes[0]}
+    if h.ndim and h.axes[0].name == VARIATION:
+        parts: dict[str, Any] = {str(name): h[{VARIATION: name}] for name in h.axes[0]}
         return draw_overlay(parts, title=title) if h.ndim == 2 else draw_histogram(parts[NOMINAL], title=title)
     if h.ndim > 2:
         msg = f"the histogram has {h.ndim} axes, expected 1 or 2: project it first, as in h.project(0)"
@@ -76,7 +76,7 @@ def draw_overlay(parts: Mapping[str, hist.Hist[Any]], *, title: str | None = Non
 
 def nominal(h: Any) -> Any:
     """Return the part of a histogram that is not varied."""
-    return h[{"variation": NOMINAL}] if "variation" in h.axes.name else h
+    return h[{VARIATION: NOMINAL}] if VARIATION in h.axes.name else h
 
 
 def weighted_variances(h: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from hep_peaksum.analysis import histograms
 from hep_peaksum.analysis.derived import Collections, derive, origin_of
 from hep_peaksum.analysis.selection import NOMINAL, fill_cut_flow
-from hep_peaksum.analysis.variation_axis import Weights, alike
+from hep_peaksum.analysis.variation_axis import Weights, alike, weights_at
 from hep_peaksum.clustering.records import select_fields
 from hep_peaksum.config.model import Job
 from hep_peaksum.events.weights import weights_of
@@ -162,9 +162,7 @@ class SelectedEvents:
         """Return the weights of searched events by variation; one array where they are those of nominal."""
         if not self.weights:
             return dict.fromkeys(self.jobs)
-        index = self._index(searched)
-        selected = {id(each): each[index] for each in self.weights.values()}
-        return {name: selected[id(each)] for name, each in self.weights.items()}
+        return weights_at(self.weights, self._index(searched))
 
     def _fill(
         self, found: Mapping[str, Collections], passed: Mapping[str, Array | None], weights: Weights

@@ -23,7 +23,7 @@ def check_events(events: Any) -> None:
         Otherwise, with what to hand over instead.
     """
     if not isinstance(events, ak.Array) or not events.fields:
-        given = f"{type(events).__name__}{'' if not isinstance(events, ak.Array) else f' of {events.type}'}"
+        given = f"Array of {events.type}" if isinstance(events, ak.Array) else type(events).__name__
         msg = f"events: {given} has no branches by name; expected records, as in ak.Array({{'calo_e': cells}})"
         raise TypeError(msg)
 
