@@ -65,7 +65,7 @@ def draw_overlay(parts: Mapping[str, hist.Hist[Any]], *, title: str | None = Non
         edges, contents = reference.axes[0].edges, reference.values()
         for name, colour in zip(parts, cycle(COLOURS), strict=False):
             kind: dict[str, Any] = {"color": colour, "linewidth": 1.4}
-            mplhep.histplot(parts[name].values(), edges, ax=axes, yerr=False, label=name, **kind)
+            mplhep.histplot(parts[name].values(), edges, ax=axes, label=name, **kind)
             if name != first:
                 below.stairs(_ratio(parts[name].values(), contents), edges, baseline=None, **kind)
         _finish_panels(axes, below, reference, np.max([part.values() for part in parts.values()], axis=0))
@@ -104,9 +104,7 @@ def draw_stack(
         total = np.sum(values, axis=0)
         colours = [COLOURS[k % len(COLOURS)] for k in range(len(values))]
         kind: dict[str, Any] = {"histtype": "fill", "color": colours, "label": [*below_others]}
-        mplhep.histplot(
-            values, edges, ax=axes, stack=True, yerr=False, edgecolor="white", linewidth=0.3, **kind
-        )
+        mplhep.histplot(values, edges, ax=axes, stack=True, edgecolor="white", linewidth=0.3, **kind)
         for (name, part), marker in zip(points.items(), cycle(MARKERS), strict=False):
             _draw_points(axes, edges, part, 1.0, {"fmt": marker, "label": name})
             _draw_points(below, edges, part, total, {"fmt": marker})
@@ -166,8 +164,9 @@ def _draw_filled(axes: Axes, h: hist.Hist[Any]) -> None:
     import mplhep
     from matplotlib.ticker import NullLocator
 
-    mplhep.histplot(h, ax=axes, histtype="fill", color=canvas.FILL, alpha=0.3, yerr=False, flow="none")
-    mplhep.histplot(h, ax=axes, color=canvas.FILL, yerr=_errors(h), flow="none")
+    # errors that are not asked for would be worked out by scipy.stats, which takes a second to import
+    mplhep.histplot(h, ax=axes, histtype="fill", color=canvas.FILL, alpha=0.3, yerr=None, flow="none")
+    mplhep.histplot(h.values(), h.axes[0].edges, ax=axes, color=canvas.FILL, yerr=_errors(h))
     _set_ranges(axes, h, h.values())
     axes.set_ylabel(_entries_title(h))
     if h.axes[0].traits.discrete:  # nothing lies between two categories or integers
@@ -175,9 +174,9 @@ def _draw_filled(axes: Axes, h: hist.Hist[Any]) -> None:
 
 
 def _errors(h: hist.Hist[Any]) -> Any:
-    """Return the errors of weighted bins, none where a bin is empty; False where counts say enough."""
+    """Return the errors of weighted bins, none where a bin is empty; None where counts say enough."""
     variances = weighted_variances(h)
-    return False if variances is None else np.where(variances > 0, np.sqrt(variances), np.nan)
+    return None if variances is None else np.where(variances > 0, np.sqrt(variances), np.nan)
 
 
 def _set_ranges(axes: Axes, h: hist.Hist[Any], contents: Array) -> None:

@@ -21,6 +21,7 @@ from hep_peaksum.report.figures import Figure, vector_graphics
 from hep_peaksum.results.checkpoints import Chunk
 from hep_peaksum.results.chunk_files import part_paths
 from hep_peaksum.results.manifest import Content
+from hep_peaksum.results.parquet import read_event
 
 SEED = 1  # of the random events
 MOST_EVENTS = 1_000_000  # of a dataset that are looked through for its leading events
@@ -114,7 +115,7 @@ class Events:
 
         Where the results do not say where the clusters are, they are searched again, as the job has done.
         """
-        event = ak.from_parquet(choice.chunk.part(self.directory))[choice.place]
+        event = read_event(choice.chunk.part(self.directory), choice.place)
         clusters = _collection(event, choice.collection)
         is_placed = set(clusters.fields) >= DRAWN
         seen = self._seen(choice, event, search=not is_placed)

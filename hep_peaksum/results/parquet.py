@@ -234,6 +234,19 @@ def _parquet_writer(file: Any, table: pa.Table) -> pq.ParquetWriter:
     )
 
 
+def read_event(path: Path, place: int) -> ak.Record:
+    """Return one event of a part, by its place; only the row group that holds it is read."""
+    groups = pq.read_metadata(path)
+    first = 0
+    for number in range(groups.num_row_groups):
+        n_events = groups.row_group(number).num_rows
+        if place < first + n_events:
+            return ak.from_parquet(path, row_groups={number})[place - first]
+        first += n_events
+    msg = f"{path} has {first} events, and no event {place}"
+    raise ValueError(msg)
+
+
 def read_parts(paths: Iterable[Path]) -> Iterator[ak.Array]:
     """Yield the events of parts in their order as records of flat columns, in batches worth writing.
 

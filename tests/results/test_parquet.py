@@ -71,6 +71,16 @@ def test_read_parts(sample):
     assert_same(ak.concatenate(list(parquet.read_parts(parts))), columns)
 
 
+def test_one_event_is_that_at_its_place_in_any_row_group(tmp_path):
+    blocks = [event_records(n, seed=n) for n in (3, 0, 1, 4)]
+    part = tmp_path / "part.parquet"
+    parquet.write_part(blocks, part)
+    [whole] = parquet.read_parts([part])
+    assert [parquet.read_event(part, place).to_list() for place in range(8)] == whole.to_list()
+    with pytest.raises(ValueError, match="has 8 events, and no event 8"):
+        parquet.read_event(part, 8)
+
+
 def test_parquet_read_by_awkward(sample):
     folder, columns = sample
     assert_same(ak.from_parquet(folder / PARQUET), columns)
