@@ -120,7 +120,7 @@ def _with_remedy(error: click.ClickException) -> click.ClickException:
         remedy = "Write row and column, as in --cell 3 5."
     if not remedy:
         return error
-    return click.UsageError(f"{error.format_message()} {remedy}", ctx=getattr(error, "ctx", None))
+    return click.UsageError(f"{error.format_message().rstrip('.')}. {remedy}", ctx=getattr(error, "ctx", None))
 
 
 class _Commands(click.Group):

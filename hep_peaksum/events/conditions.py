@@ -191,7 +191,7 @@ class EventCondition(SimpleCondition):
         None, description="Datasets that the condition is for; the others pass. By default all."
     )
 
-    WAYS: ClassVar = (*SimpleCondition.WAYS, "any_of")
+    WAYS: ClassVar[tuple[str, ...]] = (*SimpleCondition.WAYS, "any_of")
 
     @model_validator(mode="after")
     def _check_any(self) -> EventCondition:

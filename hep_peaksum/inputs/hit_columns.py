@@ -83,8 +83,8 @@ class HitColumn(FrozenModel):
     )
     number: Number | None = Field(None, description="Of a value: the same number for every hit; 1 counts hits.")
 
-    WAYS: ClassVar = ("branch", *COORDINATES, "et", "bits", "number")
-    OF_BITS: ClassVar = ("first", "last", "field", "encoding")
+    WAYS: ClassVar[tuple[str, ...]] = ("branch", *COORDINATES, "et", "bits", "number")
+    OF_BITS: ClassVar[tuple[str, ...]] = ("first", "last", "field", "encoding")
 
     @model_serializer(mode="wrap")
     def _as_written(self, serialise: Any) -> Any:

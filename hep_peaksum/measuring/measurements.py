@@ -96,7 +96,7 @@ class EfficiencyInput(FrozenModel):
         description="With none, values of events are compared: sums, counts, scalars, n-th leading.",
     )
     datasets: Words | None = Field(None, description="Datasets that are measured; by default all.")
-    kind: ClassVar = "efficiency"
+    kind: ClassVar[str] = "efficiency"
 
     @property
     def uses(self) -> str | None:
@@ -115,7 +115,7 @@ class PurityInput(FrozenModel):
     purity: str = Field(description="Match whose clusters are counted.")
     axis: MeasuredAxis = Field(description="Field of the clusters, and its bins.")
     datasets: Words | None = Field(None, description="Datasets that are measured; by default all.")
-    kind: ClassVar = "purity"
+    kind: ClassVar[str] = "purity"
 
     @property
     def uses(self) -> str | None:
@@ -150,7 +150,7 @@ class ResponseInput(FrozenModel):
         "double-sided Crystal Ball function.",
     )
     datasets: Words | None = Field(None, description="Datasets that are measured; by default all.")
-    kind: ClassVar = "response"
+    kind: ClassVar[str] = "response"
 
     @model_validator(mode="after")
     def _check(self) -> ResponseInput:
@@ -200,9 +200,9 @@ class ResolutionInput(FrozenModel):
     )
     beam_spread: Number = Field(0.0, description="Relative spread of the beam, subtracted in quadrature.")
     width: Width = Field("half_width_68", description="Width that is divided by the centre of the response.")
-    kind: ClassVar = "resolution"
-    uses: ClassVar = None
-    datasets: ClassVar = None
+    kind: ClassVar[str] = "resolution"
+    uses: ClassVar[None] = None
+    datasets: ClassVar[None] = None
 
     def fields(self) -> Iterator[tuple[str, str]]:
         """Yield nothing: it names no field."""
@@ -243,8 +243,8 @@ class RateInput(FrozenModel):
     instantaneous_luminosity: Number | None = Field(None, description="In 1/(cm^2 s); needs cross_section.")
     scale: Number = Field(1.0, description="Factor on the rate, such as one for the pile-up.")
     datasets: Words | None = Field(None, description="Datasets that are measured; by default all.")
-    kind: ClassVar = "rate"
-    uses: ClassVar = None
+    kind: ClassVar[str] = "rate"
+    uses: ClassVar[None] = None
 
     @model_validator(mode="after")
     def _check(self) -> RateInput:
@@ -283,9 +283,9 @@ class ScalingInput(FrozenModel):
         "absolute", description="Whether it is relative to the plateau of the turn-on, or absolute."
     )
     rate: str | None = Field(None, description="Rate that is shown against the offline threshold, too.")
-    kind: ClassVar = "scaling"
-    uses: ClassVar = None
-    datasets: ClassVar = None
+    kind: ClassVar[str] = "scaling"
+    uses: ClassVar[None] = None
+    datasets: ClassVar[None] = None
 
     def fields(self) -> Iterator[tuple[str, str]]:
         """Yield nothing: it names no field."""

@@ -74,7 +74,7 @@ class ReferenceObjects(FrozenModel):
     )
     datasets: Words | None = Field(None, description="Datasets that have the objects; by default all.")
 
-    PLACES: ClassVar = (("row", "col"), ("eta", "phi"), ("x", "y"))
+    PLACES: ClassVar[tuple[tuple[str, str], ...]] = (("row", "col"), ("eta", "phi"), ("x", "y"))
 
     @model_validator(mode="after")
     def _check(self) -> ReferenceObjects:

@@ -64,7 +64,8 @@ class JobProgress(Progress):
     def stop(self) -> None:
         """Stop drawing and printing."""
         self._is_over.set()
-        super().stop()
+        if not self.disable:  # rich before 15 prints an empty line for a bar that is not shown
+            super().stop()
 
     def add_task(self, description: str, *arguments: Any, **fields: Any) -> TaskID:
         """Add a row; that of the results that coffea adds up as they come is not shown."""
