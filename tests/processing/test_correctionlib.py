@@ -8,6 +8,8 @@ from hep_peaksum.config.load import parse_config
 from hep_peaksum.preview.check import check_inputs
 
 cs = pytest.importorskip("correctionlib.schemav2", reason="correctionlib is not installed")
+# of correctionlib's own models, with an old pydantic
+pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 
 
 @pytest.fixture
