@@ -184,6 +184,17 @@ def _concatenate(columns: Sequence[Array]) -> Array:
     return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
+def _offsets_of_all(parts: Sequence[Array]) -> Array:
+    """Return where each event begins in lists, one after the other, given where they begin in each list.
+
+    >>> _offsets_of_all([np.array([0, 1]), np.array([0, 2, 5])]).tolist()
+    [0, 1, 3, 6]
+    """
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate([[0], np.cumsum(np.concatenate([np.diff(part) for part in parts]))])
+
+
 def jagged_clusters(tables: list[ClusterTable], settings: PeakSumSettings) -> ak.Array:
     """Return the clusters of every event as ordered records, from tables of consecutive events.
 
@@ -191,8 +202,7 @@ def jagged_clusters(tables: list[ClusterTable], settings: PeakSumSettings) -> ak
     """
     import awkward as ak
 
-    counts = _concatenate([np.diff(table.event_offsets) for table in tables])
-    offsets = np.concatenate([[0], np.cumsum(counts)])
+    offsets = _offsets_of_all([table.event_offsets for table in tables])
     whole = ClusterTable(offsets, _concatenate([table.key for table in tables]), {})
     order = whole.order(settings)
     columns = [table.columns for table in tables]

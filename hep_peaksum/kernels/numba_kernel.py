@@ -41,7 +41,7 @@ from hep_peaksum.kernels.numba_vectors import (
     prefetch,
     store,
 )
-from hep_peaksum.kernels.offset_tables import adjacent_words, offset_tables
+from hep_peaksum.kernels.offset_tables import AdjacentWords, OffsetTables, adjacent_words, offset_tables
 
 __all__ = [
     "argsort_descending",
@@ -98,6 +98,15 @@ class _Events(NamedTuple):
         return self.events_per_block * self.block_vectors * self.n_lanes
 
 
+class _Known(NamedTuple):
+    """What is known of a search before its cells; `reach` is how far the interior class reaches from a seed."""
+
+    tables: OffsetTables
+    adjacent: AdjacentWords
+    bounds: Bounds
+    reach: int
+
+
 class _Block(NamedTuple):
     """Some consecutive events, or a part of one: their cells begin at `origin`, in all events at `place`.
 
@@ -125,18 +134,12 @@ class _Scratch(NamedTuple):
 
 def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
     """Return every seed with the sum of its window (see `hep_peaksum.kernels.Kernel`)."""
-    number, shape = accumulator(grids.dtype), grids.shape[1:]
-    seed_bound = _round_up(rule.bound, grids.dtype)
-    windows = rule.windows
-    tables, adjacent = (
-        offset_tables(shape, windows, periodic),
-        adjacent_words(shape, windows, n_lanes(grids.dtype)),
-    )
-    first, stop = tables.window_offsets[tables.interior_class : tables.interior_class + 2]
-    events = _events(grids, int(np.abs(tables.window[first:stop]).max(initial=0)))
+    known = _known(grids.shape[1:], grids.dtype, rule, periodic)
+    events = _events(grids, known.reach)
     size, n_vectors = events.most_cells, events.events_per_block * events.block_vectors
-    buffers = PeakBuffers(len(grids), events.n_blocks, shape[1], size + SIDE_BY_SIDE, number)
-    if seed_bound is None:  # beyond what a cell can hold
+    number = type(known.bounds.zero)
+    buffers = PeakBuffers(len(grids), events.n_blocks, events.n_cols, size + SIDE_BY_SIDE, number)
+    if known.bounds.seed is None:  # beyond what a cell can hold
         return Search(buffers.peaks, is_finite=True)
     scratch = _Scratch(
         np.zeros(size + 2 * events.margin, grids.dtype),
@@ -144,8 +147,22 @@ def find_peaks(grids: Array, rule: Rule, periodic: Periodic) -> Search:
         np.empty(size + MIN_SLOTS, np.int64),
         np.empty(size + 1, np.int64),
     )
-    is_finite = buffers.fill(_search, events, tables, adjacent, Bounds.of(rule, seed_bound, number), scratch)
+    is_finite = buffers.fill(_search, events, known.tables, known.adjacent, known.bounds, scratch)
     return Search(buffers.peaks, is_finite or grids.dtype.kind != "f")
+
+
+@lru_cache(maxsize=64)
+def _known(shape: tuple[int, ...], dtype: np.dtype[Any], rule: Rule, periodic: Periodic) -> _Known:
+    """Return what is known of a search before its cells."""
+    windows = rule.windows
+    tables = offset_tables(shape, windows, periodic)
+    first, stop = tables.window_offsets[tables.interior_class : tables.interior_class + 2]
+    return _Known(
+        tables,
+        adjacent_words(shape, windows, n_lanes(dtype)),
+        Bounds.of(rule, _round_up(rule.bound, dtype), accumulator(dtype)),
+        int(np.abs(tables.window[first:stop]).max(initial=0)),
+    )
 
 
 def _events(grids: Array, reach: int) -> _Events:
@@ -164,7 +181,6 @@ def _events(grids: Array, reach: int) -> _Events:
     )
 
 
-@lru_cache(maxsize=64)
 def _round_up(bound: float, dtype: np.dtype[Any]) -> Any:
     """Return the least value of the type that is neither below the bound nor `absent`, or None."""
     if dtype.kind != "f":

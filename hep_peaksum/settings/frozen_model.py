@@ -68,7 +68,19 @@ def _frozen(model: BaseModel, name: str, value: str) -> str:
 class FrozenModel(BaseModel, metaclass=_InPlainWords):
     """A model that refuses unknown keys and cannot be changed, hence is hashable."""
 
+    __slots__ = ("_hash",)  # no field, hence neither compared, nor copied, nor sent to other processes
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    if TYPE_CHECKING:
+        _hash: int
+
+    def __hash__(self) -> int:
+        """Return the hash of all values, computed once: every search looks up what follows from them."""
+        try:
+            return self._hash
+        except AttributeError:
+            object.__setattr__(self, "_hash", hash(tuple(self.__dict__.values())))
+            return self._hash
 
     if not TYPE_CHECKING:  # type checkers see by themselves that a model is frozen
 

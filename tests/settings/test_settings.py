@@ -1,5 +1,6 @@
 """The physics knobs: what they accept, what they refuse and say, and what they mean to a kernel."""
 
+import copy
 import math
 from fractions import Fraction
 
@@ -216,6 +217,17 @@ def test_a_wrong_value_is_refused_and_its_key_is_named(knob, value, message):
 def test_the_chunky_donut_needs_a_square_window(window):
     with pytest.raises(ValueError, match=r"square sum window \[n, n\]"):
         PeakSumSettings(sum_window=window, pileup=("chunky_donut",))
+
+
+def test_equal_settings_have_one_hash_also_copies_and_those_of_other_processes():
+    settings, same = PeakSumSettings(seed_threshold=2), PeakSumSettings(seed_threshold=2)
+    number = hash(settings)
+
+    assert number == hash(same) == hash(settings.model_copy()) == hash(copy.deepcopy(settings))
+    assert hash(settings.model_copy(update={"seed_threshold": 3})) != number
+    assert settings == same
+    assert settings.model_dump() == same.model_dump()
+    assert not any("hash" in name for name in settings.__getstate__()["__dict__"])  # texts differ by process
 
 
 def test_settings_are_frozen():
