@@ -31,7 +31,8 @@ def keep_maxima(
     offsets = np.array([(cell.row, cell.col) for cell in search], np.int64).reshape(-1, 2)
     exceeds = [[cell.must_be_exceeded(has_lower_index=lower) for lower in (False, True)] for cell in search]
     cells = read_only(_by_event(values)), read_only(_by_event(groups))
-    window = offsets, np.array(exceeds, bool).reshape(-1, 2)
+    steps, reach = offsets[:, 0] * values.shape[2] + offsets[:, 1], np.abs(offsets).max(axis=0, initial=0)
+    window = offsets, steps, (int(reach[0]), int(reach[1])), np.array(exceeds, bool).reshape(-1, 2)
     _keep_maxima(*cells, window, values.shape[1:], periodic, _by_event(is_candidate))
 
 
@@ -81,7 +82,7 @@ def _by_event(cells: Array) -> Array:
 @cached_jit
 def _connect(is_member: Any, steps: Any, plane: Any, periodic: Any, members: Any, groups: Any) -> None:
     """Write down the group of every member, event by event."""
-    n_cols = plane[1]
+    n_rows, n_cols = plane
     for event in range(len(groups)):
         own, n_members = groups[event], 0
         for cell in range(len(own)):  # write always, advance by the test
@@ -91,8 +92,11 @@ def _connect(is_member: Any, steps: Any, plane: Any, periodic: Any, members: Any
             own[members[n]] = members[n] + 1
         for n in range(n_members):
             row, col = members[n] // n_cols, members[n] % n_cols
+            is_inner = row < n_rows - 1 and 0 < col < n_cols - 1
             for k in range(len(steps)):
-                other = cell_at(row + steps[k, 0], col + steps[k, 1], plane, periodic)
+                other = members[n] + steps[k, 0] * n_cols + steps[k, 1]
+                if not is_inner:
+                    other = cell_at(row + steps[k, 0], col + steps[k, 1], plane, periodic)
                 if other >= 0 and own[other] > 0:
                     first, second = _first(own, members[n]), _first(own, other)
                     own[max(first, second)] = min(first, second) + 1
@@ -112,14 +116,17 @@ def _first(own: Any, cell: int) -> int:
 @cached_jit
 def _keep_maxima(values: Any, groups: Any, window: Any, plane: Any, periodic: Any, is_candidate: Any) -> None:
     """Take away the candidates that a cell of their own group beats."""
-    (offsets, must_exceed), n_cols = window, plane[1]
+    (offsets, steps, reach, must_exceed), (n_rows, n_cols) = window, plane
     for event in range(len(values)):
         for cell in range(values.shape[1]):
             if not is_candidate[event, cell]:
                 continue
             row, col, here = cell // n_cols, cell % n_cols, values[event, cell]
+            is_inner = reach[0] <= row < n_rows - reach[0] and reach[1] <= col < n_cols - reach[1]
             for k in range(len(offsets)):
-                other = cell_at(row + offsets[k, 0], col + offsets[k, 1], plane, periodic)
+                other = cell + steps[k]
+                if not is_inner:
+                    other = cell_at(row + offsets[k, 0], col + offsets[k, 1], plane, periodic)
                 if other < 0 or groups[event, other] != groups[event, cell]:
                     continue
                 is_tie = values[event, other] == here
