@@ -88,7 +88,13 @@ def sort_run(cells: Any, bits: Any, form: Any, run: Any, heights: Any, words: An
     """
     if len(run) <= MAX_RANKED:
         _rank(cells, run, heights, spare[0])
-        return
+    else:
+        sort_by_bytes(bits, form, run, words, spare)
+
+
+@jit
+def sort_by_bytes(bits: Any, form: Any, run: Any, words: Any, spare: Any) -> None:
+    """Sort the cells of a run, the highest first: a radix sort, byte by byte from the lowest that differs."""
     least, differing = ~NOTHING, NOTHING
     for n in range(len(run)):
         words[0, n] = rising_word(bits[run[n]], form)
