@@ -6,6 +6,7 @@ The layout of a grid, its colours and the outlines of windows are those of the p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from html import escape
 from typing import Any, NamedTuple
 
@@ -55,11 +56,12 @@ class Layout(NamedTuple):
         return np.where(np.array(self.first) > 0, moved, cells)
 
 
-def palette() -> list[str]:
+@cache
+def palette() -> tuple[str, ...]:
     """Return the colours of cells, from pale to dark."""
     from matplotlib.colors import to_hex
 
-    return [to_hex(colour) for colour in canvas.colours()(np.arange(256))]
+    return tuple(to_hex(colour) for colour in canvas.colours()(np.arange(256)))
 
 
 def scale_of(cells: Array) -> Scale:
@@ -95,7 +97,6 @@ def cell_columns(state: ViewState) -> Columns:
             columns[f"{word}_at"] = axis.centres[index]
         if axis.label_values is not None:
             columns[f"{word}_label"] = axis.label_values[index]
-    columns["holder"] = holder_column(state)
     return columns
 
 
@@ -126,13 +127,13 @@ def line_columns(state: ViewState) -> Columns:
     }
 
 
-def holder_column(state: ViewState) -> list[str]:
-    """Return who holds each cell, row by row."""
-    return [name or "nobody" for name in state.holders.ravel().tolist()]
+def holders_text(state: ViewState) -> str:
+    """Return who holds each cell, row by row and a line each; empty where nobody does."""
+    return "\n".join(state.holders.ravel().tolist())
 
 
 def hover_texts(state: ViewState) -> list[tuple[str, str]]:
-    """Return what is shown of a cell below the pointer, by columns of `cell_columns`."""
+    """Return what is shown of a cell below the pointer, by columns of `cell_columns` and its holder."""
     texts = [("row, col", "@row, @col"), (energy_title(state.grid), "@energy{0.[0000]}")]
     for word, axis in (("row", state.grid.rows), ("col", state.grid.cols)):
         unit = f" {axis.field_unit}" * bool(axis.field_unit)
@@ -140,7 +141,7 @@ def hover_texts(state: ViewState) -> list[tuple[str, str]]:
             texts.append((axis_name(axis, word), f"@{word}_at{{0.[0000]}}{unit}"))
         if axis.label_values is not None:
             texts.append((f"label of {word}", f"@{word}_label"))
-    return [*texts, ("held by cluster", "@holder")]
+    return [*texts, ("held by cluster", "@row{custom}")]
 
 
 def outline_columns(state: ViewState) -> Columns:

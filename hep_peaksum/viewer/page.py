@@ -9,7 +9,7 @@ from typing import Any
 from bokeh.document import Document
 from bokeh.events import Tap
 from bokeh.layouts import column, row
-from bokeh.models import Button, ColumnDataSource, CustomJS, Div, NumericInput, Select, UIElement
+from bokeh.models import Button, ColumnDataSource, CustomJS, Div, NumericInput, Pane, Select, UIElement
 
 from hep_peaksum.library.presets import presets
 from hep_peaksum.viewer import drawing
@@ -20,6 +20,7 @@ from hep_peaksum.viewer.state import Count, ViewState
 
 OWN = "(no preset)"
 SIDE = 3 * WIDTH + 40
+TABLE_HEIGHT = 260
 COUNT_AFTER = 150  # ms without a change, so that quick changes do not wait for counts that nobody will see
 DOWNLOAD = """
 const [name, text] = [download.data.name[0], download.data.text[0]]
@@ -94,7 +95,8 @@ class Page:
         self.heading, self.message, self.why, self.yaml = (
             Div(width=width) for width in (WIDTH * 6, SIDE, SIDE, SIDE)
         )
-        self.table = Div(stylesheets=[":host {max-height: 340px; overflow: auto}"], width=PICTURE)
+        # of a fixed height: what is below stays where it is, and the browser lays out nothing else anew
+        self.table = Div(stylesheets=[f":host {{height: {TABLE_HEIGHT}px; overflow: auto}}"], width=PICTURE)
         self.save = Button(label="save this view", width=WIDTH, align="end")
         self.save.on_click(self._on_save)
         self.download = ColumnDataSource({"name": [], "text": []})
@@ -109,10 +111,10 @@ class Page:
         side = column(
             row(choices["dataset"], choices["collection"], choices["preset"]),
             *(row(*each) for each in self.fields.rows),
-            self.message, title, row(self.row, self.col), self.why, yaml, self.yaml,
+            _alone(self.message), title, row(self.row, self.col), _alone(self.why), yaml, _alone(self.yaml),
         )  # fmt: skip
         top = row(self.previous, self.next, self.entry, choices["grid"], self.layer, self.save)
-        main = column(self.heading, self.picture.figure, self.table, self.curve.figure)
+        main = column(_alone(self.heading), self.picture.figure, _alone(self.table), self.curve.figure)
         return column(top, row(main, side))
 
     def change(self, make: Callable[[ViewState], ViewState]) -> None:
@@ -128,8 +130,9 @@ class Page:
         self._show()
 
     def _show(self) -> None:
-        """Set every model to the state, in one message to the browser."""
-        document = self.layout.document
+        """Set every model to the state, once each; the browser paints the event when it has all of it."""
+        document, figure = self.layout.document, self.picture.figure
+        figure.hold_render = True
         if document is not None:
             document.hold("combine")
         self._is_showing = True
@@ -143,6 +146,7 @@ class Page:
             self._is_showing = False
             if document is not None:
                 document.unhold()
+            figure.hold_render = False
         self._count_later()
 
     def _show_texts(self) -> None:
@@ -213,6 +217,11 @@ class Page:
         self.count_now()
         name = f"event-{self.state.entry}-{self.state.collection}.html"
         self.download.data = {"name": [name], "text": [saved_page(self.state, self.counts, self.why.text)]}
+
+
+def _alone(text: Div) -> Pane:
+    """Return a text whose changes do not make the browser lay out the figures again, as those in columns do."""
+    return Pane(elements=[text])
 
 
 def add_page(document: Document, state: ViewState) -> Page:

@@ -15,6 +15,7 @@ from bokeh.models import (
     BasicTicker,
     ColorBar,
     ColumnDataSource,
+    CustomJSHover,
     Div,
     FixedTicker,
     HoverTool,
@@ -40,7 +41,8 @@ TEMPLATE = """{% block contents %}
 <main><h1 style="font: bold 1.2em sans-serif; margin: .4em">{{ title }}</h1>{{ super() }}</main>
 {% endblock %}"""
 TOOLS = "pan,box_zoom,wheel_zoom,reset"
-N_TICKS = 5
+N_TICKS, MARGIN = 5, 1.5  # of the axis of thresholds
+HOLDER = 'return holders.data.text[0].split("\\n")[special_vars.index] || "nobody"'
 
 
 class EventPicture:
@@ -49,6 +51,8 @@ class EventPicture:
     def __init__(self) -> None:
         # what is painted are filled cells and lines; the cells of the pointer, thousands of them, are not
         self.cells, self.filled, self.lines, self.outlines, self.seeds = (ColumnDataSource() for _ in range(5))
+        # no column of the cells: whenever it changed, all of them would be laid out and painted again
+        self.holders = ColumnDataSource({"text": [""]})
         self.marked = ColumnDataSource({side: [] for side in ("left", "right", "bottom", "top")})
         self.objects: dict[str, ColumnDataSource] = {}
         # ranges are drawn beyond no edge: one sees where the grid ends
@@ -75,9 +79,8 @@ class EventPicture:
             and (last.grid_name, last.layer) == (state.grid_name, state.layer)
             and last.cells.tobytes() == state.cells.tobytes()
         )
-        if has_same_cells:
-            self.cells.patch({"holder": [(slice(len(self.cells.data["row"])), drawing.holder_column(state))]})
-        else:
+        self.holders.data = {"text": [drawing.holders_text(state)]}
+        if not has_same_cells:
             self.cells.data = drawing.cell_columns(state)
             self.filled.data = drawing.filled_columns(state)
         self.outlines.data = drawing.outline_columns(state)
@@ -107,7 +110,8 @@ class EventPicture:
         ends = ("x0", "y0", "x1", "y1")
         plot.segment(*ends, source=self.lines, line_color="#ebebeb", line_width=0.5, level="underlay")
         quads = plot.quad(**box, source=self.cells, fill_color=None, level="underlay")
-        self.hover = HoverTool(renderers=[quads], point_policy="follow_mouse")
+        holder = CustomJSHover(args={"holders": self.holders}, code=HOLDER)
+        self.hover = HoverTool(renderers=[quads], point_policy="follow_mouse", formatters={"@row": holder})
         plot.add_tools(self.hover)
         plot.quad(**{**box, "line_color": canvas.INK}, source=self.marked, fill_color=None, line_width=2)
         for colour, width in (("white", 3), (canvas.MARK, 1.5)):
@@ -162,12 +166,16 @@ class EventPicture:
         """Set the colour bar to the energies of the event."""
         scale = drawing.scale_of(state.cells)
         kind, ticker = (LogColorMapper, LogTicker) if scale.is_logarithmic else (LinearColorMapper, BasicTicker)
-        mapper = kind(palette=drawing.palette(), low=scale.low, high=scale.high)
         bars = [each for each in self.figure.right if isinstance(each, ColorBar)]
-        if not bars:
-            bars = [ColorBar(color_mapper=mapper, width=14)]
-            self.figure.add_layout(bars[0], "right")
-        bars[0].update(color_mapper=mapper, ticker=ticker(), title=drawing.energy_title(state.grid))
+        if bars and isinstance(bars[0].color_mapper, kind):  # new models cost a search through all others
+            bars[0].color_mapper.update(low=scale.low, high=scale.high)
+        else:
+            mapper = kind(palette=drawing.palette(), low=scale.low, high=scale.high)
+            if not bars:
+                bars = [ColorBar(color_mapper=mapper, width=14)]
+                self.figure.add_layout(bars[0], "right")
+            bars[0].update(color_mapper=mapper, ticker=ticker())
+        bars[0].title = drawing.energy_title(state.grid)
 
 
 class CurvePicture:
@@ -176,8 +184,9 @@ class CurvePicture:
     def __init__(self) -> None:
         self.counts = ColumnDataSource({"threshold": [], "n": []})
         self.figure = figure(
-            width=WIDTH, height=260, tools=TOOLS, x_axis_type="log", title="clusters in a sample"
-        )
+            width=WIDTH, height=260, tools=TOOLS, x_axis_type="log", x_range=Range1d(0.1, 10),
+            title="clusters in a sample",
+        )  # fmt: skip
         self.figure.toolbar.logo = None
         self.figure.y_range.start = 0
         self.figure.yaxis.axis_label = "clusters"
@@ -186,7 +195,10 @@ class CurvePicture:
         self.figure.add_tools(
             HoverTool(tooltips=[("threshold", "@threshold"), ("clusters", "@n")], mode="vline")
         )
-        self.mark = Span(dimension="height", line_color=canvas.MARK, line_dash="dashed", line_width=2)
+        # an overlay, for which nothing else is painted again
+        self.mark = Span(
+            dimension="height", level="overlay", line_color=canvas.MARK, line_dash="dashed", line_width=2
+        )
         self.figure.add_layout(self.mark)
 
     def show(self, state: ViewState, counts: Mapping[float, int] | None) -> None:
@@ -202,6 +214,9 @@ class CurvePicture:
             n_events = state.n_events_of_sample
             self.figure.title.text = f"{state.collection}: clusters in the first {n_events} events"
             at = [each for each in counts if each > 0]
+            if at:
+                ends = {"start": min(at) / MARGIN, "end": max(at) * MARGIN}
+                self.figure.x_range.update(**ends, **{f"reset_{side}": end for side, end in ends.items()})
             self.figure.xaxis.ticker = FixedTicker(
                 ticks=[float(f"{each:.2g}") for each in at[:: max(1, len(at) // N_TICKS)]]
             )

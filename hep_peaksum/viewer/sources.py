@@ -159,6 +159,7 @@ def source_of_arrays(grids: Any, settings: Any = None, grid: Any = None, **maps:
     preset = settings if isinstance(settings, str) else None
     section = ClusterInput(grid=("calo",), preset=preset, settings=as_settings(settings))
 
+    @lru_cache(maxsize=EVENTS_KEPT)  # an event that is the same object is not sent to the browser again
     def read(_: str, entry: int) -> EventData:
         if not 0 <= entry < len(events):
             msg = f"there are {len(events)} events, there is no event {entry}: they count from 0"

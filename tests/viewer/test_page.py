@@ -144,11 +144,12 @@ def test_a_click_asks_why(page, random_cells):
 
 
 def test_who_holds_a_cell_is_at_the_pointer(page):
-    assert ("held by cluster", "@holder") in page.picture.hover.tooltips
+    assert ("held by cluster", "@row{custom}") in page.picture.hover.tooltips
+    assert "nobody" in page.picture.hover.formatters["@row"].code
     for rule in ("all", "none"):
         page.fields.words["tie_rule"].value = rule
-        held = [name or "nobody" for name in page.state.holders.ravel()]
-        assert list(page.picture.cells.data["holder"]) == held
+        (text,) = page.picture.hover.formatters["@row"].args["holders"].data["text"]
+        assert text.split("\n") == page.state.holders.ravel().tolist()
 
 
 def test_a_preset(random_cells):
@@ -181,6 +182,24 @@ def test_counts_of_settings_that_were_changed_are_dropped(random_cells):
         waiting.pop(0)()
     counts = {count.position: count.n_clusters for count in page.state.counts()}
     assert dict(zip(*page.curve.counts.data.values(), strict=True)) == counts
+
+
+def test_a_change_sends_what_it_changes_and_is_painted_once(random_cells):
+    """All that is sent for a threshold, in order: nothing of the cells, and the figure is held meanwhile."""
+    document, sent = Document(), []
+    page = add_page(document, first_state(random_cells(2, shape=(80, 72)), {"seed_threshold": 1}))
+    document.on_change(lambda event: sent.append(event) if hasattr(event, "model") else None)
+    page.fields.thresholds[0].number.value = 3
+    picture, changed = page.picture, [event.model for event in sent[:-1]]
+    assert sent[-1].model is page.fields.thresholds[0].number  # what the browser has said itself
+    assert (changed[0], changed[-1]) == (picture.figure, picture.figure)
+    assert picture.figure.hold_render is False
+    assert {picture.cells, picture.filled, picture.lines}.isdisjoint(changed)
+    assert {picture.holders, picture.outlines, picture.seeds, page.heading, page.table, page.yaml} <= {*changed}
+    assert len(changed) == len({*changed}) + 1
+    sent.clear()
+    page.entry.value = 1
+    assert not [event for event in sent if getattr(event, "attr", "") == "color_mapper"]  # new limits will do
 
 
 def test_twenty_quick_changes(record_property):
