@@ -89,7 +89,7 @@ class Calibrator:
     calibrations
         Those of the table. Saturation codes of their grid are compared with the raw values.
     layers
-        Whether layers are summed or searched each, as for `find_clusters`.
+        Whether layers are summed or searched separately, as for `find_clusters`.
     fill_dead
         Whether a cell whose status is not 0 is given the mean of its good neighbours, of up to eight; one
         without any stays masked.

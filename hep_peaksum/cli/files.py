@@ -72,7 +72,7 @@ def merge(directories: Sequence[str], output: str, *, restart: bool, as_json: bo
     "--name",
     "collection",
     default="",
-    help="First word of the names in the output.  [default: of tree or collection]",
+    help="First word of the names in the output.  [default: that of the tree or collection]",
 )
 @click.option(
     "--sort",
@@ -214,7 +214,7 @@ def init(root: str | None, candidate: str | None, grids: Sequence[str], output: 
     """Write a config to start from: the quickstart, or one for a file.
 
     For a file it is the config that `inspect` proposes: for its first candidate, or for those that are chosen.
-    Where entries are no events, such as one row per hit, `group` first writes a file whose entries are.
+    Where an entry is not an event, as with one row per hit, `group` first writes a file in which it is.
     """
     if Path(output).exists():
         msg = f"{output} exists already: choose another name with -o"

@@ -192,7 +192,7 @@ def demo(n_events: int, seed: int) -> None:
 @click.option("--max-events", type=Count(min=0), help="Maximum number of entries to process per dataset.")
 @click.option("--dry-run", is_flag=True, help="Print what would be processed, and stop.")
 @click.option("--restart", is_flag=True, help="Delete the results in the output directory and start over.")
-@click.option("--redo-changed", is_flag=True, help="Process again the input files that have changed since.")
+@click.option("--redo-changed", is_flag=True, help="Process again every input file that has changed.")
 @click.option("--discard-unused", is_flag=True, help="Delete finished chunks that this job does not use.")
 @json_option
 def run(
@@ -208,7 +208,7 @@ def run(
 ) -> int:
     """Run the job of a config file.
 
-    The same command again continues from the chunks that are finished. Exit status: 0 done, 1 failed,
+    Running the same command again continues from the finished chunks. Exit status: 0 done, 1 failed,
     2 wrong usage or config, 3 done with losses, which are listed.
     """
     with importing():
@@ -242,8 +242,8 @@ def _show_plan(planned: Plan, config: Config, *, as_json: bool) -> int:
 def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
     """Report every problem of a config, or show what it means.
 
-    What the config reads is tried on the first entries of every dataset, if its first file exists. With --json,
-    `missing` has a line for every dataset without one, `remarks` what else is hardly meant.
+    What the config reads is tried on the first entries of every dataset, if its first file exists. With
+    --json, `missing` has a line for every dataset without one, and `remarks` lists what is probably not meant.
     """
     with importing():
         from rich.markup import escape

@@ -203,9 +203,9 @@ def _position_fields(word: str, title: str, unit: str, dim: int, axis: Axis | No
     """Return barycentre and width along rows (0) or columns (1): in indices, or in the positions of an axis."""
     mean, width = (partial(f, dim=dim, axis=axis) for f in (shapes.barycentre, shapes.width))
     return {
-        f"barycentre_{word}": Field(f"mean {title}", unit, f"barycentre of the held cells in {word}", mean),
+        f"barycentre_{word}": Field(f"mean {title}", unit, f"weighted mean of the held cells in {word}", mean),
         f"width_{word}": Field(
-            f"width in {title}", unit, f"standard deviation of the held cells in {word}", width
+            f"width in {title}", unit, f"weighted standard deviation of the held cells in {word}", width
         ),
     }
 
@@ -246,8 +246,18 @@ FIELDS = {
         "number of cells of the search window above `neighbour_threshold`",
         shapes.n_neighbours,
     ),
-    "e1_e9": Field("seed / 3x3", "", "seed cell over the 3x3 cells", partial(shapes.ratio, inner=1, outer=3)),
-    "e9_e25": Field("3x3 / 5x5", "", "3x3 over 5x5 cells", partial(shapes.ratio, inner=3, outer=5)),
+    "e1_e9": Field(
+        "seed / 3x3",
+        "",
+        "energy of the seed cell over that of the 3x3 cells around it",
+        partial(shapes.ratio, inner=1, outer=3),
+    ),
+    "e9_e25": Field(
+        "3x3 / 5x5",
+        "",
+        "energy of the 3x3 cells over that of the 5x5 cells around the seed",
+        partial(shapes.ratio, inner=3, outer=5),
+    ),
     "isolation": Field(
         "ring / window sum",
         "",
@@ -260,7 +270,7 @@ FIELDS = {
     "at_seed": Field(
         "no cell weighs",
         "",
-        "whether no cell weighs anything, so that the barycentre is the seed",
+        "whether no cell has weight, so that the barycentre is the seed",
         shapes.has_no_weight,
     ),
     "on_edge": Field("window beyond an edge", "", "whether the sum window reaches beyond an edge", _on_edge),
@@ -280,7 +290,7 @@ FIELDS = {
     "seed_time": Field(
         "seed time", "", "mean time of the hits in the seed cell, weighted with energy", _seed_time
     ),
-    "layer_sums": Field("sum in the layer", "counts", "sum of every layer over the held cells", _layer_sums),
+    "layer_sums": Field("sum in the layer", "counts", "sum over the held cells of each layer", _layer_sums),
 }
 FIELDS |= _position_fields("row", "row", "", 0) | _position_fields("col", "col", "", 1)
 

@@ -60,8 +60,8 @@ class Job(FrozenModel):
     )
     friends: dict[Name, str] = Field(
         default_factory=dict,
-        description="Other trees of the same files with the same entries, by an alias. Their branches are "
-        "then alias:branch.",
+        description="Other trees of the same files with the same entries, by alias. Their branches are "
+        "then written alias:branch.",
         examples=[{"ev": "l1EventTree/L1EventTree"}],
     )
     events: EventsInput = Field(

@@ -56,7 +56,7 @@ def cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, Grid
         yield from _noise_problems(name, clusters, grid_name, grids[grid_name])
     has_separate_layers = any(grids[grid].layers == "each" for grid in clusters.grid if grid in grids)
     if clusters.reference is not None and (len(clusters.grid) > 1 or has_separate_layers):
-        several = "layers that are searched each" if has_separate_layers else "several grids"
+        several = "layers that are searched separately" if has_separate_layers else "several grids"
         yield f"clusters.{name}.reference: row and col do not say which of {several}: compare one at a time"
     units = {name: grids[name].grid.energy_unit for name in clusters.grid if name in grids}
     if len(set(units.values())) > 1:

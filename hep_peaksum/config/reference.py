@@ -311,12 +311,14 @@ FIELDS_INTRODUCTION = """\
 
 The names for `fields` of a collection, `fields=` of `find_clusters`, and the axes of histograms. A field that
 is not named costs nothing. On disk, `pt` of the collection `Jet` is the column `Jet_pt`. Counts are the units
-of the grid; its key `unit` says how many GeV one count is, and without it energies are in counts, too.
+of the grid; its key `unit` says how many GeV one count is, and without it energies are in counts, too. The
+cells that a cluster holds, its held cells, are those that its sum contains; means and widths weigh them as
+`position` says, linearly by default.
 
 Some fields have a condition. `noise` needs the noise of the grid, `time` and `seed_time` need the times of
-hits, `layer_sums` layers that are summed, and `layer` layers that are searched each; it is then written by
-default, as is `n_saturated` for a grid with `saturated` values. Positions need an axis with edges. Collections
-of several grids also have the field `grid`, the place of the grid in their list.
+hits, `layer_sums` layers that are summed, and `layer` layers that are searched separately; it is then written
+by default, as is `n_saturated` for a grid with `saturated` values. Positions need an axis with edges.
+Collections of several grids also have the field `grid`, the place of the grid in their list.
 
 This page is made from the table in `clustering/fields.py` by `python -m hep_peaksum.config.reference`.
 """
@@ -342,9 +344,9 @@ def fields_page() -> str:
     settings = PeakSumSettings(pileup=("chunky_donut", "donut", "phi_ring", "ring_median"))
     bare, of_towers, of_plates = FIELDS, fields_of(towers), fields_of(plates)
     tables = {
-        "Of every grid": bare,
-        "Of a plane of eta and phi": {name: f for name, f in of_towers.items() if name not in bare},
-        "Of any other plane, here of axes x and y": {
+        "For every grid": bare,
+        "For a plane of eta and phi": {name: f for name, f in of_towers.items() if name not in bare},
+        "For any other plane, here with axes x and y": {
             name: f for name, f in of_plates.items() if name not in bare
         },
         "With pile-up estimates": {

@@ -38,13 +38,13 @@ class SimpleCondition(Comparison):
 
     branch: BranchName | None = Field(
         None,
-        description="Branch with one value for every event that is compared; an element of a list as in "
+        description="Branch that is compared, with one value for every event; an element of a list as in "
         "bits[9], which fails if the list is shorter.",
         examples=["hodo_x", "m_algoDecisionFinal[9]"],
     )
     contains: str | None = Field(
         None,
-        description="Pattern of a name that a list of names in the branch must contain; * is any text.",
+        description="Pattern that one of the names in the branch, a list of names, must match; * is any text.",
         examples=["HLT_ZeroBias_v*"],
     )
     bit: Annotated[int, Field(strict=True, ge=0, le=63)] | None = Field(
@@ -185,10 +185,10 @@ class EventCondition(SimpleCondition):
     """A condition that an event must meet to be kept, perhaps one of several, perhaps in some datasets only."""
 
     any_of: tuple[Alternative, ...] | None = Field(
-        None, alias="any", description="Conditions of which one must be met."
+        None, alias="any", description="Conditions of which at least one must be met."
     )
     datasets: Words | None = Field(
-        None, description="Datasets that the condition is for; the others pass. By default all."
+        None, description="Datasets that the condition applies to; events of others pass. By default all."
     )
 
     WAYS: ClassVar[tuple[str, ...]] = (*SimpleCondition.WAYS, "any_of")

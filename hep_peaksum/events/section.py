@@ -152,7 +152,8 @@ class EventsInput(FrozenModel):
         default_factory=dict,
         description="Branches of the three numbers that identify an event: run, luminosityBlock and event, "
         "each with a number for every event, or a list of one. Or a number that all events have, or the one in "
-        "the names of the files, {filename: run_(\\d+)}. What is left out is the branch of its name. Without "
+        "the names of the files, {filename: run_(\\d+)}. A number that is left out is the branch of that "
+        "name. Without "
         "identify these branches are taken if the tree has all three, as integers; else numbers of dataset, "
         "file and entry.",
         examples=[{"run": "Event/run", "luminosityBlock": 1, "event": "Event/event"}],
@@ -167,7 +168,8 @@ class EventsInput(FrozenModel):
     where: Conditions = Field(
         (),
         description="Conditions that an event must meet to be kept, in the order in which the cut flow counts "
-        "them. Events that fail one are not searched, unless it is of clusters. A function of yours, "
+        "them. Events that fail one are not searched, unless the condition is on clusters. A function of "
+        "yours, "
         "module:function, may be a condition.",
         examples=[[{"branch": "hodo_x", "abs_max": 5}, {"field": "nJet", "min": 1}]],
     )

@@ -31,7 +31,7 @@ class WeightTerm(FrozenModel):
     )
     number: Number | None = Field(None, description="The same factor for every event.")
     datasets: Words | None = Field(
-        None, description="Datasets that the factor is for; for the others it is 1. By default all."
+        None, description="Datasets that the factor applies to; for others it is 1. By default all."
     )
 
     @model_validator(mode="after")

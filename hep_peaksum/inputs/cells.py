@@ -68,8 +68,8 @@ class CommonMode(FrozenModel):
 
     by: str = Field(
         EVERY,
-        description="Column of the cell table; channels with the same entry have a common mode. all: one for "
-        "all channels.",
+        description="Column of the cell table; channels with the same entry share a common mode. all: one "
+        "common mode for all channels.",
         examples=["asic"],
     )
 

@@ -32,9 +32,9 @@ def _is_one_of(values: Array, operands: tuple[Any, ...]) -> Array:
 class Comparison(FrozenModel):
     """What a number must be; all that is given must hold."""
 
-    equals: Operand | None = Field(None, description="Number, or true or false, that it must be.")
+    equals: Operand | None = Field(None, description="Number, or true or false, that it must equal.")
     in_: tuple[Operand, ...] | None = Field(None, alias="in", description="Numbers of which it must be one.")
-    not_in: tuple[Operand, ...] | None = Field(None, description="Numbers of which it must be none.")
+    not_in: tuple[Operand, ...] | None = Field(None, description="Numbers that it must not be.")
     min: Number | None = Field(None, description="Smallest number that passes, included.")
     max: Number | None = Field(None, description="Largest number that passes, included.")
     abs_min: Number | None = Field(None, description="Smallest absolute value that passes, included.")

@@ -104,8 +104,8 @@ class GridInput(FrozenModel):
     )
     where: tuple[HitCondition, ...] = Field(
         (),
-        description="Conditions on hits; those that do not meet all of them fill no cell. Sections of a "
-        "detector in one collection so become grids of their own.",
+        description="Conditions on hits; those that do not meet all of them fill no cell. In this way the "
+        "sections of a detector that share a collection become grids of their own.",
         examples=[[{"branch": "section_", "equals": 0}, {"branch": "time_", "min": -5, "max": 20}]],
     )
     depth: Axis | None = Field(
@@ -115,8 +115,9 @@ class GridInput(FrozenModel):
     )
     scale: Annotated[Number, Field(gt=0)] | None = Field(
         None,
-        description="Factor of the unit, or of the gains of a cell table, to vary a calibration. What a "
-        "threshold in GeV is in counts changes with the unit; cells in counts change with the gains.",
+        description="Factor on the unit, or on the gains of a cell table, to vary a calibration. With the "
+        "unit, a threshold in GeV becomes another number of counts; with the gains, the cells "
+        "themselves change.",
         examples=[1.02],
     )
     layers: Literal["sum", "each"] = Field(
@@ -140,7 +141,7 @@ class GridInput(FrozenModel):
     common_mode: CommonMode | None = Field(
         None,
         description="Per event, the median of (raw - pedestal) of the good channels of a group is subtracted "
-        "from them. Of dense branches with a cell table.",
+        "from them. Only for dense branches with a cell table.",
         examples=[{"by": "asic"}],
     )
     fill_dead: Literal["neighbours"] | None = Field(

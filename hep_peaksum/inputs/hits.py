@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 class HitCondition(Comparison):
     """A condition on hits: those that do not meet it fill no cell. All that is given must hold."""
 
-    branch: BranchName = Field(description="Branch with the number of each hit that is looked at.")
+    branch: BranchName = Field(description="Branch that is compared, with one number for every hit.")
     first: Bit | None = Field(
-        None, description="First of the bits that are looked at, such as those of a module; with last."
+        None, description="First of the bits that are compared, such as those of a module; with last."
     )
-    last: Bit | None = Field(None, description="Last of the bits that are looked at, included.")
+    last: Bit | None = Field(None, description="Last of the bits that are compared, included.")
 
     @model_validator(mode="after")
     def _check(self) -> HitCondition:

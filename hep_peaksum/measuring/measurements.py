@@ -84,7 +84,7 @@ class EfficiencyInput(FrozenModel):
     """The fraction of objects whose matched cluster passes a threshold, against a field of the objects."""
 
     efficiency: str = Field(
-        description="Match whose objects are counted; with match: none anything, since events are compared."
+        description="Match whose objects are counted; with match: none any name, as events are compared."
     )
     axis: MeasuredAxis = Field(description="Field of the objects, or of events, and its bins.")
     passing: PassInput = Field(alias="pass", description="Field of the clusters, and its thresholds.")
@@ -93,7 +93,8 @@ class EfficiencyInput(FrozenModel):
     )
     match: Literal["none"] | None = Field(
         None,
-        description="With none, values of events are compared: sums, counts, scalars, n-th leading.",
+        description="With none, numbers of the event are compared, not objects: sums, counts, scalars, "
+        "n-th leading.",
     )
     datasets: Words | None = Field(None, description="Datasets that are measured; by default all.")
     kind: ClassVar[str] = "efficiency"

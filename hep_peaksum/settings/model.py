@@ -100,8 +100,8 @@ class PeakSumSettings(SearchSettings):
     )
     max_clusters_by: Literal["sum", "seed"] = Field(
         "sum",
-        description="What max_clusters keeps the largest of: the sums, or the seeds, equal ones as greedy_ties "
-        "has them.",
+        description="What max_clusters ranks clusters by: their sums, or their seeds (equal seeds in the "
+        "order of greedy_ties).",
     )
     max_clusters_per: str = Field(
         "event",
@@ -130,11 +130,12 @@ class PeakSumSettings(SearchSettings):
         examples=[[3, 3]],
     )
     pool_by: Literal["sum", "max"] = Field(
-        "sum", description="What a tower is of its cells: their sum, or the highest of them (max)."
+        "sum", description="Value of a tower: the sum of its cells, or the highest of them (max)."
     )
     pool_threshold: Threshold | None = Field(
         None,
-        description="Threshold that a cell must exceed, or it counts as 0 in its tower. Counts or an energy.",
+        description="Threshold that a cell must exceed; otherwise it counts as 0 in its tower. Counts or "
+        "an energy.",
         examples=["1 GeV"],
     )
     allow_partial_towers: bool = Field(

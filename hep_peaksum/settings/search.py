@@ -64,13 +64,14 @@ class SearchSettings(FrozenModel):
     )
     group: Literal["edges", "corners"] | None = Field(
         None,
-        description="How cells above the cell threshold are joined to groups: by common edges, or by corners, "
-        "too. Seeds are then sought among the cells of a group, and its clusters hold no others.",
+        description="How cells above the cell threshold are joined to groups: by common edges, or by "
+        "corners as well. Seeds are then sought among the cells of a group, and its clusters "
+        "hold no others.",
     )
     seedless_groups: Literal["drop", "highest"] = Field(
         "drop",
-        description="What becomes of a group without a seed: it is dropped, or its highest cell is a seed, of "
-        "equal ones as greedy_ties has it.",
+        description="What becomes of a group without a seed: it is dropped, or its highest cell becomes a "
+        "seed (of equal cells the one that greedy_ties names).",
     )
     seed_threshold: Threshold = Field(
         0,
