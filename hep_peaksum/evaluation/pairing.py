@@ -20,7 +20,10 @@ Pairing = Literal["highest", "nearest", "one_to_one", "optimal"]
 
 
 class Places(NamedTuple):
-    """Where objects are, one entry of each array per object: event number, ascending, and two coordinates."""
+    """Where objects are, one entry of each array per object: event number, ascending, and two coordinates.
+
+    The coordinates are pseudorapidity and azimuth in radian, or two lengths in the same unit.
+    """
 
     event: Array
     first: Array
@@ -35,7 +38,7 @@ class Places(NamedTuple):
 
 
 def within_delta_r(references: Places, clusters: Places, largest: float) -> Pairs:
-    """Return every pair of one event within a distance in pseudorapidity and azimuth, its end included.
+    """Return every pair of one event that is at most `largest` apart in pseudorapidity and azimuth (radian).
 
     >>> first, second = (Places(np.array([0]), np.array([0.0]), np.array([p])) for p in (3.1, -3.1))
     >>> within_delta_r(first, second, 0.1).distance.round(3).tolist()
@@ -45,7 +48,7 @@ def within_delta_r(references: Places, clusters: Places, largest: float) -> Pair
 
 
 def within_distance(references: Places, clusters: Places, largest: float) -> Pairs:
-    """Return every pair of one event within a distance on a plane, its end included."""
+    """Return every pair of one event that is at most `largest` apart on a plane, in the unit of the places."""
     return _near(references, clusters, largest)
 
 

@@ -43,7 +43,7 @@ def nth_leading(values: ak.Array, n: int = 1) -> Array:
 
 
 class Rate(NamedTuple):
-    """A rate at each threshold, with its interval."""
+    """A rate at each threshold, with its interval; in the unit of the `scale` that it was computed with."""
 
     threshold: Array
     value: Array
