@@ -83,7 +83,7 @@ def explain(
         unit = wording.discriminant_unit(settings, search_grid(settings, plane))
         explanations.append(diagnostic_documents.explanation(why, unit=unit, **place))
         if not as_json:
-            console.print(f"{title}: {why}", markup=False)
+            console.print(f"{title}: {why}")
             diagnostic_tables.print_neighbours(console, why, settings, search_grid(settings, plane))
         if output is not None:
             from hep_peaksum.plotting.explanations import draw_explanation

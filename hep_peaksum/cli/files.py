@@ -178,8 +178,8 @@ def inspect(file: str, candidate: str | None, grids: Sequence[str], *, as_json: 
         tables.print_command(console, first)
         return
     options = "".join([f" --candidate {candidate}"] * bool(candidate) + [f" --grid {grid}" for grid in grids])
-    console.print(f"\n# hep-peaksum init --root {file}{options} writes this config", markup=False)
-    console.print(config, markup=False, soft_wrap=True)
+    console.print(f"\n# hep-peaksum init --root {file}{options} writes this config")
+    console.print(config)
 
 
 def choose_candidates(
@@ -304,7 +304,7 @@ def view(source: str, overrides: Sequence[str], *, port: int | None, show: bool,
     )
 
     def tell(address: str) -> None:
-        console.print(f"{state.event.where}: open {address}", markup=False, soft_wrap=True)
+        console.print(f"{state.event.where}: open {address}")
         console.print("Ctrl-C ends it")
 
     serve(state, tell, port=port or 0, show=show)

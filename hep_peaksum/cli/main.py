@@ -246,8 +246,6 @@ def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
     --json, `missing` has a line for every dataset without one, and `remarks` lists what is probably not meant.
     """
     with importing():
-        from rich.markup import escape
-
         from hep_peaksum.preview.cell_tables import describe_table
         from hep_peaksum.preview.check import check_inputs, reference_places
         from hep_peaksum.preview.hit_bins import bin_fillings
@@ -267,7 +265,7 @@ def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
     for name in config.clusters:
         tables.print_collection(console, config, name, bounds[name])
     for line in (*varied_thresholds(config), *reference_places(config)):
-        console.print(escape(line))
+        console.print(line)
     for name, source in config.grids.items():
         if source.cells is not None:
             tables.print_cell_table(console, f"cells of {name}: {source.cells}", describe_table(source))
@@ -385,7 +383,8 @@ def _print_status(directory: str, state: Status, *, verify: bool) -> None:
         tables.print_unfinished(console, state.unfinished)
         console.print(f"{directory}: incomplete; the same run command continues from the finished chunks")
     for line in state.damaged:
-        console.print(f"[red]damaged:[/red] {escape(line)}; the same run command processes its chunk again")
+        told = f"[red]damaged:[/red] {escape(line)}; the same run command processes its chunk again"
+        console.print(told, markup=True)
     if verify:
         console.print(f"{state.n_chunks} chunks are what was written, {len(state.damaged)} are not")
 

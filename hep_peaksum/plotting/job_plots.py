@@ -173,7 +173,7 @@ def axis_title(config: Config, name: str) -> str:
         return f"{owner} {column}" + (" [GeV]" if field is not None and field.unit is not None else "")
     origin = origin_of(config.select, owner)
     if not column or origin not in config.clusters:
-        is_count = owner.startswith("n") and owner not in config.sums
+        is_count = not column and owner.startswith("n") and owner not in config.sums
         return f"number of {owner[1:]} clusters" if is_count else name
     known = fields_of(config.grids_of(origin)[0], config.clusters[origin].settings)
     return f"{owner} {known[column].axis_title if column in known else column}"

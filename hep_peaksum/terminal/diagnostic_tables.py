@@ -32,7 +32,7 @@ MAX_EXAMPLES = 5  # highest neighbours, closed rings, unmatched clusters
 
 def print_neighbours(console: Console, why: Explanation, settings: PeakSumSettings, plane: Grid) -> None:
     """Print where a cell is and which cells beat it, or, if none does, its highest neighbours."""
-    console.print("  " + "; ".join(wording.cell_positions(plane, why.row, why.col)), markup=False)
+    console.print("  " + "; ".join(wording.cell_positions(plane, why.row, why.col)))
     if why.is_masked or not why.neighbours:
         return
     ranked = sorted(why.beaten_by or why.neighbours, key=lambda neighbour: -neighbour.value)
@@ -147,7 +147,7 @@ def print_preset(console: Console, name: str, preset: Preset, settings: PeakSumS
     console.print(Columns([Padding(window, (0, 3, 0, 2)) for window in windows]))
     console.print()
     for mark, meaning in wording.legend(settings):
-        console.print(f"  {mark}  {meaning}", markup=False)
+        console.print(f"  {mark}  {meaning}")
     console.print()
     rows = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
     rows.add_column(no_wrap=True)
@@ -156,9 +156,9 @@ def print_preset(console: Console, name: str, preset: Preset, settings: PeakSumS
         rows.add_row(Text(word), Text(text))
     console.print(rows)
     if preset.differs:
-        console.print(f"\nNot reproduced: {preset.differs}", markup=False)
+        console.print(f"\nNot reproduced: {preset.differs}")
     console.print(f"\nIn a config, 'preset: {name}' sets these keys; each of them can be overridden:")
-    console.print("\n".join(_yaml_lines(preset.settings)), markup=False)
+    console.print("\n".join(_yaml_lines(preset.settings)))
 
 
 def preset_notes(preset: Preset) -> list[tuple[str, str]]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Column, Table
 from rich.text import Text
@@ -21,7 +20,7 @@ def table(*columns: str) -> Table:
     """Return an empty table whose columns fold long text instead of cutting it."""
     empty = FoldingTable()
     for column in columns:
-        empty.add_column(escape(column), overflow="fold")
+        empty.add_column(Text(column), overflow="fold")
     return empty
 
 
@@ -40,26 +39,28 @@ class FoldingTable(Table):
     def __init__(self) -> None:
         super().__init__(box=SIMPLE_HEAD)
 
+    def add_row(self, *cells: RenderableType | None, **style: Any) -> None:
+        """Add a row; text is shown as it is, since square brackets in names are no markup."""
+        super().add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells), **style)
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the table or, if it does not fit, a line for every cell, with the title of its column."""
         available = options.max_width - self._extra_width - PADDING * len(self.columns)
-        natural = [_width(console, column, str.splitlines) for column in self.columns]
-        needed = [
-            min(each, _needed(console, column)) for each, column in zip(natural, self.columns, strict=True)
-        ]
+        natural = [_width(column, str.splitlines) for column in self.columns]
+        needed = [min(each, _needed(column)) for each, column in zip(natural, self.columns, strict=True)]
         if sum(natural) > available >= sum(needed):
             for column, width in zip(self.columns, _widths(needed, natural, available), strict=True):
                 column.width = width
         if sum(needed) <= available:
             yield from super().__rich_console__(console, options)
         else:
-            yield from console.render(Text("\n".join(self._lines(console))), options.update(no_wrap=False))
+            yield from console.render(Text("\n".join(self._lines())), options.update(no_wrap=False))
 
-    def _lines(self, console: Console) -> list[str]:
-        titles = [_plain(console, column.header) for column in self.columns]
+    def _lines(self) -> list[str]:
+        titles = [_plain(column.header) for column in self.columns]
         lines = list[str]()
         for cells in zip(*(column.cells for column in self.columns), strict=True):
-            texts = [" ".join(_plain(console, cell).split("\n")) for cell in cells]
+            texts = [" ".join(_plain(cell).split("\n")) for cell in cells]
             lines += [""] + [
                 f"{title}: {text}".removeprefix(": ") for title, text in zip(titles, texts, strict=True)
             ]
@@ -70,24 +71,22 @@ class FoldingTable(Table):
         return Measurement(1, options.max_width)
 
 
-def _plain(console: Console, cell: RenderableType) -> str:
-    return cell.plain if isinstance(cell, Text) else console.render_str(str(cell)).plain
+def _plain(cell: RenderableType) -> str:
+    return cell.plain if isinstance(cell, Text) else str(cell)
 
 
-def _width(console: Console, column: Column, split: object) -> int:
-    texts = [_plain(console, column.header), *(_plain(console, cell) for cell in column.cells)]
+def _width(column: Column, split: object) -> int:
+    texts = [_plain(column.header), *(_plain(cell) for cell in column.cells)]
     parts = [part for text in texts for part in split(text)]  # type: ignore[operator]
     return max(map(len, parts), default=0)
 
 
-def _needed(console: Console, column: Column) -> int:
+def _needed(column: Column) -> int:
     """Return the width in which no number of a column is cut."""
     if column.no_wrap:
-        return _width(console, column, str.splitlines)
-    numbers = _width(
-        console, column, lambda text: [word for word in text.split() if re.match(r"[-+(]?\d", word)]
-    )
-    return max(numbers, min(TEXT_WIDTH, _width(console, column, str.split)))
+        return _width(column, str.splitlines)
+    numbers = _width(column, lambda text: [word for word in text.split() if re.match(r"[-+(]?\d", word)])
+    return max(numbers, min(TEXT_WIDTH, _width(column, str.split)))
 
 
 def _widths(needed: Sequence[int], natural: Sequence[int], available: int) -> list[int]:

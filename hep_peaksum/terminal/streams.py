@@ -89,11 +89,11 @@ def warn(line: str) -> None:
 
 
 def open_console() -> Console:
-    """Return the console for results."""
+    """Return the console for results: square brackets in names are no markup, unless a call says so."""
     from rich.console import Console
 
     # a file or a pipe has no width: lines are not cut to that of a default screen
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
+    return Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
 
 
 def print_document(document: BaseModel) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from hep_peaksum.config.formats import REPORT, SUMMARY
 from hep_peaksum.diagnostics import wording
@@ -43,7 +44,7 @@ def print_collection(console: Console, config: Config, name: str, bounds: Mappin
     settings = collection.settings
     shapes = [config.grids[grid].grid.shape for grid in collection.grid]
     planes = [f"{grid} {rows} x {cols}" for grid, (rows, cols) in zip(collection.grid, shapes, strict=True)]
-    console.print(f"[bold]{name}[/bold] on {' and '.join(planes)}")
+    console.print(Text.assemble((name, "bold"), f" on {' and '.join(planes)}"))
     _print_window(console, "search window", settings.search_window)
     _print_window(console, "sum window", settings.sum_window)
     console.print(f"  tie rule        {settings.tie_rule}")
@@ -55,29 +56,29 @@ def print_collection(console: Console, config: Config, name: str, bounds: Mappin
     defaults = wording.settings_in_words(PeakSumSettings())
     for word, text in wording.settings_in_words(settings):
         if word not in {"tie rule", *bounds} and (word, text) not in defaults:
-            console.print(f"  {word:<15} {text}", markup=False)
+            console.print(f"  {word:<15} {text}")
     console.print(f"  fields          {' '.join(config.written_fields(name))}")
 
 
 def print_cell_table(console: Console, title: str, rows: Sequence[tuple[str, str]]) -> None:
     """Print what a cell table says, a word a line (see `hep_peaksum.preview.cell_tables`)."""
-    console.print(title, markup=False, style="bold")
+    console.print(title, style="bold")
     for word, text in rows:
-        console.print(f"  {word:<15} {text}", markup=False)
+        console.print(f"  {word:<15} {text}")
 
 
 def print_filling(console: Console, name: str, lines: Sequence[str]) -> None:
     """Print how hits fill the bins of a grid (see `hep_peaksum.preview.hit_bins`)."""
-    console.print(f"Hits in {name}", markup=False, style="bold")
+    console.print(f"Hits in {name}", style="bold")
     for line in lines:
-        console.print(f"  {line}", markup=False)
+        console.print(f"  {line}")
 
 
 def _print_window(console: Console, word: str, window: tuple[int, int] | str) -> None:
     """Print a window as it is drawn, or its size."""
     lines = window.splitlines() if isinstance(window, str) else [f"{window[0]} x {window[1]}"]
     for number, line in enumerate(lines):
-        console.print(f"  {word if number == 0 else '':<15} {line}", markup=False)
+        console.print(f"  {word if number == 0 else '':<15} {line}")
 
 
 def print_candidates(console: Console, found: Inspection) -> None:
@@ -92,23 +93,23 @@ def print_candidates(console: Console, found: Inspection) -> None:
     console.print(rows)
     for tree, names in found.unreadable.items():
         listed = ", ".join(names[:MAX_CANDIDATES]) + (", ..." if len(names) > MAX_CANDIDATES else "")
-        console.print(f"{tree}: uproot cannot read {listed}", markup=False)
+        console.print(f"{tree}: uproot cannot read {listed}")
 
 
 def print_command(console: Console, candidate: Candidate) -> None:
     """Print what makes a file with one entry per event."""
     console.print(
-        f"{candidate.tree}: {candidate.looks_like}; make a file with one entry per event, and inspect that"
+        f"{candidate.tree}: {candidate.looks_like}; make a file with one entry per event, and inspect that",
     )
-    console.print(f"  {candidate.command}", style="bold", soft_wrap=True, markup=False, highlight=False)
+    console.print(f"  {candidate.command}", style="bold")
 
 
 def print_nothing_found(console: Console, file: str, found: Inspection) -> None:
     """Print what a ROOT file holds instead of cells or hits: what was looked at, and why it fills no grid."""
-    console.print(f"{file}: {found.in_words}", markup=False)
+    console.print(f"{file}: {found.in_words}")
     for rejected in found.rejected[:MAX_CANDIDATES]:
         names = ", ".join(rejected.branches[:MAX_CANDIDATES])
-        console.print(f"  {rejected.tree}: {names}: {rejected.reason}", markup=False)
+        console.print(f"  {rejected.tree}: {names}: {rejected.reason}")
     if len(found.rejected) > MAX_CANDIDATES:
         console.print(f"  and {len(found.rejected) - MAX_CANDIDATES} more")
 
@@ -116,12 +117,12 @@ def print_nothing_found(console: Console, file: str, found: Inspection) -> None:
 def print_grouped(console: Console, file: str, output: str, grouped: Grouped) -> None:
     """Print what `group --by` wrote: how many events, which branches, and which it could not write."""
     rows = f"{grouped.n_rows} rows are {grouped.n_events} events of {grouped.fewest} to {grouped.most} rows"
-    console.print(f"{file}: {rows}", markup=False)
+    console.print(f"{file}: {rows}")
     if grouped.most == 1:
         streams.warn("every event is a single row: is the file one event per entry already?")
     if grouped.left_out:
         names = listed(grouped.left_out, MAX_COLUMNS)
-        console.print(f"left out, because a row holds no single number: {names}", markup=False)
+        console.print(f"left out, because a row holds no single number: {names}")
     _print_written(console, output, grouped.columns)
 
 
@@ -129,7 +130,6 @@ def print_joined(console: Console, file: str, output: str, joined: Joined) -> No
     """Print what `group --join` wrote, and which elements have no link, or several."""
     console.print(
         f"{file}: {joined.n_joined} of {joined.n_elements} elements joined in {joined.n_events} events",
-        markup=False,
     )
     if n_lost := joined.n_elements - joined.n_joined:
         streams.warn(f"{n_lost} elements have no link and are left out")
@@ -139,8 +139,8 @@ def print_joined(console: Console, file: str, output: str, joined: Joined) -> No
 
 
 def _print_written(console: Console, output: str, columns: Iterable[str]) -> None:
-    console.print(f"{output}: tree Events with {listed(list(columns), MAX_COLUMNS)}", markup=False)
-    console.print(f"Next: hep-peaksum inspect {output}", markup=False)
+    console.print(f"{output}: tree Events with {listed(list(columns), MAX_COLUMNS)}")
+    console.print(f"Next: hep-peaksum inspect {output}")
 
 
 def print_clusters(console: Console, event: Event) -> None:
@@ -193,7 +193,7 @@ def print_plan(console: Console, plan: Plan) -> None:
         rows.add_row(name, *map(str, counts))
     console.print(rows)
     for line in _losses([asdict(loss) for loss in plan.lost]):
-        console.print(line, soft_wrap=True)
+        console.print(line, markup=True)
 
 
 def print_unfinished(console: Console, datasets: Mapping[str, Iterable[int]]) -> None:
@@ -214,7 +214,7 @@ def print_result(console: Console, result: RunResult) -> None:
 
 def print_report(console: Console, path: Path) -> None:
     """Print where the report of a job is, one line however long its path."""
-    console.print(f"Report: {path}", soft_wrap=True, markup=False)
+    console.print(f"Report: {path}")
 
 
 def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
@@ -242,7 +242,7 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
         for line in remarks(summary):
             console.print(line)
     for line in _losses(summary["losses"]):
-        console.print(line)
+        console.print(line, markup=True)
 
 
 def _cut_flow(dataset: str, flows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:

@@ -3,7 +3,7 @@
 import pytest
 
 from hep_peaksum import Axis, Grid, PeakSumSettings
-from hep_peaksum.diagnostics.wording import RING_DRAWN, drawn_windows, settings_in_words
+from hep_peaksum.diagnostics.wording import RING_DRAWN, drawn_windows, legend, settings_in_words
 
 STRIPS = "of the four strips of 3 x {} cells along the window"
 ZERO = "scaled to the 9 cells of the window; cells beyond an edge count as 0"
@@ -50,3 +50,37 @@ def test_of_a_phi_ring_the_part_near_the_window_is_drawn():
 def test_a_bare_grid_counts_and_one_with_a_unit_has_gev():
     assert Grid(rows=Axis(n=2), cols=Axis(n=2)).energy_unit == "counts"
     assert Grid(rows=Axis(n=2), cols=Axis(n=2), unit=0.5).energy_unit == "GeV"
+
+
+SEED, ABOVE = ("o", "the seed"), (">", "the seed must exceed this cell")
+EQUAL = ("=", "the seed may equal this cell, not be below it")
+SEAM = "; across a seam the index in the grid decides"
+LEGENDS = {
+    "first": ({}, [SEED, ABOVE, (EQUAL[0], EQUAL[1] + SEAM), ("x", "added")]),
+    "all": ({"tie_rule": "all"}, [SEED, EQUAL, ("x", "added")]),
+    "none": ({"tie_rule": "none"}, [SEED, ABOVE, ("x", "added")]),
+    "no neighbours": ({"search_window": (1, 1)}, [SEED, ("x", "added")]),
+    "only the seed": ({"tie_rule": "all", "sum_window": (1, 1)}, [SEED, EQUAL]),
+    "greedy-residual": (
+        {"tie_rule": "greedy-residual", "sum_window": (1, 1)},
+        [SEED, ("x", "added; in the search window: excluded by the seed")],
+    ),
+    "gate": (
+        {"tie_rule": "all", "sum_window": "gxg\nxox\ngxg", "cell_threshold": 1},
+        [
+            SEED,
+            EQUAL,
+            ("x", "added"),
+            ("g", "gated: added only if the cell one step nearer to the seed is added"),
+        ],
+    ),
+    "pile-up": (
+        {"tie_rule": "none", "pileup": ["donut"]},
+        [SEED, ABOVE, ("x", "added"), ("s", "used by the pile-up estimate")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("keys", "lines"), LEGENDS.values(), ids=LEGENDS)
+def test_every_mark_that_is_drawn_is_explained_and_no_other(keys, lines):
+    assert legend(PeakSumSettings(**keys)) == lines

@@ -392,3 +392,24 @@ def test_six_thousand_branches_take_seconds(write):
     found = inspect_file(path)
     assert time.process_time() - opened < 5 * (opened - start)
     assert found.candidates[0].branches == ("tower_eta", "tower_phi", "tower_energy")
+
+
+def test_what_is_guessed_of_hits_is_told_above_its_key(write):
+    """A layer of the five labels never occurs, there is no label 0, and two branches may be the energy."""
+    layers, energies = np.tile([0, 1, 2, 4, 5], N).astype("int16"), np.arange(5 * N).astype("float32")
+    more = {"hit_layer": jagged(layers, np.full(N, 5)), "hit_energy": jagged(energies, np.full(N, 5))}
+    _, (candidate,) = inspected(write(Events={**hits(5), **more}))
+    assert candidate.looks_like == "hits in eta-phi, 6 layers"
+    assert candidate.n_values == 5 * N
+    assert candidate.grid["hits"]["layer"] == "hit_layer"
+    assert candidate.grid["depth"] == {"labels": "0..5"}
+    each = "layers are summed; with layers: each every layer is searched by itself"
+    assert candidate.comments == (
+        ("hits", "the value may also be hit_energy"),
+        ("depth", f"layers: 3 do not occur in the entries read; kept as cells\n{each}"),
+        ("rows", "eta: there is no label 0, so -1 and 1 are neighbours"),
+        ("cols", "phi: guessed that the 8 labels close a turn that begins at 0"),
+        ("unit", "unit: 1 GeV  # if one count of hit_iet is that: the file does not say it"),
+    )
+    text = config_text("a.root", {"calo": candidate})
+    assert f"    # layers: 3 do not occur in the entries read; kept as cells\n    # {each}\n    depth: " in text
