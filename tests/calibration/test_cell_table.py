@@ -76,6 +76,11 @@ def test_a_first_run_alone_lasts_until_the_next_of_its_channel():
     ]
 
 
+def test_runs_for_which_no_row_holds_are_no_period():
+    columns = {"channel": [1, 1], "gain": [1.0, 2.0], "first_run": [1, 7], "last_run": [3, 9]}
+    assert CellTable.from_columns(columns).periods() == [(1, 3), (7, 9)]
+
+
 def test_a_table_without_runs_holds_for_all():
     table = CellTable.from_columns({"layer": [0, 1], "gain": [1.0, 2.0]})
     assert not table.depends_on_run

@@ -219,3 +219,9 @@ def test_hostile_names_are_escaped():
     table = drawing.cluster_table(ViewState.first(source))
     assert "<b>x" not in table
     assert "&lt;b&gt;x: 1 cluster" in table
+
+
+def test_a_dataset_without_entries_has_no_event_to_show(write_events, job):
+    source = source_of_config(parse_config(job(write_events("a.root", 0))))
+    with pytest.raises(ValueError, match="dataset 'toy' has no entries, hence no entry 0"):
+        ViewState.first(source)
