@@ -413,3 +413,27 @@ def test_what_is_guessed_of_hits_is_told_above_its_key(write):
     )
     text = config_text("a.root", {"calo": candidate})
     assert f"    # layers: 3 do not occur in the entries read; kept as cells\n    # {each}\n    depth: " in text
+
+
+@pytest.mark.parametrize(
+    ("shape", "looks_like"),
+    [
+        ((2, 2), None),
+        ((2, 3), "2 x 3 values per entry"),
+        ((1, 8), None),
+        ((2, 4), "2 x 4 cells per entry"),
+        ((2, 2, 2), "2 x 2 x 2 cells per entry"),
+        ((2, 2, 2, 2), None),
+    ],
+    ids=str,
+)
+def test_six_numbers_of_two_sides_are_the_smallest_plane(write, shape, looks_like):
+    _, candidates = inspected(write(Events={"e": RANDOM.normal(size=(N, *shape))}))
+    assert [candidate.looks_like for candidate in candidates] == ([] if looks_like is None else [looks_like])
+
+
+@pytest.mark.parametrize(("n", "is_one"), [(5, False), (6, True)])
+def test_six_numbered_branches_are_the_fewest_cells(write, n, is_one):
+    _, candidates = inspected(write(Events={f"cell_{k}": RANDOM.normal(size=N) for k in range(n)}))
+    looks_like = "a branch for each of 6 cells, 3×2 guessed"
+    assert [candidate.looks_like for candidate in candidates] == [looks_like] * is_one

@@ -14,13 +14,16 @@ from hep_peaksum.inspection.cells import guess_shape
         (384, "24×16 guessed (the nearest to a square); also 32×12, 48×8, 64×6, 96×4, 128×3, 192×2"),
         (6700, "67×10×10 guessed; also 100×67, 134×50, 268×25, 335×20, 670×10, 1340×5"),
         (25, "5×5 guessed (the nearest to a square)"),
+        (6, "3×2 guessed (the nearest to a square)"),
+        (17 * 16, "17×4×4 guessed; also 17×16, 34×8, 68×4, 136×2"),
+        (13 * 16, "16×13 guessed (the nearest to a square); also 26×8, 52×4, 104×2, 13×4×4"),
     ],
 )
 def test_the_guess_is_told_with_the_alternatives(n, comment):
     assert guess_shape(n).comment == comment
 
 
-@pytest.mark.parametrize("n", [1, 4, 7, 158])
+@pytest.mark.parametrize("n", [1, 4, 5, 7, 158])
 def test_numbers_that_make_no_plane(n):
     assert guess_shape(n) is None
 
