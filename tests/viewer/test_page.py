@@ -9,6 +9,9 @@ import yaml
 
 import hep_peaksum as ps
 from hep_peaksum.config.sections import ClusterInput
+from hep_peaksum.geometry.grid import bare_grid
+from hep_peaksum.library.geometries import as_grid
+from hep_peaksum.plotting.events import draw_event
 from hep_peaksum.viewer.notebook import first_state
 
 pytest.importorskip("bokeh", reason="bokeh is not installed: nox -s viewer")
@@ -273,3 +276,58 @@ def test_a_page_in_a_document_has_neither_sliders_nor_unlabelled_fields(random_c
     assert len(fields) > 15
     assert all(each.title for each in fields)
     assert [each for each in models if isinstance(each, CustomJS)]
+
+
+def test_every_glyph_draws_the_columns_that_its_source_holds(page):
+    picture, places = page.picture, ("left", "right", "bottom", "top", "x0", "y0", "x1", "y1", "x", "y")
+    drawn = []
+    for renderer in picture.figure.renderers:
+        glyph, source = renderer.glyph, renderer.data_source
+        fields = {name: getattr(glyph, name) for name in places if hasattr(glyph, name)}
+        assert fields == {name: name for name in fields}
+        assert fields.keys() <= source.data.keys()
+        drawn.append((type(glyph).__name__, source))
+    assert drawn == [
+        ("Quad", picture.filled),
+        ("Segment", picture.lines),
+        ("Quad", picture.cells),
+        ("Quad", picture.marked),
+        *[("Segment", picture.outlines)] * 2,
+        *[("Scatter", picture.seeds)] * 2,
+        ("Text", picture.seeds),
+    ]
+    assert drawn[-1][1] is picture.seeds
+    assert picture.hover.renderers == [picture.figure.renderers[2]]
+    for renderer in page.curve.figure.renderers:
+        assert (renderer.glyph.x, renderer.glyph.y) == ("threshold", "n")
+        assert renderer.data_source is page.curve.counts
+
+
+ETA = {"rows": {"name": "eta", "n": 2}, "cols": {"n": 3}}
+Y_X = {"rows": {"name": "y", "edges": [0, 1, 5]}, "cols": {"name": "x", "edges": [2, 3, 4, 5]}}
+
+
+@pytest.mark.parametrize(
+    ("grid", "across", "up", "titles"),
+    [
+        pytest.param(None, (-0.5, 2.5), (1.5, -0.5), ("column", "row"), id="rows-go-down-without-positions"),
+        pytest.param(Y_X, (2, 5), (0, 5), ("x", "y"), id="positions-go-up"),
+        pytest.param(ETA, (-0.5, 1.5), (-0.5, 2.5), ("η", "column"), id="eta-across"),
+    ],
+)
+def test_axes_run_as_in_the_pictures(grid, across, up, titles):
+    cells = np.ones((1, 2, 3))
+    figure = Page(first_state(cells, grid=grid)).picture.figure
+    assert (
+        (figure.x_range.start, figure.x_range.end)
+        == (figure.x_range.reset_start, figure.x_range.reset_end)
+        == across
+    )
+    assert (
+        (figure.y_range.start, figure.y_range.end)
+        == (figure.y_range.reset_start, figure.y_range.reset_end)
+        == up
+    )
+    assert (figure.xaxis.axis_label, figure.yaxis.axis_label) == titles
+    axes = draw_event(cells[0], None, as_grid(grid) or bare_grid((2, 3))).axes[0]
+    assert (axes.get_xlim(), axes.get_ylim()) == (across, up)
