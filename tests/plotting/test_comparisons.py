@@ -34,6 +34,8 @@ def test_bars_are_the_seeds_of_every_rule(tmp_path):
     assert [bar.get_width() for bar in share.patches] == pytest.approx([1 / 3, 2 / 3])
     assert share.get_title("right") == "2 of 3 (66.7%) depend on the rule"
     assert overlapping_texts(figure) == []
+    right = bars.get_window_extent().x1
+    assert all(text.get_window_extent().x1 < right for text in bars.texts)  # also those of lost rings
     assert_drawable(figure, tmp_path / "ties.png")
     assert_drawable(draw_ties(audit_ties(np.zeros((0, 3, 3)))), tmp_path / "ties.png")
 

@@ -10,8 +10,11 @@ import pytest
 from finished_jobs import clusters_of
 from report_pages import Page, tags_of, texts_of
 
+from hep_peaksum.config.load import parse_config
+from hep_peaksum.report import displays
 from hep_peaksum.report import page as page_
 from hep_peaksum.report.page import write_report
+from hep_peaksum.results.manifest import read_manifest
 
 SCALES = re.compile("The vertical scale is (linear|logarithmic)")
 MEGABYTE = 1_000_000
@@ -329,3 +332,19 @@ def test_displays_beyond_the_twelfth_are_in_the_list_of_what_is_left_out(finishe
     left_out = page.visible[page.visible.index("Figures that are left out") :]
     assert left_out.count("toy, Jet: ") == 2
     assert "the event with the most clusters: toy/clusters.parquet/part-" in left_out
+
+
+def test_an_event_that_its_file_no_longer_holds_is_told(finished, write_events, monkeypatch, job):
+    """A job that selects events looks for them by name."""
+    events = {**job()["events"], "where": [{"branch": "event", "min": 1002}]}
+    result = finished(write_events("a.root", 5), events=events, histograms={})
+    config = parse_config(result.summary["config"])
+    (choice, *_) = displays.choose(result.directory, config, "toy")["leading"]
+    known = displays.Events(result.directory, config, read_manifest(result.directory), {})
+    (figure,) = known.display(choice)
+    assert "only the seeds are drawn" not in figure.caption
+    nothing = {name: np.zeros(5) for name in displays.IDENTITY}
+    monkeypatch.setattr(displays, "event_identity", lambda *_: nothing)
+    (figure,) = known.display(choice)
+    assert figure.caption.endswith("; only the seeds are drawn")
+    assert known.unreadable["toy"].startswith("the file no longer holds the event 7, 1, 100")
