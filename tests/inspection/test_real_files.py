@@ -183,6 +183,18 @@ def test_a_section_is_picked_and_its_layers_keep_their_gap(data):
     assert hcal.grid["hits"]["layer"] == f"{hits}.layer_"
 
 
+def test_the_layer_of_ldmx_is_in_its_id(data):
+    """Bits 17 to 22, as EcalID of ldmx-sw has it."""
+    file = data("ldmx_ecal_100.root")
+    first = inspect_file(str(file)).candidates[0]
+    hits = "EcalRecHits_sim/EcalRecHits_sim"
+    assert first.grid["hits"]["layer"] == {"bits": f"{hits}.id_", "first": 17, "last": 22}
+    with uproot.open(file) as opened:
+        layers = np.unique(ak.flatten(opened[first.tree][f"{hits}.id_"].array()).to_numpy() >> 17 & 63)
+    assert first.grid["depth"] == {"labels": f"{layers.min()}..{layers.max()}"}
+    assert first.looks_like == f"hits in x-y, {layers.max() - layers.min() + 1} layers"
+
+
 def test_pixels_without_an_energy_are_counted(data):
     first = inspect_file(str(data("dtc_exp140.root"))).candidates[0]
     assert first.grid["hits"]["value"] == 1
