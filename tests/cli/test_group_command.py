@@ -32,6 +32,15 @@ def test_rows_become_events_and_what_is_left_out_is_said(cli, table):
     assert uproot.open("o.root")["Events/Hits_edep"].array().to_list() == [[0, 1], [2], [3, 4, 5]]
 
 
+def test_branches_that_are_named_are_the_only_ones_beside_the_keys(cli, write_root):
+    columns = {"eventID": np.array([1, 1, 2], "i4"), **{name: np.arange(3.0) for name in ("edep", "time", "x")}}
+    path = write_root("t.root", {"Hits": columns})
+    status, _, _ = cli("group", path, "--by", "eventID", "--branches", "edep,t*", "-o", "o.root")
+    assert status == 0
+    assert {*uproot.open("o.root")["Events"].keys()} >= {"eventID", "Hits_edep", "Hits_time"}
+    assert "Hits_x" not in uproot.open("o.root")["Events"]
+
+
 def test_a_file_of_events_is_recognised(cli, write_root):
     path = write_root(
         "e.root", {"Events": {"event": np.arange(3), "x": np.arange(3.0), "pt": [[1], [], [2, 3]]}}

@@ -1,5 +1,6 @@
 """Types of branches in real files: what is known from one file is used in the next, and is the same."""
 
+import awkward as ak
 import numpy as np
 import pytest
 import uproot
@@ -60,3 +61,12 @@ def test_a_friend_of_another_length_is_refused_before_anything_is_read(write_roo
     problem = rf"^friend 'Friend' has {n_friend} entries, 'Events' has 10: these must be equal$"
     with uproot.open(path) as file, pytest.raises(ValueError, match=problem):
         branch_types(file, path, "Events", ["n", "aux:w"], {"aux": "Friend"}, schema="base")
+
+
+def test_members_of_lists_in_an_rntuple_have_their_own_types(tmp_path):
+    path, counts = tmp_path / "a.root", [2, 0, 1]
+    energy, number = (ak.unflatten(np.arange(3, dtype=kind), counts) for kind in ("float32", "int16"))
+    with uproot.recreate(path) as file:
+        file.mkrntuple("Events", {"hits": ak.zip({"e": energy, "n": number}), "n": np.arange(3)})
+    expected = {"hits.e": (1, "float32"), "hits.n": (1, "int16"), "n": (0, "int64")}
+    assert types_in(path, "Events", ["hits.e", "hits.n", "n", "hits"]) == expected

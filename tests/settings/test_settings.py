@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import windows
 
+from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.kernels import NEIGHBOUR_WINS, SEED_WINS
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import inclusive_bound, passes
@@ -395,3 +396,22 @@ def test_a_threshold_in_sigma_is_exact_on_integers(comparison, expected):
     assert passes(values, "3 sigma", comparison, 1.0, noise=noise).tolist() == expected
     halves = passes(np.array([4, 5]), "1.5 sigma", comparison, 1.0, noise=np.array([3.0, 3.0]))
     assert halves.tolist() == [False, True]
+
+
+FLAGS = [name for name, field in PeakSumSettings.model_fields.items() if field.annotation is bool]
+
+
+@pytest.mark.parametrize("value", [0, 1, "yes", "true", 1.0])
+@pytest.mark.parametrize("key", FLAGS)
+def test_only_true_and_false_are_true_and_false(key, value):
+    assert len(FLAGS) == 4
+    with pytest.raises(ValueError, match=rf"^{key}: .*true or false"):
+        PeakSumSettings(**{key: value})
+
+
+@pytest.mark.parametrize("value", [0, "yes"])
+def test_flags_of_axes_and_estimates_are_true_or_false(value):
+    with pytest.raises(ValueError, match=r"periodic.*true or false"):
+        Axis(n=4, periodic=value)
+    with pytest.raises(ValueError, match=r"includes_cluster.*true or false"):
+        PeakSumSettings(pileup=[{"kind": "ring_median", "depth": 1, "includes_cluster": value}])
