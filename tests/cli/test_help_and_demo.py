@@ -8,6 +8,7 @@ import pytest
 import uproot
 from cli_output import PNG, complaints, counts_of, python_m, without_compilation
 
+from hep_peaksum.cli import demo
 from hep_peaksum.cli.demo import write_toy
 
 
@@ -98,6 +99,18 @@ def test_no_event_of_the_demo_is_there_twice(tmp_path, monkeypatch):
     )
     assert [tree.num_entries for tree in trees] == [3, 3]
     assert len(set(numbers)) == len({tuple(energies) for energies in showers}) == 6
+
+
+def test_files_of_the_same_events_are_kept_and_those_of_others_removed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = write_toy(5, 1)
+    monkeypatch.setattr(demo.toy, "make_events", None)  # not to be called
+    assert write_toy(5, 1) == first
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    others = write_toy(5, 2)
+    assert {*Path("hep-peaksum-demo").glob("*.root")} == {*others}
+    assert not {*others} & {*first}
 
 
 def test_a_demo_of_one_event_runs(cli):

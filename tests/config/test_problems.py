@@ -490,3 +490,10 @@ def test_an_energy_needs_the_unit_of_the_grid(overrides, problem):
     del content["grids"]["calo"]["unit"]
     (found,) = problems(content)
     assert found.startswith(problem)
+
+
+@pytest.mark.parametrize("key", ["datasets.data.allow_duplicates", "output.report"])
+def test_a_flag_of_the_config_is_true_or_false(key):
+    (problem,) = problems(small(f"{key}=1"))
+    assert problem.startswith(f"{key}: ")
+    assert "true or false" in problem
