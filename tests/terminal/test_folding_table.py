@@ -67,3 +67,26 @@ def test_names_that_are_numbers_are_not_broken_either(console):
     console.print(rows)
     printed = re.split(r"\s+", " ".join(lines_of(console)))
     assert {"2018", *(str(123_456 * 10**n) for n in range(5))} <= set(printed)
+
+
+@pytest.mark.parametrize(("n", "is_list"), [(4, False), (5, True)])
+def test_a_table_whose_texts_would_be_cut_into_pieces_is_a_list_of_its_rows(console, n, is_list):
+    """On 80 columns four texts of at least 14 characters fit beside one another, with their margins."""
+    rows = tables.table(*(f"t{k}" for k in range(n)))
+    rows.add_row(*("x" * 30 for _ in range(n)))
+    console.print(rows)
+    lines = [line.strip() for line in lines_of(console) if line.strip()]
+    assert (lines == [f"t{k}: {'x' * 30}" for k in range(n)]) == is_list
+    if not is_list:
+        assert all(len(word) >= 14 for word in lines[2].split())
+
+
+def test_texts_share_what_numbers_leave(console):
+    """Of 80 columns the number takes 12, the box 1 at each side, and margins 2 beside each cell."""
+    rows = tables.table("n", "short", "long")
+    rows.add_row("123456789012", "word " * 4, "x" * 100)
+    console.print(rows)
+    cells = [re.split(r"\s{2,}", line.strip()) for line in lines_of(console) if line.strip()]
+    assert cells[2][0] == "123456789012"
+    widest = max(len(line.rstrip()) for line in lines_of(console))
+    assert 78 <= widest <= 80
