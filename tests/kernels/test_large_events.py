@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from strategies import bits
 
-from hep_peaksum.kernels import Periodic, Rule, absent, get_kernel, numba_kernel
+from hep_peaksum.kernels import Periodic, Rule, absent, get_kernel, numba_kernel, numba_peaks
 from hep_peaksum.settings.model import PeakSumSettings
 
 SHAPES = {"rows": (3, 150, 29), "one_row": (1, 1, 4000), "one_col": (2, 4000, 1), "square": (1, 64, 64)}
@@ -66,3 +66,44 @@ def test_room_is_made_for_the_peaks_and_not_for_every_cell(traced_peak, side, mo
     many = traced_peak(lambda: numba_kernel.find_peaks(cells, rule, Periodic(False, False)))
 
     assert max(few, many) < most * cells.nbytes
+
+
+@pytest.mark.parametrize(
+    ("huge", "room"),
+    [
+        pytest.param(1 << 22, 3676, id="small"),
+        pytest.param(100_000, 4168, id="more-than-half-of-it"),
+        pytest.param(88_200, 3676, id="just-as-much"),
+        pytest.param(176_400, 3676, id="just-half-of-it"),
+    ],
+)
+def test_room_follows_what_is_done_and_is_never_just_short_of_huge_pages(monkeypatch, huge, room):
+    """Four blocks of 300 peaks fit at first; ten have 3000, with an eighth more 3375, and 300 are spare."""
+    monkeypatch.setattr(numba_peaks, "HUGE_BYTES", huge)
+    buffers, rooms = numba_peaks.PeakBuffers(10, 10, 7, 300, np.int64), []
+
+    def search(start, columns, n_peaks, block):
+        rooms.append(len(columns.cell))
+        while block < 10 and n_peaks + 300 <= len(columns.cell):
+            for k, column in enumerate(columns[1:]):
+                column[n_peaks : n_peaks + 300] = start + k + np.arange(n_peaks, n_peaks + 300)
+            n_peaks, block = n_peaks + 300, block + 1
+            columns.event_offsets[block] = n_peaks
+        return n_peaks, block, block != 7
+
+    assert buffers.fill(search, 5)
+    assert rooms == [1324, room]
+    peaks = buffers.peaks
+    assert peaks.event_offsets.tolist() == [300 * k for k in range(11)]
+    for k, name in enumerate(("cell", "seed", "sum", "n_cells")):
+        column = np.asarray(getattr(peaks, name))
+        assert column.tolist() == [5 + k + n for n in range(3000)]
+    assert (peaks.seed.dtype, peaks.sum.dtype, peaks.n_cells.dtype) == (np.int64, np.int64, np.int32)
+
+
+def test_cells_that_are_not_finite_in_any_call_are_remembered():
+    buffers, calls = (
+        numba_peaks.PeakBuffers(3, 3, 7, 4, np.float64),
+        iter([(0, 1, True), (0, 2, False), (0, 3, True)]),
+    )
+    assert not buffers.fill(lambda *_: next(calls))
