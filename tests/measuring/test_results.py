@@ -67,3 +67,40 @@ def test_a_rate_counts_the_events_at_or_above_each_threshold():
     assert table.columns["passed"] == [5, 4, 2, 1]
     assert table.columns["value"] == pytest.approx([10, 8, 4, 2])  # 12 Hz of 6 events
     assert table.numbers == {"total": 6, "unit": "Hz", "rate_of_all": 12}
+
+
+@pytest.mark.parametrize("width", ["half_width_68", "sigma_eff", "gaussian"])
+def test_a_resolution_is_the_relative_width_of_its_response(width):
+    fine = {"bins": 100, "start": 0, "stop": 2}
+    response = {"response": "leading", "of": "Jet.energy", "to": "dataset.energy", "ratio_axis": fine}
+    measurements = {
+        "beam": ResponseInput(**response, fit="gaussian"),
+        "sigma": ResolutionInput(resolution="beam", width=width),
+    }
+    random, sigmas = np.random.default_rng(1), {"low": 0.2, "high": 0.1, "few": 0.1}
+    metadata = {"low": {"energy": 10}, "high": {"energy": 40}, "few": {"energy": 90}}
+    n_entries = {"low": 4000, "high": 4000, "few": 1}
+    histograms = {
+        name: {
+            "beam": hist.Hist(hist.axis.Regular(100, 0, 2, name="x")).fill(
+                random.normal(0.8, sigma, n_entries[name])
+            )
+        }
+        for name, sigma in sigmas.items()
+    }
+    tables = {
+        (each.measurement, each.dataset): each.as_dict() for each in measure(measurements, histograms, metadata)
+    }
+    made = tables["sigma", "all datasets"]["columns"]
+    assert (made["energy"], made["dataset"]) == ([10, 40, 90], ["low", "high", "few"])
+    for k, (name, sigma) in enumerate([*sigmas.items()][:2]):
+        row = {key: values[0] for key, values in tables["beam", name]["columns"].items()}
+        if width == "gaussian":
+            mu = row["fit"]["values"]["mu"]
+            expected = row["fit"]["values"]["sigma"] / mu, row["fit"]["errors"]["sigma"] / mu
+        else:
+            expected = row[width] / row["median"], row[width] / row["median"] / np.sqrt(2 * 4000)
+        assert (made["value"][k], made["error"][k]) == pytest.approx(expected)
+        assert made["value"][k] == pytest.approx(sigma / 0.8, rel=0.05)
+    if width == "gaussian":  # of a single entry there is no fit
+        assert made["value"][2] is None or np.isnan(made["value"][2])
