@@ -356,11 +356,8 @@ def cluster_tables(
     ValueError
         As for `find_clusters`.
     """
-    for first, contexts in _searched(given, settings, names):
-        try:
-            table = records.cluster_table(contexts, names)
-        except EventError as error:
-            raise EventError(first + error.event, error.problem) from None
+    for _, contexts in _searched(given, settings, names):
+        table = records.cluster_table(contexts, names)  # whatever is wrong with an event is found before
         contexts.clear()  # so that each column is freed once it is used
         is_whole = len(table.event_offsets) > len(given[0].cells)
         yield table if is_whole else table.without_spare_room()
