@@ -27,6 +27,8 @@ WINDOW_CELLS = 1 << 15
 CLAIM_CELLS = 1 << 18
 # Hits placed on a plane at a time: allocating memory for all of them at every step takes longer than the steps.
 HITS = 1 << 16
+# Numbers whose bin is found at a time: a few arrays of them stay in the processor's cache.
+BINNED_NUMBERS = 1 << 13
 # Fill and write in batches of about this many events plus clusters: per-block batches cost more than the search
 # on large grids and give tiny row groups; with whole chunks nothing is read while they are written (a quarter
 # longer).

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
 
 from hep_peaksum.evaluation.rates import nth_leading
+from hep_peaksum.geometry.jagged import counts_of
 from hep_peaksum.inputs.comparisons import Comparison
 from hep_peaksum.inputs.functions import FUNCTION, FunctionName, user_function
 from hep_peaksum.inputs.paths import expand_variables
@@ -198,6 +200,21 @@ class Collections:
     clusters: Mapping[str, ak.Array]
     origins: Mapping[str, tuple[str, ak.Array]]
     sums: Mapping[str, Array]
+    _event_of: dict[str, Array] = dataclass_field(default_factory=dict, repr=False, compare=False)
+
+    def select(self, passed: Array | None) -> Collections:
+        """Return those of the events in a mask, None for all; their views are not traced to their origins."""
+        if passed is None:
+            return self
+        clusters = {name: each[passed] for name, each in self.clusters.items()}
+        return Collections(clusters, {}, {name: each[passed] for name, each in self.sums.items()})
+
+    def event_of(self, name: str) -> Array:
+        """Return the event of every cluster of a collection or view."""
+        if name not in self._event_of:
+            counts = counts_of(self.clusters[name])
+            self._event_of[name] = np.repeat(np.arange(len(counts)), counts)
+        return self._event_of[name]
 
     def event_value(self, field: str, nth: int = 1) -> Array:
         """Return a number for every event: how many clusters there are, a sum, or the n-th highest value.

@@ -20,7 +20,6 @@ from hep_peaksum.geometry.axis import Axis, Coordinate
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.jagged import counts_of, flat_field
 from hep_peaksum.inputs.branch_names import FIELD_PATH
-from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import Size
@@ -207,8 +206,6 @@ def fill(
     histogram: hist.Hist[Any],
     axes: Sequence[HistogramAxis],
     collections: Collections,
-    *,
-    passed: Array | None = None,
     weights: Weights | None = None,
 ) -> None:
     """Fill a histogram with the clusters of a chunk; what is not a number lies below every axis.
@@ -219,33 +216,21 @@ def fill(
         As from `book`, and the axes of the config.
     collections
         The clusters of every event.
-    passed
-        Which events count; None for all.
     weights
         The variations that have these clusters, with the weights of their events; by default what is not
         varied, without weights.
     """
     weights = {NOMINAL: None} if weights is None else weights
-    values, n_clusters = [], None
+    values, event = [], None
     for axis in axes:
         if axis.field in collections.sums:
             values.append(collections.sums[axis.field])
-            continue
-        clusters = collections.clusters[axis.collection]
-        clusters = clusters if passed is None or axis.cluster_field is None else clusters[passed]
-        counts = counts_of(clusters)
-        if axis.cluster_field is None:
-            values.append(counts)
+        elif axis.cluster_field is None:
+            values.append(counts_of(collections.clusters[axis.collection]))
         else:
-            n_clusters = counts
-            values.append(flat_field(clusters, axis.cluster_field))
-    if n_clusters is None:  # a value for every event
-        values = values if passed is None else [each[passed] for each in values]
-    event = None
-    if any(each is not None for each in weights.values()):
-        event = None if passed is None else np.flatnonzero(passed)
-        if n_clusters is not None:
-            event = np.repeat(np.arange(len(n_clusters)) if event is None else event, n_clusters)
+            values.append(flat_field(collections.clusters[axis.collection], axis.cluster_field))
+            if any(each is not None for each in weights.values()):
+                event = collections.event_of(axis.collection)
     add_entries(histogram, values, weights, event)
 
 

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hep_peaksum.analysis.selection import VARIATION
+from hep_peaksum import block_sizes
+from hep_peaksum.analysis.selection import NOMINAL, VARIATION
 from hep_peaksum.evaluation.rates import below_all
+from hep_peaksum.geometry.edge_search import edges_below
 from hep_peaksum.kernels import Array
 
 if TYPE_CHECKING:
     import hist
 
 Weights = Mapping[str, Array | None]  # of every event, by variation; the same array where they are the same
+Labels = Mapping[str | None, Array | None]  # the entries that labels have, as masks; None for all
+UNLABELLED: Labels = {None: None}  # all entries, in a histogram without labels
 
 
 def alike(keys: Mapping[str, Hashable]) -> list[list[str]]:
@@ -36,52 +40,70 @@ def weights_at(weights: Weights, index: Any) -> Weights:
 
 
 def add_entries(
-    histogram: hist.Hist[Any], values: Sequence[Array | str], weights: Weights, event: Array | None = None
+    histogram: hist.Hist[Any],
+    values: Sequence[Array],
+    weights: Weights,
+    event: Array | None = None,
+    labels: Labels = UNLABELLED,
 ) -> None:
     """Add the entries that some variations have in common, to a histogram with an axis of variations or none.
+
+    Every sum is added up in the order of the entries, as `fill` does, so it is the same to the last bit.
 
     Parameters
     ----------
     histogram
         To which nothing else is added for one of these variations that is not for all of the same weights.
     values
-        For every axis besides that of variations: a number for every entry, of which NaN lies below every axis,
-        or a label.
+        A number of every entry, of which NaN lies below every axis, for each of the last axes.
     weights
         The variations, with the weights of events.
     event
         The event of every entry; None where entries are events.
+    labels
+        Where an axis of labels stands before those of numbers: for a label a mask of its entries, None for all.
     """
-    numbers = [each if isinstance(each, str) else below_all(each) for each in values]
-    if VARIATION not in histogram.axes.name:
-        for each in weights.values():
-            histogram.fill(*numbers, weight=_of_entries(each, event))
-        return
-    places = {name: place for place, name in enumerate(histogram.axes[0])}
     contents: Any = histogram.view(flow=True)
-    copies = contents[0].size <= max(len(each) for each in numbers if not isinstance(each, str))
+    flat, axes, n_entries = contents.reshape(-1, order="F"), [*histogram.axes], len(values[0])
+    strides = np.cumprod([1, *(axis.extent for axis in axes)])[:-1]
+    with_numbers = [*zip(axes, strides, strict=True)][-len(values) :]
+    has_variations = axes[0].name == VARIATION
+    places = {name: place for place, name in enumerate(axes[0])} if has_variations else {NOMINAL: 0}
+    # what has the same weights is copied, unless copying is more than adding it again
+    copies = has_variations and contents[0].size <= n_entries
     groups = alike({name: id(each) if copies else name for name, each in weights.items()})
-    bins = _bin_numbers(histogram, numbers) if len(groups) > 1 else None
-    for first, *others in groups:
-        of_entries = _of_entries(weights[first], event)
-        if bins is None or of_entries is None:
-            histogram.fill(first, *numbers, weight=of_entries)
-        else:  # in the same order as by `fill`, so the sums are the same to the last bit
-            flat = contents.reshape(-1, order="F")
-            np.add.at(flat["value"], bins + places[first], of_entries)
-            np.add.at(flat["variance"], bins + places[first], of_entries**2)
-        contents[[places[other] for other in others]] = contents[places[first]]
+    for first in range(0, n_entries, block_sizes.BINNED_NUMBERS):
+        block = slice(first, first + block_sizes.BINNED_NUMBERS)
+        bins = _bin_numbers(with_numbers, [each[block] for each in values])
+        owner = np.arange(first, first + len(bins)) if event is None else event[block]
+        for label, mask in labels.items():
+            chosen = slice(None) if mask is None else np.flatnonzero(mask[block])
+            start = 0 if label is None else axes[-len(values) - 1].index(label) * strides[-len(values) - 1]
+            for name, *_ in groups:
+                own = weights[name]
+                _add(flat, bins[chosen] + (start + places[name]), own if own is None else own[owner[chosen]])
+    for name, *others in groups:
+        if others:
+            contents[[places[other] for other in others]] = contents[places[name]]
 
 
-def _of_entries(weights: Array | None, event: Array | None) -> Array | None:
-    """Return the weights of entries."""
-    return weights if weights is None or event is None else weights[event]
+def _bin_numbers(axes: Iterable[tuple[Any, int]], values: Iterable[Array]) -> Array:
+    """Return the number of the bin of every entry on axes that are given with their strides."""
+    import hist
+
+    numbers: Any = 0
+    for (axis, stride), each in zip(axes, values, strict=True):
+        if isinstance(axis, hist.axis.Variable):  # the first lies below all edges, the last above
+            numbers = numbers + edges_below(each, axis.edges) * stride
+        else:
+            numbers = numbers + (axis.index(below_all(each)) + np.int64(1)) * stride
+    return np.asarray(numbers)
 
 
-def _bin_numbers(histogram: hist.Hist[Any], values: Iterable[Any]) -> Any:
-    """Return the number of the bin of every entry in the first variation, the first axis running fastest."""
-    number, stride = 0, histogram.axes[0].extent
-    for axis, each in zip(histogram.axes[1:], values, strict=True):
-        number = number + stride * (axis.index(each) + axis.traits.underflow)
-        stride *= axis.extent
-    return number
+def _add(sums: Any, bins: Array, weights: Array | None) -> None:
+    """Add entries to the sums of all bins, which may go with sums of squares."""
+    if sums.dtype.names is None:
+        np.add.at(sums, bins, 1.0)
+        return
+    np.add.at(sums["value"], bins, 1.0 if weights is None else weights)
+    np.add.at(sums["variance"], bins, 1.0 if weights is None else weights**2)

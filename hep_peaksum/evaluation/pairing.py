@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from hep_peaksum.evaluation.matching import Pairs, best_of_references, nearest, one_to_one
-from hep_peaksum.evaluation.numba_pairs import pairs_along
+from hep_peaksum.evaluation.numba_pairs import pairs_about
 from hep_peaksum.geometry.axis import fold_azimuth
 from hep_peaksum.geometry.jagged import counts_of, flat_field
 from hep_peaksum.kernels import Array
@@ -44,28 +45,35 @@ def within_delta_r(references: Places, clusters: Places, largest: float) -> Pair
     >>> within_delta_r(first, second, 0.1).distance.round(3).tolist()
     [0.083]
     """
-    return _near(references, clusters, largest, fold_azimuth)
+    return _near(references, clusters, largest, 2 * math.pi, fold_azimuth)
 
 
 def within_distance(references: Places, clusters: Places, largest: float) -> Pairs:
     """Return every pair of one event that is at most `largest` apart on a plane, in the unit of the places."""
-    return _near(references, clusters, largest)
+    return _near(references, clusters, largest, math.inf)
 
 
 def _near(
-    references: Places, clusters: Places, largest: float, fold: Callable[[Array], Array] | None = None
+    references: Places,
+    clusters: Places,
+    largest: float,
+    period: float,
+    fold: Callable[[Array], Array] | None = None,
 ) -> Pairs:
     """Return every pair of one event within a distance; `fold` is applied to differences of the second."""
     events = references.event, clusters.event
     if any((each[1:] < each[:-1]).any() for each in events):
         msg = "objects of one event are not together: sort them by event, as Places.from_jagged gives them"
         raise ValueError(msg)
-    # most pairs are far apart along the first coordinate already, and need no more
-    reference, cluster = pairs_along(events, (references.first, clusters.first), largest)
+    # most pairs are far apart, and need no distance
+    places = (references.first, clusters.first), (references.second, clusters.second)
+    reference, cluster = pairs_about(events, *places, largest, period)
     first = references.first[reference] - clusters.first[cluster]
     second = references.second[reference] - clusters.second[cluster]
     distance = np.hypot(first, second if fold is None else fold(second))
-    return Pairs(reference, cluster, distance).select(np.flatnonzero(distance <= largest))
+    is_near = distance <= largest
+    pairs = Pairs(reference, cluster, distance)
+    return pairs if is_near.all() else pairs.select(np.flatnonzero(is_near))
 
 
 def chosen(pairs: Pairs, how: Pairing, *, height: Array | None = None, value: Array | None = None) -> Pairs:

@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from hep_peaksum.geometry.edge_search import edges_below
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.thresholds import Size, finite_number
@@ -343,8 +344,7 @@ class Axis(FrozenModel):
         if self.periodic:
             values = fold(values, low, high)
             inside = np.isfinite(values)
-        cell = np.searchsorted(self.edge_positions, values, side="right") - 1
-        return np.where(inside, cell, -1)
+        return np.where(inside, edges_below(values, self.edge_positions) - 1, -1)
 
 
 def fold(values: Array, low: float, high: float) -> Array:

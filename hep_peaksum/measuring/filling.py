@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from hep_peaksum.analysis.derived import Collections
 from hep_peaksum.analysis.selection import NOMINAL, VARIATION
-from hep_peaksum.analysis.variation_axis import Weights, add_entries, alike, weights_at
+from hep_peaksum.analysis.variation_axis import UNLABELLED, Labels, Weights, add_entries, alike, weights_at
 from hep_peaksum.evaluation.matching import Pairs, is_first
 from hep_peaksum.evaluation.pairing import Pairing
 from hep_peaksum.geometry.grid import Grid
@@ -58,14 +58,9 @@ class MeasuredEvents:
         """Return some of the events, given by a mask; None for all."""
         if passed is None:
             return self
-        held = self.collections
         return replace(
             self,
-            collections=replace(
-                held,
-                clusters={name: each[passed] for name, each in held.clusters.items()},
-                sums={name: each[passed] for name, each in held.sums.items()},
-            ),
+            collections=self.collections.select(passed),
             references={name: each[passed] for name, each in self.references.items()},
             weights=weights_at(self.weights, passed),
             known_pairs={},
@@ -85,7 +80,9 @@ class MeasuredEvents:
 
     def event_of(self, name: str) -> Array:
         """Return the event of every object or cluster of a name."""
-        counts = counts_of(self._records(name))
+        if name not in self.references:
+            return self.collections.event_of(name)
+        counts = counts_of(self.references[name])
         return np.repeat(np.arange(len(counts)), counts)
 
     def _records(self, name: str) -> ak.Array:
@@ -150,34 +147,33 @@ def _axis(bins: Bins, label: str) -> Any:
 
 def fill(booked: Mapping[str, hist.Hist[Any]], name: str, measurement: Filled, events: MeasuredEvents) -> None:
     """Fill a measurement with events; what is not a number lies below every axis."""
-    for values, event in _entries(measurement, events):
-        add_entries(booked[name], values, events.weights, event)
-        for names in alike({variation: id(each) for variation, each in events.weights.items()}):
-            weights = events.weights[names[0]]
-            if weights is not None and (weights < 0).any():
-                below = weights[... if event is None else event] < 0
-                some = [each if isinstance(each, str) else each[below] for each in values]
-                add_entries(booked[f"{name}{NEGATIVE}"], some, dict.fromkeys(names))
+    values, event, labels = _entries(measurement, events)
+    add_entries(booked[name], values, events.weights, event, labels)
+    for names in alike({variation: id(each) for variation, each in events.weights.items()}):
+        weights = events.weights[names[0]]
+        if weights is not None and (weights < 0).any():
+            below = weights[... if event is None else event] < 0
+            some = {label: None if mask is None else mask[below] for label, mask in labels.items()}
+            add_entries(
+                booked[f"{name}{NEGATIVE}"], [each[below] for each in values], dict.fromkeys(names), labels=some
+            )
 
 
-def _entries(measurement: Filled, events: MeasuredEvents) -> Iterator[tuple[list[Any], Array | None]]:
-    """Yield the values for the axes of a measurement, with the event of each; None where these are events."""
+def _entries(measurement: Filled, events: MeasuredEvents) -> tuple[list[Array], Array | None, Labels]:
+    """Return what `add_entries` takes: values, the events of these, and labels with the entries of each."""
     if isinstance(measurement, EfficiencyInput):
         values, passing, event = _efficiency(measurement, events)
-        yield [TOTAL, values], event
-        for threshold in measurement.passing.thresholds:
-            passed = np.flatnonzero(passing >= threshold)
-            yield [f"{threshold:g}", values[passed]], passed if event is None else event[passed]
-    elif isinstance(measurement, PurityInput):
+        thresholds = measurement.passing.thresholds
+        return [values], event, {TOTAL: None, **{f"{each:g}": passing >= each for each in thresholds}}
+    if isinstance(measurement, PurityInput):
         match = events.matches[measurement.purity]
         values, event = events.flat(measurement.axis.field), events.event_of(match.clusters)
-        yield [TOTAL, values], event
-        index = np.unique(events.pairs(measurement.purity).cluster)
-        yield [MATCHED, values[index]], event[index]
-    elif isinstance(measurement, RateInput):
-        yield [events.event_value(measurement.rate, measurement.nth)], None
-    else:
-        yield _responses(measurement, events)
+        is_matched = np.zeros(len(values), bool)
+        is_matched[events.pairs(measurement.purity).cluster] = True
+        return [values], event, {TOTAL: None, MATCHED: is_matched}
+    if isinstance(measurement, RateInput):
+        return [events.event_value(measurement.rate, measurement.nth)], None, UNLABELLED
+    return *_responses(measurement, events), UNLABELLED
 
 
 def _efficiency(measurement: EfficiencyInput, events: MeasuredEvents) -> tuple[Array, Array, Array | None]:

@@ -168,19 +168,19 @@ class SelectedEvents:
         self, found: Mapping[str, Collections], passed: Mapping[str, Array | None], weights: Weights
     ) -> None:
         """Fill the histograms with the clusters of all variations."""
+        keys = {name: (id(each), id(passed[name])) for name, each in found.items()}
+        kept = {names[0]: found[names[0]].select(passed[names[0]]) for names in alike(keys)}
+        chosen = {name: kept[names[0]] for names in alike(keys) for name in names}
         for key, histogram in self.job.booked.items():
             sources = {
                 name: (id(passed[name]), *histograms.source_of(histogram.axes, each))
                 for name, each in found.items()
             }
-            for names in alike(sources):
-                histograms.fill(
-                    self.tally.histograms[key],
-                    histogram.axes,
-                    found[names[0]],
-                    passed=passed[names[0]],
-                    weights={name: weights[name] for name in names},
-                )
+            for first, *others in alike(sources):
+                own: Weights = {name: weights[name] for name in (first, *others)}
+                mask = passed[first]
+                own = own if mask is None else weights_at(own, mask)
+                histograms.fill(self.tally.histograms[key], histogram.axes, chosen[first], own)
 
     @cached_property
     def references(self) -> dict[str, dict[str, ak.Array]]:

@@ -4,6 +4,7 @@ import hist
 import numpy as np
 import pytest
 
+from hep_peaksum import block_sizes
 from hep_peaksum.analysis.variation_axis import add_entries
 
 N_EVENTS = 50
@@ -24,20 +25,25 @@ def booked(weighted):
 @pytest.mark.parametrize("n_entries", [0, 7, 1000], ids=["none", "fewer_than_bins", "more_than_bins"])
 @pytest.mark.parametrize("of_events", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_sums_are_those_of_filling_every_variation(n_entries, of_events, weighted):
+def test_sums_are_those_of_filling_every_variation(n_entries, of_events, weighted, monkeypatch):
+    monkeypatch.setattr(block_sizes, "BINNED_NUMBERS", 300)
     random = np.random.default_rng(n_entries)
     first, second, third = (random.normal(1, 1, n_entries if of_events else N_EVENTS) for _ in range(3))
     weights = {"nominal": first, "Up": second, "Down": third, "Same": first}
     weights = weights if weighted else dict.fromkeys(weights)
     expected, found = booked(weighted), booked(weighted)
-    for label in ("total", "20", "total"):  # one after the other, as batches come
+    for _ in range(3):  # one after the other, as batches come
         x, y = random.normal(2, 2, (2, n_entries))
         y[x > 3] = np.nan
         event = None if of_events else random.integers(0, N_EVENTS, n_entries)
-        add_entries(found, [label, x, y], weights, event)
+        passes = x >= 1
+        add_entries(found, [x, y], weights, event, {"total": None, "20": passes})
         for name, each in weights.items():
             of_entries = each if each is None or event is None else each[event]
-            expected.fill(name, label, x, np.where(np.isnan(y), -np.inf, y), weight=of_entries)
+            y = np.where(np.isnan(y), -np.inf, y)
+            expected.fill(name, "total", x, y, weight=of_entries)
+            of_passing = None if of_entries is None else of_entries[passes]
+            expected.fill(name, "20", x[passes], y[passes], weight=of_passing)
     assert found == expected
     assert found.sum(flow=True) == expected.sum(flow=True)
     assert not np.any(found[{"variation": "Other"}].values(flow=True))

@@ -86,3 +86,15 @@ def test_objects_of_one_event_have_to_stand_together():
     places = Places(np.array([1, 0]), np.zeros(2), np.zeros(2))
     with pytest.raises(ValueError, match="sort them by event"):
         within_distance(places, places, 1.0)
+
+
+def test_a_pair_exactly_at_the_end_of_the_range_is_near_also_after_turns():
+    """The first look at a pair rounds otherwise than the distance that decides."""
+    random = np.random.default_rng(2)
+    phi = random.uniform(-np.pi, np.pi, (2, 500)) + 2 * np.pi * random.integers(-1000, 1000, (2, 500))
+    events = np.arange(500)
+    first, second = (Places(events, np.zeros(500), each) for each in phi)
+    difference = phi[0] - phi[1]
+    distance = np.abs(-np.pi + np.mod(difference + np.pi, 2 * np.pi))
+    for largest in np.sort(distance)[::50].tolist():
+        assert within_delta_r(first, second, largest).reference.tolist() == events[distance <= largest].tolist()
