@@ -40,6 +40,7 @@ from hep_peaksum.events.section import IDENTITY, EventsInput, Identifier
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.inputs.branch_names import Name, includes, split_branch
 from hep_peaksum.inputs.grid import GridInput
+from hep_peaksum.inputs.hits import HitFunction
 from hep_peaksum.measuring.matches import PLACE, MatchInput
 from hep_peaksum.measuring.measurements import Measurement, ResponseInput
 from hep_peaksum.measuring.references import ReferenceObjects
@@ -197,6 +198,21 @@ class Job(FrozenModel):
             yield from term.branch_keys(f"events.weight.{name}", self.friends)
         for name, reference in self.references.items():
             yield from reference.branch_keys(f"references.{name}")
+
+    def function_keys(self) -> Iterator[tuple[str, str]]:
+        """Yield the keys that name a function of the user, each with the function, as module:function."""
+        for name, source in self.grids.items():
+            if isinstance(source.hits, HitFunction):
+                yield f"grids.{name}.hits", source.hits.function
+        for number, condition in enumerate(self.events.where):
+            yield from condition.function_keys(f"events.where.{number}")
+        for name, term in self.events.weight.items():
+            if term.is_function(self.friends):
+                yield f"events.weight.{name}", str(term.source)
+        for name, derived in self.derive.items():
+            for field, how in derived.items():
+                if how.function is not None:
+                    yield f"derive.{name}.{field}", how.function
 
     def typed_branches(self) -> list[str]:
         """Return the branches whose types decide on the results: of cells, of what is kept, of identifiers."""

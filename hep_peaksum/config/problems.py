@@ -11,8 +11,10 @@ from hep_peaksum.clustering.fields import check_fields, fields_of
 from hep_peaksum.clustering.validation import check_energies, check_windows
 from hep_peaksum.config.sections import ClusterInput
 from hep_peaksum.events.section import IDENTITY
+from hep_peaksum.inputs.functions import user_function
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.measuring.matches import PLACE
+from hep_peaksum.measuring.measurements import FITTED
 from hep_peaksum.suggestions import did_you_mean
 
 Job = Any  # hep_peaksum.config.model.Job, which imports this module
@@ -211,6 +213,28 @@ def _underlying_problems(job: Job, each: Any, key: str) -> Iterator[str]:
         elif kind == "response" and other.divisor is None:
             problem = f"response {name!r} is of a match, whose objects may have any energy"
             yield f"{key}.{word}: {problem}: name one of leading clusters, with to"
+        elif kind == "response" and each.width in FITTED and each.width != other.fit:
+            given = "has no fit" if other.fit is None else f"is fitted with {other.fit!r}"
+            yield f"{key}.width: response {name!r} {given}: add fit: {each.width} to it, or take another width"
+
+
+def function_problems(job: Job) -> Iterator[str]:
+    """Yield the functions of the user that cannot be imported, also those of variations.
+
+    They are not looked for as a config is read: it may be read where they are not.
+    """
+    nominal = dict(job.function_keys())
+    named = {
+        f"variations.{variation}.{key}": name
+        for variation in job.variations
+        for key, name in job.varied(variation).function_keys()
+        if nominal.get(key) != name
+    }
+    for key, name in (nominal | named).items():
+        try:
+            user_function(name)
+        except ValueError as error:
+            yield f"{key}: {error}"
 
 
 def dataset_problems(job: Job, datasets: Iterable[str]) -> Iterator[str]:

@@ -124,6 +124,11 @@ class SimpleCondition(Comparison):
         if self.branch is not None:
             yield f"{key}.branch", _element(self.branch)[0]
 
+    def function_keys(self, key: str) -> Iterator[tuple[str, str]]:
+        """Yield the key that names a function, with the function."""
+        if self.function is not None:
+            yield key, self.function
+
     def fields(self) -> Iterator[str]:
         """Yield the fields of clusters that it looks at."""
         if self.field is not None:
@@ -219,6 +224,12 @@ class EventCondition(SimpleCondition):
         yield from super().branch_keys(key)
         for number, each in enumerate(self.any_of or ()):
             yield from each.branch_keys(f"{key}.any.{number}")
+
+    def function_keys(self, key: str) -> Iterator[tuple[str, str]]:
+        """Yield the keys that name a function, each with the function."""
+        yield from super().function_keys(key)
+        for number, each in enumerate(self.any_of or ()):
+            yield from each.function_keys(f"{key}.any.{number}")
 
     def fields(self) -> Iterator[str]:
         """Yield the fields of clusters that it looks at."""

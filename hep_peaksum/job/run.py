@@ -18,6 +18,8 @@ from coffea.processor.executor import WorkItem
 from hep_peaksum import notebook_html
 from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, PLOTS, REPORT, SUMMARY
 from hep_peaksum.config.model import Config
+from hep_peaksum.config.problems import function_problems
+from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.inputs.paths import Files, public_path
 from hep_peaksum.job.coffea_patches import heard_interrupts, no_printed_tracebacks
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
@@ -155,7 +157,8 @@ def run(
     Raises
     ------
     hep_peaksum.config.yaml_io.ConfigError
-        If the folder cannot be written or holds the results of another config, or an input file does not exist.
+        If the folder cannot be written or holds the results of another config, or an input file or a
+        function of the user does not exist.
     hep_peaksum.results.lock.InUseError
         If another run is at work in the folder.
     hep_peaksum.job.executors.ExecutorError
@@ -163,6 +166,8 @@ def run(
     hep_peaksum.job.retries.ChunkError
         If a file cannot be read or an event does not fit its grid, and ``on_bad_file`` is ``stop``.
     """
+    if unknown := [*function_problems(config)]:
+        raise ConfigError(unknown)
     files = find_files(config)
     with locked_directory(config) as directory:
         choices = RunChoices(max_events, restart, redo_changed, discard_unused)

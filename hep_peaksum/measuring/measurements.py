@@ -30,6 +30,7 @@ from hep_peaksum.settings.units import NUMBER
 FREQUENCIES = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6}
 Term = Literal["stochastic", "noise", "constant"]
 Width = Literal["half_width_68", "sigma_eff", "gaussian", "crystal_ball"]
+FITTED = ("gaussian", "crystal_ball")  # widths that a fit of this name gives
 
 
 class Bins(FrozenModel):

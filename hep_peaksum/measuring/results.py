@@ -19,6 +19,7 @@ from hep_peaksum.kernels import Array
 from hep_peaksum.measuring.filling import MATCHED, NEGATIVE, TOTAL
 from hep_peaksum.measuring.measurements import (
     FILLED,
+    FITTED,
     Measurement,
     RateInput,
     ResolutionInput,
@@ -193,7 +194,7 @@ def _resolutions(
 def _relative_width(table: Table, width: str) -> tuple[float, float]:
     """Return the relative width of the response in a dataset, and its error."""
     row = {key: values[0] for key, values in table.columns.items()}
-    if width in ("gaussian", "crystal_ball"):
+    if width in FITTED:
         fit = row.get("fit")
         if fit is None or not fit["is_valid"]:
             return math.nan, math.nan

@@ -19,7 +19,8 @@ from hep_peaksum.calibration.calibrated_cells import CalibratedCells, plain_cell
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cluster_table, jagged_clusters
 from hep_peaksum.clustering.seeding import admits_empty_cells
-from hep_peaksum.config.model import Config
+from hep_peaksum.config.model import Config, Job
+from hep_peaksum.config.problems import function_problems
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.geometry.grid import EventError
@@ -63,6 +64,8 @@ def check_inputs(config: Config) -> Remarks:
         says, with a line for each problem.
     """
     schema_class(config.events.schema_name)  # an error of the config, not of a file
+    if unknown := [*function_problems(config)]:
+        raise ConfigError(unknown)
     remarks = Remarks([], [*empty_seeds(config), *oblique_windows(config)])
     problems: list[str] = []
     for name, dataset in config.datasets.items():
@@ -84,6 +87,8 @@ def check_inputs(config: Config) -> Remarks:
                 )
                 trial.look_at_friends(file, path, n_in_file)
                 trial.run(events)
+                for variation in config.variations:
+                    trial.run_varied(variation, events)
                 problems.extend(trial.located(public_path(path)))
                 remarks.others.extend(trial.remarks)
         except (OSError, ValueError) as error:
@@ -148,10 +153,11 @@ def oblique_windows(config: Config) -> Iterator[str]:
 class _Trial:
     """The first entries of one dataset on their way through the job, with all that goes wrong."""
 
-    def __init__(self, config: Config, dataset: str) -> None:
+    def __init__(self, config: Job, dataset: str) -> None:
         self.config = config
         self.dataset = dataset
         self.problems: list[tuple[str, str]] = []
+        self.problems_of_variations: list[tuple[str, str]] = []
         self.remarks: list[str] = []
 
     def look_at_friends(self, file: Any, path: str, n_entries: int) -> None:
@@ -205,6 +211,16 @@ class _Trial:
                 with self._noting():
                     derive(found, config.derive, config.select, config.sums)
 
+    def run_varied(self, variation: str, events: ak.Array) -> None:
+        """Try what a variation changes, and note what goes wrong with it alone."""
+        if self.problems:
+            return
+        varied = _Trial(self.config.varied(variation), self.dataset)
+        varied.run(events)
+        self.problems_of_variations += [
+            (f"variations.{variation}: {place}", problem) for place, problem in varied.problems
+        ]
+
     def _try_events(self, events: ak.Array) -> None:
         """Try conditions, weights and references."""
         chosen = SelectedEvents(self.config, {}, events, empty_tally(self.config), (1, 1))
@@ -238,7 +254,7 @@ class _Trial:
 
     def located(self, where: str) -> Iterator[str]:
         """Yield the problems, each with its key and the file."""
-        for place, problem in self.problems:
+        for place, problem in (*self.problems, *self.problems_of_variations):
             yield f"{place}{where}: {problem.removeprefix(f'{where}: ')}"
 
     def _find(self, name: str, cells: Mapping[str, Array | Hits | CalibratedCells]) -> ak.Array:

@@ -39,6 +39,10 @@ def test_measurements_are_made_of_others_that_may_stand_below_them(made):
         ({"resolution": "matched"}, "measurements.made.resolution: response 'matched' is of a match, "),
         ({"resolution": "bean"}, "measurements.made.resolution: no response 'bean' (did you mean 'beam'?)"),
         ({"resolution": "found"}, "measurements.made.resolution: no response 'found'"),
+        (
+            {"resolution": "beam", "width": "gaussian"},
+            "measurements.made.width: response 'beam' has no fit: add fit: gaussian to it, ",
+        ),
         ({"scaling": "beam"}, "measurements.made.scaling: no efficiency 'beam'"),
         ({"scaling": "found", "rate": "found"}, "measurements.made.rate: no rate 'found'"),
     ],

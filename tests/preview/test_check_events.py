@@ -7,6 +7,7 @@ import uproot
 
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.job.run import run
 from hep_peaksum.preview.check import check_inputs, reference_places
 
 
@@ -34,7 +35,7 @@ def raises(_):
     [
         ({"events": {"where": [{"branch": "xx", "min": 1}]}}, "events.where.0.branch: .*no branch 'xx'"),
         ({"events": {"where": [{"branch": "cells", "min": 1}]}}, "events.where: .*'cells' has several values"),
-        ({"events": {"where": ["nowhere:f"]}}, "events.where: .*nowhere:f cannot be imported"),
+        ({"events": {"where": ["nowhere:f"]}}, "events.where.0: nowhere:f cannot be imported"),
         ({"events": {"weight": {"w": "cells"}}}, "'cells' has several values for every event, expected one"),
         ({"references": {"R": {"x": "x", "y": "word"}}}, "references: .*'x' has 0 axes below the event"),
         ({"derive": {"Jet": {"a": f"{__name__}:raises"}}}, "derive.Jet.a: "),
@@ -43,6 +44,48 @@ def raises(_):
 def test_what_run_would_refuse_is_a_problem(content, sections, words):
     with pytest.raises(ConfigError, match=words):
         check_inputs(parse_config({**content, **sections}))
+
+
+VARIED = {
+    "weight": ({"events.weight.w": "cells"}, "variations.Up: .*'cells' has several values for every event"),
+    "function": ({"derive.Jet.a": f"{__name__}:raises"}, "variations.Up: .*derive.Jet.a: "),
+    "branch": ({"events.weight.w": "xx"}, "variations.Up: events.weight.w: .*no branch 'xx'"),
+    "no_module": (
+        {"events.weight.w": "nowhere:f"},
+        "variations.Up.events.weight.w: nowhere:f cannot be imported",
+    ),
+    "no_function": ({"derive.Jet.a": "math:nothing"}, "variations.Up.derive.Jet.a: math:nothing cannot be"),
+}
+
+
+@pytest.mark.parametrize("case", VARIED)
+def test_what_a_variation_would_be_refused_for_is_a_problem(content, case):
+    changes, words = VARIED[case]
+    content |= {"events": {"weight": {"w": "x"}}, "derive": {"Jet": {"a": f"{__name__}:seeds"}}}
+    check_inputs(parse_config(content))
+    with pytest.raises(ConfigError, match=words) as raised:
+        check_inputs(
+            parse_config({**content, "variations": {"Up": changes, "Same": {"events.weight.w": "word"}}})
+        )
+    assert len(raised.value.problems) == 1
+
+
+def seeds(clusters):
+    """Return a number of every cluster."""
+    return clusters.seed
+
+
+@pytest.mark.parametrize(
+    "variations", [{}, {"Up": {"events.weight.w": "nowhere:f"}}], ids=["nominal", "varied"]
+)
+def test_a_job_does_not_start_without_a_function(content, variations, tmp_path):
+    weight = "x" if variations else "nowhere:f"
+    content |= {"events": {"weight": {"w": weight}}, "variations": variations}
+    with pytest.raises(
+        ConfigError, match=r"events.weight.w: nowhere:f cannot be imported \(ModuleNotFoundError"
+    ):
+        run(parse_config(content))
+    assert not (tmp_path / "results").exists()
 
 
 def test_branches_of_other_datasets_are_not_needed(content):
