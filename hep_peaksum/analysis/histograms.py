@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -166,12 +167,13 @@ def book(
     grids: Mapping[str, Grid],
     settings: Mapping[str, PeakSumSettings] | None = None,
     *,
-    sums: Iterable[str] = (),
+    sums: Mapping[str, str] = MappingProxyType({}),
     variations: Sequence[str] = (),
     weighted: bool = False,
 ) -> hist.Hist[Any]:
     """Return an empty histogram; `grids` and `settings` are those of every collection and view.
 
+    `sums` are the sums of events, by name the field that is added up.
     With variations the first axis is that of these, and what is not varied.
     """
     import hist
@@ -181,7 +183,10 @@ def book(
         axes.append(hist.axis.StrCategory([NOMINAL, *variations], name=VARIATION))
     for axis in histogram.axes:
         if axis.field in sums:
-            axes.append(_hist_axis(axis, axis.field))
+            collection, _, field = sums[axis.field].partition(".")
+            known = fields_of(grids[collection], (settings or {}).get(collection)).get(field)
+            unit = f" [{known.unit}]" if known is not None and known.unit else ""
+            axes.append(_hist_axis(axis, f"{axis.field}{unit}"))
             continue
         table = fields_of(grids[axis.collection], (settings or {}).get(axis.collection))
         if axis.cluster_field is None:

@@ -122,9 +122,11 @@ def book(
     if isinstance(measurement, PurityInput):
         axes.append(hist.axis.StrCategory([TOTAL, MATCHED], name="clusters"))
     if measurement.axis is not None:
-        axes.append(_axis(measurement.axis, _label(measurement)))
+        label = _label(measurement)
+        axes.append(_axis(measurement.axis, label.replace(".", "_"), label))
     if isinstance(measurement, ResponseInput):
-        axes.append(_axis(measurement.ratio_axis, "ratio"))
+        above, below = measurement.ratio or (measurement.of, measurement.divisor)
+        axes.append(_axis(measurement.ratio_axis, "ratio", f"{above} / {below}"))
     storage = hist.storage.Weight() if weighted else hist.storage.Double()
     booked = {name: hist.Hist(*axes, storage=storage, label=name)}
     if weighted:
@@ -137,12 +139,12 @@ def _label(measurement: Filled) -> str:
     return axis.field if isinstance(axis, MeasuredAxis) else str(getattr(measurement, "rate", ""))
 
 
-def _axis(bins: Bins, label: str) -> Any:
+def _axis(bins: Bins, name: str, label: str) -> Any:
     import hist
 
     edges: Array = bins.as_axis.edge_positions  # type: ignore[assignment]
     # edges also of equal bins: a regular axis puts 14.0 below an edge that it gives as 14.000000000000002
-    return hist.axis.Variable(edges, name=label.replace(".", "_"), label=label)
+    return hist.axis.Variable(edges, name=name, label=label)
 
 
 def fill(booked: Mapping[str, hist.Hist[Any]], name: str, measurement: Filled, events: MeasuredEvents) -> None:

@@ -209,9 +209,14 @@ def _leading_digit(value: float, _: int | None) -> str:
     return f"{value:g}" if f"{value:e}"[0] in "25" else ""
 
 
+def contents_title(h: hist.Hist[Any]) -> str:
+    """Return what bins hold: what the histogram says of itself, else entries or the sum of weights."""
+    return h.label or ("entries" if weighted_variances(h) is None else "sum of weights")
+
+
 def _entries_title(h: hist.Hist[Any]) -> str:
     """Return the title of the vertical axis, with the width of the bins where they have one."""
-    word, axis = h.label or "entries", h.axes[0]
+    word, axis = contents_title(h), h.axes[0]
     if not axis.traits.continuous or not np.allclose(widths := np.diff(axis.edges), widths[0]):
         return word
     unit = axis.label.rpartition("[")[2].rstrip("]") if axis.label.endswith("]") else ""
@@ -226,7 +231,7 @@ def _draw_two_axes(figure: Figure, axes: Axes, bar: Axes, h: hist.Hist[Any]) -> 
     # not hist2dplot: it hands the figure to pyplot, which keeps it for ever
     norm = canvas.norm(h.values(), logarithmic=False)
     canvas.draw_mesh(axes, h.axes[0].edges, h.axes[1].edges, h.values().T, norm, line=0)
-    canvas.draw_bar(figure, bar, norm, h.label or "entries")
+    canvas.draw_bar(figure, bar, norm, contents_title(h))
     axes.set_ylabel(h.axes[1].label)
     for side, axis in zip((axes.xaxis, axes.yaxis), h.axes, strict=False):
         if axis.traits.discrete:

@@ -13,7 +13,7 @@ from hep_peaksum.analysis.derived import origin_of
 from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.clustering.fields import fields_of
 from hep_peaksum.config.model import Config
-from hep_peaksum.measuring.measurements import RateInput, ResolutionInput, ScalingInput
+from hep_peaksum.measuring.measurements import EfficiencyInput, RateInput, ResolutionInput, ScalingInput
 from hep_peaksum.plotting import canvas
 from hep_peaksum.plotting.histograms import draw_histogram, draw_overlay, draw_stack, nominal
 from hep_peaksum.plotting.measurements import draw_measurement, draw_ratios
@@ -44,7 +44,7 @@ def save_plots(
     directory: Path,
     histograms: Histograms,
     tables: Sequence[Mapping[str, Any]] = (),
-    kinds: Mapping[str, tuple[str, str]] | None = None,
+    kinds: Mapping[str, Kind] | None = None,
     formats: Sequence[str] = ("png",),
     *,
     style: str = canvas.PLAIN,
@@ -62,7 +62,7 @@ def save_plots(
     tables
         Those of the measurements, as plain values.
     kinds
-        The kind of every measurement, and the title of its axis.
+        As from `kinds_of`.
     formats
         Of `hep_peaksum.config.formats.PICTURES`.
     style, label
@@ -81,7 +81,7 @@ def save_plots(
 def pictures(
     histograms: Histograms,
     tables: Sequence[Mapping[str, Any]],
-    kinds: Mapping[str, tuple[str, str]],
+    kinds: Mapping[str, Kind],
     stack: Collection[str] = (),
 ) -> Iterator[Picture]:
     """Yield the pictures of a job, not drawn yet; parameters as for `save_plots`."""
@@ -101,12 +101,13 @@ def pictures(
             is_stacked = not set(stack).isdisjoint(parts)
             draw = partial(draw_stack, parts, stack) if is_stacked else partial(draw_overlay, parts)
             yield Picture(f"{DATASETS}-{name}", draw, parts)
-    for name, (kind, axis) in kinds.items():
+    for name, (kind, axis, passing) in kinds.items():
         ours = [table for table in tables if table["measurement"] == name]
         if kind == "response" and ours and "low_edge" not in ours[0]["columns"]:
             yield from _ratio_pictures(name, ours, histograms)
         elif ours:
-            yield Picture(name, partial(draw_measurement, ours, kind, title=name, axis=axis), tables=ours)
+            titles = {"title": name, "axis": axis, "passing": passing}
+            yield Picture(name, partial(draw_measurement, ours, kind, **titles), tables=ours)
 
 
 def _of_collections(histograms: Histograms, kinds: Mapping[str, Any]) -> Iterator[Picture]:
@@ -150,18 +151,27 @@ def _drawable(h: Any) -> Any:
     return h
 
 
-def kinds_of(config: Config) -> dict[str, tuple[str, str]]:
-    """Return the kind of every measurement, and the title of its horizontal axis."""
-    kinds: dict[str, tuple[str, str]] = {}
+class Kind(NamedTuple):
+    """The kind of a measurement, the title of its horizontal axis, and that of what thresholds are of."""
+
+    kind: str
+    axis: str
+    passing: str = ""
+
+
+def kinds_of(config: Config) -> dict[str, Kind]:
+    """Return the kind of every measurement, and the titles in its picture."""
+    kinds: dict[str, Kind] = {}
     for name, each in config.measurements.items():
         if isinstance(each, ScalingInput):
-            kinds[name] = ("scaling", "online threshold")
-            kinds[f"{name}_rate"] = ("offline_rate", "offline threshold")
+            kinds[name] = Kind("scaling", "online threshold")
+            kinds[f"{name}_rate"] = Kind("offline_rate", "offline threshold")
         elif isinstance(each, ResolutionInput):
-            kinds[name] = ("resolution", "energy [GeV]")
+            kinds[name] = Kind("resolution", "energy [GeV]")
         else:
             field = each.rate if isinstance(each, RateInput) else each.axis.field if each.axis else ""
-            kinds[name] = (each.kind, axis_title(config, field))
+            passing = each.passing.field if isinstance(each, EfficiencyInput) else ""
+            kinds[name] = Kind(each.kind, axis_title(config, field), axis_title(config, passing))
     return kinds
 
 

@@ -14,6 +14,7 @@ from hep_peaksum.evaluation.fits import crystal_ball_contents, gaussian_contents
 from hep_peaksum.kernels import Array
 from hep_peaksum.plotting import canvas
 from hep_peaksum.plotting.canvas import COLOURS
+from hep_peaksum.plotting.histograms import weighted_variances
 
 if TYPE_CHECKING:
     import hist
@@ -27,7 +28,9 @@ KILOHERTZ = 1e3
 Table = Mapping[str, Any]
 
 
-def draw_measurement(tables: Sequence[Table], kind: str, *, title: str | None = None, axis: str = "") -> Figure:
+def draw_measurement(
+    tables: Sequence[Table], kind: str, *, title: str | None = None, axis: str = "", passing: str = ""
+) -> Figure:
     """Draw the tables of one measurement in one picture: thresholds, datasets or variations side by side.
 
     Parameters
@@ -40,6 +43,8 @@ def draw_measurement(tables: Sequence[Table], kind: str, *, title: str | None = 
         Written at the top.
     axis
         Title of the horizontal axis.
+    passing
+        Title of the field that thresholds are of.
     """
     draw = {
         "efficiency": _efficiency,
@@ -58,7 +63,9 @@ def draw_measurement(tables: Sequence[Table], kind: str, *, title: str | None = 
             style = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
             draw(axes, table, label, style)
         axes.set_xlabel(axis)
-        _finish(axes, kind, has_legend=any(labels))
+        _finish(axes, kind)
+        if any(labels):
+            axes.legend(loc="best", frameon=False, title=passing or None)
         canvas.write_title(figure, title)
     return figure
 
@@ -75,8 +82,9 @@ def draw_ratios(h: hist.Hist[Any], fit: Mapping[str, Any] | None, *, title: str 
         axes.errorbar(centres, contents[is_filled], yerr=errors, fmt="o", color="black", markersize=4)
         if fit is not None and fit["is_valid"]:
             _draw_fit(axes, edges, fit)
-        axes.set_xlabel("ratio")
-        axes.set_ylabel(f"entries / {edges[1] - edges[0]:.3g}")
+        axes.set_xlabel(h.axes[0].label)
+        word = "entries" if weighted_variances(h) is None else "sum of weights"
+        axes.set_ylabel(f"{word} / {edges[1] - edges[0]:.3g}")
         axes.set_ylim(0, None if contents.any() else 1)
         canvas.write_title(figure, title)
     return figure
@@ -149,14 +157,19 @@ def _resolution(axes: Axes, table: Table, label: str, style: Any) -> None:
         return
     x = np.geomspace(fit["start"], fit["stop"], 200)
     axes.plot(x, resolution_at(x, **fit["values"]), color=style["color"])
-    terms = {"stochastic": ("a", "GeV^{1/2}"), "noise": ("b", "GeV"), "constant": ("c", "")}
-    lines = [r"$\sigma/E = a\,E^{-1/2} \oplus b\,E^{-1} \oplus c$"]
-    for name, (letter, unit) in terms.items():
-        words = f"{fit['values'][name]:.4f} \\pm {fit['errors'][name]:.4f}\\ {unit}"
-        lines.append(f"${letter} = {words}$" if fit["values"][name] else "")
+    terms = {
+        "stochastic": ("a", r"a\,E^{-1/2}", "GeV^{1/2}"),
+        "noise": ("b", r"b\,E^{-1}", "GeV"),
+        "constant": ("c", "c", ""),
+    }
+    present = [name for name in terms if fit["values"][name]]
+    formula = r" \oplus ".join(terms[name][1] for name in present)
+    lines = [rf"$\sigma/E = {formula}$"]
+    for name in present:
+        letter, _, unit = terms[name]
+        lines.append(f"${letter} = {fit['values'][name]:.4f} \\pm {fit['errors'][name]:.4f}\\ {unit}$")
     lines.append(rf"$\chi^2$/ndf = {fit['chi2']:.1f}/{fit['ndf']}")
-    text = "\n".join(line for line in lines if line)
-    axes.text(0.96, 0.95, text, transform=axes.transAxes, ha="right", va="top", fontsize=TEXT)
+    axes.text(0.96, 0.95, "\n".join(lines), transform=axes.transAxes, ha="right", va="top", fontsize=TEXT)
 
 
 def _scaling(axes: Axes, table: Table, label: str, style: Any) -> None:
@@ -168,7 +181,7 @@ def _scaling(axes: Axes, table: Table, label: str, style: Any) -> None:
         axes.plot(online, slope * online + offset, color=style["color"])
 
 
-def _finish(axes: Axes, kind: str, *, has_legend: bool) -> None:
+def _finish(axes: Axes, kind: str) -> None:
     """Set titles, ranges and scales of a picture that is drawn."""
     titles = {"rate": "rate [kHz]", "offline_rate": "rate [kHz]", "response": "ratio: median, central 68 %"}
     titles |= {"resolution": r"$\sigma/E$", "scaling": "offline threshold"}
@@ -180,5 +193,3 @@ def _finish(axes: Axes, kind: str, *, has_legend: bool) -> None:
         axes.set_yscale("log")
     if kind == "resolution":
         axes.set_ylim(0, None)
-    if has_legend:
-        axes.legend(loc="best", frameon=False)

@@ -53,6 +53,33 @@ def test_the_legend_tells_thresholds_and_what_else_differs():
     assert [text.get_text() for text in texts] == [r"$\geq$ 10, nominal", r"$\geq$ 10, Up"]
 
 
+def test_the_legend_says_what_the_thresholds_are_of():
+    legend = draw_measurement(CASES["efficiency"], "efficiency", passing="Jet pt [GeV]").axes[0].get_legend()
+    assert legend.get_title().get_text() == "Jet pt [GeV]"
+
+
+@pytest.mark.parametrize(("weight", "word"), [(1, "entries"), (0.5, "sum of weights")])
+def test_weighted_contents_are_no_entries(weight, word):
+    spectrum = hist.Hist(hist.axis.Regular(4, 0, 2, label="Jet.pt / Gen.pt"), storage=hist.storage.Weight())
+    spectrum.fill([0.9, 1.1, 1.2], weight=weight)
+    ratios = draw_ratios(spectrum, None).axes[0]
+    assert (ratios.get_xlabel(), ratios.get_ylabel()) == ("Jet.pt / Gen.pt", f"{word} / 0.5")
+    assert draw_histogram(spectrum).axes[0].get_ylabel() == f"{word} / 0.5"
+
+
+@pytest.mark.parametrize(
+    ("terms", "formula"),
+    [
+        ({"stochastic": 0.1, "noise": 0.0, "constant": 0.01}, r"$\sigma/E = a\,E^{-1/2} \oplus c$"),
+        ({"stochastic": 0.1, "noise": 0.2, "constant": 0.0}, r"$\sigma/E = a\,E^{-1/2} \oplus b\,E^{-1}$"),
+    ],
+)
+def test_only_the_terms_of_a_resolution_are_written(terms, formula):
+    (each,) = CASES["resolution"]
+    figure = draw_measurement([{**each, "numbers": {"fit": {**FIT, "values": terms}}}], "resolution")
+    assert figure.axes[0].texts[0].get_text().splitlines()[0] == formula
+
+
 def test_a_rate_is_in_kilohertz():
     figure = draw_measurement(CASES["rate"], "rate")
     assert figure.axes[0].lines[0].get_ydata().tolist() == [2.0]
