@@ -122,6 +122,11 @@ def hints(config: Config, totals: Mapping[str, DatasetTotal]) -> list[str]:
         without = [name for name in config.clusters if not total.n_clusters[name]]
         if not without or not total.processed.total():
             continue
+        if config.events.where and not total.n_written and not config.events.write_variations:
+            lines.append(
+                f"{dataset}: not a single event passes events.where; where they are cut is in the cut flow"
+            )
+            continue
         try:
             empty = empty_grids(config, dataset, N_LOOKED_AT)
         except (OSError, ValueError):  # only a hint is lost

@@ -59,6 +59,8 @@ DOTS_PER_INCH = 160
 
 # In inches: margins around the panels, and the largest panel.
 LEFT, RIGHT, BOTTOM, TOP, GAP = 0.85, 1.25, 0.7, 0.62, 0.45
+# Inches of a legend: a line of it, an entry without its text, and a character.
+LINE, HANDLE, CHARACTER = 0.2, 0.42, 0.08
 MAX_WIDTH, MAX_HEIGHT = 7.2, 5.4
 QUARTER_TURNS = (r"$-\pi$", r"$-\pi/2$", "0", r"$\pi/2$", r"$\pi$", r"$3\pi/2$", r"$2\pi$")
 
@@ -356,6 +358,30 @@ def write_title(figure: Figure, title: str | None) -> None:
     if title:
         width, height = figure.get_size_inches()
         figure.text(LEFT / width, 1 - 0.1 / height, title, va="top")
+
+
+def draw_legend_above(figure: Figure, axes: Axes, handles: Sequence[Any]) -> None:
+    """Draw a legend above a panel, in as many lines as fit into the figure, and make room for them."""
+    widths = [HANDLE + CHARACTER * len(each.get_label()) for each in handles]
+    room, n_lines = figure.get_size_inches()[0] - LEFT, 1
+    # a legend is filled column by column, each as wide as its widest entry
+    while n_lines < len(widths) and room < sum(
+        max(widths[first : first + n_lines]) for first in range(0, len(widths), n_lines)
+    ):
+        n_lines += 1
+    n_columns = -(-len(handles) // n_lines)
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=n_columns)
+    add_room(figure, above=LINE * (n_lines - 1))
+
+
+def add_room(figure: Figure, *, above: float = 0.0, below: float = 0.0) -> None:
+    """Make a figure higher by room above and below its panels, in inches; the panels keep their size."""
+    width, height = figure.get_size_inches()
+    new_height = height + above + below
+    for axes in figure.axes:
+        x, y, w, h = axes.get_position().bounds
+        axes.set_position((x, (y * height + below) / new_height, w, h * height / new_height))
+    figure.set_size_inches(width, new_height)
 
 
 def write_empty(axes: Axes, text: str) -> None:

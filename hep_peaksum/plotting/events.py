@@ -223,7 +223,7 @@ def _draw_plane(
         sums = np.asarray(clusters["peak_sum"]) * grid.scale
         unit = "" if grid.unit is None else " GeV"
         _write_sums(axes, view, seeds, sums, offsets, n=N_LABELLED, unit=unit)
-        _draw_legend(axes, settings, len(seeds), [*marks, *canvas.invalid_cells(cells)])
+        _draw_legend(figure, axes, settings, len(seeds), [*marks, *canvas.invalid_cells(cells)])
         if norm is None:
             canvas.write_empty(axes, "no cell above zero")
         canvas.write_title(figure, title)
@@ -317,7 +317,9 @@ def _write_sums(
         axes.text(across, up, text, fontsize=10, color=canvas.MARK, bbox=background, **at)
 
 
-def _draw_legend(axes: Axes, settings: PeakSumSettings, n_seeds: int, others: Sequence[Any]) -> None:
+def _draw_legend(
+    figure: Figure, axes: Axes, settings: PeakSumSettings, n_seeds: int, others: Sequence[Any]
+) -> None:
     """Draw the legend of seeds and sum windows, then of references and of cells without an energy."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -330,4 +332,4 @@ def _draw_legend(axes: Axes, settings: PeakSumSettings, n_seeds: int, others: Se
         Patch(facecolor="none", edgecolor=canvas.MARK, label=f"sum window{size}"),
         *others,
     ]
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles))
+    canvas.draw_legend_above(figure, axes, handles)

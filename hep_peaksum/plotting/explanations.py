@@ -29,7 +29,7 @@ MARGIN = 2  # cells around the search window
 THICK, THIN = 3.2, 1.4  # points: frames of the cell that decides, and of others
 MAX_FRAMES = 40  # more frames hide what they frame
 MIN_TEXT = 4.5  # points: smaller numbers are left out
-LINE = 0.2  # inches: a line of text
+LINE = canvas.LINE
 
 
 def draw_explanation(
@@ -68,10 +68,9 @@ def draw_explanation(
         _write_values(axes, view, values, norm, integer=compared.dtype.kind != "f")
         others = _draw_marks(axes, view, region, explanation, settings)
         handles = [*_legend_handles(explanation, has_others=others), *canvas.invalid_cells(values)]
-        n_columns = len(handles) if view.size[0] > 1.25 * len(handles) else 2
-        axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=n_columns)
+        canvas.draw_legend_above(figure, axes, handles)
         verdict = _wrap(str(explanation), figure.get_size_inches()[0])
-        _add_room(figure, LINE * (-(-len(handles) // n_columns) - 1), LINE * len(verdict) + 0.1)
+        canvas.add_room(figure, below=LINE * len(verdict) + 0.1)
         canvas.write_title(figure, title)
         _write_verdict(figure, verdict)
     return figure
@@ -237,16 +236,6 @@ def _legend_handles(explanation: Explanation, *, has_others: bool) -> list[Any]:
     if has_others:
         handles.append(frame(canvas.ORANGE, 1.0, "also beats it"))
     return handles
-
-
-def _add_room(figure: Figure, above: float, below: float) -> None:
-    """Make a figure higher by room above and below its panels, in inches; the panels keep their size."""
-    width, height = figure.get_size_inches()
-    new_height = height + above + below
-    for axes in figure.axes:
-        x, y, w, h = axes.get_position().bounds
-        axes.set_position((x, (y * height + below) / new_height, w, h * height / new_height))
-    figure.set_size_inches(width, new_height)
 
 
 def _write_verdict(figure: Figure, lines: Sequence[str]) -> None:

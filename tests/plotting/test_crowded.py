@@ -1,7 +1,8 @@
 """Pictures with little room: labels side by side, and a ring no longer than what is shown of it."""
 
 import numpy as np
-from figures import overlapping_texts, texts_by_place
+import pytest
+from figures import legend_labels, overlapping_texts, texts_by_place
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, explain
 from hep_peaksum.plotting.events import draw_event
@@ -27,3 +28,21 @@ def test_a_ring_is_shown_with_every_cell_once():
     axes = draw_explanation(cells, why, settings, ring).axes[0]
     expected = {(0, 0): "12", (1, 0): "13", (2, 0): "14", (3, 0): "15", (4, 0): "16", (5, 0): "11"}
     assert texts_by_place(axes) == expected
+
+
+@pytest.mark.parametrize("n_rows", [4, 20, 60])
+def test_a_legend_of_many_entries_stays_in_the_picture(n_rows):
+    """On a narrow picture the entries for negative and masked cells were beyond its right edge."""
+    cells, mask = np.zeros((20, n_rows)), np.zeros((20, n_rows), bool)
+    cells[10, 1:3], cells[3, 2], mask[0, :2] = [9, 2], -3, True
+    tall = Grid(
+        rows=Axis(name="x", bins=20, start=0, stop=20), cols=Axis(name="y", bins=n_rows, start=0, stop=n_rows)
+    )
+    references = {"electron": [[10, 1]], "generated photon": [[2.5, 2]], "track of the telescope": [[10, 1.4]]}
+    figure = draw_event(cells, {"seed_threshold": 1}, tall, mask=mask, references=references, title="a title")
+    assert legend_labels(figure.axes[0])[-2:] == ["negative", "masked"]
+    assert overlapping_texts(figure) == []
+    box, whole = figure.axes[0].get_legend().get_window_extent(), figure.bbox
+    assert whole.x0 <= box.x0
+    assert box.x1 <= whole.x1
+    assert box.y1 <= figure.texts[0].get_window_extent().y0

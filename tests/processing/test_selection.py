@@ -257,3 +257,11 @@ def test_a_cluster_without_a_number_is_not_the_highest(config, samples, test, al
     kept = np.array([passed.pop(0) if each else alone for each in sums])
     assert 0 < kept.sum() < len(kept)
     assert events.event.to_list() == all_events(samples, "event")[kept].tolist()
+
+
+def test_a_job_whose_events_are_all_cut_says_so(config):
+    result, events = finished(config(events={"where": [{"branch": "hodo_x", "above": 1e9}]}))
+    assert len(events) == 0
+    assert result.summary["hints"] == [
+        "toy: not a single event passes events.where; where they are cut is in the cut flow"
+    ]
