@@ -7,10 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.inputs.grid import GridInput
+from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.units import energy_in_gev, exact
 from hep_peaksum.suggestions import did_you_mean
 
 VARIED = ("grids", "clusters", "derive", "select", "references", "events.weight")
+KEYS = {"grids": (*GridInput.model_fields, *Grid.model_fields), "clusters": (*PeakSumSettings.model_fields,)}
 GATHERED = {"grids": "grid", "clusters": "settings"}  # where models keep the keys of a plane and of a search
 
 
@@ -33,6 +37,13 @@ def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
         *above, last = key.split(".")
         if above[0] == "clusters" and last in ("grid", "preset", "fields", "reference"):
             msg = f"{key}: a variation does not change {last}: change keys of the search"
+            raise ValueError(msg)
+        if (
+            len(above) == 2
+            and last not in (known := KEYS.get(above[0], ()))
+            and (near := did_you_mean(last, known))
+        ):
+            msg = f"{key}: unknown key{near}"
             raise ValueError(msg)
         _set(result, above, last, value, key)
     result.pop("variations", None)

@@ -227,7 +227,7 @@ class _Trial:
         for key, attribute in (("events.where: ", "kept"), ("", "weights"), ("references: ", "references")):
             with self._noting(key):
                 getattr(chosen, attribute)
-        with self._noting():
+        if not self.problems:
             for name, objects in chosen.references[NOMINAL].items():
                 self._look_for_places(name, objects)
 

@@ -41,9 +41,24 @@ def raises(_):
         ({"derive": {"Jet": {"a": f"{__name__}:raises"}}}, "derive.Jet.a: "),
     ],
 )
-def test_what_run_would_refuse_is_a_problem(content, sections, words):
-    with pytest.raises(ConfigError, match=words):
+def test_what_run_would_refuse_is_a_problem_once(content, sections, words):
+    with pytest.raises(ConfigError, match=words) as raised:
         check_inputs(parse_config({**content, **sections}))
+    assert len(raised.value.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        ("clusters.Jet.seed_treshold", "seed_threshold"),
+        ("grids.calo.sclae", "scale"),
+        ("grids.calo.qantity", "quantity"),
+    ],
+)
+def test_a_key_that_a_variation_misspells_is_told_with_the_right_one(content, key, near):
+    with pytest.raises(ConfigError) as raised:
+        parse_config({**content, "variations": {"Up": {key: 5}}})
+    assert raised.value.problems == (f"variations.Up: {key}: unknown key (did you mean {near!r}?)",)
 
 
 VARIED = {
