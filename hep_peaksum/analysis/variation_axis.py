@@ -102,8 +102,13 @@ def _bin_numbers(axes: Iterable[tuple[Any, int]], values: Iterable[Array]) -> Ar
 
 def _add(sums: Any, bins: Array, weights: Array | None) -> None:
     """Add entries to the sums of all bins, which may go with sums of squares."""
-    if sums.dtype.names is None:
-        np.add.at(sums, bins, 1.0)
+    parts = [sums] if sums.dtype.names is None else [sums["value"], sums["variance"]]
+    if weights is not None and len(parts) > 1:
+        np.add.at(parts[0], bins, weights)
+        np.add.at(parts[1], bins, weights**2)
         return
-    np.add.at(sums["value"], bins, 1.0 if weights is None else weights)
-    np.add.at(sums["variance"], bins, 1.0 if weights is None else weights**2)
+    for part in parts:
+        if len(bins) < len(part):
+            np.add.at(part, bins, 1.0)
+        else:  # whole numbers have the same sum in any order
+            part[:] += np.bincount(bins, minlength=len(part))
