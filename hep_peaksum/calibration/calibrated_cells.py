@@ -125,7 +125,7 @@ class Calibrator:
         CellTableError
             If the table has another number of channels, or does not say all of a run.
         """
-        raw = raw.reshape(len(raw), -1)
+        raw = raw.reshape(len(raw), math.prod(raw.shape[1:]))  # -1 is nothing that numpy knows without events
         period, of_runs = self._periods(runs)
         if raw.shape[1] != len(of_runs[0].cell):
             raise CellTableError(self._wrong_number(raw.shape[1], of_runs[0]))
@@ -201,7 +201,7 @@ class Calibrator:
             flags["n_saturated"] = _placed(hits, place, is_saturated, shape).dense()
         if not self.fill_dead:
             return self._result(found, period, maps, flags)
-        cells = found.dense().reshape(len(runs), -1)
+        cells = found.dense().reshape(len(runs), math.prod(shape))
         flags["n_filled"] = _fill(cells, period, maps)
         return self._result(cells.reshape(found.shape), period, maps, flags)
 

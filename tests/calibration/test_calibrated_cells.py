@@ -285,3 +285,18 @@ def test_channels_are_no_cells():
         calibrator(columns, order="cell")
     with pytest.raises(CellTableError, match="no column channel, by which values are read"):
         calibrator({"row": [0], "col": [0]})
+
+
+@pytest.mark.parametrize("common_mode", [None, "asic"])
+@pytest.mark.parametrize("fill_dead", [False, True])
+@pytest.mark.parametrize("of_hits", [False, True])
+def test_no_events_are_no_cells(common_mode, fill_dead, of_hits):
+    """As in a file without entries, or in a chunk of which a selection leaves nothing."""
+    table, cells = CellTable.from_columns(make_columns()), N_ROWS * N_COLS
+    common_mode = None if of_hits else common_mode
+    calibrations = Calibrations(table, PLANE, order="channel", common_mode=common_mode)
+    calibrator = Calibrator(calibrations, fill_dead=fill_dead)
+    runs, hits = RUNS[:0], ak.Array([[1]])[:0]
+    found = calibrator.hits(hits, hits, runs) if of_hits else calibrator.dense(make_raw(cells)[:0], runs)
+    assert found.energies().shape == (0, N_ROWS, N_COLS)
+    assert find_clusters(found, {"seed_threshold": 5}, PLANE).to_list() == []

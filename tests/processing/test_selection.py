@@ -137,6 +137,20 @@ def test_the_nth_highest_of_a_field_decides(config, samples):
     assert events.event.to_list() == all_events(samples, "event")[np.array(passed)].tolist()
 
 
+@pytest.mark.parametrize("fill_dead", [{}, {"fill_dead": "neighbours"}])
+def test_no_event_passing_is_no_matter_for_a_cell_table(config, samples, tmp_path, fill_dead):
+    """Chunks of which nothing, some or all is kept."""
+    rows = [f"{row},{col},2,{int(row == col == 1)}" for row in range(6) for col in range(8)]
+    (tmp_path / "table.csv").write_text("\n".join(["row,col,gain,status", *rows]))
+    grid = {**config()["grids"]["calo"], "cells": str(tmp_path / "table.csv"), **fill_dead}
+    where = [{"branch": "event", "min": 1030}, {"branch": "event", "max": 1044}]
+    content = config(grids={"calo": grid}, events={"where": where}, run={"chunksize": 10})
+    content["grids"]["calo"]["rows"], content["grids"]["calo"]["cols"] = {"n": 6}, {"n": 8}
+    result, events = finished(content)
+    assert events.event.to_list() == [*range(1030, 1045)]
+    assert result.summary["n_chunks"]["total"] == 12
+
+
 def test_no_event_passing_is_a_result_like_any_other(config):
     result, events = finished(config(events={"where": [{"branch": "hodo_x", "above": 1000}]}))
     assert len(events) == 0
