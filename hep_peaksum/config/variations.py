@@ -46,6 +46,8 @@ def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
             msg = f"{key}: unknown key{near}"
             raise ValueError(msg)
         _set(result, above, last, value, key)
+        if above[0] == "grids" and len(above) == 2:
+            result["grids"][above[1]].pop("digests", None)  # they are of the maps that it had
     result.pop("variations", None)
     return result
 

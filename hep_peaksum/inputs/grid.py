@@ -395,6 +395,13 @@ class GridInput(FrozenModel):
         """The branches that are read."""
         return tuple(dict.fromkeys([*self.source.branches, *(condition.branch for condition in self.where)]))
 
+    @property
+    def is_read(self) -> tuple[Any, ...]:
+        """What is read, and by what: grids for which it is the same can be filled from one reading."""
+        function = self.hits.function if isinstance(self.hits, HitFunction) else None
+        depends_on_run = None if self.cells is None else self.table().depends_on_run
+        return self.branches, function, depends_on_run
+
     def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
         """Yield the keys that name a branch, each with the branch; `key` is that of the grid."""
         yield from self.source.branch_keys(f"{key}.dense" if self.hits is None else f"{key}.hits")

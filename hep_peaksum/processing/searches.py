@@ -70,7 +70,7 @@ class Searches:
         return {
             place: grid_columns(events, source, job.friends, job.run_source)
             for place, source in self._sources.items()
-            if place[0] == NOMINAL or source.branches != job.grids[place[1]].branches
+            if place[0] == NOMINAL or source.is_read != job.grids[place[1]].is_read
         }
 
     def tables(

@@ -45,6 +45,60 @@ def test_a_variation_equals_a_job_of_its_own(config):
             assert both.histograms["toy"][key][{"variation": word}] == alone.histograms["toy"][key], (name, key)
 
 
+def write_tables(folder):
+    """Write tables of cells and masks: one table says another gain for the run of the second file."""
+    places = [(row, col) for row in range(6) for col in range(8)]
+    flat = [f"{row},{col},{1 + row % 3}" for row, col in places]
+    by_run = [f"{row},{col},{gain},{run}" for run, gain in ((0, 1), (11, 2)) for row, col in places]
+    (folder / "flat.csv").write_text("\n".join(["row,col,gain", *flat]))
+    (folder / "runs.csv").write_text("\n".join(["row,col,gain,first_run", *by_run]))
+    for name, step in (("few", 7), ("many", 2)):
+        np.save(folder / f"{name}.npy", np.arange(48).reshape(6, 8) % step == 0)
+
+
+READINGS = {
+    "none": {},
+    "flat": {"cells": "flat.csv"},
+    "runs": {"cells": "runs.csv"},
+    "few": {"mask": "few.npy"},
+    "many": {"mask": "many.npy"},
+}
+
+
+@pytest.mark.parametrize("nominal", READINGS)
+def test_a_variation_of_tables_and_masks_equals_a_job_of_its_own(config, tmp_path, monkeypatch, nominal):
+    """What is read beside the branches is read for the variation: the run, if only its table needs it."""
+    monkeypatch.chdir(tmp_path)
+    write_tables(tmp_path)
+    plane = config()["grids"]["calo"]
+    every = {
+        name.capitalize(): {f"grids.calo.{key}": value for key, value in maps.items()}
+        for name, maps in READINGS.items()
+        if maps and name != nominal
+    }
+    grid = {**plane, **READINGS[nominal]}
+    both, _ = finished(config("both", variations=every, histograms=HISTOGRAMS, grids={"calo": grid}))
+    for name in ("nominal", *every):
+        own = {**grid, **READINGS[name.lower()]} if name in every else grid
+        alone, _ = finished(config(name, histograms=HISTOGRAMS, grids={"calo": own}))
+        for key in HISTOGRAMS:
+            assert both.histograms["toy"][key][{"variation": name}] == alone.histograms["toy"][key], (name, key)
+
+
+def test_a_variation_of_a_function_of_hits_calls_it(config, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    functions = [
+        f"def {name}(events):\n    at = ak.Array([[{n}]] * len(events))\n    return at, at, at + 7\n"
+        for n, name in enumerate(("one", "other"))
+    ]
+    (tmp_path / "functions_of_hits.py").write_text("\n".join(["import awkward as ak", *functions]))
+    grid = {"hits": "functions_of_hits:one", "rows": {"n": 6}, "cols": {"n": 8}, "unit": 1}
+    varied = {"Other": {"grids.calo.hits": "functions_of_hits:other"}}
+    result, _ = finished(config(grids={"calo": grid}, variations=varied, histograms=HISTOGRAMS))
+    seeds = result.histograms["toy"]["seeds"].values()
+    assert [row.nonzero()[0].tolist() for row in seeds] == [[7], [8]]
+
+
 WEIGHT = {"gen": "genWeight", "flat": 0.7}
 SHARED = {  # variations of what may be the same as without, and the sections with the change
     "Pileup": ({"events.weight.flat": 1.3}, {"weight": {"gen": "genWeight", "flat": 1.3}}),
