@@ -311,13 +311,24 @@ def _normalise(
 def _normalisation(
     config: Config, dataset: str, files: Files, plan: Plan, manifest: Manifest, losses: Sequence[Loss]
 ) -> Normalisation | None:
-    """Return the normalisation of a dataset, which needs every entry of its files."""
+    """Return the normalisation of a dataset, which needs every entry of its files.
+
+    Raises
+    ------
+    RuntimeError
+        If a file is not the one whose entries were processed.
+    """
     if not is_normalised(config, dataset):
         return None
     n_planned = sum(chunk.n_entries for chunk in plan.items if chunk.dataset == dataset)
-    n_entries = sum(entry.n_entries or 0 for *_, entry in manifest.entries({dataset: files[dataset]}))
+    entries = [(path, entry) for _, path, _, entry in manifest.entries({dataset: files[dataset]})]
+    n_entries = sum(entry.n_entries or 0 for _, entry in entries)
     is_complete = n_planned == n_entries and not any(loss.dataset == dataset for loss in losses)
     total = sum_of_weights(config, dataset, files[dataset]) if is_complete else None
+    for path, entry in entries if is_complete else ():
+        if not entry.is_of(path, check_uuid=True):
+            msg = f"{public_path(path)} has changed while the job ran: run the same command again"
+            raise RuntimeError(msg)
     return normalisation(config, dataset, total)
 
 

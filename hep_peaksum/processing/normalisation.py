@@ -60,6 +60,8 @@ def normalisation(config: Config, dataset: str, total: float | None) -> Normalis
 def sum_of_weights(config: Config, dataset: str, files: Iterable[InputFile]) -> float:
     """Return the sum of the weights of all entries of the files of a dataset.
 
+    A tree counts once, also if it belongs to several trees of events in its file.
+
     Raises
     ------
     ValueError
@@ -67,8 +69,10 @@ def sum_of_weights(config: Config, dataset: str, files: Iterable[InputFile]) -> 
     OSError
         If a file cannot be read.
     """
-    name = str(config.datasets[dataset].sum_of_weights)
-    return sum(_sum_in_file(config, each, name) for each in files)
+    alias, branch = split_branch(str(config.datasets[dataset].sum_of_weights))
+    tree = config.friends.get(alias, alias)
+    places = dict.fromkeys(InputFile(path, tree or own) for path, own in files)
+    return sum(_sum_in_file(config, each, branch) for each in places)
 
 
 def normalised(
@@ -91,14 +95,12 @@ def _scaled(h: hist.Hist[Any], factor: float) -> hist.Hist[Any]:
     return scaled
 
 
-def _sum_in_file(config: Config, file: InputFile, name: str) -> float:
-    """Return the sum of a branch over all entries of the tree that it is in."""
-    alias, branch = split_branch(name)
-    tree_name = config.friends.get(alias, alias) or file.tree
+def _sum_in_file(config: Config, file: InputFile, branch: str) -> float:
+    """Return the sum of a branch over all entries of a tree."""
     with open_file(file.path, config.run.timeout, config.run.max_basket) as root:
-        tree = open_tree(root, file.path, tree_name)
+        tree = open_tree(root, file.path, file.tree)
         if branch not in tree.keys():  # noqa: SIM118 -- a tree is no dict
             near = did_you_mean(branch, tree.keys())
-            msg = f"sum_of_weights: {tree_name!r} of {public_path(file.path)} has no branch {branch!r}{near}"
+            msg = f"sum_of_weights: {file.tree!r} of {public_path(file.path)} has no branch {branch!r}{near}"
             raise ValueError(msg)
         return float(np.sum(ak.to_numpy(ak.flatten(tree[branch].array(), axis=None)), dtype=np.float64))

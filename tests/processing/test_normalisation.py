@@ -1,16 +1,22 @@
 """Datasets with a cross section are normalised at the merge, by the weights of all entries of their files."""
 
+import shutil
+from pathlib import Path
+
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
 from scipy import stats
 from selected_jobs import all_events, finished, jets_of
 
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.events.barns import parse_cross_section, parse_luminosity
+from hep_peaksum.job import run as job_run
 from hep_peaksum.job.run import run
 from hep_peaksum.merging.merge import merge
+from hep_peaksum.processing.normalisation import sum_of_weights
 
 
 def sample(config, sum_of_weights, **more):
@@ -141,3 +147,42 @@ def test_cross_sections(text, picobarn):
 )
 def test_luminosities(text, inverse_picobarn):
     assert parse_luminosity(text) == inverse_picobarn
+
+
+def test_weights_of_a_tree_count_once_for_several_trees_of_events_in_its_file(config, samples, tmp_path):
+    events = samples[0][1]
+    with uproot.recreate(tmp_path / "two.root") as file:
+        for name, part in (("Early", slice(0, 20)), ("Late", slice(20, 60))):
+            file[name] = {key: each[part] for key, each in events.items() if key not in ("bits", "word")}
+        file["Runs"] = {"sumw": np.array([7.0, 4.0])}
+    content = sample(config, "Runs:sumw")
+    path = str(tmp_path / "two.root")
+    content["datasets"]["toy"]["files"] = [{path: "Early"}, {path: "Late"}]
+    result, written = finished(content)
+    assert len(written) == 60
+    assert result.summary["datasets"]["toy"]["normalisation"]["sum_of_weights"] == 11
+    content = sample(config, "genWeight", name="own")
+    content["datasets"]["toy"]["files"] = [{path: "Early"}, {path: "Late"}]
+    result, _ = finished(content)
+    own = result.summary["datasets"]["toy"]["normalisation"]["sum_of_weights"]
+    assert own == pytest.approx(events["genWeight"].sum())
+
+
+def test_weights_of_another_file_than_was_processed_do_not_normalise(config, samples, tmp_path, monkeypatch):
+    """It is replaced after its last chunk, before its weights are summed."""
+    paths = [tmp_path / Path(path).name for path, _ in samples]
+    for path, (original, _) in zip(paths, samples, strict=True):
+        shutil.copy(original, path)
+    content = sample(config, "Runs:sumw")
+    content["datasets"]["toy"]["files"] = {str(path): "Events" for path in paths}
+
+    def late(*arguments):
+        shutil.copy(paths[0], paths[1])
+        return sum_of_weights(*arguments)
+
+    monkeypatch.setattr(job_run, "sum_of_weights", late)
+    with pytest.raises(
+        RuntimeError, match=r"1\.root has changed while the job ran: run the same command again"
+    ):
+        run(parse_config(content))
+    assert not (tmp_path / "results/summary.json").exists()
