@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -18,8 +18,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer, m
 from hep_peaksum.evaluation.rates import nth_leading
 from hep_peaksum.geometry.jagged import counts_of
 from hep_peaksum.inputs.comparisons import Comparison
-from hep_peaksum.inputs.functions import FUNCTION, FunctionName, user_function
-from hep_peaksum.inputs.paths import expand_variables
+from hep_peaksum.inputs.functions import FUNCTION, FunctionName, local_place, user_function
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.thresholds import finite_number
@@ -94,21 +93,23 @@ class DerivedField(FrozenModel):
         flat = ak.flatten(clusters)
         arguments = [np.asarray(flat[each]) if isinstance(each, str) else each for each in self.inputs]
         try:
-            return np.asarray(_correction(str(self.correctionlib), str(self.name)).evaluate(*arguments))
+            return np.asarray(
+                _correction(*local_place(str(self.correctionlib)), str(self.name)).evaluate(*arguments)
+            )
         except (RuntimeError, ValueError, IndexError) as error:
             msg = f"{key}: correction {self.name!r} of {self.correctionlib}: {' '.join(str(error).split())}"
             raise ValueError(msg) from None
 
 
-@cache
-def _correction(path: str, name: str) -> Any:
+@lru_cache(maxsize=16)
+def _correction(path: str, _state: object, name: str) -> Any:
     """Return a correction of a file; an error that says what is there if it has none of that name."""
     try:
         import correctionlib
     except ImportError:
         msg = "derive: correctionlib is not installed: pip install correctionlib"
         raise ValueError(msg) from None
-    corrections = correctionlib.CorrectionSet.from_file(expand_variables(path))
+    corrections = correctionlib.CorrectionSet.from_file(path)
     if name in [*corrections]:
         return corrections[name]
     if name in [*corrections.compound]:

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from hep_peaksum.analysis.derived import CollectionField, Derived, FieldName, ViewInput, origin_of, view_fields
 from hep_peaksum.analysis.histograms import HistogramInput, check_histogram, default_histograms, needed_fields
@@ -39,6 +40,7 @@ from hep_peaksum.events.barns import Luminosity
 from hep_peaksum.events.section import IDENTITY, EventsInput, Identifier
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.inputs.branch_names import Name, includes, split_branch
+from hep_peaksum.inputs.functions import check_contents, digests_of
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.hits import HitFunction
 from hep_peaksum.measuring.matches import PLACE, MatchInput
@@ -110,11 +112,59 @@ class Job(FrozenModel):
     dataset_metadata: dict[str, dict[str, float]] = Field(
         default_factory=dict, description="Numbers of the datasets that measurements divide by."
     )
+    digests: dict[str, str] = Field(
+        default_factory=dict,
+        description="Digests of the files and modules that the config names: other ones make another job.",
+    )
     histograms: dict[Name, HistogramInput] | None = Field(
         None,
         description="Histograms by name. Left out, every collection gets the number of clusters, their energy "
         "and their position; {} is none.",
     )
+
+    @model_validator(mode="after")
+    def _identify(self) -> Job:
+        """Find the digests of what results depend on besides the config, unless they are known."""
+        if not self.digests:
+            digests = digests_of(*self.named_contents)
+            object.__setattr__(self, "digests", digests)  # frozen, and validation must return this object
+        return self
+
+    def files(self) -> set[str]:
+        """Return the files on which results depend, as they are named, also those of variations."""
+        own = [path for source in self.grids.values() for path in source.files()]
+        own += [path for condition in self.events.where for path in condition.files()]
+        derived = (each for fields in self.derive.values() for each in fields.values())
+        own += [each.correctionlib for each in derived if each.correctionlib is not None]
+        return {*own}.union(*(job.files() for job in self.varied_jobs.values()))
+
+    def functions(self) -> set[str]:
+        """Return the functions of the user on which results depend, also those of variations."""
+        own = [source.hits.function for source in self.grids.values() if isinstance(source.hits, HitFunction)]
+        own += [function for condition in self.events.where for function in condition.functions()]
+        own += [str(term.source) for term in self.events.weight.values() if term.is_function(self.friends)]
+        derived = (each for fields in self.derive.values() for each in fields.values())
+        own += [each.function for each in derived if each.function is not None]
+        own += [self.events.schema_name] if ":" in self.events.schema_name else []
+        return {*own}.union(*(job.functions() for job in self.varied_jobs.values()))
+
+    def check_contents(self) -> None:
+        """Raise a ChangedContentError if files or modules are not what they were when the job began."""
+        check_contents(self.digests, *self.named_contents)
+
+    @cached_property
+    def named_contents(self) -> tuple[set[str], set[str]]:
+        """The files, and the functions of the user, on which results depend."""
+        return self.files(), self.functions()
+
+    @cached_property
+    def varied_jobs(self) -> dict[str, Job]:
+        """The job of every variation; of those that are wrong, none: `problems` says why."""
+        jobs = {}
+        for name in self.variations:
+            with suppress(ValueError):
+                jobs[name] = self.varied(name)
+        return jobs
 
     def grids_of(self, collection: str) -> list[Grid]:
         """Return the grids that a collection searches: those of its towers, if it pools cells."""

@@ -9,7 +9,7 @@ import fnmatch
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
@@ -17,8 +17,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from hep_peaksum.inputs.branch_names import BranchName, FieldPath, Words, includes
 from hep_peaksum.inputs.comparisons import Comparison
-from hep_peaksum.inputs.functions import FUNCTION, FunctionName, user_function
-from hep_peaksum.inputs.paths import expand_variables
+from hep_peaksum.inputs.functions import FUNCTION, FunctionName, local_place, user_function
 from hep_peaksum.kernels import Array
 
 if TYPE_CHECKING:
@@ -134,6 +133,16 @@ class SimpleCondition(Comparison):
         if self.field is not None:
             yield self.field
 
+    def files(self) -> Iterator[str]:
+        """Yield the files that it looks into."""
+        if self.lumi_mask is not None:
+            yield self.lumi_mask
+
+    def functions(self) -> Iterator[str]:
+        """Yield the functions of the user that it calls."""
+        if self.function is not None:
+            yield self.function
+
     def evaluate(
         self, events: Any, column: Column, identity: Callable[[str], Array], cluster_value: Any
     ) -> Array:
@@ -157,7 +166,7 @@ class SimpleCondition(Comparison):
         """
         if self.lumi_mask is not None:
             runs, blocks = (identity(word).astype(np.uint32) for word in ("run", "luminosityBlock"))
-            return np.asarray(_lumi_mask(expand_variables(self.lumi_mask))(runs, blocks))
+            return np.asarray(_lumi_mask(*local_place(self.lumi_mask))(runs, blocks))
         if self.function is not None:
             return _called(self.function, events)
         if self.field is not None:
@@ -236,6 +245,18 @@ class EventCondition(SimpleCondition):
         yield from super().fields()
         for each in self.any_of or ():
             yield from each.fields()
+
+    def files(self) -> Iterator[str]:
+        """Yield the files that it looks into."""
+        yield from super().files()
+        for each in self.any_of or ():
+            yield from each.files()
+
+    def functions(self) -> Iterator[str]:
+        """Yield the functions of the user that it calls."""
+        yield from super().functions()
+        for each in self.any_of or ():
+            yield from each.functions()
 
     def evaluate(
         self, events: Any, column: Column, identity: Callable[[str], Array], cluster_value: Any
@@ -320,8 +341,8 @@ def _contains(values: ak.Array, pattern: str, name: str) -> Array:
     return np.asarray(ak.to_numpy(ak.any(ak.unflatten(passed, ak.num(values)), axis=1)))
 
 
-@cache
-def _lumi_mask(path: str) -> Any:
+@lru_cache(maxsize=16)
+def _lumi_mask(path: str, _state: object) -> Any:
     """Return coffea's mask of good luminosity blocks; a file that is none is a ValueError."""
     from coffea.lumi_tools import LumiMask
 

@@ -1,17 +1,35 @@
-"""Functions of the user, named in the config as ``module:function``."""
+"""Functions of the user, named in the config as ``module:function``, and the content that results depend on.
+
+The digests of modules, and of files that the config names, are part of a job: what was made with another
+function or another list of good runs is never taken for a result of this one.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
-from collections.abc import Callable
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import WithJsonSchema
+
+from hep_peaksum.inputs.paths import expand_variables
 
 FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 FunctionName = Annotated[
     str, WithJsonSchema({"title": "module:function", "type": "string", "pattern": FUNCTION})
 ]
+
+# Modules as this process has imported them: what a reload replaces, and the digest that the file had then.
+_imported: dict[str, tuple[Any, str | None]] = {}
+
+
+class ChangedContentError(ValueError):
+    """A file or a module that is not what it was when the job began; no input file is to blame."""
 
 
 def brief_error(error: Exception) -> str:
@@ -35,8 +53,12 @@ def user_function(name: str) -> Callable[..., Any]:
     5.0
     """
     module, _, attribute = name.partition(":")
+    digest = _module_digest(module)
     try:
-        function = getattr(importlib.import_module(module), attribute)
+        imported = importlib.import_module(module)
+        if _imported.get(module, (None,))[0] is not imported.__spec__:
+            _imported[module] = imported.__spec__, digest
+        function = getattr(imported, attribute)
     except Exception as error:  # noqa: BLE001 -- what the module of a user raises can be anything
         remedy = "put its folder on PYTHONPATH" if isinstance(error, ImportError) else "mend the module"
         msg = f"{name} cannot be imported ({brief_error(error)}): {remedy}"
@@ -45,3 +67,78 @@ def user_function(name: str) -> Callable[..., Any]:
         msg = f"{name} is {type(function).__name__}, expected a function"
         raise ValueError(msg)
     return function  # type: ignore[no-any-return]
+
+
+def local_place(path: str) -> tuple[str, tuple[int, ...] | None]:
+    """Return the path of a file, and what tells whether it is still the same; None if there is none.
+
+    Whoever keeps what is in a file keeps it by these: it may change, and so may the folder it is looked for in.
+
+    Raises
+    ------
+    ValueError
+        If the path names an environment variable that is not set.
+    """
+    place = expand_variables(path)
+    try:
+        status = Path(place).stat()
+    except OSError:
+        return place, None
+    return place, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def digests_of(files: Iterable[str], functions: Iterable[str]) -> dict[str, str]:
+    """Return the digests of files, and of the modules of functions, by their names; of those that can be read.
+
+    Of a module its own file counts, not what it imports.
+    """
+    modules = {name.partition(":")[0] for name in functions}
+    found = {name: _file_digest(name) for name in files} | {name: _module_digest(name) for name in modules}
+    return {name: digest for name, digest in sorted(found.items()) if digest is not None}
+
+
+def check_contents(digests: Mapping[str, str], files: Iterable[str], functions: Iterable[str]) -> None:
+    """Check that files and modules are those of the digests; what cannot be read here is left to its reader.
+
+    Raises
+    ------
+    ChangedContentError
+        If one is not. A module counts as this process has imported it.
+    """
+    for name, found in digests_of(files, functions).items():
+        spec, used = _imported.get(name, (None, None))
+        if used is None or getattr(sys.modules.get(name), "__spec__", None) is not spec:
+            used = found  # it is to be imported, here or again
+        if used != digests.get(name, used):
+            is_stale = found == digests[name]
+            what = "was imported here before it changed" if is_stale else "has changed since the job began"
+            remedy = "start Python, or its workers, again" if is_stale else "start over in another directory"
+            msg = f"{name} {what}: {remedy}"
+            raise ChangedContentError(msg)
+
+
+def _file_digest(path: str) -> str | None:
+    """Return the digest of a file; None if it cannot be read."""
+    try:
+        return _digest(*local_place(path))
+    except ValueError:  # whoever reads it says which variable is not set
+        return None
+
+
+def _module_digest(name: str) -> str | None:
+    """Return the digest of the file of a module; None if it has none that can be read."""
+    try:
+        spec = sys.modules[name].__spec__ if name in sys.modules else importlib.util.find_spec(name)
+    except Exception:  # noqa: BLE001 -- it imports the packages above, which belong to the user
+        return None
+    place = spec.origin if spec is not None and spec.has_location else None
+    return None if place is None else _file_digest(place.replace("$", "$$"))
+
+
+@lru_cache(maxsize=256)
+def _digest(place: str, state: tuple[int, ...] | None) -> str | None:
+    """Return the digest of a file, which is read once as long as it is the same."""
+    try:
+        return None if state is None else hashlib.sha256(Path(place).read_bytes()).hexdigest()[:16]
+    except OSError:
+        return None

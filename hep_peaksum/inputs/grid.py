@@ -257,6 +257,11 @@ class GridInput(FrozenModel):
             raise ValueError(msg)
         return self
 
+    def files(self) -> Iterator[str]:
+        """Yield the files of noise, mask and cells."""
+        noise = str(self.noise) if self._has_noise_map else None
+        yield from (path for path in (noise, self.mask, self.cells) if path is not None)
+
     def table(self) -> CellTable:
         """Return the cell table.
 

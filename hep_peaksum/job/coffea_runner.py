@@ -110,6 +110,7 @@ class CheckedProcessor(PeakSumProcessor):
         is_same = str(uuid.UUID(bytes=file.file.fUUID)) == metadata["fileuuid"]
         if not is_same or len(events) != n_planned:
             raise ValueError(CHANGED)
+        self.job.check_contents()
         check_baskets(events)
         yield from super().blocks(events, tally)
 
@@ -123,6 +124,7 @@ class CheckedProcessor(PeakSumProcessor):
         """Return the record of a chunk, without which its part does not count."""
         if metadata["state"] != file_state(metadata["filename"]):
             raise ValueError(CHANGED)
+        self.job.check_contents()
         return super().record(metadata, tally)
 
 

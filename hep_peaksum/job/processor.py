@@ -52,7 +52,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
     Parameters
     ----------
     grids, clusters, histograms, events, friends, derive, select, sums, variations, references,
-    matches, measurements, dataset_metadata
+    matches, measurements, dataset_metadata, digests
         The sections of the config with these names, as plain values.
     directory
         The folder to which parts and records are committed. Without it the clusters are returned: the result
@@ -97,6 +97,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         matches: Mapping[str, Any] | None = None,
         measurements: Mapping[str, Any] | None = None,
         dataset_metadata: Mapping[str, Any] | None = None,
+        digests: Mapping[str, str] | None = None,
         directory: str | None = None,
         numbers: Mapping[str, Any] | None = None,
         fingerprint: str = "",
@@ -105,7 +106,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         sections = {"grids": grids, "clusters": clusters, "histograms": histograms, "events": events}
         sections |= {"friends": friends, "derive": derive, "select": select, "sums": sums}
         sections |= {"variations": variations, "references": references, "matches": matches}
-        sections |= {"measurements": measurements, "dataset_metadata": dataset_metadata}
+        sections |= {"measurements": measurements, "dataset_metadata": dataset_metadata, "digests": digests}
         self.job: Job = parse_job({key: value for key, value in sections.items() if value is not None})
         self._searches = Searches(self.job)
         self.directory = directory

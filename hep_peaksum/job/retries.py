@@ -14,6 +14,7 @@ from coffea import processor
 from coffea.processor.executor import FileMeta, WorkItem
 
 from hep_peaksum.calibration.table_files import CellTableError
+from hep_peaksum.inputs.functions import ChangedContentError
 from hep_peaksum.inputs.paths import REMOTE, public_path
 from hep_peaksum.reading.files import error_message
 from hep_peaksum.results.atomic_write import WriteError
@@ -22,7 +23,7 @@ from hep_peaksum.results.manifest import LOSSES, InputMeta, Loss
 # Errors of a local file that waiting does not cure.
 PERMANENT_ERRNOS = {None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EINVAL}
 # Errors that stop a job even where it skips bad files: with more space or memory no entry need be lost.
-NOT_OF_THE_FILE = (WriteError, MemoryError, CellTableError)
+NOT_OF_THE_FILE = (WriteError, MemoryError, CellTableError, ChangedContentError)
 TOO_LITTLE_MEMORY = (
     "too little memory for a chunk of it: lower run.chunksize or run.workers, or use a larger machine"
 )

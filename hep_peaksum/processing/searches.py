@@ -30,7 +30,7 @@ class Searches:
     """
 
     def __init__(self, job: Job) -> None:
-        self.jobs = {NOMINAL: job, **{name: job.varied(name) for name in job.variations}}
+        self.jobs = {NOMINAL: job, **job.varied_jobs}
         self._sources = {
             (variation, name): source
             for variation, varied in self.jobs.items()

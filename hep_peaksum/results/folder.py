@@ -198,9 +198,17 @@ def holds_results(directory: Path) -> bool:
     return (directory / SUMMARY).is_file() or holds_chunks(directory)
 
 
-def what_differs(one: Any, other: Any) -> str:
-    """Return the first key in which two jobs of different fingerprints differ; if none, it is the version."""
-    return ".".join(file_key(_first_difference(one, other))) or "the version of hep_peaksum"
+def what_differs(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Return the first key in which two jobs of different fingerprints differ; if none, it is the version.
+
+    Of a file or a module that the config names its content may differ, and nothing else.
+    """
+    plain, others = ({key: each for key, each in job.items() if key != "digests"} for job in (one, other))
+    if key := ".".join(file_key(_first_difference(plain, others))):
+        return key
+    if content := _first_difference(one.get("digests"), other.get("digests")):
+        return f"the content of {content[0]}"
+    return "the version of hep_peaksum"
 
 
 def _first_difference(one: Any, other: Any, path: tuple[str, ...] = ()) -> tuple[str, ...]:
