@@ -16,8 +16,9 @@ from typing import Any, ClassVar
 
 import numba
 import numpy as np
+import xxhash
 from numba.core import event
-from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
 from numba.core.runtime import rtsys
 from numba.misc.appdirs import AppDirs
 
@@ -52,6 +53,34 @@ class _SourceCacheFiles(CompileResultCacheImpl):  # type: ignore[misc]
         return f"{super().get_filename_base(*arguments)}-{SOURCE_DIGEST[:16]}"
 
 
+class _ContentNamedFiles(IndexDataCacheFile):  # type: ignore[misc]
+    """Keeps compiled functions in files that are named after their content.
+
+    Numba numbers the files of a function: processes that compile it at the same time, for other types or on
+    other machines, take the same number, and the index of one may then name the code of another, which runs
+    without an error on the wrong type. So does code that the disk has damaged.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        """Save a compiled function, then its name in the index."""
+        body = self._dump(data)
+        name = self._data_name(xxhash.xxh3_64_intdigest(body))
+        with self._open_for_write(self._data_path(name)) as file:
+            file.write(body)
+        self._save_index({**self._load_index(), key: name})
+
+    def load(self, key: Any) -> Any:
+        """Return a compiled function, None if there is none; a damaged one is a ValueError."""
+        name = self._load_index().get(key)
+        path = None if name is None else Path(self._data_path(name))
+        if path is None or not path.exists():
+            return None
+        if name != self._data_name(xxhash.xxh3_64_intdigest(path.read_bytes())):
+            msg = f"{path} is damaged"
+            raise ValueError(msg)
+        return self._load_data(name)
+
+
 class _SourceCache(FunctionCache):  # type: ignore[misc]
     """A cache that a damaged file or a full disk makes useless, not fatal: the function is compiled instead.
 
@@ -61,6 +90,11 @@ class _SourceCache(FunctionCache):  # type: ignore[misc]
     """
 
     _impl_class = _SourceCacheFiles
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        place = self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp()
+        self._cache_file = _ContentNamedFiles(*place)
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         """Return the compiled function of a signature, None if it has to be compiled."""

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,56 @@ def run(folder, script):
 @pytest.mark.slow
 def test_nothing_is_compiled_twice(folder):
     assert search(folder) == (UNEDITED, 0)
+
+
+# The same search in other numbers.
+OTHER_TYPE = SEARCH.replace("np.float32", "np.float64")
+DAMAGE = {
+    "swapped": lambda _, other: other,
+    "flipped": lambda content, _: content[:-99] + bytes([content[-99] ^ 4]) + content[-98:],
+    "truncated": lambda content, _: content[: len(content) // 2],
+    "zeros": lambda content, _: bytes(len(content)),
+    "empty": lambda *_: b"",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_code_that_is_not_what_was_saved_is_compiled_anew(folder, tmp_path, damage):
+    """Swapped, as numba leaves it when processes compile for different types at the same time."""
+    run(folder, OTHER_TYPE)
+    shutil.copytree(folder / "cache", tmp_path / "cache")
+    of_function = defaultdict(list)
+    for path in sorted((folder / "cache").rglob("*.nbc")):
+        of_function[path.name.rsplit(".", 2)[0]].append(path)
+    try:
+        for paths in of_function.values():
+            contents = [path.read_bytes() for path in paths]
+            for path, content, other in zip(paths, contents, reversed(contents), strict=True):
+                path.write_bytes(DAMAGE[damage](content, other))
+        assert search(folder)[0] == UNEDITED
+        assert json.loads(run(folder, OTHER_TYPE)[0]) == {"n_compiled": 2, **UNEDITED}
+        assert search(folder) == (UNEDITED, 0)
+    finally:
+        shutil.rmtree(folder / "cache")
+        shutil.copytree(tmp_path / "cache", folder / "cache")
+
+
+def test_processes_that_compile_at_the_same_time_do_not_take_each_others_code(tmp_path, monkeypatch):
+    """One has read the index, and saves when the other has saved."""
+    one, other = (numba_compile._ContentNamedFiles(str(tmp_path), "search", (0, 0)) for _ in range(2))
+    opened, codes = one._open_for_write, {"float32": "code of float32", "float64": "code of float64"}
+
+    def open_late(path):
+        if path.endswith(".nbc"):
+            other.save("float64", codes["float64"])
+        return opened(path)
+
+    monkeypatch.setattr(one, "_open_for_write", open_late)
+    one.save("float32", codes["float32"])
+    for key, code in codes.items():
+        assert other.load(key) in (code, None)
+    assert other.load("float32") == codes["float32"]
 
 
 # Numba's own readiness to compile: LAPACK, and the extensions of other packages.
