@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from hep_peaksum.config.sections import Dataset
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.inputs.branch_names import split_branch
 from hep_peaksum.inputs.paths import without_cycle
 from hep_peaksum.reading.columns import has_identity
 from hep_peaksum.reading.files import content_digest
@@ -146,7 +147,14 @@ def _twice(name: str, jobs: Sequence[FinishedJob]) -> Iterator[str]:
             yield f"{both} have read different files {one.path}: run them again, with absolute paths"
         else:
             yield f"{both} have both read {one.path}: leave one out, or its events would count twice"
-    if all(job.summary["config"]["datasets"][name].get("allow_duplicates") for job in jobs):
+    datasets = [job.summary["config"]["datasets"][name] for job in jobs]
+    if tree := split_branch(datasets[0].get("sum_of_weights") or "")[0]:
+        for one, other in _pairs(inputs, lambda each: each.path):
+            if one.tree != other.tree:
+                both = f"datasets.{name}: {one.job.directory} and {other.job.directory}"
+                remedy = "run one job over its trees, or they would count twice"
+                yield f"{both} have both summed the weights in {tree} of {one.path}: {remedy}"
+    if all(dataset.get("allow_duplicates") for dataset in datasets):
         return
     opened = [each for each in inputs if each.entry.uuid is not None]
     for one, other in _pairs(opened, _uuid_or_size):

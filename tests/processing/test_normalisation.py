@@ -161,6 +161,12 @@ def test_weights_of_a_tree_count_once_for_several_trees_of_events_in_its_file(co
     result, written = finished(content)
     assert len(written) == 60
     assert result.summary["datasets"]["toy"]["normalisation"]["sum_of_weights"] == 11
+    for name in ("Early", "Late"):
+        content = sample(config, "Runs:sumw", name=name)
+        content["datasets"]["toy"]["files"] = {path: name}
+        finished(content)
+    with pytest.raises(ConfigError, match=r"both summed the weights in Runs of .*two\.root: run one job"):
+        merge([tmp_path / "Early", tmp_path / "Late"], tmp_path / "merged")
     content = sample(config, "genWeight", name="own")
     content["datasets"]["toy"]["files"] = [{path: "Early"}, {path: "Late"}]
     result, _ = finished(content)
