@@ -18,7 +18,7 @@ ROWS = (
     "loops",
     "settings",
     "geometry",
-    "library calibration",
+    "library calibration lattices",
     "clustering",
     "evaluation",
     "diagnostics keras",

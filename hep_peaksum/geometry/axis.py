@@ -50,21 +50,19 @@ def _parse_labels(value: object) -> object:
 
 @lru_cache(maxsize=64)
 def _read_labels(text: str) -> tuple[int, ...]:
-    """Return the labels of ``"-2..-1, 1..2"``, in the order of the cells."""
+    """Return the labels of ``"-2..-1, 1..2"``, in the order of the cells; a range may fall: ``"3..1"``."""
     labels: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*([+-]?\d+)\s*(?:\.\.\s*([+-]?\d+)\s*)?", part)
         if not match:
             msg = f"{part.strip()!r} is not a label: write integers and ranges, as in '-28..-1, 1..28'"
             raise ValueError(msg)
-        low, high = int(match[1]), int(match[2] or match[1])
-        if high < low:
-            msg = f"the range {part.strip()!r} runs backwards: labels are listed in the order of the cells"
-            raise ValueError(msg)
-        if len(labels) + high - low >= MAX_LABELS:
+        first, last = int(match[1]), int(match[2] or match[1])
+        step = -1 if last < first else 1
+        if len(labels) + abs(last - first) >= MAX_LABELS:
             msg = f"{part.strip()!r} makes more than {MAX_LABELS} labels, one for every cell along an axis"
             raise ValueError(msg)
-        labels.extend(range(low, high + 1))
+        labels.extend(range(first, last + step, step))
     if len(set(labels)) < len(labels):
         msg = f"the label {next(x for x in labels if labels.count(x) > 1)} occurs twice in {text!r}"
         raise ValueError(msg)
@@ -141,8 +139,8 @@ class Axis(FrozenModel):
     )
     labels: Labels | None = Field(
         None,
-        description="Integers by which hits name the cells, in the order of the cells. Positions may be added "
-        "by edges, or by bins, start and stop.",
+        description="Integers by which hits name the cells, in the order of the cells; 3..1 is 3, 2, 1. "
+        "Positions may be added by edges, or by bins, start and stop.",
         examples=["-41..-30, -28..-1, 1..28, 30..41"],
     )
     periodic: bool = Field(

@@ -60,7 +60,7 @@ class HitCondition(Comparison):
 
 
 WORDS = ("channel", "row", "col", "layer", "value", "time")  # the columns of hits
-PLACES = ("branch", *COORDINATES, "bits")
+PLACES = ("branch", *COORDINATES, "bits", "join")
 ALLOWED = {"value": ("branch", "et", "bits", "number"), "time": ("branch", "bits")}
 
 
@@ -141,7 +141,7 @@ class HitBranches(FrozenModel):
     @property
     def collections(self) -> tuple[str, ...]:
         """The collections whose encodings are read from the files."""
-        return tuple({column.collection: 0 for column in self.given.values() if column.collection})
+        return tuple(dict.fromkeys(name for column in self.given.values() for name in column.collections))
 
     def columns(
         self,

@@ -10,7 +10,7 @@ import awkward as ak
 import numpy as np
 import uproot
 
-SAMPLE_ENTRIES, SAMPLE_BYTES = 2000, 32_000_000  # of one branch that is looked into
+SAMPLE_ENTRIES, SAMPLE_BYTES = 5000, 32_000_000  # of one branch that is looked into
 
 
 class Branch(NamedTuple):
@@ -32,6 +32,12 @@ class Branch(NamedTuple):
     def config_name(self) -> str:
         """The name as a config has it: what stands before a colon there is the name of a friend."""
         return f":{self.name}" if ":" in self.name else self.name
+
+    def is_of(self, collection: str, stem: str) -> bool:
+        """Return whether the name is that of hits of a collection, or of a flat tree, with a stem."""
+        if not collection:
+            return bool(stem) and self.words.startswith(f"{stem}_")
+        return self.collection == collection
 
 
 class Tree(NamedTuple):

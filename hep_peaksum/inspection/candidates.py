@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 import yaml
 
 # In this order the keys of a grid are written; a comment on a key that the grid lacks stands where it would be.
-KEYS = ("hits", "dense", "cells", "where", "depth", "geometry", "rows", "cols", "quantity", "unit")
+KEYS = (
+    *("hits", "dense", "cells", "where", "depth", "layers", "geometry", "hexagons", "rows", "cols"),
+    *("quantity", "unit"),
+)
 WIDTH = 110
 FIRST = {"calo": "1"}  # the grid that is proposed unless others are chosen: the likeliest candidate
 
@@ -33,6 +36,7 @@ class Candidate(NamedTuple):
     comments: tuple[tuple[str, str], ...] = ()
     command: str = ""
     identify: tuple[tuple[str, str | int], ...] = ()  # the section of the config, as pairs
+    preset: str = ""  # of clusters on the grid
 
     @property
     def likelihood(self) -> tuple[int, int]:
@@ -92,12 +96,14 @@ def proposed_config(path: str, grids: Mapping[str, Candidate]) -> dict[str, Any]
         "datasets": {"data": {"files": {path: first.tree}}},
         **events,
         "grids": {name: candidate.grid for name, candidate in grids.items()},
-        "clusters": {name: _clusters(grid) for name, grid in zip(names, grids, strict=True)},
+        "clusters": {name: _clusters(*each) for name, each in zip(names, grids.items(), strict=True)},
         "output": {"directory": "results", "clusters": ["parquet"]},
     }
 
 
-def _clusters(grid: str) -> dict[str, Any]:
+def _clusters(grid: str, candidate: Candidate) -> dict[str, Any]:
+    if candidate.preset:
+        return {"grid": grid, "preset": candidate.preset, "seed_threshold": 0}
     return {"grid": grid, "search_window": [3, 3], "sum_window": [3, 3], "seed_threshold": 0}
 
 

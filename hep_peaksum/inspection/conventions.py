@@ -31,8 +31,8 @@ ROLES = {
     "col": r"i?_?col(?:umn)?(?:_?id)?",
     "iy": r"i_?y",
     "ix": r"i_?x",
-    "iv": r"i_?v",
-    "iu": r"i_?u",
+    "iv": r"(?:i_?)?v",
+    "iu": r"(?:i_?)?u",
     "j": r"j",
     "i": r"i",
     "eta": r"eta",
@@ -66,6 +66,12 @@ BLOCKS = ("luminosity_block", "lumi_block", "lumi_block_num", "lumi", "ls")
 EVENTS = (
     *("event_id", "event", "evt", "evt_id", "event_number", "evt_number", "ievent", "i_event", "eventid"),
     *("event_no", "evtno", "evtnum", "evt_num", "event_num", "ev", "entry"),
+)
+
+# Integers of hits that number nothing of the detector.
+NO_NUMBERS = re.compile(
+    r"(^|_)(track|parent|primary|photon|particle|pdg\w*|encoding|contrib\w*|incident|n|process|type|status"
+    r"|quality|flags?|time|tdc|compton|rayleigh|source|event|run|begin|end|index|noise|gain)(_|$)"
 )
 
 # From what is searched to what hardly ever is, by words in lower case; the first that fits counts.
@@ -107,11 +113,22 @@ def place_of(words: str) -> Place | None:
         match = re.fullmatch(rf"(?:(.*)_)?(?:{pattern})", words)
         if match:
             stem = match[1] or ""
+            if stem.rpartition("_")[2] == "wafer":  # it says where the module is
+                return None
             if role in ("x", "y", "z", "eta", "theta", "phi") and OTHER_POSITIONS.search(stem):
                 return None
             return Place(re.sub(r"(^|_)(pos|position|coord|global)$", "", stem), role)
     match = GLUED.fullmatch(words)
     return Place(match[1], match[2]) if match else None
+
+
+def may_number(words: str) -> bool:
+    """Return whether an integer of hits, by the words of its name, may number modules or cells.
+
+    >>> may_number("rsector_id"), may_number("wafer_u"), may_number("track_id"), may_number("n_contribs")
+    (True, True, False, False)
+    """
+    return NO_NUMBERS.search(words) is None
 
 
 def in_lower_case(name: str) -> str:
@@ -169,8 +186,8 @@ GATE_UNITS = Units("1 MeV", "mm", "GATE stores MeV and mm")
 IN_NAMES = re.compile(r"(?:^|[^A-Za-z])(keV|MeV|GeV|TeV)(?:$|[^A-Za-z])|[a-z](keV|MeV|GeV|TeV)$")
 LENGTHS = re.compile(r"(?:[\[(]\s*|_)(mm|cm)(?:\s*[\])]|$)")
 
-# The bits of the ids of LDMX that name a layer (DetDescr/EcalID.h), by the beginning of a collection's name.
-LDMX_LAYERS = {"Ecal": (17, 22)}
+# The fields of the ids of LDMX (DetDescr/EcalID.h), by the beginning of a collection's name.
+LDMX_IDS = {"Ecal": {"cell": (0, 11), "module": (12, 16), "layer": (17, 22)}}
 
 
 def units_of(tree: Tree, value: Branch | None, place: Branch | None) -> Units:

@@ -30,6 +30,7 @@ class Group(NamedTuple):
     channel: Branch | None = None
     noise: Branch | None = None
     edges: Branch | None = None
+    integers: tuple[Branch, ...] = ()  # that may number modules or cells
 
     @property
     def name(self) -> str:
@@ -37,10 +38,19 @@ class Group(NamedTuple):
         return "_".join(part for part in (self.collection, self.stem) if part)
 
     @property
-    def branches(self) -> tuple[Branch, ...]:
-        """All branches that a grid of these hits may use."""
+    def named(self) -> tuple[Branch, ...]:
+        """The branches of which the names say what they are."""
         named = (self.value, self.layer, self.section, self.channel, self.noise, self.edges, *self.other_values)
         return (*self.places.values(), *(each for each in named if each is not None))
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """All branches that a grid of these hits may use."""
+        return (*self.named, *self.integers)
+
+    def without(self, branches: Sequence[Branch]) -> Group:
+        """Return the hits without some of the integers."""
+        return self._replace(integers=tuple(each for each in self.integers if each not in branches))
 
 
 def group_hits(branches: Iterable[Branch], depth: int) -> list[Group]:
@@ -85,7 +95,7 @@ def _group(
     if not values and not collection:  # padRow, padCol and ADC
         values = _partners(numbers, "", conventions.VALUES)[:1]
     edges = next((b for b in members if b.words == "edges" and b.shape[-1:] == (4,)), None)
-    return Group(
+    group = Group(
         *(collection, stem, roles, pair),
         value=values[0] if values else None,
         other_values=tuple(values[1:]),
@@ -95,6 +105,8 @@ def _group(
         noise=_first(_partners([b for b in plain if b.dtype.kind in "biu"], stem, ("isnoise", "is_noise"))),
         edges=edges,
     )
+    integers = [b for b in whole if b.is_of(collection, stem) and conventions.may_number(b.words)]
+    return group._replace(integers=tuple(each for each in integers if each not in group.named))
 
 
 def _channel_groups(collection: str, members: Sequence[Branch], depth: int) -> Iterable[Group]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import awkward as ak
 import numpy as np
 
-from hep_peaksum.geometry.bit_fields import BitField, read_encoding
 from hep_peaksum.inspection import conventions
-from hep_peaksum.inspection.axes import propose_axis
 from hep_peaksum.inspection.branches import Branch, Tree, flat, read
 from hep_peaksum.inspection.candidates import Candidate, Rejected
+from hep_peaksum.inspection.found_planes import found_plane
 from hep_peaksum.inspection.groups import Group
-from hep_peaksum.inspection.planes import plane_of
 from hep_peaksum.kernels import Array
 
 MAX_SECTIONS = 10
@@ -22,20 +19,27 @@ MAX_SECTIONS = 10
 
 def hit_candidate(tree: Tree, group: Group) -> Candidate | Rejected:
     """Return hits as a candidate, after a look at their first entries."""
-    branches = list(group.branches)
+    branches = list(dict.fromkeys(group.branches))
     arrays = read(tree.content, branches)
-    names = tuple(branch.name for branch in branches if branch is not group.edges)
+    names = tuple(branch.name for branch in group.named if branch is not group.edges)
     if arrays is None:
         return Rejected(tree.name, names, "cannot be read")
-    counts = [ak.num(values) for values in arrays]
-    if any(ak.any(number != counts[0]) for number in counts):
+    counts = {branch: ak.num(values) for branch, values in zip(branches, arrays, strict=True)}
+    n_hits = counts[branches[0]]
+    others = [each for each in group.integers if each not in group.named and ak.any(counts[each] != n_hits)]
+    if others:  # a list of something else
+        return hit_candidate(tree, group.without(others))
+    if any(ak.any(number != n_hits) for number in counts.values()):
         return Rejected(tree.name, names, "the branches have different numbers of hits")
     numbers = {branch: flat(values) for branch, values in zip(branches, arrays, strict=True)}
-    if (problem := _emptiness(group, numbers, len(counts[0]))) is not None:
+    if group.edges is not None:
+        numbers[group.edges] = numbers[group.edges].reshape(-1, 4)
+    if (problem := _emptiness(group, numbers, len(n_hits))) is not None:
         return Rejected(tree.name, names, *problem)
+    event = np.repeat(np.arange(len(n_hits)), n_hits)
     if group.pair:
-        return _placed_candidate(tree, group, numbers)
-    return _channel_candidate(tree, group, numbers, np.repeat(np.arange(len(counts[0])), counts[0]))
+        return _placed_candidate(tree, group, numbers, event)
+    return _channel_candidate(tree, group, numbers, event)
 
 
 def _emptiness(group: Group, numbers: dict[Branch, Array], n_entries: int) -> tuple[str, str] | None:
@@ -80,25 +84,33 @@ def _channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], e
     )
 
 
-def _placed_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array]) -> Candidate | Rejected:
-    """Return hits that say where they are."""
-    numbers, where, comments = _pick_section(group, numbers)
+def _placed_candidate(
+    tree: Tree, group: Group, numbers: dict[Branch, Array], event: Array
+) -> Candidate | Rejected:
+    """Return hits that say where they are; `event` is that of each."""
+    is_picked, where, comments = _pick_section(group, numbers)
+    numbers, event = {branch: each[is_picked] for branch, each in numbers.items()}, event[is_picked]
     units = conventions.units_of(tree, group.value, next(iter(group.places.values())))
-    plane = plane_of(group, numbers, units)
-    rows, cols = plane.axis(0), plane.axis(1)
+    plane, layers = found_plane(tree, group, numbers, event, units)
     names = tuple(branch.name for branch in (*plane.branches, group.value) if branch is not None)
-    if rows is None or cols is None:
+    if plane.rows is None or plane.cols is None:
         return Rejected(tree.name, names, "the coordinates are no places along an axis")
-    layers = _layers(tree, group, numbers)
-    value: Any = 1 if group.value is None else group.value.config_name
-    hits = {"row": plane.row, "col": plane.col, **layers.hits, "value": value}
-    comments += [*plane.comments, *_value_comments(group, numbers), *layers.comments]
-    grid: dict[str, Any] = {"hits": hits, **where, **layers.depth}
+    hits = dict(plane.hits)
+    hits |= {} if layers.source is None else {"layer": layers.source}
+    hits["value"] = 1 if group.value is None else group.value.config_name
+    comments += [*plane.comments, *_value_comments(group, numbers)]
+    comments += [("depth", layers.comment)] if layers.source is not None else []
+    grid: dict[str, Any] = {"hits": hits, **where, **layers.keys(each=plane.layers_apart)}
     if plane.geometry:
         grid["geometry"] = plane.geometry
     else:
-        grid |= {"rows": rows.section, "cols": cols.section, **_quantity(group, units)}
-        comments += [("rows", rows.comment), ("cols", cols.comment)]
+        grid |= {
+            **plane.grid,
+            "rows": plane.rows.section,
+            "cols": plane.cols.section,
+            **_quantity(group, units),
+        }
+        comments += [("rows", plane.rows.comment), ("cols", plane.cols.comment)]
         comments += [] if group.value is None else conventions.unit_comments(tree, units, group.value)
     kind = conventions.likeness(group.name, tree.name)
     what = "hits" if kind in ("towers", "cells", "hits", "others") else f"{kind}, no cells,"
@@ -107,9 +119,10 @@ def _placed_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array]) ->
         looks_like += f", where {each['branch'].rpartition('.')[2]} is {each['equals']}"
     return Candidate(
         *(tree.name, tree.n_entries, names, looks_like, grid),
-        n_values=len(next(iter(numbers.values()))),
+        n_values=len(event),
         order=conventions.order(group.name, tree.name),
         comments=tuple((key, text) for key, text in comments if text),
+        preset=plane.preset,
     )
 
 
@@ -121,70 +134,24 @@ def _quantity(group: Group, units: conventions.Units) -> dict[str, Any]:
     return {**({"quantity": "et"} if is_transverse else {}), **({"unit": units.energy} if units.energy else {})}
 
 
-def _pick_section(
-    group: Group, numbers: dict[Branch, Array]
-) -> tuple[dict[Branch, Array], dict[str, Any], list[Any]]:
-    """Return the hits of the fullest section, the condition that picks them, and comments; or all hits."""
-    numbers = {
-        branch: each.reshape(-1, 4) if branch is group.edges else each for branch, each in numbers.items()
-    }
+def _pick_section(group: Group, numbers: dict[Branch, Array]) -> tuple[Array, dict[str, Any], list[Any]]:
+    """Return which hits are in the fullest section, the condition that picks them, and comments; or all."""
     comments = []
     if group.noise is not None and np.any(numbers[group.noise]):
         comments.append(
             ("where", f"where: [{{branch: {group.noise.config_name}, equals: false}}] leaves out noise")
         )
+    n_hits = len(numbers[next(iter(group.places.values()))])
     if group.section is None:
-        return numbers, {}, comments
+        return np.ones(n_hits, bool), {}, comments
     labels, counts = np.unique(numbers[group.section], return_counts=True)
     if not 1 < len(labels) <= MAX_SECTIONS:
-        return numbers, {}, comments
+        return np.ones(n_hits, bool), {}, comments
     fullest = int(labels[np.argmax(counts)])
-    picked = {branch: each[numbers[group.section] == fullest] for branch, each in numbers.items()}
     others = ", ".join(f"{label}: {count}" for label, count in zip(labels, counts, strict=True))
     text = f"several sections in one collection; hits read by section: {others}. The fullest one is taken"
     where = {"where": [{"branch": group.section.config_name, "equals": fullest}]}
-    return picked, where, [*comments, ("where", text)]
-
-
-class _Layers(NamedTuple):
-    """The keys of the config for the layers of hits, and comments on them; empty where there is one layer."""
-
-    hits: dict[str, Any]
-    depth: dict[str, Any]
-    comments: list[tuple[str, str]]
-    in_words: str = ""
-
-
-def _layers(tree: Tree, group: Group, numbers: dict[Branch, Array]) -> _Layers:
-    """Return what names the layer of hits, a branch or bits of an id, and the axis of layers."""
-    source: Any = None
-    labels = np.empty(0, int)
-    if group.layer is not None:
-        source, labels = group.layer.config_name, numbers[group.layer]
-    elif group.channel is not None and (bits := _layer_bits(tree, group, group.channel)):
-        keys, field = bits
-        source = {"bits": group.channel.config_name, **keys}
-        labels = field.of(numbers[group.channel])
-    axis = propose_axis("layer", labels) if len(np.unique(labels)) > 1 else None
-    if axis is None:
-        return _Layers({}, {}, [])
-    comment = f"{axis.comment}\nlayers are summed; with layers: each every layer is searched by itself".strip()
-    n_layers = int(labels.max() - labels.min()) + 1
-    return _Layers({"layer": source}, {"depth": axis.section}, [("depth", comment)], f", {n_layers} layers")
-
-
-def _layer_bits(tree: Tree, group: Group, channel: Branch) -> tuple[dict[str, Any], BitField] | None:
-    """Return the bits of an id that name a layer, with the keys of the config for them."""
-    field = None
-    with suppress(ValueError):  # an encoding that is none says nothing
-        field = read_encoding(tree.encodings.get(group.collection, "")).get("layer")
-    if field is not None and channel.dtype.kind in "iu" and field.last < 8 * channel.dtype.itemsize:
-        return {"field": "layer", "encoding": {"from_file": group.collection}}, field
-    if tree.owner(channel).startswith("vector<ldmx::"):
-        for begin, (first, last) in conventions.LDMX_LAYERS.items():
-            if group.collection.startswith(begin):
-                return {"first": first, "last": last}, BitField(first, last)
-    return None
+    return numbers[group.section] == fullest, where, [*comments, ("where", text)]
 
 
 def _value_comments(group: Group, numbers: dict[Branch, Array]) -> list[tuple[str, str]]:

@@ -9,10 +9,10 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from hep_peaksum.inspection import conventions
-from hep_peaksum.inspection.axes import ProposedAxis, propose_axis
 from hep_peaksum.inspection.branches import Branch
 from hep_peaksum.inspection.groups import Group
 from hep_peaksum.kernels import Array
+from hep_peaksum.lattices.axes import ProposedAxis, propose_axis, snapped
 
 
 class Plane(NamedTuple):
@@ -65,7 +65,7 @@ def plane_of(group: Group, numbers: dict[Branch, Array], units: conventions.Unit
         if "z" in group.places:
             positions = [group.places[role] for role in ("x", "y", "z")]
             x, y, z = (numbers[branch].astype(np.float64) for branch in positions)
-            if not units.is_flat and not _is_flat(x, y, z):
+            if not units.is_flat and not is_flat(x, y, z):
                 return _projected(positions, x, y, z)
         return _flat(group, numbers, units)
     row, col = (group.places[role] for role in group.pair)
@@ -101,20 +101,24 @@ def _flat(group: Group, numbers: dict[Branch, Array], units: conventions.Units) 
 
 
 def _projected(positions: Sequence[Branch], x: Array, y: Array, z: Array) -> Plane:
-    """Return the plane of eta and phi of positions."""
+    """Return the plane of phi and eta of positions, or of theta or z if cells are equally wide along these."""
     names = [branch.config_name for branch in positions]
     radius = np.hypot(x, y)
     is_off_axis = radius > 0  # a hit without a position is 0 in all three
     x, y, z, radius = (each[is_off_axis] for each in (x, y, z, radius))
-    values = (np.arcsinh(z / radius), np.arctan2(y, x))
+    phi = np.arctan2(y, x)
+    rows = {"eta": np.arcsinh(z / radius), "theta": np.arctan2(radius, z), "z": z}
+    axes = ((role, propose_axis(role, snapped(values))) for role, values in rows.items())
+    role = next((role for role, axis in axes if axis is not None and not axis.is_guess), "eta")
     flat = f"row: {names[1]}, col: {names[0]}"
-    text = f"positions around the beam guessed, so eta and phi\nfor a flat detector: {flat}"
+    text = f"positions around the beam guessed, so {role} and phi\nfor a flat detector: {flat}"
+    row: Any = names[2] if role == "z" else {role: names}
     return Plane(
-        {"eta": names}, {"phi": names[:2]}, ("eta", "phi"), values, positions, comments=(("hits", text),)
+        row, {"phi": names[:2]}, (role, "phi"), (rows[role], phi), positions, comments=(("hits", text),)
     )
 
 
-def _is_flat(x: Array, y: Array, z: Array) -> bool:
+def is_flat(x: Array, y: Array, z: Array) -> bool:
     """Return whether hits lie in planes across the beam: on one side and near it, or all at about one z."""
     radius = np.hypot(x, y)
     is_one_sided = z.min() >= 0 or z.max() <= 0

@@ -92,10 +92,10 @@ def _is_by_coordinates(source: GridInput, hits: HitBranches) -> bool:
 
 def _filling(source: GridInput, blocks: Sequence[tuple[int, Array]]) -> BinFilling:
     """Return how hits fill a grid, from the number of entries and the positions of every block."""
-    positions = np.concatenate([block for _, block in blocks], axis=1) if blocks else np.empty((2, 0))
-    row, col = positions[:2].astype(np.int64)
+    positions = np.concatenate([block for _, block in blocks], axis=1) if blocks else np.empty((3, 0))
+    _, row, col = positions[:3].astype(np.int64)
     different = np.unique(positions, axis=1)
-    _, n_in_bin = np.unique(different[:2], axis=1, return_counts=True)
+    _, n_in_bin = np.unique(different[:3], axis=1, return_counts=True)
     return BinFilling(
         n_entries=sum(n for n, _ in blocks),
         n_hits=len(row),
@@ -108,15 +108,20 @@ def _filling(source: GridInput, blocks: Sequence[tuple[int, Array]]) -> BinFilli
 
 
 def _positions(config: Config, source: GridInput, hits: HitBranches, events: ak.Array) -> Array:
-    """Return row and column of every hit on the grid, and what these are made of, shape (number, hit)."""
+    """Return layer, row and column of every hit on the grid, and what these are made of, shape (number, hit).
+
+    The layer counts where each is searched by itself; else it is 0.
+    """
     given = grid_columns(events, source, config.friends, config.run_source).read(0, len(events))
     columns = [column for column in (hits.row, hits.col) if column is not None]  # else they are by channel
     branches = dict.fromkeys(hits.position or (branch for column in columns for branch in column.branches))
     raw = {f"from {branch}": given.columns[branch] for branch in branches}
     filling = source.hit_columns(given.columns, given.encodings, beside=raw)
-    _, (row, col, *parts) = flat_parts((word, filling[word]) for word in ("row", "col", *raw))
+    word = "layer" if "layer" in filling and source.layers == "each" else "row"
+    _, (layer, row, col, *parts) = flat_parts((word, filling[word]) for word in (word, "row", "col", *raw))
+    layer = source.depth.find(layer) if source.depth is not None and word == "layer" else np.zeros_like(row)
     row, col = source.grid.rows.find(row), source.grid.cols.find(col)
-    return np.stack([row, col, *parts]).astype(np.float64)[:, (row >= 0) & (col >= 0)]
+    return np.stack([layer, row, col, *parts]).astype(np.float64)[:, (layer >= 0) & (row >= 0) & (col >= 0)]
 
 
 def _empty(filled: Array, axis: Axis) -> tuple[int, int]:

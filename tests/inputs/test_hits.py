@@ -210,6 +210,15 @@ MISTAKES = {
         {"row": {"bits": "id", "field": "eta", "encoding": "system;8"}},
         "row.encoding: 'system;8' is no field of an encoding: write name:width or name:first:width",
     ),
+    "one_number_joined": (
+        {"row": {"join": ["a"]}},
+        "row.join: 1 numbers given, expected 2 to 4: name one alone",
+    ),
+    "a_joined_coordinate": ({"row": {"join": ["a", {"eta": "p"}]}}, "row.join.1.eta: unknown key"),
+    "joined_bits_of_nothing": (
+        {"row": {"join": ["a", {"bits": "id"}]}},
+        "row.join.1: bits need first and last",
+    ),
     "an_unknown_key": ({"row": {"etta": "p"}}, "row.etta: unknown key (did you mean 'eta'?)"),
     "layers_without_depth": ({"layer": "l"}, "depth: missing, hits have a layer: give the axis of the layers"),
 }
@@ -291,6 +300,27 @@ def test_a_condition_on_a_branch_with_the_name_of_a_word(hits, word, tmp_path):
     found = source.hit_columns(columns, {})
     assert found[word].to_list() == [[3, 2], [], [4]]
     assert found["value"].to_list() == [[30, 20], [], [40]]
+
+
+def test_several_integers_are_one_label():
+    """Ids of 2 bits for the cell, which may be below 0, and 2 for the module."""
+    bits = {"bits": "id", "field": "cell", "encoding": {"from_file": "Hits"}}
+    source = GridInput.model_validate(
+        grid({"row": {"join": ["module", bits, {"bits": "id", "first": 2, "last": 3}]}})
+    )
+    assert source.branches == ("module", "id", "iphi", "et")
+    assert source.collections == ("Hits",)
+    columns = dict.fromkeys(source.branches, NUMBERS) | {
+        "id": ak.Array([[0b0111, 0b1001, 0b0000], [], [0b0110]])
+    }
+    found = source.hit_columns(columns, {"Hits": "cell:-2,module:2"})
+    assert found["row"].to_list() == [
+        [100000000 - 10000 + 1, 300000000 + 10000 + 2, 200000000],
+        [],
+        [400000000 - 20000 + 1],
+    ]
+    read_again = GridInput.model_validate(source.model_dump(exclude_unset=True, mode="json"))
+    assert read_again.hits == source.hits
 
 
 def test_a_branch_may_be_two_coordinates():

@@ -12,6 +12,8 @@ from hep_peaksum.kernels import Array
 
 TURN = 2 * math.pi
 MAX_LABELS, MAX_CELLS, MAX_EDGES = 10_000, 4096, 128
+ROUNDING = 2e-5  # of the size of a detector: positions nearer than that are equal
+FEW_VALUES = 100  # of which all may be different although they are places of cells
 MIN_STEPPED = 6  # labels of which only every second, or third, may be a cell
 ETA_WIDTH, N_PHI, N_BINS = 0.1, 64, 60  # guessed where the numbers do not say it
 
@@ -22,6 +24,7 @@ class ProposedAxis(NamedTuple):
     section: dict[str, Any]
     comment: str = ""
     is_guess: bool = False
+    n_labels: int = 0
 
 
 def propose_axis(coordinate: str, values: Array, unit: str = "", pitch: float = 0.0) -> ProposedAxis | None:
@@ -42,15 +45,31 @@ def propose_axis(coordinate: str, values: Array, unit: str = "", pitch: float = 
     )
     if name == "phi":
         return _azimuth(section, places, step)
-    section |= {"unit": unit} if unit else {}
+    return _along_line(section, values, places, step, (unit, pitch))
+
+
+def _along_line(
+    section: dict[str, Any], values: Array, places: Array, step: float, lengths: tuple[str, float]
+) -> ProposedAxis:
+    """Return an axis that closes on itself nowhere; `lengths` are unit and pitch."""
+    unit, pitch = lengths
+    name = section.get("name", "")
+    section = {**section, **({"unit": unit} if unit else {})}
     if step and pitch <= 1.2 * step:  # the cells of a hexagon's rows stand half a cell apart
         cells = _stepped(places, step)
         return ProposedAxis(section | cells, _steps(name, places, step, cells["bins"], unit))
     if 3 <= len(places) <= min(MAX_EDGES, 0.3 * len(values)) and not pitch:
-        edges = [_short(edge, places[-1] - places[0]) for edge in _between(places)]
+        edges = [short(edge, places[-1] - places[0]) for edge in _between(places)]
         comment = f"{name}: edges guessed, halfway between the {len(places)} values that occur"
         return ProposedAxis({**section, "edges": edges}, comment, is_guess=True)
-    return _even_bins(section, places, unit, pitch)
+    found = _even_bins(section, places, unit, pitch)
+    return _of_own_choice(name, found) if len(np.unique(values)) > 0.9 * len(values) > FEW_VALUES else found
+
+
+def _of_own_choice(name: str, found: ProposedAxis) -> ProposedAxis:
+    """Return bins for hits that are at no centres of cells, with a comment that says so."""
+    told = f"{name}: hardly two hits have the same {name}, so it is that of no cell"
+    return found._replace(comment=f"{told}\n{found.comment}; the width is for you to choose")
 
 
 def _labels(coordinate: str, section: dict[str, Any], labels: Array) -> ProposedAxis | None:
@@ -119,7 +138,7 @@ def _azimuth(section: dict[str, Any], places: Array, step: float) -> ProposedAxi
 def _stepped(places: Array, step: float) -> dict[str, Any]:
     """Return the cells of a step around places."""
     low, high = float(places[0] - step / 2), float(places[-1] + step / 2)
-    return {"bins": round((high - low) / step), "start": _short(low, step), "stop": _short(high, step)}
+    return {"bins": round((high - low) / step), "start": short(low, step), "stop": short(high, step)}
 
 
 def _even_bins(section: dict[str, Any], places: Array, unit: str, pitch: float) -> ProposedAxis:
@@ -143,7 +162,7 @@ def _even_bins(section: dict[str, Any], places: Array, unit: str, pitch: float) 
         reach = math.ceil(reach / scale * 10) / 10 * scale
         n, start, stop = N_BINS, -reach if low < 0 else 0.0, reach
         why = f"{n} bins guessed; a bin should hold one cell, as `check` says"
-    section = {**section, "bins": n, "start": _short(start), "stop": _short(stop)}
+    section = {**section, "bins": n, "start": short(start), "stop": short(stop)}
     return ProposedAxis(section, f"{name}: {why}".lstrip(": "), is_guess=True)
 
 
@@ -160,6 +179,24 @@ def _distinct(values: Array) -> Array:
     begins: Array = np.concatenate([[True], np.diff(places) > tolerance])
     distinct: Array = places[begins]
     return distinct
+
+
+def snapped(values: Array) -> Array:
+    """Return values with those that differ only by rounding made equal, to the lowest of them.
+
+    >>> snapped(np.array([5.0, 100.0, 5.0001, 0.0])).tolist()
+    [5.0, 100.0, 5.0, 0.0]
+    """
+    values = values.astype(np.float64)
+    places = np.unique(values)
+    tolerance = ROUNDING * float(places[-1] - places[0]) if len(places) else 0.0
+    begins, at = [], 0
+    while at < len(places):
+        begins.append(places[at])
+        at = int(np.searchsorted(places, places[at] + tolerance, side="right"))
+    lowest = np.array(begins)
+    equal: Array = lowest[np.searchsorted(lowest, values, side="right") - 1]
+    return equal
 
 
 def _equal_step(places: Array) -> float:
@@ -181,33 +218,63 @@ def _equal_step(places: Array) -> float:
     return step if is_filled and from_lattice.max() < 0.05 else 0.0
 
 
+def depths_of(values: Array) -> tuple[ProposedAxis, Array, int] | None:
+    """Return the axis of the layers at whose depths hits lie, and the layer of every hit; or None.
+
+    Layers are thin, and far from each other.
+    """
+    order = np.argsort(values)
+    ordered = values[order].astype(np.float64)
+    gaps = np.diff(ordered)
+    span = float(ordered[-1] - ordered[0]) if len(ordered) else 0.0
+    begins = np.flatnonzero(gaps > max(span / MAX_CELLS, 1e-6 * float(np.abs(ordered).max(initial=0)))) + 1
+    if not 1 <= len(begins) <= min(MAX_EDGES, len(values) // 4):
+        return None
+    low, high = (
+        ordered[np.concatenate([[0], begins])],
+        ordered[np.concatenate([begins - 1, [len(ordered) - 1]])],
+    )
+    if (high - low).max() > 0.25 * (low[1:] - high[:-1]).min():
+        return None
+    index = np.empty(len(values), np.int64)
+    index[order] = np.searchsorted(begins, np.arange(len(values)), side="right")
+    middle = (low + high) / 2
+    step, n = _equal_step(middle), len(middle)
+    section: dict[str, Any] = {"edges": [short(edge, span) for edge in _between(middle)]}
+    if step:
+        section = _stepped(middle, step)
+        index = np.floor((values - section["start"]) / step).astype(np.int64)
+        n = section["bins"]
+    return ProposedAxis(section, f"layers: the {len(middle)} depths at which hits lie"), index, n
+
+
 def _between(places: Array) -> Array:
     middle = (places[:-1] + places[1:]) / 2
     return np.concatenate([[2 * places[0] - middle[0]], middle, [2 * places[-1] - middle[-1]]])
 
 
-def _short(number: float, scale: float = 0.0) -> float:
+def short(number: float, scale: float = 0.0) -> float:
     """Return a number with seven digits, which is enough for the end of a cell; 0 if it is that to a millionth.
 
-    >>> _short(0.123456789), _short(1.4e-9, scale=0.1)
+    >>> short(0.123456789), short(1.4e-9, scale=0.1)
     (0.1234568, 0.0)
     """
     return 0.0 if abs(number) < 1e-6 * scale else float(f"{number:.7g}")
 
 
 def ranges(labels: Iterable[int], most: int = 0) -> str:
-    """Format sorted integers as ranges; no more than `most` of them, if that is given.
+    """Format integers as ranges, rising or falling; no more than `most` of them, if that is given.
 
-    >>> ranges([-2, -1, 1, 2, 3]), ranges([1, 3, 5, 7], most=2)
-    ('-2..-1, 1..3', '1, 3 and 2 more')
+    >>> ranges([-2, -1, 1, 2, 3]), ranges([9, 8, 7, 1]), ranges([1, 3, 5, 7], most=2)
+    ('-2..-1, 1..3', '9..7, 1', '1, 3 and 2 more')
     """
-    parts: list[list[int]] = []
-    for label in labels:
-        if parts and int(label) == parts[-1][1] + 1:
-            parts[-1][1] = int(label)
+    parts: list[list[int]] = []  # first, last and step of each
+    for label in map(int, labels):
+        if parts and label - parts[-1][1] in (parts[-1][2] or 1, parts[-1][2] or -1):
+            parts[-1][1:] = [label, label - parts[-1][1]]
         else:
-            parts.append([int(label), int(label)])
-    texts = [f"{first}..{last}" if first < last else f"{first}" for first, last in parts]
+            parts.append([label, label, 0])
+    texts = [f"{first}..{last}" if step else f"{first}" for first, last, step in parts]
     if most and len(texts) > most:
         return f"{', '.join(texts[:most])} and {len(texts) - most} more"
     return ", ".join(texts)

@@ -1,0 +1,262 @@
+"""The plane and the layers of hits as they are found: hexagons, cells by integers, labels, or places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hep_peaksum.geometry.bit_fields import BitField, read_encoding
+from hep_peaksum.inspection import conventions
+from hep_peaksum.inspection.branches import Branch, Tree
+from hep_peaksum.inspection.groups import Group
+from hep_peaksum.inspection.planes import is_flat, plane_of
+from hep_peaksum.kernels import Array
+from hep_peaksum.lattices.axes import ProposedAxis, snapped
+from hep_peaksum.lattices.depth import Layers, layers_of
+from hep_peaksum.lattices.hexagonal import find_hexagons
+from hep_peaksum.lattices.numbered import numbered_plane
+from hep_peaksum.lattices.numbering import MAX_GROUPS, Integers, n_different, ranks
+
+BY_COORDINATES = (("y", "x"), ("eta", "phi"), ("theta", "phi"), ("z", "phi"))
+FEW_CELLS = 30  # from fewer a lattice may be chance
+
+
+class HitPlane(NamedTuple):
+    """The keys of the config for the plane of hits, and what was found; `grid` are further keys of the grid."""
+
+    hits: dict[str, Any]
+    rows: ProposedAxis | None
+    cols: ProposedAxis | None
+    words: str
+    branches: Sequence[Branch]
+    grid: dict[str, Any] = {}  # noqa: RUF012 -- it is replaced, and never changed
+    geometry: str = ""
+    comments: tuple[tuple[str, str], ...] = ()
+    layers_apart: bool = False
+    preset: str = ""
+
+
+def found_plane(
+    tree: Tree, group: Group, numbers: dict[Branch, Array], event: Array, units: conventions.Units
+) -> tuple[HitPlane, Layers]:
+    """Return the plane of hits, and their layers; `event` is that of every hit."""
+    named, integers = integers_of(tree, group, numbers)
+    coordinates, flat = _coordinates(group, numbers, units)
+    depth, source = _depth(group, coordinates, flat=flat)
+    layers = layers_of(len(event), named, depth, integers, source)
+    integers = [each for each in integers if each.source not in _parts(layers.source)]
+    found = None
+    if flat and group.pair == ("y", "x"):
+        found = _hexagons(group, numbers, layers, integers, units)
+    if found is None and group.pair in BY_COORDINATES and group.edges is None:
+        found = _numbered(group, numbers, layers, integers, (coordinates, flat, units))
+    return found or _by_places(group, numbers, event, layers, integers, units)
+
+
+def _by_places(
+    group: Group,
+    numbers: Mapping[Branch, Array],
+    event: Array,
+    layers: Layers,
+    integers: Sequence[Integers],
+    units: conventions.Units,
+) -> tuple[HitPlane, Layers]:
+    """Return the plane of the labels or the coordinates of hits."""
+    plane = plane_of(group, dict(numbers), units)
+    rows, cols = plane.axis(0), plane.axis(1)
+    modules, told = _modules(plane.values, group, numbers, event, layers, integers)
+    hits = {"row": plane.row, "col": plane.col}
+    comments = (*plane.comments, *told)
+    result = HitPlane(
+        hits, rows, cols, plane.words, plane.branches, {}, plane.geometry, comments, bool(modules)
+    )
+    return result, layers.with_modules(modules)
+
+
+def integers_of(
+    tree: Tree, group: Group, numbers: dict[Branch, Array]
+) -> tuple[Integers | None, list[Integers]]:
+    """Return the integer that names the layer, if one does, and others that may number modules and cells."""
+    fields = _fields(tree, group, numbers)
+    others = [Integers(each.words, each.config_name, numbers[each].astype(np.int64)) for each in group.integers]
+    integers = [*fields, *(each for each in others if len(np.unique(each.values)) > 1)]
+    layer = None
+    if group.layer is not None and len(np.unique(numbers[group.layer])) > 1:
+        layer = Integers("layer", group.layer.config_name, numbers[group.layer])
+    else:
+        words = [word.replace("_", "") for word in conventions.LAYERS]
+        named = [each for each in fields if each.name.lower() in words]
+        layer = min(named, key=lambda each: words.index(each.name.lower()), default=None)
+    return layer, [each for each in integers if each is not layer]
+
+
+def _fields(tree: Tree, group: Group, numbers: dict[Branch, Array]) -> list[Integers]:
+    """Return the fields of ids, as an encoding in the file or the documentation of LDMX has them."""
+    channel = group.channel
+    if channel is None or channel.dtype.kind not in "iu":
+        return []
+    fields: dict[str, BitField] = {}
+    with suppress(ValueError):  # an encoding that is none says nothing
+        fields = read_encoding(tree.encodings.get(group.collection, ""))
+    sources: dict[str, dict[str, Any]] = {
+        name: {"field": name, "encoding": {"from_file": group.collection}} for name in fields
+    }
+    if tree.owner(channel).startswith("vector<ldmx::"):
+        known = next(
+            (ids for begin, ids in conventions.LDMX_IDS.items() if group.collection.startswith(begin)), {}
+        )
+        fields = {name: BitField(*bits) for name, bits in known.items()}
+        sources = {name: {"first": first, "last": last} for name, (first, last) in known.items()}
+    return [
+        Integers(name, {"bits": channel.config_name, **sources[name]}, values, field.is_signed)
+        for name, field in fields.items()
+        if field.last < 8 * channel.dtype.itemsize
+        and len(np.unique(values := field.of(numbers[channel]).astype(np.int64))) > 1
+    ]
+
+
+def _parts(source: Any) -> list[Any]:
+    return source["join"] if isinstance(source, dict) and "join" in source else [source]
+
+
+def _coordinates(
+    group: Group, numbers: Mapping[Branch, Array], units: conventions.Units
+) -> tuple[dict[str, Array], bool]:
+    """Return the coordinates of hits by name, and whether the detector stands across the beam."""
+    found = {
+        role: numbers[branch].astype(np.float64)
+        for role, branch in group.places.items()
+        if role in ("x", "y", "z", "eta", "theta", "phi")
+    }
+    if not {"x", "y"} <= {*found}:
+        return found, False
+    x, y = found["x"], found["y"]
+    radius = np.hypot(x, y)
+    flat = "z" not in found or units.is_flat or is_flat(x, y, found["z"])
+    if len(radius) and radius.min() > 0:
+        found |= {"rho": radius, "phi": np.arctan2(y, x)}
+        if "z" in found:
+            found |= {"eta": np.arcsinh(found["z"] / radius), "theta": np.arctan2(radius, found["z"])}
+    return found, flat
+
+
+def _depth(group: Group, coordinates: Mapping[str, Array], *, flat: bool) -> tuple[Array | None, Any]:
+    """Return the coordinate along which hits may lie in layers, and what stands for it in a config."""
+    if group.pair != ("y", "x") and "z" in group.pair:
+        return None, None
+    if flat or group.pair != ("y", "x"):
+        return coordinates.get("z"), group.places["z"].config_name if "z" in coordinates else None
+    return coordinates.get("rho"), {"rho": [group.places[role].config_name for role in ("x", "y")]}
+
+
+def _ids(group: Group, numbers: Mapping[Branch, Array], layers: Layers) -> Array:
+    """Return what is different for every cell: the id of hits, else their positions."""
+    if group.channel is not None:
+        return numbers[group.channel]
+    places = [numbers[branch] for branch in group.places.values()]
+    return ranks([layers.place, *(each if each.dtype.kind in "iu" else snapped(each) for each in places)])
+
+
+def _hexagons(
+    group: Group,
+    numbers: Mapping[Branch, Array],
+    layers: Layers,
+    integers: Sequence[Integers],
+    units: conventions.Units,
+) -> tuple[HitPlane, Layers] | None:
+    x, y = (group.places[role] for role in ("x", "y"))
+    whole = [each for each in integers if layers.labels.dtype.kind in "iu" and _joins(layers)]
+    found = find_hexagons(numbers[x], numbers[y], layers.place, layers.labels, whole, units.length)
+    if found is None:
+        return None
+    n_hits = len(numbers[x])
+    told = f"hexagons of {found.hexagons['pitch']:.6g} {units.length}".rstrip()
+    told += f": every one of {n_hits} hits is at the centre of a cell, "
+    told += f"no two of {found.n_cells} positions share one"
+    if found.n_cells < FEW_CELLS:
+        told += "; guessed from so few"
+    if found.are_shifted and layers.source is not None:
+        told += "\nlayers are shifted, so each is searched by itself"
+    axis = "hexagons have more cells on each side than were hit: the size of a module is in no file"
+    plane = HitPlane(
+        {"hexagon": [x.config_name, y.config_name]},
+        ProposedAxis(found.rows, axis),
+        ProposedAxis(found.cols),
+        "hexagons of x-y",
+        (y, x),
+        {"hexagons": found.hexagons},
+        comments=(("hexagons", told),),
+        layers_apart=found.are_shifted,
+        preset="hexagon-7",
+    )
+    return plane, layers.with_modules(found.modules)
+
+
+def _joins(layers: Layers) -> bool:
+    """Return whether the layer is an integer, with which that of a module can be joined."""
+    source = layers.source
+    return not isinstance(source, dict) or "rho" not in source
+
+
+def _numbered(
+    group: Group,
+    numbers: Mapping[Branch, Array],
+    layers: Layers,
+    integers: Sequence[Integers],
+    where: tuple[Mapping[str, Array], bool, conventions.Units],
+) -> tuple[HitPlane, Layers] | None:
+    coordinates, flat, units = where
+    ids = _ids(group, numbers, layers)
+    found = numbered_plane(coordinates, integers, layers.place, ids, is_flat=flat, length=units.length)
+    if found is None:
+        return None
+    branches = [group.places[role] for role in ("x", "y", "z") if role in group.places] or [
+        *group.places.values()
+    ]
+    plane = HitPlane(
+        {"row": found.row, "col": found.col},
+        found.rows,
+        found.cols,
+        found.words,
+        branches,
+        comments=found.comments,
+        layers_apart=bool(found.modules),
+    )
+    return plane, layers.with_modules(found.modules)
+
+
+def _modules(
+    places: tuple[Array, Array],
+    group: Group,
+    numbers: Mapping[Branch, Array],
+    event: Array,
+    layers: Layers,
+    integers: Sequence[Integers],
+) -> tuple[tuple[Integers, ...], list[tuple[str, str]]]:
+    """Return integers without which cells of different modules would be one, and what to tell."""
+    if any(each.dtype.kind not in "iu" for each in places):
+        return (), []
+    keys = [layers.place, *places]
+    of = "ids" if group.channel is not None else "positions"
+    has_places = {"x", "y"} <= {*group.places}
+    if group.channel is not None or has_places:
+        cells, wanted = keys, n_different([_ids(group, numbers, layers)])
+    else:  # hits of one event that are in one cell may be in different modules
+        cells, wanted = [event, *keys], len(event)
+    if n_different(cells) >= wanted:
+        return (), []
+    for size in (1, 2):
+        for modules in combinations(integers, size):
+            more = [each.values for each in modules]
+            if n_different([layers.place, *more]) <= MAX_GROUPS and n_different([*cells, *more]) >= wanted:
+                names = " and ".join(each.name for each in modules)
+                text = f"{names} tells hits apart that have the same row and column, so it is part of the layer"
+                return modules, [("hits", text)]
+    if cells is not keys:
+        return (), []
+    text = f"guessed that row and column say the cell, though {wanted} {of} are {n_different(keys)} cells"
+    return (), [("hits", text)]

@@ -1,0 +1,1 @@
+"""Cells found from the numbers of hits: places along an axis, lattices, integers in order, layers."""

@@ -1,0 +1,137 @@
+"""The layers of hits: integers that name them, or depths at which hits lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hep_peaksum.geometry.joined_labels import join_labels
+from hep_peaksum.kernels import Array
+from hep_peaksum.lattices.axes import depths_of, propose_axis, ranges
+from hep_peaksum.lattices.numbering import Integers, chain_along
+
+MAX_LAYERS = 300
+SUMMED = "layers are summed; with layers: each every layer is searched by itself"
+SEARCHED = "every layer is searched by itself"
+
+
+class Layers(NamedTuple):
+    """The layer of every hit, what stands for it in the config, its axis, and a comment; empty for one layer.
+
+    `place` is that of every hit among `labels`, the numbers of the layers.
+    """
+
+    place: Array
+    labels: Array
+    source: Any = None
+    depth: dict[str, Any] = {}  # noqa: RUF012 -- it is replaced, and never changed
+    comment: str = ""
+
+    @property
+    def in_words(self) -> str:
+        """How many layers there are."""
+        return f", {len(self.labels)} layers" if self.source is not None else ""
+
+    def with_modules(self, modules: Sequence[Integers]) -> Layers:
+        """Return the layers with those of modules apart; their axis runs over the modules of each layer."""
+        if not modules:
+            return self
+        parts = [] if self.source is None else [Integers("layer", self.source, self.labels[self.place])]
+        parts = [*parts, *modules]
+        different = [self.labels] if self.source is not None else []
+        combinations = sorted({*zip(*(each.values.tolist() for each in modules), strict=True)})
+        numbers = [np.array(column) for column in zip(*product_of(different, combinations), strict=True)]
+        joined = len(parts) > 1
+        labels = join_labels([("", each) for each in numbers]) if joined else numbers[0]
+        source = {"join": [each.source for each in parts]} if joined else parts[0].source
+        names = " and ".join(each.name for each in parts)
+        comment = f"layers: {names} together\n{SEARCHED}"
+        return Layers(self.place, labels, source, {"labels": ranges(labels.tolist())}, comment)
+
+    def keys(self, *, each: bool) -> dict[str, Any]:
+        """Return the keys of the grid."""
+        return {"depth": self.depth, **({"layers": "each"} if each else {})} if self.source is not None else {}
+
+
+def product_of(first: Sequence[Array], combinations: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """Return every label of a first number, if there is one, with every combination of others.
+
+    >>> product_of([np.array([1, 2])], [(7,), (8,)])
+    [(1, 7), (1, 8), (2, 7), (2, 8)]
+    """
+    if not first:
+        return list(combinations)
+    return [(int(label), *more) for label, more in product(first[0], combinations)]
+
+
+def layers_of(
+    n_hits: int, layer: Integers | None, depth: Array | None, integers: Sequence[Integers], source: Any
+) -> Layers:
+    """Return the layers of hits: by the integer that names them, by others that rise with the depth, or by it.
+
+    `depth` is a coordinate of every hit, `source` what stands for it in a config.
+    """
+    one = Layers(np.zeros(n_hits, np.int64), np.zeros(1, np.int64))
+    if layer is not None:
+        axis = propose_axis("layer", layer.values) if len(np.unique(layer.values)) > 1 else None
+        if axis is None:
+            return one
+        labels = labels_in(axis.section["labels"])
+        comment = f"{axis.comment}\n{SUMMED}".strip()
+        return Layers(_index(labels, layer.values), labels, layer.source, axis.section, comment)
+    if depth is None:
+        return one
+    if (by_integers := _by_integers(depth, integers)) is not None:
+        return by_integers
+    if (found := depths_of(depth)) is None:
+        return one
+    axis, index, n_layers = found
+    comment = f"{axis.comment}\n{SUMMED}"
+    return Layers(index, np.arange(n_layers), source, axis.section, comment)
+
+
+def _by_integers(depth: Array, integers: Sequence[Integers]) -> Layers | None:
+    few = [each for each in integers if len(np.unique(each.values)) <= MAX_LAYERS]
+    chain = chain_along(depth, few, np.zeros(len(depth), np.int64), is_angle=False)
+    if not chain.members:
+        return None
+    values = join_labels([("", each.values) for each in chain.members])
+    labels = np.array(_with_gaps(values[np.argsort(depth, kind="stable")].tolist()))
+    sources = [each.source for each in chain.members]
+    names = " and ".join(each.name for each in chain.members)
+    told = f"layers: {names}, in the order of depth in every one of {len(depth)} hits\n{SUMMED}"
+    source = sources[0] if len(sources) == 1 else {"join": sources}
+    return Layers(_index(labels, values), labels, source, {"labels": ranges(labels.tolist())}, told)
+
+
+def _with_gaps(labels: Sequence[int]) -> list[int]:
+    """Return different labels in their order, with those between neighbours of the same modules.
+
+    >>> _with_gaps([20003, 20003, 20001, 10000, 10001])
+    [20003, 20002, 20001, 10000, 10001]
+    """
+    filled: list[int] = []
+    for label in dict.fromkeys(labels):
+        if filled and 1 < abs(label - filled[-1]) <= MAX_LAYERS:
+            step = 1 if label > filled[-1] else -1
+            filled += range(filled[-1] + step, label, step)
+        filled.append(label)
+    return filled
+
+
+def labels_in(text: str) -> Array:
+    """Return labels that are written as ranges.
+
+    >>> labels_in("1..3, 7").tolist()
+    [1, 2, 3, 7]
+    """
+    parts = (part.partition("..") for part in text.split(","))
+    return np.concatenate([np.arange(int(first), int(last or first) + 1) for first, _, last in parts])
+
+
+def _index(labels: Array, values: Array) -> Array:
+    order = np.argsort(labels)
+    return np.asarray(order[np.searchsorted(labels, values, sorter=order)])

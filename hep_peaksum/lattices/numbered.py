@@ -1,0 +1,204 @@
+"""The plane of hits whose cells integers number: the sections of the config for it, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hep_peaksum.geometry.joined_labels import BASE
+from hep_peaksum.kernels import Array
+from hep_peaksum.lattices.axes import MAX_LABELS, TURN, ProposedAxis, ranges, short
+from hep_peaksum.lattices.numbering import FEW_STEPS, Cells, Chain, Integers, number_cells
+
+# What rows and columns may lie along, the best first.
+PLANES = (("eta", "phi"), ("z", "phi"), ("rho", "phi"), ("y", "x"))
+FLAT_PLANES = (("y", "x"), ("rho", "phi"))
+ALSO = {"eta": ("eta", "theta", "z"), "rho": ("rho", "eta", "theta")}  # in which cells may be equally wide
+MAX_CELLS = 4_000_000
+MAX_LISTED = 512  # labels one by one, since they fall along the coordinate
+ON_LATTICE = 0.02  # of a cell, from its centre
+
+
+class NumberedPlane(NamedTuple):
+    """What stands for rows, columns and modules in the config, the axes, and comments."""
+
+    row: Any
+    col: Any
+    rows: ProposedAxis
+    cols: ProposedAxis
+    modules: tuple[Integers, ...]
+    words: str
+    comments: tuple[tuple[str, str], ...]
+
+
+def numbered_plane(
+    coordinates: Mapping[str, Array],
+    integers: Sequence[Integers],
+    layer: Array,
+    ids: Array,
+    *,
+    is_flat: bool,
+    length: str,
+) -> NumberedPlane | None:
+    """Return the plane of hits whose cells integers number, or None; parameters as for `number_cells`."""
+    planes = [p for p in (FLAT_PLANES if is_flat else PLANES) if set(p) <= {*coordinates}]
+    found = number_cells(coordinates, planes, integers, layer, ids)
+    if found is None:
+        return None
+    is_one_based = all(each.values.min() >= 1 for each in integers if not each.is_signed)
+    axes = [
+        _axis(role, chain, coordinates, is_one_based, length)
+        for role, chain in zip(found.roles, (found.row, found.col), strict=True)
+    ]
+    rows, cols = axes
+    if rows is None or cols is None or _size(rows) * _size(cols) > MAX_CELLS:
+        return None
+    row, col = (_source(chain.members) for chain in (found.row, found.col))
+    words = "-".join(found.roles).replace("y-x", "x-y")
+    comments = tuple(_comments(found, integers, len(layer)))
+    return NumberedPlane(row, col, rows, cols, found.modules, words, comments)
+
+
+def _size(axis: ProposedAxis) -> int:
+    return int(axis.section["bins"]) if "bins" in axis.section else axis.n_labels
+
+
+def _source(members: Sequence[Integers]) -> Any:
+    return members[0].source if len(members) == 1 else {"join": [each.source for each in members]}
+
+
+def _comments(found: Cells, integers: Sequence[Integers], n_hits: int) -> list[tuple[str, str]]:
+    comments = []
+    if unused := found.unused(integers):
+        text = f"hits that differ in {', '.join(unused)} alone are one cell"
+        if found.n_cells < found.n_ids:
+            text += f", guessed: {found.n_ids} ids are {found.n_cells} cells"
+            comments.append(("hits", text))
+    if found.n_cells == found.n_ids:
+        comments.append(("hits", f"each of the {found.n_ids} ids in {n_hits} hits has a cell of its own"))
+    if found.modules:
+        names = " and ".join(each.name for each in found.modules)
+        comments.append(("hits", f"no window crosses from one {names} to another, which is part of the layer"))
+    return comments
+
+
+def _axis(
+    role: str, chain: Chain, coordinates: Mapping[str, Array], is_one_based: bool, length: str
+) -> ProposedAxis | None:
+    """Return the axis of a chain of integers, with positions where its cells are equally wide."""
+    names = " and ".join(member.name for member in chain.members)
+    is_few = chain.n_steps < FEW_STEPS
+    is_sure = True
+    members = [
+        _numbers_of(member, direction)
+        for member, direction in zip(chain.members, chain.directions, strict=True)
+    ]
+    section: dict[str, Any] = {}
+    turn = _closed_turn(chain, coordinates["phi"], is_one_based) if role == "phi" else None
+    if turn is not None:
+        members[0], is_sure = turn
+    if np.prod([len(each) for each in members]) > MAX_LABELS:
+        return None
+    labels = np.array([_joined(numbers) for numbers in product(*members)])
+    index = _index(labels, _joined([member.values for member in chain.members]))
+    placed = _positions(role, index, len(labels), coordinates, is_turn=turn is not None)
+    name = role
+    if placed is not None:
+        name, positions = placed
+        unit = {"unit": length} if length and name in ("x", "y", "z", "rho") else {}
+        section = {"name": name, **positions, **unit}
+    elif len(chain.members) == 1 and chain.directions[0] < 0:
+        labels = labels[::-1]  # without positions the axis may as well run the other way
+    told = f"{name}: cells by {names}, in the order of {name} in every one of {len(index)} hits"
+    told += ", guessed: so few may be in order by chance" if is_few else ""
+    if turn is not None:
+        section["periodic"] = True
+        told += f"\n{name}: {len(members[0])} numbers of {chain.members[0].name} close a turn"
+        told += "" if is_sure else ", guessed: not all of them occur"
+    text = ranges(labels.tolist())
+    if text.count(",") > MAX_LISTED:
+        return None
+    return ProposedAxis({**section, "labels": text}, told, is_few or not is_sure, len(labels))
+
+
+def _numbers_of(member: Integers, direction: int) -> list[int]:
+    """Return the numbers that a member may have, in the order along the coordinate; a signed one both ways."""
+    low, high = int(member.values.min()), int(member.values.max())
+    if member.is_signed and low < 0:
+        low, high = min(low, -high), max(high, -low)
+    numbers = list(range(low, high + 1))
+    return numbers[::direction]
+
+
+def _joined(numbers: Sequence[Any]) -> Any:
+    label = numbers[0]
+    for number in numbers[1:]:
+        label = label * BASE + number
+    return label
+
+
+def _index(labels: Array, values: Array) -> Array:
+    order = np.argsort(labels)
+    return np.asarray(order[np.searchsorted(labels, values, sorter=order)])
+
+
+def _closed_turn(chain: Chain, phi: Array, is_one_based: bool) -> tuple[list[int], bool] | None:
+    """Return the numbers of the first member around a full turn, and whether nothing else fits; or None.
+
+    With so many around the turn all hits of a number lie in its part of the turn.
+    """
+    first, direction = chain.members[0], chain.directions[0]
+    low, high = int(first.values.min()), int(first.values.max())
+    fitting = []
+    for n in range(max(high - low + 1, 3), max(8 * (high - low + 1), 64)):
+        width = _width(phi - direction * first.values * TURN / n) * n / TURN
+        if width < 1.001:
+            fitting.append((width, n))
+    if not fitting:
+        return None
+    _, n = min(fitting)
+    begin, is_sure = low, n == high - low + 1
+    if not is_sure:
+        begin = -(n // 2) if low < 0 else 1 if (is_one_based or high == n) else 0
+        begin = begin if begin <= low and high < begin + n else low
+        is_sure = high == n or (low < 0 and low == begin) or (low == 0)
+    return list(range(begin, begin + n))[::direction], is_sure and len(fitting) == 1
+
+
+def _width(angles: Array) -> float:
+    """Return the width of the shortest arc that holds all angles."""
+    angles = np.sort(np.mod(angles, TURN))
+    gaps = np.diff(np.concatenate([angles, [angles[0] + TURN]]))
+    return float(TURN - gaps.max())
+
+
+def _positions(
+    role: str, index: Array, n: int, coordinates: Mapping[str, Array], *, is_turn: bool
+) -> tuple[str, dict[str, Any]] | None:
+    """Return the name of an axis and its equal cells, in which all hits lie; None if there are none such."""
+    best: tuple[float, str, dict[str, Any]] | None = None
+    for name in ALSO.get(role, (role,)):
+        values = coordinates[name]
+        if is_turn:
+            step = TURN / n
+            away = np.mod(values - index * step - values[0] + index[0] * step + np.pi, TURN) - np.pi
+            away = away + values[0] - index[0] * step
+        else:
+            if name == "phi":
+                values = values[0] + np.mod(values - values[0] + np.pi, TURN) - np.pi
+            step = float(np.polyfit(index, values, 1)[0]) if len(np.unique(index)) > 1 else 0.0
+            away = values - index * step
+        width = (away.max() - away.min()) / step if step > 0 else np.inf
+        if width < 1 and (best is None or width < best[0] - ON_LATTICE):
+            start = float(away.max() + away.min()) / 2 - step / 2
+            stop = start + n * step
+            ends = (
+                (round(start, 9), round(start + TURN, 9))
+                if is_turn
+                else (short(start, step), short(stop, step))
+            )
+            best = width, name, {"bins": n, "start": ends[0], "stop": ends[1]}
+    return None if best is None else best[1:]
