@@ -19,6 +19,7 @@ PAIRS = (
     ("iy", "ix"),
     ("iv", "iu"),
     ("j", "i"),
+    ("wire", "tick"),
     ("eta", "phi"),
     ("theta", "phi"),
     ("y", "x"),
@@ -33,6 +34,8 @@ ROLES = {
     "ix": r"i_?x",
     "iv": r"(?:i_?)?v",
     "iu": r"(?:i_?)?u",
+    "wire": r"wire(?:_?id|_?number)?",
+    "tick": r"tick|time_?tick|peak_?tick|time_?bin",
     "j": r"j",
     "i": r"i",
     "eta": r"eta",
@@ -57,7 +60,18 @@ LAYERS = (
 )
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),
-    *("abs_id", "absid", "tower_id", "module_id", "block_id", "copy_no", "copy_number", "cell_no"),
+    *(
+        "tower_key",
+        "key",
+        "abs_id",
+        "absid",
+        "tower_id",
+        "module_id",
+        "block_id",
+        "copy_no",
+        "copy_number",
+        "cell_no",
+    ),
     *("cell_number", "pmt_id", "tile_id", "pixel_id", "cell_index", "index", "id"),
 )
 SECTIONS = ("section", "subdet", "subdetector", "side", "zside")
@@ -113,13 +127,20 @@ def place_of(words: str) -> Place | None:
         match = re.fullmatch(rf"(?:(.*)_)?(?:{pattern})", words)
         if match:
             stem = match[1] or ""
-            if stem.rpartition("_")[2] == "wafer":  # it says where the module is
-                return None
             if role in ("x", "y", "z", "eta", "theta", "phi") and OTHER_POSITIONS.search(stem):
                 return None
             return Place(re.sub(r"(^|_)(pos|position|coord|global)$", "", stem), role)
     match = GLUED.fullmatch(words)
     return Place(match[1], match[2]) if match else None
+
+
+def is_of_module(stem: str) -> bool:
+    """Return whether what a stem stands before says where a module is, and no cell.
+
+    >>> is_of_module("hit_wafer"), is_of_module("hit")
+    (True, False)
+    """
+    return stem.rpartition("_")[2] in ("wafer", "mod", "module", "sector", "chip", "block")
 
 
 def may_number(words: str) -> bool:
@@ -149,6 +170,15 @@ def likeness(name: str, otherwise: str = "") -> str:
     text = in_lower_case(name)
     kind = next((kind for kind, pattern in ORDER.items() if pattern.search(text)), "others")
     return likeness(otherwise) if kind == "others" and otherwise else kind
+
+
+def holds_cells(name: str) -> bool:
+    """Return whether something of this name may be hits or cells, and no objects, tracks or particles.
+
+    >>> holds_cells("EcalHits"), holds_cells("GenPart")
+    (True, False)
+    """
+    return likeness(name) in ("towers", "cells", "hits", "others")
 
 
 def order(name: str, otherwise: str = "") -> int:

@@ -178,7 +178,7 @@ def _may_be_cells(branch: Branch) -> bool:
     fixed = [size for size in branch.shape if size is not None]
     is_large = len(fixed) < len(branch.shape) or np.prod(fixed) >= MIN_CELLS
     is_mixed = 0 < len(fixed) < len(branch.shape)
-    is_number = branch.dtype.kind in "iuf" and bool(branch.shape)
+    is_number = bool(branch.shape) and branch.dtype.kind in ("iuf" if branch.shape[:1] == (None,) else "iufb")
     return is_number and bool(is_large) and not is_mixed and not branch.is_member
 
 

@@ -18,10 +18,11 @@ from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ProposedAxis, snapped
 from hep_peaksum.lattices.depth import Layers, layers_of
 from hep_peaksum.lattices.hexagonal import find_hexagons
-from hep_peaksum.lattices.numbered import numbered_plane
-from hep_peaksum.lattices.numbering import MAX_GROUPS, Integers, n_different, ranks
+from hep_peaksum.lattices.numbered import NumberedPlane, numbered_plane
+from hep_peaksum.lattices.numbering import MAX_GROUPS, Integers, bit_parts, n_different, ranks
 
 BY_COORDINATES = (("y", "x"), ("eta", "phi"), ("theta", "phi"), ("z", "phi"))
+MOST_INTEGERS, MOST_BITS = 20, 40  # that are tried
 FEW_CELLS = 30  # from fewer a lattice may be chance
 
 
@@ -50,11 +51,17 @@ def found_plane(
     layers = layers_of(len(event), named, depth, integers, source)
     integers = [each for each in integers if each.source not in _parts(layers.source)]
     found = None
-    if flat and group.pair == ("y", "x"):
+    if flat and {"x", "y"} <= {*group.places}:
         found = _hexagons(group, numbers, layers, integers, units)
     if found is None and group.pair in BY_COORDINATES and group.edges is None:
         found = _numbered(group, numbers, layers, integers, (coordinates, flat, units))
-    return found or _by_places(group, numbers, event, layers, integers, units)
+    if found is not None:
+        return found
+    by_places = _by_places(group, numbers, event, layers, integers, units)
+    if by_places[0].layers_apart and len(coordinates) > 1:  # the cells of modules may be in one plane
+        labels = [_branch_integers(group.places[role], numbers) for role in group.pair]
+        found = _numbered(group, numbers, layers, [*integers, *labels], (coordinates, flat, units))
+    return by_places if found is None or found[0].layers_apart else found
 
 
 def _by_places(
@@ -71,10 +78,21 @@ def _by_places(
     modules, told = _modules(plane.values, group, numbers, event, layers, integers)
     hits = {"row": plane.row, "col": plane.col}
     comments = (*plane.comments, *told)
+    more, preset = _hexagons_by_labels(plane.roles, rows, cols)
     result = HitPlane(
-        hits, rows, cols, plane.words, plane.branches, {}, plane.geometry, comments, bool(modules)
+        *(hits, rows, cols, plane.words, plane.branches, more, plane.geometry, comments, bool(modules), preset)
     )
     return result, layers.with_modules(modules)
+
+
+def _hexagons_by_labels(
+    roles: Sequence[str], rows: ProposedAxis | None, cols: ProposedAxis | None
+) -> tuple[dict[str, Any], str]:
+    """Return the keys of the grid and the preset for u and v of hexagons; nothing for other labels."""
+    axes = [axis for axis in (rows, cols) if axis is not None and "," not in axis.section.get("labels", ",")]
+    if tuple(roles) != ("iv", "iu") or len(axes) < 2:
+        return {}, ""
+    return {"hexagons": {"angle": 120}}, "hexagon-7-uv"
 
 
 def integers_of(
@@ -82,7 +100,8 @@ def integers_of(
 ) -> tuple[Integers | None, list[Integers]]:
     """Return the integer that names the layer, if one does, and others that may number modules and cells."""
     fields = _fields(tree, group, numbers)
-    others = [Integers(each.words, each.config_name, numbers[each].astype(np.int64)) for each in group.integers]
+    channel = [group.channel] if group.channel is not None and not fields else []  # it may be one of a module
+    others = [_branch_integers(each, numbers) for each in (*group.integers, *channel)]
     integers = [*fields, *(each for each in others if len(np.unique(each.values)) > 1)]
     layer = None
     if group.layer is not None and len(np.unique(numbers[group.layer])) > 1:
@@ -117,6 +136,11 @@ def _fields(tree: Tree, group: Group, numbers: dict[Branch, Array]) -> list[Inte
         if field.last < 8 * channel.dtype.itemsize
         and len(np.unique(values := field.of(numbers[channel]).astype(np.int64))) > 1
     ]
+
+
+def _branch_integers(branch: Branch, numbers: Mapping[Branch, Array]) -> Integers:
+    name = branch.config_name.rpartition("/")[2]
+    return Integers(name, branch.config_name, numbers[branch].astype(np.int64))
 
 
 def _parts(source: Any) -> list[Any]:
@@ -154,9 +178,9 @@ def _depth(group: Group, coordinates: Mapping[str, Array], *, flat: bool) -> tup
 
 
 def _ids(group: Group, numbers: Mapping[Branch, Array], layers: Layers) -> Array:
-    """Return what is different for every cell: the id of hits, else their positions."""
+    """Return what is different for every cell: the id of hits with all integers, else their positions."""
     if group.channel is not None:
-        return numbers[group.channel]
+        return ranks([layers.place, *(numbers[each] for each in (group.channel, *group.integers))])
     places = [numbers[branch] for branch in group.places.values()]
     return ranks([layers.place, *(each if each.dtype.kind in "iu" else snapped(each) for each in places)])
 
@@ -210,8 +234,18 @@ def _numbered(
     where: tuple[Mapping[str, Array], bool, conventions.Units],
 ) -> tuple[HitPlane, Layers] | None:
     coordinates, flat, units = where
+    if not 0 < len(integers) <= MOST_INTEGERS or not conventions.holds_cells(group.name):
+        return None
     ids = _ids(group, numbers, layers)
-    found = numbered_plane(coordinates, integers, layers.place, ids, is_flat=flat, length=units.length)
+
+    def numbered(integers: Sequence[Integers], most_modules: int) -> NumberedPlane | None:
+        given = (coordinates, integers, layers.place, ids)
+        return numbered_plane(*given, is_flat=flat, length=units.length, most_modules=most_modules)
+
+    found = numbered(integers, 2)
+    if found is None or not found.is_whole:  # rows and columns may be bits of one integer
+        by_bits = numbered([*integers, *_bits_of(integers)[:MOST_BITS]], 0)
+        found = by_bits if by_bits is not None and (found is None or by_bits.is_whole) else found
     if found is None:
         return None
     branches = [group.places[role] for role in ("x", "y", "z") if role in group.places] or [
@@ -227,6 +261,19 @@ def _numbered(
         layers_apart=bool(found.modules),
     )
     return plane, layers.with_modules(found.modules)
+
+
+def _bits_of(integers: Sequence[Integers]) -> list[Integers]:
+    """Return parts of the bits of branches that may be those of rows, columns and modules."""
+    return [
+        Integers(
+            f"bits {first} to {last} of {each.name}", {"bits": each.source, "first": first, "last": last}, part
+        )
+        for each in integers
+        if isinstance(each.source, str)
+        for first, last in bit_parts(each.values)
+        if len(np.unique(part := BitField(first, last).of(each.values))) > 1
+    ]
 
 
 def _modules(
@@ -249,7 +296,7 @@ def _modules(
         cells, wanted = [event, *keys], len(event)
     if n_different(cells) >= wanted:
         return (), []
-    for size in (1, 2):
+    for size in (1, 2) if len(integers) <= MOST_INTEGERS else ():
         for modules in combinations(integers, size):
             more = [each.values for each in modules]
             if n_different([layers.place, *more]) <= MAX_GROUPS and n_different([*cells, *more]) >= wanted:

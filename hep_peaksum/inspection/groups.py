@@ -75,6 +75,9 @@ def _groups_of(collection: str, members: Sequence[Branch], depth: int) -> list[G
         pair = next((pair for pair in conventions.PAIRS if set(pair) <= set(roles)), ())
         if pair:
             groups.append(_group(collection, stem, roles, pair, members, depth))
+    groups = [group for group in groups if not conventions.is_of_module(group.stem)] or groups
+    if not collection and not any(group.value for group in groups):
+        groups = [_with_value_of_same_word(group, members, depth) for group in groups]
     if not groups:
         groups = list(_channel_groups(collection, members, depth))
     return groups
@@ -152,6 +155,15 @@ def _partners(members: Sequence[Branch], stem: str, wanted: Sequence[str]) -> li
             branch for _, branch in sorted(ends, key=lambda end: (wanted.index(end[0]), len(end[1].words)))
         ]
     return list(dict.fromkeys(found))
+
+
+def _with_value_of_same_word(group: Group, members: Sequence[Branch], depth: int) -> Group:
+    """Return hits with the one energy that begins as their coordinates do: emcTowE of emciEta and emciPhi."""
+    begin = group.stem[:3]
+    ends = tuple(f"_{word}" for word in conventions.VALUES)
+    numbers = (b for b in members if len(b.shape) == depth and b.dtype.kind in "iuf" and len(begin) == 3)
+    found = [b for b in numbers if b.words.startswith(begin) and b.words.endswith(ends)]
+    return group._replace(value=found[0]) if len(found) == 1 else group
 
 
 def _first(branches: Sequence[Branch]) -> Branch | None:

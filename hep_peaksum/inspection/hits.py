@@ -7,14 +7,18 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
+from hep_peaksum.geometry.bit_fields import BitField
 from hep_peaksum.inspection import conventions
 from hep_peaksum.inspection.branches import Branch, Tree, flat, read
 from hep_peaksum.inspection.candidates import Candidate, Rejected
 from hep_peaksum.inspection.found_planes import found_plane
 from hep_peaksum.inspection.groups import Group
 from hep_peaksum.kernels import Array
+from hep_peaksum.lattices.axes import propose_axis
+from hep_peaksum.lattices.numbering import bit_parts
 
 MAX_SECTIONS = 10
+FILLED = 0.02  # of the pairs of two numbers in an id, which occur
 
 
 def hit_candidate(tree: Tree, group: Group) -> Candidate | Rejected:
@@ -60,6 +64,8 @@ def _channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], e
     channel, value = group.channel, group.value
     assert channel is not None  # noqa: S101 -- how such groups are made
     assert value is not None  # noqa: S101
+    if (by_bits := _bits_candidate(tree, group, channel, value, numbers)) is not None:
+        return by_bits
     labels = np.unique(numbers[channel])
     table = (
         f"channels {labels[0]} to {labels[-1]} ({len(labels)} occur): write cells.csv with a line for each,"
@@ -69,8 +75,8 @@ def _channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], e
     if n_more := len(of_event) - len(np.unique(of_event, axis=0)):
         table += (
             f"\nguessed that {channel.config_name} alone says the cell, though {n_more} of {len(event)} hits"
-            "\nhave that of another hit of their event: where a board or a slot counts, too, a function of your"
-            '\nown reads both (hits: "module:function")'
+            "\nhave that of another hit of their event: where a board or a slot counts, too,"
+            f"\nchannel: {{join: [SLOT, {channel.config_name}]}} with its branch reads both"
         )
     grid = {"hits": {"channel": channel.config_name, "value": value.config_name}, "cells": "cells.csv"}
     return Candidate(
@@ -81,6 +87,37 @@ def _channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], e
             ("cells", table),
             *conventions.unit_comments(tree, conventions.units_of(tree, value, value), value),
         ),
+    )
+
+
+def _bits_candidate(
+    tree: Tree, group: Group, channel: Branch, value: Branch, numbers: dict[Branch, Array]
+) -> Candidate | None:
+    """Return hits whose ids consist of two numbers, with bits between them that never differ; else None."""
+    ids = numbers[channel].astype(np.int64)
+    parts = bit_parts(ids)
+    if len(parts) != 2 or parts[0][1] > parts[1][0]:
+        return None
+    (col, row) = ({"bits": channel.config_name, "first": first, "last": last} for first, last in parts)
+    of_col, of_row = (BitField(*part).of(ids) for part in parts)
+    rows, cols = propose_axis("row", of_row), propose_axis("col", of_col)
+    n_ids, n_rows, n_cols = (len(np.unique(each)) for each in (ids, of_row, of_col))
+    if rows is None or cols is None or n_ids < FILLED * n_rows * n_cols:
+        return None
+    text = f"row and col guessed, from the bits of {channel.config_name} that differ"
+    text += f"\nif they are channels: channel: {channel.config_name} in place of row and col, and a cell table"
+    units = conventions.units_of(tree, value, value)
+    about = [("hits", text), ("rows", rows.comment), ("cols", cols.comment)]
+    return Candidate(
+        *(tree.name, tree.n_entries, (channel.name, value.name), "hits by bits of an id, guessed"),
+        {
+            "hits": {"row": row, "col": col, "value": value.config_name},
+            "rows": rows.section,
+            "cols": cols.section,
+        },
+        n_values=len(ids),
+        order=conventions.order(group.name, tree.name),
+        comments=(*(each for each in about if each[1]), *conventions.unit_comments(tree, units, value)),
     )
 
 

@@ -33,7 +33,13 @@ class Plane(NamedTuple):
     def words(self) -> str:
         """The names of both axes."""
         return (
-            "-".join(role.removeprefix("i") for role in self.roles).replace("y-x", "x-y").replace("v-u", "u-v")
+            "-".join(
+                role[-1] if role in ("iu", "iv", "ix", "iy") else role.removeprefix("i") or role
+                for role in self.roles
+            )
+            .replace("y-x", "x-y")
+            .replace("v-u", "u-v")
+            .replace("j-i", "i-j")
         )
 
     def axis(self, part: int) -> ProposedAxis | None:
@@ -76,7 +82,7 @@ def plane_of(group: Group, numbers: dict[Branch, Array], units: conventions.Unit
     if geometry := conventions.named_geometry(roles, group.collection, *values):
         comments.append(("geometry", f"{geometry}: the grid of these towers, with labels, edges and unit"))
     if roles == ("iv", "iu"):
-        text = "u and v of hexagons guessed, as in CMS HGCAL: hexagon-7-uv is the preset of the six neighbours"
+        text = "u and v of hexagons guessed, as in CMS HGCAL; of squares: drop hexagons, and the preset"
         comments.append(("hits", text))
     places = (row.config_name, col.config_name, roles, values, (row, col))
     return Plane(*places, widths=widths, geometry=geometry, comments=tuple(comments))
@@ -122,6 +128,8 @@ def is_flat(x: Array, y: Array, z: Array) -> bool:
     """Return whether hits lie in planes across the beam: on one side and near it, or all at about one z."""
     radius = np.hypot(x, y)
     is_one_sided = z.min() >= 0 or z.max() <= 0
+    far = np.abs(z)  # of two endcaps
+    is_one_sided |= bool(far.min() > 0.5 * far.max())
     is_thin = z.max() - z.min() < 0.2 * radius.max()
     return bool((is_one_sided or is_thin) and radius.min() < 0.3 * radius.max())
 

@@ -48,7 +48,7 @@ class Layers(NamedTuple):
         labels = join_labels([("", each) for each in numbers]) if joined else numbers[0]
         source = {"join": [each.source for each in parts]} if joined else parts[0].source
         names = " and ".join(each.name for each in parts)
-        comment = f"layers: {names} together\n{SEARCHED}"
+        comment = f"layers: {names}{' together' * joined}\n{SEARCHED}"
         return Layers(self.place, labels, source, {"labels": ranges(labels.tolist())}, comment)
 
     def keys(self, *, each: bool) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from scipy.spatial import KDTree
 from hep_peaksum.geometry.hexagons import Hexagons, axial_coordinates, cell_centres
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import short, snapped
-from hep_peaksum.lattices.numbering import MAX_GROUPS, Integers, n_different, ranks
+from hep_peaksum.lattices.numbering import MANY, MAX_GROUPS, Integers, n_different, ranks
 
 MIN_CELLS = 10
 ON_CENTRE = 0.02  # of the pitch, from the centre of a cell
@@ -54,7 +54,7 @@ def find_hexagons(
         Of positions.
     """
     points = np.column_stack([snapped(x), snapped(y)])
-    for size in range(3):
+    for size in range(3 if len(integers) <= MANY else 1):
         for modules in combinations(integers, size):
             keys = [layers, *(each.values for each in modules)]
             if modules and n_different(keys) > MAX_GROUPS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import numpy as np
 from hep_peaksum.geometry.joined_labels import BASE
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import MAX_LABELS, TURN, ProposedAxis, ranges, short
-from hep_peaksum.lattices.numbering import FEW_STEPS, Cells, Chain, Integers, number_cells
+from hep_peaksum.lattices.numbering import FEW_HITS, FEW_STEPS, Cells, Chain, Integers, number_cells
 
 # What rows and columns may lie along, the best first.
 PLANES = (("eta", "phi"), ("z", "phi"), ("rho", "phi"), ("y", "x"))
@@ -32,6 +33,7 @@ class NumberedPlane(NamedTuple):
     modules: tuple[Integers, ...]
     words: str
     comments: tuple[tuple[str, str], ...]
+    is_whole: bool  # no two ids share a cell
 
 
 def numbered_plane(
@@ -42,10 +44,11 @@ def numbered_plane(
     *,
     is_flat: bool,
     length: str,
+    most_modules: int = 2,
 ) -> NumberedPlane | None:
     """Return the plane of hits whose cells integers number, or None; parameters as for `number_cells`."""
     planes = [p for p in (FLAT_PLANES if is_flat else PLANES) if set(p) <= {*coordinates}]
-    found = number_cells(coordinates, planes, integers, layer, ids)
+    found = number_cells(coordinates, planes, integers, layer, ids, most_modules)
     if found is None:
         return None
     is_one_based = all(each.values.min() >= 1 for each in integers if not each.is_signed)
@@ -59,7 +62,8 @@ def numbered_plane(
     row, col = (_source(chain.members) for chain in (found.row, found.col))
     words = "-".join(found.roles).replace("y-x", "x-y")
     comments = tuple(_comments(found, integers, len(layer)))
-    return NumberedPlane(row, col, rows, cols, found.modules, words, comments)
+    is_whole = found.n_cells == found.n_ids
+    return NumberedPlane(row, col, rows, cols, found.modules, words, comments, is_whole)
 
 
 def _size(axis: ProposedAxis) -> int:
@@ -72,11 +76,13 @@ def _source(members: Sequence[Integers]) -> Any:
 
 def _comments(found: Cells, integers: Sequence[Integers], n_hits: int) -> list[tuple[str, str]]:
     comments = []
-    if unused := found.unused(integers):
-        text = f"hits that differ in {', '.join(unused)} alone are one cell"
-        if found.n_cells < found.n_ids:
-            text += f", guessed: {found.n_ids} ids are {found.n_cells} cells"
-            comments.append(("hits", text))
+    unused = found.unused(integers)
+    if unused and found.n_cells < found.n_ids:
+        names = ", ".join(unused)
+        text = f"hits that differ in {names} alone are one cell, guessed: "
+        text += f"{found.n_ids} ids are {found.n_cells} cells"
+        text += f"\na cell table tells them apart: channel: {{join: [..., {names}]}} in place of row and col"
+        comments.append(("hits", text))
     if found.n_cells == found.n_ids:
         comments.append(("hits", f"each of the {found.n_ids} ids in {n_hits} hits has a cell of its own"))
     if found.modules:
@@ -90,7 +96,7 @@ def _axis(
 ) -> ProposedAxis | None:
     """Return the axis of a chain of integers, with positions where its cells are equally wide."""
     names = " and ".join(member.name for member in chain.members)
-    is_few = chain.n_steps < FEW_STEPS
+    is_few = chain.n_steps < FEW_STEPS and chain.n_hits < FEW_HITS * chain.n_cells
     is_sure = True
     members = [
         _numbers_of(member, direction)
@@ -194,6 +200,7 @@ def _positions(
         width = (away.max() - away.min()) / step if step > 0 else np.inf
         if width < 1 and (best is None or width < best[0] - ON_LATTICE):
             start = float(away.max() + away.min()) / 2 - step / 2
+            start -= TURN * math.floor((start + TURN / 2) / TURN) if is_turn else 0
             stop = start + n * step
             ends = (
                 (round(start, 9), round(start + TURN, 9))

@@ -12,8 +12,13 @@ from hep_peaksum.kernels import Array
 
 TURN = 2 * np.pi
 MIN_STEPS = 3  # from a cell to the next, in which integers must rise with a coordinate
-FEW_STEPS = 20  # fewer than this may be chance, so it is a guess
+FEW_STEPS = 10  # fewer than this may be chance, so it is a guess, unless every cell has so many hits
+FEW_HITS = 5
 MAX_CHAIN = 3  # of integers along one axis: sector, module, cell
+OWN_SHARE = 0.8  # of the hits between those of a module, that are its own
+MAX_SPLIT = 10  # bits of an integer, which may be row and column together
+SEARCHED_HITS = 3000  # others only have to agree
+MANY = 12  # integers, of which no two are tried as those of a module
 MAX_GROUPS = 400  # layers, or modules and layers
 
 
@@ -32,6 +37,16 @@ class Chain(NamedTuple):
     members: tuple[Integers, ...] = ()
     directions: tuple[int, ...] = ()
     n_steps: int = 0  # from a cell to the next that were looked at, in the last integer
+
+    @property
+    def n_hits(self) -> int:
+        """Number of hits."""
+        return len(self.members[0].values)
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells that occur."""
+        return n_different([self.rank()])
 
     def names(self) -> set[str]:
         """Return what the integers are called."""
@@ -154,6 +169,7 @@ def number_cells(
     integers: Sequence[Integers],
     layer: Array,
     ids: Array,
+    most_modules: int = 2,
 ) -> Cells | None:
     """Return the integers that number the cells of a plane, or None.
 
@@ -169,10 +185,15 @@ def number_cells(
         Of every hit.
     ids
         Of every hit: what is different is another cell.
+    most_modules
+        How many integers may name a module.
     """
+    if len(layer) > SEARCHED_HITS:
+        return _confirmed(coordinates, planes, integers, layer, ids, most_modules)
     integers = [each for each in integers if len(np.unique(each.values)) > 1]
     n_ids, best = n_different([ids]), None
-    for modules in _module_sets(integers, layer):
+    most_modules = most_modules if len(integers) <= MANY else 0
+    for modules in _module_sets(integers, layer, most_modules):
         group = ranks([layer, *(each.values for each in modules)])
         rest = [each for each in integers if each not in modules]
         chains: dict[str, Chain] = {}
@@ -183,6 +204,10 @@ def number_cells(
             row, col = chains[roles[0]], chains[roles[1]]
             if not row.members or not col.members or row.names() & col.names():
                 continue
+            if modules and _are_mixed(
+                [coordinates[each] for each in (*roles, "rho", "z") if each in coordinates], group
+            ):
+                continue
             n_cells = n_different([group, row.rank(), col.rank()])
             if best is None or n_cells > 1.001 * best.n_cells:
                 best = Cells(roles, row, col, modules, n_cells, n_ids)
@@ -191,9 +216,82 @@ def number_cells(
     return best
 
 
-def _module_sets(integers: Sequence[Integers], layer: Array) -> Iterator[tuple[Integers, ...]]:
-    """Yield sets of integers that may name a module: none, one, two; in no more groups than a grid can have."""
-    for size in range(3):
+def _confirmed(
+    coordinates: Mapping[str, Array],
+    planes: Sequence[tuple[str, str]],
+    integers: Sequence[Integers],
+    layer: Array,
+    ids: Array,
+    most_modules: int,
+) -> Cells | None:
+    """Return what the first hits say, if all others do not contradict it; parameters as for `number_cells`."""
+    first = slice(0, SEARCHED_HITS)
+    found = number_cells(
+        {name: values[first] for name, values in coordinates.items()},
+        planes,
+        [each._replace(values=each.values[first]) for each in integers],
+        layer[first],
+        ids[first],
+        most_modules,
+    )
+    if found is None:
+        return None
+    of_all = {each.name: each for each in integers}
+    modules = tuple(of_all[each.name] for each in found.modules)
+    group = ranks([layer, *(each.values for each in modules)])
+    chains = []
+    for role, chain in zip(found.roles, (found.row, found.col), strict=True):
+        members = tuple(of_all[each.name] for each in chain.members)
+        whole = chain._replace(members=members)
+        outer = Chain(members[:-1], chain.directions[:-1])
+        outer_cell = ranks([group, *_rank_of(outer)])
+        if not (n_steps := _n_steps(whole, coordinates[role], group, outer_cell, role == "phi")):
+            return None
+        chains.append(whole._replace(n_steps=n_steps))
+    row, col = chains
+    return Cells(
+        found.roles, row, col, modules, n_different([group, row.rank(), col.rank()]), n_different([ids])
+    )
+
+
+def _are_mixed(coordinates: Sequence[Array], group: Array) -> bool:
+    """Return whether the hits of most groups have those of others between them: groups are then no modules."""
+    shares = []
+    for number in np.flatnonzero(np.bincount(group) >= FEW_HITS):
+        own = group == number
+        inside = np.ones(len(group), bool)
+        for values in coordinates:
+            inside &= (values >= values[own].min()) & (values <= values[own].max())
+        shares.append(float(np.count_nonzero(own)) / np.count_nonzero(inside))
+    return bool(shares) and float(np.median(shares)) < OWN_SHARE
+
+
+def bit_parts(values: Array) -> list[tuple[int, int]]:
+    """Return first and last bit of what integers may be made of.
+
+    These are the bits that differ between constant ones; if no constant ones are between them, those below and
+    above every bit.
+
+    >>> bit_parts(np.array([0x10003, 0x20000])), bit_parts(np.array([0, 7]))
+    ([(0, 1), (16, 17)], [(0, 0), (1, 2), (0, 1), (2, 2)])
+    """
+    if not len(values) or values.min() < 0:
+        return []
+    differing = int(np.bitwise_or.reduce(values ^ values[0]))
+    bits = [bit for bit in range(63) if differing >> bit & 1]
+    begins = [bit for bit in bits if bit - 1 not in bits]
+    ends = [bit for bit in bits if bit + 1 not in bits]
+    if len(begins) > 1:
+        return list(zip(begins, ends, strict=True))
+    if not 1 < len(bits) <= MAX_SPLIT:
+        return []
+    first, last = bits[0], bits[-1]
+    return [part for bit in bits[1:] for part in ((first, bit - 1), (bit, last))]
+
+
+def _module_sets(integers: Sequence[Integers], layer: Array, most: int) -> Iterator[tuple[Integers, ...]]:
+    """Yield sets of integers that may name a module, the smallest first; no more groups than a grid has."""
+    for size in range(most + 1):
         for modules in combinations(integers, size):
             if not modules or n_different([layer, *(each.values for each in modules)]) <= MAX_GROUPS:
                 yield modules

@@ -73,6 +73,10 @@ SQUARE = {
     "only_positions": numbered_files.only_positions,
     "tiles_in_depth": numbered_files.tiles_in_depth,
     "wafers": numbered_files.wafers,
+    "crystals_in_blocks": numbered_files.crystals_in_blocks,
+    "tower_keys": numbered_files.tower_keys,
+    "rows_in_modules": numbered_files.rows_in_modules,
+    "ids_without_encoding": numbered_files.ids_without_encoding,
 }
 
 
@@ -80,8 +84,7 @@ SQUARE = {
 @pytest.mark.parametrize("detector", SQUARE.values(), ids=SQUARE)
 def test_cells_are_those_of_the_detector(proposed, detector):
     event, columns, encoding, truth = detector()
-    text, (layer, row, col), grid = proposed(event, columns, encoding)
-    print(text)
+    _, (layer, row, col), grid = proposed(event, columns, encoding)
     assert (layer >= 0).all()
     assert same(truth.apart, layer)
     if grid.rows.periodic or not are_neighbours(truth.row, row):
@@ -89,6 +92,15 @@ def test_cells_are_those_of_the_detector(proposed, detector):
     assert are_neighbours(truth.row, row)
     assert are_neighbours(truth.col, col, truth.n_turn)
     assert truth.n_turn in (None, *grid.shape)
+
+
+def test_what_few_hits_say_is_a_guess(proposed):
+    event, columns, encoding, _ = numbered_files.hexagons(
+        31, 6.3, "pointy", [(0, 0)], n=4, n_hits=8, n_events=4
+    )
+    text, _, grid = proposed(event, columns, encoding)
+    assert "guessed from so few" in text.replace("\n    #   ", " ")
+    assert grid.hexagons.pitch == pytest.approx(6.3, rel=1e-5)
 
 
 HEXAGONS = {
@@ -105,7 +117,6 @@ HEXAGONS = {
 def test_hexagons_are_those_of_the_detector(proposed, lattice, n_modules):
     event, columns, _, truth = numbered_files.hexagons(*lattice, n_modules=n_modules, noise=1e-5)
     text, (layer, row, col), grid = proposed(event, columns, None)
-    print(text)
     assert (layer >= 0).all()
     assert "guessed" not in text
     assert grid.hexagons.pitch == pytest.approx(lattice[1], rel=1e-4)

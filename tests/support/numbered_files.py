@@ -241,3 +241,47 @@ def wafers():
         "cellV": col.astype("i4"),
     }
     return event, columns, None, Truth(both, row, col)
+
+
+def crystals_in_blocks():
+    """A scanner: blocks of 8 x 8 crystals with one number for each, hits anywhere in a crystal."""
+    event, _, row, col = showers(15, 32, 16 * 8, turn=True)
+    random = np.random.default_rng(16)
+    sector, across = col // 8, (col % 8 - 3.5) * 4 + random.uniform(-1.9, 1.9, len(col))
+    middle, radius = (sector + 0.5) * math.tau / 16, random.uniform(400, 420, len(col))
+    columns = {
+        "posX": (radius * np.cos(middle) - across * np.sin(middle)).astype("f4"),
+        "posY": (radius * np.sin(middle) + across * np.cos(middle)).astype("f4"),
+        "posZ": ((row - 15.5) * 4 + random.uniform(-1.9, 1.9, len(row))).astype("f4"),
+        "rsectorID": sector.astype("i4"),
+        "moduleID": (row // 8).astype("i4"),
+        "crystalID": (row % 8 * 8 + col % 8).astype("i4"),
+    }
+    return event, columns, None, Truth(0 * row, row, col, 128)
+
+
+def rows_in_modules():
+    """Rows and columns that are counted in every module, with positions."""
+    event, _, row, col = showers(17, 30, 45)
+    columns = {
+        "modX": (col // 9).astype("i4"),
+        "modY": (row // 10).astype("i4"),
+        "row": (row % 10).astype("i4"),
+        "col": (col % 9).astype("i4"),
+        "x": ((col - 22) * 5.5).astype("f4"),
+        "y": ((row - 15) * 5.5).astype("f4"),
+    }
+    return event, columns, None, Truth(0 * row, row, col)
+
+
+def ids_without_encoding():
+    """Bits of an id that nothing in the file explains."""
+    event, columns, _, truth = endcap_rows()
+    return event, columns, None, truth
+
+
+def tower_keys():
+    """Two numbers in 16 bits each, and no positions."""
+    event, _, row, col = showers(18, 30, 70)
+    key = (row.astype("u4") << 16 | col.astype("u4")).astype("u4")
+    return event, {"tower_key": key}, None, Truth(0 * row, row, col)
