@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import awkward as ak
 import numpy as np
 
 from hep_peaksum.geometry.bit_fields import BitField
+from hep_peaksum.geometry.jagged import counts_of
 from hep_peaksum.inspection import conventions
 from hep_peaksum.inspection.branches import Branch, Tree, flat, read
 from hep_peaksum.inspection.candidates import Candidate, Rejected
@@ -28,12 +28,13 @@ def hit_candidate(tree: Tree, group: Group) -> Candidate | Rejected:
     names = tuple(branch.name for branch in group.named if branch is not group.edges)
     if arrays is None:
         return Rejected(tree.name, names, "cannot be read")
-    counts = {branch: ak.num(values) for branch, values in zip(branches, arrays, strict=True)}
+    counts = {branch: counts_of(values) for branch, values in zip(branches, arrays, strict=True)}
     n_hits = counts[branches[0]]
-    others = [each for each in group.integers if each not in group.named and ak.any(counts[each] != n_hits)]
+    different = [branch for branch, number in counts.items() if not np.array_equal(number, n_hits)]
+    others = [each for each in group.integers if each in different and each not in group.named]
     if others:  # a list of something else
         return hit_candidate(tree, group.without(others))
-    if any(ak.any(number != n_hits) for number in counts.values()):
+    if different:
         return Rejected(tree.name, names, "the branches have different numbers of hits")
     numbers = {branch: flat(values) for branch, values in zip(branches, arrays, strict=True)}
     if group.edges is not None:

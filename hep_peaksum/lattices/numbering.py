@@ -19,6 +19,7 @@ OWN_SHARE = 0.8  # of the hits between those of a module, that are its own
 MAX_SPLIT = 10  # bits of an integer, which may be row and column together
 SEARCHED_HITS = 3000  # others only have to agree
 MANY = 12  # integers, of which no two are tried as those of a module
+WIDEST = 1 << 40  # between integers that are told apart without their order
 MAX_GROUPS = 400  # layers, or modules and layers
 
 
@@ -78,8 +79,20 @@ def n_different(keys: Sequence[Array]) -> int:
     >>> n_different([np.array([1, 1, 2]), np.array([0, 1, 1])])
     3
     """
-    rank = ranks(keys)
-    return int(rank.max(initial=-1)) + 1
+    combined, n_before = np.zeros(len(keys[0]) if keys else 0, np.int64), 1
+    for key in keys if len(combined) else ():
+        if key.dtype.kind in "iu" and int(key.max()) - int(key.min()) < WIDEST:
+            wide = key.astype(np.int64 if key.dtype.kind == "i" else np.uint64)
+            number = (wide - wide.min()).astype(np.int64)
+        else:
+            number = ranks([key])
+        n_numbers = int(number.max()) + 1
+        if n_before * n_numbers >= 1 << 63:
+            combined = ranks([combined])
+            n_before = int(combined.max()) + 1
+        combined, n_before = combined * n_numbers + number, n_before * n_numbers
+    combined.sort()  # np.unique, which hashes whole numbers, takes several times as long
+    return int(np.count_nonzero(np.diff(combined))) + min(len(combined), 1)
 
 
 def chain_along(coordinate: Array, integers: Sequence[Integers], group: Array, *, is_angle: bool) -> Chain:
