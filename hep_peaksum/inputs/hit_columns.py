@@ -11,9 +11,9 @@ from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.bit_fields import ID_BITS, BitField, named_field
 from hep_peaksum.geometry.coordinates import COORDINATES, coordinate, transverse_energy
 from hep_peaksum.geometry.jagged import flat_parts, jagged
-from hep_peaksum.geometry.joined_labels import MAX_JOINED, join_labels
 from hep_peaksum.inputs.branch_names import BRANCH, AlsoWritten, Branches, BranchName
 from hep_peaksum.kernels import Array
+from hep_peaksum.lattices.joined_labels import MAX_JOINED, join_labels
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.thresholds import Number
 

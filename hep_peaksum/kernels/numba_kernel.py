@@ -9,7 +9,7 @@ across a seam, is compared candidate by candidate (`numba_vectors` has a picture
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -41,7 +41,10 @@ from hep_peaksum.kernels.numba_vectors import (
     prefetch,
     store,
 )
-from hep_peaksum.kernels.offset_tables import AdjacentWords, OffsetTables, adjacent_words, offset_tables
+from hep_peaksum.kernels.offset_tables import adjacent_words, offset_tables
+
+if TYPE_CHECKING:
+    from hep_peaksum.kernels.offset_tables import AdjacentWords, OffsetTables
 
 __all__ = [
     "argsort_descending",

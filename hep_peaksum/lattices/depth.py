@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hep_peaksum.geometry.joined_labels import join_labels
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import depths_of, propose_axis, ranges
+from hep_peaksum.lattices.joined_labels import join_labels
 from hep_peaksum.lattices.numbering import Integers, chain_along
 
 MAX_LAYERS = 300

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hep_peaksum.geometry.joined_labels import BASE
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import MAX_LABELS, TURN, ProposedAxis, ranges, short
+from hep_peaksum.lattices.joined_labels import BASE
 from hep_peaksum.lattices.numbering import FEW_HITS, FEW_STEPS, Cells, Chain, Integers, number_cells
 
 # What rows and columns may lie along, the best first.

@@ -80,7 +80,7 @@ def test_a_resolution_is_drawn_with_its_fit_and_the_terms_that_are_not_zero():
     assert (x[0], x[-1], len(x)) == (pytest.approx(4), pytest.approx(100), 200)
     np.testing.assert_allclose(y, np.hypot(0.3 / np.sqrt(x), 0.04))
     assert axes.texts[0].get_text().splitlines() == [
-        r"$\sigma/E = a\,E^{-1/2} \oplus b\,E^{-1} \oplus c$",
+        r"$\sigma/E = a\,E^{-1/2} \oplus c$",
         r"$a = 0.3000 \pm 0.0100\ GeV^{1/2}$",
         r"$c = 0.0400 \pm 0.0020\ $",
         r"$\chi^2$/ndf = 3.2/2",
@@ -124,7 +124,8 @@ def test_ratios_are_points_where_bins_are_filled(is_weighted):
     assert line.get_xydata().tolist() == [[0.25, scale], [1.25, 4 * scale]]
     lengths = [np.diff(each[:, 1]).item() for each in bars.get_segments()]
     assert lengths == pytest.approx([2 * scale, 4 * scale])  # twice the root of 1 and of 4
-    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_ylim()[0]) == ("ratio", "entries / 0.5", 0)
+    counted = "sum of weights / 0.5" if is_weighted else "entries / 0.5"
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_ylim()[0]) == ("ratio", counted, 0)
     assert (len(axes.lines), axes.texts[:]) == (1, [])
     assert draw_ratios(h.reset(), None).axes[0].get_ylim() == (0, 1)
 

@@ -5,7 +5,7 @@ import pytest
 
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.plotting.histograms import draw_overlay, draw_stack
-from hep_peaksum.plotting.job_plots import axis_title, kinds_of, pictures, save_plots
+from hep_peaksum.plotting.job_plots import Kind, axis_title, kinds_of, pictures, save_plots
 
 
 def of(name, *values, bins=4):
@@ -28,7 +28,11 @@ def test_every_histogram_has_a_picture_and_what_is_alike_one_together(tmp_path, 
 def test_pictures_show_what_can_be_drawn_and_measurements_once():
     plain, kinds = (
         of("Jet_pt", 1, 2),
-        {"found": ("efficiency", "Jet pt"), "beam": ("response", ""), "mean": ("response", "")},
+        {
+            "found": Kind("efficiency", "Jet pt", "Jet seed"),
+            "beam": Kind("response", ""),
+            "mean": Kind("response", ""),
+        },
     )
     axes = plain.axes[0], hist.axis.Regular(2, 0, 2, name="y"), hist.axis.Regular(2, 0, 2, name="z")
     own = {
@@ -56,7 +60,7 @@ def test_pictures_show_what_can_be_drawn_and_measurements_once():
         [tables[3]],
     )
     assert made["found"].draw.args == ([tables[2]], "efficiency")
-    assert made["found"].draw.keywords == {"title": "found", "axis": "Jet pt"}
+    assert made["found"].draw.keywords == {"title": "found", "axis": "Jet pt", "passing": "Jet seed"}
     assert made["a-beam"].draw.keywords == {"title": "beam, a"}
     assert made["a-plane"].draw.keywords == {"title": "a"}
     assert made["datasets-Jet_pt"].histograms == {"a": plain, "b": plain}
@@ -94,13 +98,13 @@ def test_axes_are_titled_with_the_unit_of_their_field():
     }
     config = parse_config(content)
     assert kinds_of(config) == {
-        "found": ("efficiency", "Gen e [GeV]"),
-        "charged": ("efficiency", "Gen q"),
-        "beam": ("response", ""),
-        "sigma": ("resolution", "energy [GeV]"),
-        "trigger": ("rate", "Jet window sum [counts]"),
-        "scales": ("scaling", "online threshold"),
-        "scales_rate": ("offline_rate", "offline threshold"),
+        "found": Kind("efficiency", "Gen e [GeV]", "Jet window sum [counts]"),
+        "charged": Kind("efficiency", "Gen q", "Jet window sum [counts]"),
+        "beam": Kind("response", ""),
+        "sigma": Kind("resolution", "energy [GeV]"),
+        "trigger": Kind("rate", "Jet window sum [counts]"),
+        "scales": Kind("scaling", "online threshold"),
+        "scales_rate": Kind("offline_rate", "offline threshold"),
     }
     assert axis_title(config, "nJet") == "number of Jet clusters"
     assert axis_title(config, "Jet.other") == "Jet other"

@@ -30,8 +30,8 @@ def test_cells_have_corners_and_between_them_are_lines():
         "row": [0] * 3 + [1] * 3,
         "col": [0, 1, 2] * 2,
         "energy": CELLS.ravel().tolist(),
-        "holder": ["2", "1, 2", "1"] * 2,
     }
+    assert drawing.holders_text(state).split("\n") == ["2", "1, 2", "1"] * 2
     lines = np.stack([*drawing.line_columns(state).values()], axis=-1).tolist()
     upright = [[x, -0.5, x, 1.5] for x in (-0.5, 0.5, 1.5, 2.5)]
     assert lines == upright + [[-0.5, y, 2.5, y] for y in (-0.5, 0.5, 1.5)]
@@ -81,7 +81,7 @@ def test_texts_say_what_a_number_is():
         ("η", "@row_at{0.[0000]}"),
         ("label of row", "@row_label"),
         ("φ", "@col_at{0.[0000]} rad"),
-        ("held by cluster", "@holder"),
+        ("held by cluster", "@row{custom}"),
     ]
     cells = drawing.cell_columns(state)
     assert cells["row_at"].tolist() == [-1] * 3 + [1.5] * 3
@@ -95,7 +95,7 @@ def test_texts_say_what_a_number_is():
     assert drawing.hover_texts(bare) == [
         ("row, col", "@row, @col"),
         ("counts", "@energy{0.[0000]}"),
-        ("held by cluster", "@holder"),
+        ("held by cluster", "@row{custom}"),
     ]
     assert drawing.axis_title(bare.grid.rows, "row") == "row"
     assert drawing.energy_title(state.grid.model_copy(update={"quantity": "et"})) == "ET [GeV]"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hep_peaksum.geometry.joined_labels import join_labels
+from hep_peaksum.lattices.joined_labels import join_labels
 
 
 def joined(*parts):
