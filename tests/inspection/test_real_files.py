@@ -263,16 +263,21 @@ def test_a_section_is_picked_and_its_layers_keep_their_gap(data):
     assert hcal.grid["hits"]["layer"] == f"{hits}.layer_"
 
 
-def test_the_layer_of_ldmx_is_in_its_id(data):
-    """Bits 17 to 22, as EcalID of ldmx-sw has it."""
+def test_layer_and_module_of_ldmx_are_in_its_id(data):
+    """Bits 17 to 22 and 12 to 16, as EcalID of ldmx-sw has them."""
     file = data("ldmx_ecal_100.root")
     first = inspect_file(str(file)).candidates[0]
-    hits = "EcalRecHits_sim/EcalRecHits_sim"
-    assert first.grid["hits"]["layer"] == {"bits": f"{hits}.id_", "first": 17, "last": 22}
+    ids = {"bits": "EcalRecHits_sim/EcalRecHits_sim.id_"}
+    fields = {"layer": {"first": 17, "last": 22}, "module": {"first": 12, "last": 16}}
+    assert first.grid["hits"]["layer"] == {"join": [{**ids, **bits} for bits in fields.values()]}
     with uproot.open(file) as opened:
-        layers = np.unique(ak.flatten(opened[first.tree][f"{hits}.id_"].array()).to_numpy() >> 17 & 63)
-    assert first.grid["depth"] == {"labels": f"{layers.min()}..{layers.max()}"}
-    assert first.looks_like == f"hits in x-y, {layers.max() - layers.min() + 1} layers"
+        numbers = ak.flatten(opened[first.tree][ids["bits"]].array()).to_numpy()
+    layers, modules = np.unique(numbers >> 17 & 63), np.unique(numbers >> 12 & 31)
+    assert modules.tolist() == [*range(7)]
+    every = range(int(layers.min()), int(layers.max()) + 1)  # also that without a hit
+    labels = [f"{layer * 10_000}..{layer * 10_000 + 6}" for layer in every]
+    assert first.grid["depth"] == {"labels": ", ".join(labels)}
+    assert first.looks_like == f"hits in hexagons of x-y, {7 * len(every)} layers"
 
 
 def test_pixels_without_an_energy_are_counted(data):
