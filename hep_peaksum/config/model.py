@@ -140,11 +140,7 @@ class Job(FrozenModel):
 
     def functions(self) -> set[str]:
         """Return the functions of the user on which results depend, also those of variations."""
-        own = [source.hits.function for source in self.grids.values() if isinstance(source.hits, HitFunction)]
-        own += [function for condition in self.events.where for function in condition.functions()]
-        own += [str(term.source) for term in self.events.weight.values() if term.is_function(self.friends)]
-        derived = (each for fields in self.derive.values() for each in fields.values())
-        own += [each.function for each in derived if each.function is not None]
+        own = [function for _, function in self.function_keys()]
         own += [self.events.schema_name] if ":" in self.events.schema_name else []
         return {*own}.union(*(job.functions() for job in self.varied_jobs.values()))
 

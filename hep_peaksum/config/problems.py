@@ -226,8 +226,8 @@ def function_problems(job: Job) -> Iterator[str]:
     nominal = dict(job.function_keys())
     named = {
         f"variations.{variation}.{key}": name
-        for variation in job.variations
-        for key, name in job.varied(variation).function_keys()
+        for variation, varied in job.varied_jobs.items()
+        for key, name in varied.function_keys()
         if nominal.get(key) != name
     }
     for key, name in (nominal | named).items():

@@ -138,11 +138,6 @@ class SimpleCondition(Comparison):
         if self.lumi_mask is not None:
             yield self.lumi_mask
 
-    def functions(self) -> Iterator[str]:
-        """Yield the functions of the user that it calls."""
-        if self.function is not None:
-            yield self.function
-
     def evaluate(
         self, events: Any, column: Column, identity: Callable[[str], Array], cluster_value: Any
     ) -> Array:
@@ -251,12 +246,6 @@ class EventCondition(SimpleCondition):
         yield from super().files()
         for each in self.any_of or ():
             yield from each.files()
-
-    def functions(self) -> Iterator[str]:
-        """Yield the functions of the user that it calls."""
-        yield from super().functions()
-        for each in self.any_of or ():
-            yield from each.functions()
 
     def evaluate(
         self, events: Any, column: Column, identity: Callable[[str], Array], cluster_value: Any

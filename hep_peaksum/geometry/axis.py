@@ -334,9 +334,9 @@ class Axis(FrozenModel):
         array([ 1, -1, -1])
         """
         if self.label_values is not None:
-            return _look_up(values, self.label_values)
+            return look_up(values, self.label_values)
         if self.edge_positions is None:
-            return _look_up(values, np.arange(self.size))
+            return look_up(values, np.arange(self.size))
         low, high = self.edge_positions[0], self.edge_positions[-1]
         inside = (values >= low) & (values < high)
         if self.periodic:
@@ -368,10 +368,10 @@ def fold_azimuth(angles: Array) -> Array:
     return fold(angles, -math.pi, math.pi)
 
 
-def _look_up(values: Array, labels: Array) -> Array:
+def look_up(values: Array, labels: Array) -> Array:
     """Return the index of each value among the labels, or -1."""
     if values.dtype == np.uint64:  # numpy would compare it with int64 as two floats
-        return np.where(values < 2**63, _look_up(values.astype(np.int64), labels), -1)
+        return np.where(values < 2**63, look_up(values.astype(np.int64), labels), -1)
     low, n = int(labels.min()), int(labels.max()) - int(labels.min()) + 1
     if values.dtype.kind in "iub" and n <= LARGEST_TABLE:
         is_inside = values.size == 0 or (values.min() >= low and values.max() < low + n)

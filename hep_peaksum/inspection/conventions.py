@@ -60,18 +60,8 @@ LAYERS = (
 )
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),
-    *(
-        "tower_key",
-        "key",
-        "abs_id",
-        "absid",
-        "tower_id",
-        "module_id",
-        "block_id",
-        "copy_no",
-        "copy_number",
-        "cell_no",
-    ),
+    *("tower_key", "key", "abs_id", "absid", "tower_id", "module_id", "block_id", "copy_no", "copy_number"),
+    "cell_no",
     *("cell_number", "pmt_id", "tile_id", "pixel_id", "cell_index", "index", "id"),
 )
 SECTIONS = ("section", "subdet", "subdetector", "side", "zside")
@@ -172,13 +162,13 @@ def likeness(name: str, otherwise: str = "") -> str:
     return likeness(otherwise) if kind == "others" and otherwise else kind
 
 
-def holds_cells(name: str) -> bool:
-    """Return whether something of this name may be hits or cells, and no objects, tracks or particles.
+def holds_cells(name: str, otherwise: str = "") -> bool:
+    """Return whether something may be hits or cells, by its name or another: no objects, tracks or particles.
 
     >>> holds_cells("EcalHits"), holds_cells("GenPart")
     (True, False)
     """
-    return likeness(name) in ("towers", "cells", "hits", "others")
+    return likeness(name, otherwise) in ("towers", "cells", "hits", "others")
 
 
 def order(name: str, otherwise: str = "") -> int:

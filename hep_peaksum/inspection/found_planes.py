@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hep_peaksum.geometry.bit_fields import BitField, read_encoding
+from hep_peaksum.geometry.coordinates import COORDINATES
 from hep_peaksum.inspection import conventions
 from hep_peaksum.inspection.branches import Branch, Tree
 from hep_peaksum.inspection.groups import Group
@@ -162,9 +163,8 @@ def _coordinates(
     radius = np.hypot(x, y)
     flat = "z" not in found or units.is_flat or is_flat(x, y, found["z"])
     if len(radius) and radius.min() > 0:
-        found |= {"rho": radius, "phi": np.arctan2(y, x)}
-        if "z" in found:
-            found |= {"eta": np.arcsinh(found["z"] / radius), "theta": np.arctan2(radius, found["z"])}
+        parts = [found[word] for word in "xyz" if word in found]
+        found |= {name: made(*parts[:n]) for name, (made, n) in COORDINATES.items() if n <= len(parts)}
     return found, flat
 
 

@@ -150,8 +150,8 @@ def _placed_candidate(
         }
         comments += [("rows", plane.rows.comment), ("cols", plane.cols.comment)]
         comments += [] if group.value is None else conventions.unit_comments(tree, units, group.value)
-    kind = conventions.likeness(group.name, tree.name)
-    what = "hits" if kind in ("towers", "cells", "hits", "others") else f"{kind}, no cells,"
+    likeness = conventions.likeness(group.name, tree.name)
+    what = "hits" if conventions.holds_cells(group.name, tree.name) else f"{likeness}, no cells,"
     looks_like = f"{what} in {plane.words}{layers.in_words}"
     for each in where.get("where", ()):
         looks_like += f", where {each['branch'].rpartition('.')[2]} is {each['equals']}"

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.spatial import KDTree
 
+from hep_peaksum.geometry.coordinates import COORDINATES
 from hep_peaksum.inspection import conventions
 from hep_peaksum.inspection.branches import Branch
 from hep_peaksum.inspection.groups import Group
@@ -109,18 +110,17 @@ def _flat(group: Group, numbers: dict[Branch, Array], units: conventions.Units) 
 def _projected(positions: Sequence[Branch], x: Array, y: Array, z: Array) -> Plane:
     """Return the plane of phi and eta of positions, or of theta or z if cells are equally wide along these."""
     names = [branch.config_name for branch in positions]
-    radius = np.hypot(x, y)
-    is_off_axis = radius > 0  # a hit without a position is 0 in all three
-    x, y, z, radius = (each[is_off_axis] for each in (x, y, z, radius))
-    phi = np.arctan2(y, x)
-    rows = {"eta": np.arcsinh(z / radius), "theta": np.arctan2(radius, z), "z": z}
+    is_off_axis = np.hypot(x, y) > 0  # a hit without a position is 0 in all three
+    x, y, z = (each[is_off_axis] for each in (x, y, z))
+    (eta, _), (theta, _), (phi, _) = (COORDINATES[name] for name in ("eta", "theta", "phi"))
+    rows = {"eta": eta(x, y, z), "theta": theta(x, y, z), "z": z}
     axes = ((role, propose_axis(role, snapped(values))) for role, values in rows.items())
     role = next((role for role, axis in axes if axis is not None and not axis.is_guess), "eta")
     flat = f"row: {names[1]}, col: {names[0]}"
     text = f"positions around the beam guessed, so {role} and phi\nfor a flat detector: {flat}"
     row: Any = names[2] if role == "z" else {role: names}
     return Plane(
-        row, {"phi": names[:2]}, (role, "phi"), (rows[role], phi), positions, comments=(("hits", text),)
+        row, {"phi": names[:2]}, (role, "phi"), (rows[role], phi(x, y)), positions, comments=(("hits", text),)
     )
 
 

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hep_peaksum.geometry.axis import Axis, look_up
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import depths_of, propose_axis, ranges
 from hep_peaksum.lattices.joined_labels import join_labels
-from hep_peaksum.lattices.numbering import Integers, chain_along
+from hep_peaksum.lattices.numbering import Integers, chain_along, joined_source
 
 MAX_LAYERS = 300
 SUMMED = "layers are summed; with layers: each every layer is searched by itself"
@@ -46,10 +47,10 @@ class Layers(NamedTuple):
         numbers = [np.array(column) for column in zip(*product_of(different, combinations), strict=True)]
         joined = len(parts) > 1
         labels = join_labels([("", each) for each in numbers]) if joined else numbers[0]
-        source = {"join": [each.source for each in parts]} if joined else parts[0].source
         names = " and ".join(each.name for each in parts)
         comment = f"layers: {names}{' together' * joined}\n{SEARCHED}"
-        return Layers(self.place, labels, source, {"labels": ranges(labels.tolist())}, comment)
+        section = {"labels": ranges(labels.tolist())}
+        return Layers(self.place, labels, joined_source(parts), section, comment)
 
     def keys(self, *, each: bool) -> dict[str, Any]:
         """Return the keys of the grid."""
@@ -79,9 +80,9 @@ def layers_of(
         axis = propose_axis("layer", layer.values) if len(np.unique(layer.values)) > 1 else None
         if axis is None:
             return one
-        labels = labels_in(axis.section["labels"])
+        labels = np.array(Axis.model_validate(axis.section).label_values)
         comment = f"{axis.comment}\n{SUMMED}".strip()
-        return Layers(_index(labels, layer.values), labels, layer.source, axis.section, comment)
+        return Layers(look_up(layer.values, labels), labels, layer.source, axis.section, comment)
     if depth is None:
         return one
     if (by_integers := _by_integers(depth, integers)) is not None:
@@ -100,11 +101,10 @@ def _by_integers(depth: Array, integers: Sequence[Integers]) -> Layers | None:
         return None
     values = join_labels([("", each.values) for each in chain.members])
     labels = np.array(_with_gaps(values[np.argsort(depth, kind="stable")].tolist()))
-    sources = [each.source for each in chain.members]
     names = " and ".join(each.name for each in chain.members)
     told = f"layers: {names}, in the order of depth in every one of {len(depth)} hits\n{SUMMED}"
-    source = sources[0] if len(sources) == 1 else {"join": sources}
-    return Layers(_index(labels, values), labels, source, {"labels": ranges(labels.tolist())}, told)
+    section = {"labels": ranges(labels.tolist())}
+    return Layers(look_up(values, labels), labels, joined_source(chain.members), section, told)
 
 
 def _with_gaps(labels: Sequence[int]) -> list[int]:
@@ -120,18 +120,3 @@ def _with_gaps(labels: Sequence[int]) -> list[int]:
             filled += range(filled[-1] + step, label, step)
         filled.append(label)
     return filled
-
-
-def labels_in(text: str) -> Array:
-    """Return labels that are written as ranges.
-
-    >>> labels_in("1..3, 7").tolist()
-    [1, 2, 3, 7]
-    """
-    parts = (part.partition("..") for part in text.split(","))
-    return np.concatenate([np.arange(int(first), int(last or first) + 1) for first, _, last in parts])
-
-
-def _index(labels: Array, values: Array) -> Array:
-    order = np.argsort(labels)
-    return np.asarray(order[np.searchsorted(labels, values, sorter=order)])

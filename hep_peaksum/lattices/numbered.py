@@ -9,10 +9,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hep_peaksum.geometry.axis import look_up
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import MAX_LABELS, TURN, ProposedAxis, ranges, short
 from hep_peaksum.lattices.joined_labels import BASE
-from hep_peaksum.lattices.numbering import FEW_HITS, FEW_STEPS, Cells, Chain, Integers, number_cells
+from hep_peaksum.lattices.numbering import (
+    FEW_HITS,
+    FEW_STEPS,
+    Cells,
+    Chain,
+    Integers,
+    joined_source,
+    near,
+    number_cells,
+)
 
 # What rows and columns may lie along, the best first.
 PLANES = (("eta", "phi"), ("z", "phi"), ("rho", "phi"), ("y", "x"))
@@ -59,7 +69,7 @@ def numbered_plane(
     rows, cols = axes
     if rows is None or cols is None or _size(rows) * _size(cols) > MAX_CELLS:
         return None
-    row, col = (_source(chain.members) for chain in (found.row, found.col))
+    row, col = (joined_source(chain.members) for chain in (found.row, found.col))
     words = "-".join(found.roles).replace("y-x", "x-y")
     comments = tuple(_comments(found, integers, len(layer)))
     is_whole = found.n_cells == found.n_ids
@@ -68,10 +78,6 @@ def numbered_plane(
 
 def _size(axis: ProposedAxis) -> int:
     return int(axis.section["bins"]) if "bins" in axis.section else axis.n_labels
-
-
-def _source(members: Sequence[Integers]) -> Any:
-    return members[0].source if len(members) == 1 else {"join": [each.source for each in members]}
 
 
 def _comments(found: Cells, integers: Sequence[Integers], n_hits: int) -> list[tuple[str, str]]:
@@ -109,7 +115,7 @@ def _axis(
     if np.prod([len(each) for each in members]) > MAX_LABELS:
         return None
     labels = np.array([_joined(numbers) for numbers in product(*members)])
-    index = _index(labels, _joined([member.values for member in chain.members]))
+    index = look_up(_joined([member.values for member in chain.members]), labels)
     placed = _positions(role, index, len(labels), coordinates, is_turn=turn is not None)
     name = role
     if placed is not None:
@@ -144,11 +150,6 @@ def _joined(numbers: Sequence[Any]) -> Any:
     for number in numbers[1:]:
         label = label * BASE + number
     return label
-
-
-def _index(labels: Array, values: Array) -> Array:
-    order = np.argsort(labels)
-    return np.asarray(order[np.searchsorted(labels, values, sorter=order)])
 
 
 def _closed_turn(chain: Chain, phi: Array, is_one_based: bool) -> tuple[list[int], bool] | None:
@@ -190,11 +191,10 @@ def _positions(
         values = coordinates[name]
         if is_turn:
             step = TURN / n
-            away = np.mod(values - index * step - values[0] + index[0] * step + np.pi, TURN) - np.pi
-            away = away + values[0] - index[0] * step
+            away = near(values - index * step, values[0] - index[0] * step)
         else:
             if name == "phi":
-                values = values[0] + np.mod(values - values[0] + np.pi, TURN) - np.pi
+                values = near(values, values[0])
             step = float(np.polyfit(index, values, 1)[0]) if len(np.unique(index)) > 1 else 0.0
             away = values - index * step
         width = (away.max() - away.min()) / step if step > 0 else np.inf

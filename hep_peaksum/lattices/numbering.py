@@ -32,6 +32,11 @@ class Integers(NamedTuple):
     is_signed: bool = False
 
 
+def joined_source(members: Sequence[Integers]) -> Any:
+    """Return what stands for one integer in a config, or for several as one label."""
+    return members[0].source if len(members) == 1 else {"join": [each.source for each in members]}
+
+
 class Chain(NamedTuple):
     """Integers that number cells along a coordinate together, the coarsest first, each rising or falling."""
 
@@ -133,7 +138,7 @@ def _n_steps(chain: Chain, coordinate: Array, group: Array, outer: Array, is_ang
     n = int(cell.max(initial=-1)) + 1
     first = np.zeros(n, np.int64)
     first[cell] = np.arange(len(cell))
-    values = _near(coordinate, coordinate[first][cell]) if is_angle else coordinate
+    values = near(coordinate, coordinate[first][cell]) if is_angle else coordinate
     low, high = np.full(n, np.inf), np.full(n, -np.inf)
     np.minimum.at(low, cell, values)
     np.maximum.at(high, cell, values)
@@ -155,7 +160,7 @@ def _n_steps(chain: Chain, coordinate: Array, group: Array, outer: Array, is_ang
     return int(np.count_nonzero(in_outer[1:] == in_outer[:-1]))
 
 
-def _near(angle: Array, other: Array) -> Array:
+def near(angle: Array, other: Array) -> Array:
     """Return angles as the nearest to others that are the same up to turns."""
     return other + np.mod(angle - other + np.pi, TURN) - np.pi
 

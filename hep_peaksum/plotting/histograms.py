@@ -211,7 +211,12 @@ def _leading_digit(value: float, _: int | None) -> str:
 
 def contents_title(h: hist.Hist[Any]) -> str:
     """Return what bins hold: what the histogram says of itself, else entries or the sum of weights."""
-    return h.label or ("entries" if weighted_variances(h) is None else "sum of weights")
+    return h.label or counted(h)
+
+
+def counted(h: hist.Hist[Any]) -> str:
+    """Return whether bins hold entries, or the sum of weights."""
+    return "entries" if weighted_variances(h) is None else "sum of weights"
 
 
 def _entries_title(h: hist.Hist[Any]) -> str:

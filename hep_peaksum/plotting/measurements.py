@@ -14,7 +14,7 @@ from hep_peaksum.evaluation.fits import crystal_ball_contents, gaussian_contents
 from hep_peaksum.kernels import Array
 from hep_peaksum.plotting import canvas
 from hep_peaksum.plotting.canvas import COLOURS
-from hep_peaksum.plotting.histograms import weighted_variances
+from hep_peaksum.plotting.histograms import counted
 
 if TYPE_CHECKING:
     import hist
@@ -83,8 +83,7 @@ def draw_ratios(h: hist.Hist[Any], fit: Mapping[str, Any] | None, *, title: str 
         if fit is not None and fit["is_valid"]:
             _draw_fit(axes, edges, fit)
         axes.set_xlabel(h.axes[0].label)
-        word = "entries" if weighted_variances(h) is None else "sum of weights"
-        axes.set_ylabel(f"{word} / {edges[1] - edges[0]:.3g}")
+        axes.set_ylabel(f"{counted(h)} / {edges[1] - edges[0]:.3g}")
         axes.set_ylim(0, None if contents.any() else 1)
         canvas.write_title(figure, title)
     return figure

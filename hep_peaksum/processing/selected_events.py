@@ -169,8 +169,9 @@ class SelectedEvents:
     ) -> None:
         """Fill the histograms with the clusters of all variations."""
         keys = {name: (id(each), id(passed[name])) for name, each in found.items()}
-        kept = {names[0]: found[names[0]].select(passed[names[0]]) for names in alike(keys)}
-        chosen = {name: kept[names[0]] for names in alike(keys) for name in names}
+        chosen: dict[str, Collections] = {}
+        for names in alike(keys):
+            chosen |= dict.fromkeys(names, found[names[0]].select(passed[names[0]]))
         for key, histogram in self.job.booked.items():
             sources = {
                 name: (id(passed[name]), *histograms.source_of(histogram.axes, each))

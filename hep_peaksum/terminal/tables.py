@@ -99,7 +99,7 @@ def print_candidates(console: Console, found: Inspection) -> None:
 def print_command(console: Console, candidate: Candidate) -> None:
     """Print what makes a file with one entry per event."""
     console.print(
-        f"{candidate.tree}: {candidate.looks_like}; make a file with one entry per event, and inspect that",
+        f"{candidate.tree}: {candidate.looks_like}; make a file with one entry per event, and inspect that"
     )
     console.print(f"  {candidate.command}", style="bold")
 
@@ -129,7 +129,7 @@ def print_grouped(console: Console, file: str, output: str, grouped: Grouped) ->
 def print_joined(console: Console, file: str, output: str, joined: Joined) -> None:
     """Print what `group --join` wrote, and which elements have no link, or several."""
     console.print(
-        f"{file}: {joined.n_joined} of {joined.n_elements} elements joined in {joined.n_events} events",
+        f"{file}: {joined.n_joined} of {joined.n_elements} elements joined in {joined.n_events} events"
     )
     if n_lost := joined.n_elements - joined.n_joined:
         streams.warn(f"{n_lost} elements have no link and are left out")
