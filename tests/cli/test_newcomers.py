@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import yaml
@@ -121,6 +122,12 @@ def test_an_override_is_named_in_the_answer(cli, folder, setting, answer):
     assert said.replace("'", "").startswith(f"--set {setting}: {answer}".replace("'", ""))
 
 
+# An older click names no command that is near, and writes options without quotation marks.
+NO_OPTION, NEAREST_OPTION, NEAREST_COMMAND = (
+    ("No such option '--chunksize'", "Did you mean '--max-events'?", " Did you mean 'check'?")
+    if hasattr(click.exceptions, "NoSuchCommand")
+    else ("No such option: --chunksize", "Did you mean --max-events?", "")
+)
 COMMANDS = {
     "a_folder_for_a_config": (["check", "."], ".: a folder, where a YAML file is expected: name the file in i"),
     "a_root_file_for_a_config": (["run", "toy.root"], "toy.root: a ROOT file, where the YAML file of a config"),
@@ -129,10 +136,13 @@ COMMANDS = {
     "a_config_for_a_root_file": (["inspect", "job.yaml"], "a config, see `hep-peaksum check job.yaml`"),
     "a_folder_for_a_root_file": (["inspect", "."], "a folder, name a file in it, as in NAME.root"),
     "a_misspelt_root_file": (["inspect", "toi.root"], "(file not found) (did you mean 'toy.root'?)"),
-    "an_option_of_the_config": (["run", "job.yaml", "--chunksize", "5"], ". It is a key of the config: --s"),
-    "an_option": (["run", "job.yaml", "--max-event", "5"], "--max-events"),
+    "an_option_of_the_config": (
+        ["run", "job.yaml", "--chunksize", "5"],
+        f"{NO_OPTION}. It is a key of the con",
+    ),
+    "an_option": (["run", "job.yaml", "--max-event", "5"], NEAREST_OPTION),
     "a_number_of_events": (["run", "job.yaml", "--max-events", "all"], "'all' is not a valid whole number."),
-    "a_command": (["checks", "job.yaml"], "No such command 'checks'."),  # and the nearest, of a new click
+    "a_command": (["checks", "job.yaml"], f"No such command 'checks'.{NEAREST_COMMAND}"),
     "a_cell_with_a_comma": (["explain", "job.yaml", "--cell", "1,2"], "Write row and column, as in --cell 3 5"),
     "a_cell_outside": (["explain", "job.yaml", "--cell", "9", "2"], "there is no cell (row 9, col 2) in a gri"),
     "an_entry": (["show", "job.yaml", "--entry", "99"], "dataset 'toy' has 5 entries, there is no entry 99: t"),
