@@ -6,7 +6,6 @@ seed are taken the short way around.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from hep_peaksum.clustering.discriminant import exists
 from hep_peaksum.clustering.sharing import PeakContext, Windows
 from hep_peaksum.geometry.axis import TWO_PI, Axis, fold, fold_azimuth
 from hep_peaksum.kernels import Array, absent
+from hep_peaksum.loops.windows import Entries
 from hep_peaksum.settings.thresholds import passes
 from hep_peaksum.settings.windows import Box, window_marks
 
@@ -95,17 +95,11 @@ def _mean(windows: Windows, weights: Weights, distances: Distances) -> Array:
     """Return the weighted means of some windows; where no cell weighs anything, the seeds."""
     seed = distances.seed(windows)
     if distances.is_azimuth:
-        mean_cos, mean_sin = (_moment(windows, weights, distances.of(windows, f)) for f in (np.cos, np.sin))
+        mean_cos, mean_sin = (distances.moment(windows, weights, of) for of in (np.cos, np.sin))
         is_undefined = weights.is_empty | (np.hypot(mean_cos, mean_sin) <= 1e-12 * weights.total)
         return np.where(is_undefined, seed, fold_azimuth(np.arctan2(mean_sin, mean_cos)))
-    shift = _moment(windows, weights, distances.of(windows)) / weights.total
+    shift = distances.moment(windows, weights) / weights.total
     return np.asarray(seed + np.where(weights.is_empty, 0.0, shift))
-
-
-def _moment(windows: Windows, weights: Weights, factors: Array) -> Array:
-    """Return the sum of the weights times some factors, which are overwritten."""
-    factors *= weights.values
-    return windows.sum(factors)
 
 
 def width(context: PeakContext, dim: int, axis: Axis | None = None) -> Array:
@@ -115,15 +109,11 @@ def width(context: PeakContext, dim: int, axis: Axis | None = None) -> Array:
 
 
 def _width(windows: Windows, weights: Weights, distances: Distances) -> Array:
-    distance = distances.of(windows)
     if distances.is_azimuth:
-        mean = _mean(windows, weights, distances)[:, None]
-        turn = distance - mean + math.pi
-        # most lie within a turn, and stay as they are
-        distance = np.remainder(turn, TWO_PI, out=turn, where=(turn < 0) | (turn >= TWO_PI)) - math.pi
+        mean, turn = _mean(windows, weights, distances), TWO_PI
     else:
-        distance = distance - (_moment(windows, weights, distance.copy()) / weights.total)[:, None]
-    variance = _moment(windows, weights, distance**2) / weights.total
+        mean, turn = distances.moment(windows, weights) / weights.total, 0.0
+    variance = distances.second_moment(windows, weights, mean, turn) / weights.total
     return np.where(weights.is_empty, 0.0, np.sqrt(variance))
 
 
@@ -169,14 +159,15 @@ class Distances:
         """Return where the seeds lie."""
         return np.asarray(self.seeds[self._index(windows)])
 
-    def of(self, windows: Windows, function: Callable[[Array], Array] = np.asarray) -> Array:
-        """Return a function of the entries for the cells of some windows, shape (peak, cell)."""
-        entry = windows.once(("along", self.dim), lambda: self._entry(windows))
-        return np.asarray(function(self.table).take(entry))
+    def moment(self, windows: Windows, weights: Weights, of: Callable[[Array], Array] = np.asarray) -> Array:
+        """Return the sum of the weights times the distances of some windows, or a function of them."""
+        entries = Entries(of(self.table), self._index(windows), self.column)
+        return windows.context.loops.moment(weights.values, entries)
 
-    def _entry(self, windows: Windows) -> Array:
-        start = self._index(windows).astype(np.int64) * self.table.shape[1]
-        return np.asarray(start[:, None] + self.column)
+    def second_moment(self, windows: Windows, weights: Weights, mean: Array, turn: float) -> Array:
+        """Return the sum of the weights times the squared distances from a mean, within half a turn of it."""
+        entries = Entries(self.table, self._index(windows), self.column)
+        return windows.context.loops.second_moment(weights.values, entries, mean, turn)
 
     def _index(self, windows: Windows) -> Array:
         peaks = windows.context.peaks

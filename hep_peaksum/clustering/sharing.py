@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -25,8 +24,6 @@ from hep_peaksum.loops.saddles import saddles
 from hep_peaksum.loops.windows import Places, Rivals, SumWindow, WindowLoops, sum_window, window_loops
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.windows import NOT_GATED
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,13 +252,6 @@ class Windows:
     events: Events
     peaks: slice
     claims: Claims | None
-    _arrays: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
-
-    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """Return what several columns need of these windows, computed when the first of them does."""
-        if key not in self._arrays:
-            self._arrays[key] = compute()
-        return cast("T", self._arrays[key])
 
     @property
     def event(self) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 
 from hep_peaksum.kernels import Array, Periodic, absent, accumulator
 from hep_peaksum.kernels.numba_compile import cached_jit, read_only
-from hep_peaksum.loops.windows import Places, Rivals
+from hep_peaksum.loops.windows import Entries, Places, Rivals
 
 
 def window_tables(offsets: Array, plane: tuple[int, int], periodic: Periodic) -> Any:
@@ -36,6 +36,20 @@ def ordered_sum(parts: Array) -> Array:
     """Return the sum of every window, its cells added one after the other."""
     total = np.zeros(len(parts), parts.dtype)
     _ordered_sum(read_only(parts), total)
+    return total
+
+
+def moment(weights: Array, entries: Entries) -> Array:
+    """Return the sum of weights times entries of every window."""
+    total = np.zeros(len(weights))
+    _add_moments(read_only(weights), *map(read_only, entries), total)
+    return total
+
+
+def second_moment(weights: Array, entries: Entries, mean: Array, turn: float) -> Array:
+    """Return the sum of weights times squared differences from the mean (see `WindowLoops`)."""
+    total = np.zeros(len(weights))
+    _add_second_moments(read_only(weights), *map(read_only, entries), read_only(mean), turn, total)
     return total
 
 
@@ -113,6 +127,30 @@ def _ordered_sum(parts: Any, total: Any) -> None:
     for n in range(parts.shape[0]):
         for k in range(parts.shape[1]):
             total[n] += parts[n, k]
+
+
+@cached_jit
+def _add_moments(weights: Any, table: Any, row: Any, column: Any, total: Any) -> None:
+    """Add weights times entries, from left to right."""
+    for n in range(weights.shape[0]):
+        for k in range(weights.shape[1]):
+            total[n] += weights[n, k] * table[row[n], column[k]]
+
+
+@cached_jit
+def _add_second_moments(
+    weights: Any, table: Any, row: Any, column: Any, mean: Any, turn: Any, total: Any
+) -> None:
+    """Add weights times squared differences, from left to right."""
+    for n in range(weights.shape[0]):
+        for k in range(weights.shape[1]):
+            difference = table[row[n], column[k]] - mean[n]
+            if turn > 0:
+                difference += turn / 2
+                if difference < 0 or difference >= turn:  # few are
+                    difference %= turn
+                difference -= turn / 2
+            total[n] += weights[n, k] * (difference * difference)
 
 
 @cached_jit

@@ -69,6 +69,14 @@ class Rivals(NamedTuple):
     distance: Array | None = None
 
 
+class Entries(NamedTuple):
+    """Entries of a table for the cells of windows: the peak says in which `row`, the cell in which `column`."""
+
+    table: Array
+    row: Array
+    column: Array
+
+
 class WindowLoops(Protocol):
     """Functions over windows; none of them meets a cell twice."""
 
@@ -84,6 +92,15 @@ class WindowLoops(Protocol):
 
     def ordered_sum(self, parts: Array) -> Array:
         """Return the sum of every window, float64 or int64, its cells added one after the other."""
+
+    def moment(self, weights: Array, entries: Entries) -> Array:
+        """Return the sum of weights times entries of every window, float64, its cells one after the other."""
+
+    def second_moment(self, weights: Array, entries: Entries, mean: Array, turn: float) -> Array:
+        """Return the sum of weights times squared differences from the mean, in the same order.
+
+        Unless `turn` is 0, differences are those within half a turn.
+        """
 
     def claim_cells(
         self, owner: Array, nearest: Array | None, place: Array, is_added: Array, first: int, rivals: Rivals
@@ -153,6 +170,23 @@ def ordered_sum(parts: Array) -> Array:
     for part in parts.T:
         total += part
     return total
+
+
+def moment(weights: Array, entries: Entries) -> Array:
+    """Return the sum of weights times entries of every window."""
+    return ordered_sum(weights * _of_cells(entries))
+
+
+def second_moment(weights: Array, entries: Entries, mean: Array, turn: float) -> Array:
+    """Return the sum of weights times squared differences from the mean (see `WindowLoops`)."""
+    difference = _of_cells(entries) - mean[:, None]
+    if turn:
+        difference = np.remainder(difference + turn / 2, turn) - turn / 2
+    return ordered_sum(weights * difference**2)
+
+
+def _of_cells(entries: Entries) -> Array:
+    return np.asarray(entries.table[entries.row[:, None], entries.column])
 
 
 def claim_cells(

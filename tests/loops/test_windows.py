@@ -1,6 +1,7 @@
 """Windows about peaks: both twins against plain loops over the cells of a dict."""
 
 import importlib
+import math
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hep_peaksum.kernels import Periodic
-from hep_peaksum.loops.windows import Places, Rivals
+from hep_peaksum.loops.windows import Entries, Places, Rivals
 
 some = runs(deadline=None, max_examples=60)
 TYPES = ("int8", "int32", "int64", "float32", "float64")
@@ -91,6 +92,28 @@ def test_a_sum_has_the_bits_of_a_plain_loop(loops, parts):
         expected.append(total)
 
     assert loops.ordered_sum(parts).tolist() == expected
+
+
+@some
+@given(turn=st.sampled_from([0.0, 2 * math.pi]), data=st.data())
+def test_moments_have_the_bits_of_a_plain_loop(loops, turn, data):
+    n_peaks, n_cells, shape = *data.draw(st.tuples(st.integers(0, 3), st.integers(1, 9))), (4, 5)
+    number, weight = st.floats(-math.pi, math.pi), st.floats(0, 1e3)
+    weights = data.draw(arrays(np.float64, (n_peaks, n_cells), elements=weight))
+    mean = data.draw(arrays(np.float64, n_peaks, elements=number))
+    table = data.draw(arrays(np.float64, shape, elements=number))
+    row, column = (data.draw(arrays(np.int64, n, elements=st.integers(0, 3))) for n in (n_peaks, n_cells))
+    first, second = [0.0] * n_peaks, [0.0] * n_peaks
+    for n, k in np.ndindex(n_peaks, n_cells):
+        entry = float(table[row[n], column[k]])
+        difference = entry - float(mean[n])
+        if turn:
+            difference = (difference + math.pi) % turn - math.pi
+        first[n] += float(weights[n, k]) * entry
+        second[n] += float(weights[n, k]) * (difference * difference)
+
+    assert loops.moment(weights, Entries(table, row, column)).tolist() == first
+    assert loops.second_moment(weights, Entries(table, row, column), mean, turn).tolist() == second
 
 
 def added(place, data):
