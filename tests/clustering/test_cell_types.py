@@ -84,7 +84,7 @@ def test_cells_of_a_small_type_give_what_int64_gives(kernel, dtype, data):
 
 @pytest.mark.slow
 @SMALL_TYPES
-@runs(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@runs(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_many_cells_of_a_small_type_give_what_int64_gives(kernel, dtype, data):
     check_a_small_type(kernel, dtype, data)

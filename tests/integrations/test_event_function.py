@@ -24,7 +24,8 @@ def check(settings, grid, kinds, *, fields=None, mask=None, compile_=numba.njit)
 
 @pytest.mark.slow
 def test_every_search_gives_the_same_bits(settings):
-    check(settings, GRIDS["et"], ["float32", "int16"], fields=["peak_sum", "n_cells", "row"])
+    check(settings, GRIDS["et"], ["float32"], fields=["peak_sum", "n_cells"])
+    check(settings, GRIDS["et"], ["int16"], fields=["row"])
 
 
 @pytest.mark.slow

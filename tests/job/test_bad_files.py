@@ -1,7 +1,6 @@
 """Files that cannot be read: one line that names them, or a loss that the summary reports."""
 
 import json
-import os
 import random
 import subprocess
 import sys
@@ -12,17 +11,12 @@ import pytest
 import uproot
 import yaml
 from finished_jobs import clusters_of, run_job
+from long_tests import LONG
 
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.retries import ChunkError
 
 EXECUTORS = ["iterative", "threads", "futures"]
-
-
-# The long versions take minutes: HEP_PEAKSUM_LONG=1 pytest tests/job
-LONG = pytest.mark.skipif(
-    not os.environ.get("HEP_PEAKSUM_LONG"), reason="takes minutes: set HEP_PEAKSUM_LONG=1"
-)
 
 
 def garbage(good, path):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from finished_jobs import command, content_of, environment, has_no_temporary_files, records_of, run_job
+from long_tests import LONG
 
 from hep_peaksum.job import coffea_runner
 from hep_peaksum.job.retries import ChunkError
@@ -20,12 +21,6 @@ from hep_peaksum.results.checkpoints import Chunk
 from hep_peaksum.results.chunk_files import read_record
 
 N_CHUNKS = 8
-
-
-# The long versions take minutes: HEP_PEAKSUM_LONG=1 pytest tests/job
-LONG = pytest.mark.skipif(
-    not os.environ.get("HEP_PEAKSUM_LONG"), reason="takes minutes: set HEP_PEAKSUM_LONG=1"
-)
 
 
 @pytest.mark.parametrize("executor", ["iterative", "threads"])

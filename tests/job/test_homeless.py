@@ -8,6 +8,7 @@ import sys
 import plain_count
 import pytest
 import yaml
+from long_tests import LONG
 from places import ROOT
 
 # Python asks this module for the home of a user without HOME.
@@ -38,7 +39,12 @@ def homeless(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("executor", "home"),
-    [("iterative", None), ("iterative", "nonexistent"), ("futures", None), ("dask", None)],
+    [
+        ("iterative", None),
+        pytest.param("iterative", "nonexistent", marks=LONG),
+        ("futures", None),
+        ("dask", None),
+    ],
 )
 def test_a_job_without_a_home_runs_and_warns_once(write_events, job, tmp_path, homeless, executor, home):
     if executor == "dask":

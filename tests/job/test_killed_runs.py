@@ -11,14 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 from finished_jobs import command, content_of, environment, has_no_temporary_files, records_of, run_job
+from long_tests import LONG
 
 N_CHUNKS = 8
-
-
-# The long versions take minutes: HEP_PEAKSUM_LONG=1 pytest tests/job
-LONG = pytest.mark.skipif(
-    not os.environ.get("HEP_PEAKSUM_LONG"), reason="takes minutes: set HEP_PEAKSUM_LONG=1"
-)
 
 
 # A process that is started in the background ignores Ctrl-C.

@@ -36,9 +36,18 @@ def folder(content):
     return Path(content["output"]["directory"])
 
 
-@pytest.mark.parametrize("executor", ["iterative", pytest.param("futures", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", NAMES, ids=repr)
-def test_a_job_reads_files_of_any_name(write_events, job, tmp_path, name, executor):
+def test_a_job_reads_files_of_any_name(write_events, job, tmp_path, name):
+    check_a_file_called(name, write_events, job, tmp_path, "iterative")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["日本.root", 'dou"ble.root', "[1].root", "a\nb.root"], ids=repr)
+def test_workers_read_files_of_any_name_and_plots_are_made(write_events, job, tmp_path, name):
+    check_a_file_called(name, write_events, job, tmp_path, "futures")
+
+
+def check_a_file_called(name, write_events, job, tmp_path, executor):
     plain = write_events("plain.root", 6)
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)

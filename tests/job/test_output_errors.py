@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from long_tests import LONG
 from plain_count import count, written
 
 from hep_peaksum.config.load import parse_config
@@ -136,35 +137,54 @@ def search(cache, code=SEARCH, **environment):
     )
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("suffix", ["nbi", "nbc"], ids=["index", "data"])
-@pytest.mark.parametrize("damage", ["empty", "truncated", "garbage"])
-def test_a_broken_numba_cache_does_not_stop_a_search(tmp_path, suffix, damage):
-    assert search(tmp_path).stdout.strip() == "[[8]]"
-    files = list(tmp_path.rglob(f"*.{suffix}"))
+@pytest.fixture(scope="module")
+def whole_cache(tmp_path_factory):
+    """Return a cache of what a search compiles."""
+    cache = tmp_path_factory.mktemp("cache")
+    assert search(cache).stdout.strip() == "[[8]]"
+    return cache
+
+
+DAMAGE = {
+    "empty": lambda _: b"",
+    "truncated": lambda content: content[: len(content) // 2],
+    "garbage": lambda content: b"x" * len(content),
+}
+
+
+def break_files(whole_cache, suffix, damage, to):
+    """Copy a cache and damage its files with a suffix."""
+    shutil.copytree(whole_cache, to)
+    files = list(to.rglob(f"*.{suffix}"))
     assert files
     for file in files:
-        data = file.read_bytes()
-        file.write_bytes(
-            {"empty": b"", "truncated": data[: len(data) // 2], "garbage": b"x" * len(data)}[damage]
-        )
-    done = search(tmp_path)
+        file.write_bytes(DAMAGE[damage](file.read_bytes()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("suffix", "damage"),
+    [
+        pytest.param("nbi", "truncated", id="index-truncated"),
+        pytest.param("nbi", "empty", id="index-empty", marks=LONG),
+        pytest.param("nbi", "garbage", id="index-garbage", marks=LONG),
+        pytest.param("nbc", "garbage", id="data-garbage"),
+    ],
+)
+def test_a_broken_numba_cache_does_not_stop_a_search(whole_cache, tmp_path, suffix, damage):
+    break_files(whole_cache, suffix, damage, tmp_path / "cache")
+    done = search(tmp_path / "cache")
     assert (done.returncode, done.stdout.strip()) == (0, "[[8]]"), done.stderr
     assert len(done.stderr.splitlines()) <= 1, done.stderr
 
 
 @pytest.mark.slow
-def test_a_broken_numba_cache_does_not_lose_a_file(tmp_path, write_events, job):
+def test_a_broken_numba_cache_does_not_lose_a_file(whole_cache, tmp_path, write_events, job):
     content = job(write_events("a.root", 12), run={"chunksize": 4, "on_bad_file": "skip"})
     config = tmp_path / "job.yaml"
     config.write_text(yaml.safe_dump(content))
-    search(tmp_path / "cache")
-    code = f"from hep_peaksum.cli.main import main; main(['run', {str(config)!r}])"
-    assert search(tmp_path / "cache", code).returncode == 0
-    for file in (tmp_path / "cache").rglob("*.nb*"):
-        file.write_bytes(b"")
-    shutil.rmtree(folder(content))
-    done = search(tmp_path / "cache", code)
+    break_files(whole_cache, "nb*", "empty", tmp_path / "cache")
+    done = search(tmp_path / "cache", f"from hep_peaksum.cli.main import main; main(['run', {str(config)!r}])")
     assert done.returncode == 0, done.stdout + done.stderr
     assert written(folder(content)) == count(*content["datasets"]["toy"]["files"])
 
