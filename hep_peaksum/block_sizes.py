@@ -21,9 +21,9 @@ ROOM_HITS = 1 << 14
 # Cells for the padded copies of the readable kernel.
 SCIPY_CELLS = 1 << 22
 # Cells of the windows that a field is computed from at a time, and cells of the events for which it is noted
-# who claims them: what is computed of them stays in the processor's cache, and memory is bounded whatever the
-# size and the number of the windows.
-WINDOW_CELLS = 1 << 15
+# who claims them: memory is bounded whatever the size and the number of the windows, and Python's share of the
+# time is small, which at a quarter of the former is a tenth where many clusters share cells.
+WINDOW_CELLS = 1 << 17
 CLAIM_CELLS = 1 << 18
 # Hits placed on a plane at a time: allocating memory for all of them at every step takes longer than the steps.
 HITS = 1 << 16
