@@ -43,7 +43,7 @@ def homeless(tmp_path):
         ("iterative", None),
         pytest.param("iterative", "nonexistent", marks=LONG),
         ("futures", None),
-        ("dask", None),
+        pytest.param("dask", None, marks=LONG),
     ],
 )
 def test_a_job_without_a_home_runs_and_warns_once(write_events, job, tmp_path, homeless, executor, home):
