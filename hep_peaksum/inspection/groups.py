@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import awkward as ak
@@ -53,6 +53,42 @@ class Group(NamedTuple):
         return self._replace(integers=tuple(each for each in self.integers if each not in branches))
 
 
+class _Named:
+    """Branches of one collection, which are found by their words."""
+
+    def __init__(self, branches: Sequence[Branch]) -> None:
+        self.branches = branches
+        self.by_words = {branch.words.replace("_", ""): branch for branch in reversed(branches)}
+        self.has_collection = bool(branches and branches[0].collection)
+
+    def partners(self, stem: str, wanted: Sequence[str], taken: Container[str]) -> list[Branch]:
+        """Return the branches of the same hits that are one of some words, in the order of the conventions.
+
+        Branches of which the names are `taken` are something else.
+        """
+        joined, plain = stem.replace("_", ""), [word.replace("_", "") for word in wanted]
+        found = [self.by_words[joined + word] for word in plain if joined + word in self.by_words]
+        if not found and (self.has_collection or not stem):
+            found = [self.by_words[word] for word in plain if word in self.by_words]
+        if not found and self.has_collection:
+            ends = [(word, b) for word in wanted for b in self.branches if b.words.endswith(f"_{word}")]
+            ends.sort(key=lambda end: (wanted.index(end[0]), len(end[1].words)))
+            found = [branch for _, branch in ends]
+        return [branch for branch in dict.fromkeys(found) if branch.name not in taken]
+
+
+class _Members:
+    """The branches of one collection, sorted once by what they may be for all of its hits."""
+
+    def __init__(self, branches: Sequence[Branch], depth: int) -> None:
+        self.plain = [branch for branch in branches if len(branch.shape) == depth]
+        self.numbers = _Named([branch for branch in self.plain if branch.dtype.kind != "b"])
+        self.whole = _Named([branch for branch in self.plain if branch.dtype.kind in "iu"])
+        self.flags = _Named([branch for branch in self.plain if branch.dtype.kind in "biu"])
+        edges = (branch for branch in branches if branch.words == "edges" and branch.shape[-1:] == (4,))
+        self.edges = next(edges, None)
+
+
 def group_hits(branches: Iterable[Branch], depth: int) -> list[Group]:
     """Return the groups of branches that may be hits.
 
@@ -62,68 +98,65 @@ def group_hits(branches: Iterable[Branch], depth: int) -> list[Group]:
     for branch in branches:
         if len(branch.shape) == depth or branch.words == "edges":
             collections.setdefault(branch.collection, []).append(branch)
-    return [group for name, members in collections.items() for group in _groups_of(name, members, depth)]
+    return [
+        group for name, members in collections.items() for group in _groups_of(name, _Members(members, depth))
+    ]
 
 
-def _groups_of(collection: str, members: Sequence[Branch], depth: int) -> list[Group]:
+def _groups_of(collection: str, members: _Members) -> list[Group]:
     places: dict[str, dict[str, Branch]] = {}
-    for branch in members:
-        if (place := conventions.place_of(branch.words)) and len(branch.shape) == depth:
+    for branch in members.plain:
+        if place := conventions.place_of(branch.words):
             places.setdefault(place.stem, {}).setdefault(place.role, branch)
     groups = []
     for stem, roles in places.items():
         pair = next((pair for pair in conventions.PAIRS if set(pair) <= set(roles)), ())
         if pair:
-            groups.append(_group(collection, stem, roles, pair, members, depth))
+            group = Group(collection, stem, roles, pair, value=None)
+            groups.append(_with_partners(group, members, {branch.name for branch in roles.values()}))
     groups = [group for group in groups if not conventions.is_of_module(group.stem)] or groups
     if not collection and not any(group.value for group in groups):
-        groups = [_with_value_of_same_word(group, members, depth) for group in groups]
+        groups = [_with_value_of_same_word(group, members) for group in groups]
     if not groups:
-        groups = list(_channel_groups(collection, members, depth))
+        groups = list(_channel_groups(collection, members))
     return groups
 
 
-def _group(
-    collection: str,
-    stem: str,
-    roles: Mapping[str, Branch],
-    pair: tuple[str, ...],
-    members: Sequence[Branch],
-    depth: int,
-) -> Group:
-    plain = [branch for branch in members if len(branch.shape) == depth]
-    numbers = [b for b in plain if b.dtype.kind != "b" and b not in roles.values()]
-    whole = [b for b in numbers if b.dtype.kind in "iu"]
-    values = _partners(numbers, stem, conventions.VALUES)
+def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Group:
+    """Return hits with the branches that belong to their places, of those whose names are not `taken`."""
+    collection, stem = group.collection, group.stem
+
+    def first(kind: _Named, wanted: Sequence[str]) -> Branch | None:
+        return next(iter(kind.partners(stem, wanted, taken)), None)
+
+    values = members.numbers.partners(stem, conventions.VALUES, taken)
     if not values and not collection:  # padRow, padCol and ADC
-        values = _partners(numbers, "", conventions.VALUES)[:1]
-    edges = next((b for b in members if b.words == "edges" and b.shape[-1:] == (4,)), None)
-    group = Group(
-        *(collection, stem, roles, pair),
+        values = members.numbers.partners("", conventions.VALUES, taken)[:1]
+    group = group._replace(
         value=values[0] if values else None,
         other_values=tuple(values[1:]),
-        layer=_first(_partners(whole, stem, conventions.LAYERS)),
-        section=_first(_partners(whole, stem, conventions.SECTIONS)),
-        channel=_first(_partners(whole, stem, conventions.CHANNELS)),
-        noise=_first(_partners([b for b in plain if b.dtype.kind in "biu"], stem, ("isnoise", "is_noise"))),
-        edges=edges,
+        layer=first(members.whole, conventions.LAYERS),
+        section=first(members.whole, conventions.SECTIONS),
+        channel=first(members.whole, conventions.CHANNELS),
+        noise=first(members.flags, ("isnoise", "is_noise")),
+        edges=members.edges,
     )
+    named = {branch.name for branch in group.named}
+    whole = [b for b in members.whole.branches if b.name not in taken and b.name not in named]
     integers = [b for b in whole if b.is_of(collection, stem) and conventions.may_number(b.words)]
-    return group._replace(integers=tuple(each for each in integers if each not in group.named))
+    return group._replace(integers=tuple(integers))
 
 
-def _channel_groups(collection: str, members: Sequence[Branch], depth: int) -> Iterable[Group]:
+def _channel_groups(collection: str, members: _Members) -> Iterable[Group]:
     """Yield the hits of a collection that say no more than a channel and a value."""
-    for channel in members:
-        stem = (
-            _channel_stem(channel.words) if channel.dtype.kind in "iu" and len(channel.shape) == depth else None
-        )
+    for channel in members.whole.branches:
+        stem = _channel_stem(channel.words)
         if stem is None:
             continue
-        others = [b for b in members if b is not channel]
-        group = _group(collection, stem, {}, (), others, depth)
+        group = _with_partners(Group(collection, stem, {}, (), value=None), members, {channel.name})
         if group.value is None:  # module_id and module_energy
-            group = _group(collection, channel.words.rpartition("_")[0], {}, (), others, depth)
+            stem = channel.words.rpartition("_")[0]
+            group = _with_partners(Group(collection, stem, {}, (), value=None), members, {channel.name})
         is_energy = group.value is not None and not group.value.words.endswith(("weight", "pt"))
         if is_energy and conventions.likeness(group.name) in ("towers", "cells", "hits", "others"):
             yield group._replace(channel=channel)
@@ -141,33 +174,13 @@ def _channel_stem(words: str) -> str | None:
     return words.removesuffix(f"_{max(ends, key=len)}") if ends else None
 
 
-def _partners(members: Sequence[Branch], stem: str, wanted: Sequence[str]) -> list[Branch]:
-    """Return the branches of the same hits that are one of some words, in the order of the conventions."""
-    by_words = {branch.words.replace("_", ""): branch for branch in reversed(members)}
-    joined, in_collection = stem.replace("_", ""), bool(members and members[0].collection)
-    plain = [word.replace("_", "") for word in wanted]
-    found = [by_words[joined + word] for word in plain if joined + word in by_words]
-    if not found and (in_collection or not stem):
-        found = [by_words[word] for word in plain if word in by_words]
-    if not found and in_collection:
-        ends = [(word, b) for word in wanted for b in members if b.words.endswith(f"_{word}")]
-        found = [
-            branch for _, branch in sorted(ends, key=lambda end: (wanted.index(end[0]), len(end[1].words)))
-        ]
-    return list(dict.fromkeys(found))
-
-
-def _with_value_of_same_word(group: Group, members: Sequence[Branch], depth: int) -> Group:
+def _with_value_of_same_word(group: Group, members: _Members) -> Group:
     """Return hits with the one energy that begins as their coordinates do: emcTowE of emciEta and emciPhi."""
     begin = group.stem[:3]
     ends = tuple(f"_{word}" for word in conventions.VALUES)
-    numbers = (b for b in members if len(b.shape) == depth and b.dtype.kind in "iuf" and len(begin) == 3)
+    numbers = [b for b in members.plain if b.dtype.kind in "iuf" and len(begin) == 3]
     found = [b for b in numbers if b.words.startswith(begin) and b.words.endswith(ends)]
     return group._replace(value=found[0]) if len(found) == 1 else group
-
-
-def _first(branches: Sequence[Branch]) -> Branch | None:
-    return branches[0] if branches else None
 
 
 def find_identity(tree: Tree, branches: Sequence[Branch]) -> dict[str, str | int]:
