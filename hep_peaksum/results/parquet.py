@@ -215,11 +215,8 @@ def _parquet_writer(file: Any, table: pa.Table) -> pq.ParquetWriter:
     repeating = []
     for name, column in zip(table.column_names, table.columns, strict=True):
         is_list = pa.types.is_list(column.type)
-        values = (column.combine_chunks().flatten() if is_list else column).slice(
-            0, block_sizes.DICTIONARY_SAMPLE
-        )
-        repeats = pa.types.is_integer(values.type) or 2 * len(values.unique()) < len(values)
-        if repeats and name not in ENCODINGS:
+        values = column.combine_chunks().values if is_list else column
+        if name not in ENCODINGS and (pa.types.is_integer(values.type) or _repeats(values)):
             repeating.append(f"{name}.list.element" if is_list else name)
     return pq.ParquetWriter(
         file,
@@ -232,6 +229,16 @@ def _parquet_writer(file: Any, table: pa.Table) -> pq.ParquetWriter:
         write_page_checksum=True,  # for other readers; our own is that of the whole file
         write_statistics=[field.name for field in table.schema if not pa.types.is_list(field.type)],
     )
+
+
+def _repeats(values: pa.Array) -> bool:
+    """Whether fewer than half of the first values are different; all NaN are one.
+
+    Arrow's own functions would be imported for this alone, and pandas with a conversion to numpy, which takes
+    as long as a small job.
+    """
+    sample = values.slice(0, block_sizes.DICTIONARY_SAMPLE).to_pylist()
+    return 2 * len({None if value != value else value for value in sample}) < len(sample)  # noqa: PLR0124
 
 
 def read_event(path: Path, place: int) -> ak.Record:

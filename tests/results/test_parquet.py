@@ -1,5 +1,8 @@
 """Parquet parts: flat columns, the same types whatever the content, read as they were written."""
 
+import subprocess
+import sys
+
 import awkward as ak
 import numpy as np
 import pyarrow as pa
@@ -113,6 +116,34 @@ def test_event_numbers_come_back_in_any_order(tmp_path, numbers):
     [result] = parquet.read_parts([part])
     assert result["event"].to_list() == numbers
     assert result["event"].type.content.primitive == "uint64"
+
+
+def test_to_write_a_part_nothing_is_imported_that_takes_as_long_as_a_small_job(tmp_path):
+    code = (
+        "import sys, pathlib\n"
+        "import awkward as ak\n"
+        "from hep_peaksum.results.parquet import write_part\n"
+        "ids = {'run': 1, 'luminosityBlock': 1, 'event': 3}\n"
+        "events = ak.Array([{**ids, 'pt': 2.5, 'Cluster': [{'sum': 1.5}, {'sum': float('nan')}]}])\n"
+        "write_part([events], pathlib.Path(sys.argv[1]))\n"
+        "print([name for name in ('pyarrow.compute', 'pandas') if name in sys.modules])\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "part.parquet")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_column_has_a_dictionary_where_most_of_its_values_repeat(tmp_path):
+    columns = {
+        **dict.fromkeys(("run", "luminosityBlock", "event"), np.arange(8)),
+        "hour": [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 1.5, 1.5],
+        "missing": np.full(8, np.nan),
+        "sum": np.arange(8) / 3,
+    }
+    parquet.write_part([ak.zip(columns)], tmp_path / "part.parquet")
+    group = pq.read_metadata(tmp_path / "part.parquet").row_group(0)
+    columns_of = [group.column(number) for number in range(group.num_columns)]
+    with_dictionary = [column.path_in_schema for column in columns_of if column.has_dictionary_page]
+    assert with_dictionary == ["run", "luminosityBlock", "hour", "missing"]  # an event number has an encoding
 
 
 def test_a_part_that_cannot_be_written_leaves_nothing(tmp_path):
