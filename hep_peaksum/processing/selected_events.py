@@ -15,18 +15,18 @@ from hep_peaksum.analysis.selection import NOMINAL, fill_cut_flow
 from hep_peaksum.analysis.variation_axis import Weights, alike, weights_at
 from hep_peaksum.clustering.records import select_fields
 from hep_peaksum.config.model import Job
+from hep_peaksum.events.section import PASS, WEIGHT
 from hep_peaksum.events.weights import weights_of
 from hep_peaksum.geometry.jagged import counts_of
 from hep_peaksum.inputs.branch_names import includes
 from hep_peaksum.kernels import Array
 from hep_peaksum.measuring import filling
 from hep_peaksum.measuring.filling import MeasuredEvents
+from hep_peaksum.measuring.matches import OF_MATCHES
 from hep_peaksum.measuring.measurements import FILLED
 from hep_peaksum.processing.tally import Tally
 from hep_peaksum.reading.columns import column, event_identity
 from hep_peaksum.reading.provenance import metadata_of
-
-PASS, WEIGHT = "pass_{}", "weight"  # names of columns
 
 
 class SelectedEvents:
@@ -248,7 +248,7 @@ class SelectedEvents:
                 place = _place_in_origin(found, match.clusters)[pairs.cluster]
                 index[place] = events.flat(f"{match.reference}.index")[pairs.reference]
                 distance[place] = pairs.distance
-            for word, values in (("Idx", index), ("Distance", distance)):
+            for word, values in zip(OF_MATCHES, (index, distance), strict=True):
                 clusters[origin] = ak.with_field(clusters[origin], ak.unflatten(values, counts), f"{key}{word}")
         return clusters
 
@@ -268,7 +268,7 @@ class SelectedEvents:
             is_written = np.logical_or.reduce(masks)
         columns: dict[str, Any] = dict(self._event_columns(passed, searched, n_events))
         columns |= found[NOMINAL].sums
-        of_matches = [f"{key}{word}" for key in self.job.matches for word in ("Idx", "Distance")]
+        of_matches = [f"{key}{word}" for key in self.job.matches for word in OF_MATCHES]
         for variation in variations:
             suffix = "" if variation == NOMINAL else variation
             matched = self._matched(measured[variation]) if self.job.matches else found[variation].clusters
