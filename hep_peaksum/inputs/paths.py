@@ -134,14 +134,18 @@ def expand_files(patterns: Iterable[tuple[str, str]]) -> list[InputFile]:
         for name in matches:
             if not os.path.isfile(name):  # noqa: PTH113 -- of 20 000 files
                 raise FileNotFoundError(_why_no_file(name))
-            # one file may have several names
-            files.setdefault((os.path.realpath(name), tree), InputFile(name, tree))
+            files.setdefault((same_place(name), tree), InputFile(name, tree))
     stored = Counter((public_path(path), tree) for path, tree in files.values() if REMOTE in path)
     for (path, _), n_files in stored.items():
         if n_files > 1:
             msg = f"{n_files} URLs of {path} differ in user or query only, and neither is stored: rename them"
             raise ValueError(msg)
     return list(files.values())
+
+
+def same_place(path: str) -> str:
+    """Return the absolute path of a file, the same for all symbolic links to it; of a remote one its URL."""
+    return path if REMOTE in path else os.path.realpath(path)
 
 
 def _why_no_file(name: str) -> str:
