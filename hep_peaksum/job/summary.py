@@ -41,7 +41,9 @@ class DatasetTotal:
 
     def __post_init__(self) -> None:
         contents = {name: flat_contents(histogram) for name, histogram in self.histograms.items()}
-        self._contents = {name: (each, np.zeros_like(each)) for name, each in contents.items()}
+        # not zeros_like, which takes the memory at once, of plain counts for nothing
+        rests = {name: np.zeros(each.shape, each.dtype) for name, each in contents.items()}
+        self._contents = {name: (each, rests[name]) for name, each in contents.items()}
 
     @classmethod
     def empty(cls, job: Job) -> DatasetTotal:
