@@ -1,5 +1,6 @@
 """Datasets with a cross section are normalised at the merge, by the weights of all entries of their files."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -93,6 +94,11 @@ def test_merged_jobs_are_normalised_together(config, samples, tmp_path):
     own, all_of_them = (each.summary["datasets"]["toy"]["normalisation"] for each in (together, whole))
     assert own == all_of_them
     assert together.histograms["toy"]["seeds"] == whole.histograms["toy"]["seeds"]
+    summary = json.loads((folders[0] / "summary.json").read_text())
+    del summary["datasets"]["toy"]["normalisation"]
+    (folders[0] / "summary.json").write_text(json.dumps(summary))
+    with pytest.raises(ValueError, match=r"summary.json does not say how 'toy' is normalised: run its command"):
+        merge(folders, tmp_path / "merged", restart=True)
 
 
 def test_a_part_of_a_sample_is_not_normalised(config):
