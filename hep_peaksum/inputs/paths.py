@@ -153,6 +153,8 @@ def _why_no_file(name: str) -> str:
     path = Path(name)
     if path.is_dir():
         return f"{name!r} is a folder, where a file is expected: write {str(path / '*.root')!r} for those in it"
+    if path.is_symlink() and not path.exists():
+        return f"{name!r} is a link to {os.fspath(path.readlink())!r}, and there is no such file: mend the link"
     if path.exists():
         return f"{name!r} is a pipe or a device, where a file is expected: copy what comes from it to a file"
     beside = (each.name for each in path.parent.iterdir()) if path.parent.is_dir() else ()

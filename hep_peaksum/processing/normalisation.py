@@ -13,7 +13,7 @@ from hep_peaksum.analysis.selection import CUT_FLOW, CUT_FLOW_ENTRIES
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.branch_names import split_branch
 from hep_peaksum.inputs.paths import InputFile, public_path, same_place
-from hep_peaksum.reading.files import open_file, open_tree
+from hep_peaksum.reading.files import one_line_errors, open_file, open_tree
 from hep_peaksum.suggestions import did_you_mean
 
 
@@ -103,7 +103,8 @@ def _sum_in_file(config: Config, file: InputFile, branch: str) -> float:
             near = did_you_mean(branch, tree.keys())
             msg = f"sum_of_weights: {file.tree!r} of {public_path(file.path)} has no branch {branch!r}{near}"
             raise ValueError(msg)
-        weights = ak.to_numpy(ak.flatten(tree[branch].array(), axis=None))
+        with one_line_errors(file.path):
+            weights = ak.to_numpy(ak.flatten(tree[branch].array(), axis=None))
     if weights.dtype.kind not in "fiub" or not np.isfinite(weights).all():
         wrong = weights[~np.isfinite(weights)][0] if weights.dtype.kind == "f" else weights.dtype
         where = f"{branch!r} in {file.tree!r} of {public_path(file.path)} holds {wrong}"

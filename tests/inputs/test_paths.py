@@ -81,11 +81,15 @@ def test_a_tree_belongs_to_its_pattern(folder):
             "'deep' is a folder, .*: write 'deep/",
             id="a_folder",
         ),
+        pytest.param(
+            "link.root", FileNotFoundError, "'link.root' is a link to 'gone.root', and there is", id="link"
+        ),
         pytest.param("$NOT_SET/a.root", ValueError, "environment variable that is not set", id="not_set"),
     ],
 )
 def test_missing_files_are_errors(folder, pattern, error, problem):
     os.environ.pop("NOT_SET", None)
+    (folder / "link.root").symlink_to("gone.root")
     with pytest.raises(error, match=problem):
         expand_files([(pattern, "Events")])
 

@@ -143,6 +143,18 @@ def test_weights_that_are_no_finite_numbers_do_not_normalise(config, tmp_path, w
         sum_of_weights(parse_config(sample(config, "Runs:sumw")), "toy", [InputFile(str(path), "Events")])
 
 
+def test_a_damaged_tree_of_weights_is_named(config, samples, tmp_path):
+    path, content = tmp_path / "a.root", bytearray(Path(samples[0][0]).read_bytes())
+    with uproot.open(samples[0][0]) as file:
+        branch = file["Runs"]["sumw"]
+        start, n_bytes = (branch.member(name)[0] for name in ("fBasketSeek", "fBasketBytes"))
+    content[start : start + n_bytes] = bytes(n_bytes)
+    path.write_bytes(content)
+    with pytest.raises(OSError, match=r"a\.root: cannot be read as a ROOT file") as error:
+        sum_of_weights(parse_config(sample(config, "Runs:sumw")), "toy", [InputFile(str(path), "Events")])
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
