@@ -27,6 +27,9 @@ class CellTableError(ValueError):
 
 def read_content(path: Path) -> bytes:
     """Return what is in a file; one that cannot be read is a CellTableError."""
+    if path.is_fifo():
+        msg = f"{str(path)!r} is a pipe, where a file is expected: copy what comes from it to a file"
+        raise CellTableError(msg)
     try:
         return path.read_bytes()
     except OSError as error:

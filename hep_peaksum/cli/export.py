@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hep_peaksum.cli.options import collection_option, load, pick_collection, set_option
+from hep_peaksum.cli.options import collection_option, load, pick_collection, set_option, write_text
 from hep_peaksum.terminal import streams
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def export(
     else:
         settings, grid, mask = (*_of_preset(search, shape), None)
     header = cpp_header(settings, grid, mask=mask, namespace=namespace)
-    Path(output).write_text(header, encoding="utf-8")
+    write_text(output, header, "// Written by hep_peaksum ")
     rows, cols = grid.shape
     console = streams.open_console()
     console.print(

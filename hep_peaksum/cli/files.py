@@ -19,6 +19,7 @@ from hep_peaksum.cli.options import (
     load,
     print_job,
     set_option,
+    write_text,
 )
 from hep_peaksum.job.worker_startup import importing
 from hep_peaksum.terminal import streams
@@ -242,7 +243,7 @@ def init(root: str | None, candidate: str | None, grids: Sequence[str], output: 
         told += [f"  {line.strip(' #')}" for line in text.splitlines() if any(word in line for word in to_do)]
         if len(found) > len(chosen):
             told.append(f"{len(found)} candidates in all: `hep-peaksum inspect {root}` lists them")
-    Path(output).write_text(editor_line() + text, encoding="utf-8")
+    write_text(output, editor_line() + text, "")
     click.echo("\n".join([*told, f"wrote {output}; next: hep-peaksum check {output}"]))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hep_peaksum.cli.options import json_option
+from hep_peaksum.cli.options import json_option, write_text
 from hep_peaksum.terminal import streams
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _write_schema(output: str | None) -> None:
     if output is None:
         click.echo(text, nl=False)
         return
-    Path(output).write_text(text, encoding="utf-8")
+    write_text(output, text, text[:100])
     streams.notice(f"{output} is written; begin a config beside it with")
     click.echo(f"# yaml-language-server: $schema={Path(output).name}")
 

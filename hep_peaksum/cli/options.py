@@ -6,6 +6,7 @@ Nothing heavy is imported at the top, so that `--help` answers at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -126,6 +127,24 @@ def _only_dataset(there: object, name: str | None, inputs: Sequence[str]) -> dic
     name = next(iter(known)) if name is None else name
     section = known.get(name)
     return {name: {**(section if isinstance(section, dict) else {}), "files": list(inputs)}}
+
+
+def write_text(output: str, text: str, mark: str) -> None:
+    """Write a file that appears when it is complete; of files that exist only those of ours are replaced.
+
+    `mark` is what the beginning of such a file holds. A pipe or a device, such as /dev/stdout, is written to.
+    """
+    from hep_peaksum.results.atomic_write import atomic_write
+
+    path = Path(output)
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    if path.is_file() and (start := path.read_bytes()[:500]) and mark.encode() not in start:
+        msg = f"{output} exists already, and this command did not write it: choose another name with -o"
+        raise click.UsageError(msg)
+    with atomic_write(path) as file:
+        file.write(text.encode())
 
 
 def print_job(command: Literal["run", "merge"], result: RunResult, *, as_json: bool) -> int:

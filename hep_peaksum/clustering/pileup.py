@@ -1,5 +1,8 @@
 """Estimates of the energy under a cluster from the cells around it: a column beside the sum, never a cut.
 
+With `edge` "existing" what is beyond an edge counts nowhere: neither among the cells that are averaged, nor in
+the area of the window, of which the sum lacks it, too.
+
 The donuts and the φ-ring are those of the CMS trigger, cms-sw/cmssw
 L1Trigger/L1TCalorimeter/src/firmware/Stage2Layer2JetAlgorithmFirmwareImp1.cc, and exact for its 9x9 windows.
 """
@@ -7,7 +10,7 @@ L1Trigger/L1TCalorimeter/src/firmware/Stage2Layer2JetAlgorithmFirmwareImp1.cc, a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -147,11 +150,12 @@ def _phi_ring(context: PeakContext, estimate: Pileup) -> Array:
 
     Integers are divided as in the firmware, truncating.
     """
-    grid, sides = context.grid, _sides(window_box(context.settings))
+    grid, box = context.grid, window_box(context.settings)
+    sides = _sides(box)
     along = 1 if ring_axis(estimate, grid) == "cols" else 0
     across = 1 - along
     ring, n_rings = _rings_through_window(context, estimate, across)
-    n_cells, area = n_rings * grid.shape[along], sides[0] * sides[1]
+    n_cells, area = n_rings * grid.shape[along], _area(context, estimate, box.cells)
     if not estimate.includes_cluster:
         ring, n_cells = ring - context.peaks.sum, n_rings * (grid.shape[along] - sides[along])
     if ring.dtype.kind == "f":
@@ -181,7 +185,7 @@ def _rings_through_window(context: PeakContext, estimate: Pileup, across: int) -
 
 
 def _ring_median(context: PeakContext, estimate: Pileup) -> Array:
-    """Return the median of the cells around the window, times the number of cells of the window."""
+    """Return the median of the cells around the window, times the area of the window."""
     offsets, counts_missing = estimate_offsets(estimate, context.settings), estimate.edge == "zero"
     if is_compiled(context.settings.kernel):
         from hep_peaksum.loops import rings
@@ -190,7 +194,16 @@ def _ring_median(context: PeakContext, estimate: Pileup) -> Array:
         median = rings.medians(cells, context.peaks, offsets, periodic, counts_missing=counts_missing)
     else:
         median = _medians(context, offsets, counts_missing=counts_missing)
-    return median * len(context.settings.sum_cells())
+    return np.asarray(median * _area(context, estimate, context.settings.sum_cells()))
+
+
+def _area(context: PeakContext, estimate: Pileup, window: Sequence[Offset]) -> Any:
+    """Return how many cells a window covers: of every peak those before the edges, if others are left out."""
+    if estimate.edge != "existing":
+        return len(window)
+    plane = np.ones((1, *context.grid.shape), np.int64)
+    n_cells = window_map(plane, tuple(window), context.grid.periodic, context.settings.kernel)[0]
+    return n_cells[context.peaks.row, context.peaks.col]
 
 
 def _medians(context: PeakContext, offsets: Sequence[Offset], *, counts_missing: bool) -> Array:

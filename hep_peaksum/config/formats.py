@@ -52,6 +52,8 @@ else:  # the words that `output.clusters` and `output.plots` may hold
     ClusterFormat = Literal[tuple(FORMATS)]
     PictureFormat = Literal[PICTURES]
 
+DATASETS = "datasets"  # begins the names of pictures of several datasets
+
 # Names of folders and files of the results folder, which a dataset cannot have (`uhi` is one of
-# histograms.root).
-RESERVED = {MANIFEST, SUMMARY, HISTOGRAMS, PLOTS, REPORT, LOCK, RECORDS, "uhi"}
+# histograms.root, `datasets` begins names of pictures).
+RESERVED = {MANIFEST, SUMMARY, HISTOGRAMS, PLOTS, REPORT, LOCK, RECORDS, "uhi", DATASETS}

@@ -295,7 +295,7 @@ class Job(FrozenModel):
         yield from measurement_problems(self)
         for key, histogram in (self.histograms or {}).items():
             yield from self._histogram_problems(key, histogram)
-        yield from name_problems(self.events.kept_names(), self.clusters)
+        yield from name_problems(self)
         for key, branch in self.branch_keys():
             alias, _ = split_branch(branch)
             if alias and alias not in self.friends:

@@ -2,40 +2,83 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hep_peaksum.analysis.derived import origin_of
+from hep_peaksum.analysis.selection import CUT_FLOW, CUT_FLOW_ENTRIES, NOMINAL
 from hep_peaksum.clustering.discriminant import search_grid
 from hep_peaksum.clustering.fields import check_fields, fields_of
 from hep_peaksum.clustering.validation import check_energies, check_windows
 from hep_peaksum.config.sections import ClusterInput
-from hep_peaksum.events.section import IDENTITY
+from hep_peaksum.events.section import IDENTITY, PASS, WEIGHT
 from hep_peaksum.inputs.functions import user_function
 from hep_peaksum.inputs.grid import GridInput
-from hep_peaksum.measuring.matches import PLACE
-from hep_peaksum.measuring.measurements import FITTED
+from hep_peaksum.measuring.matches import OF_MATCHES, PLACE
+from hep_peaksum.measuring.measurements import FITTED, NEGATIVE, OFFLINE_RATE
 from hep_peaksum.suggestions import did_you_mean
 
 Job = Any  # hep_peaksum.config.model.Job, which imports this module
 
 
-def name_problems(kept: Mapping[str, str], collections: Iterable[str]) -> Iterator[str]:
-    """Yield the names of columns that would hide one another."""
-    for name in collections:
-        if name in IDENTITY:
-            yield f"clusters.{name}: {name!r} is a column that identifies events: choose another name"
+def name_problems(job: Job) -> Iterator[str]:
+    """Yield the names of columns, and of histograms, that would hide one another."""
+    taken, owners = _taken_columns(job), set[str]()
+    for variation in ("", *job.events.write_variations):
+        for name in job.clusters:
+            whole = f"{name}{variation}"
+            if whole in taken:
+                yield f"clusters.{name}: {whole!r} is a column that {taken[whole]}: choose another name"
+            if whole in owners:
+                columns = f"in the variation {variation!r} its columns would be those of {whole!r}"
+                yield f"clusters.{name}: {columns}: choose another name"
+            owners.add(whole)
+    kept = job.events.kept_names()
     names = list(kept.values())
     for branch, name in kept.items():
         rename = f"give it a name, {{NAME: {branch}}}"
-        owner = next((c for c in collections if name in (c, f"n{c}") or name.startswith(f"{c}_")), None)
-        if name in IDENTITY:
-            what = f"the column {name!r}, which identifies events"
+        owner = _owner(name, owners)
+        if name in taken:
+            what = f"the column {name!r}, which {taken[name]}"
             yield f"events.keep: {branch!r} would be {what}: drop it, or {rename}"
         elif owner is not None:
             yield f"events.keep: {branch!r} would be {name!r}, a column of {owner!r}: {rename}"
         elif names.count(name) > 1:
             yield f"events.keep: {branch!r} and another branch would both be the column {name!r}: {rename}"
+    yield from _histogram_name_problems(job)
+
+
+def _taken_columns(job: Job) -> dict[str, str]:
+    """Return the columns that a job writes by itself, each with what it does."""
+    columns, written = dict.fromkeys(IDENTITY, "identifies events"), job.events.write_variations
+    if job.events.weight:
+        columns[WEIGHT] = "holds the weight of events"
+    passes = (PASS.format(each) for each in (NOMINAL, *written)) if written else ()
+    return columns | dict.fromkeys(passes, "says which events pass")
+
+
+def _owner(name: str, collections: Iterable[str]) -> str | None:
+    """Return the collection to which a column of this name would belong, if there is one."""
+    return next((c for c in collections if name in (c, f"n{c}") or name.startswith(f"{c}_")), None)
+
+
+def _histogram_name_problems(job: Job) -> Iterator[str]:
+    """Yield the names of histograms and measurements that are those of others, also in the ROOT file.
+
+    There every variation and every threshold is a histogram of its own, `pt_ScaleUp`, `turn_on_20`.
+    """
+    named = [(f"histograms.{name}", name, ()) for name in job.booked]
+    for name, each in job.measurements.items():
+        others = {"scaling": (OFFLINE_RATE,), "resolution": ()}.get(each.kind, (NEGATIVE,))
+        labels = getattr(each, "labels", ())
+        named += [(f"measurements.{name}", f"{name}{other}", labels) for other in ("", *others)]
+    owners = dict.fromkeys((CUT_FLOW, CUT_FLOW_ENTRIES), ("the cut flow", ""))
+    for key, name, labels in named:
+        words = itertools.product(("", *job.variations), ("", *labels))
+        names = ["_".join(filter(None, (name, *each))) for each in words]
+        if hidden := [each for each in names if owners.setdefault(each, (key, name)) != (key, name)]:
+            yield f"{key}: {hidden[0]!r} is a name of {owners[hidden[0]][0]}, too: choose another name"
 
 
 def cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, GridInput]) -> Iterator[str]:
@@ -116,9 +159,10 @@ def view_problems(job: Job) -> Iterator[str]:
         else:
             yield from field_problems(job, name, view.fields, f"select.{name}")
         seen.append(name)
-    kept = {*IDENTITY, "weight", *job.events.kept_names().values()}
+    taken = {*_taken_columns(job), WEIGHT, *job.events.kept_names().values(), *seen}
+    collections = [f"{name}{each}" for each in ("", *job.events.write_variations) for name in job.clusters]
     for name, field in job.sums.items():
-        if name in kept or name in seen or name.removeprefix("n") in job.clusters:
+        if {name, name.removeprefix("n")} & taken or _owner(name, collections):
             yield f"sums.{name}: {name!r} is the name of something else: choose another name"
         collection, _, column = field.partition(".")
         yield from field_problems(job, collection, [column], f"sums.{name}")
@@ -138,6 +182,8 @@ def _derived_problems(job: Job, name: str, derived: Mapping[str, Any]) -> Iterat
         key = f"derive.{name}.{field}"
         if any(field in fields_of(grid, job.clusters[name].settings) for grid in job.grids_of(name)):
             yield f"{key}: {field!r} is a field already: choose another name"
+        if any(field == f"{match}{word}" for match in job.matches for word in OF_MATCHES):
+            yield f"{key}: {field!r} is a field that a match writes: choose another name"
         for each in how.fields:
             if each in derived and each not in before:
                 yield f"{key}.inputs: {each!r} is derived after it: move it up"
@@ -188,8 +234,6 @@ def measurement_problems(job: Job) -> Iterator[str]:
         yield from _match_problems(job, name, match)
     for name, each in job.measurements.items():
         key = f"measurements.{name}"
-        if name in job.booked:
-            yield f"{key}: {name!r} is a histogram already: choose another name"
         if each.uses is not None and each.uses not in job.matches:
             near = f"{did_you_mean(each.uses, job.matches)}; there are {', '.join(job.matches) or 'none'}"
             yield f"{key}.{each.kind}: no match {each.uses!r}{near}"

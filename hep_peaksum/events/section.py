@@ -37,6 +37,8 @@ SCHEMA_NAME = {
 
 # The columns that name an event, with NanoAOD's types; readers of NanoAOD need all three.
 IDENTITY = {"run": "uint32", "luminosityBlock": "uint32", "event": "uint64"}
+# The columns of the weight of an event, and of whether it passes in a variation that is written.
+WEIGHT, PASS = "weight", "pass_{}"
 
 
 def is_in_range(name: str, numbers: Any) -> Any:

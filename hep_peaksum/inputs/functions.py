@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -77,13 +78,16 @@ def local_place(path: str) -> tuple[str, tuple[int, ...] | None]:
     Raises
     ------
     ValueError
-        If the path names an environment variable that is not set.
+        If the path names an environment variable that is not set; or a pipe, which would be waited for.
     """
     place = expand_variables(path)
     try:
         status = Path(place).stat()
     except OSError:
         return place, None
+    if stat.S_ISFIFO(status.st_mode):
+        msg = f"{path!r} is a pipe, where a file is expected: copy what comes from it to a file"
+        raise ValueError(msg)
     return place, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 

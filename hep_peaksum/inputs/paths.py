@@ -134,8 +134,7 @@ def expand_files(patterns: Iterable[tuple[str, str]]) -> list[InputFile]:
         for name in matches:
             if not os.path.isfile(name):  # noqa: PTH113 -- of 20 000 files
                 raise FileNotFoundError(_why_no_file(name))
-            # one file may have several names
-            files.setdefault((os.path.realpath(name), tree), InputFile(name, tree))
+            files.setdefault((same_place(name), tree), InputFile(name, tree))
     stored = Counter((public_path(path), tree) for path, tree in files.values() if REMOTE in path)
     for (path, _), n_files in stored.items():
         if n_files > 1:
@@ -144,11 +143,20 @@ def expand_files(patterns: Iterable[tuple[str, str]]) -> list[InputFile]:
     return list(files.values())
 
 
+def same_place(path: str) -> str:
+    """Return the absolute path of a file, the same for all symbolic links to it; of a remote one its URL."""
+    return path if REMOTE in path else os.path.realpath(path)
+
+
 def _why_no_file(name: str) -> str:
     """Return why a path is no file, and what was meant perhaps."""
     path = Path(name)
     if path.is_dir():
         return f"{name!r} is a folder, where a file is expected: write {str(path / '*.root')!r} for those in it"
+    if path.is_symlink() and not path.exists():
+        return f"{name!r} is a link to {os.fspath(path.readlink())!r}, and there is no such file: mend the link"
+    if path.exists():
+        return f"{name!r} is a pipe or a device, where a file is expected: copy what comes from it to a file"
     beside = (each.name for each in path.parent.iterdir()) if path.parent.is_dir() else ()
     return f"there is no file {name!r}{did_you_mean(path.name, beside, likeness=0.85)} (seen from {Path.cwd()})"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
@@ -269,8 +270,9 @@ def entry_ranges(
 ) -> Iterator[tuple[int, int]]:
     """Yield ranges of entries that cover a file: the finished ones, and chunks in the gaps between them.
 
-    What is finished beyond `n_entries`, or overlaps what comes before it, is left out. A file without entries
-    has one chunk.
+    Cuts are where they are without anything finished, so that a job that was interrupted has the chunks, and
+    with them the sums, of one that was not. What is finished beyond `n_entries`, or overlaps what comes before
+    it, is left out. A file without entries has one chunk.
 
     >>> list(entry_ranges(10, [(4, 6)], 2))
     [(0, 2), (2, 4), (4, 6), (6, 8), (8, 10)]
@@ -278,20 +280,18 @@ def entry_ranges(
     if is_empty:
         yield 0, 0
         return
-    done = 0
+    # chunks of equal size, as near to the one asked for as coffea makes them
+    step, done = math.ceil(n_entries / max(round(n_entries / chunksize), 1)), 0
     for start, stop in sorted(finished):
         if done <= start < stop <= n_entries:
-            yield from _split(done, start, chunksize)
+            yield from _split(done, start, step)
             yield start, stop
             done = stop
-    yield from _split(done, n_entries, chunksize)
+    yield from _split(done, n_entries, step)
 
 
-def _split(start: int, stop: int, chunksize: int) -> Iterator[tuple[int, int]]:
-    """Yield chunks of equal size, as near to the one asked for as coffea makes them."""
-    n_entries = stop - start
-    if n_entries <= 0:
-        return
-    step = math.ceil(n_entries / max(round(n_entries / chunksize), 1))
-    for first in range(start, stop, step):
-        yield first, min(first + step, stop)
+def _split(start: int, stop: int, step: int) -> Iterator[tuple[int, int]]:
+    """Yield the ranges between two entries, cut at the multiples of a number."""
+    inner = range(start - start % step + step, stop, step) if start < stop else ()
+    cuts = [start, *inner, stop]
+    yield from ((first, last) for first, last in itertools.pairwise(cuts) if first < last)

@@ -195,6 +195,7 @@ def _run(
     processed = time.perf_counter()
     log.debug("processed in %.1f s, %s losses; merging", processed - started, len(losses))
     _add_processed(totals, directory, pending, fingerprint(config))
+    _remove_strays(directory, plan)
     check_account(plan, totals, losses)
     check_cut_flow(config, totals)
     scales = _normalise(config, totals, files, plan, manifest, losses)
@@ -283,6 +284,18 @@ def _add_processed(
         record = read_record(directory, chunk)
         if record is not None:
             _add(totals, chunk, item, record, job)
+
+
+def _remove_strays(directory: Path, plan: Plan) -> None:
+    """Remove chunks that another run has written meanwhile, whose entries would be there twice.
+
+    The workers of a run that was killed finish what they are at, and its chunks may have had another size.
+    """
+    strays = {*all_recorded_chunks(directory)} - plan.items.keys()
+    for chunk in strays:
+        log.info("%s: written by a run that was stopped, is removed", chunk.part(directory))
+    remove_chunks(directory, strays)
+    remove_leftovers(directory)
 
 
 def _add(totals: Mapping[str, DatasetTotal], chunk: Chunk, item: WorkItem, record: Record, job: str) -> bool:

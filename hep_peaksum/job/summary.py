@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 import hist
+import numpy as np
 
 from hep_peaksum.analysis.selection import CUT_FLOW, NOMINAL, VARIATION, read_cut_flow
 from hep_peaksum.config.formats import MANIFEST
@@ -39,7 +40,10 @@ class DatasetTotal:
     chunks: list[Chunk] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._contents = {name: flat_contents(histogram) for name, histogram in self.histograms.items()}
+        contents = {name: flat_contents(histogram) for name, histogram in self.histograms.items()}
+        # not zeros_like, which takes the memory at once, of plain counts for nothing
+        rests = {name: np.zeros(each.shape, each.dtype) for name, each in contents.items()}
+        self._contents = {name: (each, rests[name]) for name, each in contents.items()}
 
     @classmethod
     def empty(cls, job: Job) -> DatasetTotal:
@@ -55,7 +59,7 @@ class DatasetTotal:
         self.n_outside.update(record.n_outside)
         self.n_written += record.n_written
         for name, bins in record.histograms.items():
-            add_bins(self._contents[name], bins)
+            add_bins(*self._contents[name], bins)
 
 
 VERSIONED = ("hep_peaksum", "awkward", "coffea", "numba", "numpy", "scipy", "uproot")

@@ -18,6 +18,9 @@ from hep_peaksum.geometry.jagged import counts_of, flat_field
 from hep_peaksum.kernels import Array
 from hep_peaksum.measuring.matches import MatchInput, height_of
 from hep_peaksum.measuring.measurements import (
+    MATCHED,
+    NEGATIVE,
+    TOTAL,
     Bins,
     EfficiencyInput,
     MeasuredAxis,
@@ -30,10 +33,6 @@ from hep_peaksum.measuring.references import SCALAR
 if TYPE_CHECKING:
     import awkward as ak
     import hist
-
-NEGATIVE = "_negative"  # after the name of a measurement: the numbers of weights below zero
-TOTAL = "total"  # what all objects count in, beside the thresholds
-MATCHED = "matched"
 
 Filled = EfficiencyInput | PurityInput | ResponseInput | RateInput
 
@@ -117,10 +116,10 @@ def book(
     if variations:
         axes.append(hist.axis.StrCategory([NOMINAL, *variations], name=VARIATION))
     if isinstance(measurement, EfficiencyInput):
-        labels = [TOTAL, *(f"{each:g}" for each in measurement.passing.thresholds)]
-        axes.append(hist.axis.StrCategory(labels, name="threshold", label=measurement.passing.field))
+        label = measurement.passing.field
+        axes.append(hist.axis.StrCategory(measurement.labels, name="threshold", label=label))
     if isinstance(measurement, PurityInput):
-        axes.append(hist.axis.StrCategory([TOTAL, MATCHED], name="clusters"))
+        axes.append(hist.axis.StrCategory(measurement.labels, name="clusters"))
     if measurement.axis is not None:
         label = _label(measurement)
         axes.append(_axis(measurement.axis, label.replace(".", "_"), label))
@@ -165,8 +164,8 @@ def _entries(measurement: Filled, events: MeasuredEvents) -> tuple[list[Array], 
     """Return what `add_entries` takes: values, the events of these, and labels with the entries of each."""
     if isinstance(measurement, EfficiencyInput):
         values, passing, event = _efficiency(measurement, events)
-        thresholds = measurement.passing.thresholds
-        return [values], event, {TOTAL: None, **{f"{each:g}": passing >= each for each in thresholds}}
+        masks = [None, *(passing >= each for each in measurement.passing.thresholds)]
+        return [values], event, dict(zip(measurement.labels, masks, strict=True))
     if isinstance(measurement, PurityInput):
         match = events.matches[measurement.purity]
         values, event = events.flat(measurement.axis.field), events.event_of(match.clusters)

@@ -19,6 +19,8 @@ from hep_peaksum.settings.thresholds import Number
 if TYPE_CHECKING:
     import awkward as ak
 
+# The fields of the clusters of a match, after its name: the index of the object, and how far away it is.
+OF_MATCHES = ("Idx", "Distance")
 PLACE = {"cell": ("row", "col"), "delta_r": ("eta", "phi"), "distance": ("x", "y")}
 
 

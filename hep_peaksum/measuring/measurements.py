@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 from pydantic import (
     BeforeValidator,
     Discriminator,
@@ -81,6 +82,13 @@ class PassInput(FrozenModel):
         return value
 
 
+# After the name of a measurement: its histogram of the numbers of weights below zero; of a scaling the table of
+# the rate against the offline threshold.
+NEGATIVE, OFFLINE_RATE = "_negative", "_rate"
+# Labels: what all objects count in, beside the thresholds; and those that have a partner.
+TOTAL, MATCHED = "total", "matched"
+
+
 class EfficiencyInput(FrozenModel):
     """The fraction of objects whose matched cluster passes a threshold, against a field of the objects."""
 
@@ -105,6 +113,12 @@ class EfficiencyInput(FrozenModel):
         """The match that is used."""
         return None if self.match == "none" else self.efficiency
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What objects are counted in: all, and those that pass each threshold."""
+        # as short as they can be without becoming another number
+        return TOTAL, *(np.format_float_positional(each, trim="-") for each in self.passing.thresholds)
+
     def fields(self) -> Iterator[tuple[str, str]]:
         """Yield the keys that name a field, with it."""
         yield "axis.field", self.axis.field
@@ -118,6 +132,7 @@ class PurityInput(FrozenModel):
     axis: MeasuredAxis = Field(description="Field of the clusters, and its bins.")
     datasets: Words | None = Field(None, description="Datasets that are measured; by default all.")
     kind: ClassVar[str] = "purity"
+    labels: ClassVar[tuple[str, ...]] = (TOTAL, MATCHED)
 
     @property
     def uses(self) -> str | None:
@@ -153,6 +168,7 @@ class ResponseInput(FrozenModel):
     )
     datasets: Words | None = Field(None, description="Datasets that are measured; by default all.")
     kind: ClassVar[str] = "response"
+    labels: ClassVar[tuple[str, ...]] = ()
 
     @model_validator(mode="after")
     def _check(self) -> ResponseInput:
@@ -246,6 +262,7 @@ class RateInput(FrozenModel):
     scale: Number = Field(1.0, description="Factor on the rate, such as one for the pile-up.")
     datasets: Words | None = Field(None, description="Datasets that are measured; by default all.")
     kind: ClassVar[str] = "rate"
+    labels: ClassVar[tuple[str, ...]] = ()
     uses: ClassVar[None] = None
 
     @model_validator(mode="after")

@@ -16,10 +16,13 @@ from hep_peaksum.evaluation.rates import crossing, plateau, rate, scaling
 from hep_peaksum.evaluation.response import summarize
 from hep_peaksum.inputs.branch_names import includes
 from hep_peaksum.kernels import Array
-from hep_peaksum.measuring.filling import MATCHED, NEGATIVE, TOTAL
 from hep_peaksum.measuring.measurements import (
     FILLED,
     FITTED,
+    MATCHED,
+    NEGATIVE,
+    OFFLINE_RATE,
+    TOTAL,
     Measurement,
     RateInput,
     ResolutionInput,
@@ -227,7 +230,9 @@ def _scalings(name: str, each: ScalingInput, tables: list[Table]) -> Iterator[Ta
                     "offline": thresholds.tolist(),
                     **{k: table.columns[k] for k in ("value", "low", "high")},
                 }
-                yield Table(f"{name}_rate", table.dataset, variation, shown, {"unit": "Hz", "of": dataset})
+                yield Table(
+                    f"{name}{OFFLINE_RATE}", table.dataset, variation, shown, {"unit": "Hz", "of": dataset}
+                )
 
 
 def _plain(value: Any) -> Any:

@@ -149,7 +149,7 @@ def _twice(name: str, jobs: Sequence[FinishedJob]) -> Iterator[str]:
             yield f"{both} have both read {one.path}: leave one out, or its events would count twice"
     datasets = [job.summary["config"]["datasets"][name] for job in jobs]
     if tree := split_branch(datasets[0].get("sum_of_weights") or "")[0]:
-        for one, other in _pairs(inputs, lambda each: each.path):
+        for one, other in _pairs(inputs, lambda each: _uuid(each.entry) or each.path):
             if one.tree != other.tree:
                 both = f"datasets.{name}: {one.job.directory} and {other.job.directory}"
                 remedy = "run one job over its trees, or they would count twice"
@@ -188,18 +188,19 @@ def _pairs(inputs: Sequence[Owned], key: Callable[[Owned], Hashable]) -> Iterato
         groups[key(each)].append(each)
 
 
-def _has_uuid(entry: FileEntry) -> bool:
-    return int(entry.uuid or "0", 16) != 0
+def _uuid(entry: FileEntry) -> str:
+    """Return the UUID of a file, nothing if it has none."""
+    return entry.uuid if entry.uuid is not None and int(entry.uuid, 16) else ""
 
 
 def _uuid_or_size(each: Owned) -> Hashable:
     """Return what two inputs of the same content have in common: tree and UUID; without one, their size."""
     entry = each.entry
-    return (without_cycle(each.tree), entry.uuid if _has_uuid(entry) else (entry.n_entries, entry.size))
+    return (without_cycle(each.tree), _uuid(entry) or (entry.n_entries, entry.size))
 
 
 def _same_content(one: Owned, other: Owned) -> bool:
     """Return whether two inputs of one UUID, or of one size without a UUID, are the same."""
-    if _has_uuid(one.entry):
+    if _uuid(one.entry):
         return True
     return content_digest(one.path, one.entry.size or 0) == content_digest(other.path, other.entry.size or 0)

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -232,7 +233,8 @@ def _add_chunks(name: str, dataset: _Dataset, directory: Path, total: DatasetTot
             chunk = old._replace(file_number=numbers[old.file_number])
             pair = (dataset.entry.number, chunk.file_number)
             if not (chunk in there and there[chunk].is_of(record.fingerprint, record.uuid, pair)):
-                _copy(job, old, directory, chunk, record, pair)
+                with _named_damage(job):
+                    _copy(job, old, directory, chunk, record, pair)
             total.add(chunk, path, record)
             processed[path] += record.n_events
         for path, file in job.accounts[name]["files"].items():
@@ -242,13 +244,23 @@ def _add_chunks(name: str, dataset: _Dataset, directory: Path, total: DatasetTot
                 raise ValueError(msg)
 
 
+@contextmanager
+def _named_damage(job: FinishedJob) -> Iterator[None]:
+    """Say what to do about a damaged chunk of a job."""
+    try:
+        yield
+    except DamagedError as error:
+        msg = f"{error}: run the command of {job.directory} again, then merge"
+        raise DamagedError(msg) from None
+
+
 def _chunks(job: FinishedJob, name: str) -> Iterator[tuple[Chunk, Record, str]]:
     """Yield the chunks of a dataset that are results of a job, with the path of their file."""
     inputs = {each.entry.number: each for each in job.inputs(name)}
     for chunk, record in checked_records(job.directory, name, verify=False):
-        if isinstance(record, DamagedError):
-            msg = f"{record}: run the command of {job.directory} again, then merge"
-            raise DamagedError(msg)
+        with _named_damage(job):
+            if isinstance(record, DamagedError):
+                raise record
         source = inputs.get(chunk.file_number)
         if source is None or source.entry.uuid is None:
             continue
@@ -281,7 +293,12 @@ def _normalisation(config: Config, name: str, dataset: _Dataset) -> Normalisatio
     """Return the normalisation of a merged dataset, by the weights that its jobs have added."""
     if not is_normalised(config, name):
         return None
-    sums = [job.accounts[name]["normalisation"].get("sum_of_weights") for job, _ in dataset.sources]
+    sums = []
+    for job, _ in dataset.sources:
+        if (found := job.accounts[name].get("normalisation")) is None:
+            msg = f"{job.directory / SUMMARY} does not say how {name!r} is normalised: run its command again"
+            raise ValueError(msg)
+        sums.append(found.get("sum_of_weights"))
     return normalisation(config, name, None if None in sums else sum(sums))
 
 

@@ -12,8 +12,16 @@ import numpy as np
 from hep_peaksum.analysis.derived import origin_of
 from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.clustering.fields import fields_of
+from hep_peaksum.config.formats import DATASETS
 from hep_peaksum.config.model import Config
-from hep_peaksum.measuring.measurements import EfficiencyInput, RateInput, ResolutionInput, ScalingInput
+from hep_peaksum.measuring.measurements import (
+    NEGATIVE,
+    OFFLINE_RATE,
+    EfficiencyInput,
+    RateInput,
+    ResolutionInput,
+    ScalingInput,
+)
 from hep_peaksum.plotting import canvas
 from hep_peaksum.plotting.histograms import draw_histogram, draw_overlay, draw_stack, nominal
 from hep_peaksum.plotting.measurements import draw_measurement, draw_ratios
@@ -23,7 +31,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Histograms = Mapping[str, Mapping[str, "hist.Hist[Any]"]]  # by dataset and name
-DATASETS = "datasets"  # begins the names of pictures of several datasets
 
 
 class Picture(NamedTuple):
@@ -89,7 +96,7 @@ def pictures(
     yield from _of_collections(histograms, kinds)
     for dataset, own in histograms.items():
         for name, h in own.items():
-            if name.removesuffix("_negative") in kinds:
+            if name.removesuffix(NEGATIVE) in kinds:
                 continue
             if drawn := _drawable(h):
                 yield Picture(
@@ -165,7 +172,7 @@ def kinds_of(config: Config) -> dict[str, Kind]:
     for name, each in config.measurements.items():
         if isinstance(each, ScalingInput):
             kinds[name] = Kind("scaling", "online threshold")
-            kinds[f"{name}_rate"] = Kind("offline_rate", "offline threshold")
+            kinds[f"{name}{OFFLINE_RATE}"] = Kind("offline_rate", "offline threshold")
         elif isinstance(each, ResolutionInput):
             kinds[name] = Kind("resolution", "energy [GeV]")
         else:

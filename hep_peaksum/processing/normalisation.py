@@ -12,8 +12,8 @@ import numpy as np
 from hep_peaksum.analysis.selection import CUT_FLOW, CUT_FLOW_ENTRIES
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.branch_names import split_branch
-from hep_peaksum.inputs.paths import InputFile, public_path
-from hep_peaksum.reading.files import open_file, open_tree
+from hep_peaksum.inputs.paths import InputFile, public_path, same_place
+from hep_peaksum.reading.files import one_line_errors, open_file, open_tree
 from hep_peaksum.suggestions import did_you_mean
 
 
@@ -60,19 +60,19 @@ def normalisation(config: Config, dataset: str, total: float | None) -> Normalis
 def sum_of_weights(config: Config, dataset: str, files: Iterable[InputFile]) -> float:
     """Return the sum of the weights of all entries of the files of a dataset.
 
-    A tree counts once, also if it belongs to several trees of events in its file.
+    A tree counts once, also if it belongs to several trees of events in its file, however this is spelled.
 
     Raises
     ------
     ValueError
-        If a file does not have the branch.
+        If a file does not have the branch, or something else than finite numbers in it.
     OSError
         If a file cannot be read.
     """
     alias, branch = split_branch(str(config.datasets[dataset].sum_of_weights))
     tree = config.friends.get(alias, alias)
-    places = dict.fromkeys(InputFile(path, tree or own) for path, own in files)
-    return sum(_sum_in_file(config, each, branch) for each in places)
+    places = {(same_place(path), tree or own): InputFile(path, tree or own) for path, own in files}
+    return sum(_sum_in_file(config, each, branch) for each in places.values())
 
 
 def normalised(
@@ -103,4 +103,11 @@ def _sum_in_file(config: Config, file: InputFile, branch: str) -> float:
             near = did_you_mean(branch, tree.keys())
             msg = f"sum_of_weights: {file.tree!r} of {public_path(file.path)} has no branch {branch!r}{near}"
             raise ValueError(msg)
-        return float(np.sum(ak.to_numpy(ak.flatten(tree[branch].array(), axis=None)), dtype=np.float64))
+        with one_line_errors(file.path):
+            weights = ak.to_numpy(ak.flatten(tree[branch].array(), axis=None))
+    if weights.dtype.kind not in "fiub" or not np.isfinite(weights).all():
+        wrong = weights[~np.isfinite(weights)][0] if weights.dtype.kind == "f" else weights.dtype
+        where = f"{branch!r} in {file.tree!r} of {public_path(file.path)} holds {wrong}"
+        msg = f"sum_of_weights: {where}, expected finite numbers: leave the file out, or make it anew"
+        raise ValueError(msg)
+    return float(np.sum(weights, dtype=np.float64))

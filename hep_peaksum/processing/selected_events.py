@@ -15,18 +15,18 @@ from hep_peaksum.analysis.selection import NOMINAL, fill_cut_flow
 from hep_peaksum.analysis.variation_axis import Weights, alike, weights_at
 from hep_peaksum.clustering.records import select_fields
 from hep_peaksum.config.model import Job
+from hep_peaksum.events.section import IDENTITY, PASS, WEIGHT
 from hep_peaksum.events.weights import weights_of
 from hep_peaksum.geometry.jagged import counts_of
 from hep_peaksum.inputs.branch_names import includes
 from hep_peaksum.kernels import Array
 from hep_peaksum.measuring import filling
 from hep_peaksum.measuring.filling import MeasuredEvents
+from hep_peaksum.measuring.matches import OF_MATCHES
 from hep_peaksum.measuring.measurements import FILLED
 from hep_peaksum.processing.tally import Tally
-from hep_peaksum.reading.columns import column, event_identity
+from hep_peaksum.reading.columns import column, event_identity, is_identified
 from hep_peaksum.reading.provenance import metadata_of
-
-PASS, WEIGHT = "pass_{}", "weight"  # names of columns
 
 
 class SelectedEvents:
@@ -59,6 +59,15 @@ class SelectedEvents:
         """Return run, luminosityBlock and event of every event of the chunk."""
         return event_identity(self.events, self.job.events.identify, self.job.friends, self.numbers)
 
+    def number(self, word: str) -> Array:
+        """Return the run or the luminosityBlock of every event of the chunk, by which a lumi mask decides."""
+        if not is_identified(self.events, self.job.events.identify):
+            missing = ", ".join(each for each in IDENTITY if each not in self.events.fields) or "whole numbers"
+            msg = f"lumi_mask: events have no {missing}, only numbers of file and entry: name branches in "
+            msg += "events.identify"
+            raise ValueError(msg)
+        return self.identity[word]
+
     def column(self, name: str) -> ak.Array:
         """Return a branch of the events of the chunk."""
         return ak.materialize(column(self.events, name, self.job.friends))
@@ -72,7 +81,7 @@ class SelectedEvents:
         steps: list[tuple[int, Array | None]] = [(0, None)]
         for step, condition in self.early:
             if condition.is_for(self.dataset):
-                passed &= condition.evaluate(self.events, self.column, self.identity.__getitem__, None)
+                passed &= condition.evaluate(self.events, self.column, self.number, None)
             steps.append((step, passed.copy()))
         for number, name in enumerate(self.jobs):
             fill_cut_flow(self.tally.histograms, number, steps, self.weights.get(name), len(self.events))
@@ -143,14 +152,14 @@ class SelectedEvents:
         def column(name: str) -> ak.Array:
             return self.column(name)[index]
 
-        def identity(word: str) -> Array:
-            return self.identity[word][index]
+        def number(word: str) -> Array:
+            return self.number(word)[index]
 
         passed: Array = np.ones(n_events, bool)
         steps: list[tuple[int, Array]] = []
         for step, condition in self.late:
             if condition.is_for(self.dataset):
-                passed = passed & condition.evaluate(events, column, identity, found.event_value)
+                passed = passed & condition.evaluate(events, column, number, found.event_value)
             steps.append((step, passed))
         return steps
 
@@ -248,7 +257,7 @@ class SelectedEvents:
                 place = _place_in_origin(found, match.clusters)[pairs.cluster]
                 index[place] = events.flat(f"{match.reference}.index")[pairs.reference]
                 distance[place] = pairs.distance
-            for word, values in (("Idx", index), ("Distance", distance)):
+            for word, values in zip(OF_MATCHES, (index, distance), strict=True):
                 clusters[origin] = ak.with_field(clusters[origin], ak.unflatten(values, counts), f"{key}{word}")
         return clusters
 
@@ -268,7 +277,7 @@ class SelectedEvents:
             is_written = np.logical_or.reduce(masks)
         columns: dict[str, Any] = dict(self._event_columns(passed, searched, n_events))
         columns |= found[NOMINAL].sums
-        of_matches = [f"{key}{word}" for key in self.job.matches for word in ("Idx", "Distance")]
+        of_matches = [f"{key}{word}" for key in self.job.matches for word in OF_MATCHES]
         for variation in variations:
             suffix = "" if variation == NOMINAL else variation
             matched = self._matched(measured[variation]) if self.job.matches else found[variation].clusters

@@ -261,13 +261,17 @@ def event_identity(
     EventError
         If a value does not fit into NanoAOD's type for it.
     """
-    if not branches and all(name in events.fields and _is_integer(events[name]) for name in IDENTITY):
-        branches = {name: name for name in IDENTITY}
-    if branches:
+    if is_identified(events, branches):
+        branches = branches or {name: name for name in IDENTITY}
         return {key: identifier(events, key, source, friends) for key, source in branches.items()}
     entry = first_entry(events) + np.arange(len(events))
     values = (*(np.full(len(events), number) for number in numbers), entry)
     return {key: value.astype(dtype) for (key, dtype), value in zip(IDENTITY.items(), values, strict=True)}
+
+
+def is_identified(events: ak.Array, branches: Mapping[Any, Identifier]) -> bool:
+    """Return whether `event_identity` takes the numbers of events from branches, or as they are given."""
+    return bool(branches) or all(name in events.fields and _is_integer(events[name]) for name in IDENTITY)
 
 
 def _is_integer(values: ak.Array) -> bool:

@@ -390,9 +390,11 @@ def error_message(path: str, error: BaseException) -> str:
     reason = text.partition(" from FSSpec")[0]  # the rest describes uproot's own state
     if is_remote and (isinstance(error, OSError) or not isinstance(error, ValueError)):
         return f"{path}: cannot be read ({type(error).__name__}: {reason})"
-    if isinstance(error, FileNotFoundError):
+    # a function of the user may read another file
+    is_other = isinstance(error, OSError) and str(error.filename or path) != path
+    if isinstance(error, FileNotFoundError) and not is_other:
         return f"{path}: the file no longer exists"
-    if isinstance(error, DAMAGED):
+    if isinstance(error, DAMAGED) and not is_other:
         return f"{path}: cannot be read as a ROOT file, it is cut short or damaged ({reason})"
     if _comes_from_uproot(error) and not isinstance(error, LargeBasketError):
         reason = f"{type(error).__name__}: {reason}"

@@ -5,6 +5,7 @@ JSON of which a later run believes every number is sealed: its first key is a ch
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -79,6 +80,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     try:
         with _write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            _check_place(path)
             raw = _Output(temporary, path)
         # Writers get the open file: in a name they would interpret 'a::b' or 'a#b'.
         with io.BufferedRandom(raw) as file:
@@ -89,6 +91,14 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):  # the folder may have become read-only; the next run removes the file
             temporary.unlink(missing_ok=True)
+
+
+def _check_place(path: Path) -> None:
+    """Raise a WriteError where something else than a file is: a pipe or /dev/null would be replaced by one."""
+    if path.is_dir():
+        raise WriteError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        raise WriteError(errno.EEXIST, "it is a pipe or a device", str(path))
 
 
 def _flush_to_disk(path: Path) -> None:

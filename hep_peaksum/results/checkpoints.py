@@ -192,14 +192,24 @@ def filled_bins(histogram: hist.Hist[Any]) -> FilledBins:
     return filled.tolist(), content["value"][filled].tolist(), content["variance"][filled].tolist()
 
 
-def add_bins(contents: Any, bins: FilledBins) -> None:
-    """Add the filled bins of a histogram to the contents of another, as from `flat_contents`."""
-    indices, values, *variances = bins
-    if not variances:
-        contents[indices] += values
+def add_bins(contents: Any, rests: Any, bins: FilledBins) -> None:
+    """Add the filled bins of a histogram to the contents of another, as from `flat_contents`.
+
+    What rounding loses of weighted sums is kept in `rests`, an array like the contents, and comes back with
+    what is added later: the sums are the same in whatever order chunks are added, which is another one if a job
+    was interrupted. Counts are exact.
+    """
+    indices, *columns = bins
+    if len(columns) == 1:
+        contents[indices] += columns[0]
         return
-    contents["value"][indices] += values
-    contents["variance"][indices] += variances[0]
+    for name, added in zip(("value", "variance"), columns, strict=True):
+        old, new = contents[name][indices], np.array(added)
+        total = old + new
+        part = total - old
+        rest = rests[name][indices] + ((old - (total - part)) + (new - part))
+        contents[name][indices] = whole = total + rest
+        rests[name][indices] = rest - (whole - total)
 
 
 def flat_contents(histogram: hist.Hist[Any]) -> Any:

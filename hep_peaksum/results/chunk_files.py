@@ -89,7 +89,7 @@ def checked_records(
 def read_record(directory: Path, chunk: Chunk) -> Record | None:
     """Return the record of a chunk that was written by itself, None if it or the part is damaged or missing."""
     try:
-        record = parse_record(chunk, _content(chunk.record(directory)))
+        record = parse_record(chunk, _content(chunk.record(directory)) or b"")
         check_part(chunk.part(directory), record)
     except DamagedError:
         return None
@@ -99,19 +99,27 @@ def read_record(directory: Path, chunk: Chunk) -> Record | None:
 def _stored(directory: Path, dataset: str, *, read: bool) -> Iterator[tuple[Chunk, bytes]]:
     """Yield the chunk and the content of every record, the newest first; the content only if asked for."""
     for path in (directory / dataset / RECORDS).glob(f"*{RECORD_SUFFIX}"):
-        if chunk := Chunk.of_name(dataset, path.stem):
-            yield chunk, _content(path) if read else b""
+        content = _content(path, read=read)
+        if content is not None and (chunk := Chunk.of_name(dataset, path.stem)):
+            yield chunk, content
     for path in reversed(_together(directory, dataset).values()):
-        for line in _content(path).splitlines():
+        for line in (_content(path) or b"").splitlines():
             head = HEAD.match(line)
             if head and (chunk := Chunk.of_name(dataset, head[1].decode())):
                 yield chunk, line
 
 
-def _content(path: Path) -> bytes:
-    """Return the content of a file, nothing if it cannot be read: what it holds is then damaged."""
+def _content(path: Path, *, read: bool = True) -> bytes | None:
+    """Return the content of a file, b"" if it is not to be read, or cannot be: what it holds is then damaged.
+
+    None of what is no file, or no longer there: a run that ends moves the records into files of many.
+    """
+    if not path.is_file():
+        return None
     try:
-        return path.read_bytes() if path.is_file() else b""
+        return path.read_bytes() if read else b""
+    except FileNotFoundError:
+        return None
     except OSError:
         return b""
 
@@ -131,7 +139,7 @@ def bring_together(directory: Path, dataset: str) -> None:
     number = max(_together(directory, dataset), default=0)
     for start in range(0, len(waiting) - RECORDS_PER_FILE + 1, RECORDS_PER_FILE):
         paths = [chunk.record(directory) for chunk in waiting[start : start + RECORDS_PER_FILE]]
-        lines = {path: line for path in paths if unseal(line := _content(path)) is not None}
+        lines = {path: line for path in paths if unseal(line := _content(path) or b"") is not None}
         number += 1
         with atomic_write(folder / TOGETHER.format(number=number)) as file:
             file.write(b"\n".join(lines.values()))
@@ -157,14 +165,15 @@ def remove_chunks(directory: Path, chunks: Iterable[Chunk]) -> None:
         _remove_lines(directory, dataset, removed)
         for chunk in removed:
             for path in (chunk.record(directory), chunk.part(directory)):
-                path.unlink(missing_ok=True)  # a worker that outlived its run may have removed it
+                if path.is_file():  # of anything else whoever writes there says that it is in the way
+                    path.unlink(missing_ok=True)  # a worker that outlived its run may have removed it
 
 
 def _remove_lines(directory: Path, dataset: str, chunks: Collection[Chunk]) -> None:
     """Remove the records of chunks from the files that hold many."""
     names = {chunk.name.encode() for chunk in chunks}
     for path in _together(directory, dataset).values():
-        lines = _content(path).splitlines()
+        lines = (_content(path) or b"").splitlines()
         kept = [line for line in lines if not ((head := HEAD.match(line)) and head[1] in names)]
         if not kept:
             path.unlink(missing_ok=True)

@@ -41,7 +41,8 @@ def locked(directory: Path) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):  # closing the file releases the lock anyway
-            path.unlink(missing_ok=True)
+            if _is_same(path, file):  # not that of a run in a folder that has taken the place of ours
+                path.unlink()
         file.close()
 
 

@@ -7,15 +7,69 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel
+
 from hep_peaksum.config.formats import MANIFEST, SUMMARY
 from hep_peaksum.results.checkpoints import Record
 from hep_peaksum.results.chunk_files import checked_records, part_paths
 from hep_peaksum.results.manifest import Content, read_manifest
 from hep_peaksum.suggestions import did_you_mean
 
-# What a summary, and the account of a dataset in it, hold at least.
-SUMMARY_KEYS = {"config", "thresholds", "identity", "datasets", "losses", "n_chunks"}
-ACCOUNT = {"n_events", "n_clusters", "n_outside", "files"}
+
+# What a summary holds at least: whoever reads one need not ask whether it is there.
+class _File(BaseModel):
+    expected: int
+    processed: int
+    lost: list[str]
+
+
+class _Normalisation(BaseModel):
+    factor: float
+    sum_of_weights: float | None = None
+
+
+class _Account(BaseModel):
+    n_events: int
+    n_clusters: dict[str, int]
+    n_outside: dict[str, int]
+    files: dict[str, _File]
+    normalisation: _Normalisation | None = None
+
+
+class _Loss(BaseModel):
+    dataset: str
+    file: str
+    start: int
+    n_entries: int | None
+    reason: str
+
+
+class _Config(BaseModel):
+    datasets: dict[str, dict[str, Any]]
+    events: dict[str, Any]
+    output: dict[str, Any]
+
+
+class _Chunks(BaseModel):
+    total: int
+    reused: int
+
+
+class _Seconds(BaseModel):
+    processing: float
+    total: float
+
+
+class _Summary(BaseModel):
+    config: _Config
+    thresholds: dict[str, dict[str, Any]]
+    identity: str
+    versions: dict[str, str]
+    datasets: dict[str, _Account]
+    hints: list[str]
+    losses: list[_Loss]
+    n_chunks: _Chunks
+    seconds: _Seconds
 
 
 class Status(NamedTuple):
@@ -130,12 +184,10 @@ def _summary_if_finished(directory: Path) -> Mapping[str, Any] | None:
     path = directory / SUMMARY
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        accounts = content["datasets"].values()
-        if content.keys() >= SUMMARY_KEYS and all(each.keys() >= ACCOUNT for each in accounts):
-            return dict(content)
+        _Summary.model_validate(content)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        pass
-    msg = f"{path} is damaged: run the same command again, which writes it anew"
-    raise ValueError(msg)
+    except (OSError, ValueError):
+        msg = f"{path} is damaged: run the same command again, which writes it anew"
+        raise ValueError(msg) from None
+    return dict(content)

@@ -35,6 +35,20 @@ def test_a_collection_of_a_config_is_written_with_its_mask(cli, job, write_confi
     assert "masked = {13};" in expected
 
 
+def test_only_a_header_of_ours_is_replaced(cli, tmp_path):
+    header = tmp_path / "peaksum.hpp"
+    header.write_text("clusters: {}  # a config, say")
+    arguments = ("export", "keras-3x3", "-o", header, "--shape", "24x16")
+    status, _, err = cli(*arguments)
+    assert status == 2
+    assert "exists already, and this command did not write it: choose another name with -o" in " ".join(
+        err.split()
+    )
+    assert header.read_text() == "clusters: {}  # a config, say"
+    header.unlink()
+    assert [cli(*arguments)[0], cli(*arguments)[0]] == [0, 0]
+
+
 MISTAKES = {
     "no_shape": (["keras-3x3"], "add --shape, as in --shape 24x16"),
     "a_shape_too_many": (["cms-l1-jet", "--shape", "80x72"], "has a grid: drop --shape"),

@@ -148,6 +148,68 @@ MISTAKES = {
 }
 
 
+JET = {"grid": "calo", "seed_threshold": 1}
+PT = {"axes": [{"field": "Jet.pt", "bins": 2, "start": 0, "stop": 9}]}
+RATE = CONFIG["measurements"]["rate"]
+HIDDEN = [
+    (
+        "events.keep",
+        [{"weight": "x"}],
+        "events.keep: 'x' would be the column 'weight', which holds the weight of",
+    ),
+    (
+        "events.keep",
+        [{"pass_Up": "x"}],
+        "events.keep: 'x' would be the column 'pass_Up', which says which events",
+    ),
+    ("events.keep", [{"JetUp_a": "x"}], "events.keep: 'x' would be 'JetUp_a', a column of 'JetUp'"),
+    ("clusters.weight", JET, "clusters.weight: 'weight' is a column that holds the weight of events"),
+    ("clusters.JetUp", JET, "clusters.Jet: in the variation 'Up' its columns would be those of 'JetUp'"),
+    ("sums.pass_Up", "Jet.pt", "sums.pass_Up: 'pass_Up' is the name of something else"),
+    ("sums.Jet_x", "Jet.pt", "sums.Jet_x: 'Jet_x' is the name of something else"),
+    ("sums.nJetUp", "Jet.pt", "sums.nJetUp: 'nJetUp' is the name of something else"),
+    ("sums.nCentral", "Jet.pt", "sums.nCentral: 'nCentral' is the name of something else"),
+    ("derive.Jet.NearIdx", "mysite:x", "derive.Jet.NearIdx: 'NearIdx' is a field that a match writes"),
+    ("histograms", {"cutflow": PT}, "histograms.cutflow: 'cutflow' is a name of the cut flow, too"),
+    ("histograms", {"a": PT, "a_Up": PT}, "histograms.a_Up: 'a_Up' is a name of histograms.a, too"),
+    ("histograms", {"rate": PT}, "measurements.rate: 'rate' is a name of histograms.rate, too"),
+    (
+        "histograms",
+        {"rate_negative": PT},
+        "measurements.rate: 'rate_negative' is a name of histograms.rate_neg",
+    ),
+    (
+        "measurements.cutflow_entries",
+        RATE,
+        "measurements.cutflow_entries: 'cutflow_entries' is a name of the cut",
+    ),
+    (
+        "measurements.turn_on_8",
+        RATE,
+        "measurements.turn_on_8: 'turn_on_8' is a name of measurements.turn_on, too",
+    ),
+    (
+        "measurements.s_rate",
+        {"scaling": "turn_on"},
+        "measurements.s_rate: 's_rate' is a name of measurements.s, ",
+    ),
+    (
+        "variations.negative",
+        {"events.weight.flat": 2},
+        "measurements.turn_on: 'turn_on_negative' is a name of m",
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "line"), HIDDEN, ids=[line.split(":")[0] for *_, line in HIDDEN])
+def test_what_would_hide_behind_the_name_of_something_else_is_refused(key, value, line):
+    more = {"measurements.s": {"scaling": "turn_on", "rate": "rate"}} if "s_rate" in key else {}
+    with pytest.raises(ConfigError) as error:
+        parse_config(changed({**more, "events.write_variations": ["Up"], key: value}))
+    assert str(error.value).splitlines()[0].startswith(line)
+    assert str(error.value).splitlines()[0].endswith(("choose another name", "{NAME: x}"))
+
+
 @pytest.mark.parametrize("key", MISTAKES)
 def test_a_mistake_is_one_line_also_where_there_are_variations(key):
     value, line = MISTAKES[key]

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from hep_peaksum.calibration.table_files import CellTableError, read_content
+from hep_peaksum.inputs.functions import local_place
 from hep_peaksum.inputs.paths import (
     LONG_HEAD,
     SHORT_HEAD,
@@ -79,11 +81,15 @@ def test_a_tree_belongs_to_its_pattern(folder):
             "'deep' is a folder, .*: write 'deep/",
             id="a_folder",
         ),
+        pytest.param(
+            "link.root", FileNotFoundError, "'link.root' is a link to 'gone.root', and there is", id="link"
+        ),
         pytest.param("$NOT_SET/a.root", ValueError, "environment variable that is not set", id="not_set"),
     ],
 )
 def test_missing_files_are_errors(folder, pattern, error, problem):
     os.environ.pop("NOT_SET", None)
+    (folder / "link.root").symlink_to("gone.root")
     with pytest.raises(error, match=problem):
         expand_files([(pattern, "Events")])
 
@@ -126,3 +132,16 @@ def test_a_local_file_is_another_one_after_every_change_of_size_or_time(tmp_path
     assert file_state(str(path)) == (3, 1_700_000_000_000_000_002)
     assert file_state(str(tmp_path / "gone.root")) is None
     assert file_state("root://host//a.root") is None
+
+
+def test_a_pipe_is_waited_for_nowhere(tmp_path):
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    with pytest.raises(
+        FileNotFoundError, match=r"pipe.csv' is a pipe or a device, where a file is expected: copy"
+    ):
+        expand_files([(str(pipe), "Events")])
+    with pytest.raises(ValueError, match=r"pipe.csv' is a pipe, where a file is expected: copy what comes"):
+        local_place(str(pipe))
+    with pytest.raises(CellTableError, match=r"pipe.csv' is a pipe, where a file is expected: copy what comes"):
+        read_content(pipe)

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from finished_jobs import command, content_of, environment, has_no_temporary_files, records_of, run_job
 from long_tests import LONG
+from plain_count import count, written
 
 from hep_peaksum.job import coffea_runner
 from hep_peaksum.job.retries import ChunkError
@@ -169,6 +170,27 @@ def test_a_directory_that_becomes_read_only_is_an_error(write_events, job, monke
         with pytest.raises((ChunkError, OSError), match=r"cannot be written \(Permission denied\)"):
             run_job(content)
     assert run_job(content).summary["datasets"]["toy"]["n_events"] == 20
+
+
+def test_a_worker_that_outlived_its_run_doubles_nothing(write_events, job, tmp_path, monkeypatch):
+    """The run was killed, and the next one has chunks of another size."""
+    content = job(write_events("a.root", 20), run={"chunksize": 10})
+    run_job(content)
+    (tmp_path / "results").rename(tmp_path / "killed")
+    content["run"]["chunksize"] = 5
+    write_chunk = coffea_runner.CheckedProcessor.write_chunk
+
+    def after_a_worker(self, events, directory):
+        for path in (tmp_path / "killed").glob("toy/*/part-000001-000000000010-*"):
+            place = directory / path.relative_to(tmp_path / "killed")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(place)
+        return write_chunk(self, events, directory)
+
+    monkeypatch.setattr(coffea_runner.CheckedProcessor, "write_chunk", after_a_worker)
+    result = run_job(content)
+    assert result.summary["n_chunks"] == {"total": 4, "reused": 0}
+    assert written(result.directory) == count(*content["datasets"]["toy"]["files"])
 
 
 def test_a_duplicated_task_changes_nothing(write_events, job, monkeypatch):

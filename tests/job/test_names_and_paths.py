@@ -86,7 +86,16 @@ def test_a_branch_with_a_colon_can_be_named(write_root, random_cells, job):
     assert run_job(content).summary["datasets"]["toy"]["n_events"] == 6
 
 
-RESERVED = ["uhi", "manifest.json", "summary.json", "histograms.root", "plots", "report.html", "_chunks"]
+RESERVED = [
+    "uhi",
+    "manifest.json",
+    "summary.json",
+    "histograms.root",
+    "plots",
+    "report.html",
+    "_chunks",
+    "datasets",
+]
 
 
 @pytest.mark.parametrize("name", RESERVED)

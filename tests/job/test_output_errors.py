@@ -46,6 +46,30 @@ def test_a_directory_in_the_place_of_a_part_is_an_output_error(small):
     assert written(folder(small)) == count(*small["datasets"]["toy"]["files"])
 
 
+@pytest.mark.parametrize("place", ["_chunks/{}.json", "clusters.parquet/{}.parquet"])
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_stands_where_a_finished_chunk_was_is_an_output_error(small, place, make):
+    run_job(small)
+    path = folder(small) / "toy" / place.format("part-000001-000000000004-000000000008")
+    path.unlink()
+    make(path)
+    with pytest.raises(
+        RuntimeError, match=r"part-0.* cannot be written \((Is a directory|it is a pipe)"
+    ) as error:
+        run_job(small)
+    assert "\n" not in str(error.value)
+    (path.rmdir if path.is_dir() else path.unlink)()
+    assert run_job(small).losses == []
+    assert written(folder(small)) == count(*small["datasets"]["toy"]["files"])
+
+
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "x")
+    with pytest.raises(WriteError, match="it is a pipe or a device"), atomic_write(tmp_path / "x"):
+        pass
+    assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]
+
+
 def test_a_results_folder_that_vanishes_is_an_output_error(small, monkeypatch):
     find, seen = processor.PeakSumProcessor.process, []
 

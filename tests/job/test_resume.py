@@ -52,6 +52,19 @@ def test_only_an_unfinished_chunk_is_processed_again(two_files, job, which):
     assert second.histograms == histograms
 
 
+def test_weighted_sums_of_a_job_that_was_interrupted_are_the_same_to_the_last_bit(write_events, job):
+    """They are added in another order: what is finished first, as the file system lists it."""
+    weight = np.random.default_rng(3).normal(1, 2, 90)
+    file = write_events("a.root", 90, 1, w=weight)
+    content = job(
+        file, run={"chunksize": 8}, events={"weight": {"gen": "w"}, "where": [{"branch": "w", "min": -3}]}
+    )
+    first = run_job(content).histograms
+    for record in records_of(content)[::2]:
+        record.unlink()
+    assert run_job(content).histograms == first
+
+
 def test_temporary_files_of_a_killed_run_are_removed(two_files, job):
     first = run_job(job(*two_files))
     for written in [*records_of(job(*two_files)), *first.directory.glob("toy/clusters.parquet/part-*")]:

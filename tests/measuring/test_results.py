@@ -4,6 +4,7 @@ import hist
 import numpy as np
 import pytest
 
+from hep_peaksum.measuring.filling import book
 from hep_peaksum.measuring.measurements import (
     EfficiencyInput,
     RateInput,
@@ -55,6 +56,15 @@ def test_what_is_made_of_others_may_stand_above_them():
     assert tables["resolution", "all datasets"]["columns"]["energy"] == [10, 50, 90]
     assert tables == {(table.measurement, table.dataset): table.as_dict() for table in other}
     assert np.isfinite(tables["trigger", "e10"]["columns"]["value"]).all()
+
+
+def test_thresholds_stay_what_they_are_however_near_to_one_another():
+    passing = {"field": "HT", "thresholds": [3, 0.1, -2.0, 1234567.5, 1234567.25]}
+    found = EfficiencyInput.model_validate({**MEASUREMENTS["found"].model_dump(by_alias=True), "pass": passing})
+    assert found.labels == ("total", "3", "0.1", "-2", "1234567.5", "1234567.25")
+    booked = book("found", found, [], weighted=False)
+    tables = measure({"found": found}, {"data": booked}, {"data": {}})
+    assert [table.numbers["threshold"] for table in tables] == passing["thresholds"]
 
 
 def test_a_rate_counts_the_events_at_or_above_each_threshold():

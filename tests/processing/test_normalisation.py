@@ -1,5 +1,6 @@
 """Datasets with a cross section are normalised at the merge, by the weights of all entries of their files."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from selected_jobs import all_events, finished, jets_of
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.events.barns import parse_cross_section, parse_luminosity
+from hep_peaksum.inputs.paths import InputFile
 from hep_peaksum.job import run as job_run
 from hep_peaksum.job.run import run
 from hep_peaksum.merging.merge import merge
@@ -92,6 +94,11 @@ def test_merged_jobs_are_normalised_together(config, samples, tmp_path):
     own, all_of_them = (each.summary["datasets"]["toy"]["normalisation"] for each in (together, whole))
     assert own == all_of_them
     assert together.histograms["toy"]["seeds"] == whole.histograms["toy"]["seeds"]
+    summary = json.loads((folders[0] / "summary.json").read_text())
+    del summary["datasets"]["toy"]["normalisation"]
+    (folders[0] / "summary.json").write_text(json.dumps(summary))
+    with pytest.raises(ValueError, match=r"summary.json does not say how 'toy' is normalised: run its command"):
+        merge(folders, tmp_path / "merged", restart=True)
 
 
 def test_a_part_of_a_sample_is_not_normalised(config):
@@ -116,6 +123,36 @@ def test_a_part_of_a_sample_is_not_normalised(config):
 def test_a_branch_that_is_not_there_is_one_line(config, name, words):
     with pytest.raises(ValueError, match=words):
         finished(sample(config, name))
+
+
+@pytest.mark.parametrize(
+    ("weights", "held"),
+    [
+        ([1.0, np.nan], "nan"),
+        ([np.inf, 1.0], "inf"),
+        (["1.0", "2.0"], "<U3"),
+        ([[1.0], [-np.inf, 2.0]], "-inf"),
+    ],
+)
+def test_weights_that_are_no_finite_numbers_do_not_normalise(config, tmp_path, weights, held):
+    path = tmp_path / "a.root"
+    with uproot.recreate(path) as file:
+        file.mkrntuple("Runs", {"sumw": ak.Array(weights)})
+    words = f"sum_of_weights: 'sumw' in 'Runs' of {path} holds {held}, expected finite numbers"
+    with pytest.raises(ValueError, match=words):
+        sum_of_weights(parse_config(sample(config, "Runs:sumw")), "toy", [InputFile(str(path), "Events")])
+
+
+def test_a_damaged_tree_of_weights_is_named(config, samples, tmp_path):
+    path, content = tmp_path / "a.root", bytearray(Path(samples[0][0]).read_bytes())
+    with uproot.open(samples[0][0]) as file:
+        branch = file["Runs"]["sumw"]
+        start, n_bytes = (branch.member(name)[0] for name in ("fBasketSeek", "fBasketBytes"))
+    content[start : start + n_bytes] = bytes(n_bytes)
+    path.write_bytes(content)
+    with pytest.raises(OSError, match=r"a\.root: cannot be read as a ROOT file") as error:
+        sum_of_weights(parse_config(sample(config, "Runs:sumw")), "toy", [InputFile(str(path), "Events")])
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -161,9 +198,11 @@ def test_weights_of_a_tree_count_once_for_several_trees_of_events_in_its_file(co
     result, written = finished(content)
     assert len(written) == 60
     assert result.summary["datasets"]["toy"]["normalisation"]["sum_of_weights"] == 11
-    for name in ("Early", "Late"):
+    spelled = [(path, "Early"), (f"{tmp_path}/../{tmp_path.name}/two.root", "Late")]
+    assert sum_of_weights(parse_config(content), "toy", [InputFile(*each) for each in spelled]) == 11
+    for place, name in spelled:
         content = sample(config, "Runs:sumw", name=name)
-        content["datasets"]["toy"]["files"] = {path: name}
+        content["datasets"]["toy"]["files"] = {place: name}
         finished(content)
     with pytest.raises(ConfigError, match=r"both summed the weights in Runs of .*two\.root: run one job"):
         merge([tmp_path / "Early", tmp_path / "Late"], tmp_path / "merged")

@@ -5,6 +5,7 @@ import json
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
 from selected_jobs import all_events, finished, jets_of
 
 from hep_peaksum import block_sizes
@@ -214,6 +215,24 @@ def test_selected_events_of_a_returned_result_are_the_same(config, samples, cond
 def test_what_cannot_be_decided_is_one_line(config, where, words):
     with pytest.raises(Exception, match=words):
         finished(config(events={"where": where}))
+
+
+@pytest.mark.parametrize("given", [{}, {"run": "run"}], ids=["no event", "named"])
+def test_a_lumi_mask_takes_no_number_of_a_file_for_a_run(config, samples, tmp_path, given):
+    """Without all three branches events are numbered by dataset, file and entry: 1 would be run 1."""
+    path = tmp_path / "a.root"
+    with uproot.recreate(path) as file:
+        file["Events"] = {key: each for key, each in samples[0][1].items() if key in ("cells", "run", "word")}
+    (tmp_path / "good.json").write_text('{"1": [[1, 9]]}')
+    content = config(events={"where": [{"lumi_mask": str(tmp_path / "good.json")}], "identify": given})
+    content["datasets"]["toy"]["files"] = {str(path): "Events"}
+    words = (
+        "no branch 'luminosityBlock'.* name the branch"
+        if given
+        else ("lumi_mask: events have no luminosityBlock, event, only numbers of file and entry: name branches")
+    )
+    with pytest.raises(RuntimeError, match=words):
+        finished(content)
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,9 @@ def test_the_cause_of_an_error_is_told_and_not_what_coffea_wrapped_around_it():
     assert error_message("a.root", raised(ValueError("no branch 'x'"), wrapper)) == "a.root: no branch 'x'"
     gone = raised(FileNotFoundError(2, "No such file or directory", "a.root"), wrapper)
     assert error_message("a.root", gone) == "a.root: the file no longer exists"
+    other = raised(FileNotFoundError(2, "No such file", "weights.txt"), wrapper)
+    expected = "a.root: FileNotFoundError: [Errno 2] No such file: 'weights.txt'"
+    assert error_message("a.root", other) == expected
     # a damaged file is the cause, whatever made uproot notice it
     damaged = raised(IndexError("out of range"), OSError("cannot read a basket"))
     assert error_message("a.root", damaged).endswith("it is cut short or damaged (cannot read a basket)")

@@ -42,6 +42,25 @@ def names(content):
     return sorted(path.stem for path in (folder(content) / "toy/_chunks").iterdir())
 
 
+def test_records_that_are_moved_while_they_are_listed_are_not_damaged(finished, monkeypatch):
+    """A run that ends moves them into a file of many, which is read after the files of single ones."""
+    directory, glob = folder(finished), Path.glob
+    records = chunk_files.checked_records(directory, "toy")
+    monkeypatch.setattr(Path, "glob", lambda path, pattern: list(glob(path, pattern)))
+    alone = directory / "toy/_chunks/part-000002-000000000008-000000000012.json"
+    line, listed = alone.read_bytes(), Path.is_file
+
+    def moved(path):
+        if path == alone and alone.exists():
+            (directory / "toy/_chunks/records-000003.jsonl").write_bytes(line)
+            alone.unlink()
+            return True
+        return listed(path)
+
+    monkeypatch.setattr(Path, "is_file", moved)
+    assert [type(result) for _, result in records] == [chunk_files.Record] * N_CHUNKS
+
+
 def test_records_that_are_together_count_as_before(finished, two_files):
     again = run_job(finished)
     assert again.summary["n_chunks"] == {"total": N_CHUNKS, "reused": N_CHUNKS}

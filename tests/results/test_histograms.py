@@ -1,5 +1,7 @@
 """Histograms in a ROOT file: in ROOT's own form where it has one, and always without loss."""
 
+import math
+
 import hist
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import uhi.io.uproot
 import uproot
 
 from hep_peaksum.results import root_files
+from hep_peaksum.results.checkpoints import add_bins, filled_bins, flat_contents
 
 
 def filled(*axes, storage="double", seed=1):
@@ -105,3 +108,15 @@ def test_titles_of_axes_are_those_of_root(tmp_path):
     assert (
         root_files.read_histograms(tmp_path / "h.root")["pt"].axes[0].label == "$p_T$ [GeV]" == h.axes[0].label
     )
+
+
+def test_weighted_sums_do_not_depend_on_the_order_of_the_chunks():
+    random = np.random.default_rng(2)
+    chunks = [filled(PT, storage="weight", seed=seed) * random.normal() for seed in range(30)]
+    exact = [math.fsum(each.view(flow=True)["value"][place] for each in chunks) for place in range(7)]
+    for _ in range(5):
+        total = flat_contents(hist.Hist(PT, storage="weight"))
+        rests = np.zeros_like(total)
+        for number in random.permutation(len(chunks)):
+            add_bins(total, rests, filled_bins(chunks[number]))
+        assert total["value"].tolist() == exact

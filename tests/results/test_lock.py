@@ -29,6 +29,14 @@ def test_a_lock_whose_file_is_of_another_by_now_is_taken_again(tmp_path, monkeyp
     assert not path.exists()
 
 
+def test_the_lock_of_a_folder_that_took_the_place_of_ours_stays(tmp_path):
+    """The folder is removed while a run is at work, and another run begins in a new one."""
+    with locked(tmp_path):
+        (tmp_path / NAME).rename(tmp_path / "gone")
+        (tmp_path / NAME).touch()
+    assert (tmp_path / NAME).exists()
+
+
 @pytest.mark.parametrize("number", sorted(lock.NO_LOCKS_HERE))
 def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch, number):
     def take(file):

@@ -47,11 +47,29 @@ def test_parts_are_those_of_a_finished_job(directory, tmp_path):
         ps.parts(directory, "toy")
 
 
-@pytest.mark.parametrize("damaged", ["toy", "other"])
-def test_a_summary_that_lacks_something_of_one_dataset_is_damaged(directory, damaged):
+WRONG = [
+    ("datasets.toy.n_events", None),
+    ("datasets.other.n_events", None),
+    ("datasets.toy.files", []),
+    ("datasets.toy.n_clusters.Cluster", "many"),
+    ("datasets.toy.normalisation", {}),
+    ("config.datasets", None),
+    ("config.events", []),
+    ("versions", None),
+    ("losses", [{"dataset": "toy"}]),
+    ("n_chunks.reused", None),
+    ("seconds", {}),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), WRONG, ids=[key for key, _ in WRONG])
+def test_a_summary_that_lacks_something_is_damaged(directory, key, value):
     path = directory / "summary.json"
-    content = json.loads(path.read_text())
-    del content["datasets"][damaged]["n_events"]
+    content = place = json.loads(path.read_text())
+    *above, last = key.split(".")
+    for part in above:
+        place = place[part]
+    place[last] = value
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"summary\.json is damaged: run the same command again"):
         ps.parts(directory, "toy")

@@ -77,14 +77,16 @@ def phi_ring(estimate, seed, total, coarse, settings):
     if not estimate.includes_cluster:
         across = box.area // len(rings)  # cells of the window in one ring
         ring, ring_cells = ring - total, n_rings * (length - across)
+    offsets = [(d, p) for d in range(box.top, box.bottom + 1) for p in range(box.left, box.right + 1)]
+    area = covered(estimate, seed, offsets, coarse)
     if isinstance(ring, float):
-        return ring * box.area / ring_cells
-    whole = abs(ring) * box.area // ring_cells
+        return ring * area / ring_cells
+    whole = abs(ring) * area // ring_cells
     return whole if ring > 0 else -whole
 
 
 def ring_median(estimate, seed, coarse, settings):
-    """Return the median of the cells around the window, times the number of cells of the window."""
+    """Return the median of the cells around the window, times the area of the window."""
     offsets = ring_around(bounding_box(settings), estimate.depth)
     cells = sorted(coarse.cells[place] for place in coarse.around(seed, offsets).values())
     if estimate.edge == "zero":
@@ -92,4 +94,10 @@ def ring_median(estimate, seed, coarse, settings):
     if not cells:
         return 0.0
     median = (cells[(len(cells) - 1) // 2] + cells[len(cells) // 2]) / 2
-    return median * len(read_window(settings.sum_window))
+    return median * covered(estimate, seed, read_window(settings.sum_window), coarse)
+
+
+def covered(estimate, seed, offsets, coarse):
+    """Return how many cells lie under the window: with `existing` only those before the edges."""
+    there = [coarse.plane.at(seed, offset) for offset in offsets]
+    return len(there) if estimate.edge == "zero" else len([place for place in there if place is not None])
