@@ -26,7 +26,7 @@ LONG = pytest.mark.skipif(
 
 
 def garbage(good, path):
-    path.write_bytes(b"this is no ROOT file" * 100)
+    path.write_bytes(b"this is not a ROOT file" * 100)
     return "cannot be read as a ROOT file"
 
 

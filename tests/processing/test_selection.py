@@ -221,7 +221,7 @@ def test_what_cannot_be_decided_is_one_line(config, where, words):
     [
         (
             [{"field": "nJet", "min": 1}, {"branch": "word", "bit": 1}],
-            "events.where: 'word bit 1' stands after",
+            "events.where: 'word bit 1' comes after",
         ),
         ([{"field": "nJets", "min": 1}], "events.where.0.field: 'nJets' is neither a sum"),
         ([{"field": "Jet.pz", "min": 1}], "events.where.0.field: "),
