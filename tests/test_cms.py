@@ -19,7 +19,7 @@ from hep_peaksum.job.run import run
 FILE = "cms_L1Ntuple.root"
 CONFIG = CONFIGS / "cms-l1-jets.yaml"
 N_EVENTS, N_JETS, N_MAXIMA = 200, 429, 430
-DROPPED = 17, 28  # sum and pile-up estimate of the one maximum that is no jet
+DROPPED = 17, 28  # sum and pile-up estimate of the one maximum that is not a jet
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,7 @@ def test_a_job_in_one_process_runs_without_posix(write_events, job, tmp_path, ex
         done = run(JOB, "run", "job.yaml", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stdout + done.stderr
-        assert "results: there are no locks here: start no second run there" in done.stderr
+        assert "results: files cannot be locked here: do not start a second run in it" in done.stderr
         assert plain_count.written(tmp_path / "results") == plain_count.count(file)
         summary = json.loads(Path(tmp_path, "results/summary.json").read_text())
         assert summary["n_chunks"] == {"total": 3, "reused": n_reused}

@@ -85,11 +85,11 @@ WRONG = {
     ),
     "a_number_for_a_field": (
         lambda: find_clusters(CELLS, {}, GRID, fields=["seed", 3]),
-        "fields: 3 is no name of a field: name one or more of peak_sum, seed",
+        "fields: 3 is not the name of a field: name one or more of peak_sum, seed",
     ),
     "a_number_for_the_fields": (
         lambda: find_clusters(CELLS, {}, GRID, fields=3),
-        "fields: 3 is no name of a field: name one or more of peak_sum, seed",
+        "fields: 3 is not the name of a field: name one or more of peak_sum, seed",
     ),
     "hits_on_a_shape": (
         lambda: ps.from_hits([[1]], [[2]], [[3]], (6, 8)),
@@ -113,11 +113,11 @@ WRONG = {
     ),
     "a_setting_by_itself": (
         lambda: find_clusters(CELLS, seed_threshold=0.5),
-        "seed_threshold is a key of the settings, no argument: give settings={'seed_threshold': 0.5}",
+        "seed_threshold is a key of the settings, not an argument: give settings={'seed_threshold': 0.5}",
     ),
     "a_setting_of_a_map": (
         lambda: ps.peak_sum_map(CELLS, tie_rule="all"),
-        "tie_rule is a key of the settings, no argument: give settings={'tie_rule': 'all'}",
+        "tie_rule is a key of the settings, not an argument: give settings={'tie_rule': 'all'}",
     ),
     "no_argument_at_all": (
         lambda: find_clusters(CELLS, colour=1),
@@ -174,7 +174,7 @@ WRONG = {
     ),
     "a_copy_with_a_rule_beside_a_drawing": (
         lambda: PeakSumSettings(search_window="=o>").model_copy(update={"tie_rule": "first"}),
-        "tie_rule 'first' beside a search window drawn with '>' and '=': leave tie_rule out, or ",
+        "tie_rule 'first' together with a search window drawn with '>' and '=': leave tie_rule out, or ",
     ),
     "a_copy_with_another_key": (
         lambda: PeakSumSettings().model_copy(update={"ties": "all"}),
@@ -312,7 +312,7 @@ def test_a_key_of_the_settings_is_no_argument_of_a_diagnostic_either(call, name,
     with pytest.raises(TypeError) as error:
         call(seed_threshold=3)
     remedy = f"give {where}={{'seed_threshold': 3}}"
-    assert str(error.value) == f"{name}: seed_threshold is a key of the settings, no argument: {remedy}"
+    assert str(error.value) == f"{name}: seed_threshold is a key of the settings, not an argument: {remedy}"
 
 
 def test_a_division_of_the_wrong_size_is_named():

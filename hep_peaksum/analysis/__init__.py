@@ -1,1 +1,1 @@
-"""What a job does with an event beside clustering."""
+"""What a job does with events besides clustering."""

@@ -33,7 +33,7 @@ CollectionField = Annotated[str, Field(pattern=r"^[A-Za-z]\w*\.[A-Za-z]\w*$")]
 
 
 class DerivedField(FrozenModel):
-    """A field that is computed from the clusters, and then is one like any other."""
+    """A field that is computed from the clusters and can then be used like any other."""
 
     function: FunctionName | None = Field(
         None,
@@ -69,7 +69,7 @@ class DerivedField(FrozenModel):
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields that the correction takes; those that a function takes are not known."""
+        """The fields that the correction takes; those that a function uses are unknown."""
         return tuple(each for each in self.inputs if isinstance(each, str))
 
     def values(self, clusters: ak.Array, key: str) -> Array:
@@ -157,7 +157,7 @@ class FieldCondition(Comparison):
 
 
 class ViewInput(FrozenModel):
-    """Some clusters of a collection, to be used wherever a collection is; they are not written again."""
+    """Some clusters of a collection, usable wherever a collection is; they are not written a second time."""
 
     from_: str = Field(alias="from", description="Collection, or an earlier view, that it is of.")
     where: tuple[FieldCondition, ...] = Field(
@@ -195,7 +195,7 @@ class ViewInput(FrozenModel):
 class Collections:
     """The clusters of some events: collections and views by name, jagged, and the sums of every event.
 
-    `origins` says, for every view, its collection and which of the clusters of that it holds.
+    `origins` says, for every view, its collection and which clusters of it the view holds.
     """
 
     clusters: Mapping[str, ak.Array]
@@ -204,7 +204,7 @@ class Collections:
     _event_of: dict[str, Array] = dataclass_field(default_factory=dict, repr=False, compare=False)
 
     def select(self, passed: Array | None) -> Collections:
-        """Return those of the events in a mask, None for all; their views are not traced to their origins."""
+        """Return the collections of the events in a mask, None for all, without the origins of views."""
         if passed is None:
             return self
         clusters = {name: each[passed] for name, each in self.clusters.items()}

@@ -86,7 +86,7 @@ class HistogramInput(FrozenModel):
             raise ValueError(msg)
         kinds = {(axis.collection, axis.cluster_field is None) for axis in self.axes}
         if len(kinds) > 1:
-            msg = f"the axes {', '.join(axis.field for axis in self.axes)} are not of one collection"
+            msg = f"the axes {', '.join(axis.field for axis in self.axes)} are of several collections"
             raise ValueError(msg)
         n_bins = math.prod(axis.bins or len(axis.edges or ()) for axis in self.axes)
         if n_bins > MAX_BINS:
@@ -98,7 +98,7 @@ class HistogramInput(FrozenModel):
 def default_histograms(collection: str, grids: Sequence[Grid]) -> dict[str, HistogramInput]:
     """Return the default histograms of a collection: number of clusters, their energy, their position.
 
-    The position only for a collection on one grid: the rows of several grids are not the same rows.
+    The position only if the collection is on one grid: rows of different grids are not the same.
     """
     tables = [fields_of(grid) for grid in grids]
     axes: dict[str, list[HistogramAxis]] = {f"n{collection}": [_integers(f"n{collection}", MOST_CLUSTERS)]}
@@ -151,7 +151,7 @@ def check_histogram(
             example = next(iter(grids))
             ways = f"write {example}.{axis.cluster_field or 'pt'} or n{example}"
             near = did_you_mean(name, grids)
-            msg = f"{axis.field!r} is of no collection{near}: there are {', '.join(grids)} ({ways})"
+            msg = f"{axis.field!r} belongs to no collection{near}: there are {', '.join(grids)} ({ways})"
             raise ValueError(msg)
         if field == "grid" and len(grids[name]) > 1:
             continue
@@ -173,8 +173,8 @@ def book(
 ) -> hist.Hist[Any]:
     """Return an empty histogram; `grids` and `settings` are those of every collection and view.
 
-    `sums` are the sums of events, by name the field that is added up.
-    With variations the first axis is that of these, and what is not varied.
+    `sums` maps the names of sums over the event to the fields that are added up.
+    With variations, the first axis is the variation, where the first bin is not varied.
     """
     import hist
 
@@ -190,12 +190,21 @@ def book(
             continue
         table = fields_of(grids[axis.collection], (settings or {}).get(axis.collection))
         if axis.cluster_field is None:
-            label = f"number of {axis.collection} clusters"
+            label = count_title(axis.collection)
         else:
             label = table[axis.cluster_field].axis_title if axis.cluster_field in table else axis.cluster_field
         axes.append(_hist_axis(axis, label))
     storage = hist.storage.Weight() if weighted else hist.storage.Double()
     return hist.Hist(*axes, storage=storage)
+
+
+def count_title(collection: str) -> str:
+    """Return the title of an axis that counts the clusters of an event in a collection or view.
+
+    >>> count_title("Jet"), count_title("Cluster")
+    ('number of clusters (Jet)', 'number of clusters (Cluster)')
+    """
+    return f"number of clusters ({collection})"
 
 
 def _hist_axis(axis: HistogramAxis, label: str) -> Any:
@@ -222,8 +231,8 @@ def fill(
     collections
         The clusters of every event.
     weights
-        The variations that have these clusters, with the weights of their events; by default what is not
-        varied, without weights.
+        The variations that have these clusters, with the weights of their events; by default the nominal one,
+        without weights.
     """
     weights = {NOMINAL: None} if weights is None else weights
     values, event = [], None
@@ -240,7 +249,7 @@ def fill(
 
 
 def source_of(axes: Sequence[HistogramAxis], collections: Collections) -> tuple[int, ...]:
-    """Return what tells whether the entries of a histogram are the same in two variations."""
+    """Return a key that is equal for two variations if a histogram has the same entries in both."""
     sums, clusters = collections.sums, collections.clusters
     return tuple(id(sums[axis.field] if axis.field in sums else clusters[axis.collection]) for axis in axes)
 

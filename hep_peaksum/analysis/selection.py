@@ -52,7 +52,7 @@ class CutFlowStep(NamedTuple):
 
 
 def read_cut_flow(histograms: Mapping[str, hist.Hist[Any]], variation: str = NOMINAL) -> list[CutFlowStep]:
-    """Return a filled cut flow, step by step; nothing if there is none."""
+    """Return a filled cut flow, step by step; an empty list if there is none."""
     if CUT_FLOW not in histograms:
         return []
     sums: Any = histograms[CUT_FLOW]

@@ -1,4 +1,4 @@
-"""Filling histograms that have an axis of variations: what variations have in common is counted once."""
+"""Filling histograms with an axis of variations: what variations have in common is counted once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def alike(keys: Mapping[str, Hashable]) -> list[list[str]]:
 
 
 def weights_at(weights: Weights, index: Any) -> Weights:
-    """Return the weights of some events; what is one array for two variations stays one."""
+    """Return the weights of some events; two variations that share an array of weights go on sharing it."""
     selected = {id(each): None if each is None else each[index] for each in weights.values()}
     return {name: selected[id(each)] for name, each in weights.items()}
 

@@ -18,7 +18,7 @@ from hep_peaksum.kernels import Array
 PLANES = (("y", "x"), ("eta", "phi"))  # positions along rows and along columns
 UNITS = {"x": "mm", "y": "mm", "eta": None, "phi": None}
 TOLERANCE = 0.1  # of the pitch: how far a cell may be from its place on the lattice
-MAX_CELLS = 100_000  # along an axis; more are no lattice
+MAX_CELLS = 100_000  # along an axis; more are not a lattice
 
 
 class Lattice(NamedTuple):

@@ -223,7 +223,8 @@ class CellTable:
     def _problems(self) -> Iterator[str]:
         """Yield what is wrong with the table, whatever it is used for."""
         if not any(key in self for key in KEYS):
-            yield f"none of the columns {', '.join(KEYS)}: one of them says what a row is about"
+            has = ", ".join(self.columns) or "none"
+            yield f"none of the columns {', '.join(KEYS)} (there are {has}): rename the one that a row is about"
         if not len(self):
             yield "no rows: give one for every channel or cell"
         for name in self.columns:

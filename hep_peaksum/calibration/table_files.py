@@ -42,7 +42,7 @@ def parse_columns(content: bytes, path: Path) -> tuple[dict[str, Array], str]:
     Raises
     ------
     CellTableError
-        If it is no table.
+        If it is not a table.
     """
     try:
         columns = _read_parquet(content) if path.suffix == ".parquet" else _read_csv(content)

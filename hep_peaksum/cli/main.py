@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from hep_peaksum.results.status import Status
 
 INTERRUPTED = 130  # as shells report Ctrl-C
+MOST_HELP = 200  # characters of the first sentence of a command, which is wrapped and not cut
 
 
 class _Unread:
@@ -124,7 +125,7 @@ def _with_remedy(error: click.ClickException) -> click.ClickException:
 
 
 class _Commands(click.Group):
-    """Commands whose errors name the file and the line of the key that is wrong."""
+    """Commands listed with whole sentences, whose errors name the file and the line of the wrong key."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -133,6 +134,13 @@ class _Commands(click.Group):
             if SOURCE in ctx.meta and hasattr(error, "at"):
                 raise error.at(ctx.meta[SOURCE]) from None
             raise
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, each with its whole first sentence, which click would cut off."""
+        commands = sorted(self.commands.items())
+        rows = [(name, command.get_short_help_str(limit=MOST_HELP)) for name, command in commands]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -320,7 +328,8 @@ def show(
         if len(pairs) > 1:
             path = picture.with_name(f"{picture.stem}-{name}-{grid}{picture.suffix}")
         canvas.save(figure, path)
-        console.print(f"{name} on {grid}: {len(clusters)} clusters, picture saved to {path}")
+        counted = f"{len(clusters)} cluster{'s' * (len(clusters) != 1)}"
+        console.print(f"{name} on {grid}: {counted}, picture saved to {path}")
     tables.print_clusters(console, event)
 
 
@@ -386,7 +395,7 @@ def _print_status(directory: str, state: Status, *, verify: bool) -> None:
         told = f"[red]damaged:[/red] {escape(line)}; the same run command processes its chunk again"
         console.print(told, markup=True)
     if verify:
-        console.print(f"{state.n_chunks} chunks are what was written, {len(state.damaged)} are not")
+        console.print(f"{state.n_chunks} chunks are intact, {len(state.damaged)} are damaged")
 
 
 @cli.command()

@@ -1,7 +1,7 @@
 """From cells to the discriminant, which the search compares: towers, sums over the seed window, significances.
 
-Arrays have the shape (event, row, col); a cell that does not exist holds `absent`. Sums go offset by offset in
-row-major order, so that they have the bits of the definition.
+Arrays have the shape (event, row, col); a cell that does not exist holds `absent`. Sums are added offset by
+offset in row-major order, so that they equal the definition bit for bit.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Cells:
     `source` is an array (event, row, col) of floats or signed integers, or the hits that fill one. `mask` and
     `noise` have that shape; a masked cell holds `absent` or 0. `layers`, shape (event, layer, row, col), add up
     to the cells. Layers that are searched separately are events of their own, `n_separate_layers` per event.
-    `groups` are the numbers of the groups in which seeds are sought, 0 for a cell of none. `moment` is the sum
-    of energy * time in every cell, where hits with times were made dense (see `moments`). `flags` are numbers
-    of channels in every cell by the name of the field that adds them up (see `CalibratedCells`).
+    `groups` number the groups within which seeds are sought; 0 is a cell outside all groups. `moment` is the
+    sum of energy * time in every cell, where hits with times were made dense (see `moments`). `flags` are
+    numbers of channels in every cell by the name of the field that adds them up (see `CalibratedCells`).
     """
 
     source: Array | Hits
@@ -116,7 +116,7 @@ def grouped(cells: Cells, settings: PeakSumSettings) -> Cells:
 
 
 def has_noise_of_plane(cells: Cells) -> bool:
-    """Return whether noise and mask of all events are those of one plane."""
+    """Return whether all events share one plane of noise and of mask."""
     return all(each is None or is_plane(each) for each in (cells.noise, cells.mask))
 
 
@@ -128,7 +128,7 @@ def is_plane(array: Array) -> bool:
 def seed_noise(cells: Cells, settings: PeakSumSettings) -> Array:
     """Return the noise of the seed window around every cell: that of its cells, added in quadrature.
 
-    Where it is the same in all events, it is that of one event, shape (1, row, col).
+    If it is the same in all events, only one plane is returned, shape (1, row, col).
     """
     events = slice(0, 1) if has_noise_of_plane(cells) else slice(None)
     squares = np.square(np.asarray(cells.noise, np.float64)[events])
@@ -166,7 +166,7 @@ def window_map(
 
 
 def has_whole_window(offsets: Sequence[Offset], shape: Sequence[int], periodic: Periodic) -> Array:
-    """Return for which cells, shape (row, col), no offset leads beyond an edge."""
+    """Return the cells, shape (row, col), from which no offset leads beyond an edge."""
     is_whole = []
     for axis, (size, is_periodic) in enumerate(zip(shape[1:], periodic, strict=True)):
         steps, index = [offset[axis] for offset in offsets], np.arange(size)
@@ -186,7 +186,7 @@ def search_grid(settings: PeakSumSettings, grid: Grid) -> Grid:
 
 
 def pool(cells: Cells, settings: PeakSumSettings) -> Cells:
-    """Return the towers of the cells, with their mask, noise and layers; the cells where none are pooled."""
+    """Pool the cells into towers, with their mask, noise and layers; without towers, return the cells."""
     if settings.coarsen == (1, 1):
         return cells
     layers = cells.layers if settings.sum_over == "towers" else None  # else those of the cells are of use

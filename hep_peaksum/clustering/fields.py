@@ -402,7 +402,7 @@ def check_fields(names: str | Iterable[str], settings: PeakSumSettings, grid: Gr
     Raises
     ------
     TypeError
-        If one is no text.
+        If a name is not a string.
     ValueError
         If a name is unknown, or needs a pile-up estimate that the settings do not have, or positions that the
         grid does not have.
@@ -413,7 +413,7 @@ def check_fields(names: str | Iterable[str], settings: PeakSumSettings, grid: Gr
         raise ValueError(msg)
     for name in names:
         if not isinstance(name, str):
-            msg = f"fields: {name!r} is no name of a field: name one or more of {', '.join(table)}"
+            msg = f"fields: {name!r} is not the name of a field: name one or more of {', '.join(table)}"
             raise TypeError(msg)
         if name not in table:
             raise ValueError(_unavailable(name, table, grid))

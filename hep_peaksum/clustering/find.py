@@ -55,7 +55,7 @@ R = TypeVar("R")
 
 
 def settings_apart(function: Callable[P, R]) -> Callable[P, R]:
-    """Return the function, which tells where a key of the settings belongs that is given as an argument."""
+    """Return the function, with an error for a key of the settings that is passed as an argument of its own."""
     names = signature(function).parameters
     settings = next(name for name in names if name.startswith("settings"))
 
@@ -64,7 +64,7 @@ def settings_apart(function: Callable[P, R]) -> Callable[P, R]:
         for name, value in kwargs.items():
             if name not in names and name in PeakSumSettings.model_fields:
                 remedy = f"give {settings}={ {name: value}!r:.80}"
-                msg = f"{function.__name__}: {name} is a key of the settings, no argument: {remedy}"
+                msg = f"{function.__name__}: {name} is a key of the settings, not an argument: {remedy}"
                 raise TypeError(msg)
         return function(*args, **kwargs)
 
@@ -89,7 +89,7 @@ def find_clusters(
     grids
         Cells in counts of `grid`, shape (event, row, col) or (event, layer, row, col), or flat (event, cell)
         where a grid is given; or `sparse` hits, with layers or without; or `CalibratedCells`. Not modified.
-        Cells without a value
+        Cells without a value, masked or None, are masked.
     settings
         Which cells are seeds and which are summed; by default 3x3 windows for both. Also a map of the same
         keys, or the name of a preset.
@@ -105,15 +105,15 @@ def find_clusters(
     layers
         Whether the sum of the layers is searched, or each layer separately; then clusters have a field `layer`.
     fields
-        Names of the cluster fields (see `hep_peaksum.clustering.fields.fields_of`); by default those that cost
-        nothing.
+        Names of the cluster fields (see `hep_peaksum.clustering.fields.fields_of`); by default those that the
+        search gives without further work.
 
     Returns
     -------
     ak.Array
         One list of records per event, the largest sum first; an empty list for an event without clusters. On a
-        plane of eta and phi the records are `Momentum4D` of the package vector. Cells without values give
-        clusters without values.
+        plane of eta and phi the records are `Momentum4D` of the package vector. A typetracer of cells gives one
+        of clusters.
 
     Raises
     ------
@@ -192,10 +192,10 @@ def find_peaks(
 class SearchInput:
     """The cells of some events on a grid, or their hits, with masks and noise, as plain arrays.
 
-    `missing` are the masks of the cells and of the noise themselves. A mask, or noise, is one for all events or
-    has a part for each. `n_given` is the number of events of the input, also in a part of it. `flags` and
-    `holds_absent` are those of `CalibratedCells`; `table_noise` is their noise, looked at only where it is of
-    use (see `with_noise`).
+    `missing` are the masks that cells and noise bring along. Masks and noise are either one plane for all
+    events or one for each event. `n_given` is the number of events of the whole input, even where this is a
+    part of it. `flags` and `holds_absent` are those of `CalibratedCells`; `table_noise` is their noise, used
+    only where it is needed (see `with_noise`).
     """
 
     cells: Array | Hits
@@ -248,7 +248,7 @@ class SearchInput:
 
     @property
     def has_maps_of_other_shapes(self) -> bool:
-        """Whether a mask, or noise, is neither that of an event nor has a part for every event."""
+        """Whether a mask, or noise, is neither one plane for all events nor one for each event."""
         planes = {self.cells.shape[-2:]} | ({self.cells.shape[1:]} if self.layers == "each" else set())
         maps = [each for each in (self.mask, self.noise, *self.missing) if each is not None]
         return any(each.shape not in planes and not self._has_events(each) for each in maps)
@@ -272,7 +272,7 @@ class SearchInput:
         return replace(self, cells=cells, mask=mask, noise=noise, missing=missing, flags=flags)
 
     def plan(self, settings: PeakSumSettings) -> SearchPlan:
-        """Return what the kernel does beside finding seeds."""
+        """Return what the kernel does besides finding seeds."""
         return SearchPlan.of(settings, has_mask=self.mask is not None or len(self.missing) > 0)
 
     def is_plain(self, settings: PeakSumSettings) -> bool:
@@ -337,8 +337,8 @@ def cluster_tables(
 ) -> Iterator[records.ClusterTable]:
     """Yield the clusters of all grids together, in tables of consecutive events.
 
-    Where more is needed than the kernel finds, a table has few events, so that memory does not grow with their
-    number.
+    Where fields need more than the kernel finds, each table holds few events, so that memory does not grow with
+    the number of events.
 
     Parameters
     ----------
@@ -352,7 +352,7 @@ def cluster_tables(
     Raises
     ------
     EventError
-        If an event cannot be searched; it counts from the first event of all.
+        If an event cannot be searched; its number counts from the first event given.
     ValueError
         As for `find_clusters`.
     """

@@ -128,7 +128,7 @@ class ClusterTable:
         return self._changed(offsets_after_mask(offsets, is_kept), lambda column: column[kept])
 
     def without_spare_room(self) -> ClusterTable:
-        """Return the table with columns that do not hold on to the room that a search had for more peaks."""
+        """Return the table with columns of its own, so that the larger buffers of the search can be freed."""
 
         def compact(column: Array) -> Array:
             base = column.base

@@ -22,7 +22,7 @@ from hep_peaksum.settings.units import in_sigmas
 
 
 class SearchPlan(NamedTuple):
-    """What the kernel does in its pass over the cells beside finding the seeds; decided once for every call.
+    """What the kernel does in its pass over the cells besides finding the seeds; decided once per call.
 
     `adds_windows`: it adds the sum windows, because the cells that it compares are added, in whole windows.
     `checks_cells`: it also tells whether all cells are finite, because it compares them as they were given;
@@ -33,7 +33,7 @@ class SearchPlan(NamedTuple):
     checks_cells: bool
 
     def compares_sums(self, settings: PeakSumSettings) -> bool:
-        """Return whether what is compared are the sums of the sum windows."""
+        """Return whether the values compared are the sums of the sum windows."""
         has_all_cells = settings.adds_whole_windows and settings.cell_threshold is None
         is_sum = settings.quantity == "energy" and settings.sum_over == "towers" and has_all_cells
         return is_sum and settings.sum_cells() == settings.seed_cells()
@@ -51,7 +51,7 @@ class SearchPlan(NamedTuple):
 def find_seeds(searched: Cells, compared: Cells, settings: PeakSumSettings, plan: SearchPlan) -> Search:
     """Return the cells that beat their neighbours, with the sums of their windows where the plan has them.
 
-    Where every cell has its own seed threshold, those are among them that pass the lowest one.
+    If every cell has its own seed threshold, all cells that pass the lowest one are among them.
     """
     cells, grid, kernel = compared.source, compared.grid, get_kernel(settings.kernel)
     if isinstance(cells, Hits):
@@ -126,7 +126,7 @@ def _lowest_bound(searched: Cells, dtype: np.dtype[Any], settings: PeakSumSettin
         return absent(dtype) if n_sigmas else 0
     of_plane = has_noise_of_plane(searched)
     noise = seed_noise(searched, settings) if of_plane else np.asarray(searched.noise)
-    if searched.mask is not None:  # masked cells are no seeds, and need no noise
+    if searched.mask is not None:  # masked cells are not seeds, and need no noise
         noise = np.where(searched.mask[: len(noise)], np.inf, noise)
     least = np.min(noise, initial=np.inf)
     bound = float(n_sigmas * (least if of_plane else np.sqrt(np.square(least))))
@@ -178,7 +178,7 @@ def _seed_noise_at(index: tuple[Array, Array, Array], searched: Cells, settings:
 def accepted_seeds(peaks: Peaks, searched: Cells, compared: Cells, settings: PeakSumSettings) -> Peaks:
     """Return the peaks that are seeds, sorted by (event, row, col) as before.
 
-    A masked cell is none, even where it counts as zero to the others.
+    A masked cell is never a seed, even where it counts as zero for its neighbours.
     """
     peaks = _without_forbidden(peaks, searched, settings)
     if in_sigmas(settings.seed_threshold) is not None and settings.quantity == "energy":
@@ -252,15 +252,15 @@ def _greedily_accepted(
 
 
 def order_by_height(peaks: Peaks, settings: PeakSumSettings) -> Array:
-    """Return the order of the peaks, event by event, highest first; equal ones as `greedy_ties` has them."""
+    """Return the order of the peaks, event by event, highest first; equal ones ordered by `greedy_ties`."""
     return falling_order(peaks.event_offsets, peaks.seed, settings)
 
 
 def falling_order(offsets: Array, heights: Array, settings: PeakSumSettings) -> Array:
-    """Return the order in which heights fall, event by event; equal ones as `greedy_ties` has them."""
+    """Return the order of decreasing heights, event by event; equal ones ordered by `greedy_ties`."""
     argsort = get_kernel(settings.kernel).argsort_descending
     if settings.greedy_ties == "first":
         return argsort(offsets, heights)
-    rising = argsort(offsets, -heights)  # an absent cell, the lowest int64, is no seed
+    rising = argsort(offsets, -heights)  # an absent cell, the lowest int64, is not a seed
     last = np.repeat(offsets[:-1] + offsets[1:] - 1, np.diff(offsets))
     return np.asarray(rising[last - np.arange(len(heights))])

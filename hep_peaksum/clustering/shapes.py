@@ -1,7 +1,7 @@
 """Positions and widths of clusters, ratios of windows, and heights of seeds above their neighbours.
 
-Only positive cells weigh. An azimuth is averaged on the circle; on any other periodic axis differences from the
-seed are taken the short way around.
+Only positive cells have weight. An azimuth is averaged on the circle; on any other periodic axis differences
+from the seed are taken the short way around.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hep_peaksum.settings.windows import Box, window_marks
 class Weights(NamedTuple):
     """The weights of the cells in the position of a cluster, shape (peak, cell), and their sum.
 
-    Where no cell weighs anything `is_empty` is True and `total` is 1.
+    Where no cell has weight, `is_empty` is True and `total` is 1.
     """
 
     values: Array
@@ -50,7 +50,7 @@ def cell_weights(windows: Windows) -> Weights:
 
 
 def has_no_weight(context: PeakContext) -> Array:
-    """Return whether no cell of a cluster weighs anything."""
+    """Return which clusters have no cell with a weight."""
     return context.of_windows(lambda windows: cell_weights(windows).is_empty)
 
 
@@ -121,9 +121,10 @@ def _width(windows: Windows, weights: Weights, distances: Distances) -> Array:
 class Distances:
     """Where the cells of windows lie along rows (`dim` 0) or columns (1), in indices or positions of an axis.
 
-    That depends on the index of the seed and the offset along this dimension only: `table` has a row for every
-    index, a column for every offset, of which `column` says for every cell of a window which one is its own.
-    It holds azimuths, or else distances from the seed, the short way around; its place is in `seeds`.
+    This depends only on the index of the seed and on the offset along this dimension: `table` has a row for
+    every index and a column for every offset, and `column` names the column of each cell of a window. It holds
+    azimuths, or otherwise distances from the seed, taken the short way around; the places of the seeds are in
+    `seeds`.
     """
 
     dim: int
@@ -200,7 +201,7 @@ def _search_window_values(context: PeakContext) -> tuple[Array, Array]:
 
 
 def seed_gap(context: PeakContext) -> Array:
-    """Return the height of a seed above the highest other cell of its search window; its own without any."""
+    """Return the height of a seed above the highest other cell of its search window, or its own height."""
     return context.once("seed_gap", lambda: _seed_gap(context))
 
 

@@ -1,4 +1,4 @@
-"""Which cells a cluster holds, which part of each, and their sum.
+"""Which cells a cluster holds, how much of each, and their sum.
 
 `PeakContext` is the result of a search: the peaks of one grid, with all that a cluster field is computed from.
 A kernel adds plain windows; gates, sides and the sharing of cells between clusters are settled in `Windows`, a
@@ -30,7 +30,7 @@ from hep_peaksum.settings.windows import NOT_GATED
 class PeakContext:
     """The peaks of one grid, sorted by (event, row, col), with what their fields are computed from.
 
-    `searched` are the cells that were searched, or the towers of them; `compared` have the values that were
+    `searched` are the cells that were searched, or the towers of them; `compared` hold the values that were
     compared, `summed` those that are added up. Layers that are searched separately are events of their own.
     These may be some of `n_given` events: how much memory a block of windows may take depends on all.
     """
@@ -156,7 +156,7 @@ class PeakContext:
     def of_windows(
         self, compute: Callable[[Windows], Array], *, settled: bool = True, contested: bool = False
     ) -> Array:
-        """Return what a function makes of the windows of a block, for all peaks (see `windows`)."""
+        """Return the results of a function of windows for all peaks, block by block (see `windows`)."""
         column = None
         for block in self.windows(settled=settled, contested=contested):
             part = compute(block)
@@ -168,7 +168,8 @@ class PeakContext:
     def windows(self, *, settled: bool = True, contested: bool = False) -> Iterator[Windows]:
         """Yield the sum windows of all peaks in their order, a block of them at a time; one block at least.
 
-        If `settled` it is known which cells a cluster holds; if `contested`, which of them others claim, too.
+        With `settled`, the cells that each cluster holds are decided; with `contested`, those that others
+        claim, too.
         """
         for events in event_blocks(self.peaks.event_offsets, self._most_events, self._most_peaks):
             claims = self._claims(events, contested=contested) if settled else None

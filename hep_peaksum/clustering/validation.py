@@ -59,7 +59,7 @@ def _split_grids(grids: npt.ArrayLike | ak.Array) -> tuple[Array, Array | None]:
 def on_plane(cells: Any, grid: Grid | None) -> Any:
     """Return flat maps, shape (cell,) or (event, cell), with rows and columns; anything else as it is.
 
-    Of no events, in lists of any length, the number of cells is not known: they are on the plane.
+    Without any event the number of cells is unknown, and taken to be that of the plane.
     """
     if cells is None:
         return None
@@ -205,7 +205,7 @@ THRESHOLDS = (
 
 @lru_cache(maxsize=64)
 def check_energies(settings: PeakSumSettings, grid: Grid) -> None:
-    """Raise a ValueError if a threshold is an energy, and nobody says what energy a count of the grid is."""
+    """Raise a ValueError if a threshold is an energy, and the grid does not say what energy a count is."""
     for key in THRESHOLDS:
         threshold = getattr(settings, key)
         if isinstance(threshold, str) and in_sigmas(threshold) is None:
@@ -220,7 +220,7 @@ def check_energies(settings: PeakSumSettings, grid: Grid) -> None:
 def check_windows(settings: PeakSumSettings, grid: Grid) -> None:
     """Raise a ValueError if cells do not divide into towers, or a window would meet a cell twice.
 
-    Also if the clusters of a region are to be counted that the grid does not have.
+    Likewise if clusters are to be counted by regions that the grid does not have.
     """
     if settings.max_clusters_per != "event":
         grid.division(settings.max_clusters_per)
@@ -386,7 +386,7 @@ def _bad_cells(cells: Cells, settings: PeakSumSettings) -> Array | None:
 
 
 def _with_checked_noise(cells: Cells, sigma: Array, settings: PeakSumSettings) -> Cells:
-    """Return the cells with their noise, 0 where it is no noise of a masked cell."""
+    """Return the cells with their noise, 0 where a masked cell has an invalid one."""
     sigma, is_invalid = _without_masked(sigma, cells, settings)
     if is_invalid.any():
         event, row, col = (int(i[0]) for i in np.nonzero(is_invalid))
@@ -397,7 +397,7 @@ def _with_checked_noise(cells: Cells, sigma: Array, settings: PeakSumSettings) -
 
 
 def _without_masked(sigma: Array, cells: Cells, settings: PeakSumSettings) -> tuple[Array, Array]:
-    """Return the noise, 0 where it is no noise of a masked cell, and where it is none of another cell.
+    """Return the noise, 0 where that of a masked cell is invalid, and where that of any other cell is.
 
     A map of one event is looked at once, unless it needs the masks of all.
     """

@@ -204,7 +204,7 @@ def _how_to_write(path: Sequence[str]) -> str:
 
 
 def _not_a_name(value: object) -> str:
-    """Return why a key that is no text is no name."""
+    """Return why a key that is not text is not a name."""
     if isinstance(value, bool):
         return f"YAML reads this name as {value}: put it in quotes, as in 'no' or 'on'"
     kind = "a number" if isinstance(value, (int, float)) else f"{type(value).__name__}"

@@ -63,12 +63,12 @@ def _parse_entry(entry: object) -> tuple[dict[str, str], ...]:
         match = re.fullmatch(r"(.+\.root):([^:]+)", entry)
         return ({match[1]: match[2]} if match else {entry: ONLY_TREE},)
     if not isinstance(entry, dict):
-        given = "has no value" if entry is None else f"{entry!r} is no file"
+        given = "has no value" if entry is None else f"{entry!r} is not a file"
         msg = f"{given}: give a path, path.root:tree, a map of paths and trees, or a list of these"
         raise ValueError(msg)
     for path, tree in entry.items():
         if not (isinstance(path, str) and path and isinstance(tree, str) and tree):
-            msg = f"{path!r}: {tree!r} is no path with the name of a tree: write data.root: Events"
+            msg = f"{path!r}: {tree!r} is not a path with the name of a tree: write data.root: Events"
             raise ValueError(msg)
     return (entry,)
 

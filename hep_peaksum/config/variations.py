@@ -99,8 +99,8 @@ def _not_there(key: str, part: str, place: Any) -> str:
 def written_place(problem: str) -> str:
     """Return a problem of a varied job with the key as it is written, where models keep it a level deeper.
 
-    >>> written_place("clusters.Jet.settings.seed_threshold: 'x' is no number")
-    "clusters.Jet.seed_threshold: 'x' is no number"
+    >>> written_place("clusters.Jet.settings.seed_threshold: 'x' is not a number")
+    "clusters.Jet.seed_threshold: 'x' is not a number"
     """
     return re.sub(r"^(grids\.\w+)\.grid\.|^(clusters\.\w+)\.settings\.", r"\1\2.", problem)
 

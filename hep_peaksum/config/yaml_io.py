@@ -232,7 +232,7 @@ class Source(NamedTuple):
 
     @classmethod
     def read(cls, path: str | Path, overrides: Sequence[str] = ()) -> Source:
-        """Return the text of a file; one that cannot be read, or is no text, is a ConfigError."""
+        """Return the text of a file; one that cannot be read, or is not text, is a ConfigError."""
         try:
             content = Path(path).read_bytes()
         except OSError as error:
@@ -244,7 +244,7 @@ class Source(NamedTuple):
             return cls(str(path), content.decode("utf-8-sig"), tuple(overrides))
         except UnicodeDecodeError as error:
             line = content[: error.start].count(b"\n") + 1
-            what = f"not YAML: byte {content[error.start]:#04x} is no text in UTF-8: save it as UTF-8"
+            what = f"not YAML: byte {content[error.start]:#04x} is not text in UTF-8: save it as UTF-8"
             raise ConfigError([f"{path}:{line}: {what}"]) from None
 
     def content(self) -> dict[str, Any]:

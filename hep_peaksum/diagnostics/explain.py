@@ -165,7 +165,7 @@ def _dropping_cuts(context: PeakContext, is_peak: Array) -> tuple[str, ...]:
 
 
 def _exclusion(context: PeakContext, row: int, col: int, settings: PeakSumSettings) -> str | None:
-    """Return why a cell is no candidate, or None."""
+    """Return why a cell is not a candidate, or None."""
     groups = context.searched.groups
     if groups is not None and groups[0, row, col] == 0:
         threshold = f"{settings.cell_comparison} {settings.cell_threshold}"

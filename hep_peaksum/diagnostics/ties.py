@@ -46,7 +46,7 @@ class TieAudit(NamedTuple):
     and this rule leaves without a seed; `n_groups` counts all plateaus, and `n_common` the seeds that every
     rule finds. `n_dependent` events have different seeds under different rules. Directional rules lose closed
     rings on a periodic axis, which `rings` lists; any rule may lose a cell to an equal one on the shoulder of a
-    higher maximum, which is no seed itself.
+    higher maximum, which is not a seed itself.
     """
 
     n_events: int

@@ -157,6 +157,8 @@ def settings_in_words(settings: PeakSumSettings) -> list[tuple[str, str]]:
 
     >>> settings_in_words(PeakSumSettings(seed_threshold="4 GeV"))[0]
     ('seed threshold', '> 4 GeV')
+    >>> settings_in_words(PeakSumSettings(max_clusters=1))[-1]
+    ('selected', 'the cluster of an event with the largest sum')
     """
     lines = [*_discriminant_in_words(settings), *_seeds_in_words(settings), *_sums_in_words(settings)]
     lines += [(f"pile-up {each.name}", pileup_in_words(each, settings)) for each in settings.pileup]
@@ -198,7 +200,7 @@ def _seeds_in_words(s: PeakSumSettings) -> list[tuple[str, str]]:
         text = f"cells above the cell threshold, joined by {joined}; only cells of one group are compared"
         lines.append(("groups", f"{text}; a group without a seed {seedless}"))
     if not s.partial_search_windows:
-        lines.append(("edges", "a cell whose search window reaches beyond an edge is no seed"))
+        lines.append(("edges", "a cell whose search window reaches beyond an edge is not a seed"))
     return lines
 
 
@@ -233,9 +235,13 @@ def _cuts_in_words(s: PeakSumSettings) -> list[tuple[str, str]]:
         )
     if s.max_clusters is not None:
         where = "an event" if s.max_clusters_per == "event" else f"each region of {s.max_clusters_per!r}"
-        lines.append(
-            ("selected", f"the {s.max_clusters} clusters of {where} with the largest {s.max_clusters_by}s")
+        n, word = s.max_clusters, s.max_clusters_by
+        which = (
+            f"cluster of {where} with the largest {word}"
+            if n == 1
+            else f"{n} clusters of {where} with the largest {word}s"
         )
+        lines.append(("selected", f"the {which}"))
     if s.position != "seed":
         lines.append(("position", f"barycentre with {s.position} weights"))
     return lines

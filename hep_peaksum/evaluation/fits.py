@@ -57,7 +57,7 @@ def crystal_ball_contents(
 ) -> Array:
     """Return the cumulative number of entries of a double-sided Crystal Ball function at the edges of bins.
 
-    `entries` are those between the first edge and the last: the tails may hold any number beyond.
+    `entries` counts those between the first edge and the last; the tails beyond may hold any number.
     """
     from numba_stats import crystalball_ex
 

@@ -22,9 +22,9 @@ class Interval(NamedTuple):
 def clopper_pearson(passed: npt.ArrayLike, total: npt.ArrayLike, level: float = LEVEL) -> Interval:
     """Return the central Clopper-Pearson interval of a fraction.
 
-    The ends are quantiles of beta distributions; `passed` and `total` need not be whole. Nothing passed gives a
-    lower end of 0, everything an upper end of 1, and no event [0, 1]. C. J. Clopper and E. S. Pearson,
-    Biometrika 26 (1934) 404.
+    The ends are quantiles of beta distributions; `passed` and `total` need not be whole. If nothing passes, the
+    lower end is 0; if everything does, the upper end is 1; without events the interval is [0, 1]. C. J. Clopper
+    and E. S. Pearson, Biometrika 26 (1934) 404.
 
     >>> interval = clopper_pearson([0, 5, 10, 0], [10, 10, 10, 0])
     >>> interval.low.round(3).tolist(), interval.high.round(3).tolist()
@@ -73,7 +73,7 @@ def efficiency(passed: WeightedCounts, total: WeightedCounts, level: float = LEV
     """Return the fraction of the weights that pass, with its interval.
 
     Without weights below zero it is the Clopper-Pearson interval of the effective number of events, (sum of
-    weights)^2 / sum of their squares. With some, the variance is ((1 - 2 e) sum of squares of those that pass +
+    weights)^2 / sum of their squares. Otherwise the variance is ((1 - 2 e) sum of squares of those that pass +
     e^2 sum of all squares) / (sum of weights)^2, and the interval one standard deviation to each side, never
     clipped. A bin without weight has the value NaN and the interval [0, 1].
 

@@ -18,7 +18,7 @@ def pairs_about(
     largest: float,
     period: float = math.inf,
 ) -> tuple[Array, Array]:
-    """Return the indices of all pairs of one event that are about as near in each coordinate as a distance.
+    """Return the indices of all pairs of one event that are within about a distance in each coordinate.
 
     Parameters
     ----------

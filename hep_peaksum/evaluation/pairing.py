@@ -1,4 +1,4 @@
-"""Candidate pairs by distance, and the ways to choose among them, beside those of `matching`."""
+"""Candidate pairs by distance, and further ways to choose among pairs than those of `matching`."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def chosen(pairs: Pairs, how: Pairing, *, height: Array | None = None, value: Ar
     how
         ``nearest``: for every reference the nearest cluster, which others may share; ``highest``: the one with
         the highest `value`, then the nearest; ``one_to_one``: the references take the nearest free cluster, by
-        falling `height`, equal ones by their index; ``optimal``: of all ways without sharing the one with the
-        most pairs, of these the least sum of distances.
+        decreasing `height`, equal ones by index; ``optimal``: of all pairings without sharing, the one with the
+        most pairs, and among these the smallest sum of distances.
     height
         Of every reference; by default all are equal.
     value
@@ -107,7 +107,7 @@ def chosen(pairs: Pairs, how: Pairing, *, height: Array | None = None, value: Ar
 
 
 def _optimal(pairs: Pairs) -> Pairs:
-    """Return the most pairs without sharing, of the least sum of distances, group by group of linked ones."""
+    """Return the most pairs without sharing, of the smallest sum of distances, group by linked group."""
     from scipy.optimize import linear_sum_assignment
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

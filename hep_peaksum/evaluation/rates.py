@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def below_all(values: Array) -> Array:
-    """Return numbers with -inf in place of NaN: what has no value lies below every threshold.
+    """Return numbers with -inf in place of NaN: what has no value is below every threshold.
 
     >>> below_all(np.array([7.0, np.nan])).tolist()
     [7.0, -inf]
@@ -28,7 +28,7 @@ def below_all(values: Array) -> Array:
 def nth_leading(values: ak.Array, n: int = 1) -> Array:
     """Return the n-th largest value of every event, -inf where an event has fewer; `values` are jagged.
 
-    NaN is no value.
+    NaN does not count as a value.
 
     >>> import awkward as ak
     >>> nth_leading(ak.Array([[3.0, 7.0], [1.0], []]), 2).tolist()

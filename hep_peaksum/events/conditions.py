@@ -1,6 +1,6 @@
 """Conditions on events, as `events.where` lists them: of branches, of the user's own functions, of clusters.
 
-Models of the config with what they do; columns come from a function that the caller gives, by their names.
+Models of the config with what they do; the caller gives a function that returns a column by its name.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class SimpleCondition(Comparison):
     field: FieldPath | None = Field(
         None,
         description="Number of clusters, nCollection, or field of clusters, Collection.field, of which the "
-        "highest value counts. Such conditions stand last.",
+        "highest value counts. Such conditions come last.",
         examples=["nJetBarrel", "Jet.pt"],
     )
     nth: Annotated[int, Field(strict=True, ge=1)] = Field(
@@ -102,7 +102,7 @@ class SimpleCondition(Comparison):
 
     @property
     def of_clusters(self) -> bool:
-        """Whether clusters have to be found before it is decided."""
+        """Whether clusters have to be found before it can be decided."""
         return self.field is not None
 
     @property
@@ -211,7 +211,7 @@ class EventCondition(SimpleCondition):
 
     @property
     def of_clusters(self) -> bool:
-        """Whether clusters have to be found before it is decided."""
+        """Whether clusters have to be found before it can be decided."""
         return any(each.of_clusters for each in self.any_of) if self.any_of else super().of_clusters
 
     @property
@@ -220,7 +220,7 @@ class EventCondition(SimpleCondition):
         return " or ".join(each.label for each in self.any_of) if self.any_of else super().label
 
     def is_for(self, dataset: str) -> bool:
-        """Return whether it is for a dataset."""
+        """Return whether it applies to a dataset."""
         return includes(self.datasets, dataset)
 
     def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
@@ -265,14 +265,12 @@ Conditions = tuple[Condition, ...]
 
 
 def check_order(conditions: Sequence[EventCondition]) -> None:
-    """Raise a ValueError unless conditions on clusters stand last."""
+    """Raise a ValueError unless conditions on clusters come last."""
     is_late = [each.of_clusters for each in conditions]
     for number, (late, following) in enumerate(itertools.pairwise(is_late)):
         if late and not following:
             first, second = conditions[number], conditions[number + 1]
-            msg = (
-                f"{second.label!r} stands after {first.label!r}, which is decided after the search: move it up"
-            )
+            msg = f"{second.label!r} comes after {first.label!r}, which is decided after the search: move it up"
             raise ValueError(msg)
 
 

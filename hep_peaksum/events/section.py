@@ -44,8 +44,9 @@ WEIGHT, PASS = "weight", "pass_{}"
 def is_in_range(name: str, numbers: Any) -> Any:
     """Return where numbers, in an array of any type, may be in the range of a column of `IDENTITY`.
 
-    To be asked besides comparing the numbers with what they are cast to. That finds integers out of range, but
-    of a floating 2^64 a cast makes any number, on ARM 2^64 - 1, which as a floating number is 2^64 again.
+    Needed besides comparing the numbers with what they are cast to. That finds integers out of range, but a
+    cast of a floating 2^64 may give any number, such as 2^64 - 1 on ARM, which as a floating number is 2^64
+    again.
     """
     limit = 2.0 ** int(IDENTITY[name].removeprefix("uint"))
     return (numbers >= 0) & ((numbers.dtype.kind != "f") | (numbers < limit))
@@ -56,7 +57,7 @@ def _check_pattern(pattern: str) -> str:
     try:
         n_groups = re.compile(pattern).groups
     except re.error as error:
-        msg = f"{pattern!r} is no regular expression ({error}): write one such as 'run_(\\d+)'"
+        msg = f"{pattern!r} is not a regular expression ({error}): write one such as 'run_(\\d+)'"
         raise ValueError(msg) from None
     if n_groups != 1:
         msg = f"{pattern!r} has {n_groups} groups in parentheses, expected one around the number: 'run_(\\d+)'"
@@ -81,7 +82,7 @@ class NumberInName(FrozenModel):
         """
         numbers = re.findall(self.filename, path)
         if not numbers or not re.fullmatch(r"\d{1,20}", numbers[-1]):
-            msg = f"{self.filename!r} finds no number in {path!r}: mend the expression, or name a branch"
+            msg = f"{self.filename!r} finds no number in {path!r}: correct the expression, or name a branch"
             raise ValueError(msg)
         return int(numbers[-1])
 

@@ -48,7 +48,7 @@ class WeightTerm(FrozenModel):
         return plain if self.datasets is None else serialise(self)
 
     def is_function(self, friends: Mapping[str, str]) -> bool:
-        """Return whether it names a function: what is before the colon is no friend."""
+        """Return whether it names a function: a name before the colon that is not that of a friend."""
         alias = split_branch(self.source)[0] if self.source is not None else ""
         return bool(alias) and alias not in friends
 
@@ -75,7 +75,7 @@ def weights_of(
     column: Callable[[str], ak.Array],
     friends: Mapping[str, str],
 ) -> Array:
-    """Return the weight of every event, the product of all factors that are for its dataset.
+    """Return the weight of every event, the product of all factors that apply to its dataset.
 
     Raises
     ------

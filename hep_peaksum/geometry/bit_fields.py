@@ -34,7 +34,7 @@ class BitField(NamedTuple):
         Raises
         ------
         ValueError
-            If the ids are no integers, or have too few bits.
+            If the ids are not integers, or have too few bits.
 
         >>> BitField(2, 3).of(np.array([0b0100, 0b1100], np.uint8)).tolist()
         [1, 3]
@@ -69,7 +69,7 @@ def read_encoding(text: str) -> dict[str, BitField]:
     Raises
     ------
     ValueError
-        If it is none, or fields overlap or lie beyond bit 63.
+        If it is not an encoding, or fields overlap or lie beyond bit 63.
 
     >>> read_encoding("system:8,layer:8:5,eta:-8")["eta"]
     BitField(first=13, last=20, is_signed=True)
@@ -80,7 +80,7 @@ def read_encoding(text: str) -> dict[str, BitField]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\w+)\s*:(?:\s*(\d+)\s*:)?\s*([+-]?\d+)\s*", part)
         if not match or int(match[3]) == 0:
-            msg = f"{part.strip()!r} is no field of an encoding: write name:width or name:first:width"
+            msg = f"{part.strip()!r} is not a field of an encoding: write name:width or name:first:width"
             raise ValueError(msg)
         name, width = match[1], int(match[3])
         first = first if match[2] is None else int(match[2])

@@ -47,7 +47,7 @@ class Grid(FrozenModel):
     """The plane that the cells tile: two axes, and what a count of a cell means.
 
     `quantity` says whether a cell holds an energy or a transverse energy, `unit` how many GeV one count is (a
-    number, or a text such as ``"0.5 GeV"``); without it energies are in counts. Cells that hold one of the
+    number, or text such as ``"0.5 GeV"``); without it energies are in counts. Cells that hold one of the
     `saturated` codes are added as they are and counted in the field `n_saturated` of the clusters.
 
     >>> Grid(rows=Axis(n=24), cols=Axis(n=16, periodic=True)).shape
@@ -139,7 +139,7 @@ class Grid(FrozenModel):
 
     @property
     def energy_unit(self) -> str:
-        """The unit of energies: GeV, or counts if nobody said what a count is."""
+        """The unit of energies: GeV, or counts if the grid has no unit."""
         return "counts" if self.unit is None else "GeV"
 
     @property
@@ -272,14 +272,14 @@ def is_traced(array: object) -> bool:
 
 
 def known(array: Any) -> Any:
-    """Return no events for an array that has a type and no values, which count as used; others as they are."""
+    """Return an array without events for a typetracer, whose values count as used; any other array as it is."""
     if not is_traced(array):
         return array
     return sys.modules["awkward"].typetracer.length_zero_if_typetracer(array)
 
 
 def traced_like(grids: Array, array: object) -> Array:
-    """Return grids without values if the array that they were made of has none."""
+    """Return typetracers of grids if the array that they were made of is one."""
     if not is_traced(array):
         return grids
     awkward = sys.modules["awkward"]
@@ -451,7 +451,7 @@ def _regular(array: ak.Array, expected: tuple[int, ...]) -> Array:
 
 
 def not_a_number(array: ak.Array) -> Any:
-    """Return the type of what stands in lists of lists, where it is no number; otherwise None.
+    """Return the type of the values in lists of lists, if they are not numbers; otherwise None.
 
     Awkward 1, which PocketCoffea needs, calls the types by other names.
 

@@ -18,15 +18,15 @@ from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.thresholds import Number
 
 HALF_HEIGHT = math.sqrt(3) / 2  # distance of neighbouring rows of hexagons, in units of the pitch
-NOWHERE = np.iinfo(np.int64).min  # axial coordinates of a position that is no number
-LARGEST = 2.0**52  # rounded coordinates beyond it are no integers
+NOWHERE = np.iinfo(np.int64).min  # axial coordinates of a position that is not a number
+LARGEST = 2.0**52  # rounded coordinates beyond it are not integers
 
 _TWO = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
 Vector = Annotated[tuple[Number, Number], WithJsonSchema({"title": "list of two numbers", **_TWO})]
 
 
 class Hexagons(FrozenModel):
-    """A lattice of hexagons: how far apart, which way round, and where the cell (0, 0) is.
+    """A lattice of hexagons: their pitch and orientation, and where the cell (0, 0) is.
 
     Rows are q and columns r. In a `flat` lattice hexagons have a side at the top, and their nearest neighbours
     stand above and below; in a `pointy` one they have a corner at the top, and neighbours left and right.
@@ -46,7 +46,7 @@ class Hexagons(FrozenModel):
     angle: Literal[60, 120] = Field(
         60,
         description="Angle between the directions of rising q and r, in degrees. With 120, as for u and v of "
-        "CMS HGCAL, the neighbours of (q, r) are (q+1, r+1) and (q-1, r-1) beside those along the axes.",
+        "CMS HGCAL, the neighbours of (q, r) are (q+1, r+1) and (q-1, r-1) besides those along the axes.",
     )
     origin: Vector = Field((0.0, 0.0), description="Position [x, y] of the centre of the cell (0, 0).")
     layer_shifts: tuple[Vector, ...] = Field(

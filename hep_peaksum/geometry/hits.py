@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
 
 class Room:
-    """Memory for the dense grids of some hits after others, cleared where the last ones lie.
+    """Memory for one batch of dense grids after the other, cleared only where the last hits lie.
 
-    Zeros for every cell would take longer than all that is done with the few that hold something.
+    Setting every cell to zero would take longer than all the work on the few that are filled.
     """
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class Hits:
         return dense_grids(self.event_offsets, self.cell, self.value, self.plane).reshape(self.shape)
 
     def empty_plane(self) -> Array | None:
-        """Return the cells of a plane that are all 0, if there is room for them; they have to be left so."""
+        """Return a plane of cells that are all 0, if there is room for it; whoever uses it leaves it so."""
         if self.room is None:
             return None
         return self.room.empty(self.plane[0] * self.plane[1], accumulator(self.value.dtype))
@@ -124,7 +124,7 @@ class Hits:
         return replace(self, n_layers=None, moment=moment)
 
     def summed_layers(self, kernel: KernelName) -> Hits:
-        """Return the hits without layers: of every layer those in one cell as one, so that sums are the same.
+        """Return the hits without layers; those in one cell of a layer are merged first, to keep the sums.
 
         The dense grids of layers are added up layer by layer, and sums of floats depend on the order.
         """
@@ -278,9 +278,9 @@ def from_hits(
     EventError
         If the numbers of rows, columns, layers and energies of an event differ.
     ValueError
-        If a column is no list of numbers for every event, or only one of layer and depth is given.
+        If a column is not a list of numbers for every event, or only one of layer and depth is given.
     TypeError
-        If the grid is something else, such as a shape, or depth is no Axis.
+        If the grid is something else, such as a shape, or depth is not an Axis.
 
     Warns
     -----

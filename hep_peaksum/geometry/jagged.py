@@ -22,7 +22,7 @@ def flat_parts(columns: Iterable[tuple[str, ak.Array]]) -> tuple[Array, list[Arr
     Raises
     ------
     ValueError
-        If a column is no list of numbers for every event.
+        If a column is not a list of numbers for every event.
     EventError
         If columns have different numbers of hits in an event, or a hit has no number.
 
@@ -49,7 +49,7 @@ def flat_parts(columns: Iterable[tuple[str, ak.Array]]) -> tuple[Array, list[Arr
 def flat_field(records: ak.Array, name: str) -> Array:
     """Return a field of all records of a jagged array, event after event.
 
-    It is `ak.flatten` without the time that a call of that takes whatever there is to flatten.
+    It is `ak.flatten` without the time that each call of it takes, however short the array.
 
     >>> import awkward as ak
     >>> flat_field(ak.Array([[{"pt": 3}, {"pt": 7}], [], [{"pt": 1}]]), "pt").tolist()
@@ -75,9 +75,9 @@ def counts_of(records: ak.Array) -> Array:
 
 
 def check_numbers(name: str, column: ak.Array, *, advice: str = "", columns: str = "all branches") -> None:
-    """Raise a ValueError if a column is no list of numbers for every event, an EventError if one is None.
+    """Raise a ValueError if a column is not a list of numbers for every event, an EventError if one is None.
 
-    `advice` is what to do about a column with other axes, `columns` what a hit that is None is dropped from.
+    `advice` says what to do about a column with other axes, `columns` what to drop a hit from that is None.
     """
     import awkward as ak
 

@@ -48,7 +48,7 @@ class Regions(FrozenModel):
 
     @property
     def remedy(self) -> str:
-        """What to write for a drawing that does not fit the plane, if that is plain to see."""
+        """What to write for a drawing that does not fit the plane, if that is obvious."""
         size = _size_in(self.drawing)
         return f": write {{{self.name}: {size}}} for blocks of that size" if size else ""
 
@@ -63,7 +63,8 @@ class Regions(FrozenModel):
     def numbers(self, row: Array, col: Array, n_cols: int) -> Array:
         """Return the number of the region of every cell, int64; -1 for cells of none.
 
-        `n_cols` are the columns of the plane, of several that are divided alike those of the widest.
+        `n_cols` is the number of columns of the plane; of several planes that are divided alike, that of the
+        widest.
         """
         if self.blocks is not None:
             height, width = self.blocks

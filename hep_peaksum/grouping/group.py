@@ -94,8 +94,8 @@ def group_rows(
     Raises
     ------
     ValueError
-        If `output` exists, a branch is missing or holds no single number per row, a key is no whole number, or
-        the rows of an event are not contiguous.
+        If `output` exists, a branch is missing or does not hold a single number per row, a key is not a whole
+        number, or the rows of an event are not contiguous.
     OSError
         If the file cannot be read, or the output not written.
     """

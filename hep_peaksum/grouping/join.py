@@ -120,7 +120,7 @@ class _Names:
     def members(self, collection: str) -> list[str]:
         """Return the branches of a collection that hold one number for each of its elements."""
         lists = [name for name in self.all if name in self.types and self.types[name].depth == 1]
-        for separator in "._":  # podio's `Photon_0` is no member of `Photon`, of which `Photon.energy` is one
+        for separator in "._":  # `Photon.energy` is a member of `Photon`, podio's `Photon_0` is not
             if found := [name for name in lists if last_part(name).startswith(collection + separator)]:
                 return found
         return []

@@ -84,7 +84,7 @@ def find_events(blocks: Iterable[Mapping[str, Array]], *, sort: bool = False) ->
     Raises
     ------
     ValueError
-        If a key is no whole number, or the rows of an event are not contiguous and `sort` is false.
+        If a key is not a whole number, or the rows of an event are not contiguous and `sort` is false.
 
     >>> events = find_events([{"event": np.array([4, 4, 2])}, {"event": np.array([2, 2, 9])}])
     >>> events.keys["event"], events.n_rows, events.rows(0, 2)

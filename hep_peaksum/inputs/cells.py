@@ -90,7 +90,7 @@ TablePath = Annotated[
 
 @lru_cache(maxsize=16)
 def _read(path: str, _folder: str, digests: tuple[str, ...]) -> CellTable:
-    """Return the table of a file with one of some digests; another one is no result, so it is not kept."""
+    """Return the table of a file with one of some digests; any other is an error, which is not cached."""
     table = CellTable.read(path)
     if table.digest not in digests:
         msg = f"{path} has changed since the job began: start over in another directory"

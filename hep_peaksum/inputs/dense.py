@@ -36,10 +36,11 @@ def _expand(value: Any) -> Any:
     n_names = 1
     for low, high in ends:
         n_names *= int(high) - int(low) + 1
-    if wrong is not None or n_names > MOST_BRANCHES:
-        msg = (
-            f"{value!r}: {wrong or 'these ranges'} is no range of branches: write the first and the last number"
-        )
+    if wrong is not None:
+        msg = f"{value!r}: {wrong} is not a range of branches: write the first number, then the last"
+        raise ValueError(msg)
+    if n_names > MOST_BRANCHES:
+        msg = f"{value!r} names {n_names} branches, more than {MOST_BRANCHES}: is there a digit too many?"
         raise ValueError(msg)
     numbers = [
         [str(number).zfill(len(low) if low[0] == "0" else 0) for number in range(int(low), int(high) + 1)]

@@ -65,8 +65,8 @@ def without_cycle(tree: str) -> str:
 def redacted(text: str) -> str:
     """Return a text in which URLs stand as `public_path` gives them.
 
-    >>> redacted("files: 'https://me:secret@host/a.root?token=secret' is no file")
-    "files: 'https://host/a.root' is no file"
+    >>> redacted("files: 'https://me:secret@host/a.root?token=secret' is not a file")
+    "files: 'https://host/a.root' is not a file"
     >>> redacted("sent on to https://host/b.root?token=a,b'c|d by ftp://me:x@host/c.root")
     'sent on to https://host/b.root by ftp://host/c.root'
     """
@@ -98,7 +98,7 @@ def expand_variables(path: str) -> str:
     """Return a path with `~` and environment variables filled in; an unset variable is a ValueError."""
     # `$$` is a plain dollar; what lies between two of them is expanded by itself
     texts = [os.path.expandvars(text) for text in path.split("$$")]
-    expanded = os.path.expanduser("$".join(texts))  # noqa: PTH111 -- a glob or a URL is no path
+    expanded = os.path.expanduser("$".join(texts))  # noqa: PTH111 -- a glob or a URL is not a path
     if any("$" in text for text in texts):
         msg = f"{public_path(path)!r} names an environment variable that is not set: set it, or write $$ for $"
         raise ValueError(msg)
@@ -149,7 +149,7 @@ def same_place(path: str) -> str:
 
 
 def _why_no_file(name: str) -> str:
-    """Return why a path is no file, and what was meant perhaps."""
+    """Return why a path is not a file, and what was perhaps meant."""
     path = Path(name)
     if path.is_dir():
         return f"{name!r} is a folder, where a file is expected: write {str(path / '*.root')!r} for those in it"
@@ -183,7 +183,7 @@ def file_uuid(path: str) -> str | None:
     Read without uproot, which takes thirty times as long.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 -- names that are no text, too
+        with open(path, "rb") as file:  # noqa: PTH123 -- names that are not text, too
             head = file.read(LONG_HEAD.size)
         magic, number = struct.unpack_from(">4si", head)
         fields = (LONG_HEAD if number >= LONG_VERSION else SHORT_HEAD).unpack_from(head)

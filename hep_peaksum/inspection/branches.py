@@ -1,4 +1,4 @@
-"""The branches of a tree, what they hold and what their names mean; nothing is read from them for that."""
+"""The branches of a tree: what they hold and what their names mean, without reading any of their content."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Branch(NamedTuple):
 
     @property
     def config_name(self) -> str:
-        """The name as a config has it: what stands before a colon there is the name of a friend."""
+        """The name as it is written in a config, where a name before a colon is that of a friend."""
         return f":{self.name}" if ":" in self.name else self.name
 
     def is_of(self, collection: str, stem: str) -> bool:
@@ -87,7 +87,7 @@ def _types(tree: Any) -> Iterator[tuple[str, Any, str]]:
         except uproot.interpretation.objects.CannotBeAwkward:
             yield name, False, ""  # objects of C++: no numbers
             continue
-        except Exception:  # noqa: BLE001 -- whatever uproot cannot interpret is told, and is no candidate
+        except Exception:  # noqa: BLE001 -- whatever uproot cannot interpret is told, and is not a candidate
             kind = None
         yield name, kind, branch.title or ""
 
@@ -132,14 +132,14 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def read(tree: Any, branches: Sequence[Branch], n_entries: int | None = None) -> list[ak.Array] | None:
-    """Return the first entries of some branches, as many of each; None if one of them cannot be read."""
+    """Return the first entries of some branches, the same number of each; None if one cannot be read."""
     stop = SAMPLE_ENTRIES if n_entries is None else n_entries
     for branch in branches:
         size = getattr(tree[branch.name], "uncompressed_bytes", 0) / max(int(tree.num_entries), 1)
         stop = min(stop, max(int(SAMPLE_BYTES / max(size, 1)), 1))
     try:
         return [tree[branch.name].array(entry_stop=stop) for branch in branches]
-    except Exception:  # noqa: BLE001 -- an unreadable branch is no candidate
+    except Exception:  # noqa: BLE001 -- an unreadable branch is not a candidate
         return None
 
 

@@ -1,4 +1,4 @@
-"""Candidates for a grid, and the config that is proposed for some of them, with what is a guess as comments."""
+"""Candidates for a grid, and the config that is proposed for some of them, in which comments mark guesses."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class Rejected(NamedTuple):
 
 
 def choose(candidates: Sequence[Candidate], words: Mapping[str, str]) -> dict[str, Candidate]:
-    """Return the candidates that words choose, by name of the grid: their number, from 1, or part of a branch.
+    """Return the chosen candidates by name of the grid; a choice is a number, from 1, or part of a branch name.
 
     Raises
     ------
     ValueError
-        If a word chooses no candidate or several, one that is no grid yet, or candidates of different trees.
+        If a choice fits no candidate, several, or one that is not a grid yet, or if the trees differ.
     """
     chosen = {name: find_candidate(candidates, word) for name, word in words.items()}
     for each in chosen.values():
@@ -74,7 +74,7 @@ def choose(candidates: Sequence[Candidate], words: Mapping[str, str]) -> dict[st
 
 
 def find_candidate(candidates: Sequence[Candidate], word: str) -> Candidate:
-    """Return the candidate of a number, from 1, or with part of a branch; none or several are a ValueError."""
+    """Return the candidate that a number, from 1, or part of a branch name chooses, or raise a ValueError."""
     if word.isdecimal():
         fitting = list(candidates[int(word) - 1 : int(word)]) if int(word) else []
         expected = f"a number from 1 to {len(candidates)}"
@@ -108,7 +108,7 @@ def _clusters(grid: str, candidate: Candidate) -> dict[str, Any]:
 
 
 def config_text(path: str, grids: Mapping[str, Candidate]) -> str:
-    """Return the proposed config as YAML, with comments: what is a guess, what else it may be, what to add."""
+    """Return the proposed config as YAML, with comments on guesses, alternatives and what to add."""
     config = proposed_config(path, grids)
     parts = [
         _as_yaml({key: value for key, value in config.items() if key in ("datasets", "events")}),

@@ -38,7 +38,7 @@ class Shape(NamedTuple):
 
     @property
     def comment(self) -> str:
-        """The guess and its alternatives, as a config tells them."""
+        """The guess and its alternatives, as a comment in a config."""
         reason = f" ({self.reason})" if self.reason else ""
         others = ", ".join(map(in_words, self.others))
         return (
@@ -49,7 +49,7 @@ class Shape(NamedTuple):
 
 
 def in_words(sizes: tuple[int, ...]) -> str:
-    """Return a shape as it is spoken.
+    """Return a shape in words.
 
     >>> in_words((67, 10, 10))
     '67×10×10'
@@ -137,7 +137,9 @@ def dense_candidate(tree: Tree, branch: Branch) -> Candidate | Rejected:
     if len(sizes) == 1:
         return _flat_candidate(tree, branch, cells)
     if len(sizes) > 3 or min(sizes) < 2 or math.prod(sizes) < MIN_CELLS:
-        return Rejected(tree.name, (branch.name,), f"{in_words(sizes)} numbers an entry are no plane of cells")
+        return Rejected(
+            tree.name, (branch.name,), f"{in_words(sizes)} numbers per entry are not a plane of cells"
+        )
     axes = ["layer", "row", "col"] if len(sizes) == 3 else ["row", "col"]
     comment = ""
     if len(sizes) == 3:

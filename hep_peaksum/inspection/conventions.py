@@ -125,7 +125,7 @@ def place_of(words: str) -> Place | None:
 
 
 def is_of_module(stem: str) -> bool:
-    """Return whether what a stem stands before says where a module is, and no cell.
+    """Return whether a stem names a module, so that what follows is the place of a module rather than a cell.
 
     >>> is_of_module("hit_wafer"), is_of_module("hit")
     (True, False)
@@ -152,7 +152,7 @@ def in_lower_case(name: str) -> str:
 
 
 def likeness(name: str, otherwise: str = "") -> str:
-    """Return what a name is like, one of `FIRST`; what another name is like if it says nothing.
+    """Return what a name sounds like, one of `FIRST`; if it says nothing, what another name sounds like.
 
     >>> [likeness(name) for name in ("CaloTower", "hit_energy", "LHEPdfWeight", "GenPart_eta", "abc")]
     ['towers', 'hits', 'weights', 'generator particles', 'others']
@@ -163,7 +163,7 @@ def likeness(name: str, otherwise: str = "") -> str:
 
 
 def holds_cells(name: str, otherwise: str = "") -> bool:
-    """Return whether something may be hits or cells, by its name or another: no objects, tracks or particles.
+    """Return whether something may be hits or cells by its name or another, not objects, tracks or particles.
 
     >>> holds_cells("EcalHits"), holds_cells("GenPart")
     (True, False)
@@ -182,9 +182,9 @@ def order(name: str, otherwise: str = "") -> int:
 
 
 class Units(NamedTuple):
-    """The energy of one count, the unit of lengths, and who says so; empty where nobody does.
+    """The energy of one count, the unit of lengths, and the source of both; empty where unknown.
 
-    `is_flat` says that detectors of such files stand across the beam.
+    `is_flat` says that the detectors of such files are planes across the beam.
     """
 
     energy: str = ""
@@ -211,7 +211,7 @@ LDMX_IDS = {"Ecal": {"cell": (0, 11), "module": (12, 16), "layer": (17, 22)}}
 
 
 def units_of(tree: Tree, value: Branch | None, place: Branch | None) -> Units:
-    """Return the units of cells or hits: as names and titles say, else as is documented for such files."""
+    """Return the units of cells or hits: as names and titles say, otherwise as documented for such files."""
     texts = [tree.name, *(text for each in (value, place) if each for text in (tree.owner(each), each.name))]
     fitting = (units for pattern, units in DOCUMENTED if any(re.search(pattern, text) for text in texts))
     is_gate = all(any(name.endswith(word) for name in tree.names) for word in GATE)
@@ -224,7 +224,7 @@ def units_of(tree: Tree, value: Branch | None, place: Branch | None) -> Units:
 
 
 def unit_comments(tree: Tree, units: Units, value: Branch) -> list[tuple[str, str]]:
-    """Return what says the unit, or what to write where nothing does."""
+    """Return the source of the unit, or what to write if there is none."""
     if units.energy:
         return [("unit", units.source)]
     if tree.is_geant4:
@@ -245,7 +245,7 @@ def named_geometry(roles: Sequence[str], collection: str, row: Array, col: Array
 def widest_towers(edges: Array) -> tuple[float, float] | None:
     """Return the largest usual widths of Delphes towers in eta and phi; `edges` has shape (tower, 4).
 
-    Some towers have no edges, all four are 0.
+    Towers whose four edges are all 0 have none, and do not count.
     """
     widths = []
     for low, high in ((0, 1), (2, 3)):

@@ -28,12 +28,12 @@ GROUPED = "grouped.root"  # proposed name of what `group` writes
 
 
 class Inspection(NamedTuple):
-    """What a file holds: entries by tree, candidates for grids with the likeliest first, and what is none."""
+    """What a file holds: entries by tree, candidates for grids, the likeliest first, and what was rejected."""
 
     trees: dict[str, int]
     candidates: list[Candidate]
     rejected: list[Rejected]
-    others: dict[str, int]  # objects that are no trees, by class
+    others: dict[str, int]  # objects that are not trees, by class
     unreadable: dict[str, list[str]]  # branches by tree
 
     @property
@@ -112,7 +112,7 @@ def proposed_config_of(path: str, overrides: Sequence[str] = ()) -> Config:
 
 
 def _look_at(tree: Tree, branches: Sequence[Branch], path: str) -> Iterator[Candidate | Rejected]:
-    """Yield what the branches of a tree look like: hits first, as their branches are no cells of their own."""
+    """Yield what the branches of a tree look like: hits first, because their branches are not cells as well."""
     rows = _rows_candidate(tree, branches, path)
     if rows is not None:
         yield rows

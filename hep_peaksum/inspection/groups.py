@@ -13,10 +13,10 @@ from hep_peaksum.inspection.branches import Branch, Tree, flat, read
 
 
 class Group(NamedTuple):
-    """The branches of some hits, by what they are; None where there is none.
+    """The branches of some hits by their meaning; None for those that are missing.
 
-    `places` are by role (see `conventions.ROLES`), `pair` is the two of them that make rows and columns; both
-    are empty if hits have only a channel.
+    `places` are by role (see `conventions.ROLES`), `pair` are the two of them that become rows and columns;
+    both are empty if hits have only a channel.
     """
 
     collection: str
@@ -39,7 +39,7 @@ class Group(NamedTuple):
 
     @property
     def named(self) -> tuple[Branch, ...]:
-        """The branches of which the names say what they are."""
+        """The branches whose names say what they are."""
         named = (self.value, self.layer, self.section, self.channel, self.noise, self.edges, *self.other_values)
         return (*self.places.values(), *(each for each in named if each is not None))
 
@@ -184,7 +184,7 @@ def _with_value_of_same_word(group: Group, members: _Members) -> Group:
 
 
 def find_identity(tree: Tree, branches: Sequence[Branch]) -> dict[str, str | int]:
-    """Return the branches that number run and event, for `identify`; none if there are none, or the usual ones.
+    """Return the branches that number run and event, for `identify`; empty for none or for the usual names.
 
     They are numbers, or lists of one as in podio's EventHeader, and differ from event to event.
     """

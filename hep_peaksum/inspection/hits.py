@@ -132,7 +132,7 @@ def _placed_candidate(
     plane, layers = found_plane(tree, group, numbers, event, units)
     names = tuple(branch.name for branch in (*plane.branches, group.value) if branch is not None)
     if plane.rows is None or plane.cols is None:
-        return Rejected(tree.name, names, "the coordinates are no places along an axis")
+        return Rejected(tree.name, names, "the coordinates are not places along an axis")
     hits = dict(plane.hits)
     hits |= {} if layers.source is None else {"layer": layers.source}
     hits["value"] = 1 if group.value is None else group.value.config_name
@@ -151,7 +151,7 @@ def _placed_candidate(
         comments += [("rows", plane.rows.comment), ("cols", plane.cols.comment)]
         comments += [] if group.value is None else conventions.unit_comments(tree, units, group.value)
     likeness = conventions.likeness(group.name, tree.name)
-    what = "hits" if conventions.holds_cells(group.name, tree.name) else f"{likeness}, no cells,"
+    what = "hits" if conventions.holds_cells(group.name, tree.name) else f"{likeness}, not cells,"
     looks_like = f"{what} in {plane.words}{layers.in_words}"
     for each in where.get("where", ()):
         looks_like += f", where {each['branch'].rpartition('.')[2]} is {each['equals']}"

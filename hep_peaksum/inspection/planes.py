@@ -17,7 +17,7 @@ from hep_peaksum.lattices.axes import ProposedAxis, propose_axis, snapped
 
 
 class Plane(NamedTuple):
-    """The plane of some hits: what stands for rows and columns in the config, and the numbers of both."""
+    """The plane of some hits: what the config says for rows and columns, and the values of both."""
 
     row: Any
     col: Any

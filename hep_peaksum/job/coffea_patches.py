@@ -100,9 +100,9 @@ def no_printed_tracebacks() -> Iterator[None]:
 
 @contextmanager
 def heard_interrupts() -> Iterator[None]:
-    """Raise a Ctrl-C again that came while an object was deleted, inside the block.
+    """Raise a Ctrl-C again, inside the block, if it came while an object was being deleted.
 
-    Why: Python discards what is raised there, where uproot closes files, so that the job would go on.
+    Why: Python discards what is raised there, and uproot closes files there, so the job would go on.
     Drop it when Python does not discard a KeyboardInterrupt.
     """
     hook = sys.unraisablehook
@@ -124,8 +124,8 @@ def heard_interrupts() -> Iterator[None]:
 def own_progress(name: str = "executor", *, show: bool = True) -> Iterator[None]:
     """Let one of coffea's modules show `JobProgress` instead of its bar, inside the block.
 
-    Why: coffea's bar is on stdout, also where that is a file; it cuts numbers on a narrow screen, and says
-    nothing of events and losses.
+    Why: coffea's bar is on stdout, even if that is a file; it cuts numbers on a narrow screen, and says
+    nothing about events and losses.
     Drop it when coffea takes a progress of the user.
     """
     module: Any = importlib.import_module(f"coffea.processor.{name}")

@@ -31,7 +31,7 @@ FEW_FILES = 50
 class Plan(NamedTuple):
     """The chunks of a job in event order, each with its work item of coffea, and unreadable files.
 
-    `finished` are the chunks that lie in the results folder, whether or not the job uses them.
+    `finished` are the chunks in the results folder, whether or not the job uses them.
     """
 
     items: dict[Chunk, WorkItem]
@@ -113,7 +113,7 @@ Types = Mapping[str, tuple[int, str]]
 def decide_types(
     config: Config, files: Files, metadata: Mapping[FileMeta, Any], known: Mapping[str, Types]
 ) -> Mapping[str, Types]:
-    """Return the types of the branches of every dataset: those that all its files can be read as.
+    """Return the types of the branches of every dataset: types as which all its files can be read.
 
     Integers and floating numbers in one grid are read as float64; branches that are kept are promoted as numpy
     does. `known` are the types of parts that are finished already.

@@ -123,7 +123,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            As `find`; or if events that are no chunk of a file are to be written.
+            As `find`; or if events that are not a chunk of a file are to be written.
         TypeError
             As `find`.
         """
@@ -133,7 +133,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         if self.directory is not None and is_chunk(events):
             return {dataset: self.write_chunk(events, Path(self.directory))}
         if self.directory is not None and len(without_values(events)):
-            msg = "events that are no chunk of a file have no name in the directory: pass them to `find`"
+            msg = "events that are not a chunk of a file have no name in the directory: pass them to `find`"
             raise ValueError(msg)
         result = self.find(events)
         place = self.numbers.place(metadata), path, first_entry(events)
@@ -143,7 +143,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
         }
 
     def postprocess(self, accumulator: dict[str, Any]) -> dict[str, Any]:
-        """Return the accumulator as it is: the results of chunks need no more than adding."""
+        """Return the accumulator as it is: the results of chunks only need to be added."""
         return accumulator
 
     def find(self, events: ak.Array) -> ChunkResult:

@@ -152,7 +152,7 @@ def run(
         Remove finished chunks that this job does not use: of datasets or files that are no longer in the
         config, or beyond `max_events`. Without it they are an error.
     progress
-        Show on stderr how far the job has come.
+        Show the progress of the job on stderr.
 
     Raises
     ------

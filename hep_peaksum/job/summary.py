@@ -120,7 +120,7 @@ N_LOOKED_AT = 1000  # entries in which energy is looked for if there is no clust
 
 
 def hints(config: Config, totals: Mapping[str, DatasetTotal]) -> list[str]:
-    """Return what is allowed, but hardly meant: empty cells that are seeds, and no cluster at all."""
+    """Return what is allowed but probably not meant: empty cells that are seeds, and no cluster at all."""
     lines = [*empty_seeds(config), *oblique_windows(config)]
     for dataset, total in totals.items():
         without = [name for name in config.clusters if not total.n_clusters[name]]
@@ -139,7 +139,7 @@ def hints(config: Config, totals: Mapping[str, DatasetTotal]) -> list[str]:
             of_name = [grid for grid in config.clusters[name].grid if grid in empty]
             reason = f"does any cell pass seed_threshold ({thresholds(config)[name]['seed']})?"
             if of_name:
-                reason = f"grid {' and '.join(of_name)} is empty at first sight: is its branch right?"
+                reason = f"grid {' and '.join(of_name)} seems to be empty: is its branch right?"
             lines.append(f"{dataset}: not a single cluster in {name}; {reason}")
     return lines
 
@@ -176,7 +176,7 @@ def check_account(plan: Plan, totals: Mapping[str, DatasetTotal], losses: Sequen
 
 
 def cut_flows(total: DatasetTotal) -> dict[str, Any]:
-    """Return the cut flow of a dataset for every variation; nothing where no event is cut."""
+    """Return the cut flow of a dataset for every variation; empty if no event is cut."""
     if CUT_FLOW not in total.histograms:
         return {}
     axes = total.histograms[CUT_FLOW].axes

@@ -1,8 +1,8 @@
 """How the processes of a job start and end quickly, and never outlive the run that started them.
 
 While modules are imported, Python's garbage collector inspects all their objects again and again and finds
-nothing: a third of the time of the imports, and half a second at the exit. Later it takes a tenth of the time
-of a job on small files, each of which leaves thousands of objects that refer to each other.
+nothing, which takes a third of the time of the imports and half a second at exit. Later it takes a tenth of the
+time of a job on small files, each of which leaves thousands of objects that refer to each other.
 """
 
 from __future__ import annotations

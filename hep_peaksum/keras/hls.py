@@ -123,7 +123,7 @@ def _range_and_types(layer: Any, inputs: Sequence[Range]) -> tuple[Range, dict[s
         if inputs[0].step < 1:
             msg = (
                 f"the last bit of cells is {inputs[0].step:g} of the step of the model: "
-                "give standard_model the value of that bit as its step"
+                "pass the value of that bit to standard_model as step"
             )
             raise ValueError(msg)
         # only whether the output of ReLU is 0 matters

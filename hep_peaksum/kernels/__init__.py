@@ -1,4 +1,4 @@
-"""The contract of a kernel: which cells are seeds, and what the cells around them add up to.
+"""The contract of a kernel: which cells are seeds, and the sums of the cells around them.
 
 A kernel is a module with the functions of `Kernel`. It knows array words only (event, row, col), and neither
 checks its input nor raises: that is up to its callers. `numba_kernel` is the fast one, `scipy_kernel` the
@@ -163,11 +163,12 @@ class Kernel(Protocol):
         periodic: Periodic,
         empty_plane: Array | None = None,
     ) -> Search:
-        """Do the same for hits instead of grids; the bound is such that no cell without a hit reaches it.
+        """Do the same for hits instead of grids; the bound must be such that no cell without a hit reaches it.
 
         Those of event i lie at ``event_offsets[i]`` to ``event_offsets[i + 1]``, in cell number `cell` of the
         plane, row after row. Hits in the same cell add, as float64 or int64. `value` is float32, float64 or
-        int64. `empty_plane` are the cells of a plane in that type, all 0, which may be used and are left so.
+        int64. `empty_plane` holds the cells of a plane in that type, all 0; it may be used as memory and is
+        left all 0.
         """
 
     def sort_by_layer(
@@ -183,7 +184,7 @@ class Kernel(Protocol):
     ) -> tuple[Array, Array, Array]:
         """Return offsets, cells and values of hits of which those of an event in one cell are added.
 
-        They are added as they come, as float64 or int64, and lie where the first of them was.
+        They are added in order, as float64 or int64, and take the place of the first of them.
         """
 
     def sum_cells(
@@ -197,7 +198,7 @@ class Kernel(Protocol):
         """Return the sum of `window` about every peak, and how many cells were added."""
 
     def argsort_descending(self, event_offsets: Array, key: Array) -> Array:
-        """Return the order in which, event by event, the keys fall; equal ones stay in their order.
+        """Return the order of decreasing keys, event by event; equal ones keep their order.
 
         Those of event i lie at ``event_offsets[i]`` to ``event_offsets[i + 1]``; they are float64 or int64.
         """
@@ -205,7 +206,7 @@ class Kernel(Protocol):
 
 @cache
 def get_kernel(name: KernelName) -> Kernel:
-    """Return the kernel of that name, or the one that can be used, imported on first use: numba takes long."""
+    """Return the kernel of that name, or the one that can be used; imported on first use, as numba is slow."""
     module = "numba_kernel" if is_compiled(name) else "scipy_kernel"
     return cast("Kernel", importlib.import_module(f"hep_peaksum.kernels.{module}"))
 

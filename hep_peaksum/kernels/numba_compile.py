@@ -1,4 +1,4 @@
-"""How the kernels are compiled and cached, and what form their arguments take.
+"""How the kernels are compiled and cached, and the form of their arguments.
 
 No `fastmath` and no `parallel=True`: the order of addition is part of the contract, and parallelism belongs to
 chunks.
@@ -127,7 +127,7 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def cached_jit(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function on first use and cache it on disk; warn where there is no writable place for it."""
+    """Compile a function on first use and cache it on disk; warn if there is no writable place for it."""
     dispatcher = numba.njit(nogil=True)(function)
     try:
         dispatcher._cache = _SourceCache(function)

@@ -122,7 +122,7 @@ def sum_cells(
 
 
 def argsort_descending(event_offsets: Array, key: Array) -> Array:
-    """Return the order in which, event by event, the keys fall; equal ones stay in their order."""
+    """Return the order of decreasing keys, event by event; equal ones keep their order."""
     order, key = np.empty(len(key), np.int64), read_only(key)
     # An unsigned index cannot count from the end, which lets LLVM use vectors.
     offsets = read_only(event_offsets).view(np.uint64)

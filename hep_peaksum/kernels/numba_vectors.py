@@ -119,7 +119,7 @@ class _Vectors:
 
 @_intrinsic
 def cells_at_least(_typing: Any, cells: Any, _place: Any, _bound: Any) -> Any:
-    """Return as a word which cells of the vector at a place are not below the bound."""
+    """Return a word that says which cells of the vector at a place are not below the bound."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer, place, bound = arguments
@@ -141,7 +141,7 @@ def find_nonempty_vectors(
     _tag: Any,
     _far: Any,
 ) -> Any:
-    """Write down which of the `n` vectors from a place on hold a cell that is not below the bound.
+    """Record which of the `n` vectors from a place on hold a cell that is not below the bound.
 
     Each is its index and the bits of a tag. Return the number written by now, and a word that is 0 unless a
     cell is NaN or infinite, or the lowest integer. The cells `far` ahead are prefetched.
@@ -173,8 +173,9 @@ def find_nonempty_vectors(
 def _unbeaten(beaten_by: dict[Offset, str]) -> Any:
     """Return the function that tells which cells of a vector no adjacent rival beats.
 
-    `beaten_by` says with which comparison a rival at an offset beats a cell. Cells that are no rivals are taken
-    out of the word: processors without mask registers need dozens of instructions to make flags of a word.
+    `beaten_by` says with which comparison a rival at an offset beats a cell. Cells that are not rivals are
+    masked out of the word, since processors without mask registers need dozens of instructions to turn a word
+    into flags.
     """
 
     def unbeaten(_typing: Any, cells: Any, _place: Any, _n_cols: Any, rivals: Any, _vector: Any) -> Any:

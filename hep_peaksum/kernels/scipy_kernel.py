@@ -93,7 +93,7 @@ def sum_cells(
 
 
 def argsort_descending(event_offsets: Array, key: Array) -> Array:
-    """Return the order in which, event by event, the keys fall; equal ones stay in their order."""
+    """Return the order of decreasing keys, event by event; equal ones keep their order."""
     return np.lexsort((-key, event_index(event_offsets)))
 
 

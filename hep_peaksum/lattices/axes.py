@@ -28,7 +28,7 @@ class ProposedAxis(NamedTuple):
 
 
 def propose_axis(coordinate: str, values: Array, unit: str = "", pitch: float = 0.0) -> ProposedAxis | None:
-    """Return an axis on which all the values lie, or None if they are no places along an axis.
+    """Return an axis on which all the values lie, or None if they are not places along an axis.
 
     `coordinate` is ``"eta"``, ``"iphi"``, ``"row"``, ...; `pitch` is the distance of neighbouring cells, or 0.
     """
@@ -68,12 +68,12 @@ def _along_line(
 
 def _of_own_choice(name: str, found: ProposedAxis) -> ProposedAxis:
     """Return bins for hits that are at no centres of cells, with a comment that says so."""
-    told = f"{name}: hardly two hits have the same {name}, so it is that of no cell"
+    told = f"{name}: almost no two hits have the same {name}, so it does not name a cell"
     return found._replace(comment=f"{told}\n{found.comment}; the width is for you to choose")
 
 
 def _labels(coordinate: str, section: dict[str, Any], labels: Array) -> ProposedAxis | None:
-    """Return an axis of all labels between the lowest and the highest; a missing 0 between signs is no cell."""
+    """Return an axis of all labels from the lowest to the highest; a missing 0 between signs is not a cell."""
     low, high = int(labels[0]), int(labels[-1])
     if high - low >= MAX_LABELS:
         return None
@@ -119,7 +119,7 @@ def _azimuth(section: dict[str, Any], places: Array, step: float) -> ProposedAxi
     if step and places[-1] - places[0] < 0.75 * turn:
         cells = _stepped(places, step)
         of_turn = f" of a turn of {n}, the rest is empty" if fits else ""
-        comment = f"phi: {cells['bins']} equal steps{of_turn}; guessed that it is no full turn"
+        comment = f"phi: {cells['bins']} equal steps{of_turn}; guessed that it is not a full turn"
         return ProposedAxis({**section, **cells, **unit}, comment, is_guess=True)
     n, is_guess = (n, False) if fits else (N_PHI, True)
     offset = float(places[0] - turn / n / 2 - low) % (turn / n) if fits else 0.0

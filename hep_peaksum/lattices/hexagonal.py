@@ -65,7 +65,7 @@ def find_hexagons(
 
 
 def _common_lattice(points: Array, group: Array) -> Hexagons | None:
-    """Return pitch and orientation of the lattices of all groups, or None if they are no hexagons."""
+    """Return pitch and orientation of the lattices of all groups, or None if they are not hexagons."""
     _, first = np.unique(np.column_stack([group, points]), axis=0, return_index=True)
     points, group = points[first], group[first]
     order = np.argsort(group, kind="stable")

@@ -38,9 +38,9 @@ class MatchInput(FrozenModel):
     pairing: Pairing | None = Field(
         None,
         description="Which of the candidates is taken. The highest or the nearest for each object, which may "
-        "share clusters; one_to_one: the objects by falling pt (else et, else energy) take the nearest free "
-        "cluster; optimal: the least sum of distances. By default highest in an efficiency, and one_to_one "
-        "elsewhere.",
+        "share clusters; one_to_one: the objects in order of decreasing pt (else et, else energy) take the "
+        "nearest free cluster; optimal: the smallest sum of distances. By default highest in an efficiency, "
+        "and one_to_one elsewhere.",
     )
     datasets: Words | None = Field(None, description="Datasets that are matched; by default all.")
 

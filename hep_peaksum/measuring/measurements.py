@@ -179,7 +179,7 @@ class ResponseInput(FrozenModel):
             msg = "response: a match needs ratio, and leading has none"
             raise ValueError(msg)
         if self.to is not None and not re.fullmatch(r"dataset\.\w+", self.to):
-            msg = f"to: {self.to!r} is no number of the dataset: write dataset.NAME, a key of its metadata"
+            msg = f"to: {self.to!r} is not a number of the dataset: write dataset.NAME, a key of its metadata"
             raise ValueError(msg)
         if self.response == "leading" and self.axis is not None:
             msg = "axis: the leading cluster has no object: drop it"
@@ -319,7 +319,7 @@ FILLED = (EfficiencyInput, PurityInput, ResponseInput, RateInput)  # those that 
 
 
 def _kind(value: Any) -> str | None:
-    """Return the kind of a measurement, the key of that name, in brackets: it is no part of the place."""
+    """Return the kind of a measurement, the key of that name, in brackets: it is not part of the place."""
     if not isinstance(value, dict):
         return f"[{value.kind}]" if hasattr(value, "kind") else None
     kinds = [kind for kind in KINDS if kind in value and kind != "rate"]  # a scaling has a rate, too

@@ -53,7 +53,7 @@ class ReferenceObjects(FrozenModel):
     )
     col: BranchName | None = Field(None, description="Branch with the place along the columns of a grid.")
     grid: str | None = Field(None, description="Grid that row and col are on.")
-    eta: BranchName | None = Field(None, description="Branch with the pseudorapidity; phi stands beside it.")
+    eta: BranchName | None = Field(None, description="Branch with the pseudorapidity; give phi as well.")
     phi: BranchName | None = Field(None, description="Branch with the azimuth, in radian.")
     x: BranchName | None = Field(None, description="Branch with the place along x, in the unit of the axis.")
     y: BranchName | None = Field(None, description="Branch with the place along y.")

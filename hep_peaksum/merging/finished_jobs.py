@@ -75,7 +75,7 @@ def read_job(directory: Path) -> FinishedJob:
     Raises
     ------
     ValueError
-        If it is no results folder, is damaged, or its job is not finished.
+        If it is not a results folder, is damaged, or its job is not finished.
     """
     return FinishedJob(directory, *read_finished(directory))
 

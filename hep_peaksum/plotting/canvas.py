@@ -37,7 +37,7 @@ STYLE: dict[str, Any] = {
 }
 STYLE |= {f"{side}tick.{kind}.size": size for side in "xy" for kind, size in (("major", 6), ("minor", 3))}
 STYLE |= {"legend.handlelength": 1.1, "legend.handletextpad": 0.5, "legend.columnspacing": 1.2}
-STYLE |= {"legend.borderpad": 0, "legend.borderaxespad": 0.4}
+STYLE |= {"legend.borderpad": 0, "legend.borderaxespad": 0.4, "legend.title_fontsize": 11}
 # What the styles of experiments set for their large figures.
 SIZES: dict[str, Any] = {"axes.labelsize": "medium", "xtick.labelsize": "small", "ytick.labelsize": "small"}
 SIZES |= {"lines.linewidth": 1.5, "lines.markersize": 5, "xtick.major.pad": 5, "ytick.major.pad": 5}
@@ -52,6 +52,7 @@ ORANGE, PURPLE, INK = "#f89c20", "#7a21dd", "black"
 # Several lines in one picture, distinguishable with any colour vision and in greyscale (M. A. Petroff,
 # arXiv:2107.02270).
 COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59")
+DASHES = ("-", "--", ":")  # of the first lines, as many as there are colours, of the next, and so on
 CELL_LINE = "0.92"  # edges of cells
 NEGATIVE, MASKED, HATCH = "0.72", "0.93", "//////"  # negative cells grey; masked, NaN and infinite ones hatched
 MIN_LOG_RANGE, MAX_LOG_RANGE = 30.0, 1e4  # highest over lowest cell: from here logarithmic, and cut off there
@@ -61,6 +62,7 @@ DOTS_PER_INCH = 160
 LEFT, RIGHT, BOTTOM, TOP, GAP = 0.85, 1.25, 0.7, 0.62, 0.45
 # Inches of a legend: a line of it, an entry without its text, and a character.
 LINE, HANDLE, CHARACTER = 0.2, 0.42, 0.08
+MOST_INSIDE, MOST_ENTRIES = 8, 40  # entries of a legend inside a panel, and of any legend
 MAX_WIDTH, MAX_HEIGHT = 7.2, 5.4
 QUARTER_TURNS = (r"$-\pi$", r"$-\pi/2$", "0", r"$\pi/2$", r"$\pi$", r"$3\pi/2$", r"$2\pi$")
 
@@ -182,6 +184,7 @@ def write_label(axes: Axes, label: str) -> None:
     import mplhep
 
     name = _experiment.get()
+    axes.yaxis.get_offset_text().set(x=-0.01, ha="right")  # a power of ten, clear of the label
     with style():
         if name != PLAIN:
             getattr(mplhep, name.lower()).text(label, ax=axes, loc=0, fontsize=STYLE["font.size"])
@@ -292,7 +295,7 @@ def hatch(axes: Axes, polygons: Array) -> None:
 
 
 def invalid_cells(cells: Array) -> list[Any]:
-    """Return the handles of a legend for cells without an energy, of those kinds that there are."""
+    """Return the legend handles for cells without a positive energy, one for each kind that occurs."""
     from matplotlib.patches import Patch
 
     kinds = []
@@ -362,16 +365,41 @@ def write_title(figure: Figure, title: str | None) -> None:
 
 def draw_legend_above(figure: Figure, axes: Axes, handles: Sequence[Any]) -> None:
     """Draw a legend above a panel, in as many lines as fit into the figure, and make room for them."""
-    widths = [HANDLE + CHARACTER * len(each.get_label()) for each in handles]
+    n_lines = _lines_of_legend(figure, [each.get_label() for each in handles])
+    n_columns = -(-len(handles) // n_lines)
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=n_columns)
+    add_room(figure, above=LINE * (n_lines - 1))
+
+
+def draw_legend(figure: Figure, axes: Axes, *, title: str | None = None) -> None:
+    """Draw the legend of the lines in a panel: inside it or, if it is long, at the bottom of the figure."""
+    from matplotlib.lines import Line2D
+
+    handles, labels = axes.get_legend_handles_labels()
+    if len(labels) <= MOST_INSIDE:
+        axes.legend(loc="best", frameon=False, title=title, borderaxespad=0.9)  # clear of the ticks
+        return
+    if len(labels) > MOST_ENTRIES:
+        n_more = len(labels) - MOST_ENTRIES
+        handles = [*handles[:MOST_ENTRIES], Line2D([], [], linestyle="none")]
+        labels = [*labels[:MOST_ENTRIES], f"and {n_more} more"]
+    n_lines = _lines_of_legend(figure, labels)
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (LEFT / figure.get_size_inches()[0], 0)}
+    columns: dict[str, Any] = {"ncols": -(-len(labels) // n_lines), "title": title, "alignment": "left"}
+    figure.legend(handles, labels, frameon=False, **place, **columns)
+    add_room(figure, below=LINE * (n_lines + bool(title)))
+
+
+def _lines_of_legend(figure: Figure, labels: Sequence[str]) -> int:
+    """Return in how many lines the entries of a legend fit into a figure."""
+    widths = [HANDLE + CHARACTER * len(label) for label in labels]
     room, n_lines = figure.get_size_inches()[0] - LEFT, 1
     # a legend is filled column by column, each as wide as its widest entry
     while n_lines < len(widths) and room < sum(
         max(widths[first : first + n_lines]) for first in range(0, len(widths), n_lines)
     ):
         n_lines += 1
-    n_columns = -(-len(handles) // n_lines)
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=n_columns)
-    add_room(figure, above=LINE * (n_lines - 1))
+    return n_lines
 
 
 def add_room(figure: Figure, *, above: float = 0.0, below: float = 0.0) -> None:
@@ -385,7 +413,7 @@ def add_room(figure: Figure, *, above: float = 0.0, below: float = 0.0) -> None:
 
 
 def write_empty(axes: Axes, text: str) -> None:
-    """Write in the middle why there is nothing to see."""
+    """Write in the middle of a panel why it is empty."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="0.5")
 
 

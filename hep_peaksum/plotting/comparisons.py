@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def draw_ties(audit: TieAudit, *, title: str | None = None) -> Figure:
     """Draw the number of seeds by tie rule, and the fraction of events in which it depends on the rule.
 
-    Seeds that every rule finds have another colour than those that only some rules find.
+    Seeds that every rule finds have a different colour from those that only some rules find.
     """
     from matplotlib.figure import Figure as Figure_
     from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter

@@ -25,9 +25,9 @@ DECADES = 1e3  # highest over lowest filled bin: from here the contents are draw
 
 
 def draw_histogram(h: hist.Hist[Any], *, title: str | None = None) -> Figure:
-    """Draw a histogram with one or two axes, labelled as these are; variations together, with their ratio.
+    """Draw a histogram with one or two axes, labelled as they are; variations together, with their ratio.
 
-    Of a wide axis only the part is drawn that holds almost all entries.
+    If the axis is wide, only the part that holds almost all entries is drawn.
 
     Raises
     ------
@@ -63,12 +63,15 @@ def draw_overlay(parts: Mapping[str, hist.Hist[Any]], *, title: str | None = Non
         figure, axes, below = canvas.stacked_panels(SIZE)
         reference = parts[first]
         edges, contents = reference.axes[0].edges, reference.values()
-        for name, colour in zip(parts, cycle(COLOURS), strict=False):
-            kind: dict[str, Any] = {"color": colour, "linewidth": 1.4}
+        for number, name in enumerate(parts):
+            dashes = canvas.DASHES[number // len(COLOURS) % len(canvas.DASHES)]
+            kind: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)], "linestyle": dashes}
+            kind |= {"linewidth": 1.4, "zorder": 3 if name == first else 2}  # others may hide the first
             mplhep.histplot(parts[name].values(), edges, ax=axes, label=name, **kind)
             if name != first:
                 below.stairs(_ratio(parts[name].values(), contents), edges, baseline=None, **kind)
-        _finish_panels(axes, below, reference, np.max([part.values() for part in parts.values()], axis=0))
+        highest = np.max([part.values() for part in parts.values()], axis=0)
+        _finish_panels(figure, axes, below, reference, highest)
         below.set_ylabel(_ratio_title(first, others))
         canvas.write_title(figure, title)
     return figure
@@ -90,8 +93,8 @@ def draw_stack(
 ) -> Figure:
     """Draw some histograms of one axis on top of one another, the others as points over them, with their ratio.
 
-    Those of `stacked` are filled, the first at the bottom. Below is the ratio of each other one to their sum,
-    or without others each one's part of the sum.
+    Those of `stacked` are filled, the first at the bottom. The lower panel shows the ratio of each of the
+    others to their sum or, if there are no others, the fraction of the sum that each one is.
     """
     import mplhep
 
@@ -111,8 +114,8 @@ def draw_stack(
         for contents, colour in zip(values, colours, strict=True) if not points else ():
             below.stairs(_ratio(contents, total), edges, baseline=None, color=colour, linewidth=1.4)
         highest = np.max([total, *(part.values() for part in points.values())], axis=0)
-        _finish_panels(axes, below, reference, highest)
-        below.set_ylabel(_ratio_title("stack", [*points]) or "part of the stack")
+        _finish_panels(figure, axes, below, reference, highest)
+        below.set_ylabel(_ratio_title("stack", [*points]) or "fraction of the stack")
         canvas.write_title(figure, title)
     return figure
 
@@ -133,8 +136,8 @@ def _draw_points(axes: Axes, edges: Array, h: hist.Hist[Any], to: Array | float,
     axes.errorbar(centres, value, yerr=error, color=canvas.INK, markersize=4, linewidth=1, **style)
 
 
-def _finish_panels(axes: Axes, below: Axes, reference: hist.Hist[Any], highest: Array) -> None:
-    """Set scales, ranges and titles of a panel and of that with the ratios below it."""
+def _finish_panels(figure: Figure, axes: Axes, below: Axes, reference: hist.Hist[Any], highest: Array) -> None:
+    """Set scales, ranges, titles and legend of a panel and of that with the ratios below it."""
     below.axhline(1, color="0.6", linewidth=0.8)
     _set_ranges(axes, reference, highest)
     below.set_xscale(axes.get_xscale())
@@ -144,7 +147,7 @@ def _finish_panels(axes: Axes, below: Axes, reference: hist.Hist[Any], highest: 
     below.set_ylim(max(low, 0), min(high, 2))
     axes.set_ylabel(_entries_title(reference))
     below.set_xlabel(reference.axes[0].label)
-    axes.legend(loc="best", frameon=False)
+    canvas.draw_legend(figure, axes)
 
 
 def _ratio_title(first: str, others: Sequence[str]) -> str:
@@ -210,7 +213,7 @@ def _leading_digit(value: float, _: int | None) -> str:
 
 
 def contents_title(h: hist.Hist[Any]) -> str:
-    """Return what bins hold: what the histogram says of itself, else entries or the sum of weights."""
+    """Return what the bins hold: what the histogram says itself, otherwise entries or the sum of weights."""
     return h.label or counted(h)
 
 
@@ -244,7 +247,7 @@ def _draw_two_axes(figure: Figure, axes: Axes, bar: Axes, h: hist.Hist[Any]) -> 
 
 
 def zoomed(edges: Array, contents: Array, held: float = 0.999) -> tuple[float, float]:
-    """Return the range of the bins that hold almost all entries: what is worth drawing of a wide axis.
+    """Return the range of the bins that hold almost all entries: the part of a wide axis worth drawing.
 
     >>> zoomed(np.array([0.0, 1.0, 2.0, 3.0, 4.0]), np.array([0.0, 5.0, 5.0, 0.0]))
     (1.0, 3.0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hep_peaksum.analysis.derived import origin_of
+from hep_peaksum.analysis.histograms import count_title
 from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.clustering.fields import fields_of
 from hep_peaksum.config.formats import DATASETS
@@ -46,6 +47,11 @@ class Picture(NamedTuple):
         """The number of axes of its histograms, without that of variations; 1 for tables."""
         return max((nominal(h).ndim for h in self.histograms.values()), default=1)
 
+    @property
+    def rank(self) -> int:
+        """Its place where not all pictures fit: measurements, then datasets side by side, then single ones."""
+        return 0 if self.tables else 1 if self.name.startswith(f"{DATASETS}-") else 2
+
 
 def save_plots(
     directory: Path,
@@ -75,7 +81,7 @@ def save_plots(
     style, label
         The experiment in whose style they are drawn, and what is written after its name.
     stack
-        Datasets that are stacked where several are in one picture.
+        Datasets that are stacked in pictures of several datasets.
     """
     with canvas.style_of(style):
         for picture in pictures(histograms, tables, kinds or {}, stack):
@@ -159,7 +165,7 @@ def _drawable(h: Any) -> Any:
 
 
 class Kind(NamedTuple):
-    """The kind of a measurement, the title of its horizontal axis, and that of what thresholds are of."""
+    """The kind of a measurement, the title of its horizontal axis, and that of the quantity with thresholds."""
 
     kind: str
     axis: str
@@ -191,6 +197,6 @@ def axis_title(config: Config, name: str) -> str:
     origin = origin_of(config.select, owner)
     if not column or origin not in config.clusters:
         is_count = not column and owner.startswith("n") and owner not in config.sums
-        return f"number of {owner[1:]} clusters" if is_count else name
+        return count_title(owner[1:]) if is_count else name
     known = fields_of(config.grids_of(origin)[0], config.clusters[origin].settings)
     return f"{owner} {known[column].axis_title if column in known else column}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.evaluation.fits import crystal_ball_contents, gaussian_contents, resolution_at
 from hep_peaksum.kernels import Array
 from hep_peaksum.plotting import canvas
@@ -44,7 +45,7 @@ def draw_measurement(
     axis
         Title of the horizontal axis.
     passing
-        Title of the field that thresholds are of.
+        Title of the field to which the thresholds apply.
     """
     draw = {
         "efficiency": _efficiency,
@@ -60,12 +61,15 @@ def draw_measurement(
         bar.remove()
         labels = _labels(tables)
         for number, (table, label) in enumerate(zip(tables, labels, strict=True)):
-            style = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+            marker = MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
+            style = {"color": COLOURS[number % len(COLOURS)], "marker": marker}
             draw(axes, table, label, style)
         axes.set_xlabel(axis)
         _finish(axes, kind)
         if any(labels):
-            axes.legend(loc="best", frameon=False, title=passing or None)
+            canvas.draw_legend(figure, axes, title=passing or None)
+        if len(tables) > canvas.MOST_INSIDE:
+            _remove_bands(axes)
         canvas.write_title(figure, title)
     return figure
 
@@ -76,7 +80,7 @@ def draw_ratios(h: hist.Hist[Any], fit: Mapping[str, Any] | None, *, title: str 
         figure, (axes,), bar = canvas.panels(SIZE)
         bar.remove()
         edges, contents, variances = h.axes[0].edges, h.values(), h.variances()
-        is_filled = (contents if variances is None else variances) != 0  # an empty bin is no point
+        is_filled = (contents if variances is None else variances) != 0  # an empty bin has no point
         errors = np.sqrt(np.abs(contents if variances is None else variances))[is_filled]
         centres = ((edges[1:] + edges[:-1]) / 2)[is_filled]
         axes.errorbar(centres, contents[is_filled], yerr=errors, fmt="o", color="black", markersize=4)
@@ -125,8 +129,22 @@ def _efficiency(axes: Axes, table: Table, label: str, style: Any) -> None:
     value, low, high = (_array(table, name) for name in ("value", "low", "high"))
     is_known = ~np.isnan(value)
     x = ((low_edge + high_edge) / 2)[is_known]
-    axes.fill_between(x, low[is_known], high[is_known], color=style["color"], alpha=BAND, linewidth=0)
+    _draw_band(axes, table, x, low[is_known], high[is_known], style["color"])
     axes.plot(x, value[is_known], label=label or None, markersize=4, **style)
+
+
+def _draw_band(axes: Axes, table: Table, x: Array, low: Array, high: Array, colour: str) -> None:
+    """Draw an interval as a band; not that of a variation, which has the same events."""
+    if table["variation"] == NOMINAL:
+        axes.fill_between(x, low, high, color=colour, alpha=BAND, linewidth=0)
+
+
+def _remove_bands(axes: Axes) -> None:
+    """Remove the bands of many lines, of which none could be told from the others."""
+    from matplotlib.collections import PolyCollection
+
+    for band in [each for each in axes.collections if isinstance(each, PolyCollection)]:
+        band.remove()
 
 
 def _rate(axes: Axes, table: Table, label: str, style: Any) -> None:
@@ -134,7 +152,7 @@ def _rate(axes: Axes, table: Table, label: str, style: Any) -> None:
     x = _array(table, "offline" if "offline" in table["columns"] else "threshold")
     value, low, high = (_array(table, name) / KILOHERTZ for name in ("value", "low", "high"))
     shown = value > 0
-    axes.fill_between(x[shown], low[shown], high[shown], color=style["color"], alpha=BAND, linewidth=0)
+    _draw_band(axes, table, x[shown], low[shown], high[shown], style["color"])
     axes.plot(x[shown], value[shown], label=label or None, color=style["color"])
 
 
@@ -156,6 +174,8 @@ def _resolution(axes: Axes, table: Table, label: str, style: Any) -> None:
         return
     x = np.geomspace(fit["start"], fit["stop"], 200)
     axes.plot(x, resolution_at(x, **fit["values"]), color=style["color"])
+    if axes.texts:  # the numbers of one fit fit in; those of the others are in the tables
+        return
     terms = {
         "stochastic": ("a", r"a\,E^{-1/2}", "GeV^{1/2}"),
         "noise": ("b", r"b\,E^{-1}", "GeV"),

@@ -1,4 +1,4 @@
-"""A figure that notebooks show, apart because the class needs matplotlib when it is defined."""
+"""A figure that notebooks show; in a module of its own, because defining the class needs matplotlib."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from hep_peaksum.kernels import Array
 
 STATUS = {1: "dead", 2: "noisy"}  # by convention; every status but 0 masks
 MANY = 8  # channels that are listed by name
+ASSUMED = {"pedestal": 0, "gain": 1}  # of tables without these columns
 SUSPICIOUS = 5  # times the median noise
 
 
@@ -29,6 +30,8 @@ def describe_table(source: GridInput) -> list[tuple[str, str]]:
     unused = [name for name in table.columns if name not in used]
     if unused:
         rows.append(("not used", ", ".join(unused)))
+    if assumed := [f"{name} {value}" for name, value in ASSUMED.items() if name not in table]:
+        rows.append(("assumed", ", ".join(assumed)))
     return rows
 
 
@@ -70,6 +73,6 @@ def _suspicious(table: CellTable, rows: Array) -> Array:
 def _names(table: CellTable, rows: Sequence[Any] | Array) -> str:
     names = [table.in_words(int(row)) for row in rows[:MANY]]
     if table.key_names == ("channel",):
-        names = [name if n == 0 else name.removeprefix("channel ") for n, name in enumerate(names)]
-    joint = ", " if table.key_names == ("channel",) else "; "
-    return joint.join(names) + (f" and {len(rows) - MANY} more" if len(rows) > MANY else "")
+        numbers = ", ".join(name.removeprefix("channel ") for name in names)
+        names = [f"channel{'s' * (len(rows) > 1)} {numbers}"]
+    return "; ".join(names) + (f" and {len(rows) - MANY} more" if len(rows) > MANY else "")

@@ -1,4 +1,4 @@
-"""What a job will refuse, found in the first entries of its files; and what is allowed, but hardly meant.
+"""What a job will refuse, found in the first entries of its files; and what is allowed, but probably not meant.
 
 The first entries go the whole way from branches to clusters, so that `check` accepts nothing that `run`
 refuses. The readable kernel is used: it is ready at once, and its results are the same.
@@ -48,7 +48,7 @@ N_ENTRIES = 20
 
 
 class Remarks(NamedTuple):
-    """What is no error: datasets whose files are not here (they may come yet), and what is hardly meant."""
+    """What is not an error: datasets whose files are not here (they may yet come), and likely mistakes."""
 
     missing: list[str]
     others: list[str]
@@ -145,8 +145,8 @@ def oblique_windows(config: Config) -> Iterator[str]:
                 if steps.isdisjoint(hexagons.neighbours):
                     usual = "hexagon-7" if hexagons.angle == 60 else "hexagon-7-uv"
                     yield (
-                        f"{name}: {key} has {steps.pop()}, which is no neighbour on the hexagons of {grid!r} "
-                        f"with angle {hexagons.angle}: is the preset {usual} meant?"
+                        f"{name}: {key} has {steps.pop()}, which is not a neighbour on the hexagons of "
+                        f"{grid!r} with angle {hexagons.angle}: is the preset {usual} meant?"
                     )
 
 

@@ -254,7 +254,7 @@ def _match(objects: Objects, clusters: ak.Array, plane: Grid) -> Closure:
 
 
 def _check_objects(objects: Mapping[str, ak.Array]) -> None:
-    """Raise an error if a branch of a reference is no list, or if lists differ in length (an EventError)."""
+    """Raise an error if a branch of a reference is not a list, or if lists differ in length (an EventError)."""
     for branch, array in objects.items():
         if array.ndim != 2:
             msg = f"reference: the branch {branch!r} has {array.ndim - 1} axes per event, expected a list"

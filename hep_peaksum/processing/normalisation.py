@@ -99,7 +99,7 @@ def _sum_in_file(config: Config, file: InputFile, branch: str) -> float:
     """Return the sum of a branch over all entries of a tree."""
     with open_file(file.path, config.run.timeout, config.run.max_basket) as root:
         tree = open_tree(root, file.path, file.tree)
-        if branch not in tree.keys():  # noqa: SIM118 -- a tree is no dict
+        if branch not in tree.keys():  # noqa: SIM118 -- a tree is not a dict
             near = did_you_mean(branch, tree.keys())
             msg = f"sum_of_weights: {file.tree!r} of {public_path(file.path)} has no branch {branch!r}{near}"
             raise ValueError(msg)

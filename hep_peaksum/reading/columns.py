@@ -48,7 +48,7 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
     ------
     ValueError
         If there is no such branch; the message suggests the nearest name and lists those that exist. Or if it
-        is that of a friend, and the events are no chunk of a file.
+        is that of a friend, and the events are not a chunk of a file.
     """
     alias, branch = split_branch(name)
     if alias in friends:
@@ -234,7 +234,7 @@ def lazy_column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.A
         return values
     metadata = metadata_of(events)
     tree = file[metadata["treename"]]
-    if name not in tree.keys() or is_preloaded(events, name):  # noqa: SIM118 -- a tree is no dict
+    if name not in tree.keys() or is_preloaded(events, name):  # noqa: SIM118 -- a tree is not a dict
         return values
     log_access(events, name, metadata["treename"])
     return LazyBranch(tree[name], metadata["entrystart"])
@@ -252,7 +252,7 @@ def event_identity(
     branches
         The branch of each of the three, or its number, or where in the name of the file that is. If empty,
         they are the branches of these names if the tree has all three, as integers, else the numbers of the
-        dataset and the file, and the entry (of events that are no chunk of a file: their index).
+        dataset and the file, and the entry (of events that are not a chunk of a file: their index).
     numbers
         The numbers of the dataset and of the file.
 
@@ -296,7 +296,7 @@ def identifier(events: ak.Array, key: str, source: Identifier, friends: Mapping[
         return np.full(len(events), source, dtype)
     path = metadata_of(events).get("filename")
     if path is None:
-        msg = f"identify {key}: the events are of no file, whose name has a number: name a branch"
+        msg = f"identify {key}: the events are not from a file with a number in its name: name a branch"
         raise ValueError(msg)
     try:
         number = source.of(path)

@@ -165,7 +165,7 @@ def _open(path: str, timeout: int, max_basket: int) -> Any:
 
 
 def _other_kind(path: Path) -> str:
-    """Return what to do with a path that is no ROOT file but something else."""
+    """Return what to do with a path that is not a ROOT file but something else."""
     if path.is_dir():
         return f": a folder, name a file in it, as in {path / 'NAME.root'}"
     if path.suffix in (".yaml", ".yml") and path.is_file():
@@ -178,7 +178,7 @@ def content_digest(path: str, n_bytes: int, timeout: int | None = None) -> str:
     """Return the xxh3 of the content of a file; of a remote one, of its first and last 64 kB."""
     if REMOTE not in path:
         digest = xxhash.xxh3_64()
-        with open(path, "rb") as file:  # noqa: PTH123 -- names that are no text, too
+        with open(path, "rb") as file:  # noqa: PTH123 -- names that are not text, too
             while block := file.read(1 << 20):
                 digest.update(block)
         return digest.hexdigest()
@@ -267,7 +267,7 @@ def schema_class(name: str) -> type[BaseSchema]:
     Raises
     ------
     ConfigError
-        If the class cannot be imported, or is no schema.
+        If the class cannot be imported, or is not a schema.
     """
     import coffea.nanoevents
 
@@ -283,7 +283,7 @@ def schema_class(name: str) -> type[BaseSchema]:
         msg = f"events.schema: {name!r} cannot be imported ({brief_error(error)}): {remedy}"
         raise ConfigError([msg]) from error
     if not (isinstance(schema, type) and issubclass(schema, coffea.nanoevents.BaseSchema)):
-        msg = f"events.schema: {name!r} is no class derived from coffea.nanoevents.BaseSchema: derive it"
+        msg = f"events.schema: {name!r} is not a class derived from coffea.nanoevents.BaseSchema: derive it"
         raise ConfigError([msg])
     return schema
 

@@ -184,6 +184,6 @@ def _encodings_of(events: ak.Array, collections: Collection[str]) -> dict[str, s
     if not collections:
         return {}
     if (file := open_file_of(events)) is None:
-        msg = "the encoding stands in the file of the events: pass a chunk as coffea made it, or write it out"
+        msg = "the encoding is in the file of the events: pass a chunk as coffea made it, or write it out"
         raise ValueError(msg)
     return read_encodings(file, metadata_of(events)["filename"], collections)

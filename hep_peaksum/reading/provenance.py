@@ -48,7 +48,7 @@ def without_values(events: ak.Array) -> ak.Array:
 
 
 def first_entry(events: ak.Array) -> int:
-    """Return the entry of the first event; events that are no chunk of a file count from 0."""
+    """Return the entry of the first event; events that are not a chunk of a file count from 0."""
     return int(metadata_of(events)["entrystart"]) if is_chunk(events) else 0
 
 

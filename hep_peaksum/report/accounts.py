@@ -9,6 +9,7 @@ from hep_peaksum.config.formats import SUMMARY
 
 Summary = Mapping[str, Any]
 MAX_ROWS = 50  # of a table; how many more there are is said below it
+MOST_CUT_FLOWS = 12  # tables, one for each dataset
 MOST_NAMED = 2  # files with losses that the verdict names; the table has them all
 
 
@@ -29,7 +30,7 @@ class Table(NamedTuple):
 
 
 def text(value: object) -> str:
-    """Return a value as it stands in a table.
+    """Return a value as text for a table.
 
     >>> text(0.1 + 0.2), text(None), text(12345678)
     ('0.3', '', '12345678')
@@ -42,7 +43,7 @@ def text(value: object) -> str:
 class Account(NamedTuple):
     """What became of the entries of some datasets: `expected` = `written` + `cut` + `lost`.
 
-    `n_unread` files could not be opened, so that nobody knows how many entries they have.
+    `n_unread` files could not be opened, so the number of their entries is unknown.
     """
 
     expected: int
@@ -64,7 +65,7 @@ class Account(NamedTuple):
 
 
 def headline(summary: Summary) -> str:
-    """Return the verdict in a line: done, or done with losses: how many, and of which files."""
+    """Return the verdict in one line: done, or done with losses, with their number and their files."""
     losses, total = summary["losses"], Account.of(summary, summary["datasets"])
     if not losses:
         return "Done"
@@ -100,20 +101,18 @@ def overview(summary: Summary) -> Table:
     for name, dataset in summary["datasets"].items():
         account = Account.of(summary, [name])
         for collection, n_clusters in dataset["n_clusters"].items():
-            per_event = f"{n_clusters / max(1, dataset['n_events']):.2f}"
+            per_event = f"{n_clusters / max(1, account.written):.2f}"
             lost = f"{account.lost}" + f" + {_counted(account.n_unread, 'file')}" * bool(account.n_unread)
             entries = (account.expected, account.written, account.cut, lost)
             rows.append((name, collection, *entries, n_clusters, per_event))
     return Table.of("Datasets and collections", columns, rows)
 
 
-def cut_flows(summary: Summary) -> list[Table]:
-    """Return what is left after every condition, a table for each dataset."""
+def cut_flows(summary: Summary) -> tuple[list[Table], int]:
+    """Return what is left after every condition, a table for each dataset, and how many are left out."""
     tables = []
-    for name, dataset in summary["datasets"].items():
-        flows = dataset.get("cut_flow", {})
-        if not flows:
-            continue
+    cut = {name: each["cut_flow"] for name, each in summary["datasets"].items() if each.get("cut_flow")}
+    for name, flows in [*cut.items()][:MOST_CUT_FLOWS]:
         columns = ["condition"]
         rows = [[step["step"]] for step in next(iter(flows.values()))]
         for variation, steps in flows.items():
@@ -122,7 +121,7 @@ def cut_flows(summary: Summary) -> list[Table]:
             for row, step in zip(rows, steps, strict=True):
                 row.extend([step["entries"]] + [step["sum_of_weights"]] * is_weighted)
         tables.append(Table.of(f"{name}: left after", columns, rows))
-    return tables
+    return tables, len(cut) - len(tables)
 
 
 def files(summary: Summary) -> Table:

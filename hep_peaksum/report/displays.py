@@ -30,7 +30,7 @@ DRAWN = {"row", "col", "peak_sum"}  # fields that a display needs
 
 
 class Choice(NamedTuple):
-    """An event to show: why, the chunk that holds it, and its place among the events that this wrote."""
+    """An event to show: why, the chunk that holds it, and its place among the events written by the chunk."""
 
     dataset: str
     collection: str
@@ -104,16 +104,16 @@ class Seen(NamedTuple):
 
 
 class Events:
-    """The events of a results folder: what it holds of them, and their cells while the inputs can be read."""
+    """The events of a results folder: what it holds of them, and their cells if the inputs can be read."""
 
     def __init__(self, directory: Path, config: Config, content: Content, unreadable: dict[str, str]) -> None:
         self.directory, self.config, self.content = directory, config, content
         self.unreadable = unreadable  # gets a line for every dataset whose cells cannot be read
 
     def display(self, choice: Choice) -> list[Figure]:
-        """Return the displays of an event, one for each grid of its collection; none where nothing is known.
+        """Return the displays of an event, one for each grid of its collection; none if nothing is known of it.
 
-        Where the results do not say where the clusters are, they are searched again, as the job has done.
+        If the results do not say where the clusters are, they are searched again, as the job did.
         """
         event = read_event(choice.chunk.part(self.directory), choice.place)
         clusters = _collection(event, choice.collection)

@@ -98,7 +98,7 @@ def _log_limits(contents: Any) -> tuple[float, float]:
 
 
 def plain_words(label: object) -> str:
-    r"""Return a label without the marks of a formula.
+    r"""Return a label without the markup of a formula.
 
     >>> plain_words(r"$p_T$ [GeV]"), plain_words(r"$\eta$")
     ('p_T [GeV]', 'eta')

@@ -86,7 +86,7 @@ def write_report(directory: Path, config: Config | None = None, *, with_figures:
     Raises
     ------
     ValueError
-        If it is no results folder, or its job is not finished.
+        If it is not a results folder, or its job is not finished.
     """
     manifest, summary = read_finished(directory)
     if config is None:
@@ -137,6 +137,7 @@ def _content(
         two = shown.take((entry, make) for entry, n_axes, make in plots if n_axes == 2)
         shown.left_out += others
         ties = tie_table(directory, config, manifest, unreadable)
+    cut_flows, n_more_cut_flows = accounts.cut_flows(summary)
     text = yaml.safe_dump(summary["config"], sort_keys=False, default_flow_style=None, width=100)
     return {
         "directory": directory.resolve().name,
@@ -145,7 +146,8 @@ def _content(
         "losses": accounts.losses(summary),
         "overview": accounts.overview(summary),
         "remarks": accounts.remarks(summary),
-        "cut_flows": accounts.cut_flows(summary),
+        "cut_flows": cut_flows,
+        "n_more_cut_flows": n_more_cut_flows,
         "files": accounts.files(summary),
         "timing": accounts.timing(summary),
         "versions": accounts.versions(summary),
@@ -176,12 +178,13 @@ def _displays(events: displays.Events) -> tuple[list[tuple[LeftOut, Maker]], lis
 
 
 def _plots(directory: Path, summary: accounts.Summary, config: Config) -> Iterator[tuple[LeftOut, int, Maker]]:
-    """Yield the pictures of the job, with the number of their axes."""
+    """Yield the pictures of the job, what sums it up first, with the number of their axes."""
     histograms: dict[str, dict[str, Any]] = {name: {} for name in summary["datasets"]}
     for key, h in read_histograms(directory / HISTOGRAMS).items():
         dataset, _, name = key.partition("/")
         histograms.setdefault(dataset, {})[name] = h
-    for picture in pictures(histograms, summary.get("measurements", ()), kinds_of(config), config.output.stack):
+    every = pictures(histograms, summary.get("measurements", ()), kinds_of(config), config.output.stack)
+    for picture in sorted(every, key=lambda picture: picture.rank):
         yield LeftOut(picture.name, _file_of(directory, picture)), picture.n_axes, _maker(picture)
 
 

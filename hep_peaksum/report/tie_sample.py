@@ -1,4 +1,4 @@
-"""How much of the answer depends on the tie rule, in the first events of every dataset."""
+"""How much of the result depends on the tie rule, in the first events of every dataset."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Chunk(NamedTuple):
 
     @classmethod
     def of_name(cls, dataset: str, name: str) -> Chunk | None:
-        """Return the chunk of that name, None if it is no name of a chunk."""
+        """Return the chunk of that name, None if it is not the name of a chunk."""
         match = CHUNK_NAME.fullmatch(name)
         chunk = match and cls(dataset, *map(int, match.groups()))
         return chunk if chunk and chunk.name == name else None
@@ -76,7 +76,7 @@ FilledBins = tuple[list[int], list[float]] | tuple[list[int], list[float], list[
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a finished chunk, `uuid` of the file it was read from, `fingerprint` of the job.
+    """What is known of a finished chunk, with the `uuid` of its input file and the `fingerprint` of its job.
 
     `numbers` are those of the dataset and of the file. Of every histogram only the bins that are filled: their
     flat indices, overflow included, and their contents.
@@ -94,7 +94,7 @@ class Record:
     part_xxh3: str = ""
 
     def is_of(self, fingerprint: str, uuid: str, numbers: tuple[int, int]) -> bool:
-        """Return whether a chunk is of this very job: results of another one may have come into its folder."""
+        """Return whether a chunk belongs to this very job: results of another may have got into its folder."""
         return (self.fingerprint, self.uuid, self.numbers) == (fingerprint, uuid, numbers)
 
 

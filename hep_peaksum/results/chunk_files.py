@@ -1,4 +1,4 @@
-"""The chunks that lie in a results folder: listed, read, brought together, removed.
+"""The chunks in a results folder: listed, read, brought together, removed.
 
 While a job runs every record is a file of its own. Later some hundred of them are the lines of one file, so
 that many chunks are not twice as many files. The newest record of a chunk counts: its own file, else its line
@@ -132,7 +132,7 @@ def _together(directory: Path, dataset: str) -> dict[int, Path]:
 
 
 def bring_together(directory: Path, dataset: str) -> None:
-    """Write records that are files of their own into files of some hundred, as far as these become full."""
+    """Write records that are files of their own into files of some hundred, as far as these get full."""
     folder = directory / dataset / RECORDS
     chunks = (Chunk.of_name(dataset, path.stem) for path in folder.glob(f"*{RECORD_SUFFIX}"))
     waiting = sorted(chunk for chunk in chunks if chunk)

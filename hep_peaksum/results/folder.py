@@ -1,7 +1,7 @@
-"""The results folder as a run finds it and leaves it: locked, checked for its owner, and rid of what is stale.
+"""The results folder as a run finds it and leaves it: locked, checked for its owner, cleared of what is stale.
 
 Nothing finished is removed unless it is asked for, and nothing that this program did not write. What is removed
-is found by its name and its place on disk; only a picture must say itself that it is of ours.
+is found by its name and its place on disk; only a picture must itself say that this program wrote it.
 """
 
 from __future__ import annotations
@@ -199,9 +199,9 @@ def holds_results(directory: Path) -> bool:
 
 
 def what_differs(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Return the first key in which two jobs of different fingerprints differ; if none, it is the version.
+    """Return the first key in which two jobs of different fingerprints differ; the version if none does.
 
-    Of a file or a module that the config names its content may differ, and nothing else.
+    Of a file or a module that the config names, the content alone may differ.
     """
     plain, others = ({key: each for key, each in job.items() if key != "digests"} for job in (one, other))
     if key := ".".join(file_key(_first_difference(plain, others))):
@@ -301,7 +301,7 @@ def _remove_merged(folder: Path) -> None:
 
 
 def is_our_picture(path: Path) -> bool:
-    """Return whether a file is a picture as this program writes it: not one of others, or edited by them."""
+    """Return whether a file is a picture as this program wrote it, not one of others or one edited since."""
     if not path.is_file() or path.is_symlink():
         return False
     with path.open("rb") as file:

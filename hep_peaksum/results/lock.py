@@ -59,7 +59,7 @@ def _acquire(path: Path) -> IO[str]:
         except OSError as error:
             if error.errno in NO_LOCKS_HERE:
                 warnings.warn(
-                    f"{path.parent}: there are no locks here: start no second run there", stacklevel=4
+                    f"{path.parent}: files cannot be locked here: do not start a second run in it", stacklevel=4
                 )
                 return file
             owner = _owner(file)

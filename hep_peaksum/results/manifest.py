@@ -39,7 +39,7 @@ class Loss:
 
 
 class InputMeta(FileMeta):  # type: ignore[misc]
-    """A file as coffea knows it, whatever its name: coffea's own hash is of ASCII names only."""
+    """A file as coffea knows it, whatever its name: coffea's own hash takes ASCII names only."""
 
     __slots__ = ()
 
@@ -129,7 +129,7 @@ def read_manifest(directory: Path) -> Content | None:
     path = directory / MANIFEST
     try:
         if path.exists() and not path.is_file():
-            msg = f"{path} is no file"
+            msg = f"{path} is not a file"
             raise ManifestError(msg)
         content = path.read_bytes()
         body = unseal(content)

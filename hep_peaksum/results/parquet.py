@@ -242,7 +242,7 @@ def _repeats(values: pa.Array) -> bool:
 
 
 def read_event(path: Path, place: int) -> ak.Record:
-    """Return one event of a part, by its place; only the row group that holds it is read."""
+    """Return one event of a part by its index; only the row group that holds it is read."""
     groups = pq.read_metadata(path)
     first = 0
     for number in range(groups.num_row_groups):

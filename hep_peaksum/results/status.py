@@ -92,7 +92,7 @@ def read_status(directory: Path, *, verify: bool = False) -> Status:
     Raises
     ------
     ValueError
-        If it is no results folder, or its manifest or summary is damaged.
+        If it is not a results folder, or its manifest or summary is damaged.
     """
     content = manifest_of(directory)
     unfinished, damaged, n_chunks = {}, [], 0
@@ -124,7 +124,7 @@ def parts(directory: str | Path, dataset: str | None = None) -> list[str]:
     Raises
     ------
     ValueError
-        If it is no results folder, its job is not finished, or which dataset is meant is not clear.
+        If it is not a results folder, its job is not finished, or it is not clear which dataset is meant.
     """
     directory = Path(directory)
     summary = read_summary(directory)
@@ -149,7 +149,7 @@ def read_finished(directory: Path) -> tuple[Content, Mapping[str, Any]]:
     Raises
     ------
     ValueError
-        If it is no results folder, its job is not finished, or manifest or summary are damaged.
+        If it is not a results folder, its job is not finished, or manifest or summary are damaged.
     """
     content, summary = manifest_of(directory), _summary_if_finished(directory)
     if summary is None:
@@ -164,7 +164,7 @@ def manifest_of(directory: Path) -> Content:
     Raises
     ------
     ValueError
-        If it is no results folder, or its manifest is damaged.
+        If it is not a results folder, or its manifest is damaged.
     """
     content = read_manifest(directory)
     if content is not None:

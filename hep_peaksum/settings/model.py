@@ -115,7 +115,8 @@ class PeakSumSettings(SearchSettings):
     position: Literal["seed", "linear", "log"] = Field(
         "seed",
         description="Position of a cluster: seed (the centre of its seed cell), or the barycentre with linear "
-        "or log weights. Only positive cells weigh, linear by their energy, log by max(0, w0 + ln(E / sum)).",
+        "or log weights. Only positive cells have weight: their energy (linear), or max(0, w0 + "
+        "ln(E / sum)) (log).",
     )
     w0: Annotated[Number, Field(gt=0)] = Field(
         4.5, description="Constant of the logarithmic weights max(0, w0 + ln(E / sum))."
@@ -174,8 +175,8 @@ class PeakSumSettings(SearchSettings):
         tie_rule = values.get("tie_rule", "drawn" if is_drawn else "first")
         if is_drawn != (tie_rule == "drawn"):
             msg = (
-                f"tie_rule {tie_rule!r} beside a search window drawn with '>' and '=': leave tie_rule out, or "
-                "set it to drawn"
+                f"tie_rule {tie_rule!r} together with a search window drawn with '>' and '=': leave "
+                "tie_rule out, or set it to drawn"
                 if is_drawn
                 else "tie_rule 'drawn' needs a search window drawn with '>' and '='"
             )
@@ -196,12 +197,12 @@ class PeakSumSettings(SearchSettings):
             yield "sum_threshold_on 'net' needs a pile-up estimate: ask for one with pileup"
         if self.removes_cells and self.overlap not in ("shared", "highest"):
             yield (
-                f"overlap {self.overlap!r} beside greedy-residual: there a cell belongs to the first seed, "
-                "leave overlap out"
+                f"overlap {self.overlap!r} together with greedy-residual: there a cell belongs to the first "
+                "seed, leave overlap out"
             )
         is_gated = isinstance(self.sum_window, str) and "g" in self.sum_window
         if self.sum_over == "cells" and is_gated:
-            yield "sum_over 'cells' beside gated cells 'g': gates are towers, draw them as 'x'"
+            yield "sum_over 'cells' together with gated cells 'g': gates are towers, draw them as 'x'"
         is_energy = isinstance(self.seed_threshold, str) and in_sigmas(self.seed_threshold) is None
         if self.quantity == "significance" and is_energy:
             yield (
@@ -209,15 +210,15 @@ class PeakSumSettings(SearchSettings):
                 "give a number of sigma"
             )
         if self.group is not None and self.cell_threshold is None:
-            yield f"group {self.group!r} beside no cell_threshold: say which cells are joined"
+            yield f"group {self.group!r} without cell_threshold: say which cells are joined"
         if self.group is None and self.seedless_groups != "drop":
-            yield f"seedless_groups {self.seedless_groups!r} beside no group: set group to 'edges' or 'corners'"
+            yield f"seedless_groups {self.seedless_groups!r} without group: set group to 'edges' or 'corners'"
         if self.max_clusters is None and self.max_clusters_per != "event":
-            yield f"max_clusters_per {self.max_clusters_per!r} beside no max_clusters: say how many stay"
+            yield f"max_clusters_per {self.max_clusters_per!r} without max_clusters: say how many stay"
         if self.saturated_net is not None and not self.saturated_seeds:
-            yield f"saturated_net {self.saturated_net} beside no saturated_seeds: list the values of such seeds"
+            yield f"saturated_net {self.saturated_net} without saturated_seeds: list the values of such seeds"
         if self.pool_threshold is not None and self.coarsen == (1, 1):
-            yield f"pool_threshold {self.pool_threshold!r} beside no towers: set coarsen, or leave it out"
+            yield f"pool_threshold {self.pool_threshold!r} without towers: set coarsen, or leave it out"
         for key in ("min_seed_gap", "min_prominence", "neighbour_threshold", "pool_threshold"):
             if in_sigmas(getattr(self, key)) is not None:
                 yield f"{key} {getattr(self, key)!r} is in sigma: give counts, or an energy"

@@ -87,7 +87,7 @@ class Pileup(FrozenModel):
             msg = f"{wrong[0]}: {self.kind} has no {wrong[0]}, it takes {takes}: leave {wrong[0]} out"
             raise ValueError(msg)
         if self.edge not in EDGES[self.kind]:
-            msg = f"edge: {self.edge!r} is no edge of {self.kind}: write {' or '.join(EDGES[self.kind])}"
+            msg = f"edge: {self.edge!r} is not an edge of {self.kind}: write {' or '.join(EDGES[self.kind])}"
             raise ValueError(msg)
         if self.length is not None and self.length % 2 == 0:
             msg = f"length: {self.length} is even: strips lie symmetrically about the seed, give an odd number"

@@ -42,13 +42,13 @@ class SearchSettings(FrozenModel):
     partial_seed_windows: bool = Field(
         True,
         strict=True,
-        description="Whether a seed window may reach beyond an edge. If not, cells along the edge are no "
+        description="Whether a seed window may reach beyond an edge. If not, cells along the edge are not "
         "candidates.",
     )
     partial_search_windows: bool = Field(
         True,
         strict=True,
-        description="Whether a search window may reach beyond an edge. If not, cells along the edge are no "
+        description="Whether a search window may reach beyond an edge. If not, cells along the edge are not "
         "seeds, but still compared.",
     )
     quantity: Literal["energy", "significance"] = Field(

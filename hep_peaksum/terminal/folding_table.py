@@ -40,7 +40,7 @@ class FoldingTable(Table):
         super().__init__(box=SIMPLE_HEAD)
 
     def add_row(self, *cells: RenderableType | None, **style: Any) -> None:
-        """Add a row; text is shown as it is, since square brackets in names are no markup."""
+        """Add a row; text is shown as it is, since square brackets in names are not markup."""
         super().add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells), **style)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

@@ -6,6 +6,7 @@ Nothing heavy is imported at the top, so that `--help` answers at once.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,7 @@ def is_quiet() -> bool:
 
 
 def notice(line: str) -> None:
-    """Print a line on stderr that is no result, such as where a picture is, unless the command is quiet."""
+    """Print a line on stderr that is not a result, such as where a picture is, unless the command is quiet."""
     keep(line)
     if not _Said.quiet:
         click.echo(line, err=True)
@@ -89,11 +90,12 @@ def warn(line: str) -> None:
 
 
 def open_console() -> Console:
-    """Return the console for results: square brackets in names are no markup, unless a call says so."""
+    """Return the console for results: square brackets in names are not markup, unless a call says so."""
     from rich.console import Console
 
-    # a file or a pipe has no width: lines are not cut to that of a default screen
-    return Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
+    # a file or a pipe has no width of its own: lines are not cut to that of a default screen
+    has_width = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+    return Console(highlight=False, markup=False, soft_wrap=True, width=None if has_width else 140)
 
 
 def print_document(document: BaseModel) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 MANY_CLUSTERS = 100  # per event; more are met with a hint at the threshold
 MAX_FILES_WITH_LOSSES = 20
 MAX_CANDIDATES = 8
+MAX_CUT_FLOWS = 8
 MAX_CLUSTERS = 10
 MAX_COLUMNS = 12
 MARGIN = 3  # characters between columns
@@ -224,7 +225,7 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
         n_expected = sum(file["expected"] for file in dataset["files"].values())
         n_lost = n_expected - dataset["n_events"]
         for collection, n_clusters in dataset["n_clusters"].items():
-            per_event = n_clusters / max(1, dataset["n_events"])
+            per_event = n_clusters / max(1, _n_written(dataset))
             rows.add_row(
                 name,
                 str(len(dataset["files"])),
@@ -235,14 +236,23 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
                 f"{per_event:.2f}",
             )
     console.print(rows)
-    for name, dataset in summary["datasets"].items():
-        if "cut_flow" in dataset:
-            console.print(_cut_flow(name, dataset["cut_flow"]))
+    flows = {
+        name: dataset["cut_flow"] for name, dataset in summary["datasets"].items() if "cut_flow" in dataset
+    }
+    for name, flow in [*flows.items()][:MAX_CUT_FLOWS]:
+        console.print(_cut_flow(name, flow))
+    if len(flows) > MAX_CUT_FLOWS:
+        console.print(f"and the cut flows of {len(flows) - MAX_CUT_FLOWS} more datasets, in {SUMMARY}")
     if not streams.is_quiet():
         for line in remarks(summary):
             console.print(line)
     for line in _losses(summary["losses"]):
         console.print(line, markup=True)
+
+
+def _n_written(dataset: Mapping[str, Any]) -> int:
+    """Return how many events of a dataset were written, which are those whose clusters count."""
+    return int(dataset.get("n_written", dataset["n_events"]))
 
 
 def _cut_flow(dataset: str, flows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
@@ -266,7 +276,7 @@ def remarks(summary: Mapping[str, Any]) -> list[str]:
     lines = []
     for name, dataset in summary["datasets"].items():
         for collection, n_clusters in dataset["n_clusters"].items():
-            if n_clusters > MANY_CLUSTERS * max(1, dataset["n_events"]):
+            if n_clusters > MANY_CLUSTERS * max(1, _n_written(dataset)):
                 lines.append(
                     f"{collection}: more than {MANY_CLUSTERS} clusters per event; is seed_threshold "
                     f"({summary['thresholds'][collection]['seed']}) above the noise?"
@@ -292,7 +302,8 @@ def _losses(losses: Sequence[Mapping[str, Any]]) -> list[str]:
     for (dataset, _), of_file in list(by_file.items())[:MAX_FILES_WITH_LOSSES]:
         counts = [loss["n_entries"] for loss in of_file]
         count = "all" if None in counts else sum(counts)
-        more = f" (and {len(of_file) - 1} more chunks of this file)" if len(of_file) > 1 else ""
+        n_more = len(of_file) - 1
+        more = f" (and {n_more} more chunk{'s' * (n_more > 1)} of this file)" if n_more else ""
         lines.append(f"[red]lost[/red] {count} entries of {dataset}: {escape(of_file[0]['reason'])}{more}")
     if len(by_file) > MAX_FILES_WITH_LOSSES:
         n_more = len(by_file) - MAX_FILES_WITH_LOSSES

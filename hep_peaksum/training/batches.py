@@ -151,7 +151,7 @@ def batches(
 class Batches:
     """The events of some files as batches; made by `batches`. Iterating over it is an epoch."""
 
-    config: Config
+    config: Config = field(repr=False)
     batch_size: int
     grid: str
     clusters: tuple[str, ...]

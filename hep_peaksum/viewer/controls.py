@@ -1,4 +1,4 @@
-"""The fields in which settings are changed, and what they hold for given settings.
+"""The fields in which settings are changed, and their content for given settings.
 
 Number fields, text areas and selects only: sliders and the buttons of spinners cannot be used without a mouse.
 """
@@ -25,7 +25,7 @@ Change = Callable[..., None]  # takes keys of the settings with their new values
 
 
 class ThresholdField:
-    """A number and its unit; without a number there is no threshold, where there need not be one."""
+    """A number and its unit; an optional threshold without a number is none."""
 
     def __init__(self, key: str, change: Change) -> None:
         self.key, self._change = key, change

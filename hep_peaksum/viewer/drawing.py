@@ -128,7 +128,7 @@ def line_columns(state: ViewState) -> Columns:
 
 
 def holders_text(state: ViewState) -> str:
-    """Return who holds each cell, row by row and a line each; empty where nobody does."""
+    """Return the clusters that hold each cell, row by row, a line for each cluster; empty if none does."""
     return "\n".join(state.holders.ravel().tolist())
 
 
@@ -210,7 +210,7 @@ def _on_axis(values: Array, axis: Axis) -> Array:
 
 
 def cell_at(state: ViewState, x: float, y: float) -> tuple[int, int] | None:
-    """Return row and column of the cell at a point of the picture, or None beside the grid."""
+    """Return row and column of the cell at a point of the picture, or None outside the grid."""
     view, first = Layout.of(state.grid)
     index = [int(np.searchsorted(e, v, side="right")) - 1 for e, v in zip(view.edges, (x, y), strict=True)]
     if not all(0 <= k < len(edges) - 1 for k, edges in zip(index, view.edges, strict=True)):
@@ -220,7 +220,7 @@ def cell_at(state: ViewState, x: float, y: float) -> tuple[int, int] | None:
 
 
 def energy_title(grid: Grid) -> str:
-    """Return what the colours mean."""
+    """Return the title of the colour scale."""
     if grid.unit is None:
         return "counts"
     return "ET [GeV]" if grid.quantity == "et" else "energy [GeV]"
@@ -261,14 +261,14 @@ def _plural(n: int) -> str:
 
 
 def heading(state: ViewState) -> str:
-    """Return where the event was read and what is drawn of it, as HTML."""
+    """Return where the event comes from and what is drawn of it, as HTML."""
     layer = f", layer {state.layer}" * (state.n_layers > 1)
     where = f"{state.event.where}: {state.collection} on {state.grid_name}{layer}"
     return f"{escape(where)}: <b>{_plural(len(state.drawn))}</b>"
 
 
 def code(text: str) -> str:
-    """Return a text as it stands, as HTML."""
+    """Return text verbatim, as HTML."""
     return f'<pre style="margin:0;white-space:pre-wrap">{escape(text)}</pre>'
 
 

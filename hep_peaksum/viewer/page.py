@@ -1,4 +1,4 @@
-"""The page: a state, the fields that change it, and what they are connected to."""
+"""The page: a state, the fields that change it, and the connections between them."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Page:
         return column(top, row(main, side))
 
     def change(self, make: Callable[[ViewState], ViewState]) -> None:
-        """Show another state; if there cannot be one, say why and leave what is drawn."""
+        """Show another state; if there is none, say why and leave the picture as it is."""
         if self._is_showing:  # fields that are set to what is shown
             return
         try:

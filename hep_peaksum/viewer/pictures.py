@@ -69,7 +69,7 @@ class EventPicture:
         self._drawn: ViewState | None = None
 
     def show(self, state: ViewState) -> None:
-        """Draw a state; of what was drawn before only what has changed is sent."""
+        """Draw a state; only what has changed since the last one is sent."""
         last = self._drawn
         has_same_plane = last is not None and last.grid == state.grid
         has_same_cells = (
@@ -225,7 +225,7 @@ class CurvePicture:
 def saved_page(state: ViewState, counts: Mapping[float, int], why: str = "") -> str:
     """Return a page with the event, which can be zoomed and hovered, its clusters, the counts and the YAML.
 
-    `why` is what was said last about a cell, as HTML.
+    `why` is the last explanation of a cell, as HTML.
     """
     picture, curve = EventPicture(), CurvePicture()
     picture.show(state)

@@ -1,4 +1,4 @@
-"""A collection as it stands in a config, from the settings that it has."""
+"""A collection as it is written in a config, from its settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Dumper.add_representer(str, _text)
 
 
 def section_yaml(name: str, section: ClusterInput) -> str:
-    """Return a collection as it stands in a config: its grid, its preset, and the keys that differ from that.
+    """Return a collection as it is written in a config: its grid, its preset, and the keys that differ.
 
     >>> section = ClusterInput.model_validate({"grid": "calo", "tie_rule": "all"})
     >>> print(section_yaml("Jet", section), end="")

@@ -1,4 +1,4 @@
-"""The local server of `hep-peaksum view`: this computer only, and only who knows the token."""
+"""The local server of `hep-peaksum view`: for this computer only, and only with the token."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class TokenAuth(AuthProvider):  # type: ignore[misc]
 
     @property
     def get_user(self) -> Callable[[Any], str]:
-        """Return the function that knows users; of all others the request is refused."""
+        """Return the function that recognises users; requests of all others are refused."""
         return self._user
 
     @property
     def login_url(self) -> str:
-        """The address that Bokeh wants for those who are refused: there is nothing to log in to."""
+        """The address that Bokeh requires for those who are refused: there is nothing to log in to."""
         return "/"
 
     def _user(self, handler: Any) -> str:
@@ -81,7 +81,7 @@ def serving(state: ViewState, *, port: int = 0, token: str | None = None) -> Ite
     state
         What every page shows first.
     port
-        Where to listen; 0 takes any port that is free.
+        Where to listen; 0 takes any free port.
     token
         By default random.
 

@@ -38,7 +38,7 @@ MAX_SIGMAS = 10.0
 
 
 class Count(NamedTuple):
-    """The number of clusters in all events of the sample at a seed threshold, as settings have it."""
+    """The number of clusters in all events of the sample at a seed threshold, as the settings write it."""
 
     threshold: float | str
     position: float  # on the axis of the curve: an energy, counts, or a number of sigma
@@ -80,7 +80,7 @@ class ViewState:
         return cls(source, dataset, entry, name, section.grid[0], 0, section, n_sample)._found()
 
     def at(self, entry: int, dataset: str | None = None) -> ViewState:
-        """Return the same view of another event."""
+        """Return the same view for another event."""
         if entry < 0:
             msg = f"there is no event {entry}: they count from 0"
             raise ValueError(msg)
@@ -188,7 +188,7 @@ class ViewState:
 
     @cached_property
     def computed_fields(self) -> tuple[str, ...]:
-        """The fields of the clusters: of those of the config what the settings allow, and what is needed."""
+        """The fields of the clusters: those of the config that the settings allow, and those needed here."""
         planes = [self.contexts[name].grid for name in self.section.grid]
         default = default_fields(self.settings, planes[0], separate_layers=self.n_layers > 1)
         asked = default if self.section.fields is None else self.section.fields
@@ -215,9 +215,9 @@ class ViewState:
 
     @cached_property
     def holders(self) -> Array:
-        """Who holds each cell that is drawn, shape (row, col): the numbers of clusters from 1, as in `1, 3`.
+        """The clusters that hold each cell that is drawn, shape (row, col): their numbers from 1, as in `1, 3`.
 
-        A cluster that a cut drops has no number and is last, as `dropped`; a cell that nobody holds is empty.
+        A cluster that a cut drops has no number and is last, as `dropped`; a cell without a cluster is empty.
         """
         numbers, (n_rows, n_cols) = self._numbers_of_peaks(), self.grid.shape
         n, m = self.context.settings.coarsen if self.context.sum_grid.shape != self.grid.shape else (1, 1)
@@ -262,7 +262,7 @@ class ViewState:
         return section_yaml(self.collection, self.section)
 
     def thresholds(self) -> list[tuple[float | str, float]]:
-        """Return seed thresholds, each as it stands in the settings and as a position on the axis of the curve.
+        """Return seed thresholds, each as written in the settings and as a position on the axis of the curve.
 
         They are in the unit of the threshold that is set: sigma, or else the unit of energies.
         """

@@ -175,7 +175,7 @@ def test_a_histogram_is_named_and_labelled_by_the_table_of_fields():
     assert [axis.name for axis in booked.axes] == ["Jet_pt", "Jet_phi", "Jet_row"]
     assert [axis.label for axis in booked.axes] == ["$p_T$ [GeV]", r"$\phi$ [rad]", "seed row"]
     (n_jet,) = book(asked(("nJet", 10, -0.5, 9.5)), GRIDS).axes
-    assert (n_jet.name, n_jet.label) == ("nJet", "number of Jet clusters")
+    assert (n_jet.name, n_jet.label) == ("nJet", "number of clusters (Jet)")
 
 
 BINNINGS = {
@@ -318,11 +318,11 @@ def test_a_collection_may_begin_with_n():
     [
         pytest.param(
             "Tau.pt",
-            r"^'Tau.pt' is of no collection: there are Jet \(write Jet.pt or nJet\)$",
+            r"^'Tau.pt' belongs to no collection: there are Jet \(write Jet.pt or nJet\)$",
             id="unknown_collection",
         ),
-        pytest.param("nTau", r"^'nTau' is of no collection: there are Jet", id="unknown_number"),
-        pytest.param("pt", r"^'pt' is of no collection: there are Jet", id="a_field_alone"),
+        pytest.param("nTau", r"^'nTau' belongs to no collection: there are Jet", id="unknown_number"),
+        pytest.param("pt", r"^'pt' belongs to no collection: there are Jet", id="a_field_alone"),
         pytest.param("Jet.etaa", r"^no field is called 'etaa' \(did you mean 'eta'\?\)", id="unknown_field"),
         pytest.param("Jet.grid", r"'grid'", id="the_grid_where_there_is_one"),
         pytest.param("Jet.layer_sums", r"^'Jet.layer_sums' has a value for every layer", id="many_values"),
@@ -351,7 +351,7 @@ def test_a_histogram_is_checked_on_every_grid_of_its_collection():
     ],
 )
 def test_the_axes_of_a_histogram_are_of_one_collection(fields):
-    with pytest.raises(ValueError, match=rf"the axes {fields[0]}, {fields[1]} are not of one collection"):
+    with pytest.raises(ValueError, match=rf"the axes {fields[0]}, {fields[1]} are of several collections"):
         asked(*((field, 4, 0, 9) for field in fields))
 
 

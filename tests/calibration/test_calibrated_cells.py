@@ -198,7 +198,7 @@ def test_saturation_codes_are_compared_with_raw_values():
         {"row": [0, 0, 0], "col": [0, 1, 2], "pedestal": [100, 100, 96], "gain": [0.5, 2, 1]}
     )
     plane = Grid(rows=Axis(n=1), cols=Axis(n=3), saturated=(4095,))
-    raw = np.array([[4095, 4095, 300], [300, 4191, 4191]])  # a calibrated 4095 is no code
+    raw = np.array([[4095, 4095, 300], [300, 4191, 4191]])  # a calibrated 4095 is not a code
     found = Calibrator(Calibrations(table, plane, order="cell")).dense(raw, np.zeros(2, int))
     clusters = find_clusters(found, None, plane, fields=["peak_sum", "n_saturated"])
     assert found.cells[1, 0, 2] == 4095

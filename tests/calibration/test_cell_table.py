@@ -103,7 +103,7 @@ WRONG = {
         "channel,first_run,last_run\n4,9,2\n",
         "channel 4: last_run 2 is before first_run 9: ",
     ),
-    "no_key": ("gain\n1\n", "none of the columns channel, row, col, layer: "),
+    "no_key": ("gain\n1\n", "none of the columns channel, row, col, layer (there are gain): rename"),
     "a_typing_error": ("channel,pedestall\n4,2\n", "column 'pedestall' is unknown (did you mean 'pedestal'?)"),
     "no_gain": ("channel,gain,first_run\n4,,7\n", "channel 4: gain is empty, for run 7 and later: "),
     "a_gain_that_is_no_number": ("channel,gain\n4,high\n", "column 'gain' holds 'high', expected a number"),

@@ -120,7 +120,7 @@ def test_check_remarks_on_what_is_hardly_meant_and_run_repeats_it(cli, write_eve
     assert status == 0
     assert "grid 'calo' is empty in the first 3 entries: is 'cells' the branch of its cells?" in err
     _, out, _ = cli("run", write_config(content))
-    assert "toy: not a single cluster in Jet; grid calo is empty at first sight: is its branch right?" in out
+    assert "toy: not a single cluster in Jet; grid calo seems to be empty: is its branch right?" in out
     content["clusters"]["Jet"]["seed_threshold"] = -1
     for command in ("check", "run"):
         status, out, err = cli(command, *["--restart"] * (command == "run"), write_config(content))

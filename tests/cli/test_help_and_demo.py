@@ -17,6 +17,7 @@ def test_help_and_version_work_in_a_shell(tmp_path):
     assert shown.returncode == 0
     commands = ["demo", "run", "check", "inspect", "show", "init", "status", "presets"]
     assert all(f"\n  {name} " in shown.stdout for name in commands)
+    assert "..." not in shown.stdout.partition("Commands:")[2]  # whole sentences
     assert python_m("--version", cwd=tmp_path).stdout.startswith("hep_peaksum ")
 
 

@@ -100,7 +100,7 @@ def empty_glob(content, write):
 
 
 def no_root_file(content, write):
-    Path("bad.root").write_text("this is no ROOT file" * 50)
+    Path("bad.root").write_text("this is not a ROOT file" * 50)
     content["datasets"]["toy"]["files"] = {"bad.root": "Events"}
     return 1, ["bad.root: cannot be read as a ROOT file"]
 
@@ -254,7 +254,7 @@ SCHEMAS = {
         "os:Nope",
         "cannot be imported (AttributeError: module 'os' has no attribute 'Nope'): write os:NAME",
     ),
-    "no_schema": ("os:path", "is no class derived from coffea.nanoevents.BaseSchema"),
+    "no_schema": ("os:path", "is not a class derived from coffea.nanoevents.BaseSchema"),
 }
 
 

@@ -70,7 +70,7 @@ def test_a_tower_lies_in_the_region_of_its_first_cell():
 
 
 def test_regions_need_a_number_of_clusters_and_a_division():
-    with pytest.raises(ValueError, match=r"max_clusters_per 'card' beside no max_clusters"):
+    with pytest.raises(ValueError, match=r"max_clusters_per 'card' without max_clusters"):
         PeakSumSettings(max_clusters_per="card")
     with pytest.raises(ValueError, match=r"max_clusters_per 'card': the grid has no regions of that name"):
         in_line([1], max_clusters=1, max_clusters_per="card")

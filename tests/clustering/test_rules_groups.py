@@ -169,8 +169,8 @@ def test_a_threshold_in_sigma_joins_by_the_noise_of_each_cell():
 @pytest.mark.parametrize(
     ("rules", "problem"),
     [
-        ({"group": "edges"}, "group 'edges' beside no cell_threshold: say which cells are joined"),
-        ({"seedless_groups": "highest"}, "seedless_groups 'highest' beside no group: set group to"),
+        ({"group": "edges"}, "group 'edges' without cell_threshold: say which cells are joined"),
+        ({"seedless_groups": "highest"}, "seedless_groups 'highest' without group: set group to"),
         ({"group": "sides", "cell_threshold": 1}, "'edges' or 'corners'"),
     ],
 )

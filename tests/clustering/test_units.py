@@ -1,4 +1,4 @@
-"""A grid without a unit gives counts: in fields, tables and pictures, and an energy is no threshold on it."""
+"""A grid without a unit gives counts: in fields, tables and pictures, and no energy is a threshold on it."""
 
 import awkward as ak
 import pytest

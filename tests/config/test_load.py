@@ -179,7 +179,7 @@ def test_a_drawn_window_and_a_rule_over_a_preset_are_refused():
         "tie_rule": "all",
     }
     (problem,) = problems(content)
-    assert problem.startswith("clusters.Jet: tie_rule 'all' beside a search window drawn")
+    assert problem.startswith("clusters.Jet: tie_rule 'all' together with a search window drawn")
 
 
 def test_the_pile_up_of_a_preset_can_be_removed():

@@ -194,7 +194,7 @@ WRONG = {
     ),
     "a_histogram_of_no_collection": (
         "histograms={h: {axes: [{field: Tau.sum, edges: [0, 1]}]}}",
-        "histograms.h: 'Tau.sum' is of no collection: there are Jet",
+        "histograms.h: 'Tau.sum' belongs to no collection: there are Jet",
     ),
     "a_histogram_of_no_field": (
         "histograms={h: {axes: [{field: Jet.summ, edges: [0, 1]}]}}",
@@ -218,7 +218,7 @@ WRONG = {
     ),
     "a_histogram_of_two_kinds": (
         "histograms={h: {axes: [{field: Jet.peak_sum, edges: [0, 1]}, {field: nJet, edges: [0, 1]}]}}",
-        "histograms.h: the axes Jet.peak_sum, nJet are not of one collection",
+        "histograms.h: the axes Jet.peak_sum, nJet are of several collections",
     ),
     # names become folders, branches and columns
     "a_collection_with_an_underscore": ("clusters={Cal_Jet: {grid: calo}}", "clusters.Cal_Jet: 'Cal_Jet' "),

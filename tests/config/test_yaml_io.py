@@ -51,7 +51,7 @@ def test_a_file_that_is_not_a_config_is_an_error(tmp_path, text, words):
 def test_a_file_that_is_not_text_is_an_error(tmp_path):
     path = tmp_path / "root.yaml"
     path.write_bytes(b"datasets: 1\n# r\xe9sum\n")  # as Latin 1
-    what = "not YAML: byte 0xe9 is no text in UTF-8: save it as UTF-8"
+    what = "not YAML: byte 0xe9 is not text in UTF-8: save it as UTF-8"
     assert refused(path) == [f"{path}:2: {what}"]
 
 

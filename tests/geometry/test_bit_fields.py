@@ -80,9 +80,9 @@ def test_an_encoding_is_read_in_both_spellings(text, fields):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("system", "'system' is no field of an encoding: write name:width or name:first:width"),
-        ("system:8,layer:0", "'layer:0' is no field of an encoding"),
-        ("", "'' is no field of an encoding"),
+        ("system", "'system' is not a field of an encoding: write name:width or name:first:width"),
+        ("system:8,layer:0", "'layer:0' is not a field of an encoding"),
+        ("", "'' is not a field of an encoding"),
         ("system:8,layer:4:5", "the field 'layer:4:5' overlaps 'system': every bit belongs to one field"),
         ("system:8,layer:4,layer:4", "the field 'layer:4' is there twice"),
         ("system:60,layer:5", "the field 'layer:5' ends at bit 64, ids have 64: shorten it"),

@@ -208,7 +208,7 @@ MISTAKES = {
     ),
     "a_bad_encoding": (
         {"row": {"bits": "id", "field": "eta", "encoding": "system;8"}},
-        "row.encoding: 'system;8' is no field of an encoding: write name:width or name:first:width",
+        "row.encoding: 'system;8' is not a field of an encoding: write name:width or name:first:width",
     ),
     "one_number_joined": (
         {"row": {"join": ["a"]}},
@@ -344,3 +344,19 @@ def test_a_branch_may_be_both_coordinates_of_hexagons_or_be_named_as_the_layer(p
     assert {word: each.to_list() for word, each in found.items()} == {
         word: each.to_list() for word, each in expected.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("branches", "problem"),
+    [
+        ("E{3..1}", "'E{3..1}': {3..1} is not a range of branches: write the first number, then the last"),
+        (
+            "E{0..999}_{0..999}",
+            "'E{0..999}_{0..999}' names 1000000 branches, more than 100000: is there a digit",
+        ),
+    ],
+)
+def test_a_range_of_branches_rises_and_has_an_end(branches, problem):
+    calo = {"dense": {"branches": branches}, "rows": {"n": 1}, "cols": {"n": 3}}
+    (line,) = problems({**small(), "grids": {"calo": calo}})
+    assert line.startswith(f"grids.calo.dense.branches: {problem}")

@@ -250,7 +250,7 @@ def test_layers_of_gate_come_from_its_volumes(data, tmp_path, monkeypatch):
     grid = yaml.safe_load(Path("peaksum.yaml").read_text())["grids"]["calo"]
     assert grid["hits"]["layer"] == {"join": ["Hits_baseID", "Hits_level1ID"]}
     assert grid["depth"] == {"labels": "10000, 20000..20088"}
-    assert "hardly two hits have the same x, so it is that of no cell" in Path("peaksum.yaml").read_text()
+    assert "almost no two hits have the same x, so it does not name a cell" in Path("peaksum.yaml").read_text()
 
 
 def test_a_section_is_picked_and_its_layers_keep_their_gap(data):

@@ -20,7 +20,7 @@ EXECUTORS = ["iterative", "threads", "futures"]
 
 
 def garbage(good, path):
-    path.write_bytes(b"this is no ROOT file" * 100)
+    path.write_bytes(b"this is not a ROOT file" * 100)
     return "cannot be read as a ROOT file"
 
 

@@ -341,6 +341,7 @@ def test_commands_on_a_single_event_know_the_table(folder, capsys):
     out = _printed(capsys, "check", "job.yaml")
     assert "cells of g: cells.csv" in out
     assert "1 and later: 3 good, 1 dead (channel 3)" in out
+    assert "assumed" not in out
     assert "> 5 sigma = 2.5 counts" in out
     out = _printed(capsys, "show", "job.yaml", "--entry", "0")
     mean = (0 + 10 + 1) / 3

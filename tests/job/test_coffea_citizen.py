@@ -43,7 +43,7 @@ EXECUTORS = {
 
 
 class AnyMap(Mapping):
-    """A map that is no dict, with lists that are no lists, as those of OmegaConf."""
+    """A map that is not a dict, with lists that are not lists, as those of OmegaConf."""
 
     def __init__(self, content):
         self._content = content
@@ -204,7 +204,7 @@ def test_a_friend_of_selected_events_is_an_error_of_one_line(write_root, random_
 
 def test_events_without_a_file_cannot_be_written(random_cells, tmp_path):
     job = PeakSumProcessor(**JOB, directory=str(tmp_path / "results"))
-    with pytest.raises(ValueError, match=r"^events that are no chunk of a file have no name"):
+    with pytest.raises(ValueError, match=r"^events that are not a chunk of a file have no name"):
         job.process(ak.Array({"cells": random_cells(2)}))
 
 

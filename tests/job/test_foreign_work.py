@@ -267,7 +267,7 @@ def test_a_pipe_in_place_of_a_file_does_not_stop_a_run(write_events, job, name):
     (directory / name).unlink()
     os.mkfifo(directory / name)
     if name == "manifest.json":
-        with pytest.raises(ConfigError, match=r"manifest\.json is no file.*--restart"):
+        with pytest.raises(ConfigError, match=r"manifest\.json is not a file.*--restart"):
             run_job(content)
     else:
         assert run_job(content).summary["n_chunks"] == {"total": 1, "reused": 0}

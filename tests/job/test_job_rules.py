@@ -203,14 +203,14 @@ def test_another_map_of_dead_cells_is_another_job(config_file, mask, tmp_path):
         ),
         (
             "clusters.Pile.pileup=[{kind: donut, edge: existing}]",
-            "clusters.Pile.pileup.0.edge: 'existing' is no edge of donut: write zero or strip",
+            "clusters.Pile.pileup.0.edge: 'existing' is not an edge of donut: write zero or strip",
         ),
         ("clusters.Pile.subtract=donut", "clusters.Pile.subtract: no pile-up estimate is named 'donut'"),
         (
             "clusters.Pile.fields=[donut]",
             "field 'donut' is a pile-up estimate: ask for it with pileup: [donut]",
         ),
-        ("clusters.Shared.tie_rule=greedy-residual", "overlap 'proportional' beside greedy-residual"),
+        ("clusters.Shared.tie_rule=greedy-residual", "overlap 'proportional' together with greedy-residual"),
         ("clusters.Shared.sum_window='g.o'", "clusters.Shared.sum_window: the cell 'g' at (0, -2) is let in"),
         ("clusters.Shared.sum_threshold_on=net", "sum_threshold_on 'net' needs a pile-up estimate"),
         (

@@ -1,12 +1,15 @@
 """Pictures with little room: labels side by side, and a ring no longer than what is shown of it."""
 
+import hist
 import numpy as np
 import pytest
 from figures import legend_labels, overlapping_texts, texts_by_place
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, explain
+from hep_peaksum.plotting import canvas
 from hep_peaksum.plotting.events import draw_event
 from hep_peaksum.plotting.explanations import draw_explanation
+from hep_peaksum.plotting.histograms import draw_overlay
 
 
 def test_of_two_labels_side_by_side_one_is_below_its_window():
@@ -46,3 +49,20 @@ def test_a_legend_of_many_entries_stays_in_the_picture(n_rows):
     assert whole.x0 <= box.x0
     assert box.x1 <= whole.x1
     assert box.y1 <= figure.texts[0].get_window_extent().y0
+
+
+@pytest.mark.parametrize("n_datasets", [12, 45])
+def test_the_legend_of_many_datasets_is_below_the_panels_and_bounded(n_datasets):
+    parts = {}
+    for number in range(n_datasets):
+        h = hist.Hist(hist.axis.Regular(3, 0, 3, name="n", label="number of clusters (Jet)"))
+        parts[f"sample_{number:02}"] = h.fill([0, 1, 1, number % 3])
+    figure = draw_overlay(parts, title="a title")
+    assert overlapping_texts(figure) == []
+    (legend,) = figure.legends
+    names = [text.get_text() for text in legend.get_texts()]
+    shown = [*parts][: canvas.MOST_ENTRIES]
+    assert names == shown + [f"and {n_datasets - len(shown)} more"] * (n_datasets > len(shown))
+    box = legend.get_window_extent()
+    assert box.x1 <= figure.bbox.x1
+    assert 0 <= box.y0 <= box.y1 <= min(axes.get_tightbbox().y0 for axes in figure.axes)

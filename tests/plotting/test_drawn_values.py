@@ -109,7 +109,7 @@ def test_datasets_side_by_side_have_a_colour_a_marker_and_a_name_each():
     assert [text.get_text() for text in axes.get_legend().get_texts()] == datasets
     styles = [(each[0].get_color(), each[0].get_marker()) for each in axes.containers]
     assert styles[:6] == [*zip(canvas.COLOURS, "os^DvP", strict=True)]
-    assert styles[6] == styles[0]
+    assert styles[6] == (canvas.COLOURS[0], "s")  # another marker with the first colour
 
 
 @pytest.mark.parametrize("is_weighted", [True, False])
@@ -171,7 +171,7 @@ def test_a_stack_without_points_shows_what_part_each_one_has():
     assert filled == {"low": canvas.COLOURS[0], "high": canvas.COLOURS[1]}
     assert [to_hex(patch.get_edgecolor()) for patch in lower.patches] == [*canvas.COLOURS[:2]]
     np.testing.assert_array_equal(drawn(lower), [[0.25, 1, NAN], [0.75, 0, NAN]])
-    assert lower.get_ylabel() == "part of the stack"
+    assert lower.get_ylabel() == "fraction of the stack"
 
 
 def test_points_over_a_stack_have_the_errors_of_their_weights():

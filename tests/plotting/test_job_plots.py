@@ -106,6 +106,6 @@ def test_axes_are_titled_with_the_unit_of_their_field():
         "scales": Kind("scaling", "online threshold"),
         "scales_rate": Kind("offline_rate", "offline threshold"),
     }
-    assert axis_title(config, "nJet") == "number of Jet clusters"
+    assert axis_title(config, "nJet") == "number of clusters (Jet)"
     assert axis_title(config, "Jet.other") == "Jet other"
     assert axis_title(config, "nothing.known") == "nothing.known"

@@ -1,4 +1,4 @@
-"""`check` refuses what `run` refuses, and remarks on what is hardly meant."""
+"""`check` refuses what `run` refuses, and remarks on what is probably not meant."""
 
 import awkward as ak
 import numpy as np
@@ -184,7 +184,7 @@ def test_cells_that_are_all_zero_are_remarked(config):
         "datasets.toy: grid 'calo' is empty in the first 5 entries: is 'zeros' the branch of its cells?"
     ]
     assert run(job).summary["hints"] == [
-        "toy: not a single cluster in Jet; grid calo is empty at first sight: is its branch right?"
+        "toy: not a single cluster in Jet; grid calo seems to be empty: is its branch right?"
     ]
 
 
@@ -206,8 +206,8 @@ def test_a_job_without_events_has_no_hint(config):
         ("hexagon-7", 60, None),
         ("hexagon-7-uv", 120, None),
         ("crystal-3x3", 60, None),
-        ("hexagon-7", 120, "has (1, -1), which is no neighbour on the hexagons of 'calo' with angle 120"),
-        ("hexagon-7-uv", 60, "has (1, 1), which is no neighbour on the hexagons of 'calo' with angle 60"),
+        ("hexagon-7", 120, "has (1, -1), which is not a neighbour on the hexagons of 'calo' with angle 120"),
+        ("hexagon-7-uv", 60, "has (1, 1), which is not a neighbour on the hexagons of 'calo' with angle 60"),
     ],
 )
 def test_neighbours_on_hexagons_of_another_angle_are_remarked_on(preset, angle, remark):

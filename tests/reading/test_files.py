@@ -14,7 +14,7 @@ from hep_peaksum.reading.files import error_message, files_kept_open, open_file,
 @pytest.mark.parametrize(
     "content",
     [
-        pytest.param(b"this is no ROOT file, but it is long enough to be looked at" * 9, id="garbage"),
+        pytest.param(b"this is not a ROOT file, but it is long enough to be looked at" * 9, id="garbage"),
         pytest.param(b"", id="empty"),
         pytest.param(b"ro", id="two_bytes"),
     ],

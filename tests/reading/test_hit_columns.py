@@ -185,7 +185,7 @@ def test_events_that_are_in_memory_have_no_encoding():
         {"hits": {"row": LAYER, "col": "c", "value": "e"}, "rows": {"n": 12}, "cols": {"n": 3}}
     )
     events = ak.Array({f"{SCFI}.cellID": [[1]], "c": [[1]], "e": [[1.0]]})
-    with pytest.raises(ValueError, match="the encoding stands in the file of the events: pass a chunk"):
+    with pytest.raises(ValueError, match="the encoding is in the file of the events: pass a chunk"):
         grid_columns(events, source, {})
 
 

@@ -101,7 +101,7 @@ def test_a_file_whose_name_has_no_number_is_refused_before_the_job(beam):
 @pytest.mark.parametrize(
     ("pattern", "problem"),
     [
-        (r"run(\d+", "is no regular expression ("),
+        (r"run(\d+", "is not a regular expression ("),
         (r"run\d+", "has 0 groups in parentheses, expected one around the number"),
         (r"(run)(\d+)", "has 2 groups in parentheses"),
     ],

@@ -59,8 +59,8 @@ def test_every_entry_is_written_cut_or_lost():
     assert accounts.Account.of(found, ["data"]) == (7, 7, 0, 0, 1)
     assert accounts.Account.of(found, ["ttbar", "data"]) == (28, 17, 6, 5, 1)
     assert accounts.overview(found).rows == [
-        ("ttbar", "Jet", "21", "10", "6", "5", "40", "2.50"),
-        ("ttbar", "Tau", "21", "10", "6", "5", "4", "0.25"),
+        ("ttbar", "Jet", "21", "10", "6", "5", "40", "4.00"),
+        ("ttbar", "Tau", "21", "10", "6", "5", "4", "0.40"),
         ("data", "Jet", "7", "7", "0", "0 + 1 file", "7", "1.00"),
     ]
     assert accounts.losses(found).rows == [
@@ -98,10 +98,19 @@ def test_a_cut_flow_has_columns_for_every_variation():
         "nominal": steps((9, 4.5), (2, 1)),
         "Up": steps((9, None), (3, None)),
     }
-    (table,) = accounts.cut_flows(found)
+    (table,), n_left_out = accounts.cut_flows(found)
+    assert n_left_out == 0
     assert table.caption == "ttbar: left after"
     assert table.columns == ["condition", "nominal: entries", "nominal: sum of weights", "Up: entries"]
     assert table.rows == [("s0", "9", "4.5", "9"), ("s1", "2", "1", "3")]
+
+
+def test_cut_flows_of_many_datasets_are_limited():
+    flow = {"nominal": [{"step": "all entries", "entries": 9, "sum_of_weights": None}]}
+    found = {"datasets": {f"d{k}": {"cut_flow": flow} for k in range(30)} | {"uncut": {}}}
+    tables, n_left_out = accounts.cut_flows(found)
+    assert [table.caption for table in tables] == [f"d{k}: left after" for k in range(accounts.MOST_CUT_FLOWS)]
+    assert n_left_out == 30 - accounts.MOST_CUT_FLOWS
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch, number):
 
     monkeypatch.setattr(lock, "_take", take)
     with (
-        pytest.warns(UserWarning, match="there are no locks here: start no second run there"),
+        pytest.warns(UserWarning, match="files cannot be locked here: do not start a second run in it"),
         locked(tmp_path),
     ):
         assert (tmp_path / NAME).exists()
@@ -66,5 +66,5 @@ def test_a_python_without_locks_is_a_file_system_without_them(tmp_path, monkeypa
         raise ImportError
 
     monkeypatch.setattr(lock, "_take", take)
-    with pytest.warns(UserWarning, match="no locks here"), locked(tmp_path):
+    with pytest.warns(UserWarning, match="files cannot be locked here"), locked(tmp_path):
         pass

@@ -30,7 +30,7 @@ CLUSTER_MASK = """
 
 
 def is_vetoed(plane, row, col, mask, threshold):
-    """Return whether a seed vetoes another; what is below the threshold is no seed and counts 0."""
+    """Return whether a seed vetoes another; what is below the threshold is not a seed and counts 0."""
     lines = [line.split() for line in mask.split("\n")[1:-1]]
     for i, line in enumerate(lines):
         for j, mark in enumerate(line):

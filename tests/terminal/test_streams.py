@@ -32,3 +32,9 @@ def test_a_warning_is_always_seen_and_remarks_unless_they_are_not_wanted(options
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == len(seen)
     assert all(line.endswith(words) for line, words in zip(lines, seen, strict=True))
+
+
+@pytest.mark.parametrize(("columns", "width"), [("40", 40), ("", 140)])
+def test_a_pipe_is_as_wide_as_columns_says(columns, width, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert streams.open_console().width == width

@@ -71,10 +71,23 @@ def text_of(lines):
     return "\n".join(" ".join(line) for line in lines)
 
 
-def test_clusters_are_counted_per_event_that_was_processed():
-    lines = printed(tables.print_summary, summary_of(losses=[loss("b.root", 8)]))
-    assert rows_of(lines, ["ttbar"]) == [["ttbar", "2", "20", "8", "Jet", "30", "2.50"]]
+@pytest.mark.parametrize(("written", "per_event"), [({}, "2.50"), ({"n_written": 6}, "5.00")])
+def test_clusters_are_counted_per_event_that_was_written(written, per_event):
+    summary = summary_of(losses=[loss("b.root", 8)])
+    summary["datasets"]["ttbar"] |= written
+    lines = printed(tables.print_summary, summary)
+    assert rows_of(lines, ["ttbar"]) == [["ttbar", "2", "20", "8", "Jet", "30", per_event]]
     assert "lost 8 entries of ttbar: b.root: damaged" in text_of(lines)
+
+
+def test_cut_flows_of_many_datasets_are_limited():
+    summary = summary_of()
+    flow = {"nominal": [{"step": "all entries", "entries": 12, "sum_of_weights": None}]}
+    (dataset,) = summary["datasets"].values()
+    summary["datasets"] = {f"d{k}": {**dataset, "cut_flow": flow} for k in range(30)}
+    told = text_of(printed(tables.print_summary, summary))
+    assert told.count("left after") == tables.MAX_CUT_FLOWS
+    assert f"and the cut flows of {30 - tables.MAX_CUT_FLOWS} more datasets, in summary.json" in told
 
 
 def test_remarks_name_what_a_user_should_know():
@@ -90,7 +103,7 @@ def test_remarks_name_what_a_user_should_know():
 def test_losses_are_added_up_per_file():
     chunks = [loss("a.root", 5), loss("b.root", None), loss("a.root", 7, 5)]
     told = text_of(printed(tables.print_summary, summary_of(losses=chunks)))
-    assert "lost 12 entries of ttbar: a.root: damaged (and 1 more chunks of this file)\n" in told + "\n"
+    assert "lost 12 entries of ttbar: a.root: damaged (and 1 more chunk of this file)\n" in told + "\n"
     assert "lost all entries of ttbar: b.root: damaged\n" in told + "\n"
 
 
