@@ -143,7 +143,7 @@ def _pitch(values: tuple[Array, Array], depth: Array | None) -> tuple[float, boo
     if depth is not None:
         labels, counts = np.unique(depth, return_counts=True)
         points = points[depth == labels[np.argmax(counts)]]
-    cells = np.unique(points.round(3), axis=0)
+    cells = np.unique(np.column_stack([snapped(each) for each in points.T]), axis=0)
     if len(cells) < 10 or len(cells) > 0.8 * len(points):
         return 0.0, False
     distances, _ = KDTree(cells).query(cells, k=7)

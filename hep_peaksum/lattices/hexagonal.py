@@ -136,7 +136,7 @@ def _plane(
         return None
     if cells != n_different([layers, module, *points.T]):
         return None
-    period = next((p for p in range(1, MAX_PERIOD + 1) if _repeats(shifts, p)), n_layers)
+    period = _period(shifts, lattice)
     in_turn = (shifts[:period] - shifts[0, 0]).reshape(-1, 2)
     origin = origin + shifts[0, 0]
     are_shifted = bool(np.abs(in_turn).max() > ON_CENTRE * lattice.pitch)
@@ -166,7 +166,7 @@ def _shifts(points: Array, layers: Array, module: Array, shape: tuple[int, int],
             own = _within_cell(_middle(points[(module == m) & (layers == k)]) - centre, lattice)
             before = [each for each in shifts[:k, m] - centre if _are_alike(each, own, lattice)]
             shifts[k, m] = centre + (before[0] if before else own)
-    period = next((p for p in range(1, MAX_PERIOD + 1) if _repeats(shifts, p)), shape[0])
+    period = _period(shifts, lattice)
     fullest = shifts[:, np.argmax(np.bincount(module))]
     for k, m in np.argwhere(np.isnan(shifts[..., 0])):
         alike = _known(shifts[k % period :: period, m])
@@ -196,12 +196,17 @@ def _within_cell(step: Array, lattice: Hexagons) -> Array:
     return rest
 
 
-def _repeats(shifts: Array, period: int) -> bool:
+def _period(shifts: Array, lattice: Hexagons) -> int:
+    """Return after how many layers shifts repeat: a few, or all."""
+    return next((n for n in range(1, MAX_PERIOD + 1) if _repeats(shifts, n, lattice)), len(shifts))
+
+
+def _repeats(shifts: Array, period: int, lattice: Hexagons) -> bool:
     """Return whether shifts repeat after so many layers; those that are not known do not matter."""
     for first in range(min(period, len(shifts))):
         for of_module in shifts[first::period].transpose(1, 0, 2):
             known = _known(of_module)
-            if len(known) and np.abs(known - known[0]).max() > ON_CENTRE:
+            if len(known) and np.abs(known - known[0]).max() > ON_CENTRE * lattice.pitch:
                 return False
     return True
 

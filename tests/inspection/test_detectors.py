@@ -202,6 +202,14 @@ def test_hits_are_named_by_their_branches(tmp_path, branches, hits):
     assert inspect_file(path).candidates[0].grid["hits"] == hits
 
 
+@pytest.mark.parametrize("unit", [1, 1e-3], ids=["mm", "m"])
+def test_pixels_are_told_apart_in_every_unit(tmp_path, unit):
+    row, col, energy = detector_files.as_hits(detector_files.cells(33, (12, 12)))
+    pixels = {"hit_x": col * 0.4 * unit, "hit_y": row * 0.4 * unit, "hit_energy": energy}
+    grid = inspect_file(detector_files.write_tree(tmp_path / "pixels.root", pixels)).candidates[0].grid
+    assert (grid["rows"]["bins"], grid["cols"]["bins"]) == (12, 12)
+
+
 def test_gaps_in_layers_and_columns_are_kept_and_told(proposed):
     path, _ = proposed(detector_files.gaps())
     text = path.read_text()

@@ -1,0 +1,36 @@
+"""Hexagons found from the positions of hits: the same in every unit of these."""
+
+import math
+
+import numpy as np
+import pytest
+
+from hep_peaksum.lattices.hexagonal import find_hexagons
+
+UNITS = {"mm": 1.0, "m": 1e-3, "um": 1e3}  # a millimetre in each
+
+
+@pytest.mark.parametrize(("unit", "scale"), UNITS.items(), ids=UNITS)
+def test_layers_that_are_shifted_are_so_in_every_unit(unit, scale):
+    pitch, reach, n_layers = 8.34 * scale, 4, 6
+    q, r = (each.ravel() for each in np.indices((2 * reach + 1, 2 * reach + 1)) - reach)
+    layers = np.repeat(np.arange(n_layers), len(q))
+    x = np.tile(pitch * (q + r / 2), n_layers) + pitch / 2 * (layers % 2)
+    y = np.tile(pitch * math.sqrt(3) / 2 * r, n_layers)
+    found = find_hexagons(x.astype("f4"), y.astype("f4"), layers, np.arange(n_layers), [], unit)
+    assert found.hexagons["pitch"] == pytest.approx(pitch, rel=1e-5)
+    first, second = found.hexagons["layer_shifts"]
+    assert first == [0, 0]
+    assert np.abs(second) == pytest.approx([pitch / 2, 0], rel=1e-4)  # half a cell to either side is the same
+
+
+def test_labels_reach_cells_far_to_one_side():
+    """The middle of a block of 25 cells about (0, 0) and of a strip to its left is the cell (-2, 0)."""
+    block = np.indices((5, 5)).reshape(2, -1) - 2
+    strip = np.array([np.arange(-12, -2), np.zeros(10)])
+    q, r = np.concatenate([block, strip], axis=1)
+    layers = np.zeros(len(q), np.int64)
+    found = find_hexagons(q + r / 2, math.sqrt(3) / 2 * r, layers, np.zeros(1, np.int64), [], "mm")
+    low, high = map(int, found.rows["labels"].split(".."))
+    assert low <= -10
+    assert high >= 4
