@@ -126,11 +126,15 @@ class DenseBranch(FrozenModel):
         if self.each is not None:
             return len(self.each)
         (column,) = columns
+        if column.ndim != 2:
+            what = f"the array has {column.ndim - 1} axes below the event, and channels lie along one"
+            msg = f"{what}: name a branch with one, or give axes: [row, col] and a table by row and col"
+            raise ValueError(msg)
         if isinstance(column, np.ndarray):
-            return int(np.prod(column.shape[1:]))
+            return int(column.shape[1])
         import awkward as ak
 
-        numbers = np.unique(ak.to_numpy(ak.num(column))).tolist() if column.ndim == 2 else []
+        numbers = np.unique(ak.to_numpy(ak.num(column))).tolist()
         return numbers[0] if len(numbers) == 1 else expected
 
     def cells(self, columns: Sequence[Any], grid: Grid) -> Array:

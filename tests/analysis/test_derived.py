@@ -30,3 +30,8 @@ def test_a_view_of_a_view_says_where_its_clusters_lie_in_the_collection():
     places = {name: (origin, index.to_list()) for name, (origin, index) in found.origins.items()}
     assert places == {"Hard": ("Jet", [[1, 3, 0], [0], []]), "Left": ("Jet", [[3, 0], [], []])}
     assert np.array_equal(found.sums["HT"], [80, 0, 0])
+
+
+def test_the_clusters_of_a_view_meet_all_of_its_conditions():
+    view = ViewInput(**{"from": "Jet", "where": [{"field": "pt", "min": 30}, {"field": "col", "max": 1}]})
+    assert view.indices(JETS).to_list() == [[0, 3], [], []]

@@ -151,6 +151,7 @@ def test_ties_compare_and_closure(document, config):
     assert (seeds["all"], seeds["first"], seeds["none"]) == (10, 6, 2)
     _, seen = document("compare", config, "Jet", "Wide")
     (both,) = seen["comparisons"]
+    assert (both["first"], both["second"]) == ("Jet", "Wide")
     assert (both["n_same_seed"], both["n_only_first"], both["n_only_second"]) == (6, 0, 4)
     assert [(each["entry"], each["row"], each["col"]) for each in both["one_sided"]] == [
         (entry, 2, 4) for entry in range(4)

@@ -19,6 +19,7 @@ EVENTS = {
         pytest.param({"branch": "word", "bit": 0, "max": 5}, [1, 0, 1, 0, 0], id="a-bit-and-a-range"),
         pytest.param({"branch": "pts[0]", "min": 20}, [1, 0, 0, 1, 0], id="the-first-of-a-list"),
         pytest.param({"branch": "pts[1]", "min": 20}, [1, 0, 0, 0, 1], id="the-second-of-a-list"),
+        pytest.param({"branch": "pts[1]", "max": 20}, [1, 0, 0, 0, 0], id="what-is-not-there-is-not-small"),
     ],
 )
 def test_an_event_passes_if_its_branch_does(keys, passed):

@@ -122,7 +122,10 @@ def test_eic_hits_have_the_time_of_a_contribution_and_the_number_of_the_event(da
 
 
 @pytest.mark.parametrize(("numbers", "n"), [([2.0, 3.0], 2), ([], 0)], ids=["more", "none"])
-def test_lists_that_hold_more_or_less_than_the_number_of_the_event_are_an_error(linked, tmp_path, numbers, n):
+def test_lists_that_hold_more_or_less_than_the_number_of_the_event_are_an_error(
+    linked, tmp_path, monkeypatch, numbers, n
+):
+    monkeypatch.setattr(block_sizes, "GROUP_BYTES", 1)  # an event at a time
     source = linked([[0], [1]], other=ak.Array([[1.0], numbers]))
     with pytest.raises(ValueError, match=f"'other' holds {n} numbers in entry 1, where one is expected"):
         join_collections(source, tmp_path / "o.root", ["Jet_index", "Tower"], branches=["Tower_x", "other"])

@@ -11,6 +11,7 @@ from plain_cells import hit_cells
 
 from hep_peaksum.cli.main import main
 from hep_peaksum.config.load import load_config
+from hep_peaksum.inspection.candidates import proposed_config
 from hep_peaksum.inspection.files import inspect_file
 from hep_peaksum.reading.blocks import grid_cells, read_blocks
 
@@ -125,6 +126,14 @@ def test_branches_with_numbers_of_cells_are_one_grid(proposed, branches, names, 
     np.testing.assert_array_equal(cells_in(path), in_order.reshape(-1, *shape))
 
 
+def test_branches_are_taken_in_the_order_of_their_numbers(tmp_path):
+    """E2 comes before E10: then showers show that a row has four cells."""
+    flat = detector_files.cells(3, (20, 4), 300).reshape(300, -1)
+    branches = {f"E{number}": flat[:, number - 1] for number in range(1, 81)}
+    (found,) = inspect_file(detector_files.write_tree(tmp_path / "series.root", branches)).candidates
+    assert found.grid["dense"] == {"branches": "E{1..80}", "shape": [20, 4], "axes": ["row", "col"]}
+
+
 def test_a_channel_that_several_hits_have_is_a_guess(proposed):
     _, out = proposed(detector_files.slots())
     assert "guessed that channel alone says the cell, though" in out
@@ -208,6 +217,24 @@ def test_pixels_are_told_apart_in_every_unit(tmp_path, unit):
     pixels = {"hit_x": col * 0.4 * unit, "hit_y": row * 0.4 * unit, "hit_energy": energy}
     grid = inspect_file(detector_files.write_tree(tmp_path / "pixels.root", pixels)).candidates[0].grid
     assert (grid["rows"]["bins"], grid["cols"]["bins"]) == (12, 12)
+
+
+def test_hexagons_are_searched_by_their_preset_with_a_threshold_to_change(tmp_path):
+    path = detector_files.write_tree(tmp_path / "hits.root", detector_files.hexagons())
+    config = proposed_config(path, {"calo": inspect_file(path).candidates[0]})
+    clusters = {"grid": "calo", "preset": "hexagon-7-uv", "seed_threshold": 0}
+    assert config["clusters"] == {"Cluster": clusters}
+
+
+def test_the_higher_bits_of_an_id_are_the_row(tmp_path):
+    row, col, energy = detector_files.as_hits(detector_files.cells(34, (6, 12)))
+    path = detector_files.write_tree(
+        tmp_path / "ids.root", {"hit_detid": row * 256 + col, "hit_energy": energy}
+    )
+    grid = inspect_file(path).candidates[0].grid
+    assert grid["hits"]["row"] == {"bits": "hit_detid", "first": 8, "last": 10}
+    assert grid["hits"]["col"] == {"bits": "hit_detid", "first": 0, "last": 3}
+    assert (grid["rows"]["labels"], grid["cols"]["labels"]) == ("0..5", "0..11")
 
 
 def test_gaps_in_layers_and_columns_are_kept_and_told(proposed):

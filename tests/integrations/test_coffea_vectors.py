@@ -161,7 +161,8 @@ def matched(tmp_path):
     direction = {"eta": 0.5, "phi": 0.1}
     jets = ak.Array([[{"pt": 30.0, **direction, "genJetIdx": 1}, {"pt": 20.0, **direction, "genJetIdx": -1}],
                      [{"pt": 10.0, **direction, "genJetIdx": 0}]])  # fmt: skip
-    generated = ak.Array([[{"pt": 5.0, **direction, "mass": 1.0}, {"pt": 31.0, **direction, "mass": 2.0}],
+    generated = ak.Array([[{"pt": 5.0, **direction, "mass": 1.0}, {"pt": 31.0, **direction, "mass": 2.0},
+                           {"pt": 4.0, **direction, "mass": 4.0}],
                           [{"pt": 11.0, **direction, "mass": 3.0}]])  # fmt: skip
     with uproot.recreate(tmp_path / "matched.root") as file:
         words = {word: np.arange(2, dtype="u4") for word in ("run", "luminosityBlock", "event")}

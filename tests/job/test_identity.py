@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from finished_jobs import clusters_of, run_job
 
+from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.retries import ChunkError
+from hep_peaksum.job.summary import identity_in_words
 
 
 def test_numbers_of_files_are_stable_when_files_are_added(write_events, job, tmp_path):
@@ -104,6 +106,13 @@ def test_a_number_stands_for_a_missing_identifier(write_root, random_cells, job)
     clusters = clusters_of(result.directory)
     assert (clusters.run.to_list(), clusters.luminosityBlock.to_list()) == ([7] * 3, [1] * 3)
     assert clusters.event.to_list() == [40, 41, 42]
+
+
+def test_only_branches_of_all_datasets_are_proposed_to_identify_events(job):
+    number = (0, "int64")
+    types = {"a": {"run": number, "event": number}, "b": {"event": number}}
+    words = identity_in_words(parse_config(job("a.root", events={})), types)
+    assert words.endswith("; to use the branches event, name the others, or a number, in events.identify")
 
 
 def test_files_of_which_only_some_identify_their_events_are_refused(write_events, job):

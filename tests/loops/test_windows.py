@@ -32,7 +32,8 @@ def searches(draw):
     periodic = Periodic(draw(st.booleans()), draw(st.booleans()))
     everywhere = [(e, r, c) for e in range(n_events) for r in range(n_rows) for c in range(n_cols)]
     peaks = sorted(draw(st.sets(st.sampled_from(everywhere), max_size=12)))
-    offsets = sorted(draw(st.sets(st.tuples(st.integers(-7, 7), st.integers(-7, 7)), min_size=1, max_size=12)))
+    step = st.integers(-7, 7) if draw(st.booleans()) else st.integers(-1, 1)  # windows overlap, or wrap
+    offsets = sorted(draw(st.sets(st.tuples(step, step), min_size=1, max_size=12)))
     met = {(d % n_rows if periodic.rows else d, p % n_cols if periodic.cols else p): (d, p) for d, p in offsets}
     return grids, peaks, sorted(met.values()), periodic
 
@@ -117,7 +118,23 @@ def test_moments_have_the_bits_of_a_plain_loop(loops, turn, data):
 
 
 def added(place, data):
-    return data.draw(arrays(bool, place.shape)) & (place >= 0)
+    """Return which cells are added: most of them, so that many are claimed by several peaks."""
+    return ~data.draw(arrays(bool, place.shape)) & (place >= 0)
+
+
+@pytest.mark.parametrize("by_distance", [False, True])
+@pytest.mark.parametrize(
+    ("seed", "last_wins", "winner"),
+    [((2, 2), False, 0), ((2, 2), True, 1), ((3, 2), True, 0), ((2, 3), False, 1)],
+    ids=["the_first", "the_last", "the_higher_first", "the_higher_last"],
+)
+def test_of_two_claims_from_as_far_one_wins(loops, seed, last_wins, winner, by_distance):
+    """Two windows of three cells in a row share the cell at place 2."""
+    place = np.array([[0, 1, 2], [2, 3, 4]])
+    owner, nearest = np.full(5, -1, np.int32), np.zeros(5, np.int32) if by_distance else None
+    rivals = Rivals(np.array(seed, float), last_wins, distance=np.array([1, 0, 1]) if by_distance else None)
+    loops.claim_cells(owner, nearest, place, np.ones(place.shape, bool), 0, rivals)
+    assert owner.tolist() == [0, 0, winner, 1, 1]
 
 
 @some

@@ -4,6 +4,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
+from hep_peaksum import block_sizes
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.preview.check import check_inputs
@@ -106,8 +107,6 @@ def test_events_without_objects_or_clusters(toy):
 def test_errors_of_a_reference_name_the_branch(toy):
     with pytest.raises(ValueError, match="nothing to compare with: none of Mine, Other has a reference"):
         closure(toy(None))
-    with pytest.raises(ValueError, match="entry 2: reference: 2 values of 'irow' but 1 of 'icol'"):
-        closure(toy(irow=[[1, 0], [], [2, 2]]))
     with pytest.raises(ValueError, match="the branch 'cells' has 2 axes per event, expected a list"):
         closure(toy({**REFERENCE, "sum": "cells"}))
     with pytest.raises(ConfigError, match=r"no branch 'totl' \(did you mean 'total'\?\)"):
@@ -118,6 +117,13 @@ def test_errors_of_a_reference_name_the_branch(toy):
         toy({**REFERENCE, "summ": "total"})
     with pytest.raises(ConfigError, match=r"clusters\.Mine\.reference\.where\.bx"):
         toy({**REFERENCE, "where": {"bx": True}})
+
+
+@pytest.mark.parametrize("n_cells", [9, 9000], ids=["an_event_at_a_time", "all_events_at_once"])
+def test_the_entry_of_a_wrong_reference_is_that_of_the_file(toy, monkeypatch, n_cells):
+    monkeypatch.setattr(block_sizes, "READ_CELLS", n_cells)
+    with pytest.raises(ValueError, match=r"^entry 2: reference: 2 values of 'irow' but 1 of 'icol'"):
+        closure(toy(irow=[[1, 0], [], [2, 2]]))
 
 
 def test_a_reference_does_not_change_the_job(toy):

@@ -113,6 +113,19 @@ def test_a_part_of_a_sample_is_not_normalised(config):
     assert part.histograms["toy"]["seeds"] == plain.histograms["toy"]["seeds"]
 
 
+def test_a_sample_of_which_a_chunk_was_lost_is_not_normalised(config, write_root):
+    cells = np.zeros((10, 6, 8))
+    cells[:, 2, 3] = 8
+    cells[7, 0, 0] = np.nan
+    file = write_root("damaged.root", {"Events": {"cells": cells, "genWeight": np.ones(10)}})
+    content = sample(config, "genWeight", run={"chunksize": 5, "on_bad_file": "skip"})
+    content["datasets"]["toy"]["files"] = {file: "Events"}
+    result = run(parse_config(content))
+    assert [(loss["start"], loss["n_entries"]) for loss in result.losses] == [(5, 5)]
+    assert "not all entries" in result.summary["datasets"]["toy"]["normalisation"]["reason"]
+    assert result.histograms["toy"]["seeds"].values().tolist() == [*[0] * 8, 5]
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

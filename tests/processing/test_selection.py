@@ -81,16 +81,16 @@ def test_conditions_are_counted_in_their_order(config, samples, conditions):
 
 
 def test_a_condition_on_clusters_is_decided_after_the_search(config, samples, conditions):
-    late = {"field": "nJet", "min": 4}
-    result, events = finished(config(events={"where": [conditions["range"][0], late]}))
+    late, elsewhere = {"field": "nJet", "min": 4}, {"field": "nJet", "min": 99, "datasets": ["other"]}
+    content = config(events={"where": [conditions["range"][0], late, elsewhere]})
+    content["datasets"]["other"] = {"files": {samples[0][0]: "Events"}}
+    result, events = finished(content)
     early, n_jets = conditions["range"][1], np.asarray(ak.num(jets_of(samples)))
-    assert result.histograms["toy"]["cutflow"].values().tolist() == [
-        120,
-        early.sum(),
-        (early & (n_jets >= 4)).sum(),
-    ]
-    assert events.event.to_list() == all_events(samples, "event")[early & (n_jets >= 4)].tolist()
-    seeds = ak.flatten(jets_of(samples).seed[early & (n_jets >= 4)])
+    both = early & (n_jets >= 4)
+    cut_flow = result.histograms["toy"]["cutflow"].values().tolist()
+    assert cut_flow == [120, early.sum(), both.sum(), both.sum()]
+    assert events.event.to_list() == all_events(samples, "event")[both].tolist()
+    seeds = ak.flatten(jets_of(samples).seed[both])
     assert result.histograms["toy"]["seeds"].values().tolist() == np.bincount(seeds, minlength=9).tolist()
 
 

@@ -10,7 +10,7 @@ from plain_count import count, written
 
 from hep_peaksum.cli.main import cli
 from hep_peaksum.results import chunk_files
-from hep_peaksum.results.chunk_files import bring_together, recorded_chunks
+from hep_peaksum.results.chunk_files import bring_together, part_paths, recorded_chunks
 
 N_CHUNKS = 7
 
@@ -144,3 +144,12 @@ def test_the_last_records_are_brought_together_if_they_fill_a_file(write_events,
     content = job(write_events("a.root", 24), run={"chunksize": 4})
     run_job(content)
     assert names(content) == ["records-000001", "records-000002"]
+
+
+def test_parts_are_in_event_order_whatever_that_of_the_file_system(tmp_path):
+    names = [f"part-{number:06}-000000000000-000000000004.parquet" for number in range(1, 40)]
+    folder = tmp_path / "toy/clusters.parquet"
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).touch()
+    assert [path.name for path in part_paths(tmp_path, "toy")] == names

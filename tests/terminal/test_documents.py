@@ -133,8 +133,12 @@ def test_an_explanation_names_what_beats_and_what_drops_a_cell():
         "in_words": str(why),
     }
     settings = PeakSumSettings(seed_threshold=6, sum_threshold=50, search_window=(1, 3), sum_window=(1, 3))
-    kept = diagnostic_documents.explanation(explain(cells, settings, row=0, col=1), unit="counts", **place)
+    kept, beaten = (
+        diagnostic_documents.explanation(explain(cells, settings, row=0, col=col), unit="counts", **place)
+        for col in (1, 2)
+    )
     assert (kept.is_seed, kept.dropped_by) == (True, ["sum_threshold >= 50 on sum"])
+    assert (beaten.is_seed, beaten.passes_threshold) == (False, True)
 
 
 def test_ties_count_the_seeds_of_every_rule_and_place_closed_rings():

@@ -249,6 +249,26 @@ def test_references_are_marked_in_the_order_of_the_config(write_events, job):
     assert len(page.picture.objects["Muon"].data["x"]) == 0
 
 
+def test_objects_on_one_grid_are_not_drawn_on_another(write_root, job, random_cells):
+    from hep_peaksum.config.load import parse_config
+
+    branches = {"em": random_cells(1), "had": random_cells(1), "r": ak.Array([[2]]), "c": ak.Array([[4]])}
+    plane = {"rows": {"n": 6}, "cols": {"n": 8}}
+    content = job(
+        write_root("two.root", {"Events": branches}),
+        grids={name: {"dense": {"branch": name}, **plane} for name in ("em", "had")},
+        clusters={"Both": {"grid": ["em", "had"]}},
+        references={"Hit": {"grid": "em", "row": "r", "col": "c"}},
+        events={},
+    )
+    page = Page(first_state(parse_config(content)))
+    drawn = []
+    for grid in ("em", "had", "em"):
+        page.choices["grid"].value = grid
+        drawn.append(len(page.picture.objects["Hit"].data["x"]))
+    assert drawn == [1, 0, 1]
+
+
 def test_two_collections_and_two_datasets(write_events, job):
     from hep_peaksum.config.load import parse_config
 

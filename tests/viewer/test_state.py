@@ -195,6 +195,19 @@ def test_a_collection_on_two_grids(write_root, job, random_cells):
             assert str(number + 1) in state.holders[rows[number], cols[number]].split(", ")
 
 
+def test_another_collection_is_shown_from_its_first_layer(write_root, job, random_cells):
+    layered, flat = random_cells(6).reshape(2, 3, 6, 8), random_cells(2)
+    path = write_root("layers.root", {"Events": {"layered": layered, "flat": flat}})
+    plane = {"rows": {"n": 6}, "cols": {"n": 8}}
+    by_layer = {"dense": {"branch": "layered", "axes": ["layer", "row", "col"]}, "layers": "each"}
+    grids = {"layered": {**by_layer, **plane}, "flat": {"dense": {"branch": "flat"}, **plane}}
+    content = job(
+        path, grids=grids, clusters={"Each": {"grid": "layered"}, "Flat": {"grid": "flat"}}, events={}
+    )
+    state = ViewState.first(source_of_config(parse_config(content))).on(layer=2).of("Flat")
+    assert state.cells.tolist() == flat[0].tolist()
+
+
 def test_a_preset_and_what_overrides_it():
     grid = {"rows": {"n": 5}, "cols": {"n": 6}, "unit": 0.5}
     with pytest.raises(ValueError, match="the grid has no unit"):
