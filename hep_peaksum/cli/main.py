@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from hep_peaksum.results.status import Status
 
 INTERRUPTED = 130  # as shells report Ctrl-C
+CONTINUED = {"run", "merge", "demo"}  # commands that begin where they were interrupted
 
 
 class _Unread:
@@ -88,7 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _with_remedy(error).show()
         sys.exit(WRONG_USAGE)
     except (KeyboardInterrupt, click.Abort):
-        _print_error("interrupted; finished chunks are kept, and the same command continues from them")
+        given = sys.argv[1:] if arguments is None else arguments
+        kept = "; finished chunks are kept, and the same command continues from them"
+        _print_error(f"interrupted{kept if CONTINUED & {*given[:1]} else ''}")
         sys.exit(INTERRUPTED)
     except (ValueError, OSError, RuntimeError) as error:
         for line in str(error).splitlines() or [type(error).__name__]:
