@@ -7,7 +7,6 @@ the one that was planned.
 from __future__ import annotations
 
 import errno
-import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from functools import partial
@@ -18,6 +17,7 @@ from coffea import processor
 from coffea.processor.executor import FileMeta
 from uproot.interpretation.identify import UnknownInterpretation
 
+from hep_peaksum.config.formats import LOCK
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.paths import Files, file_state
 from hep_peaksum.job.processor import PeakSumProcessor
@@ -115,9 +115,12 @@ class CheckedProcessor(PeakSumProcessor):
         yield from super().blocks(events, tally)
 
     def write_chunk(self, events: Any, directory: Path) -> dict[str, Any]:
-        """Write a chunk into the results folder, which is not made again if someone removed it meanwhile."""
-        if not directory.is_dir():
-            raise WriteError(errno.ENOENT, os.strerror(errno.ENOENT), str(directory))
+        """Write a chunk into the results folder, which is known by the lock of the run.
+
+        Someone may have removed it meanwhile, and put a link in its place.
+        """
+        if not (directory / LOCK).is_file():
+            raise WriteError(errno.ENOENT, "it is no longer the folder of this run", str(directory))
         return super().write_chunk(events, directory)
 
     def record(self, metadata: Mapping[str, Any], tally: Tally) -> Record:
