@@ -17,7 +17,6 @@ from coffea import processor
 from coffea.processor.executor import FileMeta
 from uproot.interpretation.identify import UnknownInterpretation
 
-from hep_peaksum.config.formats import LOCK
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.paths import Files, file_state
 from hep_peaksum.job.processor import PeakSumProcessor
@@ -101,7 +100,12 @@ class Runner(processor.Runner):  # type: ignore[misc]
 
 
 class CheckedProcessor(PeakSumProcessor):
-    """The processor of a job: it commits nothing of a file that has changed since the job was planned."""
+    """The processor of a job: it commits nothing of a file that has changed since the job was planned.
+
+    `is_behind_link` says whether the results folder was a link when the job began.
+    """
+
+    is_behind_link = False
 
     def blocks(self, events: Any, tally: Tally) -> Iterator[Any]:
         """Yield the events of a chunk; another file of the same name is a ValueError."""
@@ -115,11 +119,8 @@ class CheckedProcessor(PeakSumProcessor):
         yield from super().blocks(events, tally)
 
     def write_chunk(self, events: Any, directory: Path) -> dict[str, Any]:
-        """Write a chunk into the results folder, which is known by the lock of the run.
-
-        Someone may have removed it meanwhile, and put a link in its place.
-        """
-        if not (directory / LOCK).is_file():
+        """Write a chunk into the results folder, unless it was removed, or replaced by a link, meanwhile."""
+        if not directory.is_dir() or (directory.is_symlink() and not self.is_behind_link):
             raise WriteError(errno.ENOENT, "it is no longer the folder of this run", str(directory))
         return super().write_chunk(events, directory)
 

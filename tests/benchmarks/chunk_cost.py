@@ -18,7 +18,6 @@ import uproot
 from coffea import processor
 from coffea.nanoevents import BaseSchema
 
-from hep_peaksum.config.formats import LOCK
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.paths import InputFile, file_state
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
@@ -130,7 +129,6 @@ def checked_processor(config: Config) -> CheckedProcessor:
     """Return the processor of a job as `run` makes it."""
     directory = Path(config.output.directory)
     directory.mkdir(exist_ok=True)
-    (directory / LOCK).touch()  # by which the folder of a run is known
     return CheckedProcessor(**config.job(), directory=str(directory), fingerprint="benchmark")
 
 
