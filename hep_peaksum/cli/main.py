@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # as shells report Ctrl-C
 MOST_HELP = 200  # characters of the first sentence of a command, which is wrapped and not cut
+CONTINUED = {"run", "merge", "demo"}  # commands that begin where they were interrupted
 
 
 class _Unread:
@@ -89,7 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _with_remedy(error).show()
         sys.exit(WRONG_USAGE)
     except (KeyboardInterrupt, click.Abort):
-        _print_error("interrupted; finished chunks are kept, and the same command continues from them")
+        given = sys.argv[1:] if arguments is None else arguments
+        kept = "; finished chunks are kept, and the same command continues from them"
+        _print_error(f"interrupted{kept if CONTINUED & {*given[:1]} else ''}")
         sys.exit(INTERRUPTED)
     except (ValueError, OSError, RuntimeError) as error:
         for line in str(error).splitlines() or [type(error).__name__]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from hep_peaksum.analysis.derived import origin_of
@@ -68,7 +69,9 @@ def _histogram_name_problems(job: Job) -> Iterator[str]:
 
     There every variation and every threshold is a histogram of its own, `pt_ScaleUp`, `turn_on_20`.
     """
-    named = [(f"histograms.{name}", name, ()) for name in job.booked]
+    named: list[tuple[str, str, tuple[str, ...]]] = []
+    with suppress(ValueError):  # without its grid a collection has no default ones; what is wrong has been said
+        named += [(f"histograms.{name}", name, ()) for name in job.booked]
     for name, each in job.measurements.items():
         others = {"scaling": (OFFLINE_RATE,), "resolution": ()}.get(each.kind, (NEGATIVE,))
         labels = getattr(each, "labels", ())

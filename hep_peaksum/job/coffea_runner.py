@@ -7,7 +7,6 @@ the one that was planned.
 from __future__ import annotations
 
 import errno
-import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from functools import partial
@@ -101,7 +100,12 @@ class Runner(processor.Runner):  # type: ignore[misc]
 
 
 class CheckedProcessor(PeakSumProcessor):
-    """The processor of a job: it commits nothing of a file that has changed since the job was planned."""
+    """The processor of a job: it commits nothing of a file that has changed since the job was planned.
+
+    `is_behind_link` says whether the results folder was a link when the job began.
+    """
+
+    is_behind_link = False
 
     def blocks(self, events: Any, tally: Tally) -> Iterator[Any]:
         """Yield the events of a chunk; another file of the same name is a ValueError."""
@@ -115,9 +119,9 @@ class CheckedProcessor(PeakSumProcessor):
         yield from super().blocks(events, tally)
 
     def write_chunk(self, events: Any, directory: Path) -> dict[str, Any]:
-        """Write a chunk into the results folder, which is not made again if someone removed it meanwhile."""
-        if not directory.is_dir():
-            raise WriteError(errno.ENOENT, os.strerror(errno.ENOENT), str(directory))
+        """Write a chunk into the results folder, unless it was removed, or replaced by a link, meanwhile."""
+        if not directory.is_dir() or (directory.is_symlink() and not self.is_behind_link):
+            raise WriteError(errno.ENOENT, "it is no longer the folder of this run", str(directory))
         return super().write_chunk(events, directory)
 
     def record(self, metadata: Mapping[str, Any], tally: Tally) -> Record:

@@ -24,6 +24,9 @@ from hep_peaksum.results.manifest import LOSSES, InputMeta, Loss
 PERMANENT_ERRNOS = {None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EINVAL}
 # Errors that stop a job even where it skips bad files: with more space or memory no entry need be lost.
 NOT_OF_THE_FILE = (WriteError, MemoryError, CellTableError, ChangedContentError)
+EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+NO_THREAD = "can't start new thread"  # what Python says of a limit on processes, or on memory
+AT_A_LIMIT = "of open files, threads or memory: see ulimit -a, raise it, or lower run.workers"
 TOO_LITTLE_MEMORY = (
     "too little memory for a chunk of it: lower run.chunksize or run.workers, or use a larger machine"
 )
@@ -53,11 +56,12 @@ def attempt(n_retries: int, _retries: int, skips: bool, function: Any, argument:
             if n_failed < n_retries and is_transient(item.filename, error):
                 time.sleep(2**n_failed if REMOTE in item.filename else 0.1)
                 continue
-            blameless = next((cause for cause in causes(error) if isinstance(cause, NOT_OF_THE_FILE)), None)
-            if isinstance(blameless, MemoryError):
-                msg = f"{public_path(item.filename)}: {TOO_LITTLE_MEMORY}"
-                raise ChunkError(msg) from error
+            blameless = next(filter(is_blameless, causes(error)), None)
             reason = error_message(item.filename, error) if blameless is None else str(blameless)
+            if isinstance(blameless, MemoryError):
+                reason = f"{public_path(item.filename)}: {TOO_LITTLE_MEMORY}"
+            elif blameless is not None and not isinstance(blameless, NOT_OF_THE_FILE):
+                reason = f"{public_path(item.filename)}: cannot be read at a limit ({reason}) {AT_A_LIMIT}"
             if not skips or blameless is not None:
                 raise ChunkError(reason) from error
             if isinstance(item, WorkItem):
@@ -74,6 +78,12 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__
+
+
+def is_blameless(cause: BaseException) -> bool:
+    """Return whether a cause lies with the output or the machine, not with the file that was read."""
+    is_limit = isinstance(cause, OSError) and cause.errno in EXHAUSTED
+    return is_limit or isinstance(cause, NOT_OF_THE_FILE) or str(cause) == NO_THREAD
 
 
 def is_transient(path: str, error: BaseException) -> bool:

@@ -259,6 +259,7 @@ def _process(config: Config, items: Sequence[Any], workers: Workers) -> list[Los
     # workers may have another working directory
     directory = str(Path(config.output.directory).absolute())
     peaksum = CheckedProcessor(**config.job(), directory=directory, fingerprint=fingerprint(config))
+    peaksum.is_behind_link = Path(directory).is_symlink()
     with no_printed_tracebacks(), heard_interrupts():
         output = make_runner(config, workers.executor).run(list(items), peaksum)
     return list(output["out"].get(LOSSES, []))

@@ -6,6 +6,7 @@ Names follow from dataset, file number and entry range alone, so that a chunk pr
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shutil
@@ -21,7 +22,7 @@ import xxhash
 
 from hep_peaksum.config.formats import PART, PART_SUFFIX, PARTS, RECORD_SUFFIX, RECORDS
 from hep_peaksum.results import parquet
-from hep_peaksum.results.atomic_write import atomic_write, seal, unseal
+from hep_peaksum.results.atomic_write import WriteError, atomic_write, seal, unseal
 
 CHUNK_NAME = re.compile(r"part-(\d{6,})-(\d{12,})-(\d{12,})")
 READ_BYTES = 1 << 20
@@ -109,6 +110,7 @@ def commit(
         If one of them cannot be written.
     """
     part = chunk.part(directory)
+    _check_folders(directory, chunk)
     parquet.write_part(blocks, part)
     record = replace(make_record(), part_bytes=part.stat().st_size, part_xxh3=checksum(part))
     _write_record(directory, chunk, record)
@@ -125,6 +127,7 @@ def commit_copy(directory: Path, chunk: Chunk, part: Path, record: Record) -> No
         If one of them cannot be written.
     """
     check_part(part, record, verify=False)
+    _check_folders(directory, chunk)
     with part.open("rb") as source, atomic_write(chunk.part(directory)) as file:
         shutil.copyfileobj(source, file, READ_BYTES)
     if checksum(chunk.part(directory)) != record.part_xxh3:
@@ -132,6 +135,14 @@ def commit_copy(directory: Path, chunk: Chunk, part: Path, record: Record) -> No
         check_part(part, record)  # which of the two is damaged
         check_part(chunk.part(directory), record)
     _write_record(directory, chunk, record)
+
+
+def _check_folders(directory: Path, chunk: Chunk) -> None:
+    """Raise a WriteError if a link has taken the place of a folder: nothing is written behind it."""
+    parts, records = chunk.part(directory).parent, chunk.record(directory).parent
+    for folder in (parts.parent, parts, records):
+        if folder.is_symlink():
+            raise WriteError(errno.ELOOP, "it is a link, where a folder belongs", str(folder))
 
 
 def _write_record(directory: Path, chunk: Chunk, record: Record) -> None:

@@ -57,8 +57,8 @@ class Pileup(FrozenModel):
     edge: Literal["", "zero", "strip", "existing"] = Field(
         "",
         description="Treatment of cells beyond an edge: zero (they count 0), strip (so does a strip that is "
-        "not wholly before its edge), existing (they are neither averaged nor part of the window). By default "
-        "existing for ring_median, else zero.",
+        "not wholly before its edge), existing (they count nowhere, nor as area). By default existing for "
+        "ring_median, else zero.",
     )
     includes_cluster: bool = Field(
         True, strict=True, description="Whether a phi ring includes the cells of the cluster itself."

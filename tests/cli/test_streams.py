@@ -83,6 +83,18 @@ def test_run_and_status(document, config, tmp_path):
     assert merged["datasets"] == ran["datasets"]
 
 
+@pytest.mark.parametrize(("command", "is_continued"), [("run", True), ("merge", True), ("group", False)])
+def test_only_jobs_say_that_they_can_be_continued(cli, monkeypatch, command, is_continued):
+    def interrupted(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "main", interrupted)
+    status, _, err = cli(command, "anything")
+    assert status == 130
+    assert err.startswith("error: interrupted")
+    assert ("the same command continues" in err) == is_continued
+
+
 def test_a_dry_run(document, config):
     _, planned = document("run --dry-run", config)
     assert planned["datasets"] == {"toy": {"n_files": 1, "n_entries": 6, "n_chunks": 1, "n_finished_chunks": 0}}

@@ -89,6 +89,33 @@ def test_a_results_folder_that_vanishes_is_an_output_error(small, monkeypatch):
     assert written(folder(small)) == count(*small["datasets"]["toy"]["files"])
 
 
+def test_the_folder_may_be_a_link_from_the_beginning(small, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    folder(small).symlink_to(tmp_path / "elsewhere")
+    run_job(small)
+    assert written(tmp_path / "elsewhere") == count(*small["datasets"]["toy"]["files"])
+
+
+@pytest.mark.parametrize("name", ["", "toy", "toy/clusters.parquet", "toy/_chunks"])
+def test_nothing_is_written_behind_a_link_that_took_the_place_of_a_folder(small, monkeypatch, tmp_path, name):
+    find, elsewhere = processor.PeakSumProcessor.process, tmp_path / "elsewhere"
+    place = folder(small) / name
+    elsewhere.mkdir()
+
+    def replaced(self, events):
+        if place.exists() and not place.is_symlink():
+            place.rename(tmp_path / "moved")
+            place.symlink_to(elsewhere)
+        return find(self, events)
+
+    monkeypatch.setattr(processor.PeakSumProcessor, "process", replaced)
+    with pytest.raises(
+        RuntimeError, match=r"cannot be written \(it is (no longer the folder of this run|a link)"
+    ):
+        run_job(small)
+    assert [*elsewhere.iterdir()] == []
+
+
 @pytest.mark.parametrize("number", [errno.EIO, errno.EROFS, errno.ENOSPC, errno.ESTALE, errno.EINVAL])
 def test_any_error_of_the_system_while_writing_is_a_write_error(tmp_path, monkeypatch, number):
     replace = Path.replace

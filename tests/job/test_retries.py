@@ -57,6 +57,19 @@ def test_a_full_disk_is_no_loss_of_entries():
         attempt(3, 0, True, Flaky(9, system_error(errno.ENOSPC, WriteError)), ITEM)
 
 
+@pytest.mark.usefixtures("no_wait")
+@pytest.mark.parametrize(
+    "cause", [OSError(errno.EMFILE, "Too many open files"), RuntimeError("can't start new thread")]
+)
+def test_a_limit_of_the_machine_is_no_loss_of_entries(cause):
+    error = OSError("a.root: cannot be read as a ROOT file")
+    error.__cause__ = cause
+    with pytest.raises(
+        ChunkError, match=r"a\.root: cannot be read at a limit \(.*\) of open files, threads or mem"
+    ):
+        attempt(3, 0, True, Flaky(9, error), ITEM)
+
+
 def system_error(number, kind=OSError):
     return kind(number, os.strerror(number), "a file")
 
