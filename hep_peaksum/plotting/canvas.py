@@ -36,9 +36,11 @@ STYLE: dict[str, Any] = {
     "legend.fontsize": 10,
 }
 STYLE |= {f"{side}tick.{kind}.size": size for side in "xy" for kind, size in (("major", 6), ("minor", 3))}
-STYLE |= {"legend.handlelength": 1.1, "legend.handletextpad": 0.5, "legend.columnspacing": 1.2}
+# browsers show an SVG in a font of their own, which may be wider: entries keep a distance
+STYLE |= {"legend.handlelength": 1.1, "legend.handletextpad": 0.6, "legend.columnspacing": 1.7}
 STYLE |= {"legend.borderpad": 0, "legend.borderaxespad": 0.4, "legend.title_fontsize": 11}
 # What the styles of experiments set for their large figures.
+STYLE |= {"xtick.minor.pad": 6}  # as ROOT has it for major ticks: numbers at both stand on one line
 SIZES: dict[str, Any] = {"axes.labelsize": "medium", "xtick.labelsize": "small", "ytick.labelsize": "small"}
 SIZES |= {"lines.linewidth": 1.5, "lines.markersize": 5, "xtick.major.pad": 5, "ytick.major.pad": 5}
 SIZES |= {"axes.titlesize": "medium", "errorbar.capsize": 0, "xtick.minor.pad": 5, "ytick.minor.pad": 5}
@@ -61,7 +63,7 @@ DOTS_PER_INCH = 160
 # In inches: margins around the panels, and the largest panel.
 LEFT, RIGHT, BOTTOM, TOP, GAP = 0.85, 1.25, 0.7, 0.62, 0.45
 # Inches of a legend: a line of it, an entry without its text, and a character.
-LINE, HANDLE, CHARACTER = 0.2, 0.42, 0.08
+LINE, HANDLE, CHARACTER = 0.2, 0.5, 0.08
 MOST_INSIDE, MOST_ENTRIES = 8, 40  # entries of a legend inside a panel, and of any legend
 MAX_WIDTH, MAX_HEIGHT = 7.2, 5.4
 QUARTER_TURNS = (r"$-\pi$", r"$-\pi/2$", "0", r"$\pi/2$", r"$\pi$", r"$3\pi/2$", r"$2\pi$")

@@ -62,7 +62,8 @@ def draw_measurement(
         labels = _labels(tables)
         for number, (table, label) in enumerate(zip(tables, labels, strict=True)):
             marker = MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
-            style = {"color": COLOURS[number % len(COLOURS)], "marker": marker}
+            style: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)], "marker": marker}
+            style["zorder"] = 3 if table["variation"] == NOMINAL else 2  # variations may be equal to it
             draw(axes, table, label, style)
         axes.set_xlabel(axis)
         _finish(axes, kind)

@@ -41,6 +41,16 @@ def test_the_band_of_an_efficiency_is_its_interval(kind):
     assert axes.lines[1].get_ydata() == [1, 1]  # where an efficiency ends
 
 
+@pytest.mark.parametrize(("others", "n_bands"), [(["ScaleUp", "ScaleDown"], 1), (["nominal"] * 8, 0)])
+def test_bands_are_those_of_a_few_nominal_lines(others, n_bands):
+    columns = {**EDGES, "value": [0.1, 0.5, 0.9], "low": [0.05, 0.4, 0.8], "high": [0.2, 0.6, 0.95]}
+    tables = [{**table(columns, dataset=f"d{k}"), "variation": v} for k, v in enumerate(["nominal", *others])]
+    axes = draw_measurement(tables, "efficiency").axes[0]
+    assert len(axes.collections) == n_bands
+    nominal, *varied = axes.lines[: len(tables)]
+    assert all(nominal.get_zorder() > line.get_zorder() for line in varied) == (n_bands > 0)
+
+
 @pytest.mark.parametrize(("kind", "column"), [("rate", "threshold"), ("offline_rate", "offline")])
 def test_rates_are_drawn_where_they_are_above_zero(kind, column):
     columns = {"threshold": [1, 2, 3], column: [10, 20, 30], "value": [4e3, 0, 1e3]}
