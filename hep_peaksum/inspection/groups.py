@@ -67,8 +67,11 @@ def group_hits(branches: Iterable[Branch], depth: int) -> list[Group]:
 
 def _groups_of(collection: str, members: Sequence[Branch], depth: int) -> list[Group]:
     places: dict[str, dict[str, Branch]] = {}
-    for branch in members:
-        if (place := conventions.place_of(branch.words)) and len(branch.shape) == depth:
+    of_depth = [branch for branch in members if len(branch.shape) == depth]
+    in_one_word = conventions.places_in_one_word({branch.words for branch in of_depth})
+    for branch in of_depth:
+        place = conventions.place_of(branch.words, is_whole=branch.dtype.kind in "iu")
+        if place := place or in_one_word.get(branch.words):
             places.setdefault(place.stem, {}).setdefault(place.role, branch)
     groups = []
     for stem, roles in places.items():
@@ -102,7 +105,9 @@ def _group(
         *(collection, stem, roles, pair),
         value=values[0] if values else None,
         other_values=tuple(values[1:]),
-        layer=_first(_partners(whole, stem, conventions.LAYERS)),
+        layer=_first(
+            [partner for kind in (whole, numbers) for partner in _partners(kind, stem, conventions.LAYERS)]
+        ),
         section=_first(_partners(whole, stem, conventions.SECTIONS)),
         channel=_first(_partners(whole, stem, conventions.CHANNELS)),
         noise=_first(_partners([b for b in plain if b.dtype.kind in "biu"], stem, ("isnoise", "is_noise"))),
