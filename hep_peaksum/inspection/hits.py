@@ -91,6 +91,8 @@ def _channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], e
         f"channels {labels[0]} to {labels[-1]} ({len(labels)} occur): write cells.csv with a line for each,"
         "\ncolumns channel, row, col (or x, y), and pedestal, gain where counts are raw; it gives rows and cols"
     )
+    if (parts := decimal_parts(labels)) is not None:
+        table += "\nthey look like {} * row + col, row {} to {} and col {} to {}".format(*parts)
     of_event = np.stack([event, numbers[channel].astype(np.int64)], axis=1)
     if n_more := len(of_event) - len(np.unique(of_event, axis=0)):
         table += (
@@ -108,6 +110,21 @@ def _channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], e
             *conventions.unit_comments(tree, conventions.units_of(tree, value, value), value),
         ),
     )
+
+
+def decimal_parts(ids: Array) -> tuple[int, ...] | None:
+    """Return the factor of ids that are it times one number plus another, and the ranges of both; or None.
+
+    >>> decimal_parts(np.array([100 * row + col for row in range(1, 5) for col in range(6)]))
+    (100, 1, 4, 0, 5)
+    """
+    for factor in (100, 1000, 10_000):
+        high, low = np.divmod(ids.astype(np.int64), factor)
+        ends = [int(end) for part in (high, low) for end in (part.min(), part.max())]
+        n_rows, n_cols = ends[1] - ends[0] + 1, ends[3] - ends[2] + 1
+        if min(n_rows, n_cols) > 1 and 2 * ends[3] < factor and len(ids) > 0.3 * n_rows * n_cols:
+            return (factor, *ends)
+    return None
 
 
 def _bits_candidate(

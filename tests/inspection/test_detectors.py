@@ -293,3 +293,8 @@ def test_channels_ask_for_a_cell_table(proposed):
     assert told in out
     assert f"# {told}" in path.read_text()
     assert "guessed" not in out
+
+
+def test_channels_that_are_two_numbers_are_told_apart(proposed):
+    _, out = proposed(detector_files.decimal_ids())
+    assert "they look like 100 * row + col, row 0 to 6 and col 0 to 8" in out

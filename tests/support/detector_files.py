@@ -405,3 +405,9 @@ def digitiser():
     """Raw counts of 25 channels in 60 samples, on a pedestal."""
     pulse = np.exp(-((np.arange(60) - 30) ** 2) / 50)
     return {"digi": (250 + 20 * cells(54, (25, 1)).clip(0) * pulse).astype("u2")}
+
+
+def decimal_ids():
+    """Hits of 7 x 9 crystals whose numbers are 100 times that of the column of crystals, and that in it."""
+    row, col, energy = as_hits(cells(55, (7, 9)))
+    return {"ecal_channelId": typed(row * 100 + col, "i4"), "ecal_energy": typed(energy, "float32")}
