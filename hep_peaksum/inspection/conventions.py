@@ -48,6 +48,10 @@ ROLES = {
 LABELS = ("ieta", "iphi", "row", "col", "iy", "ix", "iv", "iu", "j", "i")  # the roles that are no positions
 GLUED = re.compile(r"(.*?)_?(ieta|iphi)")  # hcalTPieta
 GLUED_LABEL = re.compile(r"(.+)i_(eta|phi)")  # emcTowiEta
+# PixX, cellX, XCellID; with floats these may be positions.
+NUMBER_OF_CELL = re.compile(
+    r"(?:(.*)_)?(?:(?:cell|pix|pixel|pad|crystal|tower)_?([xy])|([xy])_?(?:cell|pix|pixel)?_?(?:id|no|index|number))"
+)
 IN_ONE_WORD = re.compile(r"(.+?(?<![p_]))(?:pos?)?([xyz])")  # scpox or hitx; px is a momentum
 # Positions and directions of something else than the hit.
 OTHER_POSITIONS = re.compile(
@@ -56,10 +60,24 @@ OTHER_POSITIONS = re.compile(
 )
 VALUES = (
     *("iet", "et", "edep", "e_dep", "edeposit", "energy_deposit", "energy", "e", "ene", "en", "energies"),
-    *("total_energy", "amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "weight"),
+    *("de", "tot", "total_energy", "amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "weight"),
 )
 LAYERS = (
-    *("layer", "layer_id", "ilayer", "i_layer", "lay", "depth", "plane", "sampling", "calo_sample", "k", "iz"),
+    *(
+        "layer",
+        "layer_id",
+        "layer_no",
+        "layer_number",
+        "ilayer",
+        "i_layer",
+        "lay",
+        "depth",
+        "plane",
+        "sampling",
+        "calo_sample",
+        "k",
+        "iz",
+    ),
 )
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),
@@ -118,9 +136,13 @@ def place_of(words: str, *, is_whole: bool = False) -> Place | None:
     (Place(stem='', role='x'), Place(stem='hit', role='ieta'), Place(stem='hcal_tp', role='ieta'), None)
     >>> place_of("emc_towi_eta", is_whole=True), place_of("id_x")
     (Place(stem='emc_tow', role='ieta'), Place(stem='id', role='ix'))
+    >>> place_of("hit_xcell_id", is_whole=True), place_of("pix_y", is_whole=True), place_of("cell_x")
+    (Place(stem='hit', role='ix'), Place(stem='', role='iy'), Place(stem='cell', role='x'))
     """
     if is_whole and (match := GLUED_LABEL.fullmatch(words)):
         return Place(match[1], f"i{match[2]}")
+    if is_whole and (match := NUMBER_OF_CELL.fullmatch(words)):
+        return Place(match[1] or "", f"i{match[2] or match[3]}")
     for role, pattern in ROLES.items():
         match = re.fullmatch(rf"(?:(.*)_)?(?:{pattern})", words)
         if match:

@@ -76,6 +76,8 @@ def _labels(coordinate: str, section: dict[str, Any], labels: Array) -> Proposed
     if high - low >= MAX_LABELS:
         return None
     has_zero = not low < 0 < high or 0 in labels
+    if not has_zero:  # both sides of a detector are equally long
+        low, high = min(low, -high), max(high, -low)
     every = [label for label in range(low, high + 1) if label or has_zero]
     step, told = _label_step(labels), []
     if step > 1:

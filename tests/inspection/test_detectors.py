@@ -229,6 +229,7 @@ OTHERS = {
         detector_files.in_one_word,
         {"row": "scpoy", "col": "scpox", "layer": "scpoz", "value": "scene"},
     ),
+    "numbers_of_pixels": (detector_files.frames, {"row": "PixY", "col": "PixX", "value": "ToT"}),
     "disc": (detector_files.disc, {"row": "hits_idy", "col": "hits_idx", "value": "hits_energy"}),
     "belle": (detector_files.belle, {"channel": "ECLCalDigits.m_CellId", "value": "ECLCalDigits.m_Energy"}),
     "channels": (detector_files.channels, {"channel": "hit_channel", "value": "hit_adc"}),

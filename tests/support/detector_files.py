@@ -411,3 +411,9 @@ def decimal_ids():
     """Hits of 7 x 9 crystals whose numbers are 100 times that of the column of crystals, and that in it."""
     row, col, energy = as_hits(cells(55, (7, 9)))
     return {"ecal_channelId": typed(row * 100 + col, "i4"), "ecal_energy": typed(energy, "float32")}
+
+
+def frames():
+    """Pixels above a threshold, and for how long, as frames of Timepix."""
+    row, col, energy = as_hits(cells(56, (16, 16)))
+    return {"PixX": typed(col, "i2"), "PixY": typed(row, "i2"), "ToT": typed(energy * 100, "i4")}
