@@ -15,7 +15,7 @@ from hep_peaksum.inspection.candidates import Candidate, Rejected
 from hep_peaksum.inspection.found_planes import found_plane
 from hep_peaksum.inspection.groups import Group
 from hep_peaksum.kernels import Array
-from hep_peaksum.lattices.axes import propose_axis
+from hep_peaksum.lattices.axes import propose_axis, ranges
 from hep_peaksum.lattices.depth import layers_in_line
 from hep_peaksum.lattices.numbering import bit_parts
 
@@ -194,8 +194,8 @@ def _placed_candidate(
     what = "hits" if conventions.holds_cells(group.name, tree.name) else f"{likeness}, no cells,"
     looks_like = f"{what} in {plane.words}{layers.in_words}"
     for each in where:
-        labels = [each["equals"]] if "equals" in each else each["in"]
-        looks_like += f", where {each['branch'].rpartition('.')[2]} is {' or '.join(map(str, labels))}"
+        labels = each["equals"] if "equals" in each else ranges(each["in"])
+        looks_like += f", where {each['branch'].rpartition('.')[2]} is {labels}"
     return Candidate(
         *(tree.name, tree.n_entries, names, looks_like, grid),
         n_values=len(event),
@@ -229,7 +229,7 @@ def _split_layers(
     if len(parts) == 1:
         yield is_picked, [], []
         return
-    told = " and ".join(f"{name} {' or '.join(map(str, part))}" for part in parts)
+    told = " and ".join(f"{name} {ranges(part)}" for part in parts)
     text = f"a grid for the layers whose cells are of one size and in line: {told} are grids of their own"
     for labels in parts:
         some = [int(label) for label in labels]
