@@ -240,7 +240,13 @@ def init(root: str | None, candidate: str | None, grids: Sequence[str], output: 
         text = config_text(root, chosen)
         told = [f"{name}: {each.tree}, {each.looks_like}" for name, each in chosen.items()]
         to_do = ("guessed", "write cells.csv")
-        told += [f"  {line.strip(' #')}" for line in text.splitlines() if any(word in line for word in to_do)]
+        comments = (comment for each in chosen.values() for _, comment in each.comments)
+        told += [
+            f"  {line}"
+            for comment in comments
+            if any(word in comment for word in to_do)
+            for line in comment.splitlines()
+        ]
         if len(found) > len(chosen):
             told.append(f"{len(found)} candidates in all: `hep-peaksum inspect {root}` lists them")
     write_text(output, editor_line() + text, "")

@@ -11,6 +11,7 @@ import numpy as np
 import uproot
 
 SAMPLE_ENTRIES, SAMPLE_BYTES = 5000, 32_000_000  # of one branch that is looked into
+LARGEST_WHOLE = 2.0**53  # above it a float is always whole
 
 
 class Branch(NamedTuple):
@@ -75,7 +76,8 @@ def _types(tree: Any) -> Iterator[tuple[str, Any, str]]:
     if not isinstance(tree, uproot.TTree):
         form = tree.to_akform()
         record = form[0] if isinstance(form, tuple) else form
-        yield from ((name, kind.type, "") for name, kind in zip(record.fields, record.contents, strict=True))
+        for name, kind in zip(record.fields, record.contents, strict=True):
+            yield from ((leaf, of_leaf, "") for leaf, of_leaf in _leaves(name, kind.type))
         return
     for name, branch in tree.items():
         try:
@@ -90,6 +92,17 @@ def _types(tree: Any) -> Iterator[tuple[str, Any, str]]:
         except Exception:  # noqa: BLE001 -- whatever uproot cannot interpret is told, and is not a candidate
             kind = None
         yield name, kind, branch.title or ""
+
+
+def _leaves(name: str, kind: Any) -> Iterator[tuple[str, Any]]:
+    """Yield name and type of what records, or lists of them, are made of: the objects that podio writes."""
+    is_list = isinstance(kind, ak.types.ListType) and isinstance(kind.content, ak.types.RecordType)
+    record = kind.content if is_list else kind
+    if not isinstance(record, ak.types.RecordType) or record.is_tuple:
+        yield name, kind
+        return
+    for field, content in zip(record.fields, record.contents, strict=True):
+        yield from _leaves(f"{name}.{field}", ak.types.ListType(content) if is_list else content)
 
 
 def _is_counted(branch: Any) -> bool:
@@ -146,3 +159,16 @@ def read(tree: Any, branches: Sequence[Branch], n_entries: int | None = None) ->
 def flat(values: ak.Array) -> np.ndarray[Any, Any]:
     """Return all numbers of an array, one after the other."""
     return np.asarray(ak.flatten(values, axis=None))
+
+
+def are_whole(numbers: np.ndarray[Any, Any]) -> bool:
+    """Return whether all numbers are integers, also if they are stored as floats.
+
+    >>> are_whole(np.array([3.0, -1.0])), are_whole(np.array([3.0, 0.5])), are_whole(np.array([np.nan]))
+    (True, False, False)
+    """
+    if numbers.dtype.kind != "f":
+        return numbers.dtype.kind in "biu"
+    return bool(
+        np.all(np.isfinite(numbers) & (np.rint(numbers) == numbers) & (np.abs(numbers) < LARGEST_WHOLE))
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any, NamedTuple
 
 import awkward as ak
@@ -147,8 +148,11 @@ def dense_candidate(tree: Tree, branch: Branch) -> Candidate | Rejected:
             axes = ["row", "col", "layer"]
         other = ["row", "col", "layer"] if axes[0] == "layer" else ["layer", "row", "col"]
         comment = f"{' × '.join(axes)} guessed; also [{', '.join(other)}]"
-    if max(sizes) > MAX_RATIO * sorted(sizes)[-2]:
-        text = f"guessed that all {max(sizes)} are cells: samples of a waveform become hits by a function of "
+    # Raw counts are never 0, as a pedestal lies below them.
+    are_raw = branch.dtype.kind in "iu" and sizes[-1] != sizes[-2] and bool(cells.all())
+    if are_raw or max(sizes) > MAX_RATIO * sorted(sizes)[-2]:
+        n_samples = sizes[-1] if are_raw else max(sizes)
+        text = f"guessed that all {n_samples} are cells: samples of a waveform become hits by a function of "
         text += 'your own (hits: "module:function")'
         comment = f"{comment}\n{text}".lstrip()
     content = "cells" if math.prod(sizes) > MIN_CELLS else "values"
@@ -179,7 +183,8 @@ def _flat_candidate(tree: Tree, branch: Branch, cells: Array) -> Candidate | Rej
 def series_candidates(tree: Tree, branches: Sequence[Branch]) -> Iterator[Candidate]:
     """Yield groups of branches with one number each whose names count cells, a cell each.
 
-    Their names end in consecutive numbers, one (``E1`` to ``E25``) or several (``cell_0_0`` to ``cell_3_4``).
+    Their names end in consecutive numbers, one (``E1`` to ``E25``) or several (``cell_0_0`` to ``cell_3_4``),
+    or in a letter and a number as the squares of a chessboard (``A1`` to ``E5``).
     """
     rest = [
         branch
@@ -187,6 +192,11 @@ def series_candidates(tree: Tree, branches: Sequence[Branch]) -> Iterator[Candid
         if not branch.shape and branch.dtype.kind in "iuf" and not re.match(r"n[A-Z_]", branch.name)
     ]
     for n_numbers in (3, 2, 1):
+        if n_numbers == 1:
+            for names, board, sides in _chessboards(rest):
+                if (found := _series_candidate(tree, names, board, sides)) is not None:
+                    rest = [branch for branch in rest if branch not in board]
+                    yield found
         groups: dict[tuple[str, ...], dict[tuple[str, ...], Branch]] = {}
         for branch in rest:
             if (parts := _split_numbers(branch.name, n_numbers)) is not None:
@@ -194,14 +204,45 @@ def series_candidates(tree: Tree, branches: Sequence[Branch]) -> Iterator[Candid
         for (_, *texts), members in groups.items():
             if (ranges := _ranges([*members])) is None:
                 continue
-            name = texts[0] + "".join(
-                f"{{{low}..{high}}}{text}" for (low, high), text in zip(ranges, texts[1:], strict=True)
-            )
-            numbered = [members[numbers] for numbers in sorted(members, key=lambda each: [*map(int, each)])]
+            name = _name_of_range(texts, ranges)
+            numbered = [members[numbers] for numbers in sorted(members, key=_as_number)]
             sizes = tuple(int(high) - int(low) + 1 for low, high in ranges)
-            if (found := _series_candidate(tree, name, numbered, sizes)) is not None:
+            if (found := _series_candidate(tree, (name,), numbered, sizes)) is not None:
                 rest = [branch for branch in rest if branch not in numbered]
                 yield found
+
+
+def _chessboards(branches: Sequence[Branch]) -> Iterator[tuple[tuple[str, ...], list[Branch], tuple[int, int]]]:
+    """Yield names, branches and sizes of cells that are named as the squares of a chessboard, from A1 or a1."""
+    boards: dict[tuple[str, str], dict[str, dict[tuple[str, ...], Branch]]] = {}
+    for branch in branches:
+        if match := re.fullmatch(r"(|.*[^A-Za-z]|.*[a-z](?=[A-Z]))([A-Za-z])(\d+)", branch.name):
+            rows = boards.setdefault((branch.dtype.str, match[1]), {})
+            rows.setdefault(match[2], {})[(match[3],)] = branch
+    for (_, prefix), rows in boards.items():
+        letters = sorted(rows)
+        ranges = {tuple(_ranges([*row]) or ()) for row in rows.values()}
+        alphabet = ascii_uppercase if letters[0] == "A" else ascii_lowercase
+        if len(letters) < 2 or len(ranges) > 1 or ranges == {()} or not alphabet.startswith("".join(letters)):
+            continue
+        (numbers,) = ranges
+        names = tuple(_name_of_range((prefix + letter, ""), numbers) for letter in letters)
+        board = [rows[letter][number] for letter in letters for number in sorted(rows[letter], key=_as_number)]
+        yield names, board, (len(letters), len(board) // len(letters))
+
+
+def _as_number(numbers: tuple[str, ...]) -> list[int]:
+    return [*map(int, numbers)]
+
+
+def _name_of_range(texts: Sequence[str], ranges: Sequence[tuple[str, str]]) -> str:
+    """Return the name of branches whose numbers run over ranges, as a config has it.
+
+    >>> _name_of_range(("cell_", "_", ""), [("0", "3"), ("0", "4")])
+    'cell_{0..3}_{0..4}'
+    """
+    ends = zip(ranges, texts[1:], strict=True)
+    return texts[0] + "".join(f"{{{low}..{high}}}{text}" for (low, high), text in ends)
 
 
 # What may stand between the numbers of row and column in a name: cell_3_4, cell_r3_c4, row3col4.
@@ -240,7 +281,7 @@ def _ranges(numbers: Sequence[tuple[str, ...]]) -> list[tuple[str, str]] | None:
 
 
 def _series_candidate(
-    tree: Tree, name: str, numbered: Sequence[Branch], sizes: tuple[int, ...]
+    tree: Tree, names: tuple[str, ...], numbered: Sequence[Branch], sizes: tuple[int, ...]
 ) -> Candidate | None:
     """Return branches with a cell each as a candidate, None if their number makes no plane, or all are 0."""
     shape = guess_shape(len(numbered)) if len(sizes) == 1 else Shape(sizes, "the numbers in the names", ())
@@ -254,8 +295,8 @@ def _series_candidate(
         shape = guess_shape(len(numbered), cells) or shape
     looks_like = f"a branch for each of {len(numbered)} cells, {in_words(shape.sizes)} guessed"
     comment = f"{shape.comment}\n{numbered[0].name} is the first cell of the first row, row by row: guessed"
-    source = {"branches": name}
-    return _candidate(tree, (name,), looks_like, source, shape.sizes, shape.axes, comment, numbered[0])
+    source = {"branches": names[0] if len(names) == 1 else list(names)}
+    return _candidate(tree, names, looks_like, source, shape.sizes, shape.axes, comment, numbered[0])
 
 
 def _candidate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +45,14 @@ ROLES = {
     "y": r"y(?:_?pos(?:ition)?)?",
     "z": r"z(?:_?pos(?:ition)?)?",
 }
+LABELS = ("ieta", "iphi", "row", "col", "iy", "ix", "iv", "iu", "j", "i")  # the roles that are no positions
 GLUED = re.compile(r"(.*?)_?(ieta|iphi)")  # hcalTPieta
+GLUED_LABEL = re.compile(r"(.+)i_(eta|phi)")  # emcTowiEta
+# PixX, cellX, XCellID; with floats these may be positions.
+NUMBER_OF_CELL = re.compile(
+    r"(?:(.*)_)?(?:(?:cell|pix|pixel|pad|crystal|tower)_?([xy])|([xy])_?(?:cell|pix|pixel)?_?(?:id|no|index|number))"
+)
+IN_ONE_WORD = re.compile(r"(.+?(?<![p_]))(?:pos?)?([xyz])")  # scpox or hitx; px is a momentum
 # Positions and directions of something else than the hit.
 OTHER_POSITIONS = re.compile(
     r"(^|_)(vertex|vtx|vx|momentum|mom|end|endpoint|spin|source|step|pre|post|direction|dir|err|error|rms|ref"
@@ -53,10 +60,24 @@ OTHER_POSITIONS = re.compile(
 )
 VALUES = (
     *("iet", "et", "edep", "e_dep", "edeposit", "energy_deposit", "energy", "e", "ene", "en", "energies"),
-    *("total_energy", "amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "weight"),
+    *("de", "tot", "total_energy", "amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "weight"),
 )
 LAYERS = (
-    *("layer", "layer_id", "ilayer", "i_layer", "lay", "depth", "plane", "sampling", "calo_sample", "k", "iz"),
+    *(
+        "layer",
+        "layer_id",
+        "layer_no",
+        "layer_number",
+        "ilayer",
+        "i_layer",
+        "lay",
+        "depth",
+        "plane",
+        "sampling",
+        "calo_sample",
+        "k",
+        "iz",
+    ),
 )
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),
@@ -65,11 +86,12 @@ CHANNELS = (
     *("cell_number", "pmt_id", "tile_id", "pixel_id", "cell_index", "index", "id"),
 )
 SECTIONS = ("section", "subdet", "subdetector", "side", "zside")
-RUNS = ("run", "run_number", "runnumber", "run_num", "run_id", "runid", "run_no")
+RUNS = ("run", "run_number", "runnumber", "run_num", "run_id", "runid", "run_no", "i_run")
 BLOCKS = ("luminosity_block", "lumi_block", "lumi_block_num", "lumi", "ls")
 EVENTS = (
     *("event_id", "event", "evt", "evt_id", "event_number", "evt_number", "ievent", "i_event", "eventid"),
-    *("event_no", "evtno", "evtnum", "evt_num", "event_num", "ev", "entry"),
+    *("event_no", "evtno", "evtnum", "evt_num", "event_num", "evnum", "ev", "entry"),
+    "index_bcs",  # the bunch crossing, in tables of ALICE O2
 )
 
 # Integers of hits that number nothing of the detector.
@@ -107,21 +129,52 @@ class Place(NamedTuple):
     role: str
 
 
-def place_of(words: str) -> Place | None:
-    """Return what coordinate of which hits the words of a branch name, or None.
+def place_of(words: str, *, is_whole: bool = False) -> Place | None:
+    """Return what coordinate of which hits the words of a branch name, or None; `is_whole` is one of integers.
 
     >>> place_of("position_x"), place_of("hit_ieta"), place_of("hcal_tpieta"), place_of("beta")
     (Place(stem='', role='x'), Place(stem='hit', role='ieta'), Place(stem='hcal_tp', role='ieta'), None)
+    >>> place_of("emc_towi_eta", is_whole=True), place_of("id_x")
+    (Place(stem='emc_tow', role='ieta'), Place(stem='id', role='ix'))
+    >>> place_of("hit_xcell_id", is_whole=True), place_of("pix_y", is_whole=True), place_of("cell_x")
+    (Place(stem='hit', role='ix'), Place(stem='', role='iy'), Place(stem='cell', role='x'))
     """
+    if is_whole and (match := GLUED_LABEL.fullmatch(words)):
+        return Place(match[1], f"i{match[2]}")
+    if is_whole and (match := NUMBER_OF_CELL.fullmatch(words)):
+        return Place(match[1] or "", f"i{match[2] or match[3]}")
     for role, pattern in ROLES.items():
         match = re.fullmatch(rf"(?:(.*)_)?(?:{pattern})", words)
         if match:
             stem = match[1] or ""
             if role in ("x", "y", "z", "eta", "theta", "phi") and OTHER_POSITIONS.search(stem):
                 return None
+            if role in ("x", "y") and re.search("(^|_)id$", stem):  # the number of a pixel: id_x
+                return Place(stem, f"i{role}")
             return Place(re.sub(r"(^|_)(pos|position|coord|global)$", "", stem), role)
     match = GLUED.fullmatch(words)
     return Place(match[1], match[2]) if match else None
+
+
+def places_in_one_word(names: Collection[str]) -> dict[str, Place]:
+    """Return the coordinates whose names are one word with that of the hits, by name.
+
+    Such are names that differ in a last x and y, if there is an energy that begins as they do.
+
+    >>> sorted(places_in_one_word(["scpox", "scpoy", "scpoz", "scene", "stmox", "stmoy"]))
+    ['scpox', 'scpoy', 'scpoz']
+    >>> places_in_one_word(["hitx", "hity", "hite"])["hitx"], places_in_one_word(["hitx", "hity"])
+    (Place(stem='hit', role='x'), {})
+    """
+    found = {}
+    for name in names:
+        match = IN_ONE_WORD.fullmatch(name)
+        if match is None or len(match[1]) < 2 or OTHER_POSITIONS.search(match[1]):
+            continue
+        has_both = all(f"{name[:-1]}{axis}" in names for axis in "xy")
+        if has_both and any(match[1] + word.replace("_", "") in names for word in VALUES):
+            found[name] = Place(match[1], match[2])
+    return found
 
 
 def is_of_module(stem: str) -> bool:

@@ -13,12 +13,12 @@ import numpy as np
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import override
-from hep_peaksum.inspection.branches import Branch, Tree, flat, list_branches, read
+from hep_peaksum.inspection.branches import Branch, Tree, are_whole, flat, list_branches, read
 from hep_peaksum.inspection.candidates import FIRST, Candidate, Rejected, choose, proposed_config
 from hep_peaksum.inspection.cells import MIN_CELLS, dense_candidate, series_candidates
 from hep_peaksum.inspection.conventions import EVENTS, RUNS, likeness, order
 from hep_peaksum.inspection.groups import Group, find_identity, group_hits
-from hep_peaksum.inspection.hits import hit_candidate
+from hep_peaksum.inspection.hits import hit_candidates
 from hep_peaksum.reading.files import one_line_errors, open_file, open_tree, tree_names
 from hep_peaksum.reading.hit_columns import PODIO_TREE, known_encodings
 
@@ -163,10 +163,11 @@ def _look_at_hits(
         if group.value is None and group.layer is None:
             yield Rejected(tree.name, tuple(b.name for b in group.branches), "no branch holds their energy")
             continue
-        found = hit_candidate(tree, group)
-        if isinstance(found, Rejected) and found.lacks:
-            lacking[found.lacks].append(group)
-        yield found
+        found = hit_candidates(tree, group)
+        for each in found:
+            if isinstance(each, Rejected) and each.lacks:
+                lacking[each.lacks].append(group)
+        yield from found
     yield from _join_candidates(tree, branches, lacking, path)
     if len(groups) > MAX_GROUPS:
         names = tuple(group.name for group in groups[MAX_GROUPS:])
@@ -184,23 +185,27 @@ def _may_be_cells(branch: Branch) -> bool:
 
 def _rows_candidate(tree: Tree, branches: Sequence[Branch], path: str) -> Candidate | None:
     """Return a tree with one hit per entry as a candidate, if a column names events that hits share."""
-    groups = [group for group in group_hits(branches, depth=0) if group.value is not None]
-    whole = {b.words: b for b in branches if not b.shape and b.dtype.kind in "iu"}
-    event = next((whole[word] for word in EVENTS if word in whole), None)
+    groups = [
+        group for group in group_hits(branches, depth=0) if group.value is not None or group.layer is not None
+    ]
+    columns = {
+        b.words: b for b in branches if not b.shape and b.dtype.kind in "iuf"
+    }  # a TNtuple has floats only
+    event = next((columns[word] for word in EVENTS if word in columns), None)
     if not groups or event is None:
         return None
-    run = next((whole[word] for word in RUNS if word in whole), None)
+    run = next((columns[word] for word in RUNS if word in columns), None)
     by = [event] if run is None else [run, event]  # the events of each run may count from 0
     arrays = read(tree.content, by, ROWS_READ)
-    if arrays is None:
+    if arrays is None or not all(are_whole(flat(each)) for each in arrays):
         return None
-    numbers = np.stack([np.asarray(each) for each in arrays], axis=1)
+    numbers = np.stack([flat(each).astype(np.int64) for each in arrays], axis=1)
     n_events = len(np.unique(numbers, axis=0))
     if n_events > 0.8 * len(numbers):
         return None
     is_contiguous = 1 + int(np.count_nonzero(np.diff(numbers, axis=0).any(axis=1))) == n_events
     sort, keys = "" if is_contiguous else " --sort", ",".join(branch.name for branch in by)
-    group = groups[0]
+    group = min(groups, key=lambda each: each.value is None)
     places = group.places.values() or [group.channel]
     names = tuple(branch.name for branch in (*places, group.value) if branch is not None)
     return Candidate(

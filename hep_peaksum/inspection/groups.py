@@ -105,8 +105,10 @@ def group_hits(branches: Iterable[Branch], depth: int) -> list[Group]:
 
 def _groups_of(collection: str, members: _Members) -> list[Group]:
     places: dict[str, dict[str, Branch]] = {}
+    in_one_word = conventions.places_in_one_word({branch.words for branch in members.plain})
     for branch in members.plain:
-        if place := conventions.place_of(branch.words):
+        place = conventions.place_of(branch.words, is_whole=branch.dtype.kind in "iu")
+        if place := place or in_one_word.get(branch.words):
             places.setdefault(place.stem, {}).setdefault(place.role, branch)
     groups = []
     for stem, roles in places.items():
@@ -135,7 +137,7 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
     group = group._replace(
         value=values[0] if values else None,
         other_values=tuple(values[1:]),
-        layer=first(members.whole, conventions.LAYERS),
+        layer=first(members.whole, conventions.LAYERS) or first(members.numbers, conventions.LAYERS),
         section=first(members.whole, conventions.SECTIONS),
         channel=first(members.whole, conventions.CHANNELS),
         noise=first(members.flags, ("isnoise", "is_noise")),

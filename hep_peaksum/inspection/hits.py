@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,42 +10,60 @@ import numpy as np
 from hep_peaksum.geometry.bit_fields import BitField
 from hep_peaksum.geometry.jagged import counts_of
 from hep_peaksum.inspection import conventions
-from hep_peaksum.inspection.branches import Branch, Tree, flat, read
+from hep_peaksum.inspection.branches import Branch, Tree, are_whole, flat, read
 from hep_peaksum.inspection.candidates import Candidate, Rejected
 from hep_peaksum.inspection.found_planes import found_plane
 from hep_peaksum.inspection.groups import Group
 from hep_peaksum.kernels import Array
-from hep_peaksum.lattices.axes import propose_axis
+from hep_peaksum.lattices.axes import propose_axis, ranges
+from hep_peaksum.lattices.depth import layers_in_line
 from hep_peaksum.lattices.numbering import bit_parts
 
 MAX_SECTIONS = 10
 FILLED = 0.02  # of the pairs of two numbers in an id, which occur
 
 
-def hit_candidate(tree: Tree, group: Group) -> Candidate | Rejected:
-    """Return hits as a candidate, after a look at their first entries."""
+def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
+    """Return hits as candidates, after a look at their first entries.
+
+    They are several if layers have cells of different sizes, as those of one grid are equal.
+    """
     branches = list(dict.fromkeys(group.branches))
     arrays = read(tree.content, branches)
     names = tuple(branch.name for branch in group.named if branch is not group.edges)
     if arrays is None:
-        return Rejected(tree.name, names, "cannot be read")
+        return [Rejected(tree.name, names, "cannot be read")]
     counts = {branch: counts_of(values) for branch, values in zip(branches, arrays, strict=True)}
     n_hits = counts[branches[0]]
     different = [branch for branch, number in counts.items() if not np.array_equal(number, n_hits)]
     others = [each for each in group.integers if each in different and each not in group.named]
     if others:  # a list of something else
-        return hit_candidate(tree, group.without(others))
+        return hit_candidates(tree, group.without(others))
     if different:
-        return Rejected(tree.name, names, "the branches have different numbers of hits")
+        return [Rejected(tree.name, names, "the branches have different numbers of hits")]
     numbers = {branch: flat(values) for branch, values in zip(branches, arrays, strict=True)}
+    if group.layer is not None and not are_whole(numbers[group.layer]):
+        group = group._replace(layer=None)
+    numbers |= {label: numbers[label].astype(np.int64) for label in _labels(group) if are_whole(numbers[label])}
     if group.edges is not None:
         numbers[group.edges] = numbers[group.edges].reshape(-1, 4)
     if (problem := _emptiness(group, numbers, len(n_hits))) is not None:
-        return Rejected(tree.name, names, *problem)
+        return [Rejected(tree.name, names, *problem)]
     event = np.repeat(np.arange(len(n_hits)), n_hits)
-    if group.pair:
-        return _placed_candidate(tree, group, numbers, event)
-    return _channel_candidate(tree, group, numbers, event)
+    if not group.pair:
+        return [_channel_candidate(tree, group, numbers, event)]
+    is_picked, where, told = _pick_section(group, numbers)
+    found: list[Candidate | Rejected] = []
+    for of_grid, more, comments in _split_layers(group, numbers, is_picked):
+        some = {branch: each[of_grid] for branch, each in numbers.items()}
+        found.append(_placed_candidate(tree, group, some, event[of_grid], [*where, *more], [*told, *comments]))
+    return found
+
+
+def _labels(group: Group) -> list[Branch]:
+    """Return the branches that are labels by their names, although some programs store all as floats."""
+    places = [branch for role, branch in group.places.items() if role in conventions.LABELS]
+    return places if group.layer is None else [*places, group.layer]
 
 
 def _emptiness(group: Group, numbers: dict[Branch, Array], n_entries: int) -> tuple[str, str] | None:
@@ -72,6 +91,8 @@ def _channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], e
         f"channels {labels[0]} to {labels[-1]} ({len(labels)} occur): write cells.csv with a line for each,"
         "\ncolumns channel, row, col (or x, y), and pedestal, gain where counts are raw; it gives rows and cols"
     )
+    if (parts := decimal_parts(labels)) is not None:
+        table += "\nthey look like {} * row + col, row {} to {} and col {} to {}".format(*parts)
     of_event = np.stack([event, numbers[channel].astype(np.int64)], axis=1)
     if n_more := len(of_event) - len(np.unique(of_event, axis=0)):
         table += (
@@ -89,6 +110,21 @@ def _channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], e
             *conventions.unit_comments(tree, conventions.units_of(tree, value, value), value),
         ),
     )
+
+
+def decimal_parts(ids: Array) -> tuple[int, ...] | None:
+    """Return the factor of ids that are it times one number plus another, and the ranges of both; or None.
+
+    >>> decimal_parts(np.array([100 * row + col for row in range(1, 5) for col in range(6)]))
+    (100, 1, 4, 0, 5)
+    """
+    for factor in (100, 1000, 10_000):
+        high, low = np.divmod(ids.astype(np.int64), factor)
+        ends = [int(end) for part in (high, low) for end in (part.min(), part.max())]
+        n_rows, n_cols = ends[1] - ends[0] + 1, ends[3] - ends[2] + 1
+        if min(n_rows, n_cols) > 1 and 2 * ends[3] < factor and len(ids) > 0.3 * n_rows * n_cols:
+            return (factor, *ends)
+    return None
 
 
 def _bits_candidate(
@@ -123,11 +159,14 @@ def _bits_candidate(
 
 
 def _placed_candidate(
-    tree: Tree, group: Group, numbers: dict[Branch, Array], event: Array
+    tree: Tree,
+    group: Group,
+    numbers: dict[Branch, Array],
+    event: Array,
+    where: list[dict[str, Any]],
+    comments: list[tuple[str, str]],
 ) -> Candidate | Rejected:
-    """Return hits that say where they are; `event` is that of each."""
-    is_picked, where, comments = _pick_section(group, numbers)
-    numbers, event = {branch: each[is_picked] for branch, each in numbers.items()}, event[is_picked]
+    """Return hits that say where they are; `event` is that of each, `where` the conditions that picked them."""
     units = conventions.units_of(tree, group.value, next(iter(group.places.values())))
     plane, layers = found_plane(tree, group, numbers, event, units)
     names = tuple(branch.name for branch in (*plane.branches, group.value) if branch is not None)
@@ -136,9 +175,10 @@ def _placed_candidate(
     hits = dict(plane.hits)
     hits |= {} if layers.source is None else {"layer": layers.source}
     hits["value"] = 1 if group.value is None else group.value.config_name
-    comments += [*plane.comments, *_value_comments(group, numbers)]
+    comments = [*comments, *plane.comments, *_value_comments(group, numbers)]
     comments += [("depth", layers.comment)] if layers.source is not None else []
-    grid: dict[str, Any] = {"hits": hits, **where, **layers.keys(each=plane.layers_apart)}
+    conditions = {"where": where} if where else {}
+    grid: dict[str, Any] = {"hits": hits, **conditions, **layers.keys(each=plane.layers_apart)}
     if plane.geometry:
         grid["geometry"] = plane.geometry
     else:
@@ -153,8 +193,9 @@ def _placed_candidate(
     likeness = conventions.likeness(group.name, tree.name)
     what = "hits" if conventions.holds_cells(group.name, tree.name) else f"{likeness}, not cells,"
     looks_like = f"{what} in {plane.words}{layers.in_words}"
-    for each in where.get("where", ()):
-        looks_like += f", where {each['branch'].rpartition('.')[2]} is {each['equals']}"
+    for each in where:
+        labels = each["equals"] if "equals" in each else ranges(each["in"])
+        looks_like += f", where {each['branch'].rpartition('.')[2]} is {labels}"
     return Candidate(
         *(tree.name, tree.n_entries, names, looks_like, grid),
         n_values=len(event),
@@ -172,7 +213,33 @@ def _quantity(group: Group, units: conventions.Units) -> dict[str, Any]:
     return {**({"quantity": "et"} if is_transverse else {}), **({"unit": units.energy} if units.energy else {})}
 
 
-def _pick_section(group: Group, numbers: dict[Branch, Array]) -> tuple[Array, dict[str, Any], list[Any]]:
+def _split_layers(
+    group: Group, numbers: dict[Branch, Array], is_picked: Array
+) -> Iterator[tuple[Array, list[dict[str, Any]], list[tuple[str, str]]]]:
+    """Yield the hits of layers with cells of one size, the conditions that pick them, and comments.
+
+    Only around the beam: of layers across it, those that are shifted may be hexagons of one lattice.
+    """
+    places = [numbers[group.places[role]] for role in group.pair]
+    if group.layer is None or "phi" not in group.pair or not is_picked.any():
+        yield is_picked, [], []
+        return
+    layer, name = numbers[group.layer], group.layer.config_name
+    parts = layers_in_line([each[is_picked] for each in places], layer[is_picked])
+    if len(parts) == 1:
+        yield is_picked, [], []
+        return
+    told = " and ".join(f"{name} {ranges(part)}" for part in parts)
+    text = f"a grid for the layers whose cells are of one size and in line: {told} are grids of their own"
+    for labels in parts:
+        some = [int(label) for label in labels]
+        condition = {"equals": some[0]} if len(some) == 1 else {"in": some}
+        yield is_picked & np.isin(layer, labels), [{"branch": name, **condition}], [("where", text)]
+
+
+def _pick_section(
+    group: Group, numbers: dict[Branch, Array]
+) -> tuple[Array, list[dict[str, Any]], list[tuple[str, str]]]:
     """Return which hits are in the fullest section, the condition that picks them, and comments; or all."""
     comments = []
     if group.noise is not None and np.any(numbers[group.noise]):
@@ -181,14 +248,14 @@ def _pick_section(group: Group, numbers: dict[Branch, Array]) -> tuple[Array, di
         )
     n_hits = len(numbers[next(iter(group.places.values()))])
     if group.section is None:
-        return np.ones(n_hits, bool), {}, comments
+        return np.ones(n_hits, bool), [], comments
     labels, counts = np.unique(numbers[group.section], return_counts=True)
     if not 1 < len(labels) <= MAX_SECTIONS:
-        return np.ones(n_hits, bool), {}, comments
+        return np.ones(n_hits, bool), [], comments
     fullest = int(labels[np.argmax(counts)])
     others = ", ".join(f"{label}: {count}" for label, count in zip(labels, counts, strict=True))
     text = f"several sections in one collection; hits read by section: {others}. The fullest one is taken"
-    where = {"where": [{"branch": group.section.config_name, "equals": fullest}]}
+    where = [{"branch": group.section.config_name, "equals": fullest}]
     return numbers[group.section] == fullest, where, [*comments, ("where", text)]
 
 

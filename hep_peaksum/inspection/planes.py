@@ -125,13 +125,18 @@ def _projected(positions: Sequence[Branch], x: Array, y: Array, z: Array) -> Pla
 
 
 def is_flat(x: Array, y: Array, z: Array) -> bool:
-    """Return whether hits lie in planes across the beam: on one side and near it, or all at about one z."""
+    """Return whether hits lie in planes across the beam.
+
+    They are on one side and near it or all at about one z, or lie in a disc, however large the hole in it is.
+    """
     radius = np.hypot(x, y)
     is_one_sided = z.min() >= 0 or z.max() <= 0
     far = np.abs(z)  # of two endcaps
     is_one_sided |= bool(far.min() > 0.5 * far.max())
-    is_thin = z.max() - z.min() < 0.2 * radius.max()
-    return bool((is_one_sided or is_thin) and radius.min() < 0.3 * radius.max())
+    thickness = z.max() - z.min()
+    is_disc = thickness < 0.2 * (radius.max() - radius.min())
+    is_thin = thickness < 0.2 * radius.max()
+    return bool(is_disc or ((is_one_sided or is_thin) and radius.min() < 0.3 * radius.max()))
 
 
 def _pitch(values: tuple[Array, Array], depth: Array | None) -> tuple[float, bool]:

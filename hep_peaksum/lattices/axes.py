@@ -39,10 +39,8 @@ def propose_axis(coordinate: str, values: Array, unit: str = "", pitch: float = 
         return None
     if values.dtype.kind in "iu":
         return _labels(coordinate, section, np.unique(values).astype(np.int64))
-    places = _distinct(values.astype(np.float64))
-    step = (
-        _equal_step(places) if len(places) <= max(0.7 * len(values), 3) or len(places) < MAX_EDGES // 4 else 0
-    )
+    places = distinct_places(values.astype(np.float64))
+    step = equal_step(places) if len(places) <= max(0.7 * len(values), 3) or len(places) < MAX_EDGES // 4 else 0
     if name == "phi":
         return _azimuth(section, places, step)
     return _along_line(section, values, places, step, (unit, pitch))
@@ -78,6 +76,8 @@ def _labels(coordinate: str, section: dict[str, Any], labels: Array) -> Proposed
     if high - low >= MAX_LABELS:
         return None
     has_zero = not low < 0 < high or 0 in labels
+    if not has_zero:  # both sides of a detector are equally long
+        low, high = min(low, -high), max(high, -low)
     every = [label for label in range(low, high + 1) if label or has_zero]
     step, told = _label_step(labels), []
     if step > 1:
@@ -172,7 +172,7 @@ def _steps(name: str, places: Array, step: float, n: int, unit: str) -> str:
     return f"{told}; {n_empty} without a hit in the entries read, kept as cells" if n_empty > 0 else told
 
 
-def _distinct(values: Array) -> Array:
+def distinct_places(values: Array) -> Array:
     """Return the distinct values, sorted; those that differ only by rounding of float32 count as one."""
     places = np.unique(values)
     tolerance = 2e-6 * float(np.abs(places).max(initial=0))
@@ -199,10 +199,10 @@ def snapped(values: Array) -> Array:
     return equal
 
 
-def _equal_step(places: Array) -> float:
+def equal_step(places: Array) -> float:
     """Return the step of which all distances are multiples, or 0.
 
-    >>> round(_equal_step(np.array([0.1, 0.3, 0.4, 0.6, 0.8])), 9), _equal_step(np.array([0.0, 1.0, 2.5, 6.1]))
+    >>> round(equal_step(np.array([0.1, 0.3, 0.4, 0.6, 0.8])), 9), equal_step(np.array([0.0, 1.0, 2.5, 6.1]))
     (0.1, 0.0)
     """
     if len(places) < 3:
@@ -239,7 +239,7 @@ def depths_of(values: Array) -> tuple[ProposedAxis, Array, int] | None:
     index = np.empty(len(values), np.int64)
     index[order] = np.searchsorted(begins, np.arange(len(values)), side="right")
     middle = (low + high) / 2
-    step, n = _equal_step(middle), len(middle)
+    step, n = equal_step(middle), len(middle)
     section: dict[str, Any] = {"edges": [short(edge, span) for edge in _between(middle)]}
     if step:
         section = _stepped(middle, step)

@@ -10,11 +10,13 @@ import numpy as np
 
 from hep_peaksum.geometry.axis import Axis, look_up
 from hep_peaksum.kernels import Array
-from hep_peaksum.lattices.axes import depths_of, propose_axis, ranges
+from hep_peaksum.lattices.axes import depths_of, distinct_places, equal_step, propose_axis, ranges
 from hep_peaksum.lattices.joined_labels import join_labels
-from hep_peaksum.lattices.numbering import Integers, chain_along, joined_source
+from hep_peaksum.lattices.numbering import FEW_HITS, Integers, chain_along, joined_source
 
 MAX_LAYERS = 300
+OFF_LATTICE = 0.1  # of a cell: places that are further from its centre are those of another layer's cells
+MIN_PLACES = 6  # from fewer the size of a layer's cells may be chance
 SUMMED = "layers are summed; with layers: each every layer is searched by itself"
 SEARCHED = "every layer is searched by itself"
 
@@ -92,6 +94,42 @@ def layers_of(
     axis, index, n_layers = found
     comment = f"{axis.comment}\n{SUMMED}"
     return Layers(index, np.arange(n_layers), source, axis.section, comment)
+
+
+def layers_in_line(coordinates: Sequence[Array], layer: Array) -> list[Array]:
+    """Return the labels of layers by whose cells are equally large and behind each other, the fullest first.
+
+    Such layers make one grid. `coordinates` are those of every hit along each axis; where they are in no equal
+    steps, all layers are taken for one grid.
+    """
+    labels, counts = np.unique(layer, return_counts=True)
+    fullest = layer == labels[np.argmax(counts)]
+    steps = [equal_step(distinct_places(values[fullest].astype(np.float64))) for values in coordinates]
+    in_line = np.array(
+        [
+            all(
+                _is_in_line(values[layer == label].astype(np.float64), values[fullest][0], step)
+                for values, step in zip(coordinates, steps, strict=True)
+            )
+            for label in labels
+        ]
+    )
+    if in_line.all():
+        return [labels]
+    rest = np.isin(layer, labels[~in_line])
+    return [labels[in_line], *layers_in_line([values[rest] for values in coordinates], layer[rest])]
+
+
+def _is_in_line(values: Array, origin: float, step: float) -> bool:
+    """Return whether places lie at multiples of a step and, if there are enough to say, are no larger cells."""
+    if not step:
+        return True
+    places = distinct_places(values)
+    away = (places - origin) / step
+    is_seen = len(values) >= FEW_HITS * len(places) and len(places) >= MIN_PLACES
+    return bool(np.abs(away - np.rint(away)).max() < OFF_LATTICE) and not (
+        is_seen and equal_step(places) > 1.5 * step
+    )
 
 
 def _by_integers(depth: Array, integers: Sequence[Integers]) -> Layers | None:

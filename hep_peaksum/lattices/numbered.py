@@ -20,6 +20,7 @@ from hep_peaksum.lattices.numbering import (
     Chain,
     Integers,
     joined_source,
+    n_different,
     near,
     number_cells,
 )
@@ -126,6 +127,10 @@ def _axis(
         labels = labels[::-1]  # without positions the axis may as well run the other way
     told = f"{name}: cells by {names}, in the order of {name} in every one of {len(index)} hits"
     told += ", guessed: so few may be in order by chance" if is_few else ""
+    n_empty = len(labels) - n_different([index])
+    told += f"\n{name}: {n_empty} of {len(labels)} without a hit in the entries read, kept as cells" * bool(
+        n_empty
+    )
     if turn is not None:
         section["periodic"] = True
         told += f"\n{name}: {len(members[0])} numbers of {chain.members[0].name} close a turn"

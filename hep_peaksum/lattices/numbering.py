@@ -32,6 +32,26 @@ class Integers(NamedTuple):
     is_signed: bool = False
 
 
+def share_bits(one: Integers, other: Integers) -> bool:
+    """Return whether two integers are made of some of the same bits of a branch.
+
+    >>> low, high = ({"bits": "id", "first": first, "last": last} for first, last in ((0, 1), (2, 3)))
+    >>> share_bits(Integers("low", low, np.arange(4)), Integers("high", high, np.arange(4)))
+    False
+    >>> share_bits(Integers("low", low, np.arange(4)), Integers("id", "id", np.arange(16)))
+    True
+    """
+    (branch, first, last), (other_branch, other_first, other_last) = map(_bits, (one.source, other.source))
+    return bool(branch == other_branch and first <= other_last and other_first <= last)
+
+
+def _bits(source: Any) -> tuple[Any, int, int]:
+    """Return the branch that a source reads, the first and the last bit of it; a field is one of its own."""
+    if isinstance(source, dict) and "first" in source:
+        return source["bits"], source["first"], source["last"]
+    return source, 0, 63
+
+
 def joined_source(members: Sequence[Integers]) -> Any:
     """Return what stands for one integer in a config, or for several as one label."""
     return members[0].source if len(members) == 1 else {"join": [each.source for each in members]}
@@ -110,7 +130,7 @@ def chain_along(coordinate: Array, integers: Sequence[Integers], group: Array, *
     while todo:
         start = todo.pop()
         for each in integers:
-            if each.name in start.names() or len(start.members) == MAX_CHAIN:
+            if len(start.members) == MAX_CHAIN or any(share_bits(each, member) for member in start.members):
                 continue
             for direction in (1, -1):
                 longer = Chain((*start.members, each), (*start.directions, direction))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import awkward as ak
 import detector_files
 import numpy as np
 import pytest
@@ -109,9 +110,36 @@ def test_rows_of_channels_are_grouped_by_run_and_event(proposed):
     assert yaml.safe_load(path.read_text())["grids"]["calo"]["hits"] == hits
 
 
+ROWS = {
+    "floats": (
+        detector_files.floats_only,
+        "--by evt -o",
+        {"row": "Events_iy", "col": "Events_ix", "layer": "Events_lay", "value": "Events_edep"},
+    ),
+    "pixels": (
+        detector_files.pixels,
+        "--by i_run,i_event -o",
+        {"row": "Events_id_y", "col": "Events_id_x", "layer": "Events_id_plane", "value": 1},
+    ),
+    "tables": (
+        detector_files.tables,
+        "--by fIndexBCs -o",
+        {"channel": "Events_fCellNumber", "value": "Events_fAmplitude"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("branches", "by", "hits"), ROWS.values(), ids=ROWS)
+def test_rows_of_hits_are_grouped_as_other_programs_write_them(proposed, branches, by, hits):
+    path, out = proposed(branches())
+    assert by in out
+    assert yaml.safe_load(path.read_text())["grids"]["calo"]["hits"] == hits
+
+
 SERIES = {
     "numbered": (detector_files.numbered_cells, "cell_r{0..3}_c{0..4}", (4, 5)),
     "padded": (detector_files.padded_numbers, "ch{00..15}", (4, 4)),
+    "chessboard": (detector_files.chessboard, [f"{letter}{{1..5}}" for letter in "ABCDE"], (5, 5)),
 }
 
 
@@ -122,7 +150,7 @@ def test_branches_with_numbers_of_cells_are_one_grid(proposed, branches, names, 
     path, out = proposed(content)
     assert "guessed" in out
     assert yaml.safe_load(path.read_text())["grids"]["calo"]["dense"]["branches"] == names
-    in_order = np.stack([content[name] for name in content], axis=1)
+    in_order = np.stack([*content.values()][: np.prod(shape)], axis=1)
     np.testing.assert_array_equal(cells_in(path), in_order.reshape(-1, *shape))
 
 
@@ -153,9 +181,11 @@ def test_rows_that_say_no_event_are_named(tmp_path):
     assert reasons == {"one hit per entry, and no branch numbers the events": {"ix", "iy", "Edep"}}
 
 
-def test_samples_of_a_waveform_are_a_guess(proposed):
-    _, out = proposed(detector_files.waveforms())
-    assert "guessed that all 256 are cells: samples of a waveform become hits by a function" in out
+@pytest.mark.parametrize(("branches", "n"), [(detector_files.waveforms, 256), (detector_files.digitiser, 60)])
+def test_samples_of_a_waveform_are_a_guess(proposed, branches, n):
+    _, out = proposed(branches())
+    told = 'are cells: samples of a waveform become hits by a function of your own (hits: "module:function")'
+    assert f"guessed that all {n} {told}" in out
 
 
 DENSE = {
@@ -200,6 +230,16 @@ OTHERS = {
         detector_files.calice,
         {"row": "ahc_hitJ", "col": "ahc_hitI", "layer": "ahc_hitK", "value": "ahc_hitEnergy"},
     ),
+    "index_in_a_word": (
+        detector_files.towers_of_three,
+        {"row": "emcTowiEta", "col": "emcTowiPhi", "value": "emcTowE"},
+    ),
+    "in_one_word": (
+        detector_files.in_one_word,
+        {"row": "scpoy", "col": "scpox", "layer": "scpoz", "value": "scene"},
+    ),
+    "numbers_of_pixels": (detector_files.frames, {"row": "PixY", "col": "PixX", "value": "ToT"}),
+    "disc": (detector_files.disc, {"row": "hits_idy", "col": "hits_idx", "value": "hits_energy"}),
     "belle": (detector_files.belle, {"channel": "ECLCalDigits.m_CellId", "value": "ECLCalDigits.m_Energy"}),
     "channels": (detector_files.channels, {"channel": "hit_channel", "value": "hit_adc"}),
 }
@@ -237,6 +277,32 @@ def test_the_higher_bits_of_an_id_are_the_row(tmp_path):
     assert (grid["rows"]["labels"], grid["cols"]["labels"]) == ("0..5", "0..11")
 
 
+def test_layers_with_cells_of_another_size_are_grids_of_their_own(tmp_path):
+    path = detector_files.write_tree(tmp_path / "cells.root", detector_files.samplings())
+    found = [each.grid for each in inspect_file(path).candidates]
+    assert [grid["where"] for grid in found] == [
+        [{"branch": "cell_sampling", "in": [12, 13]}],
+        [{"branch": "cell_sampling", "equals": 14}],
+    ]
+    assert [grid["rows"] for grid in found] == [
+        {"name": "eta", "bins": 20, "start": -1.0, "stop": 1.0},
+        {"name": "eta", "bins": 7, "start": -0.7, "stop": 0.7},
+    ]
+
+
+def test_objects_of_an_rntuple_are_hits(tmp_path):
+    """As podio writes them: lists of records, in which the position is a record."""
+    names = ("energy", "position.x", "position.y", "position.z")
+    energy, x, y, z = (detector_files.barrel()[f"ECalBarrel.{name}"] for name in names)
+    path = str(tmp_path / "podio.root")
+    with uproot.recreate(path) as file:
+        file.mkrntuple(
+            "events", {"ECal": ak.zip({"energy": energy, "position": ak.zip({"x": x, "y": y, "z": z})})}
+        )
+    (candidate,) = inspect_file(path).candidates
+    assert candidate.branches == ("ECal.position.x", "ECal.position.y", "ECal.position.z", "ECal.energy")
+
+
 def test_gaps_in_layers_and_columns_are_kept_and_told(proposed):
     path, _ = proposed(detector_files.gaps())
     text = path.read_text()
@@ -263,3 +329,8 @@ def test_channels_ask_for_a_cell_table(proposed):
     assert told in out
     assert f"# {told}" in path.read_text()
     assert "guessed" not in out
+
+
+def test_channels_that_are_two_numbers_are_told_apart(proposed):
+    _, out = proposed(detector_files.decimal_ids())
+    assert "they look like 100 * row + col, row 0 to 6 and col 0 to 8" in out

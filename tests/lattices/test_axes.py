@@ -83,6 +83,9 @@ def test_a_wedge_of_a_turn_is_no_ring():
             id="gap",
         ),
         pytest.param([-2, -1, 1, 2], {"labels": "-2..-1, 1..2"}, "there is no label 0", id="no_zero"),
+        pytest.param(
+            [-1, 1, 2, 3], {"labels": "-3..-1, 1..3"}, "-3..-2 do not occur", id="both_sides_are_alike"
+        ),
         pytest.param([0, 1, 2], {"labels": "0..2"}, "", id="all"),
     ],
 )

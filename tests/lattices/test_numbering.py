@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from hep_peaksum.lattices.numbering import n_different, ranks
+from hep_peaksum.geometry.bit_fields import BitField
+from hep_peaksum.lattices.numbering import Integers, bit_parts, chain_along, n_different, ranks
 
 TYPES = ["int8", "int32", "int64", "uint8", "uint64", "float32", "bool"]
 
@@ -29,3 +30,17 @@ def test_combinations_are_counted_and_ranked_as_tuples_are(columns):
     expected = len(places) if columns else 0
     assert n_different(columns) == expected
     assert ranks(columns).tolist() == [places[each] for each in tuples]
+
+
+def test_no_bit_of_an_id_counts_twice():
+    """Pads of 4 x 4 chips with 8 x 8 pads each: a bit counted twice would make columns that are none."""
+    x, y = (each.ravel() for each in np.indices((32, 32)))
+    ids = {"chip": x // 8 * 4 + y // 8, "pad": x % 8 * 8 + y % 8}
+    parts = [
+        Integers(f"{name}{part}", {"bits": name, "first": part[0], "last": part[1]}, BitField(*part).of(values))
+        for name, values in ids.items()
+        for part in bit_parts(values)
+    ]
+    for along in (x, y):
+        chain = chain_along(along.astype(float), parts, np.zeros(len(x), int), is_angle=False)
+        assert np.prod([len(np.unique(member.values)) for member in chain.members]) == chain.n_cells == 32

@@ -301,3 +301,119 @@ def slots():
     """Counts by channel of a board, and the slot of the board."""
     row, col, energy = as_hits(cells(32, (8, 8)))
     return {"slot": typed(row, "u1"), "channel": typed(col, "u1"), "adc": typed(energy * 100, "u2")}
+
+
+def towers_of_three():
+    """Towers of two calorimeters and clusters, with the index as part of a word, as sPHENIX writes them."""
+    row, col, energy = as_hits(cells(33, (12, 16)))
+    inner, outer = (
+        {
+            f"{name}TowE": typed(energy * scale, "float32"),
+            f"{name}TowiEta": typed(row, "i4"),
+            f"{name}TowiPhi": typed(col, "i4"),
+            f"{name}Ped": typed(col, "float32"),
+        }
+        for name, scale in (("emc", 1.0), ("ohc", 0.5))
+    )
+    seeds = dict.fromkeys(("clusterE", "clusterEta", "clusterPhi"), energy[:, :1])
+    return inner | outer | {name: typed(values, "float32") for name, values in seeds.items()}
+
+
+def in_one_word():
+    """Positions in mm and energies of which the names are one word, as LCTuple writes them."""
+    row, col, energy = as_hits(cells(34, (12, 12)))
+    values = {
+        "scpox": col * 5.5 - 30.25,
+        "scpoy": row * 5.5 - 30.25,
+        "scpoz": 7.0 + 15.0 * (row % 3),
+        "scene": energy,
+        "stmox": energy - 1,
+        "stmoy": energy - 2,
+    }
+    return {name: typed(each, "float32") for name, each in values.items()}
+
+
+def floats_only():
+    """One row per hit of layers, all numbers floats, as a TNtuple has them."""
+    event, row, col, energy = as_rows(cells(35, (6, 6)))
+    columns = {"evt": event, "lay": (row + col) % 3, "ix": col, "iy": row, "edep": energy}
+    return {name: each.astype("f4") for name, each in columns.items()}
+
+
+def pixels():
+    """One row per pixel of a telescope: plane and numbers of the pixel, and no energy, as EUDAQ writes them."""
+    event, row, col, _ = as_rows(cells(36, (9, 12)))
+    return {
+        "id_plane": (row % 2).astype("i4"),
+        "id_x": col.astype("f8"),
+        "id_y": row.astype("f8"),
+        "i_run": np.full(len(event), 33, "i4"),
+        "i_event": event,
+    }
+
+
+def tables():
+    """One row per cell of a crossing, as a table of ALICE O2."""
+    event, row, col, energy = as_rows(cells(37, (9, 12)))
+    return {
+        "fIndexBCs": event * 3,
+        "fCellNumber": (row * 12 + col).astype("i2"),
+        "fAmplitude": energy.astype("f4"),
+    }
+
+
+def samplings():
+    """Cells of a barrel by eta and phi, those of the third sampling twice as wide in eta, as in ATLAS Tile."""
+    parts = []
+    for sampling, n, width in ((12, 20, 0.1), (13, 18, 0.1), (14, 7, 0.2)):
+        row, col, energy = as_hits(cells(38 + sampling, (n, 16), 60), 0.03)
+        eta, phi = (row - (n - 1) / 2) * width, (col + 0.5) * (2 * np.pi / 16) - np.pi
+        parts.append((eta, phi, energy, row * 0 + sampling))
+    eta, phi, energy, sampling = (ak.concatenate(each, axis=1) for each in zip(*parts, strict=True))
+    return {
+        "cell_eta": typed(eta, "float32"),
+        "cell_phi": typed(phi, "float32"),
+        "cell_e": typed(energy, "float32"),
+        "cell_sampling": typed(sampling, "i4"),
+    }
+
+
+def disc():
+    """Crystals of a disc with a large hole, by index and position, as of CLAS12."""
+    energies = cells(52, (12, 12), 80) + 0.05
+    rows, cols = np.indices((12, 12)) - 5.5
+    energies[:, np.hypot(rows, cols) < 2.5] = 0
+    row, col, energy = as_hits(energies)
+    return {
+        "hits_idx": typed(col + 1, "i1"),
+        "hits_idy": typed(row + 1, "i1"),
+        "hits_x": typed((col - 5.5) * 1.5, "float32"),
+        "hits_y": typed((row - 5.5) * 1.5, "float32"),
+        "hits_z": typed(row * 0 + 190, "float32"),
+        "hits_energy": typed(energy, "float32"),
+    }
+
+
+def chessboard():
+    """A branch for each of 5 x 5 crystals, from A1 to E5, and others that end in numbers."""
+    energies = cells(53, (5, 5))
+    crystals = {f"{'ABCDE'[row]}{col + 1}": energies[:, row, col] for row in range(5) for col in range(5)}
+    return crystals | {"MCP1": energies[:, 0, 0], "run": np.ones(N, "i4")}
+
+
+def digitiser():
+    """Raw counts of 25 channels in 60 samples, on a pedestal."""
+    pulse = np.exp(-((np.arange(60) - 30) ** 2) / 50)
+    return {"digi": (250 + 20 * cells(54, (25, 1)).clip(0) * pulse).astype("u2")}
+
+
+def decimal_ids():
+    """Hits of 7 x 9 crystals whose numbers are 100 times that of the column of crystals, and that in it."""
+    row, col, energy = as_hits(cells(55, (7, 9)))
+    return {"ecal_channelId": typed(row * 100 + col, "i4"), "ecal_energy": typed(energy, "float32")}
+
+
+def frames():
+    """Pixels above a threshold, and for how long, as frames of Timepix."""
+    row, col, energy = as_hits(cells(56, (16, 16)))
+    return {"PixX": typed(col, "i2"), "PixY": typed(row, "i2"), "ToT": typed(energy * 100, "i4")}
