@@ -7,9 +7,10 @@ the algorithm (`explain`, `ties`, `compare`, `closure`, `presets`) are in `cli/d
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -90,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _with_remedy(error).show()
         sys.exit(WRONG_USAGE)
     except (KeyboardInterrupt, click.Abort):
+        with suppress(ValueError):  # not in a thread
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends at once, without a traceback
         given = sys.argv[1:] if arguments is None else arguments
         kept = "; finished chunks are kept, and the same command continues from them"
         _print_error(f"interrupted{kept if CONTINUED & {*given[:1]} else ''}")

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -88,9 +89,12 @@ def test_only_jobs_say_that_they_can_be_continued(cli, monkeypatch, command, is_
     def interrupted(*_arguments, **_options):
         raise KeyboardInterrupt
 
+    handlers = {}
     monkeypatch.setattr(program, "main", interrupted)
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
     status, _, err = cli(command, "anything")
     assert status == 130
+    assert handlers == {signal.SIGINT: signal.SIG_DFL}  # what comes in the course of the exit ends it
     assert err.startswith("error: interrupted")
     assert ("the same command continues" in err) == is_continued
 
