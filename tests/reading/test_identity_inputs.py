@@ -60,7 +60,7 @@ def test_a_number_stands_in_the_name_of_the_file(write_root):
 
 
 def test_events_in_memory_have_no_name_of_a_file():
-    with pytest.raises(ValueError, match="identify run: the events are of no file"):
+    with pytest.raises(ValueError, match="identify run: the events are not from a file"):
         identity(ak.Array({"event": [1], "luminosityBlock": [2]}), run={"filename": r"run_(\d+)"})
 
 
@@ -93,7 +93,7 @@ def test_a_job_takes_runs_from_the_names_of_its_files(beam):
 def test_a_file_whose_name_has_no_number_is_refused_before_the_job(beam):
     config = parse_config(beam("run7.root", "other.root", identify={"run": {"filename": r"/run(\d+)\.root"}}))
     with pytest.raises(
-        Exception, match=r"events.identify.run.filename: .* finds no number in '.*/other.root': mend"
+        Exception, match=r"events.identify.run.filename: .* finds no number in '.*/other.root': correct"
     ):
         run(config)
 
