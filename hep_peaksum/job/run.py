@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -20,7 +21,7 @@ from hep_peaksum.config.formats import FORMATS, HISTOGRAMS, PLOTS, REPORT, SUMMA
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.problems import function_problems
 from hep_peaksum.config.yaml_io import ConfigError
-from hep_peaksum.inputs.paths import Files, public_path
+from hep_peaksum.inputs.paths import Files, InputFile, public_path
 from hep_peaksum.job.coffea_patches import heard_interrupts, no_printed_tracebacks
 from hep_peaksum.job.coffea_runner import CheckedProcessor, make_runner
 from hep_peaksum.job.executors import Workers
@@ -37,6 +38,7 @@ from hep_peaksum.job.summary import (
 from hep_peaksum.plotting.job_plots import kinds_of, save_plots
 from hep_peaksum.processing.normalisation import (
     Normalisation,
+    check_weights,
     is_normalised,
     normalisation,
     normalised,
@@ -183,6 +185,7 @@ def _run(
     manifest = open_directory(directory, config, files, **again)
     with Workers(config.run, show_progress=show_progress) as workers:
         plan = _plan(config, manifest, files, choices, workers)
+        _check_weights(config, plan)
         for name in (SUMMARY, REPORT):  # they exist only for complete results
             (directory / name).unlink(missing_ok=True)
         remove_leftovers(directory)
@@ -250,6 +253,14 @@ def _plan(config: Config, manifest: Manifest, files: Files, choices: RunChoices,
     unused = [chunk for chunk in finished if chunk not in plan.items]
     check_unused(manifest, files, unused, discard=choices.discard_unused, max_events=choices.max_events)
     return plan
+
+
+def _check_weights(config: Config, plan: Plan) -> None:
+    """Look for the weights of normalised datasets now: they are added up when everything is processed."""
+    for dataset in filter(partial(is_normalised, config), config.datasets):
+        item = next((item for chunk, item in plan.items.items() if chunk.dataset == dataset), None)
+        if item is not None:
+            check_weights(config, dataset, InputFile(item.filename, item.treename))
 
 
 def _process(config: Config, items: Sequence[Any], workers: Workers) -> list[Loss]:

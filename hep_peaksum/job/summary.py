@@ -63,6 +63,7 @@ class DatasetTotal:
 
 
 VERSIONED = ("hep_peaksum", "awkward", "coffea", "numba", "numpy", "scipy", "uproot")
+BRANCHES = "{}, {} and {}".format(*IDENTITY)
 NO_IDENTITY = f"run = dataset number, luminosityBlock = file number, event = entry (see {MANIFEST})"
 
 
@@ -72,9 +73,9 @@ def identity_in_words(config: Config, types: Mapping[str, Mapping[str, Any]]) ->
         return "as in the files"
     identified = [name for name in types if has_identity(types[name])]
     if len(identified) == len(types):
-        return f"the branches {', '.join(IDENTITY)} of the files"
+        return f"the branches {BRANCHES} of the input files"
     if identified:
-        return f"the branches {', '.join(IDENTITY)} of {', '.join(identified)}; of the others {NO_IDENTITY}"
+        return f"the branches {BRANCHES} of {', '.join(identified)}; for the others, {NO_IDENTITY}"
     some = [word for word in IDENTITY if all(word in of_dataset for of_dataset in types.values())]
     hint = f"; to use the branches {', '.join(some)}, name the others, or a number, in events.identify"
     return NO_IDENTITY + hint * bool(some)

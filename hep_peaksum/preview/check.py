@@ -26,8 +26,9 @@ from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.inputs.branch_names import split_branch
-from hep_peaksum.inputs.paths import expand_files, public_path
+from hep_peaksum.inputs.paths import InputFile, expand_files, public_path
 from hep_peaksum.kernels import Array
+from hep_peaksum.processing.normalisation import check_weights, is_normalised
 from hep_peaksum.processing.selected_events import SelectedEvents
 from hep_peaksum.processing.tally import empty_tally
 from hep_peaksum.reading.blocks import block_size, read_cells
@@ -90,12 +91,22 @@ def check_inputs(config: Config) -> Remarks:
                 for variation in config.variations:
                     trial.run_varied(variation, events)
                 problems.extend(trial.located(public_path(path)))
+                problems.extend(_weight_problems(config, name, InputFile(path, tree)))
                 remarks.others.extend(trial.remarks)
         except (OSError, ValueError) as error:
             problems.append(f"datasets.{name}.files: {error}")
     if problems:
         raise ConfigError(problems)
     return remarks
+
+
+def _weight_problems(config: Config, dataset: str, file: InputFile) -> Iterator[str]:
+    """Yield what is wrong with the weights by which a dataset is normalised."""
+    try:
+        if is_normalised(config, dataset):
+            check_weights(config, dataset, file)
+    except ValueError as error:
+        yield str(error)
 
 
 def empty_grids(config: Config, dataset: str, n_entries: int) -> list[str]:

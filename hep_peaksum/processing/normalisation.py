@@ -13,8 +13,11 @@ from hep_peaksum.analysis.selection import CUT_FLOW, CUT_FLOW_ENTRIES
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.branch_names import split_branch
 from hep_peaksum.inputs.paths import InputFile, public_path, same_place
+from hep_peaksum.kernels import Array
 from hep_peaksum.reading.files import one_line_errors, open_file, open_tree
 from hep_peaksum.suggestions import did_you_mean
+
+FIRST_ENTRIES = 1000  # looked at before a job begins
 
 
 class Normalisation(NamedTuple):
@@ -69,10 +72,51 @@ def sum_of_weights(config: Config, dataset: str, files: Iterable[InputFile]) -> 
     OSError
         If a file cannot be read.
     """
-    alias, branch = split_branch(str(config.datasets[dataset].sum_of_weights))
-    tree = config.friends.get(alias, alias)
-    places = {(same_place(path), tree or own): InputFile(path, tree or own) for path, own in files}
-    return sum(_sum_in_file(config, each, branch) for each in places.values())
+    places = {(same_place(file.path), _tree(config, dataset, file)): file for file in files}
+    return sum(float(np.sum(_weights(config, dataset, file), dtype=np.float64)) for file in places.values())
+
+
+def check_weights(config: Config, dataset: str, file: InputFile) -> None:
+    """Look whether a file has the weights of its dataset, so that a wrong name ends a job before it begins.
+
+    Raises
+    ------
+    ValueError
+        If it lacks the tree or the branch, or the first entries hold something else than finite numbers.
+    OSError
+        If it cannot be read.
+    """
+    _weights(config, dataset, file, FIRST_ENTRIES)
+
+
+def _tree(config: Config, dataset: str, file: InputFile) -> str:
+    """Return the tree with the weights: that of a friend, or any of the file; by default that of the events."""
+    alias, _ = split_branch(str(config.datasets[dataset].sum_of_weights))
+    return config.friends.get(alias, alias) or file.tree
+
+
+def _weights(config: Config, dataset: str, file: InputFile, stop: int | None = None) -> Array:
+    """Return the weights in a file, as many as they are, or those of its first entries."""
+    name, tree_name = str(config.datasets[dataset].sum_of_weights), _tree(config, dataset, file)
+    _, branch = split_branch(name)
+    key, where = f"datasets.{dataset}.sum_of_weights", f"{tree_name!r} of {public_path(file.path)}"
+    with open_file(file.path, config.run.timeout, config.run.max_basket) as root:
+        try:
+            tree = open_tree(root, file.path, tree_name)
+        except ValueError as error:
+            msg = f"{key}: {error}"
+            raise ValueError(msg) from None
+        if branch not in tree.keys():  # noqa: SIM118 -- a tree is not a dict
+            msg = f"{key}: {where} has no branch {branch!r}{did_you_mean(branch, tree.keys())}"
+            raise ValueError(msg)
+        with one_line_errors(file.path):
+            weights = np.asarray(ak.to_numpy(ak.flatten(tree[branch].array(entry_stop=stop), axis=None)))
+    if weights.dtype.kind not in "fiub" or not np.isfinite(weights).all():
+        wrong = weights[~np.isfinite(weights)][0] if weights.dtype.kind == "f" else weights.dtype
+        held = f"{branch!r} in {where} holds {wrong}"
+        msg = f"{key}: {held}, expected finite numbers: leave the file out, or make it anew"
+        raise ValueError(msg)
+    return weights
 
 
 def normalised(
@@ -93,21 +137,3 @@ def _scaled(h: hist.Hist[Any], factor: float) -> hist.Hist[Any]:
     view["value"] = contents * factor
     view["variance"] = (contents if variances is None else variances) * factor**2
     return scaled
-
-
-def _sum_in_file(config: Config, file: InputFile, branch: str) -> float:
-    """Return the sum of a branch over all entries of a tree."""
-    with open_file(file.path, config.run.timeout, config.run.max_basket) as root:
-        tree = open_tree(root, file.path, file.tree)
-        if branch not in tree.keys():  # noqa: SIM118 -- a tree is not a dict
-            near = did_you_mean(branch, tree.keys())
-            msg = f"sum_of_weights: {file.tree!r} of {public_path(file.path)} has no branch {branch!r}{near}"
-            raise ValueError(msg)
-        with one_line_errors(file.path):
-            weights = ak.to_numpy(ak.flatten(tree[branch].array(), axis=None))
-    if weights.dtype.kind not in "fiub" or not np.isfinite(weights).all():
-        wrong = weights[~np.isfinite(weights)][0] if weights.dtype.kind == "f" else weights.dtype
-        where = f"{branch!r} in {file.tree!r} of {public_path(file.path)} holds {wrong}"
-        msg = f"sum_of_weights: {where}, expected finite numbers: leave the file out, or make it anew"
-        raise ValueError(msg)
-    return float(np.sum(weights, dtype=np.float64))

@@ -92,7 +92,7 @@ def test_without_identify_the_branches_of_the_files_are_taken_and_the_summary_sa
     assert clusters.run.to_list() == [7] * 3
     assert clusters.luminosityBlock.to_list() == [5] * 3
     assert clusters.event.to_list() == [5000, 5001, 5002]
-    assert result.summary["identity"] == "the branches run, luminosityBlock, event of the files"
+    assert result.summary["identity"] == "the branches run, luminosityBlock and event of the input files"
 
 
 def test_a_number_stands_for_a_missing_identifier(write_root, random_cells, job):
@@ -122,7 +122,7 @@ def test_files_of_which_only_some_identify_their_events_are_refused(write_events
     content = job(events={})
     content["datasets"] = {name: {"files": {file: "Events"}} for name, file in zip("ab", files, strict=True)}
     result = run_job(content, restart=True)
-    words = "the branches run, luminosityBlock, event of a; of the others run = dataset number"
+    words = "the branches run, luminosityBlock and event of a; for the others, run = dataset number"
     assert result.summary["identity"].startswith(words)
     assert clusters_of(result.directory, "a").run.to_list() == [7] * 3
     assert clusters_of(result.directory, "b").run.to_list() == [2] * 3

@@ -18,6 +18,7 @@ from hep_peaksum.inputs.paths import InputFile
 from hep_peaksum.job import run as job_run
 from hep_peaksum.job.run import run
 from hep_peaksum.merging.merge import merge
+from hep_peaksum.preview.check import check_inputs
 from hep_peaksum.processing.normalisation import sum_of_weights
 
 
@@ -130,12 +131,18 @@ def test_a_sample_of_which_a_chunk_was_lost_is_not_normalised(config, write_root
     ("name", "words"),
     [
         ("genWeigth", "sum_of_weights: 'Events' .* has no branch 'genWeigth'"),
-        ("Runs:sum", "'Runs' .* no branch 'sum'"),
+        ("Runs:sum", "sum_of_weights: 'Runs' .* no branch 'sum'"),
+        ("Runz:sumw", "sum_of_weights: .* no tree 'Runz'"),
     ],
 )
-def test_a_branch_that_is_not_there_is_one_line(config, name, words):
-    with pytest.raises(ValueError, match=words):
-        finished(sample(config, name))
+def test_a_branch_that_is_not_there_is_one_line_before_anything_is_processed(config, name, words):
+    content = sample(config, name)
+    with pytest.raises(ConfigError, match=words):
+        check_inputs(parse_config(content))
+    with pytest.raises(ValueError, match=words) as error:
+        run(parse_config(content))
+    assert "\n" not in str(error.value)
+    assert not [*Path(content["output"]["directory"]).rglob("*.parquet")]
 
 
 @pytest.mark.parametrize(
