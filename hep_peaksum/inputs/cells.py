@@ -19,6 +19,7 @@ from hep_peaksum.calibration.run_calibrations import EVERY, Calibrations, Order
 from hep_peaksum.calibration.table_files import CellTableError
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.inputs.functions import local_place
 from hep_peaksum.inputs.paths import expand_variables
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
@@ -59,7 +60,7 @@ MapPath = Annotated[str, BeforeValidator(_parse_map_path)]
 
 def read_map(path: str) -> tuple[Array, str]:
     """Return the array in a .npy file, never a pickle, and a digest of the file."""
-    content = Path(expand_variables(path)).read_bytes()
+    content = Path(local_place(path)[0]).read_bytes()
     return np.load(io.BytesIO(content), allow_pickle=False), hashlib.sha256(content).hexdigest()[:16]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hep_peaksum.calibration.table_files import CellTableError, read_content
+from hep_peaksum.inputs.cells import read_map
 from hep_peaksum.inputs.functions import local_place
 from hep_peaksum.inputs.paths import (
     LONG_HEAD,
@@ -143,5 +144,7 @@ def test_a_pipe_is_waited_for_nowhere(tmp_path):
         expand_files([(str(pipe), "Events")])
     with pytest.raises(ValueError, match=r"pipe.csv' is a pipe, where a file is expected: copy what comes"):
         local_place(str(pipe))
+    with pytest.raises(ValueError, match=r"pipe.csv' is a pipe, where a file is expected: copy what comes"):
+        read_map(str(pipe))
     with pytest.raises(CellTableError, match=r"pipe.csv' is a pipe, where a file is expected: copy what comes"):
         read_content(pipe)
