@@ -41,10 +41,10 @@ def test_a_summary_full_of_markup_is_words(finished, tmp_path):
     step = {"entries": 3, "sum_of_weights": None}
     account["cut_flow"] = {MARKUP: [{"step": MARKUP, **step}]}
     summary["datasets"][MARKUP] = {**account, "n_events": 13, "n_written": 13}
-    summary["losses"] = [{"dataset": MARKUP, "file": MARKUP, "n_entries": 8, "reason": MARKUP}]
+    summary["losses"] = [{"dataset": MARKUP, "file": MARKUP, "start": 13, "n_entries": 8, "reason": MARKUP}]
     summary["hints"], summary["identity"] = [MARKUP], MARKUP
     summary["versions"]["numpy"] = MARKUP
-    summary["config"]["datasets"] = {MARKUP: MARKUP}
+    summary["config"]["datasets"] = {MARKUP: {"files": MARKUP}}
     (result.directory / "summary.json").write_text(json.dumps(summary))
     page = Page(write_report(result.directory))
     assert page.tables["Datasets and collections"][1][:2] == [MARKUP, MARKUP]
