@@ -210,7 +210,7 @@ def _with_highest_of_seedless(
     """Return the peaks and the highest cell of every group that has none."""
     values, is_seed = compared.values, np.zeros(groups.shape, bool)
     is_seed[peaks.event, peaks.row, peaks.col] = True
-    is_allowed = exists(values) & (groups > 0)
+    is_allowed = exists(values)
     if searched.mask is not None:
         is_allowed &= ~searched.mask
     if not settings.partial_search_windows:

@@ -16,7 +16,7 @@ from hep_peaksum.clustering.discriminant import exists
 from hep_peaksum.clustering.sharing import PeakContext, Windows
 from hep_peaksum.geometry.axis import TWO_PI, Axis, fold, fold_azimuth
 from hep_peaksum.kernels import Array, absent
-from hep_peaksum.loops.windows import Entries
+from hep_peaksum.loops.windows import Entries, Places
 from hep_peaksum.settings.thresholds import passes
 from hep_peaksum.settings.windows import Box, window_marks
 
@@ -192,12 +192,14 @@ def _divide(numerator: Array, denominator: Array) -> Array:
     return np.where(is_zero, 0.0, numerator / np.where(is_zero, 1, denominator))
 
 
-def _search_window_values(context: PeakContext) -> tuple[Array, Array]:
-    """Return the discriminants of the other cells of every search window, and which of these cells exist."""
-    row, col = context.index_at((cell.row, cell.col) for cell in context.settings.search_cells())
-    values = context.discriminant[context.peaks.event[:, None], row, col]
-    is_cell = (row >= 0) & exists(values)
-    return values.astype(context.peaks.seed.dtype), is_cell
+def _search_window_values(context: PeakContext) -> Array:
+    """Return the discriminants of the other cells of every search window; `absent` where there is none."""
+    cells, grid, peaks = context.settings.search_cells(), context.grid, context.peaks
+    offsets = np.array([(cell.row, cell.col) for cell in cells], np.int64).reshape(-1, 2)
+    tables = context.loops.window_tables(offsets, grid.shape, grid.periodic)
+    places = Places(*(each.astype(np.int64) for each in (peaks.event, peaks.row, peaks.col)))
+    _, values = context.loops.window_cells(context.discriminant, places, tables)
+    return values.astype(context.peaks.seed.dtype, copy=False)
 
 
 def seed_gap(context: PeakContext) -> Array:
@@ -206,10 +208,9 @@ def seed_gap(context: PeakContext) -> Array:
 
 
 def _seed_gap(context: PeakContext) -> Array:
-    values, is_cell = _search_window_values(context)
-    low = absent(values.dtype)
-    highest = np.where(is_cell, values, np.asarray(low, values.dtype)).max(axis=1, initial=low)
-    return context.peaks.seed - np.where(is_cell.any(axis=1), highest, 0)
+    values = _search_window_values(context)
+    highest = values.max(axis=1, initial=absent(values.dtype))
+    return context.peaks.seed - np.where(exists(highest), highest, 0)
 
 
 def n_neighbours(context: PeakContext) -> Array:
@@ -218,9 +219,9 @@ def n_neighbours(context: PeakContext) -> Array:
 
 
 def _n_neighbours(context: PeakContext) -> Array:
-    values, is_cell = _search_window_values(context)
+    values = _search_window_values(context)
     is_above = passes(values, context.settings.neighbour_threshold, ">", context.grid.unit)
-    return np.asarray((is_above & is_cell).sum(axis=1, dtype=np.int32))
+    return np.asarray((is_above & exists(values)).sum(axis=1, dtype=np.int32))
 
 
 def prominence(context: PeakContext) -> Array:

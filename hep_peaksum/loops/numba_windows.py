@@ -16,7 +16,7 @@ def window_tables(offsets: Array, plane: tuple[int, int], periodic: Periodic) ->
 
     The latter lead upwards along periodic axes, so that one comparison closes them.
     """
-    reach = (*offsets.min(axis=0).tolist(), *offsets.max(axis=0).tolist())
+    reach = (*offsets.min(axis=0, initial=0).tolist(), *offsets.max(axis=0, initial=0).tolist())
     (rows, cols), (n_rows, n_cols) = offsets.T, plane
     steps = rows * n_cols + cols
     rows, cols = rows % n_rows if periodic.rows else rows, cols % n_cols if periodic.cols else cols

@@ -79,10 +79,11 @@ def add_highest(
 ) -> None:
     """Make the highest cell of every group without a seed one; of equal ones the first, or the last.
 
-    All arrays have the shape (event, row, col); cells that may be seeds are members of groups.
+    All arrays have the shape (event, row, col); a cell of group 0 is in none.
 
     >>> is_seed, groups = np.zeros((1, 1, 3), bool), np.array([[[1, 1, 3]]], np.int32)
-    >>> add_highest(is_seed, groups > 0, np.array([[[2, 2, 1]]]), groups, "scipy", last_wins=True)
+    >>> may_seed = np.ones((1, 1, 3), bool)
+    >>> add_highest(is_seed, may_seed, np.array([[[2, 2, 1]]]), groups, "scipy", last_wins=True)
     >>> is_seed.tolist()
     [[[False, True, True]]]
     """
@@ -94,7 +95,7 @@ def add_highest(
     for event, own in enumerate(groups):
         has_seed = set(own[is_seed[event]].tolist())
         highest: dict[int, tuple[int, int]] = {}
-        for row, col in np.argwhere(may_seed[event]).tolist():
+        for row, col in np.argwhere(may_seed[event] & (own > 0)).tolist():
             group, value = own[row, col].item(), values[event, row, col]
             best = highest.get(group)
             if best is None or value > values[event][best] or (last_wins and value == values[event][best]):

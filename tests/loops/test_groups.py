@@ -63,7 +63,7 @@ def test_both_twins_find_the_same_groups_maxima_and_highest_cells(problem, join,
         numbered = connected(values > 0, JOINS[join], periodic, kernel)
         maxima, seeds = is_candidate.copy(), is_candidate & (values > 1)
         keep_maxima(maxima, values, groups, search, periodic, kernel)
-        add_highest(seeds, groups > 1, values, groups, kernel, last_wins=last_wins)
+        add_highest(seeds, groups != 1, values, groups, kernel, last_wins=last_wins)
         assert numbered.dtype == np.int32
         found.append((numbered.tolist(), maxima.tolist(), seeds.tolist()))
     assert found[0] == found[1]
