@@ -33,6 +33,8 @@ def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     for key, value in changes.items():
         if not any(key.startswith(f"{section}.") for section in VARIED):
             msg = f"{key}: a variation changes keys of {', '.join(VARIED)} only"
+            if key in VARIED:
+                msg = f"{key}: a variation changes one key of it at a time: write {key}.NAME"
             raise ValueError(msg)
         *above, last = key.split(".")
         if above[0] == "clusters" and last in ("grid", "preset", "fields", "reference"):
