@@ -162,13 +162,15 @@ class Distances:
 
     def moment(self, windows: Windows, weights: Weights, of: Callable[[Array], Array] = np.asarray) -> Array:
         """Return the sum of the weights times the distances of some windows, or a function of them."""
-        entries = Entries(of(self.table), self._index(windows), self.column)
-        return windows.context.loops.moment(weights.values, entries)
+        return windows.context.loops.moment(weights.values, self._entries(windows, of(self.table)))
 
     def second_moment(self, windows: Windows, weights: Weights, mean: Array, turn: float) -> Array:
         """Return the sum of the weights times the squared distances from a mean, within half a turn of it."""
-        entries = Entries(self.table, self._index(windows), self.column)
+        entries = self._entries(windows, self.table)
         return windows.context.loops.second_moment(weights.values, entries, mean, turn)
+
+    def _entries(self, windows: Windows, table: Array) -> Entries:
+        return Entries(table, self._index(windows), self.column)
 
     def _index(self, windows: Windows) -> Array:
         peaks = windows.context.peaks

@@ -63,21 +63,8 @@ VALUES = (
     *("de", "tot", "total_energy", "amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "weight"),
 )
 LAYERS = (
-    *(
-        "layer",
-        "layer_id",
-        "layer_no",
-        "layer_number",
-        "ilayer",
-        "i_layer",
-        "lay",
-        "depth",
-        "plane",
-        "sampling",
-        "calo_sample",
-        "k",
-        "iz",
-    ),
+    *("layer", "layer_id", "layer_no", "layer_number", "ilayer", "i_layer", "lay", "depth", "plane"),
+    *("sampling", "calo_sample", "k", "iz"),
 )
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),

@@ -72,7 +72,7 @@ def sum_of_weights(config: Config, dataset: str, files: Iterable[InputFile]) -> 
     OSError
         If a file cannot be read.
     """
-    places = {(same_place(file.path), _tree(config, dataset, file)): file for file in files}
+    places = {(same_place(file.path), _place(config, dataset, file)): file for file in files}
     return sum(float(np.sum(_weights(config, dataset, file), dtype=np.float64)) for file in places.values())
 
 
@@ -89,16 +89,15 @@ def check_weights(config: Config, dataset: str, file: InputFile) -> None:
     _weights(config, dataset, file, FIRST_ENTRIES)
 
 
-def _tree(config: Config, dataset: str, file: InputFile) -> str:
-    """Return the tree with the weights: that of a friend, or any of the file; by default that of the events."""
-    alias, _ = split_branch(str(config.datasets[dataset].sum_of_weights))
-    return config.friends.get(alias, alias) or file.tree
+def _place(config: Config, dataset: str, file: InputFile) -> tuple[str, str]:
+    """Return tree and branch of the weights: the tree of a friend, any of the file, or that of the events."""
+    alias, branch = split_branch(str(config.datasets[dataset].sum_of_weights))
+    return config.friends.get(alias, alias) or file.tree, branch
 
 
 def _weights(config: Config, dataset: str, file: InputFile, stop: int | None = None) -> Array:
     """Return the weights in a file, as many as they are, or those of its first entries."""
-    name, tree_name = str(config.datasets[dataset].sum_of_weights), _tree(config, dataset, file)
-    _, branch = split_branch(name)
+    tree_name, branch = _place(config, dataset, file)
     key, where = f"datasets.{dataset}.sum_of_weights", f"{tree_name!r} of {public_path(file.path)}"
     with open_file(file.path, config.run.timeout, config.run.max_basket) as root:
         try:
