@@ -12,7 +12,6 @@ from kernel_problems import many_examples, some_examples
 from strategies import fractions, huge_counts, shapes, small_counts
 
 from hep_peaksum.kernels import Peaks, Periodic, absent, accumulator
-from hep_peaksum.kernels.numba_sort import ONE_RUN
 from hep_peaksum.loops.saddles import saddles
 
 KERNELS = "numba", "scipy"
@@ -94,8 +93,7 @@ def wave(n, tilt):
     ],
     ids=["noise", "ties", "tail", "wave", "ramp"],
 )
-def test_images_of_many_runs_have_the_same_saddles_in_both_twins(image, periodic):
-    assert image.size > ONE_RUN
+def test_large_images_have_the_same_saddles_in_both_twins(image, periodic):
     is_peak = np.random.default_rng(4).random(image.shape) < 0.02
     peaks = peaks_at(image[None], is_peak[None])
     fast, readable = (saddles(image[None], peaks, Periodic(*periodic), kernel) for kernel in KERNELS)
