@@ -161,7 +161,7 @@ def _layer_sums_of(windows: Windows) -> Array:
     layers = np.asarray(context.summed.layers)
     layers = layers.reshape(*layers.shape[:2], context.sum_grid.n_cells)
     is_whole = bool((fraction[is_held] == 1).all())
-    held_part, dtype = None if is_whole else fraction, context.peaks.sum.dtype
+    held_part, dtype = None if is_whole else fraction, windows.shares.values.dtype
     return context.loops.layer_sums(layers, windows.event, windows.cell(), is_held, held_part, dtype)
 
 

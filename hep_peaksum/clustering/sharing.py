@@ -33,6 +33,7 @@ class PeakContext:
     `searched` are the cells that were searched, or the towers of them; `compared` hold the values that were
     compared, `summed` those that are added up. Layers that are searched separately are events of their own.
     These may be some of `n_given` events: how much memory a block of windows may take depends on all.
+    `_settled` is the block of all windows, if there is but one: it serves every column that is made of them.
     """
 
     peaks: Peaks
@@ -42,6 +43,7 @@ class PeakContext:
     settings: PeakSumSettings
     n_given: int = 0
     _columns: dict[Hashable, Array] = field(default_factory=dict, init=False, repr=False)
+    _settled: list[Windows] = field(default_factory=list, repr=False)
 
     @property
     def grid(self) -> Grid:
@@ -171,6 +173,9 @@ class PeakContext:
         With `settled`, the cells that each cluster holds are decided; with `contested`, those that others
         claim, too.
         """
+        if self._settled and settled and not contested:
+            yield from self._settled
+            return
         for events in event_blocks(self.peaks.event_offsets, self._most_events, self._most_peaks):
             claims = self._claims(events, contested=contested) if settled else None
             # what a block computes is kept for the second pass only where there is no other block
@@ -178,6 +183,8 @@ class PeakContext:
             if claims is not None and claims.is_used:
                 for block in only or self._blocks(events, claims):
                     claims.add(self.loops, block.place, block.is_added, block.first)
+            if only and settled and not contested and events.n_peaks == len(self.peaks):
+                self._settled.extend(only)
             yield from only or self._blocks(events, claims)
 
     def _blocks(self, events: Events, claims: Claims | None) -> Iterator[Windows]:
@@ -247,7 +254,10 @@ class PeakContext:
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """The sum windows of some peaks of a context: arrays (peak, cell), the cells in row-major order."""
+    """The sum windows of some peaks of a context: arrays (peak, cell), the cells in row-major order.
+
+    The peaks may be those from before their sums were known.
+    """
 
     context: PeakContext
     events: Events
