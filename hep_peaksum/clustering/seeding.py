@@ -97,13 +97,11 @@ def _cells_above(values: Array, bound: float, groups: Array | None) -> Array:
 def _peaks_where(is_peak: Array, values: Array) -> Peaks:
     """Return the peaks in some cells, shape (event, row, col), with the value of the cell as their sum."""
     n_events, n_rows, n_cols = values.shape
-    n_peaks = np.count_nonzero(is_peak.reshape(n_events, n_rows * n_cols), axis=1)
-    place = np.flatnonzero(is_peak)
+    place, first = np.flatnonzero(is_peak), np.arange(n_events + 1) * (n_rows * n_cols)
+    offsets = np.searchsorted(place, first)
     seed = values.reshape(-1)[place].astype(accumulator(values.dtype))
-    place -= np.repeat(np.arange(n_events) * (n_rows * n_cols), n_peaks) if n_events > 1 else 0
-    offsets = np.concatenate([[0], np.cumsum(n_peaks)])
-    ones = np.broadcast_to(np.int32(1), len(seed))
-    return Peaks(n_cols, offsets, place.astype(np.int32), seed, seed, ones)
+    cell = (place - np.repeat(first[:-1], np.diff(offsets))).astype(np.int32)
+    return Peaks(n_cols, offsets, cell, seed, seed, np.broadcast_to(np.int32(1), len(seed)))
 
 
 def seed_bound(settings: PeakSumSettings, unit: float | None, *, integer: bool) -> float | None:

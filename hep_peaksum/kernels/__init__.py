@@ -273,7 +273,7 @@ def offsets_after_mask(event_offsets: Array, mask: Array) -> Array:
     >>> offsets_after_mask(np.array([0, 1, 1, 3]), np.array([True, False, True])).tolist()
     [0, 1, 1, 2]
     """
-    return np.concatenate([[0], np.cumsum(mask)])[event_offsets]
+    return np.searchsorted(np.flatnonzero(mask), event_offsets)
 
 
 def absent(dtype: npt.DTypeLike) -> float:

@@ -39,8 +39,8 @@ def keep_maxima(
 def add_highest(is_seed: Array, may_seed: Array, values: Array, groups: Array, *, last_wins: bool) -> None:
     """Make the highest cell of every group without a seed one (see `hep_peaksum.loops.seeds.add_highest`)."""
     cells = (read_only(_by_event(each)) for each in (may_seed, values, groups))
-    room = np.empty(values.shape[1] * values.shape[2] + 1, np.int32)
-    _add_highest(*cells, last_wins, room, _by_event(is_seed))
+    members, highest = np.empty((2, values.shape[1] * values.shape[2] + 1), np.int32)
+    _add_highest(*cells, last_wins, members, highest, _by_event(is_seed))
 
 
 def accepted_in_order(
@@ -118,43 +118,49 @@ def _keep_maxima(values: Any, groups: Any, window: Any, plane: Any, periodic: An
     """Take away the candidates that a cell of their own group beats."""
     (offsets, steps, reach, must_exceed), (n_rows, n_cols) = window, plane
     for event in range(len(values)):
-        for cell in range(values.shape[1]):
-            if not is_candidate[event, cell]:
+        cells, own, stays = values[event], groups[event], is_candidate[event]
+        for cell in range(len(cells)):
+            if not stays[cell]:
                 continue
-            row, col, here = cell // n_cols, cell % n_cols, values[event, cell]
+            row, col, here, group = cell // n_cols, cell % n_cols, cells[cell], own[cell]
             is_inner = reach[0] <= row < n_rows - reach[0] and reach[1] <= col < n_cols - reach[1]
             for k in range(len(offsets)):
                 other = cell + steps[k]
                 if not is_inner:
                     other = cell_at(row + offsets[k, 0], col + offsets[k, 1], plane, periodic)
-                if other < 0 or groups[event, other] != groups[event, cell]:
+                if other < 0 or own[other] != group:
                     continue
-                is_tie = values[event, other] == here
-                if values[event, other] > here or (is_tie and must_exceed[k, int(other < cell)]):
-                    is_candidate[event, cell] = False
+                if cells[other] > here or (cells[other] == here and must_exceed[k, int(other < cell)]):
+                    stays[cell] = False
                     break
 
 
 @cached_jit
-def _add_highest(may_seed: Any, values: Any, groups: Any, last_wins: bool, highest: Any, is_seed: Any) -> None:
+def _add_highest(
+    may_seed: Any, values: Any, groups: Any, last_wins: bool, members: Any, highest: Any, is_seed: Any
+) -> None:
     """Make seeds; `highest` is the best cell of every group, counted from 1, or -1 where it has a seed."""
     for event in range(len(values)):
-        highest[0] = -1  # of the cells in no group
-        for group in range(1, len(highest)):
-            highest[group] = 0
-        for cell in range(values.shape[1]):
-            if is_seed[event, cell]:
-                highest[groups[event, cell]] = -1
-        for cell in range(values.shape[1]):
-            best = highest[groups[event, cell]]
+        cells, own, seeds, n_members = values[event], groups[event], is_seed[event], 0
+        for cell in range(len(cells)):  # write always, advance by the test
+            members[n_members] = cell
+            n_members += own[cell] > 0
+        for n in range(n_members):
+            highest[own[members[n]]] = 0
+        for n in range(n_members):
+            if seeds[members[n]]:
+                highest[own[members[n]]] = -1
+        for n in range(n_members):
+            cell, best = members[n], highest[own[members[n]]]
             if best < 0 or not may_seed[event, cell]:
                 continue
-            is_higher = best == 0 or values[event, cell] > values[event, best - 1]
-            if is_higher or (last_wins and values[event, cell] == values[event, best - 1]):
-                highest[groups[event, cell]] = cell + 1
-        for group in range(1, len(highest)):
-            if highest[group] > 0:
-                is_seed[event, highest[group] - 1] = True
+            is_higher = best == 0 or cells[cell] > cells[best - 1]
+            if is_higher or (last_wins and cells[cell] == cells[best - 1]):
+                highest[own[cell]] = cell + 1
+        for n in range(n_members):
+            best = highest[own[members[n]]]
+            if best > 0:
+                seeds[best - 1] = True
 
 
 @cached_jit
