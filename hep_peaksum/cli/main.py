@@ -398,10 +398,10 @@ def _print_status(directory: str, state: Status, *, verify: bool) -> None:
         tables.print_unfinished(console, state.unfinished)
         console.print(f"{directory}: incomplete; the same run command continues from the finished chunks")
     for line in state.damaged:
-        told = f"[red]damaged:[/red] {escape(line)}; the same run command processes its chunk again"
+        told = f"[red]damaged:[/red] {escape(line)}; the same run command makes it anew"
         console.print(told, markup=True)
     if verify:
-        console.print(f"{state.n_chunks} chunks are intact, {len(state.damaged)} are damaged")
+        console.print(f"{state.n_chunks} chunks are intact, {len(state.damaged)} files are damaged")
 
 
 @cli.command()

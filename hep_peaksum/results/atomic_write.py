@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import io
-import json
 import os
 import re
 import sys
@@ -15,7 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import xxhash
 
@@ -110,12 +109,6 @@ def _flush_to_disk(path: Path) -> None:
             fcntl.fcntl(file, fcntl.F_FULLFSYNC)
         else:
             os.fsync(file.fileno())
-
-
-def write_json(path: Path, content: Any, **options: Any) -> None:
-    """Write a JSON file that appears under its name only when it is complete."""
-    with atomic_write(path) as file:
-        file.write(json.dumps(content, **options).encode())
 
 
 def seal(body: bytes) -> bytes:

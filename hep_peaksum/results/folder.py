@@ -119,7 +119,8 @@ def _look_into(
     """Return the manifest, with numbers for new files, and the finished chunks of files that have changed."""
     check_places(directory, files)
     content = None if restart else own_manifest(directory, config)
-    manifest = Manifest(directory, config, content.datasets if content else {})
+    known = (content.datasets, content.checksums) if content else ({}, {})
+    manifest = Manifest(directory, config, *known)
     changed = _changed_chunks(manifest, files)
     if changed and not redo_changed:
         raise ValueError(changed_files([*changed]))

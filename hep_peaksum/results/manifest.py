@@ -15,13 +15,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import xxhash
 from coffea.processor.executor import FileMeta
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hep_peaksum.config.formats import MANIFEST
+from hep_peaksum.config.formats import HISTOGRAMS, MANIFEST, SUMMARY
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.paths import Files, file_state, file_uuid, public_path
 from hep_peaksum.results.atomic_write import atomic_write, seal, unseal
+from hep_peaksum.results.checkpoints import checksum
 
 # The key under which coffea's metadata and accumulator hold losses.
 LOSSES = "losses"
@@ -107,11 +109,15 @@ class DatasetEntry(_Section):
 
 
 class Content(_Section):
-    """The content of the file `manifest.json`."""
+    """The content of the file `manifest.json`.
+
+    `checksums` are those of summary and histograms of a finished job; a folder of an older version has none.
+    """
 
     fingerprint: str
     job: dict[str, Any]
     datasets: dict[str, DatasetEntry] = Field(default_factory=dict)
+    checksums: dict[str, str] = Field(default_factory=dict)
 
 
 class ManifestError(ValueError):
@@ -152,9 +158,16 @@ def read_manifest(directory: Path) -> Content | None:
 class Manifest:
     """The manifest of a results folder, made by `hep_peaksum.results.folder.open_directory`."""
 
-    def __init__(self, directory: Path, config: Config, datasets: dict[str, DatasetEntry]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        config: Config,
+        datasets: dict[str, DatasetEntry],
+        checksums: Mapping[str, str] | None = None,
+    ) -> None:
         self.directory = directory
-        self.content = Content(fingerprint=fingerprint(config), job=config.job(), datasets=datasets)
+        known = {"datasets": datasets, "checksums": dict(checksums or {})}
+        self.content = Content(fingerprint=fingerprint(config), job=config.job(), **known)
 
     @property
     def datasets(self) -> dict[str, DatasetEntry]:
@@ -225,6 +238,18 @@ class Manifest:
         """Write the manifest to its folder."""
         with atomic_write(self.directory / MANIFEST) as file:
             file.write(seal(self.content.model_dump_json(exclude_none=True).encode()))
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Write the summary, which makes the results complete, after the manifest with its checksum.
+
+        The manifest is there at the end, whatever became of it while the job ran.
+        """
+        content = json.dumps(summary, indent=2).encode()
+        found = {HISTOGRAMS: checksum(self.directory / HISTOGRAMS), SUMMARY: xxhash.xxh3_64_hexdigest(content)}
+        self.content.checksums = found
+        self.write()
+        with atomic_write(self.directory / SUMMARY) as file:
+            file.write(content)
 
 
 def fingerprint(config: Config) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import uproot
-from finished_jobs import clusters_of, run_job
+from finished_jobs import clusters_of, run_job, write_summary
 
 from hep_peaksum.cli.main import cli
 from hep_peaksum.config.load import parse_config
@@ -154,7 +154,7 @@ def test_types_are_those_of_the_files_of_this_run(write_root, random_cells, job)
 def test_a_summary_of_the_wrong_shape_is_one_line(write_events, job, text):
     content = job(write_events("a.root", 6))
     run_job(content)
-    (folder(content) / "summary.json").write_text(text)
+    write_summary(folder(content), json.loads(text))
     with pytest.raises(ValueError, match=r"summary\.json is damaged: run the same command again") as error:
         cli.main(["status", str(folder(content))], standalone_mode=False)
     assert "\n" not in str(error.value)
