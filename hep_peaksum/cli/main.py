@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from hep_peaksum.cli import INTERRUPTED
 from hep_peaksum.cli.about import completions, info, print_citation
 from hep_peaksum.cli.diagnostics import closure, compare, explain, presets, ties
 from hep_peaksum.cli.export import export
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from hep_peaksum.preview.event import Event
     from hep_peaksum.results.status import Status
 
-INTERRUPTED = 130  # as shells report Ctrl-C
 MOST_HELP = 200  # characters of the first sentence of a command, which is wrapped and not cut
 CONTINUED = {"run", "merge", "demo"}  # commands that begin where they were interrupted
 
