@@ -146,7 +146,8 @@ def check_places(directory: Path, files: Files) -> None:
         if file.is_dir():
             msg = f"holds a folder where a file belongs, {file}: rename it, or choose another directory"
             raise ValueError(msg)
-    below = [directory / name / each for name in files for each in ("", PARTS, RECORDS)]
+    names = dict.fromkeys([*files, *dataset_folders(directory)])  # of others chunks may be removed
+    below = [directory / name / each for name in names for each in ("", PARTS, RECORDS)]
     for folder in (directory / PLOTS, *below):
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             what = "link" if folder.is_symlink() else "file where a folder belongs"

@@ -32,6 +32,21 @@ def test_a_link_in_place_of_a_folder_is_refused(write_events, job, tmp_path, pla
         run_job(content | {"run": {"chunksize": 5}})
 
 
+def test_parts_behind_a_link_in_the_folder_of_another_dataset_stay(write_events, job, tmp_path):
+    content = job(write_events("a.root", 20), run={"chunksize": 7})
+    run_job(content)
+    elsewhere = (folder(content) / "toy/clusters.parquet").rename(tmp_path / "elsewhere")
+    (folder(content) / "toy/clusters.parquet").symlink_to(elsewhere)
+    parts = sorted(elsewhere.iterdir())
+    content["datasets"] = {"other": content["datasets"]["toy"]}
+    for choice in ("restart", "discard_unused"):
+        with pytest.raises(
+            ConfigError, match=r"holds a link, .*toy/clusters\.parquet: replace it with a folder"
+        ):
+            run_job(content, **{choice: True})
+    assert parts == sorted(elsewhere.iterdir())
+
+
 def test_an_input_file_in_the_results_folder_is_refused(write_events, job, tmp_path):
     (tmp_path / "results/toy").mkdir(parents=True)
     file = Path(write_events("a.root", 5)).rename(tmp_path / "results/toy/clusters.root")
