@@ -143,7 +143,7 @@ def write_text(output: str, text: str, mark: str) -> None:
     if path.is_file() and (start := path.read_bytes()[:500]) and mark.encode() not in start:
         msg = f"{output} exists already, and this command did not write it: choose another name with -o"
         raise click.UsageError(msg)
-    with atomic_write(path) as file:
+    with atomic_write(path, tidy=True) as file:
         file.write(text.encode())
 
 

@@ -93,7 +93,7 @@ def write_report(directory: Path, config: Config | None = None, *, with_figures:
         config = _config_of(summary)
     with files_kept_open():
         content = _content(directory, manifest, summary, config, with_figures=with_figures)
-    with atomic_write(directory / REPORT) as file:
+    with atomic_write(directory / REPORT, tidy=True) as file:
         # a path that is not UTF-8 shows its bytes
         file.write(_template().render(content).encode(errors="backslashreplace"))
     return directory / REPORT
