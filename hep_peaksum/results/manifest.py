@@ -142,13 +142,16 @@ def read_manifest(directory: Path) -> Content | None:
         if body is None:
             msg = f"{path} is damaged (it is not what was written)"
             raise ManifestError(msg)
-        return Content.model_validate_json(body)
+        return Content.model_validate(json.loads(body))
     except FileNotFoundError:
         return None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(key) for key in first["loc"])
         msg = f"{path} is damaged ({place + ': ' * bool(place)}{first['msg']})"
+        raise ManifestError(msg) from None
+    except json.JSONDecodeError as error:
+        msg = f"{path} is damaged ({error})"
         raise ManifestError(msg) from None
     except OSError as error:
         msg = f"{path} cannot be read ({error.strerror})"
@@ -236,8 +239,10 @@ class Manifest:
 
     def write(self) -> None:
         """Write the manifest to its folder."""
+        # not by pydantic, which writes the same for all bytes of a path that are not UTF-8
+        content = json.dumps(self.content, default=_plain, separators=(",", ":"))
         with atomic_write(self.directory / MANIFEST) as file:
-            file.write(seal(self.content.model_dump_json(exclude_none=True).encode()))
+            file.write(seal(content.encode()))
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the summary, which makes the results complete, after the manifest with its checksum.
@@ -250,6 +255,12 @@ class Manifest:
         self.write()
         with atomic_write(self.directory / SUMMARY) as file:
             file.write(content)
+
+
+def _plain(section: BaseModel) -> dict[str, Any]:
+    """Return the fields of a section that have a value; `model_dump` would copy all that is in them, too."""
+    fields = {name: getattr(section, name) for name in type(section).model_fields}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def fingerprint(config: Config) -> str:
