@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         kept = "; finished chunks are kept, and the same command continues from them"
         _print_error(f"interrupted{kept if CONTINUED & {*given[:1]} else ''}")
         sys.exit(INTERRUPTED)
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
         for line in str(error).splitlines() or [type(error).__name__]:
             _print_error(line)
         sys.exit(WRONG_USAGE if hasattr(error, "problems") else FAILED)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from hep_peaksum.job.worker_startup import check_memory
 from hep_peaksum.terminal import streams
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def with_streams(command: click.Command) -> click.Command:
     inner = command.callback
 
     def callback(*, quiet: bool, verbose: int, log_file: str | None, **keywords: Any) -> Any:
+        check_memory()
         streams.begin(quiet=quiet, verbose=verbose, log_file=log_file)
         return inner(**keywords) if inner is not None else None
 
