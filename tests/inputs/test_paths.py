@@ -16,6 +16,7 @@ from hep_peaksum.inputs.paths import (
     file_uuid,
     without_secrets,
 )
+from hep_peaksum.reading.files import open_file
 
 
 @pytest.fixture
@@ -137,6 +138,7 @@ def test_a_local_file_is_another_one_after_every_change_of_size_or_time(tmp_path
 
 READERS = {
     "input": lambda path: expand_files([(path, "Events")]),
+    "ROOT file": open_file,
     "named content": local_place,
     "map": read_map,
     "table": lambda path: read_content(Path(path)),
