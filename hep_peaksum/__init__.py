@@ -6,7 +6,6 @@ Public names are loaded on first use, so that importing the package loads neithe
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,9 +28,7 @@ if TYPE_CHECKING:
     from hep_peaksum.training.batches import batches
     from hep_peaksum.viewer.notebook import view
 
-from hep_peaksum.suggestions import did_you_mean
-
-__version__ = version("hep_peaksum")
+    __version__: str
 
 _MODULES = {
     "Axis": "geometry.axis",
@@ -90,7 +87,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 -- takes longer than all else here
+
+        return version("hep_peaksum")
     if name not in _MODULES:
+        from hep_peaksum.suggestions import did_you_mean  # noqa: PLC0415 -- the same
+
         msg = f"module {__name__!r} has no attribute {name!r}{did_you_mean(name, __all__)}"
         raise AttributeError(msg)
     return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -13,7 +13,7 @@ NAME = hep_peaksum.__name__
 
 # From the ground up. Folders of one row do not import each other.
 ROWS = (
-    "suggestions block_sizes notebook_html",
+    "suggestions block_sizes notebook_html plain_files",
     "kernels",
     "loops",
     "settings",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hep_peaksum.kernels import Array
+from hep_peaksum.plain_files import is_endless, no_file
 
 CELL_KEYS = ("row", "col", "layer")
 KEYS = ("channel", *CELL_KEYS)
@@ -27,9 +28,8 @@ class CellTableError(ValueError):
 
 def read_content(path: Path) -> bytes:
     """Return what is in a file; one that cannot be read is a CellTableError."""
-    if path.is_fifo():
-        msg = f"{str(path)!r} is a pipe, where a file is expected: copy what comes from it to a file"
-        raise CellTableError(msg)
+    if is_endless(path):
+        raise CellTableError(no_file(path))
     try:
         return path.read_bytes()
     except OSError as error:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from hep_peaksum.cli import INTERRUPTED
 from hep_peaksum.cli.about import completions, info, print_citation
 from hep_peaksum.cli.diagnostics import closure, compare, explain, presets, ties
 from hep_peaksum.cli.export import export
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from hep_peaksum.preview.event import Event
     from hep_peaksum.results.status import Status
 
-INTERRUPTED = 130  # as shells report Ctrl-C
 MOST_HELP = 200  # characters of the first sentence of a command, which is wrapped and not cut
 CONTINUED = {"run", "merge", "demo"}  # commands that begin where they were interrupted
 
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         kept = "; finished chunks are kept, and the same command continues from them"
         _print_error(f"interrupted{kept if CONTINUED & {*given[:1]} else ''}")
         sys.exit(INTERRUPTED)
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
         for line in str(error).splitlines() or [type(error).__name__]:
             _print_error(line)
         sys.exit(WRONG_USAGE if hasattr(error, "problems") else FAILED)
@@ -398,10 +398,10 @@ def _print_status(directory: str, state: Status, *, verify: bool) -> None:
         tables.print_unfinished(console, state.unfinished)
         console.print(f"{directory}: incomplete; the same run command continues from the finished chunks")
     for line in state.damaged:
-        told = f"[red]damaged:[/red] {escape(line)}; the same run command processes its chunk again"
+        told = f"[red]damaged:[/red] {escape(line)}; the same run command makes it anew"
         console.print(told, markup=True)
     if verify:
-        console.print(f"{state.n_chunks} chunks are intact, {len(state.damaged)} are damaged")
+        console.print(f"{state.n_chunks} chunks are intact, {len(state.damaged)} files are damaged")
 
 
 @cli.command()

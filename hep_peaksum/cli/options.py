@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from hep_peaksum.job.worker_startup import check_memory
 from hep_peaksum.terminal import streams
 
 if TYPE_CHECKING:
     from hep_peaksum.config.model import Config
     from hep_peaksum.job.run import RunResult
 
+
+HEAD_BYTES = 500  # of a file, in which one of ours says so
 
 DONE, FAILED, WRONG_USAGE, DONE_WITH_LOSSES = range(4)
 
@@ -66,6 +69,10 @@ def with_streams(command: click.Command) -> click.Command:
     inner = command.callback
 
     def callback(*, quiet: bool, verbose: int, log_file: str | None, **keywords: Any) -> Any:
+        check_memory()
+        if log_file is not None and _is_of_others(Path(log_file), streams.LOG_MARK):
+            msg = f"--log-file: {log_file} exists already, and is no log of this program: choose another name"
+            raise click.UsageError(msg)
         streams.begin(quiet=quiet, verbose=verbose, log_file=log_file)
         return inner(**keywords) if inner is not None else None
 
@@ -140,11 +147,20 @@ def write_text(output: str, text: str, mark: str) -> None:
     if path.exists() and not path.is_file():
         path.write_text(text, encoding="utf-8")
         return
-    if path.is_file() and (start := path.read_bytes()[:500]) and mark.encode() not in start:
+    if _is_of_others(path, mark):
         msg = f"{output} exists already, and this command did not write it: choose another name with -o"
         raise click.UsageError(msg)
-    with atomic_write(path) as file:
+    with atomic_write(path, tidy=True) as file:
         file.write(text.encode())
+
+
+def _is_of_others(path: Path, mark: str) -> bool:
+    """Return whether a file that exists, and is not empty, does not bear the mark of ours at its beginning."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(HEAD_BYTES)
+    return bool(start) and mark.encode() not in start
 
 
 def print_job(command: Literal["run", "merge"], result: RunResult, *, as_json: bool) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
-import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -19,6 +18,7 @@ from typing import Annotated, Any
 from pydantic import WithJsonSchema
 
 from hep_peaksum.inputs.paths import expand_variables
+from hep_peaksum.plain_files import is_endless, no_file
 
 FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 FunctionName = Annotated[
@@ -78,16 +78,15 @@ def local_place(path: str) -> tuple[str, tuple[int, ...] | None]:
     Raises
     ------
     ValueError
-        If the path names an environment variable that is not set; or a pipe, which would be waited for.
+        If the path names an environment variable that is not set; or a pipe or a device.
     """
     place = expand_variables(path)
+    if is_endless(place):
+        raise ValueError(no_file(path))
     try:
         status = Path(place).stat()
     except OSError:
         return place, None
-    if stat.S_ISFIFO(status.st_mode):
-        msg = f"{path!r} is a pipe, where a file is expected: copy what comes from it to a file"
-        raise ValueError(msg)
     return place, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from hep_peaksum.plain_files import is_endless, no_file
 from hep_peaksum.suggestions import did_you_mean
 
 # A path that contains this is a URL; several are joined to a chain, the file in an archive first.
@@ -155,8 +156,8 @@ def _why_no_file(name: str) -> str:
         return f"{name!r} is a folder, where a file is expected: write {str(path / '*.root')!r} for those in it"
     if path.is_symlink() and not path.exists():
         return f"{name!r} is a link to {os.fspath(path.readlink())!r}, and there is no such file: mend the link"
-    if path.exists():
-        return f"{name!r} is a pipe or a device, where a file is expected: copy what comes from it to a file"
+    if is_endless(path):
+        return no_file(path)
     beside = (each.name for each in path.parent.iterdir()) if path.parent.is_dir() else ()
     return f"there is no file {name!r}{did_you_mean(path.name, beside, likeness=0.85)} (seen from {Path.cwd()})"
 

@@ -47,7 +47,6 @@ from hep_peaksum.processing.normalisation import (
 from hep_peaksum.reading.files import find_files
 from hep_peaksum.report.page import write_report
 from hep_peaksum.results import root_files
-from hep_peaksum.results.atomic_write import write_json
 from hep_peaksum.results.checkpoints import Chunk, Record
 from hep_peaksum.results.chunk_files import (
     all_recorded_chunks,
@@ -217,7 +216,7 @@ def _run(
         n_chunks={"total": len(plan.items), "reused": len(plan.items) - len(pending)},
         seconds={"processing": processed - started, "total": time.perf_counter() - started},
     )
-    write_summary(config, directory, summary)
+    write_summary(config, manifest, summary)
     return RunResult(directory, summary, {name: each.histograms for name, each in totals.items()})
 
 
@@ -374,11 +373,11 @@ def write_results(
         save_plots(directory / PLOTS, filled, tables, kinds_of(config), output.plots, **looks)
 
 
-def write_summary(config: Config, directory: Path, summary: Mapping[str, Any]) -> None:
+def write_summary(config: Config, manifest: Manifest, summary: Mapping[str, Any]) -> None:
     """Write the summary, which makes the results complete, and the report of them."""
-    write_json(directory / SUMMARY, summary, indent=2)
+    manifest.finish(summary)
     if config.output.report:
-        write_report(directory, config, with_figures=bool(config.output.plots))
+        write_report(manifest.directory, config, with_figures=bool(config.output.plots))
 
 
 def _merge_parts(config: Config, directory: Path, totals: Mapping[str, DatasetTotal]) -> None:

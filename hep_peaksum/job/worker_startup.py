@@ -25,6 +25,8 @@ from typing import Any
 WORK, KERNEL = "hep_peaksum.job.coffea_runner", "hep_peaksum.kernels.numba_kernel"
 # New objects after which garbage is looked for; by default 700 (2000 since Python 3.13). Memory stays the same.
 COLLECT_AFTER = 50_000
+# Bytes of address space. What a command imports takes up to 800 MB; with less, some libraries abort it.
+LEAST_MEMORY = 10**9
 N_FROZEN_AT_START = gc.get_freeze_count()  # Python 3.12 freezes a few objects of its own
 
 
@@ -40,6 +42,22 @@ def importing() -> Iterator[None]:
             gc.freeze()
         if was_enabled:
             gc.enable()
+
+
+def check_memory() -> None:
+    """Raise a MemoryError if the limit on the memory of a process is too low for what a command imports.
+
+    Code in Rust or C++ that gets no memory ends the process without a word, or with thousands of lines.
+    """
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 -- not on Windows
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < LEAST_MEMORY:
+        allowed = f"ulimit -v allows {limit // 10**6} MB, and the program alone needs {LEAST_MEMORY // 10**6}"
+        msg = f"too little memory: {allowed}: raise the limit, as with ulimit -v unlimited"
+        raise MemoryError(msg)
 
 
 def collect_rarely() -> None:

@@ -179,7 +179,7 @@ def _merge(jobs: Sequence[FinishedJob], config: Config, directory: Path, *, rest
     )
     summary["versions"] = _versions(jobs)
     _check_unchanged(jobs)
-    write_summary(config, directory, summary)
+    write_summary(config, manifest, summary)
     return RunResult(directory, summary, {name: each.histograms for name, each in totals.items()})
 
 

@@ -436,5 +436,5 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     metadata = {"png": {"Software": SOFTWARE}, "pdf": {"Creator": SOFTWARE, "CreationDate": None}}
     metadata["svg"] = {"Creator": SOFTWARE, "Date": None}
     # fonts are looked up at drawing time, so the style is needed here, too
-    with atomic_write(Path(path)) as file, style():
+    with atomic_write(Path(path), tidy=True) as file, style():
         figure.savefig(file, format=kind, dpi=DOTS_PER_INCH, metadata=metadata[kind])

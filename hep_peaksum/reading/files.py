@@ -24,6 +24,7 @@ from hep_peaksum.events.section import IDENTITY, SCHEMAS, NumberInName
 from hep_peaksum.inputs.branch_names import full_name
 from hep_peaksum.inputs.functions import brief_error
 from hep_peaksum.inputs.paths import REMOTE, InputFile, expand_files, public_path, redacted, without_secrets
+from hep_peaksum.plain_files import is_endless, no_file
 from hep_peaksum.reading.basket_limit import MAX_BASKET, LargeBasketError, find_basket
 from hep_peaksum.reading.remote import check_protocol, reading_options
 from hep_peaksum.suggestions import did_you_mean
@@ -154,6 +155,8 @@ def files_kept_open() -> Iterator[None]:
 
 
 def _open(path: str, timeout: int, max_basket: int) -> Any:
+    if REMOTE not in path and is_endless(path):
+        raise OSError(no_file(path))
     try:
         return uproot.open({path: None}, timeout=timeout, **reading_options(path, max_basket))
     except Exception as error:

@@ -24,7 +24,7 @@ from hep_peaksum.report.tie_sample import tie_table
 from hep_peaksum.results.atomic_write import atomic_write
 from hep_peaksum.results.manifest import Content
 from hep_peaksum.results.root_files import read_histograms
-from hep_peaksum.results.status import read_finished
+from hep_peaksum.results.status import finished_histograms, read_finished
 
 MOST_BYTES = 4_000_000  # of figures; with all else the page stays below 5 MB
 MOST_CONFIG = 200_000  # characters of the config in the page
@@ -93,7 +93,7 @@ def write_report(directory: Path, config: Config | None = None, *, with_figures:
         config = _config_of(summary)
     with files_kept_open():
         content = _content(directory, manifest, summary, config, with_figures=with_figures)
-    with atomic_write(directory / REPORT) as file:
+    with atomic_write(directory / REPORT, tidy=True) as file:
         # a path that is not UTF-8 shows its bytes
         file.write(_template().render(content).encode(errors="backslashreplace"))
     return directory / REPORT
@@ -132,7 +132,7 @@ def _content(
         displayed = displays.Events(directory, config, manifest, unreadable)
         drawn, others = _displays(displayed)
         events = shown.take(drawn)
-        plots = [*_plots(directory, summary, config)]
+        plots = [*_plots(directory, manifest, summary, config)]
         one = shown.take((entry, make) for entry, n_axes, make in plots if n_axes == 1)
         two = shown.take((entry, make) for entry, n_axes, make in plots if n_axes == 2)
         shown.left_out += others
@@ -177,10 +177,12 @@ def _displays(events: displays.Events) -> tuple[list[tuple[LeftOut, Maker]], lis
     return [*zip(entries, makers, strict=False)], others
 
 
-def _plots(directory: Path, summary: accounts.Summary, config: Config) -> Iterator[tuple[LeftOut, int, Maker]]:
+def _plots(
+    directory: Path, manifest: Content, summary: accounts.Summary, config: Config
+) -> Iterator[tuple[LeftOut, int, Maker]]:
     """Yield the pictures of the job, what sums it up first, with the number of their axes."""
     histograms: dict[str, dict[str, Any]] = {name: {} for name in summary["datasets"]}
-    for key, h in read_histograms(directory / HISTOGRAMS).items():
+    for key, h in read_histograms(finished_histograms(directory, manifest)).items():
         dataset, _, name = key.partition("/")
         histograms.setdefault(dataset, {})[name] = h
     every = pictures(histograms, summary.get("measurements", ()), kinds_of(config), config.output.stack)

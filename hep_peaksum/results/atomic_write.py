@@ -6,8 +6,8 @@ JSON of which a later run believes every number is sealed: its first key is a ch
 from __future__ import annotations
 
 import errno
+import glob
 import io
-import json
 import os
 import re
 import sys
@@ -15,11 +15,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import xxhash
 
 from hep_peaksum.config.formats import TEMPORARY
+from hep_peaksum.results.lock import take_lock
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -33,6 +34,8 @@ class WriteError(OSError):
         return f"{reason}: free the space or the name, or grant the permission, then run the same command again"
 
 
+# What `atomic_write` leaves behind when it is killed, beside a file of ours.
+TEMPORARY_NAME = re.compile(r"\.(.+)\.[0-9a-f]{32}\.tmp")
 SEALED = re.compile(rb'\{"xxh3":"([0-9a-f]{16})",(.*\})\s*', re.DOTALL)
 
 
@@ -68,8 +71,16 @@ class _Output(io.FileIO):
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path, *, tidy: bool = False) -> Iterator[IO[bytes]]:
     """Open a new file that replaces `path` when the block ends, and is removed if the block fails.
+
+    Parameters
+    ----------
+    path
+        The file.
+    tidy
+        Remove what writers of the same path that were killed have left beside it. A run tidies its whole
+        results folder at once; files outside of one have nobody else who would.
 
     Raises
     ------
@@ -81,7 +92,11 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         with _write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             _check_place(path)
+            if tidy:
+                _remove_abandoned(path)
             raw = _Output(temporary, path)
+            if tidy:
+                _hold(raw)
         # Writers get the open file: in a name they would interpret 'a::b' or 'a#b'.
         with io.BufferedRandom(raw) as file:
             yield file
@@ -91,6 +106,24 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):  # the folder may have become read-only; the next run removes the file
             temporary.unlink(missing_ok=True)
+
+
+def _hold(raw: io.FileIO) -> None:
+    """Lock a new file: it is not abandoned as long as the lock is held, which ends with its writer."""
+    with suppress(OSError):  # a file system without locks: nobody can take it for abandoned there
+        take_lock(raw)
+        raw.seek(0)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the temporary files of a path whose writers are gone, which have let go of their locks."""
+    for left in path.parent.glob(TEMPORARY.format(name=glob.escape(path.name), unique="*")):
+        match = TEMPORARY_NAME.fullmatch(left.name)
+        if match and match[1] == path.name and left.is_file() and not left.is_symlink():
+            with suppress(OSError):
+                with left.open("r+b") as file:
+                    take_lock(file)
+                left.unlink()
 
 
 def _check_place(path: Path) -> None:
@@ -110,12 +143,6 @@ def _flush_to_disk(path: Path) -> None:
             fcntl.fcntl(file, fcntl.F_FULLFSYNC)
         else:
             os.fsync(file.fileno())
-
-
-def write_json(path: Path, content: Any, **options: Any) -> None:
-    """Write a JSON file that appears under its name only when it is complete."""
-    with atomic_write(path) as file:
-        file.write(json.dumps(content, **options).encode())
 
 
 def seal(body: bytes) -> bytes:

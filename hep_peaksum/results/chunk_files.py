@@ -13,14 +13,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from hep_peaksum.config.formats import PART_SUFFIX, PARTS, RECORD_SUFFIX, RECORDS, TEMPORARY_PATTERN
-from hep_peaksum.results.atomic_write import atomic_write, unseal
+from hep_peaksum.config.formats import PART_SUFFIX, PARTS, PLOTS, RECORD_SUFFIX, RECORDS, TEMPORARY_PATTERN
+from hep_peaksum.results.atomic_write import TEMPORARY_NAME, atomic_write, unseal
 from hep_peaksum.results.checkpoints import Chunk, DamagedError, Record, check_part, parse_record
 
 log = logging.getLogger(__name__)
 
-# What `atomic_write` leaves behind when it is killed, beside a file of ours.
-TEMPORARY_NAME = re.compile(r"\.(.+)\.[0-9a-f]{32}\.tmp")
 # Records brought together: a line each, as they were written.
 TOGETHER, TOGETHER_NAME = "records-{number:06d}.jsonl", re.compile(r"records-(\d{6,})\.jsonl")
 HEAD = re.compile(rb'\{"xxh3":"[0-9a-f]{16}","chunk":"(?:[^"\\]|\\.)*/(part-[0-9-]+)"')
@@ -190,8 +188,9 @@ def remove_leftovers(directory: Path) -> None:
             if Chunk.of_name(dataset, path.stem) not in recorded and path.is_file():
                 log.info("%s: a part without a record, left by a run that was stopped, is removed", path)
                 path.unlink(missing_ok=True)
-    folders = [directory, *(directory / dataset for dataset in dataset_folders(directory))]
-    for folder in [*folders, *(each / name for each in folders[1:] for name in (PARTS, RECORDS))]:
+    datasets = [directory / dataset for dataset in dataset_folders(directory)]
+    below = [each / name for each in datasets for name in (PARTS, RECORDS)]
+    for folder in (directory, directory / PLOTS, *datasets, *below):
         for path in folder.glob(TEMPORARY_PATTERN):
             if TEMPORARY_NAME.fullmatch(path.name) and path.is_file():
                 path.unlink(missing_ok=True)

@@ -119,7 +119,8 @@ def _look_into(
     """Return the manifest, with numbers for new files, and the finished chunks of files that have changed."""
     check_places(directory, files)
     content = None if restart else own_manifest(directory, config)
-    manifest = Manifest(directory, config, content.datasets if content else {})
+    known = (content.datasets, content.checksums) if content else ({}, {})
+    manifest = Manifest(directory, config, *known)
     changed = _changed_chunks(manifest, files)
     if changed and not redo_changed:
         raise ValueError(changed_files([*changed]))
@@ -145,7 +146,8 @@ def check_places(directory: Path, files: Files) -> None:
         if file.is_dir():
             msg = f"holds a folder where a file belongs, {file}: rename it, or choose another directory"
             raise ValueError(msg)
-    below = [directory / name / each for name in files for each in ("", PARTS, RECORDS)]
+    names = dict.fromkeys([*files, *dataset_folders(directory)])  # of others chunks may be removed
+    below = [directory / name / each for name in names for each in ("", PARTS, RECORDS)]
     for folder in (directory / PLOTS, *below):
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             what = "link" if folder.is_symlink() else "file where a folder belongs"

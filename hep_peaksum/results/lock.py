@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from hep_peaksum.config.formats import LOCK
 
@@ -55,7 +55,7 @@ def _acquire(path: Path) -> IO[str]:
             msg = f"{path} is also the name of a file elsewhere"
             raise OSError(errno.EEXIST, msg, str(path))
         try:
-            _lock(file)
+            take_lock(file)
         except OSError as error:
             if error.errno in NO_LOCKS_HERE:
                 warnings.warn(
@@ -79,15 +79,15 @@ def _acquire(path: Path) -> IO[str]:
         file.close()  # its owner removed it in between: try again
 
 
-def _lock(file: IO[str]) -> None:
-    """Take the lock of a file, or raise an OSError at once."""
+def take_lock(file: IO[Any]) -> None:
+    """Take the lock of an open file, or raise an OSError at once; closing the file releases it."""
     try:
         _take(file)
     except ImportError as error:  # a Python without either module, as in a browser
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from error
 
 
-def _take(file: IO[str]) -> None:
+def _take(file: IO[Any]) -> None:
     if sys.platform == "win32":
         import msvcrt  # noqa: PLC0415 -- only on Windows
 

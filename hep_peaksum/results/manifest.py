@@ -15,13 +15,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import xxhash
 from coffea.processor.executor import FileMeta
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hep_peaksum.config.formats import MANIFEST
+from hep_peaksum.config.formats import HISTOGRAMS, MANIFEST, SUMMARY
 from hep_peaksum.config.model import Config
 from hep_peaksum.inputs.paths import Files, file_state, file_uuid, public_path
 from hep_peaksum.results.atomic_write import atomic_write, seal, unseal
+from hep_peaksum.results.checkpoints import checksum
 
 # The key under which coffea's metadata and accumulator hold losses.
 LOSSES = "losses"
@@ -107,11 +109,15 @@ class DatasetEntry(_Section):
 
 
 class Content(_Section):
-    """The content of the file `manifest.json`."""
+    """The content of the file `manifest.json`.
+
+    `checksums` are those of summary and histograms of a finished job; a folder of an older version has none.
+    """
 
     fingerprint: str
     job: dict[str, Any]
     datasets: dict[str, DatasetEntry] = Field(default_factory=dict)
+    checksums: dict[str, str] = Field(default_factory=dict)
 
 
 class ManifestError(ValueError):
@@ -136,13 +142,16 @@ def read_manifest(directory: Path) -> Content | None:
         if body is None:
             msg = f"{path} is damaged (it is not what was written)"
             raise ManifestError(msg)
-        return Content.model_validate_json(body)
+        return Content.model_validate(json.loads(body))
     except FileNotFoundError:
         return None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(key) for key in first["loc"])
         msg = f"{path} is damaged ({place + ': ' * bool(place)}{first['msg']})"
+        raise ManifestError(msg) from None
+    except json.JSONDecodeError as error:
+        msg = f"{path} is damaged ({error})"
         raise ManifestError(msg) from None
     except OSError as error:
         msg = f"{path} cannot be read ({error.strerror})"
@@ -152,9 +161,16 @@ def read_manifest(directory: Path) -> Content | None:
 class Manifest:
     """The manifest of a results folder, made by `hep_peaksum.results.folder.open_directory`."""
 
-    def __init__(self, directory: Path, config: Config, datasets: dict[str, DatasetEntry]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        config: Config,
+        datasets: dict[str, DatasetEntry],
+        checksums: Mapping[str, str] | None = None,
+    ) -> None:
         self.directory = directory
-        self.content = Content(fingerprint=fingerprint(config), job=config.job(), datasets=datasets)
+        known = {"datasets": datasets, "checksums": dict(checksums or {})}
+        self.content = Content(fingerprint=fingerprint(config), job=config.job(), **known)
 
     @property
     def datasets(self) -> dict[str, DatasetEntry]:
@@ -223,8 +239,28 @@ class Manifest:
 
     def write(self) -> None:
         """Write the manifest to its folder."""
+        # not by pydantic, which writes the same for all bytes of a path that are not UTF-8
+        content = json.dumps(self.content, default=_plain, separators=(",", ":"))
         with atomic_write(self.directory / MANIFEST) as file:
-            file.write(seal(self.content.model_dump_json(exclude_none=True).encode()))
+            file.write(seal(content.encode()))
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Write the summary, which makes the results complete, after the manifest with its checksum.
+
+        The manifest is there at the end, whatever became of it while the job ran.
+        """
+        content = json.dumps(summary, indent=2).encode()
+        found = {HISTOGRAMS: checksum(self.directory / HISTOGRAMS), SUMMARY: xxhash.xxh3_64_hexdigest(content)}
+        self.content.checksums = found
+        self.write()
+        with atomic_write(self.directory / SUMMARY) as file:
+            file.write(content)
+
+
+def _plain(section: BaseModel) -> dict[str, Any]:
+    """Return the fields of a section that have a value; `model_dump` would copy all that is in them, too."""
+    fields = {name: getattr(section, name) for name in type(section).model_fields}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def fingerprint(config: Config) -> str:

@@ -54,7 +54,10 @@ def write_events(batches: Iterable[Columns], path: Path, kind: Literal["ttree", 
     ValueError
         If there are no batches, or their columns differ; an older file is left as it was.
     """
-    with atomic_write(path) as file, uproot.recreate(file, compression=uproot.ZSTD(ZSTD_LEVEL)) as root:
+    with (
+        atomic_write(path, tidy=True) as file,
+        uproot.recreate(file, compression=uproot.ZSTD(ZSTD_LEVEL)) as root,
+    ):
         tree = None
         for arrays in batches:
             if tree is None:  # from types, because uproot cannot infer them from arrays without entries

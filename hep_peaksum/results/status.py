@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import xxhash
 from pydantic import BaseModel
 
-from hep_peaksum.config.formats import MANIFEST, SUMMARY
-from hep_peaksum.results.checkpoints import Record
+from hep_peaksum.config.formats import HISTOGRAMS, MANIFEST, SUMMARY
+from hep_peaksum.results.checkpoints import Record, checksum
 from hep_peaksum.results.chunk_files import checked_records, part_paths
 from hep_peaksum.results.manifest import Content, read_manifest
 from hep_peaksum.suggestions import did_you_mean
@@ -94,7 +95,7 @@ def read_status(directory: Path, *, verify: bool = False) -> Status:
     ValueError
         If it is not a results folder, or its manifest or summary is damaged.
     """
-    content = manifest_of(directory)
+    content, summary = _manifest_and_summary(directory)
     unfinished, damaged, n_chunks = {}, [], 0
     for name, dataset in content.datasets.items():
         n_sound = n_entries = 0
@@ -105,7 +106,9 @@ def read_status(directory: Path, *, verify: bool = False) -> Status:
                 n_sound, n_entries = n_sound + 1, n_entries + chunk.n_entries
         unfinished[name] = (len(dataset.by_number), n_sound, n_entries)
         n_chunks += n_sound
-    return Status(_summary_if_finished(directory), unfinished, n_chunks, tuple(damaged))
+    if verify and summary is not None and not _is_as_written(directory / HISTOGRAMS, content):
+        damaged.append(f"{directory / HISTOGRAMS}: it is not what was written")
+    return Status(summary, unfinished, n_chunks, tuple(damaged))
 
 
 def parts(directory: str | Path, dataset: str | None = None) -> list[str]:
@@ -151,7 +154,7 @@ def read_finished(directory: Path) -> tuple[Content, Mapping[str, Any]]:
     ValueError
         If it is not a results folder, its job is not finished, or manifest or summary are damaged.
     """
-    content, summary = manifest_of(directory), _summary_if_finished(directory)
+    content, summary = _manifest_and_summary(directory)
     if summary is None:
         msg = f"{directory}: its job is not finished (no {SUMMARY}): run its command again"
         raise ValueError(msg)
@@ -180,14 +183,52 @@ def manifest_of(directory: Path) -> Content:
     raise ValueError(msg)
 
 
-def _summary_if_finished(directory: Path) -> Mapping[str, Any] | None:
+def finished_histograms(directory: Path, content: Content) -> Path:
+    """Return the path of the histograms of a finished job, whose manifest has `content`.
+
+    Raises
+    ------
+    ValueError
+        If they are not what was written.
+    """
+    path = directory / HISTOGRAMS
+    if not _is_as_written(path, content):
+        raise ValueError(_damaged(path))
+    return path
+
+
+def _is_as_written(path: Path, content: Content) -> bool:
+    """Return whether a file of a finished job is what was written, as far as its manifest knows."""
+    known = content.checksums.get(path.name)
+    try:
+        return known is None or checksum(path) == known
+    except OSError:
+        return False
+
+
+def _manifest_and_summary(directory: Path) -> tuple[Content, Mapping[str, Any] | None]:
+    """Return the manifest of a results folder, and its summary, None if its job is not finished.
+
+    The summary is read first: a run that ends meanwhile writes it last.
+    """
     path = directory / SUMMARY
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        _Summary.model_validate(content)
+        stored = path.read_bytes()
     except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        msg = f"{path} is damaged: run the same command again, which writes it anew"
-        raise ValueError(msg) from None
-    return dict(content)
+        return manifest_of(directory), None
+    except OSError:
+        stored = b""
+    content = manifest_of(directory)
+    try:
+        digest = xxhash.xxh3_64_hexdigest(stored)
+        if content.checksums.get(SUMMARY, digest) != digest:
+            raise ValueError
+        summary = json.loads(stored)
+        _Summary.model_validate(summary)
+    except ValueError:
+        raise ValueError(_damaged(path)) from None
+    return content, dict(summary)
+
+
+def _damaged(path: Path) -> str:
+    return f"{path} is damaged: run the same command again, which writes it anew"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PACKAGE = "hep_peaksum"
 TALKATIVE = ("numba", "matplotlib", "asyncio")  # packages that log every step of their own
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+LOG_MARK = f" INFO {PACKAGE}: hep-peaksum "  # in the first line of every log
 
 
 class _Said:

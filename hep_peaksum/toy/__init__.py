@@ -210,7 +210,7 @@ def write_events(
     number = np.arange(first_event, first_event + len(events.grids), dtype=np.uint64)
     content = hashlib.sha256(events.grids.tobytes() + number.tobytes()).digest()[:16]
     options = {"compression": uproot.ZSTD(3), "uuid_function": lambda: UUID(bytes=content)}
-    with atomic_write(Path(path)) as target, uproot.recreate(target, **options) as file:
+    with atomic_write(Path(path), tidy=True) as target, uproot.recreate(target, **options) as file:
         tree = file.mktree("Events", branches, title="hep_peaksum toy calorimeter")
         for first in range(0, len(number), block_sizes.TOY_EVENTS):
             block = slice(first, first + block_sizes.TOY_EVENTS)

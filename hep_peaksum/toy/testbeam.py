@@ -143,7 +143,7 @@ def write_table(path: str | os.PathLike[str], setup: Setup) -> None:
             calibration = setup.pedestal[period, channel], setup.noise[channel], setup.gain[period, channel]
             board = f"b{channel // CHANNELS_PER_BOARD}"
             writer.writerow([channel, *place, *calibration, setup.status[channel], first, last, board])
-    with atomic_write(Path(path)) as target:
+    with atomic_write(Path(path), tidy=True) as target:
         target.write(text.getvalue().encode())
 
 
@@ -166,7 +166,7 @@ def write_events(path: str | os.PathLike[str], events: BeamEvents) -> None:
     }
     content = hashlib.sha256(events.adc.tobytes()).digest()[:16]
     options = {"compression": uproot.ZSTD(3), "uuid_function": lambda: UUID(bytes=content)}
-    with atomic_write(Path(path)) as target, uproot.recreate(target, **options) as file:
+    with atomic_write(Path(path), tidy=True) as target, uproot.recreate(target, **options) as file:
         file.mktree("Events", {name: _branch_type(column) for name, column in branches.items()})
         file["Events"].extend(branches)
 

@@ -32,6 +32,25 @@ def test_help_loads_nothing_heavy(tmp_path):
     assert run.stdout.splitlines()[-1] == "[]"
 
 
+FINDER = """
+class Finder:
+    find_spec = lambda *name: press() if "click" in name else None
+sys.meta_path.insert(0, Finder())"""
+PRESSED = {"while the program is imported": FINDER, "after its end": "atexit.register(press)"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal that a process sends to itself")
+@pytest.mark.parametrize("when", PRESSED)
+def test_ctrl_c_shows_no_traceback(when):
+    code = (
+        "import atexit, os, runpy, signal, sys\npress = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
+        f"{PRESSED[when]}\nsys.argv = ['hep-peaksum', '--version']\n"
+        "runpy.run_module('hep_peaksum', run_name='__main__')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "")
+
+
 @pytest.mark.slow
 def test_the_first_run_on_a_machine_reports_the_compilation(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))

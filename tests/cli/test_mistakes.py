@@ -1,5 +1,6 @@
 """Everything a user can get wrong gives one clear line per problem and an exit status."""
 
+import sys
 from pathlib import Path
 
 import awkward as ak
@@ -270,3 +271,22 @@ def test_a_schema_that_is_none_is_one_line(cli, write_events, job, write_config,
     (line,) = complaints(err)
     assert line.startswith(f"events.schema: '{name}' {problem}")
     assert f"error: {file}:" in err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory")
+def test_a_limit_below_what_the_program_takes_is_one_line(cli, monkeypatch):
+    monkeypatch.setattr("resource.getrlimit", lambda _: (600_000_000, -1))
+    status, out, err = cli("presets")
+    told = (
+        "error: too little memory: ulimit -v allows 600 MB, and the program alone needs 1000: raise the limit"
+    )
+    assert (status, out, err.startswith(told), err.count("\n")) == (1, "", True, 1)
+    assert cli("--version")[0] == 0
+
+
+def test_memory_that_is_not_there_is_one_line(cli, monkeypatch):
+    def allocate(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("hep_peaksum.library.presets.presets", allocate)
+    assert cli("presets") == (1, "", "error: MemoryError\n")

@@ -218,6 +218,13 @@ def test_verbose_and_a_log_file_tell_the_steps(cli, config):
     assert "error: gone.yaml" in log
 
 
+def test_a_log_is_added_to_no_other_file(cli, config):
+    before = config.read_bytes()
+    status, _, err = cli("run", config, "--log-file", config)
+    assert (status, "exists already, and is no log of this program: choose another name" in err) == (2, True)
+    assert config.read_bytes() == before
+
+
 def test_every_command_says_how_much_it_prints():
     for name, command in program.commands.items():
         assert {"quiet", "verbose", "log_file"} <= {each.name for each in command.params}, name

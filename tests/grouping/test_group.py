@@ -192,3 +192,11 @@ def test_trees_of_geant4_count_their_entries_in_floats(data, tmp_path):
     assert {k: v.to_list() for k, v in zip(events.Dc1Hits.to_list(), events.B5_ECEnergy, strict=True)} == {
         key: energies[keys == key].tolist() for key in np.unique(keys).tolist()
     }
+
+
+def test_the_file_of_a_killed_run_is_removed_by_the_next(hits, tmp_path):
+    path, _ = hits()
+    left = tmp_path / f".out.root.{'0' * 32}.tmp"
+    left.write_text("half of the events")
+    group_rows(InputFile(path, "Hits"), tmp_path / "out.root", ["eventID"])
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["hits.root", "out.root"]

@@ -1,5 +1,7 @@
 """Collections joined by an index: against loops over events and elements, and podio's files as they are."""
 
+from pathlib import Path
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -174,3 +176,14 @@ def test_names_that_both_collections_have_must_be_chosen(data, tmp_path):
     source = InputFile(str(data("coffea_test_FCC_Winter2023.root")), "events")
     with pytest.raises(ValueError, match="would both be written as 'EFlowPhoton_energy': choose one of them"):
         join_collections(source, tmp_path / "o.root", PHOTONS)
+
+
+@pytest.mark.parametrize("accident", ["vanishes", "is cut short"])
+def test_a_file_that_changes_in_between_is_one_line_and_leaves_nothing(linked, tmp_path, accident):
+    source = linked([[3, 0]])
+    path = Path(source.path)
+    path.unlink() if accident == "vanishes" else path.write_bytes(path.read_bytes()[:900])
+    with pytest.raises(OSError, match=r"in\.root: cannot be read as a ROOT file") as error:
+        join_collections(source, tmp_path / "o.root", ["Jet_index", "Tower"])
+    assert "\n" not in str(error.value)
+    assert [each.name for each in tmp_path.iterdir()] == ["in.root"] * (accident == "is cut short")

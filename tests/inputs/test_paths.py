@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hep_peaksum.calibration.table_files import CellTableError, read_content
+from hep_peaksum.calibration.table_files import read_content
 from hep_peaksum.inputs.cells import read_map
 from hep_peaksum.inputs.functions import local_place
 from hep_peaksum.inputs.paths import (
@@ -16,6 +16,7 @@ from hep_peaksum.inputs.paths import (
     file_uuid,
     without_secrets,
 )
+from hep_peaksum.reading.files import open_file
 
 
 @pytest.fixture
@@ -135,16 +136,22 @@ def test_a_local_file_is_another_one_after_every_change_of_size_or_time(tmp_path
     assert file_state("root://host//a.root") is None
 
 
-def test_a_pipe_is_waited_for_nowhere(tmp_path):
-    pipe = tmp_path / "pipe.csv"
-    os.mkfifo(pipe)
+READERS = {
+    "input": lambda path: expand_files([(path, "Events")]),
+    "ROOT file": open_file,
+    "named content": local_place,
+    "map": read_map,
+    "table": lambda path: read_content(Path(path)),
+}
+
+
+@pytest.mark.parametrize("what", ["pipe", "device"])
+@pytest.mark.parametrize("reader", READERS)
+def test_pipes_are_waited_for_and_devices_read_to_their_end_nowhere(tmp_path, reader, what):
+    path = "/dev/zero" if what == "device" else str(tmp_path / "pipe.csv")
+    if what == "pipe":
+        os.mkfifo(path)
     with pytest.raises(
-        FileNotFoundError, match=r"pipe.csv' is a pipe or a device, where a file is expected: copy"
+        (OSError, ValueError), match=f"'{path}' is a pipe or a device, where a file is expected"
     ):
-        expand_files([(str(pipe), "Events")])
-    with pytest.raises(ValueError, match=r"pipe.csv' is a pipe, where a file is expected: copy what comes"):
-        local_place(str(pipe))
-    with pytest.raises(ValueError, match=r"pipe.csv' is a pipe, where a file is expected: copy what comes"):
-        read_map(str(pipe))
-    with pytest.raises(CellTableError, match=r"pipe.csv' is a pipe, where a file is expected: copy what comes"):
-        read_content(pipe)
+        READERS[reader](path)

@@ -10,8 +10,10 @@ from plain_count import count, written
 from hep_peaksum.config.formats import FORMATS, PICTURES
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.job import run as running
 from hep_peaksum.job.run import run
 from hep_peaksum.results.atomic_write import seal
+from hep_peaksum.results.status import read_status
 
 pytestmark = pytest.mark.slow  # together they take many seconds
 
@@ -303,3 +305,16 @@ def test_a_folder_that_was_copied_goes_on(finished, two_files, tmp_path):
     shutil.copytree(folder(finished), tmp_path / "copy")
     finished["output"]["directory"] = str(tmp_path / "copy")
     assert run_job(finished).summary["n_chunks"]["reused"] == 5
+
+
+def test_a_manifest_that_was_deleted_while_the_job_ran_is_written_anew(write_events, job, monkeypatch):
+    content = job(write_events("a.root", 6))
+    real = running.write_results
+
+    def delete(*arguments):
+        (folder(content) / "manifest.json").unlink()
+        real(*arguments)
+
+    monkeypatch.setattr(running, "write_results", delete)
+    run_job(content)
+    assert read_status(folder(content)).unfinished == {"toy": (1, 1, 6)}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import uproot
-from finished_jobs import clusters_of, run_job
+from finished_jobs import clusters_of, run_job, write_summary
 
 from hep_peaksum.cli.main import cli
 from hep_peaksum.config.load import parse_config
@@ -30,6 +30,21 @@ def test_a_link_in_place_of_a_folder_is_refused(write_events, job, tmp_path, pla
     (folder(content) / place).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match=r"holds a link, .*: replace it with a folder"):
         run_job(content | {"run": {"chunksize": 5}})
+
+
+def test_parts_behind_a_link_in_the_folder_of_another_dataset_stay(write_events, job, tmp_path):
+    content = job(write_events("a.root", 20), run={"chunksize": 7})
+    run_job(content)
+    elsewhere = (folder(content) / "toy/clusters.parquet").rename(tmp_path / "elsewhere")
+    (folder(content) / "toy/clusters.parquet").symlink_to(elsewhere)
+    parts = sorted(elsewhere.iterdir())
+    content["datasets"] = {"other": content["datasets"]["toy"]}
+    for choice in ("restart", "discard_unused"):
+        with pytest.raises(
+            ConfigError, match=r"holds a link, .*toy/clusters\.parquet: replace it with a folder"
+        ):
+            run_job(content, **{choice: True})
+    assert parts == sorted(elsewhere.iterdir())
 
 
 def test_an_input_file_in_the_results_folder_is_refused(write_events, job, tmp_path):
@@ -154,7 +169,7 @@ def test_types_are_those_of_the_files_of_this_run(write_root, random_cells, job)
 def test_a_summary_of_the_wrong_shape_is_one_line(write_events, job, text):
     content = job(write_events("a.root", 6))
     run_job(content)
-    (folder(content) / "summary.json").write_text(text)
+    write_summary(folder(content), json.loads(text))
     with pytest.raises(ValueError, match=r"summary\.json is damaged: run the same command again") as error:
         cli.main(["status", str(folder(content))], standalone_mode=False)
     assert "\n" not in str(error.value)

@@ -15,6 +15,7 @@ from hep_peaksum.cli.main import cli
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.run import run
+from hep_peaksum.merging.merge import merge
 
 NAMES = [
     "données.root",
@@ -70,11 +71,15 @@ def test_colons_and_dollars_can_be_named(write_events, job, tmp_path, name):
 
 
 def test_a_name_that_is_not_utf8_works_with_local_executors(write_events, job, tmp_path):
-    path = os.fsencode(tmp_path) + b"/\xff\xfe.root"
-    os.rename(write_events("plain.root", 6), path)  # noqa: PTH104 -- bytes
-    content = job(os.fsdecode(path))
+    paths = [os.fsencode(tmp_path) + b"/%b.root" % name for name in (b"\xff\xfe", b"\xff\xfd")]
+    for number, path in enumerate(paths):
+        os.rename(write_events("plain.root", 6, number + 1), path)  # noqa: PTH104 -- bytes
+    content = job(*map(os.fsdecode, paths))
     run_job(content)
-    assert written(folder(content))[0] == 6
+    assert written(folder(content))[0] == 12
+    assert run_job(content).summary["n_chunks"] == {"total": 2, "reused": 2}
+    merge([folder(content)], tmp_path / "merged")
+    assert written(tmp_path / "merged")[0] == 12
 
 
 def test_a_branch_with_a_colon_can_be_named(write_root, random_cells, job):

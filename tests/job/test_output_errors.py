@@ -63,6 +63,20 @@ def test_what_stands_where_a_finished_chunk_was_is_an_output_error(small, place,
     assert written(folder(small)) == count(*small["datasets"]["toy"]["files"])
 
 
+def test_what_killed_writers_of_a_file_left_is_removed_and_nothing_else(tmp_path):
+    path = tmp_path / "[x].root"
+    others = [".[x].root.backup.tmp", f".[x].root.old.{'0' * 32}.tmp", f".x.root.{'0' * 32}.tmp"]
+    for name in (f".[x].root.{'0' * 32}.tmp", *others):
+        (tmp_path / name).write_text("left")
+    with atomic_write(path, tidy=True):  # at work at the same time
+        at_work = {each.name for each in tmp_path.iterdir()} - {*others}
+        with atomic_write(path, tidy=True) as file:
+            file.write(b"new")
+        assert {each.name for each in tmp_path.iterdir()} == {*others, *at_work, path.name}
+    assert len(at_work) == 1
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([*others, path.name])
+
+
 def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path):
     os.mkfifo(tmp_path / "x")
     with pytest.raises(WriteError, match="it is a pipe or a device"), atomic_write(tmp_path / "x"):

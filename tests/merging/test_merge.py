@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from finished_jobs import clusters_of, content_of, files_below, run_job
+from finished_jobs import clusters_of, content_of, files_below, run_job, write_summary
 from places import CONFIGS
 from plain_count import count, written
 
@@ -406,8 +406,7 @@ def test_a_job_that_changes_meanwhile_gives_no_results(write_events, run_in, tmp
         if way == "runs again":  # a run removes the summary first
             (first / "summary.json").unlink()
         else:
-            changed = summary_of(first) | {"hints": ["another"]}
-            (first / "summary.json").write_text(json.dumps(changed))
+            write_summary(first, summary_of(first) | {"hints": ["another"]})
 
     monkeypatch.setattr(merging, "write_results", change)
     with pytest.raises((RuntimeError, ValueError), match=r"(has changed|is not finished)"):

@@ -8,6 +8,7 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from finished_jobs import write_summary
 from scipy import stats
 from selected_jobs import all_events, finished, jets_of
 
@@ -97,7 +98,7 @@ def test_merged_jobs_are_normalised_together(config, samples, tmp_path):
     assert together.histograms["toy"]["seeds"] == whole.histograms["toy"]["seeds"]
     summary = json.loads((folders[0] / "summary.json").read_text())
     del summary["datasets"]["toy"]["normalisation"]
-    (folders[0] / "summary.json").write_text(json.dumps(summary))
+    write_summary(folders[0], summary)
     with pytest.raises(ValueError, match=r"summary.json does not say how 'toy' is normalised: run its command"):
         merge(folders, tmp_path / "merged", restart=True)
 

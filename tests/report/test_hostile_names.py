@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from finished_jobs import write_summary
 from report_pages import Page
 
 from hep_peaksum.report.page import write_report
@@ -45,7 +46,7 @@ def test_a_summary_full_of_markup_is_words(finished, tmp_path):
     summary["hints"], summary["identity"] = [MARKUP], MARKUP
     summary["versions"]["numpy"] = MARKUP
     summary["config"]["datasets"] = {MARKUP: {"files": MARKUP}}
-    (result.directory / "summary.json").write_text(json.dumps(summary))
+    write_summary(result.directory, summary)
     page = Page(write_report(result.directory))
     assert page.tables["Datasets and collections"][1][:2] == [MARKUP, MARKUP]
     assert page.visible.count(" ".join(MARKUP.split())) > 8

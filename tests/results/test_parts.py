@@ -4,9 +4,12 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
-from finished_jobs import run_job
+from finished_jobs import run_job, write_summary
 
 import hep_peaksum as ps
+from hep_peaksum.report.page import write_report
+from hep_peaksum.results.atomic_write import seal
+from hep_peaksum.results.status import read_status
 
 
 @pytest.fixture
@@ -70,6 +73,27 @@ def test_a_summary_that_lacks_something_is_damaged(directory, key, value):
     for part in above:
         place = place[part]
     place[last] = value
-    path.write_text(json.dumps(content))
+    write_summary(directory, content)
     with pytest.raises(ValueError, match=r"summary\.json is damaged: run the same command again"):
         ps.parts(directory, "toy")
+
+
+def test_a_summary_that_was_edited_is_damaged_and_one_of_an_older_folder_is_read(directory):
+    path = directory / "summary.json"
+    path.write_text(path.read_text().replace('"n_events": 14', '"n_events": 41'))
+    with pytest.raises(ValueError, match=r"summary\.json is damaged: run the same command again"):
+        ps.parts(directory, "toy")
+    manifest = json.loads((directory / "manifest.json").read_text())
+    del manifest["xxh3"], manifest["checksums"]
+    (directory / "manifest.json").write_bytes(seal(json.dumps(manifest).encode()))
+    assert len(ps.parts(directory, "toy")) == 4
+
+
+def test_histograms_that_were_edited_are_told(directory):
+    with (directory / "histograms.root").open("ab") as file:
+        file.write(b"more")
+    assert read_status(directory).damaged == ()
+    damage = f"{directory / 'histograms.root'}: it is not what was written"
+    assert read_status(directory, verify=True).damaged == (damage,)
+    with pytest.raises(ValueError, match=r"histograms\.root is damaged: run the same command again"):
+        write_report(directory)
