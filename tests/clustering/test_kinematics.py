@@ -45,6 +45,31 @@ def test_a_cluster_is_a_massless_four_vector_from_the_origin(axes, quantity, pt,
     assert cluster.mass == pytest.approx(0, abs=1e-6)
 
 
+PLANE = {
+    "rows": Axis(name="x", bins=4, start=0, stop=4),
+    "cols": Axis(name="y", bins=6, periodic=True, start=0, stop=6),
+}
+
+
+@pytest.mark.parametrize(
+    ("axes", "quantity", "expected"),
+    [
+        (ETA_PHI, "et", {"net_pt": 1.25, "net_energy": 1.25 * math.cosh(1.5)}),
+        (ETA_PHI, "energy", {"net_pt": 1.25 / math.cosh(1.5), "net_energy": 1.25}),
+        (PLANE, "et", {"net_pt": 1.25}),
+        (PLANE, "energy", {"net_energy": 1.25}),
+    ],
+)
+def test_energies_minus_pileup_are_those_of_the_net_sum(axes, quantity, expected):
+    """A seed of 4 counts, and 1 in the five other cells of its ring: 9/6 of pile-up, and half a GeV a count."""
+    grid = Grid(**axes, quantity=quantity, unit=0.5)
+    cells = np.where(np.arange(4)[:, None] == 3, 1.0, 0.0) + shower(grid.shape, 3, 4, 3.0)
+    settings = PeakSumSettings(sum_window=(1, 1), seed_threshold=3, pileup=["phi_ring"])
+    assert {*fields_of(grid, settings)} & {"net_pt", "net_energy"} == {*expected}
+    (cluster,) = find_clusters(cells, settings, grid, fields=[*expected]).to_list()[0]
+    assert cluster == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ("axis", "phi"),
     [
