@@ -36,6 +36,11 @@ def test_a_csv_file_is_read(tmp_path):
     assert table.good.tolist() == [True, True, False]
 
 
+def test_periods_without_a_last_run_have_no_end(tmp_path):
+    table = read(tmp_path, "channel,gain,first_run,last_run\n4,2,100,\n7,3,100,\n")
+    assert table.periods() == [(100, 2**63 - 1)]
+
+
 def test_the_mark_that_spreadsheets_put_before_a_text_is_no_part_of_it(tmp_path):
     table = read(tmp_path, "\ufeff# saved by a spreadsheet\nchannel,gain\n4,2\n")
     assert list(table.columns) == ["channel", "gain"]

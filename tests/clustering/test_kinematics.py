@@ -216,6 +216,17 @@ def test_the_azimuth_of_a_shower_on_the_seam_is_that_of_the_seam(kernel, start, 
     assert (cluster.barycentre_eta, cluster.width_eta) == (0.5, 0.0)
 
 
+@pytest.mark.parametrize("energy", [1e-9, 1.0, 1e9])
+def test_the_mean_azimuth_does_not_depend_on_the_unit_of_energies(kernel, energy):
+    """Three equal cells all around have none, so the seed is taken; with 1, 2 and 1 the one between counts."""
+    settings = PeakSumSettings(**LINE, position="linear", kernel=kernel)
+    cells = energy * np.array([[[1, 1, 1]], [[1, 2, 1]]])
+    clusters = find_clusters(cells, settings, ring(0.5, 3), fields=["phi", "col"])
+    first, second = (0.5 + math.tau * (col + 0.5) / 3 for col in (clusters.col[0, 0], 1))
+    assert is_same_on_circle(clusters.phi[0, 0], first, math.tau)
+    assert is_same_on_circle(clusters.phi[1, 0], second, math.tau)
+
+
 def test_the_four_vector_is_that_of_the_barycentre(kernel):
     eta = Axis(name="eta", bins=4, start=0, stop=4)
     grid = Grid(rows=eta, cols=ring(0).cols, unit=0.5)
