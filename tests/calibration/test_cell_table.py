@@ -213,6 +213,29 @@ def test_positions_off_the_lattice_name_the_channel():
         table_axes(table)
 
 
+def test_pseudorapidities_off_the_lattice_have_no_unit():
+    table = CellTable.from_columns({"channel": range(4), "eta": [0, 0.1, 0.2, 0.34], "phi": [0, 0, 0, 0.0]})
+    with pytest.raises(
+        CellTableError, match=r"channel 3 has eta 0\.34, for .*\(pitch 0\.1\): give row and col"
+    ):
+        table_axes(table)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_cols", "problem"),
+    [
+        (2, 3, "channel 3 has x 30, for run 5 and later: the grid has 3 cols, and it is on none of them"),
+        (1, 4, "channel 2 has y 10, for run 5 and later: the grid has 1 rows, and it is on none of them"),
+    ],
+)
+def test_a_position_beyond_the_grid_is_named_with_its_column(n_rows, n_cols, problem):
+    table = CellTable.from_columns(
+        {"channel": range(4), "x": [0, 10, 20, 30.0], "y": [0, 0, 10, 0.0], "first_run": [5] * 4}
+    )
+    with pytest.raises(CellTableError, match=problem):
+        places(table, Grid(rows=Axis(n=n_rows), cols=Axis(n=n_cols)))
+
+
 def test_an_azimuth_that_goes_round_is_periodic():
     phi = (np.arange(12) + 0.5) * np.pi / 6
     table = CellTable.from_columns({"channel": range(24), "phi": [*phi, *phi], "eta": [0.1] * 12 + [0.2] * 12})

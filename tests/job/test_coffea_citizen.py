@@ -17,6 +17,7 @@ from event_files import event_index
 
 from hep_peaksum import Axis, Grid, PeakSumProcessor, PeakSumSettings, find_clusters
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.reading.file_numbers import FileNumbers
 
 JOB = yaml.safe_load("""
 grids:
@@ -147,6 +148,12 @@ def test_a_file_that_datasets_do_not_name_has_a_number_too(anonymous, tmp_path):
 
 
 # ---------------------------------------------------------------------------------------------- find on arrays
+
+
+def test_files_that_nobody_lists_have_numbers_of_32_bits():
+    numbers = [FileNumbers({}).of({"filename": f"/data/{n}.root"}) for n in range(16)]
+    assert len({*numbers}) == 16
+    assert all(0 <= each < 1 << 32 for pair in numbers for each in pair)
 
 
 def test_find_takes_a_plain_array_without_metadata(random_cells):
