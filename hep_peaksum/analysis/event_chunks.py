@@ -52,6 +52,10 @@ class EventChunks:
         self.__dict__.pop("array", None)
         return self
 
+    def __reduce__(self) -> tuple[type[Self], tuple[dict[ChunkKey, ak.Array]]]:
+        """Pickle the chunks alone: the array of all would be the same events again."""
+        return type(self), (self._chunks,)
+
     @cached_property
     def array(self) -> ak.Array:
         """All events in one array, file by file."""

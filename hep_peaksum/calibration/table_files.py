@@ -83,7 +83,7 @@ def _as_arrays(table: Any) -> dict[str, Any]:
         raise ValueError(msg)
     arrays = {}
     for name, column in zip(names, table.columns, strict=True):
-        if column.null_count == len(column) and str(column.type) == "null":
+        if str(column.type) == "null":
             arrays[name] = np.full(len(column), np.nan)
         elif column.null_count and str(column.type).startswith(("int", "uint")):
             arrays[name] = np.where(column.is_null(), EMPTY, column.fill_null(0).to_numpy())

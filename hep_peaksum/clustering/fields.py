@@ -331,15 +331,14 @@ def fields_of(grid: Grid, settings: PeakSumSettings | None = None) -> Mapping[st
 
 def _net_fields(grid: Grid, table: Mapping[str, Field]) -> dict[str, Field]:
     """Return energy and transverse momentum minus pile-up, of those that there are without."""
-    is_eta_phi = "pt" in table and "energy" in table
-    ways = {"pt": partial(_pt, _energy_of_net), "energy": partial(_energy, _energy_of_net)}
+    ways = {"pt": _pt, "energy": _energy}
     titles = {"pt": r"$p_T$ minus pile-up", "energy": "energy minus pile-up"}
     return {
         f"net_{word}": Field(
             titles[word],
             grid.energy_unit,
             f"{table[word].meaning} of net",
-            ways[word] if is_eta_phi else _energy_of_net,
+            partial(ways[word], _energy_of_net),
         )
         for word in ("pt", "energy")
         if word in table

@@ -51,7 +51,7 @@ class Rate(NamedTuple):
     high: Array
 
 
-def rate(counts: WeightedCounts, total: WeightedCounts, lower_edges: Array, scale: float = 1.0) -> Rate:
+def rate(counts: WeightedCounts, total: WeightedCounts, lower_edges: Array, scale: float) -> Rate:
     """Return the rate of events at or above the lower edge of every bin.
 
     Parameters

@@ -116,7 +116,9 @@ def _azimuth(section: dict[str, Any], places: Array, step: float) -> ProposedAxi
     words = {0.0: 0, -180.0: -180, -TURN / 2: "-pi"}
     n = round(turn / step) if step else 0
     fits = bool(step) and abs(n * step - turn) < 0.3 * step and n > 2
-    if step and places[-1] - places[0] < 0.75 * turn:
+    n_filled = round((places[-1] - places[0]) / step) + 1 if step else 0
+    is_part = n_filled <= 0.75 * n if fits else places[-1] - places[0] < 0.75 * turn
+    if step and is_part:
         cells = _stepped(places, step)
         of_turn = f" of a turn of {n}, the rest is empty" if fits else ""
         comment = f"phi: {cells['bins']} equal steps{of_turn}; guessed that it is not a full turn"

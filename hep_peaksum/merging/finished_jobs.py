@@ -121,12 +121,10 @@ def _unlike(name: str, first: FinishedJob, job: FinishedJob) -> Iterator[str]:
     if first.is_numbered(name) != job.is_numbered(name):
         yield f"{both}: only one has run, luminosityBlock and event in its files: name them in events.identify"
     elif not schemas[0].equals(schemas[1]):
-        types = [dict(zip(each.names, map(str, each.types), strict=True)) for each in schemas]
-        column = next(
-            (c for c in {**types[0], **types[1]} if types[0].get(c) != types[1].get(c)), "their order"
-        )
-        kinds = " and ".join(each.get(column, "missing") for each in types)
-        yield f"{both} differ in column {column} ({kinds}): run one job over the files of both"
+        # equal configs give equal columns: only the types may be those of other branches
+        ours, theirs = next(pair for pair in zip(*schemas, strict=True) if not pair[0].equals(pair[1]))
+        kinds = f"{ours.type} and {theirs.type}"
+        yield f"{both} differ in column {ours.name} ({kinds}): run one job over the files of both"
 
 
 def _differing(

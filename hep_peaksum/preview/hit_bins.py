@@ -117,11 +117,13 @@ def _positions(config: Config, source: GridInput, hits: HitBranches, events: ak.
     branches = dict.fromkeys(hits.position or (branch for column in columns for branch in column.branches))
     raw = {f"from {branch}": given.columns[branch] for branch in branches}
     filling = source.hit_columns(given.columns, given.encodings, beside=raw)
-    word = "layer" if "layer" in filling and source.layers == "each" else "row"
+    word = "layer" if source.depth is not None else "row"
     _, (layer, row, col, *parts) = flat_parts((word, filling[word]) for word in (word, "row", "col", *raw))
-    layer = source.depth.find(layer) if source.depth is not None and word == "layer" else np.zeros_like(row)
+    layer = source.depth.find(layer) if source.depth is not None else np.zeros_like(row)
     row, col = source.grid.rows.find(row), source.grid.cols.find(col)
-    return np.stack([layer, row, col, *parts]).astype(np.float64)[:, (layer >= 0) & (row >= 0) & (col >= 0)]
+    is_inside = (layer >= 0) & (row >= 0) & (col >= 0)
+    layer = layer if source.layers == "each" else np.zeros_like(row)
+    return np.stack([layer, row, col, *parts]).astype(np.float64)[:, is_inside]
 
 
 def _empty(filled: Array, axis: Axis) -> tuple[int, int]:

@@ -110,7 +110,7 @@ def _one_axis_in_words(histograms: Mapping[str, Any]) -> str:
     parts = []
     for label, h in histograms.items():
         total, names = float(h.values(flow=True).sum()), [*_bin_names(h.axes[0])]
-        highest = int(np.argmax(h.values())) if names else 0
+        highest = int(np.argmax(h.values()))
         most = f", most in {' to '.join(names[highest])}: {text(float(h.values()[highest]))}" if total else ""
         parts.append(f"{label} has {text(total)} entries{most}")
     axis = plain_words(next(iter(histograms.values())).axes[0].label)

@@ -257,9 +257,10 @@ def test_a_channel_that_the_table_has_not_is_named():
 
 
 def test_two_channels_of_one_cell_are_named():
-    columns = {"channel": [1, 2], "row": [0, 0], "col": [3, 3], "first_run": [4, 4]}
+    """Those of the first cell that has two: here neither the first nor the last cell of the table."""
+    columns = {"channel": [5, 6, 1, 4, 2], "row": [2, 0, 1, 0, 1], "col": [0, 1, 3, 0, 3], "first_run": [4] * 5}
     with pytest.raises(CellTableError, match="channel 1 and channel 2 are the same cell in run 9"):
-        calibrator(columns).dense(np.zeros((1, 2)), np.array([9]))
+        calibrator(columns).dense(np.zeros((1, 5)), np.array([9]))
 
 
 def test_a_cell_that_the_table_has_not_is_named():

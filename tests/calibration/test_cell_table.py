@@ -36,6 +36,11 @@ def test_a_csv_file_is_read(tmp_path):
     assert table.good.tolist() == [True, True, False]
 
 
+def test_periods_without_a_last_run_have_no_end(tmp_path):
+    table = read(tmp_path, "channel,gain,first_run,last_run\n4,2,100,\n7,3,100,\n")
+    assert table.periods() == [(100, 2**63 - 1)]
+
+
 def test_the_mark_that_spreadsheets_put_before_a_text_is_no_part_of_it(tmp_path):
     table = read(tmp_path, "\ufeff# saved by a spreadsheet\nchannel,gain\n4,2\n")
     assert list(table.columns) == ["channel", "gain"]
@@ -206,6 +211,29 @@ def test_positions_off_the_lattice_name_the_channel():
         CellTableError, match=r"channel 3 has x 34 mm, for run 5 and later, which is not on a lattice"
     ):
         table_axes(table)
+
+
+def test_pseudorapidities_off_the_lattice_have_no_unit():
+    table = CellTable.from_columns({"channel": range(4), "eta": [0, 0.1, 0.2, 0.34], "phi": [0, 0, 0, 0.0]})
+    with pytest.raises(
+        CellTableError, match=r"channel 3 has eta 0\.34, for .*\(pitch 0\.1\): give row and col"
+    ):
+        table_axes(table)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_cols", "problem"),
+    [
+        (2, 3, "channel 3 has x 30, for run 5 and later: the grid has 3 cols, and it is on none of them"),
+        (1, 4, "channel 2 has y 10, for run 5 and later: the grid has 1 rows, and it is on none of them"),
+    ],
+)
+def test_a_position_beyond_the_grid_is_named_with_its_column(n_rows, n_cols, problem):
+    table = CellTable.from_columns(
+        {"channel": range(4), "x": [0, 10, 20, 30.0], "y": [0, 0, 10, 0.0], "first_run": [5] * 4}
+    )
+    with pytest.raises(CellTableError, match=problem):
+        places(table, Grid(rows=Axis(n=n_rows), cols=Axis(n=n_cols)))
 
 
 def test_an_azimuth_that_goes_round_is_periodic():

@@ -18,7 +18,7 @@ def test_two_collections_have_a_picture_each(cli, write_events, job, write_confi
     assert (status, err) == (0, "")
     assert {path.name for path in Path().glob("*.png")} == {"mine-Jet-calo.png", "mine-Single-calo.png"}
     assert all(path.read_bytes().startswith(PNG) for path in Path().glob("*.png"))
-    assert "picture saved to mine-Single-calo.png" in out
+    assert " clusters, picture saved to mine-Single-calo.png" in out
 
 
 def test_references_the_mask_and_the_range_of_colours_are_drawn(

@@ -45,6 +45,31 @@ def test_a_cluster_is_a_massless_four_vector_from_the_origin(axes, quantity, pt,
     assert cluster.mass == pytest.approx(0, abs=1e-6)
 
 
+PLANE = {
+    "rows": Axis(name="x", bins=4, start=0, stop=4),
+    "cols": Axis(name="y", bins=6, periodic=True, start=0, stop=6),
+}
+
+
+@pytest.mark.parametrize(
+    ("axes", "quantity", "expected"),
+    [
+        (ETA_PHI, "et", {"net_pt": 1.25, "net_energy": 1.25 * math.cosh(1.5)}),
+        (ETA_PHI, "energy", {"net_pt": 1.25 / math.cosh(1.5), "net_energy": 1.25}),
+        (PLANE, "et", {"net_pt": 1.25}),
+        (PLANE, "energy", {"net_energy": 1.25}),
+    ],
+)
+def test_energies_minus_pileup_are_those_of_the_net_sum(axes, quantity, expected):
+    """A seed of 4 counts, and 1 in the five other cells of its ring: 9/6 of pile-up, and half a GeV a count."""
+    grid = Grid(**axes, quantity=quantity, unit=0.5)
+    cells = np.where(np.arange(4)[:, None] == 3, 1.0, 0.0) + shower(grid.shape, 3, 4, 3.0)
+    settings = PeakSumSettings(sum_window=(1, 1), seed_threshold=3, pileup=["phi_ring"])
+    assert {*fields_of(grid, settings)} & {"net_pt", "net_energy"} == {*expected}
+    (cluster,) = find_clusters(cells, settings, grid, fields=[*expected]).to_list()[0]
+    assert cluster == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ("axis", "phi"),
     [
@@ -189,6 +214,17 @@ def test_the_azimuth_of_a_shower_on_the_seam_is_that_of_the_seam(kernel, start, 
     assert cluster.phi == cluster.barycentre_phi
     assert cluster.width_phi == pytest.approx(math.pi / 8)
     assert (cluster.barycentre_eta, cluster.width_eta) == (0.5, 0.0)
+
+
+@pytest.mark.parametrize("energy", [1e-9, 1.0, 1e9])
+def test_the_mean_azimuth_does_not_depend_on_the_unit_of_energies(kernel, energy):
+    """Three equal cells all around have none, so the seed is taken; with 1, 2 and 1 the one between counts."""
+    settings = PeakSumSettings(**LINE, position="linear", kernel=kernel)
+    cells = energy * np.array([[[1, 1, 1]], [[1, 2, 1]]])
+    clusters = find_clusters(cells, settings, ring(0.5, 3), fields=["phi", "col"])
+    first, second = (0.5 + math.tau * (col + 0.5) / 3 for col in (clusters.col[0, 0], 1))
+    assert is_same_on_circle(clusters.phi[0, 0], first, math.tau)
+    assert is_same_on_circle(clusters.phi[1, 0], second, math.tau)
 
 
 def test_the_four_vector_is_that_of_the_barycentre(kernel):

@@ -36,6 +36,107 @@ def test_of_several_estimates_the_one_that_is_subtracted_is_named():
     assert dict(settings_in_words(other))["net"] == "the sum minus ring_median"
 
 
+TOWERS, TOWERS_SUMMED = {"coarsen": (2, 3)}, "the sum of 2 x 3 cells; windows count towers"
+JOINED = "cells above the cell threshold, joined by common {}; only cells of one group are compared"
+REGIONS = {"max_clusters": 2, "max_clusters_per": "quadrant"}
+TERMS = {
+    "towers": [
+        (TOWERS, TOWERS_SUMMED),
+        ({**TOWERS, "pool_by": "max"}, "the highest of 2 x 3 cells; windows count towers"),
+        (
+            {**TOWERS, "sum_over": "cells"},
+            f"{TOWERS_SUMMED}, but the cells in them are added",
+        ),
+        (
+            {**TOWERS, "allow_partial_towers": True, "pool_threshold": 2},
+            f"{TOWERS_SUMMED}; the last may be smaller; cells not above 2 count as 0",
+        ),
+    ],
+    "compared": [
+        ({"quantity": "significance"}, "energy over noise of the cell"),
+        ({"seed_window": (1, 3)}, "the sum of the seed window"),
+        (
+            {"seed_window": (1, 3), "partial_seed_windows": False},
+            "the sum of the seed window; only where the whole seed window lies in the grid",
+        ),
+    ],
+    "seed threshold": [
+        ({"seed_threshold": 3, "seed_comparison": ">="}, ">= 3"),
+        ({"seed_threshold": 3, "quantity": "significance"}, "> 3 sigma"),
+        ({"seed_threshold": "3 sigma"}, "> 3 sigma"),
+    ],
+    "groups": [
+        (
+            {"group": "edges", "cell_threshold": 1},
+            f"{JOINED.format('edges')}; a group without a seed is dropped",
+        ),
+        (
+            {"group": "corners", "cell_threshold": 1, "seedless_groups": "highest"},
+            f"{JOINED.format('edges or corners')}; a group without a seed has its highest cell as seed",
+        ),
+    ],
+    "edges": [
+        ({"partial_search_windows": False}, "a cell whose search window reaches beyond an edge is not a seed")
+    ],
+    "cell threshold": [
+        ({"cell_threshold": 2}, "a cell is added if >= 2"),
+        (
+            {"cell_threshold": 2, "cell_comparison": ">", "cell_threshold_abs": True},
+            "a cell is added if its absolute value is > 2",
+        ),
+    ],
+    "stronger side": [
+        ({"keep_stronger_side": key}, f"of lower and higher {words} only the side with the larger sum is added")
+        for key, words in (("rows", "rows"), ("cols", "columns"))
+    ],
+    "overlap": [
+        ({"overlap": "equal"}, "equal: a cell of several windows is divided equally"),
+        ({"tie_rule": "greedy-residual"}, "a cell of several windows belongs to the first seed"),
+    ],
+    "saturated seeds": [
+        (
+            {"pileup": ("donut",), "saturated_seeds": (509, 511)},
+            "509, 511: no pile-up is subtracted, net is the sum",
+        ),
+        (
+            {"pileup": ("donut",), "saturated_seeds": (511,), "saturated_net": 65535},
+            "511: no pile-up is subtracted, net is 65535 counts",
+        ),
+    ],
+    "sum threshold": [
+        ({"sum_threshold": 5, "sum_comparison": ">"}, "sum > 5"),
+        ({"sum_threshold": 5, "sum_threshold_on": "net", "pileup": ("donut",)}, "net >= 5"),
+    ],
+    "seed gap": [({"min_seed_gap": 2}, ">= 2 above the highest other cell of the search window")],
+    "prominence": [({"min_prominence": 2}, ">= 2 above the saddle to anything higher")],
+    "neighbours": [
+        (
+            {"min_neighbours": 3, "neighbour_threshold": 2},
+            "at least 3 cells of the search window > 2",
+        )
+    ],
+    "selected": [
+        ({"max_clusters": 1, "max_clusters_by": "seed"}, "the cluster of an event with the largest seed"),
+        (REGIONS, "the 2 clusters of each region of 'quadrant' with the largest sums"),
+    ],
+    "position": [({"position": "log"}, "barycentre with log weights")],
+}
+
+
+@pytest.mark.parametrize(
+    ("term", "keys", "text"),
+    [(term, *case) for term, cases in TERMS.items() for case in cases],
+)
+def test_every_term_is_told_where_it_is_not_the_default(term, keys, text):
+    assert dict(settings_in_words(PeakSumSettings(**keys)))[term] == text
+
+
+def test_what_is_the_default_is_not_told():
+    told = dict(settings_in_words(PeakSumSettings()))
+    assert [*told] == ["seed threshold", "tie rule", "overlap"]
+    assert not {"overlap"} & {*dict(settings_in_words(PeakSumSettings(sum_window=(1, 1))))}
+
+
 def test_of_a_phi_ring_the_part_near_the_window_is_drawn():
     marks = drawn_windows(PeakSumSettings(sum_window=(1, 3), pileup=("phi_ring",)))["pile-up phi_ring"]
     assert marks == {

@@ -63,6 +63,11 @@ def test_too_little_is_not_fitted(contents):
 ENERGIES = np.array([5.0, 10, 20, 50, 100, 200])
 
 
+def test_the_terms_of_a_resolution_are_added_in_quadrature():
+    """0.3/sqrt(4) = 0.15, 0.8/4 = 0.2, and 0.06: squares of 0.0225, 0.04 and 0.0036."""
+    assert resolution_at(4.0, 0.3, 0.8, 0.06) == pytest.approx(np.sqrt(0.0661))
+
+
 def test_the_terms_of_a_resolution_are_found():
     truth = resolution_at(ENERGIES, 0.10, 0.20, 0.01)
     errors = 0.01 * truth

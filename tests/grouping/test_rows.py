@@ -61,9 +61,10 @@ def test_contiguous_events_keep_the_order_of_the_table(lengths, data):
 
 
 def test_rows_of_an_event_that_are_apart_are_an_error_that_names_both_places():
-    keys = {"run": [1, 1, 1, 1, 1, 1], "event": [5, 5, 6, 5, 5, 6]}
+    """Event 5 has three places and counts once; events 7 and 8 have one."""
+    keys = {"run": [1] * 9, "event": [7, 5, 5, 6, 5, 5, 6, 8, 5]}
     with pytest.raises(
-        ValueError, match=r"^run 1, event 5 has rows 0 to 1 and again 3 to 4, and 1 more events"
+        ValueError, match=r"^run 1, event 5 has rows 1 to 2 and again 4 to 5, and 1 more events"
     ):
         find_events(blocks(keys, 2))
 

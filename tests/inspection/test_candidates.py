@@ -89,6 +89,23 @@ def test_a_branch_of_fixed_shape_is_a_grid(write):
     )
 
 
+def test_cells_that_are_hit_or_not_are_a_grid_and_a_list_of_flags_is_none(write):
+    is_hit = FIXED["calo_e"] > 0
+    _, (candidate,) = inspected(
+        write(Events={"calo_hit": is_hit, "flags": jagged(is_hit.ravel(), np.full(N, 24))})
+    )
+    assert candidate[2:4] == (("calo_hit",), "6 x 4 cells per entry")
+
+
+def test_a_list_of_arrays_is_no_grid(tmp_path):
+    """Eight places of three numbers are no 8 x 3 cells."""
+    path = tmp_path / "points.root"
+    points = ak.to_regular(ak.unflatten(RANDOM.normal(size=(8 * N, 3)), np.full(N, 8)), axis=2)
+    with uproot.recreate(path) as file:
+        file.mkrntuple("Events", {"hits_place": points})
+    assert inspected(str(path)) == ({"Events": N}, [])
+
+
 def test_a_branch_of_fixed_shape_may_have_layers(write):
     _, (candidate,) = inspected(write(B4=LAYERS))
     assert candidate.looks_like == "3 x 6 x 4 cells per entry"
@@ -109,6 +126,7 @@ def test_hits_with_integer_labels_have_those_labels(write):
     _, (candidate,) = inspected(write(Events=hits()))
     assert set(candidate.branches) == {"hit_ieta", "hit_iphi", "hit_iet"}
     assert candidate.looks_like == "hits in eta-phi"
+    assert "hits" not in dict(candidate.comments)  # of the value there is no doubt
     assert candidate.grid == {
         "hits": {"row": "hit_ieta", "col": "hit_iphi", "value": "hit_iet"},
         "rows": {"name": "eta", "labels": "-3..-1, 1..3"},

@@ -46,6 +46,11 @@ def test_noise_shows_nothing():
     assert guess_shape(80, noise).sizes == (10, 8)
 
 
+@pytest.mark.parametrize("value", [0, np.nan])
+def test_cells_without_a_value_show_nothing(value):
+    assert guess_shape(80, np.full((3, 80), value)).sizes == (10, 8)
+
+
 @pytest.mark.parametrize("side", [28, 30, 42], ids=["49-layers-of-4x4", "25-layers-of-6x6", "49-layers-of-6x6"])
 def test_a_square_is_no_stack_of_as_many_layers_as_a_square_of_a_small_prime(side):
     assert guess_shape(side**2).sizes == (side, side)

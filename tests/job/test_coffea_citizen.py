@@ -17,6 +17,7 @@ from event_files import event_index
 
 from hep_peaksum import Axis, Grid, PeakSumProcessor, PeakSumSettings, find_clusters
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.reading.file_numbers import FileNumbers
 
 JOB = yaml.safe_load("""
 grids:
@@ -149,6 +150,12 @@ def test_a_file_that_datasets_do_not_name_has_a_number_too(anonymous, tmp_path):
 # ---------------------------------------------------------------------------------------------- find on arrays
 
 
+def test_files_that_nobody_lists_have_numbers_of_32_bits():
+    numbers = [FileNumbers({}).of({"filename": f"/data/{n}.root"}) for n in range(16)]
+    assert len({*numbers}) == 16
+    assert all(0 <= each < 1 << 32 for pair in numbers for each in pair)
+
+
 def test_find_takes_a_plain_array_without_metadata(random_cells):
     cells = random_cells(7)
     found = PeakSumProcessor(**JOB, events={"keep": ["weight"]}).find(
@@ -232,13 +239,16 @@ def test_a_result_that_is_added_twice_is_an_error(write_events):
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_added_clusters_are_four_vectors(write_events, executor):
+def test_added_clusters_are_four_vectors(write_events, executor, monkeypatch):
     file = write_events("a.root", 9)
     events = make_runner(executor)(fileset(file), PeakSumProcessor(**JOB))["toy"]["events"]
     assert isinstance(events.Jet, vector.backends.awkward.MomentumArray4D)
     assert ak.all(abs(events.Jet.rapidity) <= 3.1)
+    monkeypatch.setattr(ak, "behavior", {})  # as in a process that has found no clusters itself
     for module in (pickle, cloudpickle):
-        assert module.loads(module.dumps(events)).Jet.to_list() == events.Jet.to_list()
+        again = module.loads(module.dumps(events)).Jet
+        assert isinstance(again, vector.backends.awkward.MomentumArray4D)
+        assert again.to_list() == events.Jet.to_list()
 
 
 def test_events_of_chunks_have_the_methods_of_an_array(write_events):

@@ -28,6 +28,18 @@ def lattice(first, step, n, dead=()):
         ),
         pytest.param(
             "phi",
+            lattice(PI / 3, 2 * PI / 3, 3),
+            {"bins": 3, "start": 0, "stop": "2pi", "periodic": True},
+            id="the_fewest_cells_of_a_ring",
+        ),
+        pytest.param(
+            "phi",
+            lattice(45, 90, 4),
+            {"bins": 4, "start": 0, "stop": 360, "periodic": True, "unit": "deg"},
+            id="four_cells",
+        ),
+        pytest.param(
+            "phi",
             lattice(-PI + PI / 36, PI / 18, 36, {7}),
             {"bins": 36, "start": "-pi", "stop": "pi", "periodic": True},
             id="a_dead_column_stays",
@@ -68,9 +80,29 @@ def test_every_cell_of_a_ring_is_its_own(dead):
     assert axis.find(values).tolist() == np.repeat([i for i in range(16) if i not in dead], 5).tolist()
 
 
-def test_a_wedge_of_a_turn_is_no_ring():
-    axis = propose_axis("phi", lattice(-0.5, 0.1 * PI / 3.14159265, 11))
-    assert "periodic" not in axis.section
+@pytest.mark.parametrize(
+    ("values", "section", "told"),
+    [
+        # 11 steps of a 62nd, or a 63rd, of a turn; 6 of 8 are three quarters
+        pytest.param(
+            lattice(-0.5, 0.1, 11),
+            {"bins": 11, "start": -0.55, "stop": 0.55},
+            "11 equal steps of a turn of 63",
+            id="11",
+        ),
+        pytest.param(
+            lattice(22.5, 45, 6),
+            {"bins": 6, "start": 0, "stop": 270, "unit": "deg"},
+            "6 equal steps of a turn of 8",
+            id="three_quarters",
+        ),
+    ],
+)
+def test_a_wedge_of_a_turn_is_no_ring(values, section, told):
+    axis = propose_axis("phi", values)
+    assert axis.section == {"name": "phi", **section}
+    assert told in axis.comment
+    assert axis.is_guess
 
 
 @pytest.mark.parametrize(
@@ -113,6 +145,11 @@ def test_coordinates_without_steps_are_binned_by_a_guess(coordinate, low, high, 
     assert axis.is_guess
     assert said in axis.comment
     assert (Axis(**axis.section).find(values) >= 0).all()
+
+
+def test_half_a_turn_is_no_step_of_a_ring():
+    axis = propose_axis("phi", lattice(-180, 180, 3))
+    assert "64 bins guessed" in axis.comment
 
 
 def test_rings_of_unequal_width_have_edges_between_them():

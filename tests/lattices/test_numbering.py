@@ -1,6 +1,7 @@
 """Integers that number cells: their places in order, and how many combinations there are."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -30,6 +31,22 @@ def test_combinations_are_counted_and_ranked_as_tuples_are(columns):
     expected = len(places) if columns else 0
     assert n_different(columns) == expected
     assert ranks(columns).tolist() == [places[each] for each in tuples]
+
+
+def test_more_combinations_than_integers_are_counted():
+    """Two keys of 32 bits each are more than an integer holds: their highest bits must not be lost."""
+    hits = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 1], [1, 1, 1], [1, 0, 0]])
+    assert n_different([*((2**32 - 1) * hits.T)]) == 4
+
+
+@pytest.mark.parametrize("is_angle", [False, True], ids=["line", "turn"])
+@pytest.mark.parametrize(("half_width", "n_members"), [(0.4, 1), (0.6, 0)], ids=["apart", "overlap"])
+def test_integers_whose_cells_overlap_do_not_number_them(half_width, n_members, is_angle):
+    number = np.repeat(np.arange(8), 2)
+    along = 2 + (number + np.tile([-half_width, half_width], 8)) / 2
+    along = np.mod(along + np.pi, 2 * np.pi) - np.pi if is_angle else along
+    chain = chain_along(along, [Integers("cell", "cell", number)], np.zeros(16, int), is_angle=is_angle)
+    assert len(chain.members) == n_members
 
 
 def test_no_bit_of_an_id_counts_twice():

@@ -54,6 +54,7 @@ def test_pictures_show_what_can_be_drawn_and_measurements_once():
     made = {each.name: each for each in pictures({"a": own, "b": {"Jet_pt": plain}}, tables, kinds)}
     assert [*made] == ["a-Jet_pt", "a-plane", "b-Jet_pt", "datasets-Jet_pt", "found", "a-beam", "mean"]
     assert [each.n_axes for each in made.values()] == [1, 2, 1, 1, 1, 1, 1]
+    assert [each.rank for each in made.values()] == [2, 2, 2, 1, 0, 0, 0]
     assert (made["found"].tables, made["a-beam"].tables, made["mean"].tables) == (
         [tables[2]],
         [tables[0]],

@@ -104,6 +104,13 @@ def test_events_without_objects_or_clusters(toy):
     assert counts(result) == (0, 0, 0, 0, 2)
 
 
+@pytest.mark.parametrize(("dataset", "named"), [("toy", "toy"), (None, "the dataset")])
+def test_a_dataset_without_entries_is_nothing_to_compare(toy, dataset, named):
+    empty = dict.fromkeys(("irow", "icol", "total", "bx"), ak.values_astype([[]], "i4")[:0])
+    with pytest.raises(ValueError, match=f"^nothing to compare: {named} has no entries$"):
+        closure(toy(cells=CELLS[:0], **empty), dataset)
+
+
 def test_errors_of_a_reference_name_the_branch(toy):
     with pytest.raises(ValueError, match="nothing to compare with: none of Mine, Other has a reference"):
         closure(toy(None))

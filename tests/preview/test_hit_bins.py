@@ -57,6 +57,22 @@ def test_what_a_coordinate_is_made_of_tells_cells_apart(content):
     assert filling[:5] == (3, 2, 2, 1, 2)
 
 
+@pytest.mark.parametrize(
+    ("layers", "labels", "counts"),
+    [
+        # three positions in layer 0, two of which are in layer 1, too
+        pytest.param("each", "0..1", (6, 5, 2, 3), id="each"),
+        pytest.param("sum", "0..1", (6, 3, 1, 3), id="sum"),
+        pytest.param("each", "1..2", (2, 2, 1, 2), id="layer_0_is_outside"),
+        pytest.param("sum", "1..2", (2, 2, 1, 2), id="layer_0_is_outside_of_the_sum"),
+    ],
+)
+def test_bins_of_layers_are_apart_where_each_is_searched(content, layers, labels, counts):
+    made = content({"row": "x", "layer": "z"}, 1, depth={"labels": labels}, layers=layers)
+    ((_, filling),) = bin_fillings(parse_config(made))
+    assert filling[1:5] == counts
+
+
 def test_conditions_leave_hits_out(content):
     where = [{"branch": "z", "equals": 0}]
     ((_, filling),) = bin_fillings(parse_config(content({"row": "x"}, 4, where=where)))

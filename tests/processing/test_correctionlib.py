@@ -14,15 +14,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 
 @pytest.fixture
 def corrections(tmp_path):
-    """Return the path of a file with a factor in bins of the seed, times the sum."""
+    """Return the path of a file with a factor in bins of the seed, times the sum, times a number."""
     bins = cs.Binning(
         nodetype="binning", input="seed", edges=[0, 7.5, 9], flow="clamp",
         content=[
-            cs.Formula(nodetype="formula", parser="TFormula", variables=["sum"], expression=f"{factor}*x")
+            cs.Formula(nodetype="formula", parser="TFormula", variables=["sum", "part"], expression=f"{factor}*x*y")
             for factor in (2, 3)
         ],
     )  # fmt: skip
-    inputs = [cs.Variable(name=name, type="real") for name in ("seed", "sum")]
+    inputs = [cs.Variable(name=name, type="real") for name in ("seed", "sum", "part")]
     output = cs.Variable(name="corrected", type="real")
     scale = cs.Correction(name="scale", version=1, inputs=inputs, output=output, data=bins)
     path = tmp_path / "corrections.json"
@@ -31,20 +31,20 @@ def corrections(tmp_path):
 
 
 def test_a_correction_is_a_field_like_any_other(config, samples, corrections):
-    how = {"correctionlib": corrections, "name": "scale", "inputs": ["seed", "peak_sum"]}
+    how = {"correctionlib": corrections, "name": "scale", "inputs": ["seed", "peak_sum", 0.5]}
     content = config(
         derive={"Jet": {"corrected": how}},
-        select={"High": {"from": "Jet", "where": [{"field": "corrected", "min": 60}]}},
+        select={"High": {"from": "Jet", "where": [{"field": "corrected", "min": 30}]}},
         histograms={"n_high": {"axes": [{"field": "nHigh", "bins": 9, "start": 0, "stop": 9}]}},
     )
     result, events = finished(content)
     jets = jets_of(samples)
     expected = [
-        [total * (2 if seed < 7.5 else 3) for seed, total in zip(seeds, sums, strict=True)]
+        [total * (1 if seed < 7.5 else 1.5) for seed, total in zip(seeds, sums, strict=True)]
         for seeds, sums in zip(jets.seed.to_list(), jets.peak_sum.to_list(), strict=True)
     ]
     assert events.Jet_corrected.to_list() == expected
-    n_high = [sum(value >= 60 for value in each) for each in expected]
+    n_high = [sum(value >= 30 for value in each) for each in expected]
     assert result.histograms["toy"]["n_high"].values().tolist() == np.bincount(n_high, minlength=9)[:9].tolist()
 
 

@@ -140,6 +140,8 @@ def test_only_clusters_that_hold_entries_asked_for_are_checked(tmp_path):
         for start, stop in ((0, 3), (2, 3), (31, 32)):
             with pytest.raises(LargeBasketError, match=r"field 'cells', cluster 1 claims 5\.76 kB"):
                 check_clusters(tree, start, stop)
+        tree.file.source.max_basket = 5760
+        check_clusters(tree, 0, 32)
 
 
 def test_the_limit_is_that_of_the_config(write_events, job):

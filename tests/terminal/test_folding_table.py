@@ -81,6 +81,17 @@ def test_a_table_whose_texts_would_be_cut_into_pieces_is_a_list_of_its_rows(cons
         assert all(len(word) >= 14 for word in lines[2].split())
 
 
+@pytest.mark.parametrize(("n_digits", "is_list"), [(16, False), (17, True)])
+def test_numbers_that_fill_the_screen_to_the_last_column_are_a_table(console, n_digits, is_list):
+    """Of 80 columns the box takes 5, beside and between, and the margins 4 x 2: 67 are left, 16 + 3 x 17."""
+    rows = tables.table("n", "a", "b", "c")
+    rows.add_row("1" * n_digits, "2" * 17, "3" * 17, "4" * 17)
+    console.print(rows)
+    words = [line.split() for line in lines_of(console) if line.strip()]
+    assert (words[0] == ["n:", "1" * n_digits]) == is_list
+    assert is_list or words[-1] == ["1" * 16, "2" * 17, "3" * 17, "4" * 17]
+
+
 def test_texts_share_what_numbers_leave(console):
     """Of 80 columns the number takes 12, the box 1 at each side, and margins 2 beside each cell."""
     rows = tables.table("n", "short", "long")
