@@ -9,7 +9,7 @@ import uproot
 import yaml
 
 from hep_peaksum.config.load import parse_config
-from hep_peaksum.inspection.candidates import choose, config_text, proposed_config
+from hep_peaksum.inspection.candidates import Candidate, choose, config_text, proposed_config
 from hep_peaksum.inspection.files import inspect_file
 
 RANDOM = np.random.default_rng(11)
@@ -413,6 +413,25 @@ def test_what_is_guessed_of_hits_is_told_above_its_key(write):
     )
     text = config_text("a.root", {"calo": candidate})
     assert f"    # layers: 3 do not occur in the entries read; kept as cells\n    # {each}\n    depth: " in text
+
+
+NAME, LABELS = "b" * 93, [*range(100, 140)]  # `dense: {branch: NAME}` has 110 characters; the labels have 200
+
+
+@pytest.mark.parametrize(
+    ("grid", "lines"),
+    [
+        ({"dense": {"branch": NAME}}, [f"dense: {{branch: {NAME}}}"]),
+        ({"dense": {"branch": f"{NAME}b"}}, ["dense:", f"  branch: {NAME}b"]),
+        ({"dense": {"a": {"b": NAME + NAME}}}, ["dense:", "  a:", f"    b: {NAME}{NAME}"]),
+        ({"rows": {"labels": LABELS}}, ["rows:", f"  labels: {LABELS}"]),
+        ({"geometry": NAME + NAME, "unit": "1 GeV"}, [f"geometry: {NAME}{NAME}", "unit: 1 GeV"]),
+    ],
+    ids=["110-characters", "111-characters", "a-map-in-a-map", "a-long-list", "a-long-word"],
+)
+def test_keys_of_a_grid_are_maps_in_a_line_that_fits(grid, lines):
+    text = config_text("a.root", {"calo": Candidate("Events", 1, ("a",), "cells", grid, 1)})
+    assert "".join(f"    {line}\n" for line in lines).join(["grids:\n  calo:\n", "clusters:"]) in text
 
 
 @pytest.mark.parametrize(
