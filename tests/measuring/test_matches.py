@@ -66,9 +66,7 @@ def test_candidates_are_near_in_what_is_asked_for(keys, names, expected):
         ("one_to_one", "highest", [1, 9, 2], [(0, 0), (1, 1)]),
     ],
 )
-def test_pairs_are_those_of_the_pairing_that_is_named_else_of_the_usual_one(
-    pairing, otherwise, value, expected
-):
+def test_pairs_are_those_of_the_pairing_that_is_named_else_the_usual_one(pairing, otherwise, value, expected):
     match = MatchInput(clusters="Jet", reference="Gen", by="distance", within=2, pairing=pairing)
     references = objects("xy", [(0, 0.4, 5), (0, 2, 7)])
     clusters = objects("xy", [(0, -0.5, 1), (0, 1, 9), (5, 5, 2)])
