@@ -368,7 +368,7 @@ def _kinematic_fields(grid: Grid, axes: Mapping[str, Axis]) -> dict[str, Field]:
 
 def _kinematics_of(grid: Grid) -> tuple[str, ...]:
     """Return the fields for energy and position of a cluster that the grid allows."""
-    names = {*FOUR_VECTOR, grid.rows.name, grid.cols.name, *("xy" if grid.hexagons is not None else "")}
+    names = {*FOUR_VECTOR, grid.rows.name, grid.cols.name, *"xy"}
     return tuple(name for name in fields_of(grid) if name in names and name not in FIELDS)
 
 

@@ -185,9 +185,9 @@ class Manifest:
                 yield name, path, tree, dataset.add(path, tree)
 
     def numbers(self, dataset: str, path: str, tree: str) -> tuple[int, int]:
-        """Return the number of a dataset and of a file."""
-        entry = self.datasets[dataset].entry(path, tree)
-        return self.datasets[dataset].number, entry.number if entry else 0
+        """Return the number of a dataset and of a file, which `entries` has given them."""
+        own = self.datasets[dataset]
+        return own.number, own.files[public_path(path)][tree].number
 
     def file_numbers(self, dataset: str, path: str) -> set[int]:
         """Return the numbers of a file, one for each of its trees."""

@@ -237,7 +237,10 @@ def test_a_field_that_needs_positions_says_what_to_add(grid, field, axes):
         ),
         pytest.param("ncells", r"^no field is called 'ncells' \(did you mean 'n_cells'\?\); ", id="nearer"),
         pytest.param("jet_flavour", r"^no field is called 'jet_flavour'; there are peak_sum, seed, ", id="far"),
-        pytest.param("net", r"^field 'net' is .* ask for one with pileup: \[chunky_donut\]$", id="net"),
+        *(
+            pytest.param(name, rf"^field '{name}' is .* ask for one with pileup: \[chunky_donut\]$", id=name)
+            for name in ("net", "net_pt", "net_energy")
+        ),
         pytest.param("chunky_donut", r"ask for it with pileup: \[chunky_donut\]$", id="pile_up"),
     ],
 )

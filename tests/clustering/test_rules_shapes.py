@@ -93,6 +93,14 @@ PICTURES = {
         [(1, pytest.approx(1 + 1 / 7)), (3, pytest.approx(3 - 2 / 14))],
         {**LINE, "overlap": "proportional"},
     ),
+    "cells_of_towers_lie_at_parts_of_an_index": (  # at -1/3, 0, 1/3 of a row; -1/4, 1/4, 3/4, 5/4 of a column
+        """1 2 5 1
+           0 0 0 0
+           0 0 0 3""",
+        ("row", "col", "barycentre_row", "barycentre_col", "width_row", "width_col"),
+        [(0, 1, *(pytest.approx(x) for x in (-1 / 6, 3 / 4, math.sqrt(1 / 12), math.sqrt(5 / 24))))],
+        {**LINE, "coarsen": (3, 2), "sum_over": "cells"},
+    ),
     # towers
     "the_last_tower_may_be_smaller": (
         "1 2 3 0 4",
@@ -143,6 +151,13 @@ PICTURES = {
         PLACE,
         [(0, 0, -5, -5), (0, 2, -3, -3)],
         {**LINE, "coarsen": (1, 2), "pool_by": "max", "seed_threshold": -9},
+    ),
+    "cells_that_are_not_there_have_no_noise_in_a_tower": (
+        "6 # 5 6 6",
+        PLACE,
+        [(0, 0, 6, 6), (0, 1, 11, 11), (0, 2, 6, 6)],
+        {**ALONE, "coarsen": (1, 2), "allow_partial_towers": True, "tie_rule": "all", "search_window": (1, 1)}
+        | {"seed_threshold": "2 sigma", "seed_comparison": ">=", "noise": [[3, 4, 3, 4, 3]]},
     ),
     "the_noise_of_a_tower_adds_in_quadrature": (
         "6 4 5 6",

@@ -26,7 +26,10 @@ CONFIG = {
     "select": {"Central": {"from": "Jet", "where": [{"field": "cal", "min": 5}]}},
     "sums": {"HT": "Central.cal"},
     "variations": {"Up": {"grids.calo.scale": 1.1}, "Flat": {"events.weight.flat": 3}},
-    "references": {"Gen": {"eta": "g_eta", "phi": "g_phi", "fields": {"pt": "g_pt"}, "datasets": ["mc"]}},
+    "references": {
+        "Gen": {"eta": "g_eta", "phi": "g_phi", "fields": {"pt": "g_pt"}, "datasets": ["mc"]},
+        "Met": {"scalar": "met"},
+    },
     "matches": {"Near": {"clusters": "Central", "reference": "Gen", "by": "delta_r", "within": 0.4}},
     "measurements": {
         "turn_on": {
@@ -84,6 +87,7 @@ MISTAKES = {
         {"more": "mysite:more"},
         "derive.Central: no collection 'Central': derive it for 'Jet'",
     ),
+    "derive.Jte": ({"more": "mysite:more"}, "derive.Jte: no collection 'Jte' (did you mean 'Jet'?)"),
     "derive.Jet.seed": ("mysite:seed", "derive.Jet.seed: 'seed' is a field already: choose another name"),
     "derive.Jet.cal.name": (
         None,
@@ -117,6 +121,41 @@ MISTAKES = {
         "variations.Up: select.Central.where.2: there is no '2' to change; there are 0 to 0",
     ),
     "references.Gen.phi": (None, "references.Gen: give one of row and col, eta and phi, x and y, or scalar"),
+    "references.Emu": (
+        {"row": "e_row", "col": "e_col", "grid": "cal"},
+        "references.Emu.grid: no grid 'cal' (did you mean 'calo'?)",
+    ),
+    **{
+        f"references.{name}": (
+            {"scalar": "ht"},
+            f"references.{name}: {name!r} is a collection already: choose another name",
+        )
+        for name in ("Jet", "Central")
+    },
+    "matches.Near.reference": (
+        "Gem",
+        "matches.Near.reference: no reference 'Gem' (did you mean 'Gen'?); there are Gen, Met",
+    ),
+    "matches.Same": (
+        {"clusters": "Central", "reference": "Gen", "by": "cell"},
+        "matches.Same.by: cell needs row and col, and 'Gen' has eta and phi",
+    ),
+    "matches.Far": (
+        {"clusters": "Central", "reference": "Met", "by": "delta_r", "within": 0.4},
+        "matches.Far.by: delta_r needs eta and phi, and 'Met' has one number per event",
+    ),
+    "measurements.turn_on.efficiency": (
+        "Naer",
+        "measurements.turn_on.efficiency: no match 'Naer' (did you mean 'Near'?); there are Near",
+    ),
+    "measurements.turn_on.axis.field": (
+        "Gen.ptt",
+        "measurements.turn_on.axis.field: 'Gen' has no field 'ptt'; there are eta, phi, pt",
+    ),
+    "measurements.turn_on.pass.field": (
+        "Jet.cal",
+        "measurements.turn_on.pass.field: 'Jet.cal' is neither of 'Central' nor of 'Gen', which are matched",
+    ),
     "matches.Near.clusters": (
         "Centrl",
         "matches.Near.clusters: no collection 'Centrl' (did you mean 'Central'?)",
@@ -216,7 +255,9 @@ def test_a_mistake_is_one_line_also_where_there_are_variations(key):
     with pytest.raises(ConfigError) as error:
         parse_config(changed({key: value}))
     assert str(error.value).splitlines()[0] == line
-    if key != "select.Central.from":  # without the derived field, what uses it is wrong, too
+    if (
+        "Central" not in key.split(".")[:2] or key == "derive.Central"
+    ):  # else what uses its fields is wrong, too
         assert len(str(error.value).splitlines()) == 1
 
 

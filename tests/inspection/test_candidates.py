@@ -9,8 +9,10 @@ import uproot
 import yaml
 
 from hep_peaksum.config.load import parse_config
-from hep_peaksum.inspection.candidates import choose, config_text, proposed_config
+from hep_peaksum.inspection import files
+from hep_peaksum.inspection.candidates import Candidate, choose, config_text, proposed_config
 from hep_peaksum.inspection.files import inspect_file
+from hep_peaksum.inspection.hits import decimal_parts
 
 RANDOM = np.random.default_rng(11)
 N = 30
@@ -296,6 +298,79 @@ def test_branches_that_were_looked_at_are_named_with_the_reason(write):
     }
 
 
+@pytest.mark.parametrize(
+    ("counts", "reason"),
+    [
+        (np.zeros(N, int), "entries are empty"),
+        (8 + np.arange(N) % 2, "entries differ in length"),
+        ([80], "one entry does not say whether all have the same length"),
+    ],
+)
+def test_lists_of_values_that_are_no_cells_of_every_entry_are_named(write, counts, reason):
+    found = inspect_file(write(Events={"calo_cells": jagged(np.ones(np.sum(counts)), counts)}))
+    assert found.candidates == []
+    assert [(each.branches, each.reason) for each in found.rejected] == [(("calo_cells",), reason)]
+
+
+@pytest.mark.parametrize(("most", "n_more"), [(3, 0), (2, 1), (1, 2)])
+def test_lists_beyond_the_most_that_are_looked_into_are_named(write, monkeypatch, most, n_more):
+    monkeypatch.setattr(files, "MAX_LISTS", most)
+    found = inspect_file(write(Events={f"{letter}_cells": FLAT["ECEnergyVector"] for letter in "abc"}))
+    assert [each.branches[0] for each in found.candidates] == ["a_cells", "b_cells", "c_cells"][:most]
+    more = [(("b_cells", "c_cells")[-n_more:], f"not looked into: {n_more} more lists")] * bool(n_more)
+    assert [(each.branches, each.reason) for each in found.rejected] == more
+
+
+@pytest.mark.parametrize(("most", "n_more"), [(2, 0), (1, 1)])
+def test_groups_of_hits_beyond_the_most_that_are_looked_into_are_named(write, monkeypatch, most, n_more):
+    monkeypatch.setattr(files, "MAX_GROUPS", most)
+    groups = {f"{letter}{name}": values for letter in "ab" for name, values in hits(5).items()}
+    found = inspect_file(write(Events=groups))
+    assert [each.branches[0][0] for each in found.candidates] == [*"ab"][:most]
+    assert [each.reason for each in found.rejected] == ["not looked into: 1 more groups of hits"] * n_more
+
+
+@pytest.mark.parametrize(
+    ("empty", "reason"),
+    [
+        ({"hit_iet"}, "hit_iet is 0 in all 150 hits"),
+        ({"hit_ieta", "hit_iphi"}, "hit_ieta and hit_iphi are 0 in all 150 hits"),
+        ({"hit_iphi"}, None),  # a strip of cells is a plane
+    ],
+)
+def test_hits_without_energy_or_place_are_named(write, empty, reason):
+    columns = {name: values * 0 if name in empty else values for name, values in hits(5).items()}
+    found = inspect_file(
+        write(Events={name: ak.values_astype(each, "int16") for name, each in columns.items()})
+    )
+    assert [each.reason for each in found.rejected] == ([] if reason is None else [reason])
+    assert len(found.candidates) == (reason is None)
+
+
+@pytest.mark.parametrize(
+    ("columns", "by"),
+    [
+        ({"eventID": np.arange(N) // 3}, "eventID"),
+        ({"eventID": np.arange(N) % 10}, "eventID --sort"),
+        ({"eventID": np.arange(N) // 3 + 0.0}, "eventID"),
+        ({"eventID": np.arange(N) // 3 % 5, "runID": np.arange(N) // 15}, "runID,eventID"),
+        ({"eventID": np.arange(N) // 3 % 5}, "eventID --sort"),
+        ({"eventID": np.maximum(np.arange(N), 6)}, "eventID"),  # 24 events, four fifths of 30 hits
+        ({"eventID": np.maximum(np.arange(N), 5)}, None),  # 25 events: most hits have their own
+        ({"eventID": np.arange(N) / 3}, None),
+    ],
+)
+def test_one_row_a_hit_becomes_events_by_the_columns_that_name_them(write, columns, by):
+    hit = {name: RANDOM.normal(size=N).astype("f4") for name in ("posX", "posY", "edep")}
+    path = write(Hits={**columns, **hit})
+    candidates = [each for each in inspect_file(path).candidates if each.command]
+    commands = [f"hep-peaksum group {path}:Hits --by {by} -o grouped.root"] if by else []
+    assert [each.command for each in candidates] == commands
+    assert {(each.looks_like, each.n_values) for each in candidates} <= {
+        ("one row per hit, eventID names the event", N)
+    }
+
+
 RUN, EVENT = np.full(N, 7, "i4"), np.arange(N, dtype="i8")
 ONE = jagged(EVENT, np.ones(N, int))
 
@@ -433,6 +508,25 @@ def test_what_is_guessed_of_hits_is_told_above_its_key(write):
     assert f"    # layers: 3 do not occur in the entries read; kept as cells\n    # {each}\n    depth: " in text
 
 
+NAME, LABELS = "b" * 93, [*range(100, 140)]  # `dense: {branch: NAME}` has 110 characters; the labels have 200
+
+
+@pytest.mark.parametrize(
+    ("grid", "lines"),
+    [
+        ({"dense": {"branch": NAME}}, [f"dense: {{branch: {NAME}}}"]),
+        ({"dense": {"branch": f"{NAME}b"}}, ["dense:", f"  branch: {NAME}b"]),
+        ({"dense": {"a": {"b": NAME + NAME}}}, ["dense:", "  a:", f"    b: {NAME}{NAME}"]),
+        ({"rows": {"labels": LABELS}}, ["rows:", f"  labels: {LABELS}"]),
+        ({"geometry": NAME + NAME, "unit": "1 GeV"}, [f"geometry: {NAME}{NAME}", "unit: 1 GeV"]),
+    ],
+    ids=["110-characters", "111-characters", "a-map-in-a-map", "a-long-list", "a-long-word"],
+)
+def test_keys_of_a_grid_are_maps_in_a_line_that_fits(grid, lines):
+    text = config_text("a.root", {"calo": Candidate("Events", 1, ("a",), "cells", grid, 1)})
+    assert "".join(f"    {line}\n" for line in lines).join(["grids:\n  calo:\n", "clusters:"]) in text
+
+
 @pytest.mark.parametrize(
     ("shape", "looks_like"),
     [
@@ -455,3 +549,26 @@ def test_six_numbered_branches_are_the_fewest_cells(write, n, is_one):
     _, candidates = inspected(write(Events={f"cell_{k}": np.ones(N) for k in range(n)}))
     looks_like = "a branch for each of 6 cells, 3×2 guessed"
     assert [candidate.looks_like for candidate in candidates] == [looks_like] * is_one
+
+
+@pytest.mark.parametrize(
+    ("factor", "rows", "cols", "is_one"),
+    [
+        (100, (1, 4), (0, 5), True),
+        (100, (0, 3), (0, 49), True),
+        (100, (0, 3), (0, 50), False),  # the other half of a hundred never occurs
+        (1000, (2, 3), (9, 50), True),
+        (10_000, (0, 1), (0, 4999), True),
+        (100, (7, 7), (0, 9), False),
+        (100, (0, 9), (7, 7), False),
+    ],
+)
+def test_ids_may_be_a_row_and_a_column_in_decimal_digits(factor, rows, cols, is_one):
+    ids = np.add.outer(factor * np.arange(rows[0], rows[1] + 1), np.arange(cols[0], cols[1] + 1)).ravel()
+    assert decimal_parts(ids) == ((factor, *rows, *cols) if is_one else None)
+
+
+def test_three_of_ten_ids_are_too_few_to_be_rows_and_columns():
+    ids = np.add.outer(100 * np.arange(10), np.arange(10)).ravel()
+    assert decimal_parts(np.array([*ids[:29], ids[-1]])) is None
+    assert decimal_parts(np.array([*ids[:30], ids[-1]])) == (100, 0, 9, 0, 9)

@@ -56,6 +56,15 @@ def test_an_event_is_drawn_as_hexagons_with_its_sums(tmp_path):
     assert_drawable(figure, tmp_path / "hexagons.png")
 
 
+@pytest.mark.parametrize("lattice", LATTICES, ids=lambda each: each.orientation)
+def test_the_picture_ends_where_the_cells_end(lattice):
+    """The outermost of five centres in a row along one side of a rhombus is 8 + 4 from its middle."""
+    axes = draw_event(np.zeros((5, 5)), SETTINGS, hexagonal(lattice)).axes[0]
+    along, across = 12 + 4 / 2, (8 * 3**0.5 / 2 + 4 / 3**0.5)
+    x, y = (along, across) if lattice.orientation == "pointy" else (across, along)
+    assert (*axes.get_xlim(), *axes.get_ylim()) == pytest.approx((-x, x, -y, y))
+
+
 @pytest.mark.parametrize(("lattice", "centre"), [*zip(LATTICES, [(-4, 0), (-(12**0.5), -2)], strict=True)])
 def test_masked_hexagons_are_hatched_as_rectangles_are(lattice, centre):
     grid, cells, mask = hexagonal(lattice), np.zeros((5, 5)), np.zeros((5, 5), bool)

@@ -18,7 +18,9 @@ def corrections(tmp_path):
     bins = cs.Binning(
         nodetype="binning", input="seed", edges=[0, 7.5, 9], flow="clamp",
         content=[
-            cs.Formula(nodetype="formula", parser="TFormula", variables=["sum", "part"], expression=f"{factor}*x*y")
+            cs.Formula(
+                nodetype="formula", parser="TFormula", variables=["sum", "part"], expression=f"{factor}*x*y"
+            )
             for factor in (2, 3)
         ],
     )  # fmt: skip
