@@ -9,11 +9,11 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from hep_peaksum.geometry.coordinates import COORDINATES
-from hep_peaksum.inspection import conventions
-from hep_peaksum.inspection.branches import Branch
-from hep_peaksum.inspection.groups import Group
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ProposedAxis, propose_axis, snapped
+from hep_peaksum.naming import conventions
+from hep_peaksum.naming.branches import Branch
+from hep_peaksum.naming.groups import Group
 
 
 class Plane(NamedTuple):

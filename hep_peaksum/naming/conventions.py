@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hep_peaksum.inspection.branches import Branch, Tree
 from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import named_grid
+from hep_peaksum.naming.branches import Branch, Tree
 
 # The two coordinates of a hit, rows first; labels are preferred to coordinates.
 PAIRS = (

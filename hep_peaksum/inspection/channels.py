@@ -1,0 +1,95 @@
+"""Hits that say a channel only: where it is stands in a cell table, or in the bits of its number."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hep_peaksum.geometry.bit_fields import BitField
+from hep_peaksum.inspection.candidates import Candidate
+from hep_peaksum.kernels import Array
+from hep_peaksum.lattices.axes import propose_axis
+from hep_peaksum.lattices.numbering import bit_parts
+from hep_peaksum.naming import conventions
+from hep_peaksum.naming.branches import Branch, Tree
+from hep_peaksum.naming.groups import Group
+
+FILLED = 0.02  # of the pairs of two numbers in an id, which occur
+
+
+def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], event: Array) -> Candidate:
+    """Return hits that say a channel only: where it is must come from a cell table; `event` is that of each."""
+    channel, value = group.channel, group.value
+    assert channel is not None  # noqa: S101 -- how such groups are made
+    assert value is not None  # noqa: S101
+    if (by_bits := _bits_candidate(tree, group, channel, value, numbers)) is not None:
+        return by_bits
+    labels = np.unique(numbers[channel])
+    table = (
+        f"channels {labels[0]} to {labels[-1]} ({len(labels)} occur): write cells.csv with a line for each,"
+        "\ncolumns channel, row, col (or x, y), and pedestal, gain where counts are raw; it gives rows and cols"
+    )
+    if (parts := decimal_parts(labels)) is not None:
+        table += "\nthey look like {} * row + col, row {} to {} and col {} to {}".format(*parts)
+    of_event = np.stack([event, numbers[channel].astype(np.int64)], axis=1)
+    if n_more := len(of_event) - len(np.unique(of_event, axis=0)):
+        table += (
+            f"\nguessed that {channel.config_name} alone says the cell, though {n_more} of {len(event)} hits"
+            "\nhave that of another hit of their event: where a board or a slot counts, too,"
+            f"\nchannel: {{join: [SLOT, {channel.config_name}]}} with its branch reads both"
+        )
+    grid = {"hits": {"channel": channel.config_name, "value": value.config_name}, "cells": "cells.csv"}
+    return Candidate(
+        *(tree.name, tree.n_entries, (channel.name, value.name), "hits by channel, needs a cell table", grid),
+        n_values=len(numbers[value]),
+        order=conventions.order(group.name, tree.name),
+        comments=(
+            ("cells", table),
+            *conventions.unit_comments(tree, conventions.units_of(tree, value, value), value),
+        ),
+    )
+
+
+def decimal_parts(ids: Array) -> tuple[int, ...] | None:
+    """Return the factor of ids that are it times one number plus another, and the ranges of both; or None.
+
+    >>> decimal_parts(np.array([100 * row + col for row in range(1, 5) for col in range(6)]))
+    (100, 1, 4, 0, 5)
+    """
+    for factor in (100, 1000, 10_000):
+        high, low = np.divmod(ids.astype(np.int64), factor)
+        ends = [int(end) for part in (high, low) for end in (part.min(), part.max())]
+        n_rows, n_cols = ends[1] - ends[0] + 1, ends[3] - ends[2] + 1
+        if min(n_rows, n_cols) > 1 and 2 * ends[3] < factor and len(ids) > 0.3 * n_rows * n_cols:
+            return (factor, *ends)
+    return None
+
+
+def _bits_candidate(
+    tree: Tree, group: Group, channel: Branch, value: Branch, numbers: dict[Branch, Array]
+) -> Candidate | None:
+    """Return hits whose ids consist of two numbers, with bits between them that never differ; else None."""
+    ids = numbers[channel].astype(np.int64)
+    parts = bit_parts(ids)
+    if len(parts) != 2 or parts[0][1] > parts[1][0]:
+        return None
+    (col, row) = ({"bits": channel.config_name, "first": first, "last": last} for first, last in parts)
+    of_col, of_row = (BitField(*part).of(ids) for part in parts)
+    rows, cols = propose_axis("row", of_row), propose_axis("col", of_col)
+    n_ids, n_rows, n_cols = (len(np.unique(each)) for each in (ids, of_row, of_col))
+    if rows is None or cols is None or n_ids < FILLED * n_rows * n_cols:
+        return None
+    text = f"row and col guessed, from the bits of {channel.config_name} that differ"
+    text += f"\nif they are channels: channel: {channel.config_name} in place of row and col, and a cell table"
+    units = conventions.units_of(tree, value, value)
+    about = [("hits", text), ("rows", rows.comment), ("cols", cols.comment)]
+    return Candidate(
+        *(tree.name, tree.n_entries, (channel.name, value.name), "hits by bits of an id, guessed"),
+        {
+            "hits": {"row": row, "col": col, "value": value.config_name},
+            "rows": rows.section,
+            "cols": cols.section,
+        },
+        n_values=len(ids),
+        order=conventions.order(group.name, tree.name),
+        comments=(*(each for each in about if each[1]), *conventions.unit_comments(tree, units, value)),
+    )
