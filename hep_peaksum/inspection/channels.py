@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 
 from hep_peaksum.geometry.bit_fields import BitField
@@ -28,8 +30,10 @@ def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], ev
         f"channels {labels[0]} to {labels[-1]} ({len(labels)} occur): write cells.csv with a line for each,"
         "\ncolumns channel, row, col (or x, y), and pedestal, gain where counts are raw; it gives rows and cols"
     )
-    if (parts := decimal_parts(labels)) is not None:
+    parts = decimal_parts(labels)
+    if parts is not None:
         table += "\nthey look like {} * row + col, row {} to {} and col {} to {}".format(*parts)
+        table += ", as the table that init writes has it: guessed"
     of_event = np.stack([event, numbers[channel].astype(np.int64)], axis=1)
     if n_more := len(of_event) - len(np.unique(of_event, axis=0)):
         table += (
@@ -46,7 +50,24 @@ def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], ev
             ("cells", table),
             *conventions.unit_comments(tree, conventions.units_of(tree, value, value), value),
         ),
+        table=_table_of(labels, parts),
+        told_of_table="row and col of its channels are guessed"
+        if parts
+        else "fill in row and col of its channels",
     )
+
+
+def _table_of(labels: Array, parts: tuple[int, ...] | None) -> str:
+    """Return a cell table of channels: with row and col, if each is two numbers, else with empty places."""
+    if parts is not None:
+        factor, *ends = parts
+        cells = product(range(ends[0], ends[1] + 1), range(ends[2], ends[3] + 1))
+        lines = [f"{factor * row + col},{row},{col}" for row, col in cells]
+    else:
+        first, last = int(labels[0]), int(labels[-1])
+        are_dense = len(labels) > 0.5 * (last - first + 1)  # others just had no hit
+        lines = [f"{label},," for label in (range(first, last + 1) if are_dense else labels.tolist())]
+    return "\n".join(["channel,row,col", *lines, ""])
 
 
 def decimal_parts(ids: Array) -> tuple[int, ...] | None:
