@@ -11,6 +11,7 @@ from hep_peaksum.geometry.jagged import counts_of
 from hep_peaksum.inspection.candidates import Candidate, Rejected
 from hep_peaksum.inspection.channels import channel_candidate
 from hep_peaksum.inspection.found_planes import found_plane
+from hep_peaksum.inspection.hit_integers import integers_of
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ranges
 from hep_peaksum.lattices.depth import layers_in_line
@@ -19,6 +20,10 @@ from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, read
 from hep_peaksum.naming.groups import Group
 
 MAX_SECTIONS = 10
+FAR = 0.5  # of the distance of the farthest hit along the beam: as far as that are those of two ends
+
+# Some of the hits, the conditions of a grid that pick them, and comments.
+Part = tuple[Array, list[dict[str, Any]], list[tuple[str, str]]]
 
 
 def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
@@ -53,8 +58,10 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
     is_picked, where, told = _pick_section(group, numbers)
     found: list[Candidate | Rejected] = []
     for of_grid, more, comments in _split_layers(group, numbers, is_picked):
-        some = {branch: each[of_grid] for branch, each in numbers.items()}
-        found.append(_placed_candidate(tree, group, some, event[of_grid], [*where, *more], [*told, *comments]))
+        for of_end, end, told_of_end in _split_ends(tree, group, numbers, of_grid):
+            some = {branch: each[of_end] for branch, each in numbers.items()}
+            conditions, about = [*where, *more, *end], [*told, *comments, *told_of_end]
+            found.append(_placed_candidate(tree, group, some, event[of_end], conditions, about))
     return found
 
 
@@ -111,10 +118,11 @@ def _placed_candidate(
         comments += [] if group.value is None else conventions.unit_comments(tree, units, group.value)
     likeness = conventions.likeness(group.name, tree.name)
     what = "hits" if conventions.holds_cells(group.name, tree.name) else f"{likeness}, not cells,"
+    if what != "hits":
+        comments.insert(0, ("hits", f"{likeness} are guessed to stand for cells: nothing is more like them"))
     looks_like = f"{what} in {plane.words}{layers.in_words}"
     for each in where:
-        labels = each["equals"] if "equals" in each else ranges(each["in"])
-        looks_like += f", where {each['branch'].rpartition('.')[2]} is {labels}"
+        looks_like += f", where {each['branch'].rpartition('.')[2]} is {_in_words(each)}"
     return Candidate(
         *(tree.name, tree.n_entries, names, looks_like, grid),
         n_values=len(event),
@@ -122,6 +130,13 @@ def _placed_candidate(
         comments=tuple((key, text) for key, text in comments if text),
         preset=plane.preset,
     )
+
+
+def _in_words(condition: dict[str, Any]) -> str:
+    if "in" in condition:
+        return ranges(condition["in"])
+    word, value = next(each for each in condition.items() if each[0] != "branch")
+    return {"equals": f"{value}", "min": f"above {value}", "max": f"below {value}"}[word]
 
 
 def _quantity(group: Group, units: conventions.Units) -> dict[str, Any]:
@@ -132,9 +147,7 @@ def _quantity(group: Group, units: conventions.Units) -> dict[str, Any]:
     return {**({"quantity": "et"} if is_transverse else {}), **({"unit": units.energy} if units.energy else {})}
 
 
-def _split_layers(
-    group: Group, numbers: dict[Branch, Array], is_picked: Array
-) -> Iterator[tuple[Array, list[dict[str, Any]], list[tuple[str, str]]]]:
+def _split_layers(group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
     """Yield the hits of layers with cells of one size, the conditions that pick them, and comments.
 
     Only around the beam: of layers across it, those that are shifted may be hexagons of one lattice.
@@ -154,6 +167,33 @@ def _split_layers(
         some = [int(label) for label in labels]
         condition = {"equals": some[0]} if len(some) == 1 else {"in": some}
         yield is_picked & np.isin(layer, labels), [{"branch": name, **condition}], [("where", text)]
+
+
+def _split_ends(tree: Tree, group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
+    """Yield the hits of each end of a detector, the fuller first, unless an integer tells the ends apart.
+
+    Cells behind each other in two ends must not be added up as layers are.
+    """
+    z = group.places.get("z")
+    is_across = {"x", "y"} <= {*group.places} or not {"eta", "theta", "z"} & {*group.pair}
+    if z is None or not is_across or not is_picked.any():
+        yield is_picked, [], []
+        return
+    along, is_above = numbers[z][is_picked], numbers[z] > 0
+    ends = [is_picked & is_above, is_picked & ~is_above]
+    if not all(end.any() for end in ends) or np.abs(along).min() < FAR * np.abs(along).max():
+        yield is_picked, [], []
+        return
+    _, integers = integers_of(tree, group, numbers)
+    for each in integers:
+        labels = [np.unique(each.values[end]) for end in ends]
+        if sum(map(len, labels)) <= MAX_SECTIONS and not np.isin(labels[0], labels[1]).any():
+            yield is_picked, [], []
+            return
+    text = f"two ends of a detector: a grid of hits with {z.config_name} above 0, and one of those below"
+    for end in sorted(ends, key=np.count_nonzero, reverse=True):
+        limit = "min" if is_above[end].all() else "max"
+        yield end, [{"branch": z.config_name, limit: 0}], [("where", text)]
 
 
 def _pick_section(

@@ -20,8 +20,9 @@ def find_identity(tree: Tree, branches: Sequence[Branch]) -> dict[str, str | int
     for branch in branches:
         if branch.dtype.kind in "iu" and len(branch.shape) <= 1:
             headers.setdefault(branch.collection, []).append(branch)
-    for members in headers.values():
-        by_words = {branch.words: branch for branch in members}
+    everywhere = [branch for members in headers.values() for branch in members]
+    for members in (*headers.values(), everywhere):  # run and event may be in headers of their own
+        by_words = {branch.words: branch for branch in reversed(members)}
         run, event, block = (
             next((by_words[word] for word in wanted if word in by_words), None)
             for wanted in (conventions.RUNS, conventions.EVENTS, conventions.BLOCKS)
@@ -29,7 +30,9 @@ def find_identity(tree: Tree, branches: Sequence[Branch]) -> dict[str, str | int
         if run is None or event is None:
             continue
         found = [branch for branch in (run, event, block) if branch is not None]
-        if [branch.name for branch in found] != ["run", "event", "luminosityBlock"] and _is_unique(tree, found):
+        if [branch.name for branch in found] == ["run", "event", "luminosityBlock"]:
+            return {}
+        if _is_unique(tree, found):
             block_name = 1 if block is None else block.config_name
             return {"run": run.config_name, "luminosityBlock": block_name, "event": event.config_name}
     return {}
