@@ -69,7 +69,13 @@ def _flat_candidate(tree: Tree, branch: Branch, cells: Array) -> Candidate | Rej
             "\nraw counts by channel need a cell table with pedestals and gains: dense: "
             f"{{branch: {branch.config_name}, axes: [channel]}} and cells: FILE.csv"
         )
-    return array_candidate(tree, (branch.name,), looks_like, source, shape.sizes, shape.axes, comment, branch)
+    found = array_candidate(tree, (branch.name,), looks_like, source, shape.sizes, shape.axes, comment, branch)
+    planes = [sizes for sizes in (shape.sizes, *shape.others) if len(sizes) == 2 and sizes[0] != sizes[1]]
+    if not planes:
+        return found
+    rows, cols = planes[-1]
+    turned = f"any of these may be turned: shape: [{cols}, {rows}] for {in_words((rows, cols))}"
+    return found._replace(comments=(*found.comments, ("dense", turned)))
 
 
 def array_candidate(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import product
+from collections.abc import Sequence
+from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 
@@ -10,12 +12,18 @@ from hep_peaksum.geometry.bit_fields import BitField
 from hep_peaksum.inspection.candidates import Candidate
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import propose_axis
-from hep_peaksum.lattices.numbering import bit_parts
+from hep_peaksum.lattices.joined_labels import BASE, join_labels
+from hep_peaksum.lattices.numbering import bit_parts, n_different
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree
 from hep_peaksum.naming.groups import Group
 
 FILLED = 0.02  # of the pairs of two numbers in an id, which occur
+MOST_MORE = 2  # integers that name a channel with another
+FEW_LEFT = 0.1  # of the hits that share a channel, which may still do so
+FEW_BITS = 10
+EMPTY_TABLE = "fill in row and col of its channels"
+GUESSED_TABLE = "row and col of its channels are guessed"
 
 
 def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], event: Array) -> Candidate:
@@ -25,39 +33,76 @@ def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], ev
     assert value is not None  # noqa: S101
     if (by_bits := _bits_candidate(tree, group, channel, value, numbers)) is not None:
         return by_bits
-    labels = np.unique(numbers[channel])
+    more = _told_apart_by(group, channel, numbers, event)
+    members = [*more, channel]
+    ids = join_labels([(each.name, numbers[each].astype(np.int64)) for each in members])
+    labels = np.unique(ids)
     table = (
         f"channels {labels[0]} to {labels[-1]} ({len(labels)} occur): write cells.csv with a line for each,"
         "\ncolumns channel, row, col (or x, y), and pedestal, gain where counts are raw; it gives rows and cols"
     )
-    parts = decimal_parts(labels)
+    parts = None if more else decimal_parts(labels)
     if parts is not None:
         table += "\nthey look like {} * row + col, row {} to {} and col {} to {}".format(*parts)
         table += ", as the table that init writes has it: guessed"
-    of_event = np.stack([event, numbers[channel].astype(np.int64)], axis=1)
-    if n_more := len(of_event) - len(np.unique(of_event, axis=0)):
+    elif not more:
+        table += _bits_in_words(channel, labels)
+    if n_more := len(event) - n_different([event, ids]):
         table += (
-            f"\nguessed that {channel.config_name} alone says the cell, though {n_more} of {len(event)} hits"
+            f"\nguessed that {' and '.join(each.config_name for each in members)} alone says the cell,"
+            f" though {n_more} of {len(event)} hits"
             "\nhave that of another hit of their event: where a board or a slot counts, too,"
             f"\nchannel: {{join: [SLOT, {channel.config_name}]}} with its branch reads both"
         )
-    grid = {"hits": {"channel": channel.config_name, "value": value.config_name}, "cells": "cells.csv"}
+    names = [each.config_name for each in members]
+    source: Any = {"join": names} if more else names[0]
+    grid = {"hits": {"channel": source, "value": value.config_name}, "cells": "cells.csv"}
+    branches = (*(each.name for each in members), value.name)
     return Candidate(
-        *(tree.name, tree.n_entries, (channel.name, value.name), "hits by channel, needs a cell table", grid),
+        *(tree.name, tree.n_entries, branches, "hits by channel, needs a cell table", grid),
         n_values=len(numbers[value]),
         order=conventions.order(group.name, tree.name),
         comments=(
             ("cells", table),
             *conventions.unit_comments(tree, conventions.units_of(tree, value, value), value),
         ),
-        table=_table_of(labels, parts),
-        told_of_table="row and col of its channels are guessed"
-        if parts
-        else "fill in row and col of its channels",
+        table=_table_of(labels, parts, members),
+        told_of_table=GUESSED_TABLE if parts else EMPTY_TABLE,
     )
 
 
-def _table_of(labels: Array, parts: tuple[int, ...] | None) -> str:
+def _told_apart_by(
+    group: Group, channel: Branch, numbers: dict[Branch, Array], event: Array
+) -> tuple[Branch, ...]:
+    """Return the integers without which hits of an event would be in one channel, as sector and layer."""
+    n_same = len(event) - n_different([event, numbers[channel]])
+    named = [each for each in group.integers if conventions.names_module(each.words)]
+    others = [each for each in (group.section, group.layer, *named) if each is not None]
+    others = [each for each in others if each.dtype.kind in "iu" and len(np.unique(numbers[each])) > 1]
+    for size in range(1, MOST_MORE + 1) if n_same else ():
+        found = [
+            (len(event) - n_different([event, *(numbers[each] for each in some), numbers[channel]]), some)
+            for some in combinations(others, size)
+        ]
+        n_left, best = min(found, default=(n_same, ()), key=lambda each: each[0])
+        if n_left < FEW_LEFT * n_same:
+            return best
+    return ()
+
+
+def _bits_in_words(channel: Branch, labels: Array) -> str:
+    """Return what to write if bits of a channel are its row and column; nothing for few channels."""
+    n_bits = int(labels.max()).bit_length()
+    if labels.min() < 0 or n_bits < FEW_BITS:
+        return ""
+    col, row = (
+        f"{{bits: {channel.config_name}, first: {first}, last: {last}}}"
+        for first, last in ((0, n_bits // 2 - 1), (n_bits // 2, n_bits - 1))
+    )
+    return f"\nif its bits are row and col: row: {row}, col: {col}, in place of channel, with your bits"
+
+
+def _table_of(labels: Array, parts: tuple[int, ...] | None, members: Sequence[Branch]) -> str:
     """Return a cell table of channels: with row and col, if each is two numbers, else with empty places."""
     if parts is not None:
         factor, *ends = parts
@@ -67,7 +112,10 @@ def _table_of(labels: Array, parts: tuple[int, ...] | None) -> str:
         first, last = int(labels[0]), int(labels[-1])
         are_dense = len(labels) > 0.5 * (last - first + 1)  # others just had no hit
         lines = [f"{label},," for label in (range(first, last + 1) if are_dense else labels.tolist())]
-    return "\n".join(["channel,row,col", *lines, ""])
+    n = len(members)
+    joined = " + ".join(f"{BASE ** (n - 1 - place)} * {each.name}" for place, each in enumerate(members))
+    about = [f"# channel is {joined}"] if n > 1 else []
+    return "\n".join([*about, "channel,row,col", *lines, ""])
 
 
 def decimal_parts(ids: Array) -> tuple[int, ...] | None:

@@ -11,6 +11,7 @@ import numpy as np
 from hep_peaksum.inspection.candidates import Candidate
 from hep_peaksum.inspection.cells import SHAPE_ENTRIES, array_candidate
 from hep_peaksum.lattices.shapes import MIN_CELLS, Shape, guess_shape, in_words
+from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, read
 
 
@@ -119,7 +120,11 @@ def _series_candidate(
 ) -> Candidate | None:
     """Return branches with a cell each as a candidate, None if their number makes no plane, or all are 0."""
     shape = guess_shape(len(numbered)) if len(sizes) == 1 else Shape(sizes, "the numbers in the names", ())
-    if shape is None or len(numbered) < MIN_CELLS:
+    if len(numbered) == 4 and conventions.likeness(names[0]) in ("towers", "cells", "hits"):
+        shape = Shape((2, 2), "the nearest to a square", ())  # as few are cells only where a name says it
+    elif len(numbered) < MIN_CELLS:
+        shape = None
+    if shape is None:
         return None
     arrays = read(tree.content, numbered, SHAPE_ENTRIES)
     cells = None if arrays is None else np.stack([np.asarray(each) for each in arrays], axis=1)

@@ -70,8 +70,24 @@ LAYERS = (
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),
     *("tower_key", "key", "abs_id", "absid", "tower_id", "module_id", "block_id", "copy_no", "copy_number"),
-    *("cell_no", "mod_id", "crystal_no", "tower_no", "soft_id", "hw_id"),
+    *(
+        "component",
+        "strip",
+        "fiber",
+        "fibre",
+        "bar",
+        "cell_no",
+        "mod_id",
+        "crystal_no",
+        "tower_no",
+        "soft_id",
+        "hw_id",
+    ),
     *("cell_number", "pmt_id", "tile_id", "pixel_id", "cell_index", "index", "id"),
+)
+MODULES = (  # that a channel may be of
+    *("module", "mod", "sector", "slot", "board", "crate", "card", "chip", "asic", "fpga", "supermodule", "sm"),
+    *("disk", "disc", "ring", "stave", "wafer", "block", "rdo", "roc", "fec"),
 )
 SECTIONS = ("section", "subdet", "subdetector", "side", "zside")
 RUNS = ("run", "id_run", "run_nr", "run_number", "runnumber", "run_num", "run_id", "runid", "run_no", "i_run")
@@ -101,7 +117,8 @@ _ORDER = {
     "objects": "jet photon electron tau hadron met(_|$) upgrade sum missing wave cand trig_?obj analysis",
     "towers": "tower (^|_)tows?(_|$)",
     "cells": "cell crystal ecl",
-    "hits": "hit ec_?al hc_?al calo hgc grid digi scfi tp(_|$) edep ec_?energy hc_?energy eabs",
+    "hits": "hit [a-z]?cal(_|$) ec_?al hc_?al emc lkr bgo csi "
+    "calo hgc grid digi scfi tp(_|$) edep ec_?energy hc_?energy eabs",
 }
 ORDER = {kind: re.compile("|".join(patterns.split())) for kind, patterns in _ORDER.items()}
 FIRST = (
@@ -172,6 +189,17 @@ def is_of_module(stem: str) -> bool:
     (True, False)
     """
     return stem.rpartition("_")[2] in ("wafer", "mod", "module", "sector", "chip", "block")
+
+
+def names_module(words: str) -> bool:
+    """Return whether the words of an integer say that it is the number of a module, a board or a layer.
+
+    >>> names_module("ecal_adc_sector"), names_module("slot_id"), names_module("hit_ped")
+    (True, True, False)
+    """
+    names = (*MODULES, *LAYERS, *SECTIONS)
+    plain = re.sub(r"_?(id|no|nr|number|index)$", "", words)
+    return any(plain == name or plain.endswith(f"_{name}") for name in names)
 
 
 def may_number(words: str) -> bool:

@@ -154,7 +154,10 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
     )
     named = {branch.name for branch in group.named}
     whole = [b for b in members.whole.branches if b.name not in taken and b.name not in named]
-    integers = [b for b in whole if b.is_of(collection, stem) and conventions.may_number(b.words)]
+    own = [b for b in whole if b.is_of(collection, stem)]
+    if not collection and not stem:  # slot, channel and adc
+        own = [b for b in whole if conventions.names_module(b.words)]
+    integers = [b for b in own if conventions.may_number(b.words.removeprefix(f"{stem}_"))]
     return group._replace(integers=tuple(integers))
 
 

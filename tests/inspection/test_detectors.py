@@ -166,8 +166,18 @@ def test_branches_are_taken_in_the_order_of_their_numbers(tmp_path):
 
 
 def test_a_channel_that_several_hits_have_is_a_guess(proposed):
-    _, out = proposed(detector_files.slots())
+    branches = detector_files.slots()
+    branches["something"] = branches.pop("slot")
+    _, out = proposed(branches)
     assert "guessed that channel alone says the cell, though" in out
+
+
+def test_channels_of_slots_are_numbered_together(proposed):
+    path, out = proposed(detector_files.slots())
+    assert yaml.safe_load(path.read_text())["grids"]["calo"]["hits"]["channel"] == {"join": ["slot", "channel"]}
+    lines = ["# channel is 10000 * slot + 1 * channel", "channel,row,col", "0,,", "1,,"]
+    assert Path("cells.csv").read_text().splitlines()[:4] == lines
+    assert "guessed" not in out
 
 
 def test_cells_come_before_their_pedestals(proposed):
