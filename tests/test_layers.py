@@ -27,7 +27,7 @@ ROWS = (
     "analysis",
     "measuring",
     "config",
-    "reading results",
+    "reading results naming",
     "processing",
     "preview inspection toy plotting",
     "report",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -249,8 +249,18 @@ def init(root: str | None, candidate: str | None, grids: Sequence[str], output: 
         ]
         if len(found) > len(chosen):
             told.append(f"{len(found)} candidates in all: `hep-peaksum inspect {root}` lists them")
+        told += _write_table(chosen.values())
     write_text(output, editor_line() + text, "")
     click.echo("\n".join([*told, f"wrote {output}; next: hep-peaksum check {output}"]))
+
+
+def _write_table(chosen: Iterable[Candidate]) -> list[str]:
+    """Write the cell table that candidates need, and return what was done; one that exists stays as it is."""
+    for each in chosen:
+        if each.table and not (path := Path(each.grid["cells"])).exists():
+            write_text(str(path), each.table, "")
+            return [f"wrote {path}: {each.told_of_table}"]
+    return []
 
 
 def _group_first(candidates: Sequence[Candidate], word: str) -> str:

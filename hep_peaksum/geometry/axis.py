@@ -50,19 +50,22 @@ def _parse_labels(value: object) -> object:
 
 @lru_cache(maxsize=64)
 def _read_labels(text: str) -> tuple[int, ...]:
-    """Return the labels of ``"-2..-1, 1..2"``, in the order of the cells; a range may fall: ``"3..1"``."""
+    """Return the labels of ``"-2..-1, 1..2"``, in the order of the cells.
+
+    A range may fall, and have a step: ``"3..1"``, ``"0..6 step 2"``.
+    """
     labels: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*([+-]?\d+)\s*(?:\.\.\s*([+-]?\d+)\s*)?", part)
+        match = re.fullmatch(r"\s*([+-]?\d+)\s*(?:\.\.\s*([+-]?\d+)\s*(?:step\s+([1-9]\d*)\s*)?)?", part)
         if not match:
             msg = f"{part.strip()!r} is not a label: write integers and ranges, as in '-28..-1, 1..28'"
             raise ValueError(msg)
-        first, last = int(match[1]), int(match[2] or match[1])
-        step = -1 if last < first else 1
-        if len(labels) + abs(last - first) >= MAX_LABELS:
+        first, last, width = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
+        step = -width if last < first else width
+        if len(labels) + abs(last - first) // width >= MAX_LABELS:
             msg = f"{part.strip()!r} makes more than {MAX_LABELS} labels, one for every cell along an axis"
             raise ValueError(msg)
-        labels.extend(range(first, last + step, step))
+        labels.extend(range(first, last + (1 if step > 0 else -1), step))
     if len(set(labels)) < len(labels):
         msg = f"the label {next(x for x in labels if labels.count(x) > 1)} occurs twice in {text!r}"
         raise ValueError(msg)
@@ -139,7 +142,8 @@ class Axis(FrozenModel):
     )
     labels: Labels | None = Field(
         None,
-        description="Integers by which hits name the cells, in the order of the cells; 3..1 is 3, 2, 1. "
+        description="Integers by which hits name the cells, in the order of the cells; 3..1 is 3, 2, 1, and "
+        "0..6 step 2 is 0, 2, 4, 6. "
         "Positions may be added by edges, or by bins, start and stop.",
         examples=["-41..-30, -28..-1, 1..28, 30..41"],
     )

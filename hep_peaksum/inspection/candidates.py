@@ -37,6 +37,8 @@ class Candidate(NamedTuple):
     command: str = ""
     identify: tuple[tuple[str, str | int], ...] = ()  # the section of the config, as pairs
     preset: str = ""  # of clusters on the grid
+    table: str = ""  # the cell table that the grid needs, as CSV, with empty places to fill in
+    told_of_table: str = ""  # what to do with it
 
     @property
     def likelihood(self) -> tuple[int, int]:

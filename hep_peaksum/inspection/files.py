@@ -13,12 +13,15 @@ import numpy as np
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import override
-from hep_peaksum.inspection.branches import Branch, Tree, are_whole, flat, list_branches, read
 from hep_peaksum.inspection.candidates import FIRST, Candidate, Rejected, choose, proposed_config
-from hep_peaksum.inspection.cells import MIN_CELLS, dense_candidate, series_candidates
-from hep_peaksum.inspection.conventions import EVENTS, RUNS, likeness, order
-from hep_peaksum.inspection.groups import Group, find_identity, group_hits
+from hep_peaksum.inspection.cells import dense_candidate
 from hep_peaksum.inspection.hits import hit_candidates
+from hep_peaksum.inspection.series import series_candidates
+from hep_peaksum.lattices.shapes import MIN_CELLS
+from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, list_branches, read
+from hep_peaksum.naming.conventions import EVENTS, RUNS, likeness, order
+from hep_peaksum.naming.groups import Group, group_hits
+from hep_peaksum.naming.identity import find_identity
 from hep_peaksum.reading.files import one_line_errors, open_file, open_tree, tree_names
 from hep_peaksum.reading.hit_columns import PODIO_TREE, known_encodings
 

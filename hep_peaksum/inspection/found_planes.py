@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from hep_peaksum.geometry.bit_fields import BitField, read_encoding
 from hep_peaksum.geometry.coordinates import COORDINATES
-from hep_peaksum.inspection import conventions
-from hep_peaksum.inspection.branches import Branch, Tree
-from hep_peaksum.inspection.groups import Group
+from hep_peaksum.inspection.hit_integers import bits_of, branch_integers, integers_of
 from hep_peaksum.inspection.planes import is_flat, plane_of
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ProposedAxis, snapped
 from hep_peaksum.lattices.depth import Layers, layers_of
 from hep_peaksum.lattices.hexagonal import find_hexagons
 from hep_peaksum.lattices.numbered import NumberedPlane, numbered_plane
-from hep_peaksum.lattices.numbering import MAX_GROUPS, Integers, bit_parts, n_different, ranks
+from hep_peaksum.lattices.numbering import MAX_GROUPS, Integers, n_different, ranks
+from hep_peaksum.naming import conventions
+from hep_peaksum.naming.branches import Branch, Tree
+from hep_peaksum.naming.groups import Group
 
 BY_COORDINATES = (("y", "x"), ("eta", "phi"), ("theta", "phi"), ("z", "phi"))
 MOST_INTEGERS, MOST_BITS = 20, 40  # that are tried
@@ -60,7 +59,7 @@ def found_plane(
         return found
     by_places = _by_places(group, numbers, event, layers, integers, units)
     if by_places[0].layers_apart and len(coordinates) > 1:  # the cells of modules may be in one plane
-        labels = [_branch_integers(group.places[role], numbers) for role in group.pair]
+        labels = [branch_integers(group.places[role], numbers) for role in group.pair]
         found = _numbered(group, numbers, layers, [*integers, *labels], (coordinates, flat, units))
     return by_places if found is None or found[0].layers_apart else found
 
@@ -94,54 +93,6 @@ def _hexagons_by_labels(
     if tuple(roles) != ("iv", "iu") or len(axes) < 2:
         return {}, ""
     return {"hexagons": {"angle": 120}}, "hexagon-7-uv"
-
-
-def integers_of(
-    tree: Tree, group: Group, numbers: dict[Branch, Array]
-) -> tuple[Integers | None, list[Integers]]:
-    """Return the integer that names the layer, if one does, and others that may number modules and cells."""
-    fields = _fields(tree, group, numbers)
-    channel = [group.channel] if group.channel is not None and not fields else []  # it may be one of a module
-    others = [_branch_integers(each, numbers) for each in (*group.integers, *channel)]
-    integers = [*fields, *(each for each in others if len(np.unique(each.values)) > 1)]
-    layer = None
-    if group.layer is not None and len(np.unique(numbers[group.layer])) > 1:
-        layer = Integers("layer", group.layer.config_name, numbers[group.layer])
-    else:
-        words = [word.replace("_", "") for word in conventions.LAYERS]
-        named = [each for each in fields if each.name.lower() in words]
-        layer = min(named, key=lambda each: words.index(each.name.lower()), default=None)
-    return layer, [each for each in integers if each is not layer]
-
-
-def _fields(tree: Tree, group: Group, numbers: dict[Branch, Array]) -> list[Integers]:
-    """Return the fields of ids, as an encoding in the file or the documentation of LDMX has them."""
-    channel = group.channel
-    if channel is None or channel.dtype.kind not in "iu":
-        return []
-    fields: dict[str, BitField] = {}
-    with suppress(ValueError):  # an encoding that is none says nothing
-        fields = read_encoding(tree.encodings.get(group.collection, ""))
-    sources: dict[str, dict[str, Any]] = {
-        name: {"field": name, "encoding": {"from_file": group.collection}} for name in fields
-    }
-    if tree.owner(channel).startswith("vector<ldmx::"):
-        known = next(
-            (ids for begin, ids in conventions.LDMX_IDS.items() if group.collection.startswith(begin)), {}
-        )
-        fields = {name: BitField(*bits) for name, bits in known.items()}
-        sources = {name: {"first": first, "last": last} for name, (first, last) in known.items()}
-    return [
-        Integers(name, {"bits": channel.config_name, **sources[name]}, values, field.is_signed)
-        for name, field in fields.items()
-        if field.last < 8 * channel.dtype.itemsize
-        and len(np.unique(values := field.of(numbers[channel]).astype(np.int64))) > 1
-    ]
-
-
-def _branch_integers(branch: Branch, numbers: Mapping[Branch, Array]) -> Integers:
-    name = branch.config_name.rpartition("/")[2]
-    return Integers(name, branch.config_name, numbers[branch].astype(np.int64))
 
 
 def _parts(source: Any) -> list[Any]:
@@ -244,7 +195,7 @@ def _numbered(
 
     found = numbered(integers, 2)
     if found is None or not found.is_whole:  # rows and columns may be bits of one integer
-        by_bits = numbered([*integers, *_bits_of(integers)[:MOST_BITS]], 0)
+        by_bits = numbered([*integers, *bits_of(integers)[:MOST_BITS]], 0)
         found = by_bits if by_bits is not None and (found is None or by_bits.is_whole) else found
     if found is None:
         return None
@@ -261,19 +212,6 @@ def _numbered(
         layers_apart=bool(found.modules),
     )
     return plane, layers.with_modules(found.modules)
-
-
-def _bits_of(integers: Sequence[Integers]) -> list[Integers]:
-    """Return parts of the bits of branches that may be those of rows, columns and modules."""
-    return [
-        Integers(
-            f"bits {first} to {last} of {each.name}", {"bits": each.source, "first": first, "last": last}, part
-        )
-        for each in integers
-        if isinstance(each.source, str)
-        for first, last in bit_parts(each.values)
-        if len(np.unique(part := BitField(first, last).of(each.values))) > 1
-    ]
 
 
 def _modules(

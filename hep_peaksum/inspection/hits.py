@@ -7,20 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from hep_peaksum.geometry.bit_fields import BitField
 from hep_peaksum.geometry.jagged import counts_of
-from hep_peaksum.inspection import conventions
-from hep_peaksum.inspection.branches import Branch, Tree, are_whole, flat, read
 from hep_peaksum.inspection.candidates import Candidate, Rejected
+from hep_peaksum.inspection.channels import channel_candidate
 from hep_peaksum.inspection.found_planes import found_plane
-from hep_peaksum.inspection.groups import Group
+from hep_peaksum.inspection.hit_integers import integers_of
 from hep_peaksum.kernels import Array
-from hep_peaksum.lattices.axes import propose_axis, ranges
+from hep_peaksum.lattices.axes import ranges
 from hep_peaksum.lattices.depth import layers_in_line
-from hep_peaksum.lattices.numbering import bit_parts
+from hep_peaksum.naming import conventions
+from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, read
+from hep_peaksum.naming.groups import Group
 
 MAX_SECTIONS = 10
-FILLED = 0.02  # of the pairs of two numbers in an id, which occur
+FAR = 0.5  # of the distance of the farthest hit along the beam: as far as that are those of two ends
+
+# Some of the hits, the conditions of a grid that pick them, and comments.
+Part = tuple[Array, list[dict[str, Any]], list[tuple[str, str]]]
 
 
 def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
@@ -51,12 +54,14 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
         return [Rejected(tree.name, names, *problem)]
     event = np.repeat(np.arange(len(n_hits)), n_hits)
     if not group.pair:
-        return [_channel_candidate(tree, group, numbers, event)]
+        return [channel_candidate(tree, group, numbers, event)]
     is_picked, where, told = _pick_section(group, numbers)
     found: list[Candidate | Rejected] = []
     for of_grid, more, comments in _split_layers(group, numbers, is_picked):
-        some = {branch: each[of_grid] for branch, each in numbers.items()}
-        found.append(_placed_candidate(tree, group, some, event[of_grid], [*where, *more], [*told, *comments]))
+        for of_end, end, told_of_end in _split_ends(tree, group, numbers, of_grid):
+            some = {branch: each[of_end] for branch, each in numbers.items()}
+            conditions, about = [*where, *more, *end], [*told, *comments, *told_of_end]
+            found.append(_placed_candidate(tree, group, some, event[of_end], conditions, about))
     return found
 
 
@@ -77,85 +82,6 @@ def _emptiness(group: Group, numbers: dict[Branch, Array], n_entries: int) -> tu
     if places and not any(np.any(numbers[branch]) for branch in places):
         return f"{' and '.join(branch.name for branch in places)} are 0 in all {n_hits} hits", "place"
     return None
-
-
-def _channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], event: Array) -> Candidate:
-    """Return hits that say a channel only: where it is must come from a cell table; `event` is that of each."""
-    channel, value = group.channel, group.value
-    assert channel is not None  # noqa: S101 -- how such groups are made
-    assert value is not None  # noqa: S101
-    if (by_bits := _bits_candidate(tree, group, channel, value, numbers)) is not None:
-        return by_bits
-    labels = np.unique(numbers[channel])
-    table = (
-        f"channels {labels[0]} to {labels[-1]} ({len(labels)} occur): write cells.csv with a line for each,"
-        "\ncolumns channel, row, col (or x, y), and pedestal, gain where counts are raw; it gives rows and cols"
-    )
-    if (parts := decimal_parts(labels)) is not None:
-        table += "\nthey look like {} * row + col, row {} to {} and col {} to {}".format(*parts)
-    of_event = np.stack([event, numbers[channel].astype(np.int64)], axis=1)
-    if n_more := len(of_event) - len(np.unique(of_event, axis=0)):
-        table += (
-            f"\nguessed that {channel.config_name} alone says the cell, though {n_more} of {len(event)} hits"
-            "\nhave that of another hit of their event: where a board or a slot counts, too,"
-            f"\nchannel: {{join: [SLOT, {channel.config_name}]}} with its branch reads both"
-        )
-    grid = {"hits": {"channel": channel.config_name, "value": value.config_name}, "cells": "cells.csv"}
-    return Candidate(
-        *(tree.name, tree.n_entries, (channel.name, value.name), "hits by channel, needs a cell table", grid),
-        n_values=len(numbers[value]),
-        order=conventions.order(group.name, tree.name),
-        comments=(
-            ("cells", table),
-            *conventions.unit_comments(tree, conventions.units_of(tree, value, value), value),
-        ),
-    )
-
-
-def decimal_parts(ids: Array) -> tuple[int, ...] | None:
-    """Return the factor of ids that are it times one number plus another, and the ranges of both; or None.
-
-    >>> decimal_parts(np.array([100 * row + col for row in range(1, 5) for col in range(6)]))
-    (100, 1, 4, 0, 5)
-    """
-    for factor in (100, 1000, 10_000):
-        high, low = np.divmod(ids.astype(np.int64), factor)
-        ends = [int(end) for part in (high, low) for end in (part.min(), part.max())]
-        n_rows, n_cols = ends[1] - ends[0] + 1, ends[3] - ends[2] + 1
-        if min(n_rows, n_cols) > 1 and 2 * ends[3] < factor and len(ids) > 0.3 * n_rows * n_cols:
-            return (factor, *ends)
-    return None
-
-
-def _bits_candidate(
-    tree: Tree, group: Group, channel: Branch, value: Branch, numbers: dict[Branch, Array]
-) -> Candidate | None:
-    """Return hits whose ids consist of two numbers, with bits between them that never differ; else None."""
-    ids = numbers[channel].astype(np.int64)
-    parts = bit_parts(ids)
-    if len(parts) != 2 or parts[0][1] > parts[1][0]:
-        return None
-    (col, row) = ({"bits": channel.config_name, "first": first, "last": last} for first, last in parts)
-    of_col, of_row = (BitField(*part).of(ids) for part in parts)
-    rows, cols = propose_axis("row", of_row), propose_axis("col", of_col)
-    n_ids, n_rows, n_cols = (len(np.unique(each)) for each in (ids, of_row, of_col))
-    if rows is None or cols is None or n_ids < FILLED * n_rows * n_cols:
-        return None
-    text = f"row and col guessed, from the bits of {channel.config_name} that differ"
-    text += f"\nif they are channels: channel: {channel.config_name} in place of row and col, and a cell table"
-    units = conventions.units_of(tree, value, value)
-    about = [("hits", text), ("rows", rows.comment), ("cols", cols.comment)]
-    return Candidate(
-        *(tree.name, tree.n_entries, (channel.name, value.name), "hits by bits of an id, guessed"),
-        {
-            "hits": {"row": row, "col": col, "value": value.config_name},
-            "rows": rows.section,
-            "cols": cols.section,
-        },
-        n_values=len(ids),
-        order=conventions.order(group.name, tree.name),
-        comments=(*(each for each in about if each[1]), *conventions.unit_comments(tree, units, value)),
-    )
 
 
 def _placed_candidate(
@@ -192,10 +118,11 @@ def _placed_candidate(
         comments += [] if group.value is None else conventions.unit_comments(tree, units, group.value)
     likeness = conventions.likeness(group.name, tree.name)
     what = "hits" if conventions.holds_cells(group.name, tree.name) else f"{likeness}, not cells,"
+    if what != "hits":
+        comments.insert(0, ("hits", f"{likeness} are guessed to stand for cells: nothing is more like them"))
     looks_like = f"{what} in {plane.words}{layers.in_words}"
     for each in where:
-        labels = each["equals"] if "equals" in each else ranges(each["in"])
-        looks_like += f", where {each['branch'].rpartition('.')[2]} is {labels}"
+        looks_like += f", where {each['branch'].rpartition('.')[2]} is {_in_words(each)}"
     return Candidate(
         *(tree.name, tree.n_entries, names, looks_like, grid),
         n_values=len(event),
@@ -203,6 +130,13 @@ def _placed_candidate(
         comments=tuple((key, text) for key, text in comments if text),
         preset=plane.preset,
     )
+
+
+def _in_words(condition: dict[str, Any]) -> str:
+    if "in" in condition:
+        return ranges(condition["in"])
+    word, value = next(each for each in condition.items() if each[0] != "branch")
+    return {"equals": f"{value}", "min": f"above {value}", "max": f"below {value}"}[word]
 
 
 def _quantity(group: Group, units: conventions.Units) -> dict[str, Any]:
@@ -213,9 +147,7 @@ def _quantity(group: Group, units: conventions.Units) -> dict[str, Any]:
     return {**({"quantity": "et"} if is_transverse else {}), **({"unit": units.energy} if units.energy else {})}
 
 
-def _split_layers(
-    group: Group, numbers: dict[Branch, Array], is_picked: Array
-) -> Iterator[tuple[Array, list[dict[str, Any]], list[tuple[str, str]]]]:
+def _split_layers(group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
     """Yield the hits of layers with cells of one size, the conditions that pick them, and comments.
 
     Only around the beam: of layers across it, those that are shifted may be hexagons of one lattice.
@@ -235,6 +167,33 @@ def _split_layers(
         some = [int(label) for label in labels]
         condition = {"equals": some[0]} if len(some) == 1 else {"in": some}
         yield is_picked & np.isin(layer, labels), [{"branch": name, **condition}], [("where", text)]
+
+
+def _split_ends(tree: Tree, group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
+    """Yield the hits of each end of a detector, the fuller first, unless an integer tells the ends apart.
+
+    Cells behind each other in two ends must not be added up as layers are.
+    """
+    z = group.places.get("z")
+    is_across = {"x", "y"} <= {*group.places} or not {"eta", "theta", "z"} & {*group.pair}
+    if z is None or not is_across or not is_picked.any():
+        yield is_picked, [], []
+        return
+    along, is_above = numbers[z][is_picked], numbers[z] > 0
+    ends = [is_picked & is_above, is_picked & ~is_above]
+    if not all(end.any() for end in ends) or np.abs(along).min() < FAR * np.abs(along).max():
+        yield is_picked, [], []
+        return
+    _, integers = integers_of(tree, group, numbers)
+    for each in integers:
+        labels = [np.unique(each.values[end]) for end in ends]
+        if sum(map(len, labels)) <= MAX_SECTIONS and not np.isin(labels[0], labels[1]).any():
+            yield is_picked, [], []
+            return
+    text = f"two ends of a detector: a grid of hits with {z.config_name} above 0, and one of those below"
+    for end in sorted(ends, key=np.count_nonzero, reverse=True):
+        limit = "min" if is_above[end].all() else "max"
+        yield end, [{"branch": z.config_name, limit: 0}], [("where", text)]
 
 
 def _pick_section(

@@ -9,11 +9,13 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from hep_peaksum.geometry.coordinates import COORDINATES
-from hep_peaksum.inspection import conventions
-from hep_peaksum.inspection.branches import Branch
-from hep_peaksum.inspection.groups import Group
 from hep_peaksum.kernels import Array
-from hep_peaksum.lattices.axes import ProposedAxis, propose_axis, snapped
+from hep_peaksum.lattices.axes import ProposedAxis, distinct_places, equal_step, propose_axis, snapped
+from hep_peaksum.naming import conventions
+from hep_peaksum.naming.branches import Branch
+from hep_peaksum.naming.groups import Group
+
+FEW_PLACES = 0.1  # of the number of hits: so few different places of them are those of cells
 
 
 class Plane(NamedTuple):
@@ -127,9 +129,12 @@ def _projected(positions: Sequence[Branch], x: Array, y: Array, z: Array) -> Pla
 def is_flat(x: Array, y: Array, z: Array) -> bool:
     """Return whether hits lie in planes across the beam.
 
-    They are on one side and near it or all at about one z, or lie in a disc, however large the hole in it is.
+    They are on one side and near it or all at about one z, or lie in a disc, however large the hole in it is;
+    or x and y are in equal steps, which they are in no barrel.
     """
     radius = np.hypot(x, y)
+    if all(equal_step(places) and len(places) < FEW_PLACES * len(x) for places in map(_places, (x, y))):
+        return True
     is_one_sided = z.min() >= 0 or z.max() <= 0
     far = np.abs(z)  # of two endcaps
     is_one_sided |= bool(far.min() > 0.5 * far.max())
@@ -137,6 +142,10 @@ def is_flat(x: Array, y: Array, z: Array) -> bool:
     is_disc = thickness < 0.2 * (radius.max() - radius.min())
     is_thin = thickness < 0.2 * radius.max()
     return bool(is_disc or ((is_one_sided or is_thin) and radius.min() < 0.3 * radius.max()))
+
+
+def _places(values: Array) -> Array:
+    return distinct_places(snapped(values))
 
 
 def _pitch(values: tuple[Array, Array], depth: Array | None) -> tuple[float, bool]:

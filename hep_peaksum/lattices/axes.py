@@ -15,6 +15,7 @@ MAX_LABELS, MAX_CELLS, MAX_EDGES = 10_000, 4096, 128
 ROUNDING = 2e-5  # of the size of a detector: positions nearer than that are equal
 FEW_VALUES = 100  # of which all may be different although they are places of cells
 MIN_STEPPED = 6  # labels of which only every second, or third, may be a cell
+MIN_STEPPED_RANGE = 4  # numbers that are written as a range in steps
 ETA_WIDTH, N_PHI, N_BINS = 0.1, 64, 60  # guessed where the numbers do not say it
 
 
@@ -79,7 +80,7 @@ def _labels(coordinate: str, section: dict[str, Any], labels: Array) -> Proposed
     if not has_zero:  # both sides of a detector are equally long
         low, high = min(low, -high), max(high, -low)
     every = [label for label in range(low, high + 1) if label or has_zero]
-    step, told = _label_step(labels), []
+    step, told = label_step(labels), []
     if step > 1:
         every = [*range(low, high + 1, step)]
     gaps = sorted(set(every) - set(labels.tolist()))
@@ -98,13 +99,13 @@ def _labels(coordinate: str, section: dict[str, Any], labels: Array) -> Proposed
     return ProposedAxis(section, "\n".join(told), is_guess=is_turn or step > 1)
 
 
-def _label_step(labels: Array) -> int:
+def label_step(labels: Array) -> int:
     """Return the step of which all distances of sorted labels are multiples; 1 if they are too few to say.
 
-    >>> _label_step(np.array([1, 3, 5, 9, 11, 13, 17])), _label_step(np.array([-3, -1, 1, 2]))
+    >>> label_step(np.array([1, 3, 5, 9, 11, 13, 17])), label_step(np.array([-3, -1, 1, 2]))
     (2, 1)
     """
-    step = int(np.gcd.reduce(np.diff(labels))) if len(labels) >= MIN_STEPPED else 1
+    step = int(np.gcd.reduce(np.diff(np.sort(labels)))) if len(labels) >= MIN_STEPPED else 1
     is_filled = step and len(labels) >= 0.4 * ((labels[-1] - labels[0]) // step + 1)
     return step if is_filled else 1
 
@@ -267,16 +268,23 @@ def short(number: float, scale: float = 0.0) -> float:
 def ranges(labels: Iterable[int], most: int = 0) -> str:
     """Format integers as ranges, rising or falling; no more than `most` of them, if that is given.
 
-    >>> ranges([-2, -1, 1, 2, 3]), ranges([9, 8, 7, 1]), ranges([1, 3, 5, 7], most=2)
+    >>> ranges([-2, -1, 1, 2, 3]), ranges([9, 8, 7, 1]), ranges([1, 3, 6, 8], most=2)
     ('-2..-1, 1..3', '9..7, 1', '1, 3 and 2 more')
+    >>> ranges([0, 4, 8, 12, 20, 21])
+    '0..12 step 4, 20..21'
     """
-    parts: list[list[int]] = []  # first, last and step of each
-    for label in map(int, labels):
-        if parts and label - parts[-1][1] in (parts[-1][2] or 1, parts[-1][2] or -1):
-            parts[-1][1:] = [label, label - parts[-1][1]]
-        else:
-            parts.append([label, label, 0])
-    texts = [f"{first}..{last}" if step else f"{first}" for first, last, step in parts]
+    numbers, texts, at = [*map(int, labels)], [], 0
+    while at < len(numbers):
+        end = at + 1
+        step = numbers[end] - numbers[at] if end < len(numbers) else 0
+        while end < len(numbers) and numbers[end] - numbers[end - 1] == step:
+            end += 1
+        if abs(step) > 1 and end - at < MIN_STEPPED_RANGE:  # two numbers are in a step with any third
+            end = at + 1
+        first, last = numbers[at], numbers[end - 1]
+        width = f" step {abs(step)}" if abs(step) > 1 else ""
+        texts.append(f"{first}..{last}{width}" if end > at + 1 else f"{first}")
+        at = end
     if most and len(texts) > most:
         return f"{', '.join(texts[:most])} and {len(texts) - most} more"
     return ", ".join(texts)

@@ -19,6 +19,7 @@ OFF_LATTICE = 0.1  # of a cell: places that are further from its centre are thos
 MIN_PLACES = 6  # from fewer the size of a layer's cells may be chance
 SUMMED = "layers are summed; with layers: each every layer is searched by itself"
 SEARCHED = "every layer is searched by itself"
+ENDS = "-1 and 1 are the two ends of a detector: each is searched by itself"
 
 
 class Layers(NamedTuple):
@@ -55,7 +56,8 @@ class Layers(NamedTuple):
         return Layers(self.place, labels, joined_source(parts), section, comment)
 
     def keys(self, *, each: bool) -> dict[str, Any]:
-        """Return the keys of the grid."""
+        """Return the keys of the grid; ends are searched by themselves, as are the layers of modules."""
+        each = each or self.labels.tolist() == [-1, 1]
         return {"depth": self.depth, **({"layers": "each"} if each else {})} if self.source is not None else {}
 
 
@@ -83,7 +85,7 @@ def layers_of(
         if axis is None:
             return one
         labels = np.array(Axis.model_validate(axis.section).label_values)
-        comment = f"{axis.comment}\n{SUMMED}".strip()
+        comment = f"{axis.comment}\n{ENDS if labels.tolist() == [-1, 1] else SUMMED}".strip()
         return Layers(look_up(layer.values, labels), labels, layer.source, axis.section, comment)
     if depth is None:
         return one

@@ -11,7 +11,7 @@ import numpy as np
 
 from hep_peaksum.geometry.axis import look_up
 from hep_peaksum.kernels import Array
-from hep_peaksum.lattices.axes import MAX_LABELS, TURN, ProposedAxis, ranges, short
+from hep_peaksum.lattices.axes import MAX_LABELS, TURN, ProposedAxis, label_step, ranges, short
 from hep_peaksum.lattices.joined_labels import BASE
 from hep_peaksum.lattices.numbering import (
     FEW_HITS,
@@ -83,7 +83,8 @@ def _size(axis: ProposedAxis) -> int:
 
 def _comments(found: Cells, integers: Sequence[Integers], n_hits: int) -> list[tuple[str, str]]:
     comments = []
-    unused = found.unused(integers)
+    # Of the bits of a branch, the branch itself is told.
+    unused = found.unused([each for each in integers if not _is_of(each, integers)])
     if unused and found.n_cells < found.n_ids:
         names = ", ".join(unused)
         text = f"hits that differ in {names} alone are one cell, guessed: "
@@ -96,6 +97,12 @@ def _comments(found: Cells, integers: Sequence[Integers], n_hits: int) -> list[t
         names = " and ".join(each.name for each in found.modules)
         comments.append(("hits", f"no window crosses from one {names} to another, which is part of the layer"))
     return comments
+
+
+def _is_of(part: Integers, integers: Sequence[Integers]) -> bool:
+    """Return whether integers are bits of one of the others."""
+    is_bits = isinstance(part.source, dict) and "bits" in part.source
+    return is_bits and any(each.source == part.source["bits"] for each in integers)
 
 
 def _axis(
@@ -127,6 +134,8 @@ def _axis(
         labels = labels[::-1]  # without positions the axis may as well run the other way
     told = f"{name}: cells by {names}, in the order of {name} in every one of {len(index)} hits"
     told += ", guessed: so few may be in order by chance" if is_few else ""
+    strides = [(member.name, label_step(np.unique(member.values))) for member in chain.members]
+    told += "".join(f"\n{name}: every number of {m} is in steps of {s}" for m, s in strides if s > 1)
     n_empty = len(labels) - n_different([index])
     told += f"\n{name}: {n_empty} of {len(labels)} without a hit in the entries read, kept as cells" * bool(
         n_empty
@@ -144,9 +153,10 @@ def _axis(
 def _numbers_of(member: Integers, direction: int) -> list[int]:
     """Return the numbers that a member may have, in the order along the coordinate; a signed one both ways."""
     low, high = int(member.values.min()), int(member.values.max())
-    if member.is_signed and low < 0:
+    step = label_step(np.unique(member.values))
+    if member.is_signed and low < 0 and step == 1:
         low, high = min(low, -high), max(high, -low)
-    numbers = list(range(low, high + 1))
+    numbers = list(range(low, high + 1, step))
     return numbers[::direction]
 
 
@@ -163,6 +173,11 @@ def _closed_turn(chain: Chain, phi: Array, is_one_based: bool) -> tuple[list[int
     With so many around the turn all hits of a number lie in its part of the turn.
     """
     first, direction = chain.members[0], chain.directions[0]
+    origin, stride = int(first.values.min()), label_step(np.unique(first.values))
+    if stride > 1:  # cells are merged, and each has the number of its first part
+        steps = first._replace(values=(first.values - origin) // stride, is_signed=False)
+        found = _closed_turn(chain._replace(members=(steps, *chain.members[1:])), phi, False)
+        return None if found is None else ([origin + stride * each for each in found[0]], found[1])
     low, high = int(first.values.min()), int(first.values.max())
     fitting = []
     for n in range(max(high - low + 1, 3), max(8 * (high - low + 1), 64)):
@@ -193,6 +208,8 @@ def _positions(
     """Return the name of an axis and its equal cells, in which all hits lie; None if there are none such."""
     best: tuple[float, str, dict[str, Any]] | None = None
     for name in ALSO.get(role, (role,)):
+        if name not in coordinates:  # hits with eta and phi have no theta
+            continue
         values = coordinates[name]
         if is_turn:
             step = TURN / n

@@ -23,6 +23,7 @@ TOWERS = Grid(
         pytest.param(Axis(bins=72, start=0, stop="2pi"), 72, id="bins"),
         pytest.param(Axis(edges=(0, 1, 3)), 2, id="edges"),
         pytest.param(Axis(labels="-41..-30, -28..-1, 1..28, 30..41"), 80, id="labels"),
+        pytest.param(Axis(labels="0..9 step 2, 9..1 step 4"), 8, id="labels_in_steps"),
         pytest.param(Axis(labels="7"), 1, id="one_label"),
         pytest.param(Axis(labels="7..7, 9"), 2, id="a_range_of_one_label"),
         pytest.param(Axis(labels="1..2", edges=(0, 1, 3)), 2, id="labels_and_edges"),
@@ -31,6 +32,10 @@ TOWERS = Grid(
 )
 def test_an_axis_has_as_many_cells_as_it_says(axis, size):
     assert axis.size == size
+
+
+def test_labels_in_steps_rise_or_fall_by_them():
+    assert Axis(labels="0..7 step 3, 9..1 step 4").label_values.tolist() == [0, 3, 6, 9, 5, 1]
 
 
 @pytest.mark.parametrize(

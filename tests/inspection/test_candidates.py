@@ -393,6 +393,11 @@ ONE = jagged(EVENT, np.ones(N, int))
             {"run": "h.runNumber", "luminosityBlock": 1, "event": "h.eventNumber"},
             id="lists_of_one",
         ),
+        pytest.param(
+            {"runinfo.run": RUN, "evtinfo.event": EVENT},
+            {"run": "runinfo.run", "luminosityBlock": 1, "event": "evtinfo.event"},
+            id="headers_of_their_own",
+        ),
         pytest.param({"run": RUN, "luminosityBlock": RUN, "event": EVENT}, None, id="those_of_nanoaod"),
         pytest.param({"run": RUN, "event": RUN}, None, id="the_same_in_every_event"),
         pytest.param({"run": RUN, "event": EVENT - 1}, None, id="below_0"),

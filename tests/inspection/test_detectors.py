@@ -49,12 +49,15 @@ HITS = {
     "degrees": (detector_files.degrees, (12, 72)),
     "polar": (detector_files.polar, (20, 40)),
     "pads": (detector_files.pads, (9, 12)),
+    "indices": (detector_files.indices, (6, 14)),
     "shifted_turn": (detector_files.shifted_turn, (10, 36)),
 }
 # What the numbers cannot say is told as a guess: that labels close a turn, or that the beam is along z.
 GUESSED = {
     "odd_labels": (detector_files.odd_labels, (8, 12)),
     "barrel": (detector_files.barrel, (12, 20)),
+    "arrays": (detector_files.arrays, (12, 16)),
+    "labels_as_floats": (detector_files.labels_as_floats, (12, 16)),
     "module_of_turn": (detector_files.module_of_turn, (10, 16)),
 }
 
@@ -163,8 +166,18 @@ def test_branches_are_taken_in_the_order_of_their_numbers(tmp_path):
 
 
 def test_a_channel_that_several_hits_have_is_a_guess(proposed):
-    _, out = proposed(detector_files.slots())
+    branches = detector_files.slots()
+    branches["something"] = branches.pop("slot")
+    _, out = proposed(branches)
     assert "guessed that channel alone says the cell, though" in out
+
+
+def test_channels_of_slots_are_numbered_together(proposed):
+    path, out = proposed(detector_files.slots())
+    assert yaml.safe_load(path.read_text())["grids"]["calo"]["hits"]["channel"] == {"join": ["slot", "channel"]}
+    lines = ["# channel is 10000 * slot + 1 * channel", "channel,row,col", "0,,", "1,,"]
+    assert Path("cells.csv").read_text().splitlines()[:4] == lines
+    assert "guessed" not in out
 
 
 def test_cells_come_before_their_pedestals(proposed):
@@ -334,3 +347,46 @@ def test_channels_ask_for_a_cell_table(proposed):
 def test_channels_that_are_two_numbers_are_told_apart(proposed):
     _, out = proposed(detector_files.decimal_ids())
     assert "they look like 100 * row + col, row 0 to 6 and col 0 to 8" in out
+    assert "wrote cells.csv: row and col of its channels are guessed" in out
+    assert Path("cells.csv").read_text().splitlines()[:3] == ["channel,row,col", "0,0,0", "1,0,1"]
+    command("check", "peaksum.yaml")
+
+
+def test_a_table_to_fill_in_is_written_once(proposed, capsys):
+    """What the owner filled in stays when another config is written."""
+    _, out = proposed(detector_files.channels())
+    assert "wrote cells.csv: fill in row and col of its channels" in out
+    assert Path("cells.csv").read_text().splitlines()[:2] == ["channel,row,col", "0,,"]
+    Path("cells.csv").write_text("mine")
+    command("init", "--root", "detector.root", "-o", "other.yaml")
+    assert Path("cells.csv").read_text() == "mine"
+    assert "wrote cells.csv" not in capsys.readouterr().out
+
+
+def grids_of(tmp_path, branches):
+    path = detector_files.write_tree(tmp_path / "some.root", branches)
+    return [each.grid for each in inspect_file(path).candidates]
+
+
+def test_two_ends_of_a_detector_are_not_added_up(tmp_path):
+    grids = grids_of(tmp_path, detector_files.two_ends())
+    ends = [grid["where"] for grid in grids]
+    assert len(ends) == 2
+    assert [{"branch": "hit_z", "min": 0}] in ends
+    assert [{"branch": "hit_z", "max": 0}] in ends
+    _, endcaps = grids_of(tmp_path, detector_files.arrays())
+    assert (endcaps["depth"], endcaps["layers"]) == ({"labels": "-1, 1"}, "each")
+
+
+def test_cells_with_an_identifier_may_have_no_more_places_than_eta_and_phi(tmp_path):
+    branches = detector_files.samplings()
+    branches["cell_identifier"] = detector_files.typed(branches["cell_eta"] * 0 + 7, "i8")
+    assert len(grids_of(tmp_path, branches)) == 2
+
+
+@pytest.mark.parametrize(("channel", "value"), [("hit_id", "hit_energy"), ("CsiModID", "CsiEne")])
+def test_an_id_beside_an_energy_is_a_channel(tmp_path, channel, value):
+    ids, energies = detector_files.channels().values()
+    tracks = {f"track_{word}": energies for word in ("eta", "phi", "pt")}
+    grids = grids_of(tmp_path, {**tracks, "track_id": ids, channel: ids, value: energies})
+    assert {"channel": channel, "value": value} in [grid["hits"] for grid in grids]

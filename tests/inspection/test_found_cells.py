@@ -65,6 +65,7 @@ def are_neighbours(true, found, n_turn=None):
 SQUARE = {
     "eta_phi_grid": numbered_files.eta_phi_grid,
     "theta_module": numbered_files.theta_module,
+    "merged_numbers": numbered_files.merged_numbers,
     "staves": numbered_files.staves,
     "endcap_rows": numbered_files.endcap_rows,
     "two_endcaps": numbered_files.two_endcaps,

@@ -417,3 +417,57 @@ def frames():
     """Pixels above a threshold, and for how long, as frames of Timepix."""
     row, col, energy = as_hits(cells(56, (16, 16)))
     return {"PixX": typed(col, "i2"), "PixY": typed(row, "i2"), "ToT": typed(energy * 100, "i4")}
+
+
+def arrays():
+    """All crystals of a barrel, their numbers beside their energies, and those of two endcaps."""
+    energies = np.abs(cells(57, (12, 16)))  # never 0
+    row, col = (np.broadcast_to(each.ravel(), (N, 192)) for each in np.indices((12, 16)))
+    ends = cells(58, (2, 36)).clip(0).reshape(N, 72)
+    iy, ix = (np.broadcast_to(np.tile(each.ravel() + 1, 2), (N, 72)) for each in np.indices((6, 6)))
+    return {
+        "energy_EB": energies.reshape(N, 192).astype("f4"),
+        "ieta": (row - 6 + (row >= 6)).astype("i4"),
+        "iphi": (col + 1).astype("i4"),
+        "energy_EE": ends.astype("f4"),
+        "ix": ix.astype("i4"),
+        "iy": iy.astype("i4"),
+        "iz": np.broadcast_to(np.repeat([-1, 1], 36), (N, 72)).astype("i4"),
+    }
+
+
+def labels_as_floats():
+    """Towers of which the labels are stored as floats, beside clusters, as sPHENIX writes them."""
+    row, col, energy = as_hits(cells(59, (12, 16)), 0.01)
+    return {
+        "clusterE": typed(energy[:, :2], "float32"),
+        "clusterEta": typed(row[:, :2] * 0.1, "float32"),
+        "clusterPhi": typed(col[:, :2] * 0.3, "float32"),
+        "emcTowE": typed(energy, "float32"),
+        "emcTowiEta": typed(row, "float32"),
+        "emcTowiPhi": typed(col, "float32"),
+    }
+
+
+def indices():
+    """Crystals by an index in x and one in y, of which none is 0, beside clusters, as in HPS."""
+    row, col, energy = as_hits(cells(60, (6, 14)), 0.01)
+    return {
+        "EcalHits.index_x_": typed(col - 7 + (col >= 7), "i4"),
+        "EcalHits.index_y_": typed(row - 3 + (row >= 3), "i4"),
+        "EcalHits.energy_": energy,
+        **{f"EcalClusters.{word}_": energy[:, :2] for word in ("x", "y", "z", "energy")},
+    }
+
+
+def two_ends():
+    """Layers of two endcaps with the same numbers, and cells behind each other."""
+    row, col, energy = as_hits(cells(61, (8, 8), 60))
+    end, layer = (ak.unflatten(np.arange(ak.sum(ak.num(row))) // n % 2, ak.num(row)) for n in (1, 2))
+    return {
+        "hit_x": typed((col - 3.5) * 10, "float32"),
+        "hit_y": typed((row - 3.5) * 10, "float32"),
+        "hit_z": typed((end * 2 - 1) * (300 + 10 * layer), "float32"),
+        "hit_layer": typed(layer + 1, "i4"),
+        "hit_energy": typed(energy, "float32"),
+    }

@@ -109,6 +109,19 @@ def theta_module():
     return event, columns, encoding, Truth(layer, row, col, 96)
 
 
+def merged_numbers():
+    """Cells that are two modules and four steps in theta, and have the numbers of the first, as in ALLEGRO."""
+    encoding = "system:4,cryo:1,type:3,subtype:3,layer:8,module:11,theta:10"
+    event, layer, row, col = showers(20, 50, 96, 6, turn=True, n_hits=90)
+    theta, phi = 0.9 + 0.03 * row, (col + 0.5) * math.tau / 96
+    radius = 2100 + 35.0 * layer
+    columns = {
+        **around_beam(radius, phi, radius / np.tan(theta)),
+        "cellID": encoded(encoding, layer=layer, module=2 * col, theta=4 * row + 20),
+    }
+    return event, columns, encoding, Truth(layer, row, col, 96)
+
+
 def staves():
     """Twelve flat staves around the beam, with local x and y in each, counted from their middle."""
     encoding = "system:5,side:-2,module:8,layer:9,x:32:-16,y:-16"

@@ -11,11 +11,11 @@ OF_PI = {"pi": math.pi, "-pi": -math.pi, "2pi": 2 * math.pi}
 
 
 def labels_of(text):
-    """Return the labels of ``"-2..-1, 1..2"``."""
+    """Return the labels of ``"-2..-1, 1..2"`` or ``"1..7 step 2"``."""
     labels = []
     for part in str(text).split(","):
-        first, _, last = part.strip().partition("..")
-        labels.extend(range(int(first), int(last or first) + 1))
+        first, _, last = part.partition(" step ")[0].strip().partition("..")
+        labels.extend(range(int(first), int(last or first) + 1, int(part.partition(" step ")[2] or 1)))
     return labels
 
 

@@ -53,8 +53,9 @@ class Tree(NamedTuple):
 
     def owner(self, branch: Branch) -> str:
         """Return the C++ type of the collection that a branch belongs to."""
-        parent = branch.name.rpartition("/")[0]
-        return str(getattr(self.content[parent], "typename", "")) if parent else ""
+        parent = branch.collection  # of an RNTuple the field that holds it
+        is_field = bool(parent) and parent in self.content.keys(recursive=True)
+        return str(getattr(self.content[parent], "typename", None) or "") if is_field else ""
 
 
 def list_branches(tree: Any) -> tuple[list[Branch], list[str]]:

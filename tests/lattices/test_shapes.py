@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from detector_files import cells
 
-from hep_peaksum.inspection.cells import guess_shape
+from hep_peaksum.lattices.shapes import guess_shape
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import awkward as ak
-import numpy as np
-
-from hep_peaksum.inspection import conventions
-from hep_peaksum.inspection.branches import Branch, Tree, flat, read
+from hep_peaksum.naming import conventions
+from hep_peaksum.naming.branches import Branch
 
 
 class Group(NamedTuple):
@@ -85,6 +82,7 @@ class _Members:
         self.numbers = _Named([branch for branch in self.plain if branch.dtype.kind != "b"])
         self.whole = _Named([branch for branch in self.plain if branch.dtype.kind in "iu"])
         self.flags = _Named([branch for branch in self.plain if branch.dtype.kind in "biu"])
+        self.are_arrays = any(branch.shape and None not in branch.shape for branch in self.plain)
         edges = (branch for branch in branches if branch.words == "edges" and branch.shape[-1:] == (4,))
         self.edges = next(edges, None)
 
@@ -94,12 +92,14 @@ def group_hits(branches: Iterable[Branch], depth: int) -> list[Group]:
 
     `depth` is 1 for branches with a list per entry, and 0 for those of trees with one hit per entry.
     """
-    collections: dict[str, list[Branch]] = {}
+    collections: dict[tuple[str, Any], list[Branch]] = {}  # arrays of one fixed length belong together, too
     for branch in branches:
         if len(branch.shape) == depth or branch.words == "edges":
-            collections.setdefault(branch.collection, []).append(branch)
+            collections.setdefault((branch.collection, branch.shape[:depth]), []).append(branch)
     return [
-        group for name, members in collections.items() for group in _groups_of(name, _Members(members, depth))
+        group
+        for (name, _), members in collections.items()
+        for group in _groups_of(name, _Members(members, depth))
     ]
 
 
@@ -107,7 +107,7 @@ def _groups_of(collection: str, members: _Members) -> list[Group]:
     places: dict[str, dict[str, Branch]] = {}
     in_one_word = conventions.places_in_one_word({branch.words for branch in members.plain})
     for branch in members.plain:
-        place = conventions.place_of(branch.words, is_whole=branch.dtype.kind in "iu")
+        place = conventions.place_of(branch.words, is_whole=_names_cells(branch))
         if place := place or in_one_word.get(branch.words):
             places.setdefault(place.stem, {}).setdefault(place.role, branch)
     groups = []
@@ -119,9 +119,16 @@ def _groups_of(collection: str, members: _Members) -> list[Group]:
     groups = [group for group in groups if not conventions.is_of_module(group.stem)] or groups
     if not collection and not any(group.value for group in groups):
         groups = [_with_value_of_same_word(group, members) for group in groups]
-    if not groups:
-        groups = list(_channel_groups(collection, members))
+    placed = {branch for group in groups if group.value is not None for branch in group.named}
+    if not groups or (not collection and any(branch not in placed for branch in members.plain)):
+        groups += [group for group in _channel_groups(collection, members) if placed.isdisjoint(group.named)]
     return groups
+
+
+def _names_cells(branch: Branch) -> bool:
+    """Return whether the numbers of a branch are integers, or labels by the name, as in emcTowiEta."""
+    leaf = branch.name.rpartition("/")[2]
+    return branch.dtype.kind in "iu" or bool(conventions.CAMEL_LABEL.fullmatch(leaf))
 
 
 def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Group:
@@ -134,6 +141,8 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
     values = members.numbers.partners(stem, conventions.VALUES, taken)
     if not values and not collection:  # padRow, padCol and ADC
         values = members.numbers.partners("", conventions.VALUES, taken)[:1]
+    if not values and members.are_arrays:  # energy_EB with ieta and iphi
+        values = [b for b in members.numbers.branches if b.name not in taken and _is_value(b)]
     group = group._replace(
         value=values[0] if values else None,
         other_values=tuple(values[1:]),
@@ -145,7 +154,10 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
     )
     named = {branch.name for branch in group.named}
     whole = [b for b in members.whole.branches if b.name not in taken and b.name not in named]
-    integers = [b for b in whole if b.is_of(collection, stem) and conventions.may_number(b.words)]
+    own = [b for b in whole if b.is_of(collection, stem)]
+    if not collection and not stem:  # slot, channel and adc
+        own = [b for b in whole if conventions.names_module(b.words)]
+    integers = [b for b in own if conventions.may_number(b.words.removeprefix(f"{stem}_"))]
     return group._replace(integers=tuple(integers))
 
 
@@ -159,20 +171,36 @@ def _channel_groups(collection: str, members: _Members) -> Iterable[Group]:
         if group.value is None:  # module_id and module_energy
             stem = channel.words.rpartition("_")[0]
             group = _with_partners(Group(collection, stem, {}, (), value=None), members, {channel.name})
-        is_energy = group.value is not None and not group.value.words.endswith(("weight", "pt"))
+        if group.value is None or (_is_any_id(channel.words) and not group.value.words.startswith(f"{stem}_")):
+            continue
+        is_energy = not group.value.words.endswith(("weight", "pt"))
         if is_energy and conventions.likeness(group.name) in ("towers", "cells", "hits", "others"):
             yield group._replace(channel=channel)
+
+
+def _is_value(branch: Branch) -> bool:
+    return not {*conventions.VALUES}.isdisjoint(branch.words.split("_"))
+
+
+def _is_any_id(words: str) -> bool:
+    """Return whether a word is the id of anything, as track_id is, and that of a cell only beside its energy.
+
+    >>> _is_any_id("hit_id"), _is_any_id("hit_cell_id"), _is_any_id("id")
+    (True, False, False)
+    """
+    ends = (word for word in conventions.CHANNELS if word != "id" and words.endswith(word))
+    return words.endswith("_id") and not any(ends)
 
 
 def _channel_stem(words: str) -> str | None:
     """Return what stands before the word for a channel, or None.
 
-    >>> _channel_stem("hit_channel"), _channel_stem("cell_id"), _channel_stem("unique_id")
-    ('hit', '', None)
+    >>> _channel_stem("hit_channel"), _channel_stem("cell_id"), _channel_stem("hit_id"), _channel_stem("hit")
+    ('hit', '', 'hit', None)
     """
     if words in conventions.CHANNELS:
         return ""
-    ends = [word for word in conventions.CHANNELS if word != "id" and words.endswith(f"_{word}")]
+    ends = [word for word in conventions.CHANNELS if words.endswith(f"_{word}")]
     return words.removesuffix(f"_{max(ends, key=len)}") if ends else None
 
 
@@ -183,36 +211,3 @@ def _with_value_of_same_word(group: Group, members: _Members) -> Group:
     numbers = [b for b in members.plain if b.dtype.kind in "iuf" and len(begin) == 3]
     found = [b for b in numbers if b.words.startswith(begin) and b.words.endswith(ends)]
     return group._replace(value=found[0]) if len(found) == 1 else group
-
-
-def find_identity(tree: Tree, branches: Sequence[Branch]) -> dict[str, str | int]:
-    """Return the branches that number run and event, for `identify`; empty for none or for the usual names.
-
-    They are numbers, or lists of one as in podio's EventHeader, and differ from event to event.
-    """
-    headers: dict[str, list[Branch]] = {}
-    for branch in branches:
-        if branch.dtype.kind in "iu" and len(branch.shape) <= 1:
-            headers.setdefault(branch.collection, []).append(branch)
-    for members in headers.values():
-        by_words = {branch.words: branch for branch in members}
-        run, event, block = (
-            next((by_words[word] for word in wanted if word in by_words), None)
-            for wanted in (conventions.RUNS, conventions.EVENTS, conventions.BLOCKS)
-        )
-        if run is None or event is None:
-            continue
-        found = [branch for branch in (run, event, block) if branch is not None]
-        if [branch.name for branch in found] != ["run", "event", "luminosityBlock"] and _is_unique(tree, found):
-            block_name = 1 if block is None else block.config_name
-            return {"run": run.config_name, "luminosityBlock": block_name, "event": event.config_name}
-    return {}
-
-
-def _is_unique(tree: Tree, branches: Sequence[Branch]) -> bool:
-    """Return whether entries have one number of each branch, not below 0, and no two entries have the same."""
-    arrays = read(tree.content, branches)
-    if arrays is None or any(values.ndim > 1 and ak.any(ak.num(values) != 1) for values in arrays):
-        return False
-    numbers = np.stack([flat(values).astype(np.int64) for values in arrays], axis=1)
-    return len(numbers) > 0 and numbers.min() >= 0 and len(np.unique(numbers, axis=0)) == len(numbers)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hep_peaksum.inspection.branches import Branch, Tree
 from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import named_grid
+from hep_peaksum.naming.branches import Branch, Tree
 
 # The two coordinates of a hit, rows first; labels are preferred to coordinates.
 PAIRS = (
@@ -30,8 +30,8 @@ ROLES = {
     "iphi": r"i_?phi|tower_?i_?phi",
     "row": r"i?_?row(?:_?id)?",
     "col": r"i?_?col(?:umn)?(?:_?id)?",
-    "iy": r"i_?y",
-    "ix": r"i_?x",
+    "iy": r"i_?y|(?:index|idx)_?y",
+    "ix": r"i_?x|(?:index|idx)_?x",
     "iv": r"(?:i_?)?v",
     "iu": r"(?:i_?)?u",
     "wire": r"wire(?:_?id|_?number)?",
@@ -47,7 +47,8 @@ ROLES = {
 }
 LABELS = ("ieta", "iphi", "row", "col", "iy", "ix", "iv", "iu", "j", "i")  # the roles that are no positions
 GLUED = re.compile(r"(.*?)_?(ieta|iphi)")  # hcalTPieta
-GLUED_LABEL = re.compile(r"(.+)i_(eta|phi)")  # emcTowiEta
+GLUED_LABEL = re.compile(r"(.+)i_(eta|phi)")  # emcTowiEta; with floats multi_eta may be something else
+CAMEL_LABEL = re.compile(r".*[a-z0-9]i(Eta|Phi)")
 # PixX, cellX, XCellID; with floats these may be positions.
 NUMBER_OF_CELL = re.compile(
     r"(?:(.*)_)?(?:(?:cell|pix|pixel|pad|crystal|tower)_?([xy])|([xy])_?(?:cell|pix|pixel)?_?(?:id|no|index|number))"
@@ -69,11 +70,27 @@ LAYERS = (
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),
     *("tower_key", "key", "abs_id", "absid", "tower_id", "module_id", "block_id", "copy_no", "copy_number"),
-    "cell_no",
+    *(
+        "component",
+        "strip",
+        "fiber",
+        "fibre",
+        "bar",
+        "cell_no",
+        "mod_id",
+        "crystal_no",
+        "tower_no",
+        "soft_id",
+        "hw_id",
+    ),
     *("cell_number", "pmt_id", "tile_id", "pixel_id", "cell_index", "index", "id"),
 )
+MODULES = (  # that a channel may be of
+    *("module", "mod", "sector", "slot", "board", "crate", "card", "chip", "asic", "fpga", "supermodule", "sm"),
+    *("disk", "disc", "ring", "stave", "wafer", "block", "rdo", "roc", "fec"),
+)
 SECTIONS = ("section", "subdet", "subdetector", "side", "zside")
-RUNS = ("run", "run_number", "runnumber", "run_num", "run_id", "runid", "run_no", "i_run")
+RUNS = ("run", "id_run", "run_nr", "run_number", "runnumber", "run_num", "run_id", "runid", "run_no", "i_run")
 BLOCKS = ("luminosity_block", "lumi_block", "lumi_block_num", "lumi", "ls")
 EVENTS = (
     *("event_id", "event", "evt", "evt_id", "event_number", "evt_number", "ievent", "i_event", "eventid"),
@@ -84,7 +101,7 @@ EVENTS = (
 # Integers of hits that number nothing of the detector.
 NO_NUMBERS = re.compile(
     r"(^|_)(track|parent|primary|photon|particle|pdg\w*|encoding|contrib\w*|incident|n|process|type|status"
-    r"|quality|flags?|time|tdc|compton|rayleigh|source|event|run|begin|end|index|noise|gain)(_|$)"
+    r"|quality|flags?|time|tdc|adc|amplitude\w*|charge|counts?|sca|is|compton|rayleigh|source|event|run|begin|end|index|noise|gain)(_|$)"
 )
 
 # From what is searched to what hardly ever is, by words in lower case; the first that fits counts.
@@ -98,9 +115,10 @@ _ORDER = {
     "dirc scoring",
     "clusters": "cluster egamma e_?flow",
     "objects": "jet photon electron tau hadron met(_|$) upgrade sum missing wave cand trig_?obj analysis",
-    "towers": "tower",
+    "towers": "tower (^|_)tows?(_|$)",
     "cells": "cell crystal ecl",
-    "hits": "hit ec_?al hc_?al calo hgc grid digi scfi tp(_|$) edep ec_?energy hc_?energy eabs",
+    "hits": "hit [a-z]?cal(_|$) ec_?al hc_?al emc lkr bgo csi "
+    "calo hgc grid digi scfi tp(_|$) edep ec_?energy hc_?energy eabs",
 }
 ORDER = {kind: re.compile("|".join(patterns.split())) for kind, patterns in _ORDER.items()}
 FIRST = (
@@ -171,6 +189,17 @@ def is_of_module(stem: str) -> bool:
     (True, False)
     """
     return stem.rpartition("_")[2] in ("wafer", "mod", "module", "sector", "chip", "block")
+
+
+def names_module(words: str) -> bool:
+    """Return whether the words of an integer say that it is the number of a module, a board or a layer.
+
+    >>> names_module("ecal_adc_sector"), names_module("slot_id"), names_module("hit_ped")
+    (True, True, False)
+    """
+    names = (*MODULES, *LAYERS, *SECTIONS)
+    plain = re.sub(r"_?(id|no|nr|number|index)$", "", words)
+    return any(plain == name or plain.endswith(f"_{name}") for name in names)
 
 
 def may_number(words: str) -> bool:

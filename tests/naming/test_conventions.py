@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hep_peaksum.inspection.conventions import Place, place_of, widest_towers
 from hep_peaksum.inspection.planes import Plane
+from hep_peaksum.naming.conventions import Place, place_of, widest_towers
 
 
 @pytest.mark.parametrize(

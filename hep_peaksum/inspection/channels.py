@@ -1,0 +1,164 @@
+"""Hits that say a channel only: where it is stands in a cell table, or in the bits of its number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+
+from hep_peaksum.geometry.bit_fields import BitField
+from hep_peaksum.inspection.candidates import Candidate
+from hep_peaksum.kernels import Array
+from hep_peaksum.lattices.axes import propose_axis
+from hep_peaksum.lattices.joined_labels import BASE, join_labels
+from hep_peaksum.lattices.numbering import bit_parts, n_different
+from hep_peaksum.naming import conventions
+from hep_peaksum.naming.branches import Branch, Tree
+from hep_peaksum.naming.groups import Group
+
+FILLED = 0.02  # of the pairs of two numbers in an id, which occur
+MOST_MORE = 2  # integers that name a channel with another
+FEW_LEFT = 0.1  # of the hits that share a channel, which may still do so
+FEW_BITS = 10
+EMPTY_TABLE = "fill in row and col of its channels"
+GUESSED_TABLE = "row and col of its channels are guessed"
+
+
+def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], event: Array) -> Candidate:
+    """Return hits that say a channel only: where it is must come from a cell table; `event` is that of each."""
+    channel, value = group.channel, group.value
+    assert channel is not None  # noqa: S101 -- how such groups are made
+    assert value is not None  # noqa: S101
+    if (by_bits := _bits_candidate(tree, group, channel, value, numbers)) is not None:
+        return by_bits
+    more = _told_apart_by(group, channel, numbers, event)
+    members = [*more, channel]
+    ids = join_labels([(each.name, numbers[each].astype(np.int64)) for each in members])
+    labels = np.unique(ids)
+    table = (
+        f"channels {labels[0]} to {labels[-1]} ({len(labels)} occur): write cells.csv with a line for each,"
+        "\ncolumns channel, row, col (or x, y), and pedestal, gain where counts are raw; it gives rows and cols"
+    )
+    parts = None if more else decimal_parts(labels)
+    if parts is not None:
+        table += "\nthey look like {} * row + col, row {} to {} and col {} to {}".format(*parts)
+        table += ", as the table that init writes has it: guessed"
+    elif not more:
+        table += _bits_in_words(channel, labels)
+    if n_more := len(event) - n_different([event, ids]):
+        table += (
+            f"\nguessed that {' and '.join(each.config_name for each in members)} alone says the cell,"
+            f" though {n_more} of {len(event)} hits"
+            "\nhave that of another hit of their event: where a board or a slot counts, too,"
+            f"\nchannel: {{join: [SLOT, {channel.config_name}]}} with its branch reads both"
+        )
+    names = [each.config_name for each in members]
+    source: Any = {"join": names} if more else names[0]
+    grid = {"hits": {"channel": source, "value": value.config_name}, "cells": "cells.csv"}
+    branches = (*(each.name for each in members), value.name)
+    return Candidate(
+        *(tree.name, tree.n_entries, branches, "hits by channel, needs a cell table", grid),
+        n_values=len(numbers[value]),
+        order=conventions.order(group.name, tree.name),
+        comments=(
+            ("cells", table),
+            *conventions.unit_comments(tree, conventions.units_of(tree, value, value), value),
+        ),
+        table=_table_of(labels, parts, members),
+        told_of_table=GUESSED_TABLE if parts else EMPTY_TABLE,
+    )
+
+
+def _told_apart_by(
+    group: Group, channel: Branch, numbers: dict[Branch, Array], event: Array
+) -> tuple[Branch, ...]:
+    """Return the integers without which hits of an event would be in one channel, as sector and layer."""
+    n_same = len(event) - n_different([event, numbers[channel]])
+    named = [each for each in group.integers if conventions.names_module(each.words)]
+    others = [each for each in (group.section, group.layer, *named) if each is not None]
+    others = [each for each in others if each.dtype.kind in "iu" and len(np.unique(numbers[each])) > 1]
+    for size in range(1, MOST_MORE + 1) if n_same else ():
+        found = [
+            (len(event) - n_different([event, *(numbers[each] for each in some), numbers[channel]]), some)
+            for some in combinations(others, size)
+        ]
+        n_left, best = min(found, default=(n_same, ()), key=lambda each: each[0])
+        if n_left < FEW_LEFT * n_same:
+            return best
+    return ()
+
+
+def _bits_in_words(channel: Branch, labels: Array) -> str:
+    """Return what to write if bits of a channel are its row and column; nothing for few channels."""
+    n_bits = int(labels.max()).bit_length()
+    if labels.min() < 0 or n_bits < FEW_BITS:
+        return ""
+    col, row = (
+        f"{{bits: {channel.config_name}, first: {first}, last: {last}}}"
+        for first, last in ((0, n_bits // 2 - 1), (n_bits // 2, n_bits - 1))
+    )
+    return f"\nif its bits are row and col: row: {row}, col: {col}, in place of channel, with your bits"
+
+
+def _table_of(labels: Array, parts: tuple[int, ...] | None, members: Sequence[Branch]) -> str:
+    """Return a cell table of channels: with row and col, if each is two numbers, else with empty places."""
+    if parts is not None:
+        factor, *ends = parts
+        cells = product(range(ends[0], ends[1] + 1), range(ends[2], ends[3] + 1))
+        lines = [f"{factor * row + col},{row},{col}" for row, col in cells]
+    else:
+        first, last = int(labels[0]), int(labels[-1])
+        are_dense = len(labels) > 0.5 * (last - first + 1)  # others just had no hit
+        lines = [f"{label},," for label in (range(first, last + 1) if are_dense else labels.tolist())]
+    n = len(members)
+    joined = " + ".join(f"{BASE ** (n - 1 - place)} * {each.name}" for place, each in enumerate(members))
+    about = [f"# channel is {joined}"] if n > 1 else []
+    return "\n".join([*about, "channel,row,col", *lines, ""])
+
+
+def decimal_parts(ids: Array) -> tuple[int, ...] | None:
+    """Return the factor of ids that are it times one number plus another, and the ranges of both; or None.
+
+    >>> decimal_parts(np.array([100 * row + col for row in range(1, 5) for col in range(6)]))
+    (100, 1, 4, 0, 5)
+    """
+    for factor in (100, 1000, 10_000):
+        high, low = np.divmod(ids.astype(np.int64), factor)
+        ends = [int(end) for part in (high, low) for end in (part.min(), part.max())]
+        n_rows, n_cols = ends[1] - ends[0] + 1, ends[3] - ends[2] + 1
+        if min(n_rows, n_cols) > 1 and 2 * ends[3] < factor and len(ids) > 0.3 * n_rows * n_cols:
+            return (factor, *ends)
+    return None
+
+
+def _bits_candidate(
+    tree: Tree, group: Group, channel: Branch, value: Branch, numbers: dict[Branch, Array]
+) -> Candidate | None:
+    """Return hits whose ids consist of two numbers, with bits between them that never differ; else None."""
+    ids = numbers[channel].astype(np.int64)
+    parts = bit_parts(ids)
+    if len(parts) != 2 or parts[0][1] > parts[1][0]:
+        return None
+    (col, row) = ({"bits": channel.config_name, "first": first, "last": last} for first, last in parts)
+    of_col, of_row = (BitField(*part).of(ids) for part in parts)
+    rows, cols = propose_axis("row", of_row), propose_axis("col", of_col)
+    n_ids, n_rows, n_cols = (len(np.unique(each)) for each in (ids, of_row, of_col))
+    if rows is None or cols is None or n_ids < FILLED * n_rows * n_cols:
+        return None
+    text = f"row and col guessed, from the bits of {channel.config_name} that differ"
+    text += f"\nif they are channels: channel: {channel.config_name} in place of row and col, and a cell table"
+    units = conventions.units_of(tree, value, value)
+    about = [("hits", text), ("rows", rows.comment), ("cols", cols.comment)]
+    return Candidate(
+        *(tree.name, tree.n_entries, (channel.name, value.name), "hits by bits of an id, guessed"),
+        {
+            "hits": {"row": row, "col": col, "value": value.config_name},
+            "rows": rows.section,
+            "cols": cols.section,
+        },
+        n_values=len(ids),
+        order=conventions.order(group.name, tree.name),
+        comments=(*(each for each in about if each[1]), *conventions.unit_comments(tree, units, value)),
+    )

@@ -1,0 +1,115 @@
+"""The shape that n numbers of an entry may have: a plane of cells, or several."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from hep_peaksum.kernels import Array
+
+MAX_NUMBERS = 2_000_000  # of them in which a shape is sought
+MIN_CELLS = 6
+MAX_RATIO = 10  # of the sides of a plane that is proposed without a reason to
+LARGEST_SIDE = 16  # a prime factor above this is rather a number of layers than part of a side
+MAX_OTHERS = 6
+
+
+class Shape(NamedTuple):
+    """A shape that n numbers may have, the reason, and other shapes, the likelier first."""
+
+    sizes: tuple[int, ...]
+    reason: str
+    others: tuple[tuple[int, ...], ...]
+
+    @property
+    def axes(self) -> list[str]:
+        """The words of the axes, slowest first."""
+        return ["layer", "row", "col"][-len(self.sizes) :]
+
+    @property
+    def comment(self) -> str:
+        """The guess and its alternatives, as a comment in a config."""
+        reason = f" ({self.reason})" if self.reason else ""
+        others = ", ".join(map(in_words, self.others))
+        return (
+            f"{in_words(self.sizes)} guessed{reason}; also {others}"
+            if others
+            else f"{in_words(self.sizes)} guessed{reason}"
+        )
+
+
+def in_words(sizes: tuple[int, ...]) -> str:
+    """Return a shape in words.
+
+    >>> in_words((67, 10, 10))
+    '67×10×10'
+    """
+    return "×".join(map(str, sizes))
+
+
+def guess_shape(n: int, cells: Array | None = None) -> Shape | None:
+    """Return the likeliest shape of n numbers; None if n is too small, or a prime number.
+
+    Parameters
+    ----------
+    n
+        How many numbers there are.
+    cells
+        The numbers of some events, shape (event, n). Neighbours in a column rise and fall together, so that
+        numbers that are a row apart are alike.
+
+    >>> guess_shape(80).sizes, guess_shape(6700).sizes, guess_shape(384).sizes, guess_shape(7)
+    ((10, 8), (67, 10, 10), (24, 16), None)
+    """
+    planes = [(n // cols, cols) for cols in range(2, math.isqrt(n) + 1) if n % cols == 0][::-1]
+    if n < MIN_CELLS or not planes:
+        return None
+    boxes = [
+        (n // side**2, side, side) for side in range(math.isqrt(n), 2, -1) if n % side**2 == 0 and n > side**2
+    ]
+    layered = [box for box in boxes if _largest_prime(box[0]) > LARGEST_SIDE]
+    sizes: tuple[int, ...] = (layered or planes)[0]
+    reason = "" if layered else "the nearest to a square"
+    seen = None if cells is None else _seen_in(cells)
+    if seen is not None:
+        sizes, reason = seen, f"numbers {seen[-1]} apart are alike"
+    elif sizes[-2] > MAX_RATIO * sizes[-1]:
+        return None
+    others = [other for other in [*planes, *boxes] if other != sizes]
+    return Shape(sizes, reason, tuple(others[:MAX_OTHERS]))
+
+
+def _largest_prime(n: int) -> int:
+    """Return the largest prime factor.
+
+    >>> _largest_prime(67), _largest_prime(24)
+    (67, 3)
+    """
+    factor = 2
+    while factor * factor <= n:
+        factor, n = (factor, n // factor) if n % factor == 0 else (factor + 1, n)
+    return n
+
+
+def _seen_in(cells: Array) -> tuple[int, ...] | None:
+    """Return the shape of which the likeness of cells speaks: a row, or a layer, apart it has a maximum."""
+    cells = np.nan_to_num(np.asarray(cells[: max(MAX_NUMBERS // cells.shape[1], 1)], np.float64))
+    n, total = cells.shape[1], float(np.mean(cells * cells))
+    if total == 0:
+        return None
+
+    def likeness(lag: int) -> float:
+        return float(np.mean(cells[:, :-lag] * cells[:, lag:])) / total if 0 < lag < n else 0.0
+
+    def stands_out(lag: int, width: int) -> bool:
+        here = likeness(lag)
+        return here > 0.05 and here > 1.15 * max(likeness(lag - width), likeness(lag + width))
+
+    divisors = [lag for lag in range(2, n // 2 + 1) if n % lag == 0]
+    row = next((lag for lag in divisors if stands_out(lag, 1)), None)
+    if row is None:
+        return None
+    layer = next((lag for lag in divisors if lag > row and lag % row == 0 and stands_out(lag, row)), None)
+    return (n // row, row) if layer is None else (n // layer, layer // row, row)

@@ -1,0 +1,1 @@
+"""What the branches of a file are by their names, and which of them belong together."""
