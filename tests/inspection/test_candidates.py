@@ -11,8 +11,8 @@ import yaml
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.inspection import files
 from hep_peaksum.inspection.candidates import Candidate, choose, config_text, proposed_config
+from hep_peaksum.inspection.channels import decimal_parts
 from hep_peaksum.inspection.files import inspect_file
-from hep_peaksum.inspection.hits import decimal_parts
 
 RANDOM = np.random.default_rng(11)
 N = 30
