@@ -14,7 +14,7 @@ from hep_peaksum.inspection.found_planes import found_plane
 from hep_peaksum.inspection.hit_integers import integers_of
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ranges
-from hep_peaksum.lattices.depth import layers_in_line
+from hep_peaksum.lattices.depth import layers_in_line, layers_of_one_pitch
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, read
 from hep_peaksum.naming.groups import Group
@@ -150,19 +150,23 @@ def _quantity(group: Group, units: conventions.Units) -> dict[str, Any]:
 def _split_layers(group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
     """Yield the hits of layers with cells of one size, the conditions that pick them, and comments.
 
-    Only around the beam: of layers across it, those that are shifted may be hexagons of one lattice.
+    Around the beam they are also behind each other; of layers across it, those that are shifted may be
+    hexagons of one lattice.
     """
     places = [numbers[group.places[role]] for role in group.pair]
-    if group.layer is None or "phi" not in group.pair or not is_picked.any():
+    is_around = "phi" in group.pair
+    if group.layer is None or not (is_around or group.pair == ("y", "x")) or not is_picked.any():
         yield is_picked, [], []
         return
     layer, name = numbers[group.layer], group.layer.config_name
-    parts = layers_in_line([each[is_picked] for each in places], layer[is_picked])
+    split = layers_in_line if is_around else layers_of_one_pitch
+    parts = split([each[is_picked] for each in places], layer[is_picked])
     if len(parts) == 1:
         yield is_picked, [], []
         return
     told = " and ".join(f"{name} {ranges(part)}" for part in parts)
-    text = f"a grid for the layers whose cells are of one size and in line: {told} are grids of their own"
+    what = "of one size and in line" if is_around else "of one size"
+    text = f"a grid for the layers whose cells are {what}: {told} are grids of their own"
     for labels in parts:
         some = [int(label) for label in labels]
         condition = {"equals": some[0]} if len(some) == 1 else {"in": some}

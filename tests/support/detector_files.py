@@ -471,3 +471,19 @@ def two_ends():
         "hit_layer": typed(layer + 1, "i4"),
         "hit_energy": typed(energy, "float32"),
     }
+
+
+def two_pitches():
+    """Two fine layers of a flat detector before two of cells twice as wide, by x and y."""
+    parts = []
+    for layer, n, width in ((0, 16, 10), (1, 16, 10), (2, 8, 20), (3, 8, 20)):
+        row, col, energy = as_hits(cells(62 + layer, (n, n), 60), 0.03)
+        x, y = (col - (n - 1) / 2) * width, (row - (n - 1) / 2) * width
+        parts.append((x, y, energy, row * 0 + layer))
+    x, y, energy, layer = (ak.concatenate(each, axis=1) for each in zip(*parts, strict=True))
+    return {
+        "hit_x": typed(x, "float32"),
+        "hit_y": typed(y, "float32"),
+        "hit_layer": typed(layer, "i4"),
+        "hit_energy": typed(energy, "float32"),
+    }
