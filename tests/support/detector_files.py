@@ -473,6 +473,24 @@ def two_ends():
     }
 
 
+def two_detectors():
+    """Towers of two detectors around the beam in one list, by labels that begin at 0 in both."""
+    parts = []
+    for detector, shape in ((1, (12, 32)), (2, (6, 8))):
+        row, col, energy = as_hits(np.abs(cells(70 + detector, shape, 40)), 0.001)
+        parts.append((row, col, energy, row * 0 + detector))
+    row, col, energy, detector = (ak.concatenate(each, axis=1) for each in zip(*parts, strict=True))
+    return {
+        "tower_ieta": typed(row, "i4"),
+        "tower_iphi": typed(col, "i4"),
+        "tower_caloid": typed(detector, "i4"),
+        "tower_e": typed(energy, "float32"),
+        "tower_x": typed(np.cos(col), "float32"),
+        "tower_y": typed(np.sin(col), "float32"),
+        "tower_z": typed(row - 2.5, "float32"),
+    }
+
+
 def two_pitches():
     """Two fine layers of a flat detector before two of cells twice as wide, by x and y."""
     parts = []
