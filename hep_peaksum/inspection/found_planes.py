@@ -123,7 +123,8 @@ def _depth(group: Group, coordinates: Mapping[str, Array], *, flat: bool) -> tup
     """Return the coordinate along which hits may lie in layers, and what stands for it in a config."""
     if group.pair != ("y", "x") and "z" in group.pair:
         return None, None
-    if flat or group.pair != ("y", "x"):
+    is_around = group.pair == ("y", "x") or not {"ieta", "eta", "theta"}.isdisjoint(group.pair)
+    if flat or not is_around or "x" not in group.places or "y" not in group.places:
         return coordinates.get("z"), group.places["z"].config_name if "z" in coordinates else None
     return coordinates.get("rho"), {"rho": [group.places[role].config_name for role in ("x", "y")]}
 

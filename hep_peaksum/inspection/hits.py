@@ -14,12 +14,14 @@ from hep_peaksum.inspection.found_planes import found_plane
 from hep_peaksum.inspection.hit_integers import integers_of
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ranges
-from hep_peaksum.lattices.depth import layers_in_line
+from hep_peaksum.lattices.depth import layers_in_line, layers_of_one_pitch
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, read
 from hep_peaksum.naming.groups import Group
 
 MAX_SECTIONS = 10
+LARGER = 1.5  # sides of a detector than those of another, both of them
+MIN_SHARE = 0.5  # hits for each cell, from which the sides of a detector are seen
 FAR = 0.5  # of the distance of the farthest hit along the beam: as far as that are those of two ends
 
 # Some of the hits, the conditions of a grid that pick them, and comments.
@@ -58,11 +60,42 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
     is_picked, where, told = _pick_section(group, numbers)
     found: list[Candidate | Rejected] = []
     for of_grid, more, comments in _split_layers(group, numbers, is_picked):
-        for of_end, end, told_of_end in _split_ends(tree, group, numbers, of_grid):
-            some = {branch: each[of_end] for branch, each in numbers.items()}
-            conditions, about = [*where, *more, *end], [*told, *comments, *told_of_end]
-            found.append(_placed_candidate(tree, group, some, event[of_end], conditions, about))
+        for of_part, part, told_of_part in _split_parts(tree, group, numbers, of_grid):
+            some = {branch: each[of_part] for branch, each in numbers.items()}
+            conditions, about = [*where, *more, *part], [*told, *comments, *told_of_part]
+            found.append(_placed_candidate(tree, group, some, event[of_part], conditions, about))
     return found
+
+
+def _split_parts(tree: Tree, group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
+    """Yield the hits of each detector in one collection, or of each end of one."""
+    parts = [*_split_detectors(group, numbers, is_picked)]
+    yield from parts if len(parts) > 1 else _split_ends(tree, group, numbers, is_picked)
+
+
+def _split_detectors(group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
+    """Yield the hits of detectors with other numbers of rows and columns, which an integer tells apart.
+
+    Their labels are the same where they overlap, so that one grid would have cells that are in none of them.
+    """
+    if not set(group.pair) <= {*conventions.LABELS} or not is_picked.any():
+        return
+    places = [numbers[group.places[role]][is_picked] for role in group.pair]
+    for each in group.integers:
+        labels, counts = np.unique(numbers[each][is_picked], return_counts=True)
+        if not 1 < len(labels) <= MAX_SECTIONS:
+            continue
+        sizes = [tuple(np.ptp(p[numbers[each][is_picked] == n]) + 1 for p in places) for n in labels]
+        is_seen = all(count > MIN_SHARE * np.prod(size) for size, count in zip(sizes, counts, strict=True))
+        smallest, largest = (limit(sizes, axis=0) for limit in (np.min, np.max))
+        if not is_seen or not (largest > LARGER * smallest).all():
+            continue
+        name = each.config_name
+        text = f"detectors with other rows and columns, by {name}: {ranges(labels)} are grids of their own"
+        for label in labels[np.argsort(-counts, kind="stable")]:
+            of_label = is_picked & (numbers[each] == label)
+            yield of_label, [{"branch": name, "equals": int(label)}], [("where", text)]
+        return
 
 
 def _labels(group: Group) -> list[Branch]:
@@ -150,19 +183,23 @@ def _quantity(group: Group, units: conventions.Units) -> dict[str, Any]:
 def _split_layers(group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
     """Yield the hits of layers with cells of one size, the conditions that pick them, and comments.
 
-    Only around the beam: of layers across it, those that are shifted may be hexagons of one lattice.
+    Around the beam they are also behind each other; of layers across it, those that are shifted may be
+    hexagons of one lattice.
     """
     places = [numbers[group.places[role]] for role in group.pair]
-    if group.layer is None or "phi" not in group.pair or not is_picked.any():
+    is_around = "phi" in group.pair
+    if group.layer is None or not (is_around or group.pair == ("y", "x")) or not is_picked.any():
         yield is_picked, [], []
         return
     layer, name = numbers[group.layer], group.layer.config_name
-    parts = layers_in_line([each[is_picked] for each in places], layer[is_picked])
+    split = layers_in_line if is_around else layers_of_one_pitch
+    parts = split([each[is_picked] for each in places], layer[is_picked])
     if len(parts) == 1:
         yield is_picked, [], []
         return
     told = " and ".join(f"{name} {ranges(part)}" for part in parts)
-    text = f"a grid for the layers whose cells are of one size and in line: {told} are grids of their own"
+    what = "of one size and in line" if is_around else "of one size"
+    text = f"a grid for the layers whose cells are {what}: {told} are grids of their own"
     for labels in parts:
         some = [int(label) for label in labels]
         condition = {"equals": some[0]} if len(some) == 1 else {"in": some}

@@ -8,11 +8,14 @@ from string import ascii_lowercase, ascii_uppercase
 
 import numpy as np
 
-from hep_peaksum.inspection.candidates import Candidate
+from hep_peaksum.inspection.candidates import Candidate, Rejected
 from hep_peaksum.inspection.cells import SHAPE_ENTRIES, array_candidate
 from hep_peaksum.lattices.shapes import MIN_CELLS, Shape, guess_shape, in_words
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, read
+
+FEWEST_NAMED = 6  # branches whose names begin alike
+NAMED = "if these are cells"
 
 
 def series_candidates(tree: Tree, branches: Sequence[Branch]) -> Iterator[Candidate]:
@@ -45,6 +48,21 @@ def series_candidates(tree: Tree, branches: Sequence[Branch]) -> Iterator[Candid
             if (found := _series_candidate(tree, (name,), numbered, sizes)) is not None:
                 rest = [branch for branch in rest if branch not in numbered]
                 yield found
+
+
+def named_numbers(tree: Tree, branches: Sequence[Branch]) -> Iterator[Rejected]:
+    """Yield branches with one number each whose names begin alike, which may be cells under names of words."""
+    families: dict[tuple[str, str], list[Branch]] = {}
+    for branch in branches:
+        begin = branch.words.partition("_")[0]
+        if not branch.shape and branch.dtype.kind == "f" and conventions.holds_cells(branch.name):
+            families.setdefault((f"{branch.collection}.{begin}", branch.dtype.str), []).append(branch)
+    for members in families.values():
+        if len(members) >= FEWEST_NAMED and (shape := guess_shape(len(members))) is not None:
+            names, axes = (", ".join(each) for each in ([b.config_name for b in members], shape.axes))
+            reason = f"{NAMED}, in an order of your own: dense: "
+            reason += f"{{branches: [{names}], shape: {list(shape.sizes)}, axes: [{axes}]}}"
+            yield Rejected(tree.name, tuple(branch.name for branch in members), reason)
 
 
 def _chessboards(branches: Sequence[Branch]) -> Iterator[tuple[tuple[str, ...], list[Branch], tuple[int, int]]]:

@@ -14,6 +14,7 @@ TURN = 2 * math.pi
 MAX_LABELS, MAX_CELLS, MAX_EDGES = 10_000, 4096, 128
 ROUNDING = 2e-5  # of the size of a detector: positions nearer than that are equal
 FEW_VALUES = 100  # of which all may be different although they are places of cells
+SYMMETRY = 4  # the number of cells in a turn is a multiple of it, where not all of them are seen
 MIN_STEPPED = 6  # labels of which only every second, or third, may be a cell
 MIN_STEPPED_RANGE = 4  # numbers that are written as a range in steps
 ETA_WIDTH, N_PHI, N_BINS = 0.1, 64, 60  # guessed where the numbers do not say it
@@ -93,7 +94,12 @@ def _labels(coordinate: str, section: dict[str, Any], labels: Array) -> Proposed
     if not has_zero:
         told.append(f"{name}: there is no label 0, so -1 and 1 are neighbours")
     section = {**section, "labels": ranges(every)}
-    if is_turn and len(every) > 3:
+    if is_turn and gaps and (low > 1 or len(every) % SYMMETRY):  # those at the ends may be missing as well
+        told.append(
+            f"phi: guessed that labels {ranges(every)} are no full turn, as some do not occur; for one of n "
+            "cells:\nlabels: 1..n, bins: n, start: 0, stop: 2pi, periodic: true"
+        )
+    elif is_turn and len(every) > 3:
         section |= {"bins": len(every), "start": 0, "stop": "2pi", "periodic": True}
         told.append(f"phi: guessed that the {len(every)} labels close a turn that begins at 0")
     return ProposedAxis(section, "\n".join(told), is_guess=is_turn or step > 1)

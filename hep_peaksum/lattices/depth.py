@@ -10,7 +10,7 @@ import numpy as np
 
 from hep_peaksum.geometry.axis import Axis, look_up
 from hep_peaksum.kernels import Array
-from hep_peaksum.lattices.axes import depths_of, distinct_places, equal_step, propose_axis, ranges
+from hep_peaksum.lattices.axes import depths_of, distinct_places, equal_step, propose_axis, ranges, snapped
 from hep_peaksum.lattices.joined_labels import join_labels
 from hep_peaksum.lattices.numbering import FEW_HITS, Integers, chain_along, joined_source
 
@@ -120,6 +120,30 @@ def layers_in_line(coordinates: Sequence[Array], layer: Array) -> list[Array]:
         return [labels]
     rest = np.isin(layer, labels[~in_line])
     return [labels[in_line], *layers_in_line([values[rest] for values in coordinates], layer[rest])]
+
+
+def layers_of_one_pitch(coordinates: Sequence[Array], layer: Array) -> list[Array]:
+    """Return the labels of layers whose cells are equally large, the fullest first; all where it is not seen.
+
+    Layers may be shifted, as those of hexagons are. `coordinates` are those of every hit along each axis.
+    """
+    labels, counts = np.unique(layer, return_counts=True)
+    pitch = np.array([[_pitch(values[layer == label]) for values in coordinates] for label in labels])
+    if not pitch.all():
+        return [labels]
+    fullest = pitch[np.argmax(counts)]
+    alike = (np.abs(pitch / fullest - 1) < OFF_LATTICE).all(axis=1)
+    if alike.all():
+        return [labels]
+    rest = np.isin(layer, labels[~alike])
+    return [labels[alike], *layers_of_one_pitch([values[rest] for values in coordinates], layer[rest])]
+
+
+def _pitch(values: Array) -> float:
+    """Return the step of places, 0 if it is none or is not seen."""
+    places = distinct_places(snapped(values))
+    is_seen = len(values) >= FEW_HITS * len(places) and len(places) >= MIN_PLACES
+    return equal_step(places) if is_seen else 0.0
 
 
 def _is_in_line(values: Array, origin: float, step: float) -> bool:

@@ -70,19 +70,8 @@ LAYERS = (
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),
     *("tower_key", "key", "abs_id", "absid", "tower_id", "module_id", "block_id", "copy_no", "copy_number"),
-    *(
-        "component",
-        "strip",
-        "fiber",
-        "fibre",
-        "bar",
-        "cell_no",
-        "mod_id",
-        "crystal_no",
-        "tower_no",
-        "soft_id",
-        "hw_id",
-    ),
+    *("cell", "component", "strip", "fiber", "fibre", "bar"),
+    *("cell_no", "mod_id", "crystal_no", "tower_no", "soft_id", "hw_id"),
     *("cell_number", "pmt_id", "tile_id", "pixel_id", "cell_index", "index", "id"),
 )
 MODULES = (  # that a channel may be of

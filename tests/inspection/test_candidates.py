@@ -413,6 +413,16 @@ def test_numbers_of_run_and_event_identify_events(write, branches, identify):
     assert events == (identify and {"identify": identify})
 
 
+def test_numbers_under_words_are_cells_if_their_owner_says_so(write):
+    numbers = np.ones(N)
+    names = [f"LG_{side}{place}" for side in ("Top", "Mid", "Low") for place in ("Left", "Right")]
+    found = inspect_file(write(Events=dict.fromkeys(names, numbers)))
+    assert not found.candidates
+    assert f"dense: {{branches: [{', '.join(names)}], shape: [3, 2], axes: [row, col]}}" in found.in_words
+    (candidate,) = inspect_file(write(Events={f"Calo{n}_charge": numbers for n in range(4)})).candidates
+    assert candidate.grid["dense"] == {"branches": "Calo{0..3}_charge", "shape": [2, 2], "axes": ["row", "col"]}
+
+
 TWO = {"Events": {"em_cells": FIXED["calo_e"], "had_cells": FIXED["calo_e"] + 1}}
 
 

@@ -368,6 +368,19 @@ def grids_of(tmp_path, branches):
     return [each.grid for each in inspect_file(path).candidates]
 
 
+def test_layers_of_other_cells_are_a_grid_of_their_own(tmp_path):
+    grids = grids_of(tmp_path, detector_files.two_pitches())
+    found = {(each["rows"]["bins"], each["cols"]["bins"], *each["where"][0]["in"]) for each in grids}
+    assert found == {(16, 16, 0, 1), (8, 8, 2, 3)}
+
+
+def test_detectors_of_other_sizes_are_grids_of_their_own(tmp_path):
+    grids = grids_of(tmp_path, detector_files.two_detectors())
+    found = {(each["rows"]["labels"], each["cols"]["labels"], each["where"][0]["equals"]) for each in grids}
+    assert found == {("0..11", "0..31", 1), ("0..5", "0..7", 2)}
+    assert not any("layer" in each["hits"] for each in grids)  # z, which has few values, is no depth here
+
+
 def test_two_ends_of_a_detector_are_not_added_up(tmp_path):
     grids = grids_of(tmp_path, detector_files.two_ends())
     ends = [grid["where"] for grid in grids]

@@ -163,3 +163,11 @@ def test_the_distance_of_neighbours_is_the_width_of_bins():
     axis = propose_axis("x", np.array([0.0, 8.3, 12.5, 16.6, 24.9]), unit="mm", pitch=8.3)
     assert axis.section == {"name": "x", "unit": "mm", "bins": 4, "start": -4.15, "stop": 29.05}
     assert "bins of 8.3 mm guessed, the distance of neighbouring cells" in axis.comment
+
+
+def test_labels_of_which_the_ends_may_be_missing_close_no_turn():
+    labels = np.array([n for n in range(2, 68) if n not in (8, 19)])
+    axis = propose_axis("iphi", labels)
+    assert axis.section == {"name": "phi", "labels": "2..67"}
+    assert "no full turn" in axis.comment
+    assert propose_axis("iphi", np.array([*range(1, 8), *range(9, 73)])).section["periodic"]

@@ -471,3 +471,37 @@ def two_ends():
         "hit_layer": typed(layer + 1, "i4"),
         "hit_energy": typed(energy, "float32"),
     }
+
+
+def two_detectors():
+    """Towers of two detectors around the beam in one list, by labels that begin at 0 in both."""
+    parts = []
+    for detector, shape in ((1, (12, 32)), (2, (6, 8))):
+        row, col, energy = as_hits(np.abs(cells(70 + detector, shape, 40)), 0.001)
+        parts.append((row, col, energy, row * 0 + detector))
+    row, col, energy, detector = (ak.concatenate(each, axis=1) for each in zip(*parts, strict=True))
+    return {
+        "tower_ieta": typed(row, "i4"),
+        "tower_iphi": typed(col, "i4"),
+        "tower_caloid": typed(detector, "i4"),
+        "tower_e": typed(energy, "float32"),
+        "tower_x": typed(np.cos(col), "float32"),
+        "tower_y": typed(np.sin(col), "float32"),
+        "tower_z": typed(row - 2.5, "float32"),
+    }
+
+
+def two_pitches():
+    """Two fine layers of a flat detector before two of cells twice as wide, by x and y."""
+    parts = []
+    for layer, n, width in ((0, 16, 10), (1, 16, 10), (2, 8, 20), (3, 8, 20)):
+        row, col, energy = as_hits(cells(62 + layer, (n, n), 60), 0.03)
+        x, y = (col - (n - 1) / 2) * width, (row - (n - 1) / 2) * width
+        parts.append((x, y, energy, row * 0 + layer))
+    x, y, energy, layer = (ak.concatenate(each, axis=1) for each in zip(*parts, strict=True))
+    return {
+        "hit_x": typed(x, "float32"),
+        "hit_y": typed(y, "float32"),
+        "hit_layer": typed(layer, "i4"),
+        "hit_energy": typed(energy, "float32"),
+    }
