@@ -40,7 +40,7 @@ SEALED = re.compile(rb'\{"xxh3":"([0-9a-f]{16})",(.*\})\s*', re.DOTALL)
 
 
 @contextmanager
-def _write_errors(path: Path) -> Iterator[None]:
+def write_errors(path: Path) -> Iterator[None]:
     """Raise an error of the system as a `WriteError` of a path."""
     try:
         yield
@@ -62,11 +62,11 @@ class _Output(io.FileIO):
         self._path = path
 
     def write(self, data: ReadableBuffer, /) -> int:
-        with _write_errors(self._path):
+        with write_errors(self._path):
             return super().write(data) or 0
 
     def truncate(self, size: int | None = None, /) -> int:
-        with _write_errors(self._path):
+        with write_errors(self._path):
             return super().truncate(size)
 
 
@@ -89,7 +89,7 @@ def atomic_write(path: Path, *, tidy: bool = False) -> Iterator[IO[bytes]]:
     """
     temporary = path.with_name(TEMPORARY.format(name=path.name, unique=uuid.uuid4().hex))
     try:
-        with _write_errors(path):
+        with write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             _check_place(path)
             if tidy:
@@ -100,7 +100,7 @@ def atomic_write(path: Path, *, tidy: bool = False) -> Iterator[IO[bytes]]:
         # Writers get the open file: in a name they would interpret 'a::b' or 'a#b'.
         with io.BufferedRandom(raw) as file:
             yield file
-        with _write_errors(path):
+        with write_errors(path):
             _flush_to_disk(temporary)  # or after a power cut the name may exist without its content
             temporary.replace(path)
     finally:

@@ -84,17 +84,19 @@ def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path):
     assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]
 
 
-def test_a_results_folder_that_vanishes_is_an_output_error(small, monkeypatch):
-    find, seen = processor.PeakSumProcessor.process, []
+# before a chunk is written, and between its part and its record
+@pytest.mark.parametrize("when", ["process", "record"])
+def test_a_results_folder_that_vanishes_is_an_output_error(small, monkeypatch, when):
+    real, seen = getattr(processor.PeakSumProcessor, when), []
 
-    def vanish(self, events):
+    def vanish(self, *arguments):
         seen.append(1)
         if len(seen) == 2:
             shutil.rmtree(folder(small))
-        return find(self, events)
+        return real(self, *arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(processor.PeakSumProcessor, "process", vanish)
+        patched.setattr(processor.PeakSumProcessor, when, vanish)
         with pytest.raises(RuntimeError, match="cannot be written") as error:
             run_job(small)
     assert "\n" not in str(error.value)
