@@ -18,6 +18,7 @@ from hep_peaksum.job.run import RunResult, run
 from hep_peaksum.plotting import canvas, events
 from hep_peaksum.preview.event import read_event
 from hep_peaksum.results.chunk_files import part_paths
+from hep_peaksum.results.parquet import read_columns
 
 FOLDER = Path("hep-peaksum-demo")
 QUICKSTART = "quickstart.yaml"
@@ -75,7 +76,7 @@ def _score(files: list[Path], directory: Path) -> toy.Score:
     """Compare the clusters that the job wrote with the showers in the toy files."""
     parts = part_paths(directory, "toy")
     columns = ["Cluster_row", "Cluster_col", "Cluster_energy"]
-    written = ak.concatenate([ak.from_parquet(part, columns=columns) for part in parts])
+    written = ak.concatenate([read_columns(part, columns) for part in parts])
     clusters = ak.zip({name.removeprefix("Cluster_"): written[name] for name in columns})
     truth = uproot.concatenate(dict.fromkeys(files, "Events"), filter_name="Shower_*")
     showers = ak.zip({name: truth[f"Shower_{name}"] for name in ("row", "col", "energy")})

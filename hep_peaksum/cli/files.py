@@ -62,7 +62,14 @@ def merge(directories: Sequence[str], output: str, *, restart: bool, as_json: bo
     metavar="INDEX:...:NAME",
     help="Index branches from one collection to another, and the name of the other; see above.",
 )
-@click.option("-o", "--output", required=True, type=click.Path(), metavar="OUT.root", help="File to write.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False),
+    metavar="OUT.root",
+    help="File to write.",
+)
 @click.option(
     "--branches",
     multiple=True,

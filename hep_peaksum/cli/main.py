@@ -76,6 +76,8 @@ class _Unread:
             yield
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        except OSError as error:  # the disk to which the output goes is full
+            raise OSError(error.errno, error.strerror, "stdout") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

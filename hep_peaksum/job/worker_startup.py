@@ -49,10 +49,10 @@ def check_memory() -> None:
 
     Code in Rust or C++ that gets no memory ends the process without a word, or with thousands of lines.
     """
-    if sys.platform == "win32":
+    try:
+        import resource  # noqa: PLC0415 -- not on Windows, nor in a browser
+    except ImportError:
         return
-    import resource  # noqa: PLC0415 -- not on Windows
-
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit != resource.RLIM_INFINITY and limit < LEAST_MEMORY:
         allowed = f"ulimit -v allows {limit // 10**6} MB, and the program alone needs {LEAST_MEMORY // 10**6}"

@@ -9,8 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow.parquet as pq
-
 from hep_peaksum.config.sections import Dataset
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.inputs.branch_names import split_branch
@@ -20,6 +18,7 @@ from hep_peaksum.reading.files import content_digest
 from hep_peaksum.results.chunk_files import part_paths
 from hep_peaksum.results.folder import what_differs
 from hep_peaksum.results.manifest import Content, DatasetEntry, FileEntry
+from hep_peaksum.results.parquet import part_schema
 from hep_peaksum.results.status import read_finished
 
 # What belongs to a dataset whatever its files are: what it is normalised by, its metadata.
@@ -115,7 +114,7 @@ def _unlike(name: str, first: FinishedJob, job: FinishedJob) -> Iterator[str]:
     one, other = (each.summary["config"]["datasets"][name] for each in (first, job))
     yield from _differing(both, OF_A_DATASET, one, other)
     parts = [next(iter(part_paths(each.directory, name)), None) for each in (first, job)]
-    schemas = [pq.read_schema(part) for part in parts if part]
+    schemas = [part_schema(part) for part in parts if part]
     if len(schemas) < 2:
         return
     if first.is_numbered(name) != job.is_numbered(name):

@@ -21,7 +21,7 @@ from hep_peaksum.report.figures import Figure, vector_graphics
 from hep_peaksum.results.checkpoints import Chunk
 from hep_peaksum.results.chunk_files import part_paths
 from hep_peaksum.results.manifest import Content
-from hep_peaksum.results.parquet import read_event
+from hep_peaksum.results.parquet import count_events, read_columns, read_event
 
 SEED = 1  # of the random events
 MOST_EVENTS = 1_000_000  # of a dataset that are looked through for its leading events
@@ -54,7 +54,7 @@ def choose(directory: Path, config: Config, dataset: str) -> dict[str, list[Choi
         best: dict[str, tuple[float, Chunk, int]] = {}
         for chunk, _ in places:
             columns = [f"n{collection}"] + ([f"{collection}_{size}"] if size else [])
-            events = ak.from_parquet(chunk.part(directory), columns=columns)
+            events = read_columns(chunk.part(directory), columns)
             numbers = {"most": np.asarray(events[columns[0]])}
             if size:
                 largest = ak.fill_none(ak.max(events[columns[1]], axis=1), -np.inf)
@@ -72,12 +72,10 @@ def choose(directory: Path, config: Config, dataset: str) -> dict[str, list[Choi
 
 def _places(directory: Path, chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, int]]:
     """Yield the chunks that are looked through, with the number of events in them."""
-    import pyarrow.parquet as pq
-
     n_seen = 0
     for chunk in chunks:
         if n_seen < MOST_EVENTS:
-            n_events = pq.read_metadata(chunk.part(directory)).num_rows
+            n_events = count_events(chunk.part(directory))
             n_seen += n_events
             if n_events:
                 yield chunk, n_events

@@ -36,11 +36,12 @@ class WriteError(OSError):
 
 # What `atomic_write` leaves behind when it is killed, beside a file of ours.
 TEMPORARY_NAME = re.compile(r"\.(.+)\.[0-9a-f]{32}\.tmp")
+LONGEST_NAME = 200  # bytes of a name in a temporary one
 SEALED = re.compile(rb'\{"xxh3":"([0-9a-f]{16})",(.*\})\s*', re.DOTALL)
 
 
 @contextmanager
-def _write_errors(path: Path) -> Iterator[None]:
+def write_errors(path: Path) -> Iterator[None]:
     """Raise an error of the system as a `WriteError` of a path."""
     try:
         yield
@@ -62,11 +63,11 @@ class _Output(io.FileIO):
         self._path = path
 
     def write(self, data: ReadableBuffer, /) -> int:
-        with _write_errors(self._path):
+        with write_errors(self._path):
             return super().write(data) or 0
 
     def truncate(self, size: int | None = None, /) -> int:
-        with _write_errors(self._path):
+        with write_errors(self._path):
             return super().truncate(size)
 
 
@@ -87,9 +88,9 @@ def atomic_write(path: Path, *, tidy: bool = False) -> Iterator[IO[bytes]]:
     WriteError
         If it cannot be written there. Errors of the block that have nothing to do with the file pass unchanged.
     """
-    temporary = path.with_name(TEMPORARY.format(name=path.name, unique=uuid.uuid4().hex))
+    temporary = path.with_name(TEMPORARY.format(name=_begin_of(path.name), unique=uuid.uuid4().hex))
     try:
-        with _write_errors(path):
+        with write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             _check_place(path)
             if tidy:
@@ -100,12 +101,19 @@ def atomic_write(path: Path, *, tidy: bool = False) -> Iterator[IO[bytes]]:
         # Writers get the open file: in a name they would interpret 'a::b' or 'a#b'.
         with io.BufferedRandom(raw) as file:
             yield file
-        with _write_errors(path):
+        with write_errors(path):
             _flush_to_disk(temporary)  # or after a power cut the name may exist without its content
             temporary.replace(path)
     finally:
         with suppress(OSError):  # the folder may have become read-only; the next run removes the file
             temporary.unlink(missing_ok=True)
+
+
+def _begin_of(name: str) -> str:
+    """Return the beginning of a name: with it a temporary name has no more than the 255 bytes that may be."""
+    while len(os.fsencode(name)) > LONGEST_NAME:
+        name = name[:-1]
+    return name
 
 
 def _hold(raw: io.FileIO) -> None:
@@ -117,9 +125,10 @@ def _hold(raw: io.FileIO) -> None:
 
 def _remove_abandoned(path: Path) -> None:
     """Remove the temporary files of a path whose writers are gone, which have let go of their locks."""
-    for left in path.parent.glob(TEMPORARY.format(name=glob.escape(path.name), unique="*")):
+    name = _begin_of(path.name)
+    for left in path.parent.glob(TEMPORARY.format(name=glob.escape(name), unique="*")):
         match = TEMPORARY_NAME.fullmatch(left.name)
-        if match and match[1] == path.name and left.is_file() and not left.is_symlink():
+        if match and match[1] == name and left.is_file() and not left.is_symlink():
             with suppress(OSError):
                 with left.open("r+b") as file:
                     take_lock(file)

@@ -22,7 +22,7 @@ import xxhash
 
 from hep_peaksum.config.formats import PART, PART_SUFFIX, PARTS, RECORD_SUFFIX, RECORDS
 from hep_peaksum.results import parquet
-from hep_peaksum.results.atomic_write import WriteError, atomic_write, seal, unseal
+from hep_peaksum.results.atomic_write import WriteError, atomic_write, seal, unseal, write_errors
 
 CHUNK_NAME = re.compile(r"part-(\d{6,})-(\d{12,})-(\d{12,})")
 READ_BYTES = 1 << 20
@@ -112,7 +112,9 @@ def commit(
     part = chunk.part(directory)
     _check_folders(directory, chunk)
     parquet.write_part(blocks, part)
-    record = replace(make_record(), part_bytes=part.stat().st_size, part_xxh3=checksum(part))
+    record = make_record()
+    with write_errors(part):  # it may have vanished: no input is to blame
+        record = replace(record, part_bytes=part.stat().st_size, part_xxh3=checksum(part))
     _write_record(directory, chunk, record)
 
 
@@ -130,7 +132,9 @@ def commit_copy(directory: Path, chunk: Chunk, part: Path, record: Record) -> No
     _check_folders(directory, chunk)
     with part.open("rb") as source, atomic_write(chunk.part(directory)) as file:
         shutil.copyfileobj(source, file, READ_BYTES)
-    if checksum(chunk.part(directory)) != record.part_xxh3:
+    with write_errors(chunk.part(directory)):
+        is_copied = checksum(chunk.part(directory)) == record.part_xxh3
+    if not is_copied:
         chunk.part(directory).unlink()
         check_part(part, record)  # which of the two is damaged
         check_part(chunk.part(directory), record)

@@ -207,7 +207,8 @@ def what_differs(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """
     plain, others = ({key: each for key, each in job.items() if key != "digests"} for job in (one, other))
     if key := ".".join(file_key(_first_difference(plain, others))):
-        return key
+        grid = key.removesuffix(".digests")
+        return key if grid == key else f"the content of a map or a cell table of {grid}"
     if content := _first_difference(one.get("digests"), other.get("digests")):
         return f"the content of {content[0]}"
     return "the version of hep_peaksum"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -241,14 +241,47 @@ def _repeats(values: pa.Array) -> bool:
     return 2 * len({None if value != value else value for value in sample}) < len(sample)  # noqa: PLR0124
 
 
+@contextmanager
+def _one_line_errors(path: Path) -> Iterator[None]:
+    """Raise what arrow finds wrong with a part inside the block as a ValueError of one line that names it."""
+    try:
+        yield
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        msg = (
+            f"{path}: the part cannot be read ({reason}): run the command of its job again, which makes it anew"
+        )
+        raise ValueError(msg) from None
+
+
+def part_schema(path: Path) -> pa.Schema:
+    """Return the names and the types of the columns of a part."""
+    with _one_line_errors(path):
+        return pq.read_schema(path)
+
+
+def count_events(path: Path) -> int:
+    """Return the number of events in a part."""
+    with _one_line_errors(path):
+        return int(pq.read_metadata(path).num_rows)
+
+
+def read_columns(path: Path, columns: Sequence[str]) -> ak.Array:
+    """Return some columns of a part."""
+    with _one_line_errors(path):
+        return ak.from_parquet(path, columns=columns)
+
+
 def read_event(path: Path, place: int) -> ak.Record:
     """Return one event of a part by its index; only the row group that holds it is read."""
-    groups = pq.read_metadata(path)
+    with _one_line_errors(path):
+        groups = pq.read_metadata(path)
     first = 0
     for number in range(groups.num_row_groups):
         n_events = groups.row_group(number).num_rows
         if place < first + n_events:
-            return ak.from_parquet(path, row_groups={number})[place - first]
+            with _one_line_errors(path):
+                return ak.from_parquet(path, row_groups={number})[place - first]
         first += n_events
     msg = f"{path} has {first} events, and no event {place}"
     raise ValueError(msg)

@@ -64,6 +64,7 @@ def test_elements_without_a_link_are_counted(cli, write_root):
     [
         ([], 2, "give either --by, for a tree with one row per hit, or --join"),
         (["--by", "eventID", "--join", "a:b"], 2, "give either --by"),
+        (["--by", "eventID", "-o", ".", "--force"], 2, "'.' is a directory"),
         (["--join", "a:b", "--sort"], 2, "--sort orders the rows of --by"),
         (["--by", "event"], 1, "no branch 'event' (did you mean 'eventID'?); there are eventID, edep, volume"),
         (["--by", "edep", "--name", "1st"], 1, "would be written as '1st_eventID'"),

@@ -173,3 +173,11 @@ def test_a_closed_stdout_is_no_error(good, tmp_path):
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "results/summary.json").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_output_that_cannot_be_written_is_said_to_be_that(cli, monkeypatch):
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert cli("presets")[::2] == (1, "error: [Errno 28] No space left on device: 'stdout'\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())  # it could not be closed

@@ -147,7 +147,7 @@ def test_other_contents_make_another_job(named, folder):
     write(1)
     assert results_of(run_job(content)) == results[1]
     write(2)
-    with pytest.raises(ConfigError, match=r"results of another config \(.*(content of|digests)"):
+    with pytest.raises(ConfigError, match=r"results of another config \(.*content of"):
         run_job(content)
     assert results_of(run_job(content, restart=True)) == results[2]
     assert run_job(content).summary["n_chunks"] == {"total": 3, "reused": 3}

@@ -77,6 +77,15 @@ def test_what_killed_writers_of_a_file_left_is_removed_and_nothing_else(tmp_path
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted([*others, path.name])
 
 
+@pytest.mark.parametrize("letter", ["x", "é"])
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path, letter):
+    path = tmp_path / (letter * (255 // len(letter.encode())))
+    for _ in range(2):
+        with atomic_write(path, tidy=True) as file:
+            file.write(b"new")
+    assert [*tmp_path.iterdir()] == [path]
+
+
 def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path):
     os.mkfifo(tmp_path / "x")
     with pytest.raises(WriteError, match="it is a pipe or a device"), atomic_write(tmp_path / "x"):
@@ -84,17 +93,19 @@ def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path):
     assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]
 
 
-def test_a_results_folder_that_vanishes_is_an_output_error(small, monkeypatch):
-    find, seen = processor.PeakSumProcessor.process, []
+# before a chunk is written, and between its part and its record
+@pytest.mark.parametrize("when", ["process", "record"])
+def test_a_results_folder_that_vanishes_is_an_output_error(small, monkeypatch, when):
+    real, seen = getattr(processor.PeakSumProcessor, when), []
 
-    def vanish(self, events):
+    def vanish(self, *arguments):
         seen.append(1)
         if len(seen) == 2:
             shutil.rmtree(folder(small))
-        return find(self, events)
+        return real(self, *arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(processor.PeakSumProcessor, "process", vanish)
+        patched.setattr(processor.PeakSumProcessor, when, vanish)
         with pytest.raises(RuntimeError, match="cannot be written") as error:
             run_job(small)
     assert "\n" not in str(error.value)

@@ -67,7 +67,10 @@ def test_weighted_sums_of_a_job_that_was_interrupted_are_the_same_to_the_last_bi
 
 def test_temporary_files_of_a_killed_run_are_removed(two_files, job):
     first = run_job(job(*two_files))
-    for written in [*records_of(job(*two_files)), *first.directory.glob("toy/clusters.parquet/part-*")]:
+    picture = first.directory / "plots/toy-nJet.png"
+    picture.parent.mkdir()
+    parts = first.directory.glob("toy/clusters.parquet/part-*")
+    for written in [picture, *records_of(job(*two_files)), *parts]:
         written.with_name(TEMPORARY.format(name=written.name, unique="0" * 32)).write_bytes(b"half")
     run_job(job(*two_files))
     assert not [name for name in files_below(first.directory) if name.endswith(".tmp")]

@@ -1,12 +1,16 @@
 """`parts`: the files of a finished job, in event order, for readers that take no folder."""
 
 import json
+import re
+import shutil
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from finished_jobs import run_job, write_summary
 
 import hep_peaksum as ps
+from hep_peaksum.merging.merge import merge
 from hep_peaksum.report.page import write_report
 from hep_peaksum.results.atomic_write import seal
 from hep_peaksum.results.status import read_status
@@ -97,3 +101,15 @@ def test_histograms_that_were_edited_are_told(directory):
     assert read_status(directory, verify=True).damaged == (damage,)
     with pytest.raises(ValueError, match=r"histograms\.root is damaged: run the same command again"):
         write_report(directory)
+
+
+@pytest.mark.parametrize("share", [0, 1], ids=["empty", "zeroed"])
+def test_a_damaged_part_is_named_by_the_report_and_the_merge(directory, tmp_path, share):
+    part = Path(ps.parts(directory, "toy")[0])
+    part.write_bytes(bytes(share * part.stat().st_size))
+    named = rf"^{re.escape(str(part))}: the part cannot be read \(.*\): run the command of its job again"
+    with pytest.raises(ValueError, match=named):
+        write_report(directory)
+    shutil.copytree(directory, tmp_path / "other")
+    with pytest.raises(ValueError, match=named):
+        merge([directory, tmp_path / "other"], tmp_path / "all")
