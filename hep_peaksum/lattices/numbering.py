@@ -165,7 +165,7 @@ def _n_steps(chain: Chain, coordinate: Array, group: Array, outer: Array, is_ang
     in_group, in_outer = group[first], outer[first]
     is_same = in_group[1:] == in_group[:-1]
     step = low[1:] - high[:-1]
-    tolerance = 1e-7 * max(float(np.abs(coordinate).max(initial=0)), 1e-30)
+    tolerance = 1e-7 * np.abs(coordinate).max(initial=0)
     if is_angle:
         if (high - low).max(initial=0) > TURN / 2:
             return 0

@@ -11,6 +11,7 @@ import yaml
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.inspection.candidates import Candidate, choose, config_text, proposed_config
 from hep_peaksum.inspection.files import inspect_file
+from hep_peaksum.inspection.hits import decimal_parts
 
 RANDOM = np.random.default_rng(11)
 N = 30
@@ -278,6 +279,20 @@ def test_branches_that_were_looked_at_are_named_with_the_reason(write):
     }
 
 
+@pytest.mark.parametrize(
+    ("counts", "reason"),
+    [
+        (np.zeros(N, int), "entries are empty"),
+        (8 + np.arange(N) % 2, "entries differ in length"),
+        ([80], "one entry does not say whether all have the same length"),
+    ],
+)
+def test_lists_of_values_that_are_no_cells_of_every_entry_are_named(write, counts, reason):
+    found = inspect_file(write(Events={"calo_cells": jagged(np.ones(np.sum(counts)), counts)}))
+    assert found.candidates == []
+    assert [(each.branches, each.reason) for each in found.rejected] == [(("calo_cells",), reason)]
+
+
 RUN, EVENT = np.full(N, 7, "i4"), np.arange(N, dtype="i8")
 ONE = jagged(EVENT, np.ones(N, int))
 
@@ -456,3 +471,26 @@ def test_six_numbered_branches_are_the_fewest_cells(write, n, is_one):
     _, candidates = inspected(write(Events={f"cell_{k}": np.ones(N) for k in range(n)}))
     looks_like = "a branch for each of 6 cells, 3×2 guessed"
     assert [candidate.looks_like for candidate in candidates] == [looks_like] * is_one
+
+
+@pytest.mark.parametrize(
+    ("factor", "rows", "cols", "is_one"),
+    [
+        (100, (1, 4), (0, 5), True),
+        (100, (0, 3), (0, 49), True),
+        (100, (0, 3), (0, 50), False),  # the other half of a hundred never occurs
+        (1000, (2, 3), (9, 50), True),
+        (10_000, (0, 1), (0, 4999), True),
+        (100, (7, 7), (0, 9), False),
+        (100, (0, 9), (7, 7), False),
+    ],
+)
+def test_ids_may_be_a_row_and_a_column_in_decimal_digits(factor, rows, cols, is_one):
+    ids = np.add.outer(factor * np.arange(rows[0], rows[1] + 1), np.arange(cols[0], cols[1] + 1)).ravel()
+    assert decimal_parts(ids) == ((factor, *rows, *cols) if is_one else None)
+
+
+def test_three_of_ten_ids_are_too_few_to_be_rows_and_columns():
+    ids = np.add.outer(100 * np.arange(10), np.arange(10)).ravel()
+    assert decimal_parts(np.array([*ids[:29], ids[-1]])) is None
+    assert decimal_parts(np.array([*ids[:30], ids[-1]])) == (100, 0, 9, 0, 9)

@@ -1,12 +1,13 @@
 """Integers that number cells: their places in order, and how many combinations there are."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from hep_peaksum.geometry.bit_fields import BitField
-from hep_peaksum.lattices.numbering import Integers, bit_parts, chain_along, n_different, ranks
+from hep_peaksum.lattices.numbering import TURN, Integers, bit_parts, chain_along, n_different, ranks
 
 TYPES = ["int8", "int32", "int64", "uint8", "uint64", "float32", "bool"]
 
@@ -44,3 +45,56 @@ def test_no_bit_of_an_id_counts_twice():
     for along in (x, y):
         chain = chain_along(along.astype(float), parts, np.zeros(len(x), int), is_angle=False)
         assert np.prod([len(np.unique(member.values)) for member in chain.members]) == chain.n_cells == 32
+
+
+def found_along(coordinate, numbers, group=None, *, is_angle=False):
+    """Return direction and steps of an integer that numbers cells along a coordinate; None if it does not."""
+    group = np.zeros(len(numbers), int) if group is None else np.array(group)
+    integers = [Integers("k", "k", np.array(numbers))]
+    chain = chain_along(np.array(coordinate, float), integers, group, is_angle=is_angle)
+    return (*chain.directions, chain.n_steps) if chain.members else None
+
+
+@pytest.mark.parametrize(
+    ("coordinate", "numbers", "found"),
+    [
+        ([1, 2, 3, 4], [3, 5, 6, 9], (1, 3)),
+        ([1, 2, 3, 4], [9, 6, 5, 3], (-1, 3)),
+        ([1, 2, 4, 3], [3, 5, 6, 9], None),
+        ([1, 2, 3], [3, 5, 6], None),  # three cells are two steps
+        ([1, 1.4, 2, 2.4, 3, 3.4, 4, 4.4], [0, 0, 1, 1, 2, 2, 3, 3], (1, 3)),
+        ([1, 1.4, 2, 3.1, 3, 3.4, 4, 4.4], [0, 0, 1, 1, 2, 2, 3, 3], None),  # a hit lies in the next cell
+        ([-1000, -1000 + 2e-4, -1000 + 4e-4, -1000 + 6e-4], [0, 1, 2, 3], (1, 3)),
+        ([-1000, -1000 + 5e-5, -1000 + 4e-4, -1000 + 6e-4], [0, 1, 2, 3], None),  # float32 could not tell two
+        ([0, 0, 0, 0], [0, 1, 2, 3], None),
+        ([], [], None),
+    ],
+)
+def test_numbers_of_cells_rise_or_fall_along_them(coordinate, numbers, found):
+    assert found_along(coordinate, numbers) == found
+
+
+def test_cells_are_numbered_anew_in_every_group():
+    group = [0, 0, 0, 1, 1, 1]
+    assert found_along([1, 2, 3, 0, 1, 2], [0, 1, 2, 0, 1, 2], group) == (1, 4)
+    assert found_along([1, 2, 3, 2, 1, 0], [0, 1, 2, 0, 1, 2], group) is None
+    assert found_along([1, 2, 3, 0, 1, 2], [0, 1, 2, 0, 1, 2]) is None
+
+
+@pytest.mark.parametrize("start", [-3.1, -1, 0, 2, 3])
+@pytest.mark.parametrize(
+    ("step", "width", "found"),
+    [
+        (TURN / 8, 0, (1, 7)),
+        (-TURN / 8, 0, (-1, 7)),
+        (TURN / 8, 0.9 * TURN / 8, (1, 7)),
+        (TURN / 8, 1.1 * TURN / 8, None),
+        (TURN / 5, 0, None),  # goes around more than once, whichever way
+        (TURN / 14.1, 0, (1, 7)),  # half a turn
+    ],
+)
+def test_numbers_of_cells_go_around_no_more_than_once(start, step, width, found):
+    numbers = np.repeat(np.arange(8), 2)
+    angles = start + step * numbers + np.tile([-width / 2, width / 2], 8)
+    angles = np.mod(angles + np.pi, TURN) - np.pi
+    assert found_along(angles, numbers, is_angle=True) == found

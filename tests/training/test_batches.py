@@ -73,6 +73,8 @@ def test_an_order_is_that_of_its_seed_and_epoch(sample):
     orders = [numbers(first), numbers(first), numbers(other)]
     assert len({tuple(order) for order in orders}) == 3
     assert [numbers(again), numbers(again)] == orders[:2]
+    again.epoch = 1
+    assert numbers(again) == orders[1]
 
 
 def test_without_shuffling_the_order_is_that_of_the_files(sample):
