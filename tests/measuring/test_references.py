@@ -4,6 +4,7 @@ import awkward as ak
 import pytest
 
 from hep_peaksum import Axis, Grid
+from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.measuring.references import ReferenceObjects
 from hep_peaksum.settings.frozen_model import SettingsError
 
@@ -57,3 +58,37 @@ def test_objects_have_cells_of_the_grid_their_fields_and_their_place_in_the_list
     assert found.col.to_list() == [[3, 3], []]
     assert found.pt.to_list() == [[15, 10], []]
     assert found["index"].to_list() == [[1, 2], []]
+
+
+def test_a_scalar_is_one_number_of_every_event_in_its_unit():
+    columns = {"met": ak.Array([[4], [6]]), "list": ak.Array([[1, 2], []])}
+    met = ReferenceObjects(scalar={"branch": "met", "unit": "0.5 GeV"})
+    assert met.read(columns.__getitem__, {}).to_list() == [{"value": 2}, {"value": 3}]
+    assert (met.place, met.field_names) == (None, ("value",))
+    with pytest.raises(ValueError, match="'list' has 1 axes below the event, expected one number per event"):
+        ReferenceObjects(scalar="list").read(columns.__getitem__, {})
+
+
+@pytest.mark.parametrize(
+    ("phi", "error", "problem"),
+    [
+        ([[1, 2], [3], [4]], EventError, "1 values of 'p' for 2 of 'e'"),
+        ([1, 2, 3], ValueError, "'p' has 0 axes below the event, expected a list of numbers per event"),
+    ],
+)
+def test_objects_have_as_many_numbers_of_each_kind(phi, error, problem):
+    columns = {"e": ak.Array([[0, 0], [0], [0, 0]]), "p": ak.Array(phi)}
+    with pytest.raises(error, match=problem) as raised:
+        ReferenceObjects(eta="e", phi="p").read(columns.__getitem__, {})
+    assert getattr(raised.value, "event", 2) == 2
+
+
+def test_a_branch_without_a_unit_is_written_as_it_was_given():
+    fields = {"pt": "x", "raw": {"branch": "y", "unit": "0.5 GeV"}}
+    objects = ReferenceObjects(eta="e", phi="p", fields=fields)
+    assert objects.model_dump()["fields"] == {"pt": "x", "raw": {"branch": "y", "unit": 0.5}}
+    places = [("references.Gen.eta", "e"), ("references.Gen.phi", "p")]
+    places += [("references.Gen.fields.pt", "x"), ("references.Gen.fields.raw", "y")]
+    assert [each[:2] for each in objects.branch_keys("references.Gen")] == places
+    (scalar,) = ReferenceObjects(scalar="met", datasets=["mc"]).branch_keys("references.Met")
+    assert scalar == ("references.Met.scalar", "met", ("mc",))
