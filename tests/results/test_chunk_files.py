@@ -108,6 +108,7 @@ def test_a_kill_before_the_single_records_are_removed_changes_nothing(two_files,
     bring_together(folder(content), "toy")
     shutil.copytree(folder(content).parent / "backup", folder(content) / "toy/_chunks", dirs_exist_ok=True)
     assert len(recorded_chunks(folder(content), "toy")) == N_CHUNKS
+    assert len([*chunk_files.checked_records(folder(content), "toy")]) == N_CHUNKS
     again = run_job(content)
     assert again.summary["n_chunks"] == {"total": N_CHUNKS, "reused": N_CHUNKS}
     assert again.histograms["toy"]["nJet"].sum(flow=True) == 28
