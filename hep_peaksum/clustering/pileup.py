@@ -214,6 +214,6 @@ def _medians(context: PeakContext, offsets: Sequence[Offset], *, counts_missing:
     values = np.where(is_cell, cells.astype(np.float64), 0.0 if counts_missing else np.inf)
     values.sort(axis=1)
     n = np.full(len(values), len(offsets)) if counts_missing else is_cell.sum(axis=1)
-    middle = np.stack([np.maximum(n - 1, 0) // 2, np.minimum(n // 2, len(offsets) - 1)], axis=1)
+    middle = np.stack([np.maximum(n - 1, 0) // 2, n // 2], axis=1)
     median = np.take_along_axis(values, middle, axis=1).mean(axis=1) if len(values) else np.zeros(0)
     return np.where(n > 0, median, 0.0)

@@ -134,11 +134,17 @@ def test_regions_of_several_grids_are_chosen_from_together_in_gev():
         max_clusters_by="seed",
         max_clusters_per="half",
     )
-    grids = [Grid(rows=Axis(n=1), cols=Axis(n=4), unit=unit, regions={"half": [1, 2]}) for unit in (0.5, 2.0)]
-    cells = [[[9, 0, 0, 7]]], [[[0, 3, 0, 1]]]  # 4.5 and 3.5 GeV; 6 and 2 GeV
+    sizes = ((0.5, 4), (2.0, 6))  # regions are counted along the wider grid: two blocks a row, and three
+    grids = [Grid(rows=Axis(n=2), cols=Axis(n=n), unit=unit, regions={"half": [1, 2]}) for unit, n in sizes]
+    cells = (
+        [[[9, 0, 0, 7], [5, 0, 0, 0]], [[0, 1, 0, 0], [0, 0, 0, 0]]],  # 4.5, 3.5 and 2.5 GeV; 0.5 GeV
+        [[[0, 3, 0, 1, 4, 0], [0] * 6], [[0] * 6, [0] * 6]],  # 6, 2 and 8 GeV
+    )
     contexts = [find_peaks(each, settings, grid) for each, grid in zip(cells, grids, strict=True)]
-    clusters = jagged_clusters([cluster_table(contexts, ["peak_sum", "col"])], settings).to_list()[0]
-    assert [(cluster["grid"], cluster["col"], cluster["peak_sum"]) for cluster in clusters] == [
-        (1, 1, 3),
-        (0, 3, 7),
+    clusters = jagged_clusters([cluster_table(contexts, ["peak_sum", "col"])], settings).to_list()
+    assert [
+        [(cluster["grid"], cluster["col"], cluster["peak_sum"]) for cluster in each] for each in clusters
+    ] == [
+        [(1, 4, 4), (1, 1, 3), (0, 3, 7), (0, 0, 5)],
+        [(0, 1, 1)],
     ]

@@ -9,6 +9,7 @@ import uproot
 import yaml
 
 from hep_peaksum.config.load import parse_config
+from hep_peaksum.inspection import files
 from hep_peaksum.inspection.candidates import Candidate, choose, config_text, proposed_config
 from hep_peaksum.inspection.files import inspect_file
 from hep_peaksum.inspection.hits import decimal_parts
@@ -291,6 +292,24 @@ def test_lists_of_values_that_are_no_cells_of_every_entry_are_named(write, count
     found = inspect_file(write(Events={"calo_cells": jagged(np.ones(np.sum(counts)), counts)}))
     assert found.candidates == []
     assert [(each.branches, each.reason) for each in found.rejected] == [(("calo_cells",), reason)]
+
+
+@pytest.mark.parametrize(("most", "n_more"), [(3, 0), (2, 1), (1, 2)])
+def test_lists_beyond_the_most_that_are_looked_into_are_named(write, monkeypatch, most, n_more):
+    monkeypatch.setattr(files, "MAX_LISTS", most)
+    found = inspect_file(write(Events={f"{letter}_cells": FLAT["ECEnergyVector"] for letter in "abc"}))
+    assert [each.branches[0] for each in found.candidates] == ["a_cells", "b_cells", "c_cells"][:most]
+    more = [(("b_cells", "c_cells")[-n_more:], f"not looked into: {n_more} more lists")] * bool(n_more)
+    assert [(each.branches, each.reason) for each in found.rejected] == more
+
+
+@pytest.mark.parametrize(("most", "n_more"), [(2, 0), (1, 1)])
+def test_groups_of_hits_beyond_the_most_that_are_looked_into_are_named(write, monkeypatch, most, n_more):
+    monkeypatch.setattr(files, "MAX_GROUPS", most)
+    groups = {f"{letter}{name}": values for letter in "ab" for name, values in hits(5).items()}
+    found = inspect_file(write(Events=groups))
+    assert [each.branches[0][0] for each in found.candidates] == [*"ab"][:most]
+    assert [each.reason for each in found.rejected] == ["not looked into: 1 more groups of hits"] * n_more
 
 
 RUN, EVENT = np.full(N, 7, "i4"), np.arange(N, dtype="i8")
