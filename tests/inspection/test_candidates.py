@@ -312,6 +312,30 @@ def test_groups_of_hits_beyond_the_most_that_are_looked_into_are_named(write, mo
     assert [each.reason for each in found.rejected] == ["not looked into: 1 more groups of hits"] * n_more
 
 
+@pytest.mark.parametrize(
+    ("columns", "by"),
+    [
+        ({"eventID": np.arange(N) // 3}, "eventID"),
+        ({"eventID": np.arange(N) % 10}, "eventID --sort"),
+        ({"eventID": np.arange(N) // 3 + 0.0}, "eventID"),
+        ({"eventID": np.arange(N) // 3 % 5, "runID": np.arange(N) // 15}, "runID,eventID"),
+        ({"eventID": np.arange(N) // 3 % 5}, "eventID --sort"),
+        ({"eventID": np.maximum(np.arange(N), 6)}, "eventID"),  # 24 events, four fifths of 30 hits
+        ({"eventID": np.maximum(np.arange(N), 5)}, None),  # 25 events: most hits have their own
+        ({"eventID": np.arange(N) / 3}, None),
+    ],
+)
+def test_one_row_a_hit_becomes_events_by_the_columns_that_name_them(write, columns, by):
+    hit = {name: RANDOM.normal(size=N).astype("f4") for name in ("posX", "posY", "edep")}
+    path = write(Hits={**columns, **hit})
+    candidates = [each for each in inspect_file(path).candidates if each.command]
+    commands = [f"hep-peaksum group {path}:Hits --by {by} -o grouped.root"] if by else []
+    assert [each.command for each in candidates] == commands
+    assert {(each.looks_like, each.n_values) for each in candidates} <= {
+        ("one row per hit, eventID names the event", N)
+    }
+
+
 RUN, EVENT = np.full(N, 7, "i4"), np.arange(N, dtype="i8")
 ONE = jagged(EVENT, np.ones(N, int))
 
