@@ -77,7 +77,7 @@ class PassInput(FrozenModel):
     @classmethod
     def _check(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if not value or len(set(value)) < len(value):
-            msg = "thresholds: give one or more, all different"
+            msg = "give one or more, all different"
             raise ValueError(msg)
         return value
 

@@ -220,6 +220,110 @@ WRONG = {
         "histograms={h: {axes: [{field: Jet.peak_sum, edges: [0, 1]}, {field: nJet, edges: [0, 1]}]}}",
         "histograms.h: the axes Jet.peak_sum, nJet are of several collections",
     ),
+    # keys that are fine each on their own
+    "a_derived_field_of_nothing": (
+        "derive={Jet: {a: {}}}",
+        "derive.Jet.a: a derived field is made by module:function or by correctionlib: give one of the two",
+    ),
+    "a_derived_field_of_both": (
+        "derive={Jet: {a: {function: 'm:f', correctionlib: jec.json, name: L1, inputs: [seed]}}}",
+        "derive.Jet.a: a derived field is made by module:function or by correctionlib: give one of the two",
+    ),
+    "a_derived_field_of_no_function": (
+        "derive={Jet: {a: {function: f}}}",
+        "derive.Jet.a.function: 'f' is not written as module:function",
+    ),
+    "a_correction_without_inputs": (
+        "derive={Jet: {a: {correctionlib: jec.json, name: L1}}}",
+        "derive.Jet.a: correctionlib needs the name of the correction and its inputs: add them",
+    ),
+    "a_condition_on_nothing": (
+        "events={where: [{min: 3}]}",
+        "events.where.0: a condition has one of branch, field, lumi_mask, module:function, any; here: none",
+    ),
+    "a_condition_on_two_things": (
+        "events={where: [{branch: b, field: nJet, min: 3}]}",
+        "events.where.0: a condition has one of branch, field, lumi_mask, module:function, any; here: branch, f",
+    ),
+    "a_condition_that_compares_nothing": ("events={where: [{branch: b}]}", "events.where.0: "),
+    "a_lumi_mask_that_is_compared": (
+        "events={where: [{lumi_mask: a.json, min: 3}]}",
+        "events.where.0: lumi_mask is not compared with a number: drop min 3",
+    ),
+    "a_bit_of_a_field": (
+        "events={where: [{field: nJet, bit: 3}]}",
+        "events.where.0: contains and bit are of branches, not of field: name the branch",
+    ),
+    "a_factor_of_two_kinds": (
+        "events={weight: {w: {source: b, number: 2}}}",
+        "events.weight.w: a factor is a branch or function (source), or a number: give one of the two",
+    ),
+    "thresholds_that_are_equal": (
+        "measurements={t: {efficiency: M, axis: {field: G.e, bins: 1, start: 0, stop: 9}, pass: {field: Jet.seed, "
+        "thresholds: [3, 4, 3]}}}",
+        "measurements.t.pass.thresholds: give one or more, all different",
+    ),
+    "a_leading_response_of_nothing": (
+        "measurements={t: {response: leading, of: Jet.seed, ratio_axis: {bins: 1, start: 0, stop: 9}}}",
+        "measurements.t.response: leading needs of and to, and only it has them",
+    ),
+    "a_response_of_a_match_without_ratio": (
+        "measurements={t: {response: M, ratio_axis: {bins: 1, start: 0, stop: 9}}}",
+        "measurements.t.response: a match needs ratio, and leading has none",
+    ),
+    "a_leading_response_to_no_number": (
+        "measurements={t: {response: leading, of: Jet.seed, to: e, ratio_axis: {bins: 1, start: 0, stop: 9}}}",
+        "measurements.t.to: 'e' is not a number of the dataset: write dataset.NAME, a key of its metadata",
+    ),
+    "a_rate_of_two_kinds": (
+        "measurements={t: {rate: nJet, axis: {bins: 1, start: 0, stop: 9}, crossing_rate: 1 Hz, bunches: 3}}",
+        "measurements.t: give bunches and orbit, or crossing_rate, or cross_section and instantaneous_luminosity",
+    ),
+    "a_rate_of_bunches_without_an_orbit": (
+        "measurements={t: {rate: nJet, axis: {bins: 1, start: 0, stop: 9}, bunches: 3}}",
+        "measurements.t: give bunches and orbit, or crossing_rate, or cross_section and instantaneous_luminosity",
+    ),
+    "gates_of_cells": (
+        "clusters.Jet.sum_window=gxoxg|clusters.Jet.sum_over=cells",
+        "clusters.Jet: sum_over 'cells' together with gated cells 'g': gates are towers, draw them as 'x'",
+    ),
+    "gates_of_seeds": (
+        "clusters.Jet.seed_window=gxoxg",
+        "clusters.Jet: seed_window is drawn with a gated cell 'g': only the cells of a sum window have gates",
+    ),
+    "a_net_sum_of_no_saturated_seed": (
+        "clusters.Jet.saturated_net=3",
+        "clusters.Jet: saturated_net 3 without saturated_seeds: list the values of such seeds",
+    ),
+    "a_pool_threshold_without_towers": (
+        "clusters.Jet.pool_threshold=3",
+        "clusters.Jet: pool_threshold 3 without towers: set coarsen, or leave it out",
+    ),
+    "a_gap_in_sigma": (
+        "clusters.Jet.min_seed_gap=3 sigma",
+        "clusters.Jet: min_seed_gap '3 sigma' is in sigma: give counts, or an energy",
+    ),
+    "strips_of_even_length": (
+        "clusters.Jet.pileup=[{kind: donut, length: 2}]",
+        "clusters.Jet.pileup.0.length: 2 is even: strips lie symmetrically about the seed, give an odd number",
+    ),
+    "layer_sums_of_the_highest_cells": (
+        "grids.calo.dense={branch: e, shape: [3, 24, 16], axes: [layer, row, col]}|clusters.Jet.coarsen=[2, 2]|"
+        "clusters.Jet.pool_by=max|clusters.Jet.fields=[layer_sums]",
+        "clusters.Jet.fields: field 'layer_sums' is undefined for towers that hold their highest cell: set sum_ov",
+    ),
+    "a_branch_that_is_two_cells": (
+        "grids.calo.dense={branches: [a, b, a], shape: [1, 3]}",
+        "grids.calo.dense.branches: 'a' occurs twice, and a branch is one cell: name every branch once",
+    ),
+    "fewer_branches_than_cells": (
+        "grids.calo.dense={branches: [a, b], shape: [1, 3]}",
+        "grids.calo: branches: 2 branches for 3 cells: name one for every cell",
+    ),
+    "a_luminosity_without_an_inverse": (
+        "datasets.data.luminosity=59.8 fb",
+        "datasets.data.luminosity: ",
+    ),
     # names become folders, branches and columns
     "a_collection_with_an_underscore": ("clusters={Cal_Jet: {grid: calo}}", "clusters.Cal_Jet: 'Cal_Jet' "),
     "a_collection_that_begins_with_a_number": ("clusters={4Jet: {grid: calo}}", "clusters.4Jet: '4Jet' "),
