@@ -6,6 +6,7 @@ from small_config import problems, small
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.sections import RunOptions
 
+BINS, THREE_AND_THREE = "bins: 1, start: 0, stop: 9", "{field: a.b, thresholds: [3, 3]}"
 WRONG = {
     # what stands for a map, a list or a number, and is none
     "a_comma_in_a_number": (
@@ -243,7 +244,7 @@ WRONG = {
     ),
     "a_condition_on_two_things": (
         "events={where: [{branch: b, field: nJet, min: 3}]}",
-        "events.where.0: a condition has one of branch, field, lumi_mask, module:function, any; here: branch, f",
+        "events.where.0: a condition has one of branch, field, lumi_mask, module:function, any; here: bran",
     ),
     "a_condition_that_compares_nothing": ("events={where: [{branch: b}]}", "events.where.0: "),
     "a_lumi_mask_that_is_compared": (
@@ -259,29 +260,28 @@ WRONG = {
         "events.weight.w: a factor is a branch or function (source), or a number: give one of the two",
     ),
     "thresholds_that_are_equal": (
-        "measurements={t: {efficiency: M, axis: {field: G.e, bins: 1, start: 0, stop: 9}, pass: {field: Jet.seed, "
-        "thresholds: [3, 4, 3]}}}",
+        f"measurements={{t: {{efficiency: M, axis: {{field: a.b, {BINS}}}, pass: {THREE_AND_THREE}}}}}",
         "measurements.t.pass.thresholds: give one or more, all different",
     ),
     "a_leading_response_of_nothing": (
-        "measurements={t: {response: leading, of: Jet.seed, ratio_axis: {bins: 1, start: 0, stop: 9}}}",
+        f"measurements={{t: {{response: leading, of: Jet.seed, ratio_axis: {{{BINS}}}}}}}",
         "measurements.t.response: leading needs of and to, and only it has them",
     ),
     "a_response_of_a_match_without_ratio": (
-        "measurements={t: {response: M, ratio_axis: {bins: 1, start: 0, stop: 9}}}",
+        f"measurements={{t: {{response: M, ratio_axis: {{{BINS}}}}}}}",
         "measurements.t.response: a match needs ratio, and leading has none",
     ),
     "a_leading_response_to_no_number": (
-        "measurements={t: {response: leading, of: Jet.seed, to: e, ratio_axis: {bins: 1, start: 0, stop: 9}}}",
+        f"measurements={{t: {{response: leading, of: Jet.seed, to: e, ratio_axis: {{{BINS}}}}}}}",
         "measurements.t.to: 'e' is not a number of the dataset: write dataset.NAME, a key of its metadata",
     ),
     "a_rate_of_two_kinds": (
-        "measurements={t: {rate: nJet, axis: {bins: 1, start: 0, stop: 9}, crossing_rate: 1 Hz, bunches: 3}}",
-        "measurements.t: give bunches and orbit, or crossing_rate, or cross_section and instantaneous_luminosity",
+        f"measurements={{t: {{rate: nJet, axis: {{{BINS}}}, crossing_rate: 1 Hz, bunches: 3}}}}",
+        "measurements.t: give bunches and orbit, or crossing_rate, or cross_section and instantaneous_lum",
     ),
     "a_rate_of_bunches_without_an_orbit": (
-        "measurements={t: {rate: nJet, axis: {bins: 1, start: 0, stop: 9}, bunches: 3}}",
-        "measurements.t: give bunches and orbit, or crossing_rate, or cross_section and instantaneous_luminosity",
+        f"measurements={{t: {{rate: nJet, axis: {{{BINS}}}, bunches: 3}}}}",
+        "measurements.t: give bunches and orbit, or crossing_rate, or cross_section and instantaneous_lum",
     ),
     "gates_of_cells": (
         "clusters.Jet.sum_window=gxoxg|clusters.Jet.sum_over=cells",
@@ -308,9 +308,8 @@ WRONG = {
         "clusters.Jet.pileup.0.length: 2 is even: strips lie symmetrically about the seed, give an odd number",
     ),
     "layer_sums_of_the_highest_cells": (
-        "grids.calo.dense={branch: e, shape: [3, 24, 16], axes: [layer, row, col]}|clusters.Jet.coarsen=[2, 2]|"
-        "clusters.Jet.pool_by=max|clusters.Jet.fields=[layer_sums]",
-        "clusters.Jet.fields: field 'layer_sums' is undefined for towers that hold their highest cell: set sum_ov",
+        "clusters.Jet={grid: calo, coarsen: [2, 2], pool_by: max, fields: [layer_sums]}",
+        "clusters.Jet.fields: field 'layer_sums' is undefined for towers that hold their highest cell: set ",
     ),
     "a_branch_that_is_two_cells": (
         "grids.calo.dense={branches: [a, b, a], shape: [1, 3]}",

@@ -90,3 +90,13 @@ def test_texts_share_what_numbers_leave(console):
     assert cells[2][0] == "123456789012"
     widest = max(len(line.rstrip()) for line in lines_of(console))
     assert 78 <= widest <= 80
+
+
+@pytest.mark.parametrize(("n_digits", "is_list"), [(37, False), (38, True)])
+def test_numbers_that_fill_the_screen_are_a_table_and_longer_ones_a_list(console, n_digits, is_list):
+    """36 and 37 digits take 80 columns with the 3 lines of the box, and margins of 2 beside each cell."""
+    rows = tables.table("a", "b")
+    rows.add_row("1" * 36, "2" * n_digits)
+    console.print(rows)
+    lines = [line.strip() for line in lines_of(console) if line.strip()]
+    assert lines[-1] == (f"b: {'2' * n_digits}" if is_list else f"{'1' * 36}   {'2' * n_digits}")
