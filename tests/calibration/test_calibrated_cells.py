@@ -268,6 +268,24 @@ def test_a_cell_that_the_table_has_not_is_named():
         calibrator({"row": row, "col": col}, order="cell").dense(make_raw(20), np.full(7, 2))
 
 
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        ({"row": [0, 4], "col": [0, 0]}, "row 4, col 0, for run 2: not on the grid, which has 4 rows"),
+        ({"row": [0, 0], "col": [0, 5]}, "row 0, col 5, for run 2: not on the grid, which has 5 cols"),
+        ({"row": [0, 0], "col": [-1, 0]}, "row 0, col -1, for run 2: not on the grid, which has 5 cols"),
+        (
+            {"channel": [7, 8, 9], "row": [0, 1, 1], "col": [0, 3, 3]},
+            "two rows for the cell of channel 8 in run 2: leave out one of them",
+        ),
+    ],
+)
+def test_a_row_that_is_no_cell_or_that_of_another_is_named(columns, problem):
+    with pytest.raises(CellTableError) as error:
+        calibrator(columns, order="cell").dense(make_raw(20), np.full(7, 2))
+    assert str(error.value) == f"t.csv: {problem}"
+
+
 def test_an_unknown_group_is_named():
     with pytest.raises(
         CellTableError, match=r"no column 'asci' for groups .*did you mean 'asic'.*; there are row"

@@ -208,6 +208,41 @@ def test_positions_off_the_lattice_name_the_channel():
         table_axes(table)
 
 
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        (
+            {"x": [np.nan] * 3, "y": [0, 1, 2], "status": [1] * 3},
+            "column 'x' is empty: give positions, or row and col",
+        ),
+        (
+            {"row": [0, 1, 2], "col": [0, 0, 0], "x": [7, 7, 7], "y": [0, 1, 5]},
+            "neither y nor x rises evenly with row: give rows and cols in the config, or leave these columns ",
+        ),
+    ],
+)
+def test_positions_that_make_no_axis_are_one_line(columns, problem):
+    table = CellTable.from_columns({"channel": range(3), **columns}, "t.csv")
+    with pytest.raises(CellTableError) as error:
+        table_axes(table)
+    assert str(error.value).startswith(f"t.csv: {problem}")
+
+
+def test_positions_beyond_the_cells_of_a_grid_name_the_channel():
+    table = CellTable.from_columns({"channel": [4, 5, 6], "x": [0, 10, 20], "y": [0, 0, 0]}, "t.csv")
+    assert places(table, Grid(rows=Axis(n=1), cols=Axis(n=3)))[1].tolist() == [0, 1, 2]
+    with pytest.raises(CellTableError, match="channel 6 has x 20, for every run: the grid has 2 cols"):
+        places(table, Grid(rows=Axis(n=1), cols=Axis(n=2)))
+
+
+def test_a_column_of_python_objects_is_one_of_numbers_and_a_column_has_one_dimension():
+    gain = np.array([1, None, 2.5], object)
+    table = CellTable.from_columns({"channel": [1, 2, 3], "gain": gain, "status": [0, 1, 0]})
+    np.testing.assert_array_equal(table["gain"], [1, np.nan, 2.5])
+    with pytest.raises(CellTableError, match=r"column 'gain' has shape \(3, 1\), expected one value for"):
+        CellTable.from_columns({"channel": [1, 2, 3], "gain": np.ones((3, 1))})
+
+
 def test_an_azimuth_that_goes_round_is_periodic():
     phi = (np.arange(12) + 0.5) * np.pi / 6
     table = CellTable.from_columns({"channel": range(24), "phi": [*phi, *phi], "eta": [0.1] * 12 + [0.2] * 12})
