@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import awkward as ak
+import hist
 import numpy as np
 import pytest
 import uproot
@@ -19,7 +20,7 @@ from hep_peaksum.job import run as job_run
 from hep_peaksum.job.run import run
 from hep_peaksum.merging.merge import merge
 from hep_peaksum.preview.check import check_inputs
-from hep_peaksum.processing.normalisation import sum_of_weights
+from hep_peaksum.processing.normalisation import Normalisation, normalisation, normalised, sum_of_weights
 
 
 def sample(config, sum_of_weights, **more):
@@ -27,6 +28,34 @@ def sample(config, sum_of_weights, **more):
     content = config(luminosity="0.03 /fb", events={"weight": {"gen": "genWeight"}}, **more)
     content["datasets"]["toy"] |= {"cross_section": "2 pb", "k_factor": 1.5, "sum_of_weights": sum_of_weights}
     return content
+
+
+def test_the_factor_is_the_expected_number_of_events_over_the_sum_of_weights(config):
+    content = sample(config, "genWeight")
+    assert normalisation(parse_config(content), "toy", 45.0) == Normalisation(2 * 1.5 * 30 / 45, 45.0)
+    lost = normalisation(parse_config(content), "toy", None)
+    assert (lost.factor, lost.as_dict().keys()) == (1, {"factor", "reason"})
+    with pytest.raises(ValueError, match=r"^datasets.toy.sum_of_weights: 'genWeight' adds up to 0, so that"):
+        normalisation(parse_config(content), "toy", 0.0)
+    for key in ("cross_section", "k_factor", "sum_of_weights"):
+        del content["datasets"]["toy"][key]
+    assert normalisation(parse_config(content), "toy", 45.0) is None
+
+
+def test_variances_are_multiplied_by_the_square_and_those_of_counts_are_the_counts():
+    axis = hist.axis.Regular(2, 0, 2, name="x")
+    counts = hist.Hist(axis, storage=hist.storage.Int64()).fill([0.5, 0.5, 1.5, 9])
+    weighted = hist.Hist(axis, storage=hist.storage.Weight()).fill([0.5, 1.5], weight=[3, -2])
+    histograms = {"counts": counts, "weighted": weighted, "cutflow": counts}
+    found = normalised(histograms, Normalisation(10.0, 1.0))
+    assert found["counts"].values(flow=True).tolist() == [0, 20, 10, 10]
+    assert found["counts"].variances(flow=True).tolist() == [0, 200, 100, 100]
+    assert found["weighted"].values().tolist() == [30, -20]
+    assert found["weighted"].variances().tolist() == [900, 400]
+    assert found["cutflow"].values().tolist() == [20, 10]
+    assert found["cutflow_entries"] == counts
+    for nothing in (None, Normalisation(10.0, None, "not all entries")):
+        assert normalised(histograms, nothing) == histograms
 
 
 @pytest.mark.parametrize("name", ["genWeight", "Runs:sumw"])
