@@ -52,7 +52,7 @@ def choose(directory: Path, config: Config, dataset: str) -> dict[str, list[Choi
     for collection in config.clusters:
         size = next((name for name in SIZES if name in config.written_fields(collection)), None)
         best: dict[str, tuple[float, Chunk, int]] = {}
-        for chunk, n_events in places:
+        for chunk, _ in places:
             columns = [f"n{collection}"] + ([f"{collection}_{size}"] if size else [])
             events = ak.from_parquet(chunk.part(directory), columns=columns)
             numbers = {"most": np.asarray(events[columns[0]])}
@@ -60,7 +60,7 @@ def choose(directory: Path, config: Config, dataset: str) -> dict[str, list[Choi
                 largest = ak.fill_none(ak.max(events[columns[1]], axis=1), -np.inf)
                 numbers["leading"] = np.asarray(largest, np.float64)
             for key, values in numbers.items():
-                if n_events and values.max() > best.get(key, (-np.inf,))[0]:
+                if values.max() > best.get(key, (-np.inf,))[0]:
                     best[key] = (float(values.max()), chunk, int(values.argmax()))
         words = {"leading": f"the event with the largest {size}", "most": "the event with the most clusters"}
         for key, (number, chunk, place) in best.items():
