@@ -1,8 +1,10 @@
 """Layers found from the depths at which hits lie."""
 
 import numpy as np
+import pytest
 
-from hep_peaksum.lattices.depth import layers_of
+from hep_peaksum.lattices.depth import layers_in_line, layers_of
+from hep_peaksum.lattices.numbering import Integers
 
 
 def test_layers_are_counted_by_equal_steps_of_depth():
@@ -10,3 +12,33 @@ def test_layers_are_counted_by_equal_steps_of_depth():
     layers = layers_of(len(place), None, 300.0 + 6 * place, [], "z")
     assert layers.place.tolist() == place.tolist()
     assert layers.labels.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("named", "labels", "place", "words"),
+    [
+        ([3, 4, 6], [3, 4, 5, 6], [0, 1, 3], ", 4 layers"),
+        ([6, 3, 4], [3, 4, 5, 6], [3, 0, 1], ", 4 layers"),
+        ([5, 5, 5], [0], [0, 0, 0], ""),  # one layer is none
+    ],
+)
+def test_layers_that_are_named_are_those_between_the_first_and_the_last(named, labels, place, words):
+    layers = layers_of(12, Integers("l", "hit_l", np.array(named * 4)), None, [], None)
+    assert (layers.labels.tolist(), layers.place.tolist()) == (labels, place * 4)
+    assert (layers.source, layers.in_words) == ("hit_l" if words else None, words)
+    assert layers.keys(each=True) == ({"depth": layers.depth, "layers": "each"} if words else {})
+
+
+def test_layers_of_cells_of_one_size_behind_each_other_make_a_grid():
+    """Cells of 4, the fullest layer first: one begins later, one lies beside it, two have cells of 8."""
+    x = np.repeat(4.0 * np.arange(8), 5)
+    hits = {7: np.repeat(x, 2), 0: x + 12, 1: x + 1, 2: 2 * x, 3: 2 * x[::5]}  # of 3 there are too few to say
+    layer = np.repeat([*hits], [len(each) for each in hits.values()])
+    apart = layers_in_line([np.concatenate([*hits.values()]), np.zeros(len(layer))], layer)
+    assert [each.tolist() for each in apart] == [[0, 3, 7], [1], [2]]
+
+
+def test_layers_without_equal_steps_are_one_grid():
+    places = np.random.default_rng(1).normal(size=60)
+    (together,) = layers_in_line([places, places**3], np.repeat([2, 5, 4], 20))
+    assert together.tolist() == [2, 4, 5]
