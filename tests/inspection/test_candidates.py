@@ -313,6 +313,23 @@ def test_groups_of_hits_beyond_the_most_that_are_looked_into_are_named(write, mo
 
 
 @pytest.mark.parametrize(
+    ("empty", "reason"),
+    [
+        ({"hit_iet"}, "hit_iet is 0 in all 150 hits"),
+        ({"hit_ieta", "hit_iphi"}, "hit_ieta and hit_iphi are 0 in all 150 hits"),
+        ({"hit_iphi"}, None),  # a strip of cells is a plane
+    ],
+)
+def test_hits_without_energy_or_place_are_named(write, empty, reason):
+    columns = {name: values * 0 if name in empty else values for name, values in hits(5).items()}
+    found = inspect_file(
+        write(Events={name: ak.values_astype(each, "int16") for name, each in columns.items()})
+    )
+    assert [each.reason for each in found.rejected] == ([] if reason is None else [reason])
+    assert len(found.candidates) == (reason is None)
+
+
+@pytest.mark.parametrize(
     ("columns", "by"),
     [
         ({"eventID": np.arange(N) // 3}, "eventID"),
