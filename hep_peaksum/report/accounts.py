@@ -50,7 +50,7 @@ class Account(NamedTuple):
     written: int
     cut: int
     lost: int
-    n_unread: int = 0
+    n_unread: int
 
     @classmethod
     def of(cls, summary: Summary, names: Iterable[str]) -> Account:

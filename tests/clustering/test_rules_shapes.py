@@ -152,6 +152,13 @@ PICTURES = {
         [(0, 0, -5, -5), (0, 2, -3, -3)],
         {**LINE, "coarsen": (1, 2), "pool_by": "max", "seed_threshold": -9},
     ),
+    "cells_that_are_not_there_have_no_noise_in_a_tower": (
+        "6 # 5 6 6",
+        PLACE,
+        [(0, 0, 6, 6), (0, 1, 11, 11), (0, 2, 6, 6)],
+        {**ALONE, "coarsen": (1, 2), "allow_partial_towers": True, "tie_rule": "all", "search_window": (1, 1)}
+        | {"seed_threshold": "2 sigma", "seed_comparison": ">=", "noise": [[3, 4, 3, 4, 3]]},
+    ),
     "the_noise_of_a_tower_adds_in_quadrature": (
         "6 4 5 6",
         PLACE,

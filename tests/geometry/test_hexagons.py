@@ -91,10 +91,12 @@ def test_positions_of_narrow_types_are_found_as_float64():
     assert (q.tolist(), r.tolist()) == ([*range(-500, 500)], [*range(1000)])
 
 
-def test_what_is_no_position_lies_in_no_cell_of_any_grid():
-    q, r = axial_coordinates(np.array([np.nan, 0, np.inf, 1e300]), np.array([0, np.nan, 0, 0]), Hexagons())
-    assert (q < -(10**15)).all()
-    assert (r < -(10**15)).all()
+@pytest.mark.parametrize("place", [np.nan, np.inf, -1e300, 2.0**53])
+def test_what_is_no_position_lies_in_no_cell_of_any_grid(place):
+    """Nor what is so far away that float64 does not tell one cell from the next."""
+    for x, y in (([place], [0]), ([0], [place]), ([place, 3, 0], [0, 0, place])):
+        q, r = axial_coordinates(np.array(x), np.array(y), Hexagons())
+        assert ((q < -(10**15)) & (r < -(10**15))).tolist() == [each != 3 for each in x]
 
 
 @pytest.mark.parametrize("keys", [{"pitch": 0}, {"angle": 90}, {"orientation": "up"}, {"origin": [1]}])

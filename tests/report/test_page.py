@@ -332,6 +332,9 @@ def test_displays_beyond_the_twelfth_are_in_the_list_of_what_is_left_out(finishe
     left_out = page.visible[page.visible.index("Figures that are left out") :]
     assert left_out.count("toy, Jet: ") == 2
     assert "the event with the most clusters: toy/clusters.parquet/part-" in left_out
+    assert "more are left out." not in left_out
+    monkeypatch.setattr(page_.accounts, "MAX_ROWS", 1)
+    assert "1 more are left out." in Page(write_report(result.directory)).visible
 
 
 def test_an_event_that_its_file_no_longer_holds_is_told(finished, write_events, monkeypatch, job):
