@@ -312,6 +312,16 @@ def test_groups_of_hits_beyond_the_most_that_are_looked_into_are_named(write, mo
     assert [each.reason for each in found.rejected] == ["not looked into: 1 more groups of hits"] * n_more
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_of_rows_of_several_kinds_those_with_an_energy_are_named(write, first):
+    places = RANDOM.normal(size=(4, N)).astype("f4")
+    hit = {"hit_posX": places[0], "hit_posY": places[1], "hit_edep": places[2]}
+    other = {"cell_posX": places[0], "cell_posY": places[1], "cell_layer": np.arange(N, dtype="i4") % 3}
+    columns = {**hit, **other} if first else {**other, **hit}
+    (candidate,) = inspect_file(write(Hits={"eventID": np.arange(N) // 3, **columns})).candidates
+    assert set(candidate.branches) == {*hit}
+
+
 @pytest.mark.parametrize(
     ("empty", "reason"),
     [
