@@ -547,6 +547,8 @@ def test_six_numbered_branches_are_the_fewest_cells(write, n, is_one):
     ("factor", "rows", "cols", "is_one"),
     [
         (100, (1, 4), (0, 5), True),
+        (100, (50, 53), (0, 5), True),
+        (100, (1, 4), (40, 45), True),
         (100, (0, 3), (0, 49), True),
         (100, (0, 3), (0, 50), False),  # the other half of a hundred never occurs
         (1000, (2, 3), (9, 50), True),
