@@ -61,6 +61,7 @@ def test_maps_and_presets_are_those_of_the_job(job, tmp_path):
     content["clusters"] = {"Jet": {"grid": ["calo"], "preset": "hexagon-7", "seed_threshold": "3 sigma"}}
     config = parse_config(content)
     assert parse_config(public_config(config)).job() == config.job()
+    assert public_config(config)["datasets"]["toy"]["files"] == [{"a.root": "Events"}, {"b.root": "Events"}]
 
 
 def summary_of(directory):
