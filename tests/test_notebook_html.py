@@ -113,6 +113,7 @@ def test_a_long_comparison_shows_the_first_ten():
     html = compare(grids, {"seed_threshold": 9}, {})._repr_html_()
     assert html.count(">second<") == 10
     assert "and 10 more" in html
+    assert "more" not in compare(grids, {}, {})._repr_html_()
 
 
 def test_the_results_of_a_job_are_shown_with_their_counts(write_events, job):

@@ -38,8 +38,8 @@ class Comparison(NamedTuple):
     sum_a: Array
     sum_b: Array
     layer: Array
-    unit: float = 1.0
-    n_events: int = 0
+    unit: float
+    n_events: int
 
     @property
     def matched(self) -> Array:

@@ -87,7 +87,7 @@ def efficiency(passed: WeightedCounts, total: WeightedCounts, level: float = LEV
         failing = (1 - 2 * value) * passed.sum_of_squares + value**2 * total.sum_of_squares
         sigma = np.sqrt(failing) / np.abs(total.sum)
     is_signed = (passed.n_negative > 0) | (total.n_negative > 0)
-    fraction = np.where(is_signed | np.isnan(value), 0.0, value).clip(0, 1)  # rounding can exceed 1
+    fraction = np.where(np.isnan(value), 0.0, value).clip(0, 1)  # rounding can exceed 1, as signed weights do
     low, high = clopper_pearson(fraction * n_effective, n_effective, level)
     low, high = (np.where(np.isnan(value), edge, each) for edge, each in ((0.0, low), (1.0, high)))
     return Efficiency(

@@ -63,11 +63,13 @@ class Comparison(FrozenModel):
     def passes(self, values: Array) -> Array:
         """Return which numbers pass; they are compared in their own type, and NaN passes nothing but not_in.
 
+        One comparison at least is given.
+
         >>> Comparison(min=-5, below=20).passes(np.array([-5.0, 20.0, np.nan])).tolist()
         [True, False, False]
         """
         passed = [self.TESTS[name](values, operand) for name, operand in self.tests.items()]
-        return np.asarray(np.logical_and.reduce(passed)) if passed else np.ones(len(values), bool)
+        return np.asarray(np.logical_and.reduce(passed))
 
     def nothing_compared(self, name: str | None) -> str:
         """Return what is wrong where none of the comparisons is given."""

@@ -210,6 +210,7 @@ def test_closed_rings_are_counted_and_named(cli, job):
 def test_a_preset_is_drawn_in_the_terminal(cli):
     status, output, _ = cli("presets", "cms-hgcal-tpg")
     assert status == 0
+    assert output.startswith("cms-hgcal-tpg CMS HGCAL ")
     assert "search window, 3 x 3 sum window, 1 x 1 > > = o > o = > = =" in output
     assert "> the seed must exceed this cell = the seed may equal this cell" in output
     assert "source cms-sw/cmssw L1Trigger/L1THGCal/src/backend/HGCalHistoSeedingImpl.cc" in output

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from rules_pictures import COLS, LINE, PLACE, ROWS
+from rules_pictures import COLS, COUNTED, LINE, PLACE, ROWS
 
 from hep_peaksum import PeakSumSettings, find_clusters
 from hep_peaksum.diagnostics.wording import settings_in_words
@@ -65,6 +65,18 @@ PICTURES = {
         PLACE,
         [(0, 0, 5, 5), (0, 2, 6, 6)],
         WIDE,
+    ),
+    "cells_of_towers_of_another_group_are_not_added": (
+        "5 3 0 1 4 3",
+        COUNTED,
+        [(0, 0, 8, 2), (0, 2, 7, 2)],
+        {**WIDE, "coarsen": (1, 2), "sum_over": "cells"},
+    ),
+    "nor_are_those_of_towers_above_and_below": (
+        "\n".join("530143"),
+        COUNTED,
+        [(0, 0, 8, 2), (2, 0, 7, 2)],
+        {**ISLANDS, "search_window": (5, 1), "sum_window": (5, 1), "coarsen": (2, 1), "sum_over": "cells"},
     ),
     "a_group_closes_across_the_seam": (
         "5 0 0 0 6",

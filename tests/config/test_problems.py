@@ -127,6 +127,14 @@ WRONG = {
         "clusters.Jet.seed_threshold=4 Gev",
         "clusters.Jet.seed_threshold: '4 Gev' is not an e",
     ),
+    "a_unit_without_its_vowel": (
+        "clusters.Jet.seed_threshold=4 GV",
+        "clusters.Jet.seed_threshold: '4 GV' is not an energy (did you mean 'GeV'?)",
+    ),
+    "a_letter_for_a_unit": (
+        "clusters.Jet.seed_threshold=4 V",
+        "clusters.Jet.seed_threshold: '4 V' is not an energy: write",
+    ),
     "not_a_number": (
         "clusters.Jet.seed_threshold=.nan",
         "clusters.Jet.seed_threshold: nan is not a finite number",

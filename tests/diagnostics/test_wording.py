@@ -185,3 +185,69 @@ LEGENDS = {
 @pytest.mark.parametrize(("keys", "lines"), LEGENDS.values(), ids=LEGENDS)
 def test_every_mark_that_is_drawn_is_explained_and_no_other(keys, lines):
     assert legend(PeakSumSettings(**keys)) == lines
+
+
+TOWERS = {"coarsen": (1, 2)}
+WORDS = {
+    "nothing": ({}, {}),
+    "towers": (TOWERS, {"towers": "the sum of 1 x 2 cells; windows count towers"}),
+    "towers of the highest cells": (
+        {**TOWERS, "pool_by": "max", "sum_over": "cells", "allow_partial_towers": True, "pool_threshold": 2},
+        {
+            "towers": "the highest of 1 x 2 cells; windows count towers, but the cells in them are added; the "
+            "last may be smaller; cells not above 2 count as 0"
+        },
+    ),
+    "a significance": (
+        {"quantity": "significance", "seed_threshold": 4},
+        {"compared": "energy over noise of the cell", "seed threshold": "> 4 sigma"},
+    ),
+    "a seed window": (
+        {"seed_window": (1, 3), "partial_seed_windows": False},
+        {"compared": "the sum of the seed window; only where the whole seed window lies in the grid"},
+    ),
+    "groups": (
+        {"group": "corners", "cell_threshold": 2, "seedless_groups": "highest"},
+        {
+            "groups": "cells above the cell threshold, joined by common edges or corners; only cells of one "
+            "group are compared; a group without a seed has its highest cell as seed",
+            "cell threshold": "a cell is added if >= 2",
+        },
+    ),
+    "whole windows": (
+        {"partial_search_windows": False},
+        {"edges": "a cell whose search window reaches beyond an edge is not a seed"},
+    ),
+    "absolute cells": (
+        {"cell_threshold": "2 sigma", "cell_threshold_abs": True, "cell_comparison": ">"},
+        {"cell threshold": "a cell is added if its absolute value is > 2 sigma"},
+    ),
+    "one side": (
+        {"keep_stronger_side": "cols"},
+        {"stronger side": "of lower and higher columns only the side with the larger sum is added"},
+    ),
+    "cuts": (
+        {"sum_threshold": "4 GeV", "min_seed_gap": 2, "min_prominence": "1 GeV"},
+        {
+            "sum threshold": "sum >= 4 GeV",
+            "seed gap": ">= 2 above the highest other cell of the search window",
+            "prominence": ">= 1 GeV above the saddle to anything higher",
+        },
+    ),
+    "neighbours": (
+        {"min_neighbours": 2, "neighbour_threshold": 3},
+        {"neighbours": "at least 2 cells of the search window > 3"},
+    ),
+    "several of a region": (
+        {"max_clusters": 4, "max_clusters_per": "card", "max_clusters_by": "seed"},
+        {"selected": "the 4 clusters of each region of 'card' with the largest seeds"},
+    ),
+    "a barycentre": ({"position": "log"}, {"position": "barycentre with log weights"}),
+}
+
+
+@pytest.mark.parametrize(("keys", "words"), WORDS.values(), ids=WORDS)
+def test_what_differs_from_the_defaults_is_said_and_nothing_else(keys, words):
+    usual, found = (dict(settings_in_words(PeakSumSettings(**each))) for each in ({}, keys))
+    assert {key: text for key, text in found.items() if usual.get(key) != text} == words
+    assert usual.keys() == {"seed threshold", "tie rule", "overlap"}

@@ -29,6 +29,8 @@ def test_a_gaussian_is_found():
     assert is_near(fit, mu=0.9, sigma=0.08)
     assert fit.chi2 / fit.ndf < 3
     assert (fit.start, fit.stop) == (pytest.approx(0.78, abs=0.03), pytest.approx(1.02, abs=0.03))
+    light = fit_core(contents / 1e6, EDGES, contents / 1e12)  # less than one entry in all
+    assert light.values == pytest.approx({**fit.values, "entries": fit.values["entries"] / 1e6}, rel=1e-3)
 
 
 def test_the_core_is_found_above_a_tail():

@@ -75,6 +75,8 @@ def test_the_error_of_the_mean_is_that_of_the_entries_inside():
     summary = summarize(contents, np.array([0.0, 1.0, 2.0]))
     assert summary.mean == 0.25 * 0.5 + 0.75 * 1.5
     assert summary.mean_error == pytest.approx(np.sqrt(0.25 * 0.75 / 16))
+    light = summarize(contents / 64, np.array([0.0, 1.0, 2.0]), contents / 64**2)
+    assert (light.mean, light.mean_error) == (summary.mean, summary.mean_error)
     weighted = summarize(contents, np.array([0.0, 1.0, 2.0]), 3 * contents)
     assert weighted.mean_error == pytest.approx(np.sqrt(0.25 * 0.75 * 3 / 16))
     assert weighted.n_effective == pytest.approx(61 / 3)

@@ -330,6 +330,16 @@ def test_groups_of_hits_beyond_the_most_that_are_looked_into_are_named(write, mo
     assert [each.reason for each in found.rejected] == ["not looked into: 1 more groups of hits"] * n_more
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_of_rows_of_several_kinds_those_with_an_energy_are_named(write, first):
+    places = RANDOM.normal(size=(4, N)).astype("f4")
+    hit = {"hit_posX": places[0], "hit_posY": places[1], "hit_edep": places[2]}
+    other = {"cell_posX": places[0], "cell_posY": places[1], "cell_layer": np.arange(N, dtype="i4") % 3}
+    columns = {**hit, **other} if first else {**other, **hit}
+    (candidate,) = inspect_file(write(Hits={"eventID": np.arange(N) // 3, **columns})).candidates
+    assert set(candidate.branches) == {*hit}
+
+
 @pytest.mark.parametrize(
     ("empty", "reason"),
     [
@@ -570,6 +580,8 @@ def test_six_numbered_branches_are_the_fewest_cells(write, n, is_one):
     ("factor", "rows", "cols", "is_one"),
     [
         (100, (1, 4), (0, 5), True),
+        (100, (50, 53), (0, 5), True),
+        (100, (1, 4), (40, 45), True),
         (100, (0, 3), (0, 49), True),
         (100, (0, 3), (0, 50), False),  # the other half of a hundred never occurs
         (1000, (2, 3), (9, 50), True),

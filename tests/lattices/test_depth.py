@@ -50,3 +50,29 @@ def test_layers_without_equal_steps_are_one_grid():
     places = np.random.default_rng(1).normal(size=60)
     (together,) = layers_in_line([places, places**3], np.repeat([2, 5, 4], 20))
     assert together.tolist() == [2, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("depths", "n_hits", "width", "section"),
+    [
+        ([-30, -10, 10, 30], 4, 0.01, {"bins": 4, "start": -40, "stop": 40}),
+        ([5000, 5010, 5020], 4, 0, {"bins": 3, "start": 4995, "stop": 5025}),
+        ([0, 1, 5.5], 4, 0, {"edges": [-0.5, 0.5, 3.25, 7.75]}),
+        ([0, 1, 2, 3], 3, 0, {"bins": 4, "start": -0.5, "stop": 3.5}),
+        ([0, 1, 2, 3], 2, 0, None),  # hits must be four for every layer after the first
+        ([0, 1, 2, 3], 400, 0.15, {"bins": 4, "start": -0.5, "stop": 3.5}),
+        ([0, 1, 2, 3], 400, 0.3, None),  # layers are no thicker than a quarter of what is between them
+        ([7], 9, 0, None),
+        ([], 9, 0, None),
+    ],
+)
+def test_layers_are_thin_and_far_from_each_other(depths, n_hits, width, section):
+    depth = np.add.outer(depths, np.linspace(-width / 2, width / 2, n_hits)).ravel()
+    found = depths_of(depth[::-1])
+    assert (found is not None) == (section is not None)
+    if found is not None:
+        axis, index, n_layers = found
+        assert axis.section.keys() == section.keys()
+        assert all(axis.section[key] == pytest.approx(value) for key, value in section.items())
+        assert index[::-1].tolist() == np.repeat(np.arange(len(depths)), n_hits).tolist()
+        assert n_layers == len(depths)

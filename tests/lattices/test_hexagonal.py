@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hep_peaksum.lattices.hexagonal import find_hexagons
+from hep_peaksum.lattices.numbering import Integers
 
 UNITS = {"mm": 1.0, "m": 1e-3, "um": 1e3}  # a millimetre in each
 
@@ -34,3 +35,26 @@ def test_labels_reach_cells_far_to_one_side():
     low, high = map(int, found.rows["labels"].split(".."))
     assert low <= -10
     assert high >= 4
+
+
+@pytest.mark.parametrize("beside", [(20.0, 0.0), (20.37, 0.21)], ids=["in-line", "out-of-line"])
+def test_blocks_that_are_out_of_line_are_modules(beside):
+    q, r = np.indices((5, 5)).reshape(2, -1) - 2
+    block, module = np.column_stack([q + r / 2, math.sqrt(3) / 2 * r]), np.repeat([3, 8], 25)
+    x, y = np.concatenate([block, block + beside]).T
+    layers, one = np.zeros(50, np.int64), np.zeros(1, np.int64)
+    found = find_hexagons(x, y, layers, one, [Integers("m", "hit_m", module)], "mm")
+    assert found.hexagons["pitch"] == pytest.approx(1)
+    assert [each.name for each in found.modules] == ["m"] * (beside[1] != 0)
+    assert found.n_cells == 50
+    if beside[1]:
+        assert find_hexagons(x, y, layers, one, [], "mm") is None
+
+
+@pytest.mark.parametrize(("off", "is_lattice"), [(0.015, True), (0.03, False)])
+def test_a_cell_that_is_off_its_centre_is_of_no_lattice(off, is_lattice):
+    q, r = np.indices((5, 5)).reshape(2, -1) - 2
+    x, y = q + r / 2, math.sqrt(3) / 2 * r
+    x[3] += off
+    found = find_hexagons(x, y, np.zeros(25, np.int64), np.zeros(1, np.int64), [], "mm")
+    assert (found is not None) == is_lattice

@@ -61,6 +61,7 @@ def test_maps_and_presets_are_those_of_the_job(job, tmp_path):
     content["clusters"] = {"Jet": {"grid": ["calo"], "preset": "hexagon-7", "seed_threshold": "3 sigma"}}
     config = parse_config(content)
     assert parse_config(public_config(config)).job() == config.job()
+    assert public_config(config)["datasets"]["toy"]["files"] == [{"a.root": "Events"}, {"b.root": "Events"}]
 
 
 def summary_of(directory):
@@ -412,3 +413,22 @@ def test_a_job_that_changes_meanwhile_gives_no_results(write_events, run_in, tmp
     with pytest.raises((RuntimeError, ValueError), match=r"(has changed|is not finished)"):
         merge([first], tmp_path / "all")
     assert not (tmp_path / "all/summary.json").exists()
+
+
+def test_a_summary_that_is_of_another_job_than_its_manifest_is_refused(write_events, run_in, tmp_path):
+    jobs = [run_in(name, write_events(f"{name}.root", 4, seed)) for seed, name in enumerate("ab")]
+    summary = summary_of(jobs[0])
+    summary["config"]["clusters"]["Jet"]["settings"]["max_clusters"] = 1
+    (jobs[0] / "summary.json").write_text(json.dumps(summary))
+    with pytest.raises(ValueError, match=r"a/summary.json is not of the job of its manifest: run its command"):
+        merge(jobs, tmp_path / "merged")
+
+
+def test_chunks_of_no_job_end_the_merge_which_is_not_finished_then(write_events, run_in, tmp_path):
+    jobs, merged = [run_in("a", write_events("a.root", 4, 1))], tmp_path / "merged"
+    merge(jobs, merged)
+    (record,) = (merged / "toy/_chunks").glob("*.json")
+    shutil.copy(record, record.with_name(record.name.replace("000001", "000009", 1)))
+    with pytest.raises(ConfigError, match="merged holds 1 chunks of none of these jobs"):
+        merge(jobs, merged)
+    assert read_status(merged).summary is None

@@ -275,3 +275,16 @@ def test_clusters_of_one_side_are_counted_beside_the_sums():
     assert {round(x / 0.315) for x, y in upper.tolist() if y > 0} == {22, 23, 28, 29}
     beside = only_b.patches[0].get_path().vertices
     assert {round(y / 0.315) for x, y in beside.tolist() if x > 0} == {9, 10}
+
+
+def test_every_picture_has_the_title_that_it_was_given():
+    h, columns = spectrum([1, 2]), {"energy": [9], "value": [0.1], "error": [0.01]}
+    for figure in (
+        draw_histogram(h, title="this"),
+        draw_overlay({"a": h, "b": h}, title="this"),
+        draw_stack({"a": h, "b": h}, ["a"], title="this"),
+        draw_measurement([table(columns)], "resolution", title="this"),
+        draw_ratios(h, None, title="this"),
+        draw_comparison(pairs([1], [2]), bare_grid((2, 2)), title="this"),
+    ):
+        assert "this" in [text.get_text() for text in figure.texts]

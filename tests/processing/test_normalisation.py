@@ -45,12 +45,14 @@ def test_the_factor_is_the_expected_number_of_events_over_the_sum_of_weights(con
 
 def test_variances_are_multiplied_by_the_square_and_those_of_counts_are_the_counts():
     axis = hist.axis.Regular(2, 0, 2, name="x")
-    counts = hist.Hist(axis, storage=hist.storage.Int64()).fill([0.5, 0.5, 1.5, 9])
+    counts = hist.Hist(axis).fill([0.5, 0.5, 1.5, 9])
+    changed = counts * 1.0  # of which hist knows no variances
     weighted = hist.Hist(axis, storage=hist.storage.Weight()).fill([0.5, 1.5], weight=[3, -2])
-    histograms = {"counts": counts, "weighted": weighted, "cutflow": counts}
+    histograms = {"counts": counts, "changed": changed, "weighted": weighted, "cutflow": counts}
     found = normalised(histograms, Normalisation(10.0, 1.0))
-    assert found["counts"].values(flow=True).tolist() == [0, 20, 10, 10]
-    assert found["counts"].variances(flow=True).tolist() == [0, 200, 100, 100]
+    for name in ("counts", "changed"):
+        assert found[name].values(flow=True).tolist() == [0, 20, 10, 10]
+        assert found[name].variances(flow=True).tolist() == [0, 200, 100, 100]
     assert found["weighted"].values().tolist() == [30, -20]
     assert found["weighted"].variances().tolist() == [900, 400]
     assert found["cutflow"].values().tolist() == [20, 10]

@@ -89,6 +89,11 @@ def test_the_verdict_counts_what_is_lost_and_names_two_files(losses, words):
     assert accounts.headline(summary(*losses)) == words
 
 
+def test_the_verdict_counts_no_entries_where_only_files_are_lost():
+    words = "Done with losses: all entries of 1 unreadable file, in gone.root (data)"
+    assert accounts.headline(summary(GONE, n_events=21)) == words
+
+
 def test_a_cut_flow_has_columns_for_every_variation():
     def steps(*numbers):
         return [{"step": f"s{k}", "entries": n, "sum_of_weights": w} for k, (n, w) in enumerate(numbers)]

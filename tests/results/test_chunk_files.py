@@ -10,7 +10,7 @@ from plain_count import count, written
 
 from hep_peaksum.cli.main import cli
 from hep_peaksum.results import chunk_files
-from hep_peaksum.results.chunk_files import bring_together, part_paths, recorded_chunks
+from hep_peaksum.results.chunk_files import bring_together, dataset_folders, part_paths, recorded_chunks
 
 N_CHUNKS = 7
 
@@ -154,3 +154,12 @@ def test_parts_are_in_event_order_whatever_that_of_the_file_system(tmp_path):
     for name in names:
         (folder / name).touch()
     assert [path.name for path in part_paths(tmp_path, "toy")] == names
+
+
+def test_datasets_are_in_the_order_of_their_names_whatever_that_of_the_file_system(tmp_path, monkeypatch):
+    for name in ("b/clusters.parquet", "a/_chunks", "plots", "c/clusters.parquet", "d/others"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda path, pattern: sorted(glob(path, pattern), reverse=True))
+    assert dataset_folders(tmp_path) == ["a", "b", "c"]
