@@ -178,6 +178,10 @@ def test_an_overlay_shows_every_histogram_and_its_ratio_to_the_first():
     assert (upper.get_ylabel(), lower.get_xlabel()) == ("entries / 1 GeV", "pt [GeV]")
 
 
+def test_the_content_of_a_single_bin_has_its_width():
+    assert draw_histogram(spectrum([3], edges=[0, 2])).axes[0].get_ylabel() == "entries / 2 GeV"
+
+
 def test_a_stack_without_points_shows_what_part_each_one_has():
     parts = {"low": spectrum([1, 2, 0]), "high": spectrum([3, 0, 0])}
     figure = draw_stack(parts, ["low", "high", "gone"], title="parts")
