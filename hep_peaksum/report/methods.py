@@ -63,7 +63,11 @@ def _search(config: Config, name: str) -> str:
 
 
 def _window(window: Any, word: str) -> str:
-    """Return a window in words."""
+    """Return a window in words.
+
+    >>> _window((3, 5), "search"), _window("ox", "sum")
+    ('a window of 3 x 5 cells', 'a drawn sum window')
+    """
     return (
         f"a drawn {word} window" if isinstance(window, str) else f"a window of {window[0]} x {window[1]} cells"
     )

@@ -11,7 +11,7 @@ from hep_peaksum.calibration.run_calibrations import Calibrations
 from hep_peaksum.calibration.table_files import CellTableError
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.geometry.hits import sparse
+from hep_peaksum.geometry.hits import Hits, sparse
 
 N_ROWS, N_COLS = 4, 5
 PLANE = Grid(rows=Axis(n=N_ROWS), cols=Axis(n=N_COLS))
@@ -221,6 +221,18 @@ def test_a_dead_channel_that_is_no_number_adds_nothing_to_the_sum_of_layers():
     raw = np.array([[[[np.nan, 2.0]], [[3.0, 4.0]]]])  # (event, layer, row, col)
     found = Calibrator(calibrations).dense(raw, np.zeros(1, int))
     assert find_clusters(found, PeakSumSettings(sum_window=(1, 3)), plane).peak_sum.to_list() == [[3 + 2 + 4]]
+
+
+def test_calibrated_hits_become_an_array_of_cells():
+    columns = {"channel": [7, 5], "row": [0, 3], "col": [1, 4], "pedestal": [10, 20], "gain": [0.5, 2]}
+    hits = ak.Array([[5], [], [7, 5]]), ak.Array([[21], [], [12, 22]])
+    calibrated = calibrator(columns).hits(*hits, np.array([1, 1, 2]))
+    assert (type(calibrated.cells), len(calibrated)) == (Hits, 3)
+    expected = np.zeros((3, N_ROWS, N_COLS))
+    expected[0, 3, 4], expected[2, 0, 1], expected[2, 3, 4] = 2, 1, 4
+    for dense in (calibrated.dense(), calibrated.dense().dense()):
+        assert isinstance(dense.cells, np.ndarray)
+        assert np.array_equal(dense.cells, expected)
 
 
 # --- errors ---

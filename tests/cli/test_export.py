@@ -1,5 +1,7 @@
 """`export`: a preset or a collection as a C++ header."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,18 @@ def test_only_a_header_of_ours_is_replaced(cli, tmp_path):
     assert header.read_text() == "clusters: {}  # a config, say"
     header.unlink()
     assert [cli(*arguments)[0], cli(*arguments)[0]] == [0, 0]
+
+
+def test_a_pipe_is_written_to_and_stays_one(cli, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert cli("export", "keras-3x3", "-o", pipe, "--shape", "24x16")[0] == 0
+        assert b"constexpr int n_rows = 24;" in os.read(reader, 1 << 16)
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
 
 
 MISTAKES = {

@@ -117,7 +117,11 @@ NOT_YAML = {
     "an_indentation": ("a:\n  b: 1\n c: 2", 3, "mend the indentation"),
     "quotes_left_open": ("a: 'b\nc: 1\n", 3, "close the quotes"),
     "an_at_sign": ("a: @b", 1, "put text that begins with % @ or ` in quotes"),
-    "two_documents": ("a: 1\n---\nb: 2", 2, "remove the line ---"),
+    "two_documents": (
+        "a: 1\n---\nb: 2",
+        2,
+        "expected a single document in the stream but found another document: remove the line ---",
+    ),
     "a_tag": ("a: !!python/name:os.system", 1, "remove the tag"),
 }
 

@@ -7,6 +7,7 @@ from hep_peaksum.diagnostics.wording import RING_DRAWN, drawn_windows, legend, s
 
 STRIPS = "of the four strips of 3 x {} cells along the window"
 ZERO = "scaled to the 9 cells of the window; cells beyond an edge count as 0"
+WHOLLY = "as does a strip that is not wholly before its edge"
 ESTIMATES = {
     "chunky_donut": f"the three smallest {STRIPS.format(3)}, {ZERO}",
     "donut": f"4 x the middle two {STRIPS.format(1)}, {ZERO}",
@@ -21,6 +22,32 @@ def test_a_pileup_estimate_is_defined_in_words(kind):
     words = dict(settings_in_words(PeakSumSettings(pileup=(kind,))))
     assert words[f"pile-up {kind}"] == ESTIMATES[kind]
     assert "net" not in words  # there is only one to subtract
+
+
+@pytest.mark.parametrize(
+    ("estimate", "words"),
+    [
+        (
+            {"kind": "chunky_donut", "length": 5, "depth": 2, "edge": "strip"},
+            f"the three smallest of the four strips of 5 x 2 cells along the window, {ZERO}, {WHOLLY}",
+        ),
+        (
+            {"kind": "phi_ring", "axis": "rows", "includes_cluster": False},
+            f"the full rings through the window along the rows, without the cluster, {ZERO}",
+        ),
+        (
+            {"kind": "phi_ring", "axis": "cols"},
+            f"the full rings through the window along the columns, {ZERO}",
+        ),
+        (
+            {"kind": "ring_median", "depth": 2, "edge": "zero"},
+            f"the median of the ring of depth 2 around the window, {ZERO}",
+        ),
+    ],
+)
+def test_what_is_not_the_default_of_an_estimate_is_told(estimate, words):
+    told = dict(settings_in_words(PeakSumSettings(pileup=[{**estimate, "name": "mine"}])))
+    assert told["pile-up mine"] == words
 
 
 @pytest.mark.parametrize(("ties", "word"), [("first", "lower"), ("last", "higher")])

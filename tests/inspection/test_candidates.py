@@ -99,6 +99,17 @@ def test_cells_that_are_hit_or_not_are_a_grid_and_a_list_of_flags_is_none(write)
     assert candidate[2:4] == (("calo_hit",), "6 x 4 cells per entry")
 
 
+def test_of_rows_of_two_detectors_those_with_energies_are_taken(write):
+    """A tracker without energies stands before a calorimeter, and events count anew in each run."""
+    numbers = {"runID": np.repeat([1, 2], 3 * N), "eventID": np.tile(np.repeat(np.arange(N), 3), 2)}
+    names = ("tracker_x", "tracker_y", "calo_x", "calo_y", "calo_energy")
+    places = {name: RANDOM.exponential(size=6 * N) for name in names}
+    layer = {"tracker_layer": RANDOM.integers(0, 3, 6 * N)}
+    (candidate,) = inspect_file(write(Hits={**numbers, **layer, **places})).candidates
+    assert candidate.branches == ("calo_x", "calo_y", "calo_energy")
+    assert candidate.command.endswith(":Hits --by runID,eventID -o grouped.root")
+
+
 def test_a_list_of_arrays_is_no_grid(tmp_path):
     """Eight places of three numbers are no 8 x 3 cells."""
     path = tmp_path / "points.root"

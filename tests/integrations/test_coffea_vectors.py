@@ -119,6 +119,10 @@ def results(write_events, job, tmp_path):
     return {"parquet": parquet, "ttree": folder / "clusters.root", "rntuple": folder / "clusters.rntuple.root"}
 
 
+def kind_of(collection):
+    return ak.parameters(ak.flatten(collection))["__record__"]
+
+
 def read(path, form, schema=ps.PeakSumSchema):
     if form == "parquet":
         return NanoEventsFactory.from_parquet(str(path), schemaclass=schema).events()
@@ -129,6 +133,7 @@ def read(path, form, schema=ps.PeakSumSchema):
 def test_every_collection_with_a_direction_has_four_vectors(results, random_cells, form):
     events, expected = read(results[form], form), ps.to_coffea(jets_of(random_cells))
     for collection in (events.Jet, events.Slim):
+        assert kind_of(collection) == "PeakSumClusterE"
         assert collection.pt.to_list() == expected.pt.to_list()
         assert ak.flatten(collection.px).to_list() == pytest.approx(ak.flatten(expected.px).to_list())
         assert ak.flatten(collection.energy).to_list() == pytest.approx(ak.flatten(expected.energy).to_list())
@@ -171,6 +176,7 @@ def matched(tmp_path):
 
 
 def test_an_index_of_another_collection_refers_to_its_objects(matched):
+    assert kind_of(matched.Jet) == kind_of(matched.GenJet) == "PeakSumClusterM"  # the jets have no mass column
     partners = matched.Jet.matched("GenJet")
     assert partners.pt.to_list() == [[31.0, None], [11.0]]
     assert partners.mass.to_list() == [[2.0, None], [3.0]]

@@ -184,6 +184,31 @@ def test_contents_that_change_while_a_job_runs_stop_it(named, folder, monkeypatc
     assert results_of(result) == expected
 
 
+@pytest.mark.parametrize("named", ["lumi_mask"], indirect=True)
+def test_a_content_that_changes_and_changes_back_stops_a_job(named, folder, monkeypatch):
+    """Other content when the second chunk is read, and the old one again before it is committed."""
+    from hep_peaksum.job import processor as module
+
+    write, content = named
+    write(1)
+    commit, blocks, n_committed = module.commit, module.PeakSumProcessor.blocks, []
+
+    def committing(*arguments):
+        commit(*arguments)
+        n_committed.append(1)
+        write(2)
+
+    def reading(self, events, tally):
+        yield from blocks(self, events, tally)
+        write(1)
+
+    monkeypatch.setattr(module, "commit", committing)
+    monkeypatch.setattr(module.PeakSumProcessor, "blocks", reading)
+    with pytest.raises(ChunkError, match=r"has changed since the job began: start over"):
+        run_job(content)
+    assert len(n_committed) == 1
+
+
 def test_a_module_that_was_imported_before_it_changed_is_not_taken_for_the_new_one(folder):
     content = {
         "datasets": {"toy": {"files": {str(folder / "a.root"): "Events"}}},

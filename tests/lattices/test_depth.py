@@ -8,9 +8,10 @@ from hep_peaksum.lattices.depth import layers_in_line, layers_of
 from hep_peaksum.lattices.numbering import Integers
 
 
-def test_layers_are_counted_by_equal_steps_of_depth():
+@pytest.mark.parametrize("first", [-15.0, 300.0, 3e5])
+def test_layers_are_counted_by_equal_steps_of_depth(first):
     place = np.repeat([0, 1, 2, 3, 5], 4)  # the layer 4 has no hit
-    layers = layers_of(len(place), None, 300.0 + 6 * place, [], "z")
+    layers = layers_of(len(place), None, first + 6 * place, [], "z")
     assert layers.place.tolist() == place.tolist()
     assert layers.labels.tolist() == [0, 1, 2, 3, 4, 5]
 

@@ -30,6 +30,14 @@ def saddles_at_all_cells(grid, kernel, periodic=(False, False)):
     return saddles(grids, peaks, Periodic(*periodic), kernel).reshape(grids.shape[1:]).tolist()
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_peaks_of_one_height_that_have_met_wait_together_for_something_higher(kernel):
+    """Both peaks of 5 reach the 9 by way of the 1, and the 9 itself is above all, down to the 0."""
+    grids = np.array([[[0, 5, 3, 5, 1, 9]]])
+    found = saddles(grids, peaks_at(grids, grids >= 5), Periodic(rows=False, cols=False), kernel)
+    assert found.tolist() == [1, 1, 0]
+
+
 @st.composite
 def events_with_peaks(draw):
     """Draw events with ties and absent cells, peaks anywhere in them, and seams."""

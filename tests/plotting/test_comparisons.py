@@ -24,6 +24,7 @@ def test_bars_are_the_seeds_of_every_rule(tmp_path):
     cells[2, 1, 1] = 8
     audit = audit_ties(cells, None, RING)
     figure = draw_ties(audit, title="three")
+    assert "three" in [text.get_text() for text in figure.texts]
     bars, share = figure.axes
     ends = {}
     for bar in bars.patches:
@@ -47,6 +48,7 @@ def test_matched_clusters_are_points_and_others_histograms(tmp_path):
     grid = bare_grid((3, 9)).model_copy(update={"unit": 0.5})
     both = compare(cells, PeakSumSettings(tie_rule="all"), PeakSumSettings(sum_window=(1, 1)), grid)
     figure = draw_comparison(both, grid, names=("All", "One"), title="two events")
+    assert "two events" in [text.get_text() for text in figure.texts]
     main, only_a, only_b = figure.axes
     points = main.collections[0].get_offsets().tolist()
     assert points == [[5.5, 4.5], [4, 2], [3, 3]]

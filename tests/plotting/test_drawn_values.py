@@ -45,7 +45,9 @@ def test_the_band_of_an_efficiency_is_its_interval(kind):
 def test_bands_are_those_of_a_few_nominal_lines(others, n_bands):
     columns = {**EDGES, "value": [0.1, 0.5, 0.9], "low": [0.05, 0.4, 0.8], "high": [0.2, 0.6, 0.95]}
     tables = [{**table(columns, dataset=f"d{k}"), "variation": v} for k, v in enumerate(["nominal", *others])]
-    axes = draw_measurement(tables, "efficiency").axes[0]
+    figure = draw_measurement(tables, "efficiency", title="found")
+    axes, title = figure.axes[0], figure.texts[-1]
+    assert title.get_text() == "found"
     assert len(axes.collections) == n_bands
     nominal, *varied = axes.lines[: len(tables)]
     assert all(nominal.get_zorder() > line.get_zorder() for line in varied) == (n_bands > 0)
@@ -128,7 +130,9 @@ def test_ratios_are_points_where_bins_are_filled(is_weighted):
     h = hist.Hist(hist.axis.Regular(4, 0, 2, name="ratio"), storage=storage)
     h.fill([0.1, 1.1, 1.2, 1.3, 1.4], **{"weight": 2.0} if is_weighted else {})
     fit = {"is_valid": False}
-    axes = draw_ratios(h, fit, title="ratios").axes[0]
+    figure = draw_ratios(h, fit, title="ratios")
+    (axes,), (title,) = figure.axes, figure.texts
+    assert title.get_text() == "ratios"
     ((line, _, (bars,)),) = axes.containers
     scale = 2.0 if is_weighted else 1.0
     assert line.get_xydata().tolist() == [[0.25, scale], [1.25, 4 * scale]]
@@ -158,7 +162,9 @@ def drawn(axes):
 
 def test_an_overlay_shows_every_histogram_and_its_ratio_to_the_first():
     parts = {"a": spectrum([4, 0, 2, 8]), "b": spectrum([2, 3, 8, 8]), "c": spectrum([4, 0, 1, 4])}
-    upper, lower = draw_overlay(parts, title="all").axes
+    figure = draw_overlay(parts, title="all")
+    (upper, lower), (title,) = figure.axes, figure.texts
+    assert title.get_text() == "all"
     assert drawn(upper) == [[4, 0, 2, 8], [2, 3, 8, 8], [4, 0, 1, 4]]
     np.testing.assert_array_equal(drawn(lower), [[0.5, NAN, 4, 1], [1, NAN, 0.5, 0.5]])
     assert [to_hex(patch.get_edgecolor()) for patch in upper.patches] == [*canvas.COLOURS[:3]]
@@ -172,9 +178,15 @@ def test_an_overlay_shows_every_histogram_and_its_ratio_to_the_first():
     assert (upper.get_ylabel(), lower.get_xlabel()) == ("entries / 1 GeV", "pt [GeV]")
 
 
+def test_the_content_of_a_single_bin_has_its_width():
+    assert draw_histogram(spectrum([3], edges=[0, 2])).axes[0].get_ylabel() == "entries / 2 GeV"
+
+
 def test_a_stack_without_points_shows_what_part_each_one_has():
     parts = {"low": spectrum([1, 2, 0]), "high": spectrum([3, 0, 0])}
-    upper, lower = draw_stack(parts, ["low", "high", "gone"]).axes
+    figure = draw_stack(parts, ["low", "high", "gone"], title="parts")
+    (upper, lower), (title,) = figure.axes, figure.texts
+    assert title.get_text() == "parts"
     tops = {patch.get_label(): patch.get_data().values.tolist() for patch in upper.patches}
     assert tops == {"low": [1, 2, 0], "high": [4, 2, 0]}
     filled = {patch.get_label(): to_hex(patch.get_facecolor()) for patch in upper.patches}

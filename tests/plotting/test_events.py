@@ -114,9 +114,9 @@ def test_every_event_is_drawn(grid, kind, tmp_path):
     }[kind]
     settings = PeakSumSettings(search_window=(1, 1), sum_window=(3, 3), nonfinite="mask")
     clusters = find_clusters(cells[None], settings, grid.model_copy(update={"quantity": "et"}))[0]
-    assert_drawable(
-        draw_event(cells, settings, grid, clusters=clusters, title="a title"), tmp_path / "event.png"
-    )
+    figure = draw_event(cells, settings, grid, clusters=clusters, title="a title")
+    assert "a title" in [text.get_text() for text in figure.texts]
+    assert_drawable(figure, tmp_path / "event.png")
 
 
 def test_a_real_event_is_drawn(tmp_path, data):
@@ -141,6 +141,7 @@ def test_image_and_sums_are_drawn_side_by_side(tmp_path):
     image = make_events(1, seed=3).grids
     sums = peak_sum_map(image, PeakSumSettings(seed_threshold=0.5))
     figure = draw_peak_sum(image[0], sums[0], title="sums")
+    assert "sums" in [text.get_text() for text in figure.texts]
     assert len(figure.axes[1].texts) == min(20, np.count_nonzero(sums))
     assert_drawable(figure, tmp_path / "sums.png")
 

@@ -21,6 +21,7 @@ TWO_TOWERS = np.array([[0, 0, 0, 0, 0], [0, 1, 2, 1, 0], [0, 0, 7, 7, 1], [0, 0,
 def test_the_cell_and_the_deciding_one_are_framed():
     why = explain(TWO_TOWERS, row=2, col=4)
     figure = draw_explanation(TWO_TOWERS, why, PeakSumSettings(), title="t")
+    assert "t" in [text.get_text() for text in figure.texts]
     axes = figure.axes[0]
     assert framed_cells(axes, MARK) == [(3, 2)]  # the picture begins two cells beside the window, at column 1
     assert framed_cells(axes, ORANGE)[-1] == (2, 2)

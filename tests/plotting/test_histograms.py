@@ -28,6 +28,7 @@ def test_every_histogram_is_drawn(axes, filled, tmp_path):
         values = {"pt": [20, 30, 300], "eta": [0, 1, -2], "n": [1, 1, 2], "kind": ["jet", "jet", "tau"]}
         h.fill(**{axis.name: values[axis.name] for axis in axes})
     figure = draw_histogram(h, title="a title")
+    assert figure.texts[-1].get_text() == "a title"
     assert figure.axes[0].get_xlabel() == axes[0].label
     width = " / 10 GeV" if axes == [REGULAR] else ""
     assert figure.axes[0].get_ylabel() == (axes[1].label if len(axes) == 2 else f"entries{width}")

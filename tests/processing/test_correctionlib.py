@@ -18,10 +18,8 @@ def corrections(tmp_path):
     bins = cs.Binning(
         nodetype="binning", input="seed", edges=[0, 7.5, 9], flow="clamp",
         content=[
-            cs.Formula(
-                nodetype="formula", parser="TFormula", variables=["sum", "part"], expression=f"{factor}*x*y"
-            )
-            for factor in (2, 3)
+            cs.Formula(nodetype="formula", parser="TFormula", variables=["sum", "part"], expression=text)
+            for text in ("2*x*y", "3*x*y")
         ],
     )  # fmt: skip
     inputs = [cs.Variable(name=name, type="real") for name in ("seed", "sum", "part")]

@@ -239,8 +239,8 @@ def test_a_lumi_mask_takes_no_number_of_a_file_for_a_run(config, samples, tmp_pa
     ("where", "words"),
     [
         (
-            [{"field": "nJet", "min": 1}, {"branch": "word", "bit": 1}],
-            "events.where: 'word bit 1' comes after",
+            [{"branch": "word", "bit": 0}, {"field": "nJet", "min": 1}, {"branch": "word", "bit": 1}],
+            "events.where: 'word bit 1' comes after 'nJet",
         ),
         ([{"field": "nJets", "min": 1}], "events.where.0.field: 'nJets' is neither a sum"),
         ([{"field": "Jet.pz", "min": 1}], "events.where.0.field: "),

@@ -59,6 +59,15 @@ def test_a_number_stands_in_the_name_of_the_file(write_root):
     assert found["run"].dtype == np.uint32
 
 
+def test_the_largest_number_of_a_name_is_that_of_its_type(write_root):
+    largest = 2**32 - 1
+    fits, above = (write_root(f"run_{n}.root", {"Events": {"n": [0]}}) for n in (largest, largest + 1))
+    how = {"run": {"filename": r"run_(\d+)"}, "luminosityBlock": 1, "event": "n"}
+    assert identity(event_index(fits), **how)["run"].tolist() == [largest]
+    with pytest.raises(ValueError, match=f"identify run: {largest + 1}, in the name of the file, does not fit"):
+        identity(event_index(above), **how)
+
+
 def test_events_in_memory_have_no_name_of_a_file():
     with pytest.raises(ValueError, match="identify run: the events are not from a file"):
         identity(ak.Array({"event": [1], "luminosityBlock": [2]}), run={"filename": r"run_(\d+)"})

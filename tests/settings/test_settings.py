@@ -14,6 +14,7 @@ from strategies import windows
 
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.kernels import NEIGHBOUR_WINS, SEED_WINS
+from hep_peaksum.settings.messages import shown
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import inclusive_bound, passes
 from hep_peaksum.settings.units import energy_in_gev, exact
@@ -415,3 +416,9 @@ def test_flags_of_axes_and_estimates_are_true_or_false(value):
         Axis(n=4, periodic=value)
     with pytest.raises(ValueError, match=r"includes_cluster.*true or false"):
         PeakSumSettings(pileup=[{"kind": "ring_median", "depth": 1, "includes_cluster": value}])
+
+
+@pytest.mark.parametrize(("n", "said"), [(58, f"'{58 * 'x'}'"), (59, f"'{55 * 'x'} ...")])
+def test_a_value_of_up_to_sixty_characters_is_shown_whole(n, said):
+    assert shown("x" * n) == said
+    assert len(said) == 60

@@ -52,6 +52,7 @@ def test_events_are_as_documented(events):
     assert events.grids.dtype == np.float32
     assert ak.mean(ak.num(events.truth)) == pytest.approx(4, abs=0.2)
     assert 5 <= ak.min(events.truth.energy) < ak.max(events.truth.energy) <= 100
+    assert -3 <= ak.min(events.truth.eta) < -2.95 < 2.95 < ak.max(events.truth.eta) <= 3
     assert 0.05 < np.mean(events.grids > 0) < 0.2
     assert events.grids[events.grids > 0].min() > 0.1  # twice the noise
 
