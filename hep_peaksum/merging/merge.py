@@ -204,7 +204,7 @@ def _check_unused(directory: Path, totals: Mapping[str, DatasetTotal]) -> None:
     """Raise a ConfigError if the folder holds chunks that are of none of the jobs."""
     unused = {*all_recorded_chunks(directory)} - {chunk for each in totals.values() for chunk in each.chunks}
     if unused:
-        problem = f"{directory} holds {len(unused)} chunks of none of these jobs: {OTHER_PLACE}"
+        problem = f"{directory} holds chunks of none of these jobs ({len(unused)}): {OTHER_PLACE}"
         raise ConfigError([f"output.directory: {problem}"])
 
 

@@ -419,7 +419,7 @@ def test_a_summary_that_is_of_another_job_than_its_manifest_is_refused(write_eve
     jobs = [run_in(name, write_events(f"{name}.root", 4, seed)) for seed, name in enumerate("ab")]
     summary = summary_of(jobs[0])
     summary["config"]["clusters"]["Jet"]["settings"]["max_clusters"] = 1
-    (jobs[0] / "summary.json").write_text(json.dumps(summary))
+    write_summary(jobs[0], summary)
     with pytest.raises(ValueError, match=r"a/summary.json is not of the job of its manifest: run its command"):
         merge(jobs, tmp_path / "merged")
 
@@ -429,6 +429,6 @@ def test_chunks_of_no_job_end_the_merge_which_is_not_finished_then(write_events,
     merge(jobs, merged)
     (record,) = (merged / "toy/_chunks").glob("*.json")
     shutil.copy(record, record.with_name(record.name.replace("000001", "000009", 1)))
-    with pytest.raises(ConfigError, match="merged holds 1 chunks of none of these jobs"):
+    with pytest.raises(ConfigError, match=r"merged holds chunks of none of these jobs \(1\)"):
         merge(jobs, merged)
     assert read_status(merged).summary is None
