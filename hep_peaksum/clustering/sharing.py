@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from hep_peaksum.loops.saddles import saddles
 from hep_peaksum.loops.windows import Places, Rivals, SumWindow, WindowLoops, sum_window, window_loops
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.windows import NOT_GATED
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +46,7 @@ class PeakContext:
     settings: PeakSumSettings
     n_given: int = 0
     _columns: dict[Hashable, Array] = field(default_factory=dict, init=False, repr=False)
-    _settled: list[Windows] = field(default_factory=list, repr=False)
+    _settled: list[Block] = field(default_factory=list, repr=False)
 
     @property
     def grid(self) -> Grid:
@@ -174,23 +177,24 @@ class PeakContext:
         claim, too.
         """
         if self._settled and settled and not contested:
-            yield from self._settled
+            yield from map(partial(Windows, self), self._settled)
             return
         for events in event_blocks(self.peaks.event_offsets, self._most_events, self._most_peaks):
             claims = self._claims(events, contested=contested) if settled else None
             # what a block computes is kept for the second pass only where there is no other block
-            only = [Windows(self, events, events.peaks, claims)] if events.n_peaks <= self._most_peaks else None
+            # what a block computes is kept for the second pass only where there is no other block
+            only = [Block(events, events.peaks, claims, {})] if events.n_peaks <= self._most_peaks else None
             if claims is not None and claims.is_used:
-                for block in only or self._blocks(events, claims):
-                    claims.add(self.loops, block.place, block.is_added, block.first)
+                for windows in map(partial(Windows, self), only or self._blocks(events, claims)):
+                    claims.add(self.loops, windows.place, windows.is_added, windows.first)
             if only and settled and not contested and events.n_peaks == len(self.peaks):
                 self._settled.extend(only)
-            yield from only or self._blocks(events, claims)
+            yield from map(partial(Windows, self), only or self._blocks(events, claims))
 
-    def _blocks(self, events: Events, claims: Claims | None) -> Iterator[Windows]:
+    def _blocks(self, events: Events, claims: Claims | None) -> Iterator[Block]:
         first, stop, step = events.peaks.start, events.peaks.stop, self._most_peaks
         for start in range(first, stop, step):
-            yield Windows(self, events, slice(start, min(start + step, stop)), claims)
+            yield Block(events, slice(start, min(start + step, stop)), claims, {})
 
     def _claims(self, events: Events, *, contested: bool) -> Claims:
         """Return the planes for claims on the cells of some events, with what decides between them."""
@@ -252,17 +256,39 @@ class PeakContext:
         return self.of_windows(Windows.noise)
 
 
-@dataclass(frozen=True, eq=False)
-class Windows:
-    """The sum windows of some peaks of a context: arrays (peak, cell), the cells in row-major order.
+class Block(NamedTuple):
+    """Some peaks of some events, and the claims on their cells; `known` is what was computed of their windows.
 
-    The peaks may be those from before their sums were known.
+    It does not refer to a context, so that a context that keeps it is freed without waiting for a collection.
     """
 
-    context: PeakContext
     events: Events
     peaks: slice
     claims: Claims | None
+    known: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """The sum windows of some peaks of a context: arrays (peak, cell), the cells in row-major order."""
+
+    context: PeakContext
+    block: Block
+
+    @property
+    def events(self) -> Events:
+        """The events in which the peaks lie."""
+        return self.block.events
+
+    @property
+    def peaks(self) -> slice:
+        """Which peaks of the context these are."""
+        return self.block.peaks
+
+    @property
+    def claims(self) -> Claims | None:
+        """Who claims the cells of the events."""
+        return self.block.claims
 
     @property
     def event(self) -> Array:
@@ -278,8 +304,15 @@ class Windows:
         """Return the sum of every window, its cells added one after the other."""
         return self.context.loops.ordered_sum(parts)
 
-    @cached_property
-    def _cells(self) -> tuple[Array, Array]:
+    def _once(self, name: str, compute: Callable[[], T]) -> T:
+        """Return what is known of the block by this name, computed at the first time."""
+        if name not in self.block.known:
+            self.block.known[name] = compute()
+        known: T = self.block.known[name]
+        return known
+
+    def _look_up(self) -> tuple[Array, Array]:
+        """Return place and values."""
         context, (n, m) = self.context, self.context.pooled
         row, col = context.peaks.row[self.peaks], context.peaks.col[self.peaks]
         places = Places(*(x.astype(np.int64) for x in (self.event - self.events.first, row * n, col * m)))
@@ -289,12 +322,12 @@ class Windows:
     @property
     def place(self) -> Array:
         """Where the cells lie in the flat planes of the events; -1 beyond an edge."""
-        return self._cells[0]
+        return self._once("cells", self._look_up)[0]
 
     @property
     def values(self) -> Array:
         """The cells, float64 or int64; beyond an edge `absent`."""
-        return self._cells[1]
+        return self._once("cells", self._look_up)[1]
 
     def cell(self) -> Array:
         """Return the number of every cell in its plane, row after row; 0 beyond an edge."""
@@ -307,9 +340,12 @@ class Windows:
             return np.asarray(array[:1].reshape(-1).take(self.cell()))
         return np.asarray(array[self.events.first : self.events.stop].reshape(-1).take(self.place))
 
-    @cached_property
+    @property
     def is_added(self) -> Array:
         """Which cells exist, pass cell threshold and gate, and lie on the stronger side."""
+        return self._once("is_added", self._add)
+
+    def _add(self) -> Array:
         context, settings, values = self.context, self.context.settings, self.values
         is_added = exists(values)
         if settings.cell_threshold is not None:
@@ -344,14 +380,16 @@ class Windows:
         """The cells that are added, 0 in place of the others."""
         return np.where(self.is_added, self.values, 0)
 
-    @cached_property
+    @property
     def shares(self) -> Shares:
         """What each cluster holds of the cells of its window, under the overlap policy."""
-        if self.claims is None:
+        claims, loops = self.claims, self.context.loops
+        if claims is None:
             msg = "who holds these cells has not been settled"
             raise RuntimeError(msg)
-        loops = self.context.loops
-        return self.claims.shares(loops, self.values, self.place, self.is_added, self.first)
+        return self._once(
+            "shares", lambda: claims.shares(loops, self.values, self.place, self.is_added, self.first)
+        )
 
     @property
     def contested(self) -> Array:

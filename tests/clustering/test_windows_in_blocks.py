@@ -1,6 +1,8 @@
 """Windows are worked on in blocks: the answer is that of one block, and memory is bounded by the input."""
 
+import gc
 import tracemalloc
+import weakref
 from dataclasses import replace
 
 import awkward as ak
@@ -96,6 +98,19 @@ def test_memory_for_many_events_is_less_than_the_input(overlap):
     table = fields_of(bare_grid(grids.shape), settings)
     for name in ("barycentre_row", "width_col", "shared_sum", "at_seed", "on_edge"):
         assert peak_memory(lambda name=name: [table[name].compute(replace(context))]) < grids.nbytes, name
+
+
+@pytest.mark.parametrize("overlap", RULES)
+def test_nothing_keeps_the_cells_of_a_search_that_nobody_needs(overlap):
+    context = find_peaks(np.ones((1, 5, 5)), PeakSumSettings(overlap=overlap, order="position"))
+    fields_of(context.grid, context.settings)["barycentre_row"].compute(context)
+    cells = weakref.ref(context.searched)
+    gc.disable()
+    try:
+        del context
+        assert cells() is None
+    finally:
+        gc.enable()
 
 
 def test_the_kernels_share_cells_alike():
