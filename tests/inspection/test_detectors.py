@@ -403,3 +403,14 @@ def test_an_id_beside_an_energy_is_a_channel(tmp_path, channel, value):
     tracks = {f"track_{word}": energies for word in ("eta", "phi", "pt")}
     grids = grids_of(tmp_path, {**tracks, "track_id": ids, channel: ids, value: energies})
     assert {"channel": channel, "value": value} in [grid["hits"] for grid in grids]
+
+
+@pytest.mark.parametrize("are_hexagons", [False, True])
+def test_hexagons_are_told_from_squares_by_the_neighbours_of_a_cell(tmp_path, are_hexagons):
+    row, col, energy = detector_files.as_hits(detector_files.cells(34, (14, 14)))
+    height = 0.75**0.5 if are_hexagons else 1.0
+    shift = 0.5 * (row % 2) if are_hexagons else 0
+    hits = {"hit_x": (col + shift) * 8.0 + 0.3, "hit_y": row * 8.0 * height + 0.1, "hit_energy": energy}
+    path = detector_files.write_tree(tmp_path / "hits.root", hits)
+    text = str(inspect_file(path).candidates[0])
+    assert ("hexagon" in text) == are_hexagons

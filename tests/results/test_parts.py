@@ -113,3 +113,13 @@ def test_a_damaged_part_is_named_by_the_report_and_the_merge(directory, tmp_path
     shutil.copytree(directory, tmp_path / "other")
     with pytest.raises(ValueError, match=named):
         merge([directory, tmp_path / "other"], tmp_path / "all")
+
+
+def test_a_copy_that_came_out_otherwise_is_removed(directory, tmp_path, monkeypatch):
+    def copy_half(source, file, _):
+        file.write(source.read(100))
+
+    monkeypatch.setattr("hep_peaksum.results.checkpoints.shutil.copyfileobj", copy_half)
+    with pytest.raises(ValueError, match="part"):
+        merge([directory], tmp_path / "merged")
+    assert not [*(tmp_path / "merged").rglob("part-*")]
