@@ -58,6 +58,13 @@ def test_what_is_made_of_others_may_stand_above_them():
     assert np.isfinite(tables["trigger", "e10"]["columns"]["value"]).all()
 
 
+def test_a_dataset_that_is_not_measured_has_no_table():
+    rate = RateInput(rate="Jet.energy", axis=AXIS, crossing_rate=1, datasets=["measured", "lost"])
+    histograms = {"measured": filled(10), "other": filled(50), "lost": {}}
+    tables = measure({"trigger": rate}, histograms, {name: {} for name in histograms})
+    assert [table.dataset for table in tables] == ["measured"]
+
+
 def test_thresholds_stay_what_they_are_however_near_to_one_another():
     passing = {"field": "HT", "thresholds": [3, 0.1, -2.0, 1234567.5, 1234567.25]}
     found = EfficiencyInput.model_validate({**MEASUREMENTS["found"].model_dump(by_alias=True), "pass": passing})
