@@ -10,9 +10,13 @@ from pathlib import Path
 def is_endless(path: str | os.PathLike[str]) -> bool:
     """Return whether something is at a path that is neither a file nor a folder."""
     try:
-        mode = Path(path).stat().st_mode
+        return has_no_end(Path(path).stat().st_mode)
     except (OSError, ValueError):
         return False
+
+
+def has_no_end(mode: int) -> bool:
+    """Return whether a mode, as `os.stat` has it, is neither that of a file nor that of a folder."""
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 

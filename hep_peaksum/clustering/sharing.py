@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -177,19 +177,21 @@ class PeakContext:
         claim, too.
         """
         if self._settled and settled and not contested:
-            yield from map(partial(Windows, self), self._settled)
+            yield from self._windows(self._settled)
             return
         for events in event_blocks(self.peaks.event_offsets, self._most_events, self._most_peaks):
             claims = self._claims(events, contested=contested) if settled else None
             # what a block computes is kept for the second pass only where there is no other block
-            # what a block computes is kept for the second pass only where there is no other block
             only = [Block(events, events.peaks, claims, {})] if events.n_peaks <= self._most_peaks else None
             if claims is not None and claims.is_used:
-                for windows in map(partial(Windows, self), only or self._blocks(events, claims)):
+                for windows in self._windows(only or self._blocks(events, claims)):
                     claims.add(self.loops, windows.place, windows.is_added, windows.first)
             if only and settled and not contested and events.n_peaks == len(self.peaks):
                 self._settled.extend(only)
-            yield from map(partial(Windows, self), only or self._blocks(events, claims))
+            yield from self._windows(only or self._blocks(events, claims))
+
+    def _windows(self, blocks: Iterable[Block]) -> Iterator[Windows]:
+        return (Windows(self, *block) for block in blocks)
 
     def _blocks(self, events: Events, claims: Claims | None) -> Iterator[Block]:
         first, stop, step = events.peaks.start, events.peaks.stop, self._most_peaks
@@ -270,25 +272,13 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """The sum windows of some peaks of a context: arrays (peak, cell), the cells in row-major order."""
+    """The sum windows of the peaks of a block: arrays (peak, cell), the cells in row-major order."""
 
     context: PeakContext
-    block: Block
-
-    @property
-    def events(self) -> Events:
-        """The events in which the peaks lie."""
-        return self.block.events
-
-    @property
-    def peaks(self) -> slice:
-        """Which peaks of the context these are."""
-        return self.block.peaks
-
-    @property
-    def claims(self) -> Claims | None:
-        """Who claims the cells of the events."""
-        return self.block.claims
+    events: Events
+    peaks: slice
+    claims: Claims | None
+    known: dict[str, Any]
 
     @property
     def event(self) -> Array:
@@ -306,9 +296,9 @@ class Windows:
 
     def _once(self, name: str, compute: Callable[[], T]) -> T:
         """Return what is known of the block by this name, computed at the first time."""
-        if name not in self.block.known:
-            self.block.known[name] = compute()
-        known: T = self.block.known[name]
+        if name not in self.known:
+            self.known[name] = compute()
+        known: T = self.known[name]
         return known
 
     def _look_up(self) -> tuple[Array, Array]:

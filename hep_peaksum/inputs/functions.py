@@ -18,7 +18,7 @@ from typing import Annotated, Any
 from pydantic import WithJsonSchema
 
 from hep_peaksum.inputs.paths import expand_variables
-from hep_peaksum.plain_files import is_endless, no_file
+from hep_peaksum.plain_files import has_no_end, no_file
 
 FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 FunctionName = Annotated[
@@ -81,12 +81,12 @@ def local_place(path: str) -> tuple[str, tuple[int, ...] | None]:
         If the path names an environment variable that is not set; or a pipe or a device.
     """
     place = expand_variables(path)
-    if is_endless(place):
-        raise ValueError(no_file(path))
     try:
         status = Path(place).stat()
     except OSError:
         return place, None
+    if has_no_end(status.st_mode):
+        raise ValueError(no_file(path))
     return place, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 

@@ -47,7 +47,10 @@ class Candidate(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """Branches that were looked at, and why they fill no grid; `lacks` names what is 0: energy or place."""
+    """Branches that were looked at, and why they fill no grid.
+
+    `lacks` names what is 0, "energy" or "place"; or what only their owner knows, the "order" of cells.
+    """
 
     tree: str
     branches: tuple[str, ...]

@@ -37,23 +37,9 @@ def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], ev
     members = [*more, channel]
     ids = join_labels([(each.name, numbers[each].astype(np.int64)) for each in members])
     labels = np.unique(ids)
-    table = (
-        f"channels {labels[0]} to {labels[-1]} ({len(labels)} occur): write cells.csv with a line for each,"
-        "\ncolumns channel, row, col (or x, y), and pedestal, gain where counts are raw; it gives rows and cols"
-    )
     parts = None if more else decimal_parts(labels)
-    if parts is not None:
-        table += "\nthey look like {} * row + col, row {} to {} and col {} to {}".format(*parts)
-        table += ", as the table that init writes has it: guessed"
-    elif not more:
-        table += _bits_in_words(channel, labels)
-    if n_more := len(event) - n_different([event, ids]):
-        table += (
-            f"\nguessed that {' and '.join(each.config_name for each in members)} alone says the cell,"
-            f" though {n_more} of {len(event)} hits"
-            "\nhave that of another hit of their event: where a board or a slot counts, too,"
-            f"\nchannel: {{join: [SLOT, {channel.config_name}]}} with its branch reads both"
-        )
+    n_more = len(event) - n_different([event, ids])
+    comment = _table_comment(members, labels, parts, n_more, len(event))
     names = [each.config_name for each in members]
     source: Any = {"join": names} if more else names[0]
     grid = {"hits": {"channel": source, "value": value.config_name}, "cells": "cells.csv"}
@@ -63,12 +49,35 @@ def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], ev
         n_values=len(numbers[value]),
         order=conventions.order(group.name, tree.name),
         comments=(
-            ("cells", table),
+            ("cells", comment),
             *conventions.unit_comments(tree, conventions.units_of(tree, value, value), value),
         ),
         table=_table_of(labels, parts, members),
         told_of_table=GUESSED_TABLE if parts else EMPTY_TABLE,
     )
+
+
+def _table_comment(
+    members: Sequence[Branch], labels: Array, parts: tuple[int, ...] | None, n_more: int, n_hits: int
+) -> str:
+    """Return what to say of the table of channels, of which `n_more` hits share one with another."""
+    text = (
+        f"channels {labels[0]} to {labels[-1]} ({len(labels)} occur): write cells.csv with a line for each,"
+        "\ncolumns channel, row, col (or x, y), and pedestal, gain where counts are raw; it gives rows and cols"
+    )
+    if parts is not None:
+        text += "\nthey look like {} * row + col, row {} to {} and col {} to {}".format(*parts)
+        text += ", as the table that init writes has it: guessed"
+    elif len(members) == 1:
+        text += _bits_in_words(members[0], labels)
+    if n_more:
+        text += (
+            f"\nguessed that {' and '.join(each.config_name for each in members)} alone says the cell,"
+            f" though {n_more} of {n_hits} hits"
+            "\nhave that of another hit of their event: where a board or a slot counts, too,"
+            f"\nchannel: {{join: [SLOT, {members[-1].config_name}]}} with its branch reads both"
+        )
+    return text
 
 
 def _told_apart_by(

@@ -16,7 +16,7 @@ from hep_peaksum.config.yaml_io import override
 from hep_peaksum.inspection.candidates import FIRST, Candidate, Rejected, choose, proposed_config
 from hep_peaksum.inspection.cells import dense_candidate
 from hep_peaksum.inspection.hits import hit_candidates
-from hep_peaksum.inspection.series import NAMED, named_numbers, series_candidates
+from hep_peaksum.inspection.series import named_numbers, series_candidates
 from hep_peaksum.lattices.shapes import MIN_CELLS
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, list_branches, read
 from hep_peaksum.naming.conventions import EVENTS, RUNS, likeness, order
@@ -47,7 +47,7 @@ class Inspection(NamedTuple):
             unreadable = sum(map(len, self.unreadable.values()))
             more = f"; {unreadable} branches cannot be read" if unreadable else ""
             found = f"no branch looks like a grid or hits (trees: {trees}{more})"
-            hint = next((each.reason for each in self.rejected if each.reason.startswith(NAMED)), "")
+            hint = next((each.reason for each in self.rejected if each.lacks == "order"), "")
             return f"{found}; {hint}" if hint else found
         others = ", ".join(f"{number} {name}" for name, number in self.others.items() if name != "TDirectory")
         return f"no tree, so no events to search (it holds {others or 'nothing'})"
@@ -128,7 +128,8 @@ def _look_at(tree: Tree, branches: Sequence[Branch], path: str) -> Iterator[Cand
     yield from _look_at_hits(tree, branches, groups, path)
     series = [*series_candidates(tree, branches)]
     yield from series
-    yield from [] if groups or series else named_numbers(tree, branches)
+    if not groups and not series:
+        yield from named_numbers(tree, branches)
     used = {branch for group in groups for branch in group.branches}
     lists = [branch for branch in branches if branch not in used and _may_be_cells(branch)]
     lists.sort(key=lambda branch: order(branch.name, tree.name))

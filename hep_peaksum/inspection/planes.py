@@ -133,7 +133,8 @@ def is_flat(x: Array, y: Array, z: Array) -> bool:
     or x and y are in equal steps, which they are in no barrel.
     """
     radius = np.hypot(x, y)
-    if all(equal_step(places) and len(places) < FEW_PLACES * len(x) for places in map(_places, (x, y))):
+    places = (distinct_places(snapped(each)) for each in (x, y))
+    if all(equal_step(each) and len(each) < FEW_PLACES * len(x) for each in places):
         return True
     is_one_sided = z.min() >= 0 or z.max() <= 0
     far = np.abs(z)  # of two endcaps
@@ -142,10 +143,6 @@ def is_flat(x: Array, y: Array, z: Array) -> bool:
     is_disc = thickness < 0.2 * (radius.max() - radius.min())
     is_thin = thickness < 0.2 * radius.max()
     return bool(is_disc or ((is_one_sided or is_thin) and radius.min() < 0.3 * radius.max()))
-
-
-def _places(values: Array) -> Array:
-    return distinct_places(snapped(values))
 
 
 def _pitch(values: tuple[Array, Array], depth: Array | None) -> tuple[float, bool]:

@@ -15,7 +15,6 @@ from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, read
 
 FEWEST_NAMED = 6  # branches whose names begin alike
-NAMED = "if these are cells"
 
 
 def series_candidates(tree: Tree, branches: Sequence[Branch]) -> Iterator[Candidate]:
@@ -60,9 +59,9 @@ def named_numbers(tree: Tree, branches: Sequence[Branch]) -> Iterator[Rejected]:
     for members in families.values():
         if len(members) >= FEWEST_NAMED and (shape := guess_shape(len(members))) is not None:
             names, axes = (", ".join(each) for each in ([b.config_name for b in members], shape.axes))
-            reason = f"{NAMED}, in an order of your own: dense: "
+            reason = "if these are cells, in an order of your own: dense: "
             reason += f"{{branches: [{names}], shape: {list(shape.sizes)}, axes: [{axes}]}}"
-            yield Rejected(tree.name, tuple(branch.name for branch in members), reason)
+            yield Rejected(tree.name, tuple(branch.name for branch in members), reason, "order")
 
 
 def _chessboards(branches: Sequence[Branch]) -> Iterator[tuple[tuple[str, ...], list[Branch], tuple[int, int]]]:

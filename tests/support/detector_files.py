@@ -362,6 +362,11 @@ def tables():
     }
 
 
+def together(parts):
+    """Return columns of hits, event by event, with those of all parts one after the other."""
+    return (ak.concatenate(each, axis=1) for each in zip(*parts, strict=True))
+
+
 def samplings():
     """Cells of a barrel by eta and phi, those of the third sampling twice as wide in eta, as in ATLAS Tile."""
     parts = []
@@ -369,7 +374,7 @@ def samplings():
         row, col, energy = as_hits(cells(38 + sampling, (n, 16), 60), 0.03)
         eta, phi = (row - (n - 1) / 2) * width, (col + 0.5) * (2 * np.pi / 16) - np.pi
         parts.append((eta, phi, energy, row * 0 + sampling))
-    eta, phi, energy, sampling = (ak.concatenate(each, axis=1) for each in zip(*parts, strict=True))
+    eta, phi, energy, sampling = together(parts)
     return {
         "cell_eta": typed(eta, "float32"),
         "cell_phi": typed(phi, "float32"),
@@ -479,7 +484,7 @@ def two_detectors():
     for detector, shape in ((1, (12, 32)), (2, (6, 8))):
         row, col, energy = as_hits(np.abs(cells(70 + detector, shape, 40)), 0.001)
         parts.append((row, col, energy, row * 0 + detector))
-    row, col, energy, detector = (ak.concatenate(each, axis=1) for each in zip(*parts, strict=True))
+    row, col, energy, detector = together(parts)
     return {
         "tower_ieta": typed(row, "i4"),
         "tower_iphi": typed(col, "i4"),
@@ -498,7 +503,7 @@ def two_pitches():
         row, col, energy = as_hits(cells(62 + layer, (n, n), 60), 0.03)
         x, y = (col - (n - 1) / 2) * width, (row - (n - 1) / 2) * width
         parts.append((x, y, energy, row * 0 + layer))
-    x, y, energy, layer = (ak.concatenate(each, axis=1) for each in zip(*parts, strict=True))
+    x, y, energy, layer = together(parts)
     return {
         "hit_x": typed(x, "float32"),
         "hit_y": typed(y, "float32"),
