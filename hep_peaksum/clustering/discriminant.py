@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -174,6 +174,7 @@ def has_whole_window(offsets: Sequence[Offset], shape: Sequence[int], periodic: 
     return np.asarray(is_whole[0][:, None] & is_whole[1])
 
 
+@lru_cache(maxsize=64)  # every search asks several times
 def search_grid(settings: PeakSumSettings, grid: Grid) -> Grid:
     """Return the plane on which seeds are searched: the grid, or that of its towers.
 

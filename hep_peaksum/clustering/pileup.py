@@ -10,6 +10,7 @@ L1Trigger/L1TCalorimeter/src/firmware/Stage2Layer2JetAlgorithmFirmwareImp1.cc, a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -49,6 +50,7 @@ def has_saturated_seed(context: PeakContext) -> Array:
     return np.isin(seed, np.asarray(codes, dtype) if dtype.kind == "f" else codes)
 
 
+@lru_cache(maxsize=64)
 def window_box(settings: PeakSumSettings) -> Box:
     """Return the smallest box around the sum window."""
     return Box.around(settings.sum_cells())

@@ -45,13 +45,13 @@ def drawn_lines(marks: Mapping[Offset, str]) -> list[str]:
     ]
 
 
-def drawn_windows(settings: PeakSumSettings) -> dict[str, dict[Offset, str]]:
+def drawn_windows(settings: PeakSumSettings) -> dict[str, Mapping[Offset, str]]:
     """Return the marks of every window of the settings by its name.
 
     >>> list(drawn_windows(PeakSumSettings(seed_window=(3, 3), pileup=("donut",))))
     ['search window', 'seed window', 'sum window', 'pile-up donut']
     """
-    windows = {"search window": settings.comparison_marks()}
+    windows: dict[str, Mapping[Offset, str]] = {"search window": settings.comparison_marks()}
     if len(settings.seed_cells()) > 1:
         windows["seed window"] = window_marks(settings.seed_window)
     return {**windows, "sum window": window_marks(settings.sum_window), **_pileup_windows(settings)}
@@ -110,7 +110,7 @@ def cell_positions(grid: Grid, row: int, col: int) -> list[str]:
     return lines
 
 
-def _pileup_windows(settings: PeakSumSettings) -> dict[str, dict[Offset, str]]:
+def _pileup_windows(settings: PeakSumSettings) -> dict[str, Mapping[Offset, str]]:
     """Return the cells of each pile-up estimate, `s`, beside the `x` of the sum window; equal windows as one.
 
     Of a φ-ring only the part near the window is drawn, along the columns unless the estimate names the rows.

@@ -235,11 +235,7 @@ class Axis(FrozenModel):
     @property
     def edge_positions(self) -> Array | None:
         """The size + 1 positions where cells begin and end, or None."""
-        if self.edges is not None:
-            return np.array(self.edges, np.float64)
-        if self.bins is None or self.start is None or self.stop is None:
-            return None
-        return np.linspace(self.start, self.stop, self.bins + 1)
+        return _edge_positions(self)
 
     @property
     def field_edges(self) -> Array | None:
@@ -387,6 +383,19 @@ def look_up(values: Array, labels: Array) -> Array:
     order = np.argsort(labels)
     place = np.searchsorted(labels[order], values).clip(max=len(labels) - 1)
     return np.where(labels[order][place] == values, order[place], -1)
+
+
+@lru_cache(maxsize=64)
+def _edge_positions(axis: Axis) -> Array | None:
+    """Return `Axis.edge_positions`, which every call for a single event would work out again."""
+    if axis.edges is not None:
+        edges = np.array(axis.edges, np.float64)
+    elif axis.bins is None or axis.start is None or axis.stop is None:
+        return None
+    else:
+        edges = np.linspace(axis.start, axis.stop, axis.bins + 1)
+    edges.flags.writeable = False
+    return edges
 
 
 @lru_cache(maxsize=64)

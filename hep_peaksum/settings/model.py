@@ -5,7 +5,7 @@ Below arrays and detectors: it knows offsets and numbers only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -275,7 +275,7 @@ class PeakSumSettings(SearchSettings):
         {(0, -1): '>', (0, 0): 'o', (0, 1): '='}
         """
         if self.removes_cells:
-            return window_marks(self.search_window)
+            return dict(window_marks(self.search_window))
         marks = {(0, 0): "o"}
         for cell in self.search_cells():
             offset = (cell.row, cell.col)
@@ -284,7 +284,7 @@ class PeakSumSettings(SearchSettings):
 
     def _repr_html_(self) -> str:
         """Return what notebooks show: the windows, the keys that decide most, and the others behind a click."""
-        windows = {"search window": self.comparison_marks()}
+        windows: dict[str, Mapping[Offset, str]] = {"search window": self.comparison_marks()}
         if len(self.seed_cells()) > 1:
             windows["seed window"] = window_marks(self.seed_window)
         windows["sum window"] = window_marks(self.sum_window)

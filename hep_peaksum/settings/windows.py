@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -113,22 +115,26 @@ def read_drawing(drawing: str) -> dict[Offset, str]:
     return {(i - row, j - col): mark for i, line in enumerate(lines) for j, mark in enumerate(line)}
 
 
-def window_marks(window: tuple[int, int] | str) -> dict[Offset, str]:
+@lru_cache(maxsize=64)  # a call for a single event would draw every window anew
+def window_marks(window: tuple[int, int] | str) -> Mapping[Offset, str]:
     """Return the mark of every cell of a window, in row-major order; [rows, cols] is all `x` about the `o`.
 
-    >>> window_marks("x.o")
+    >>> dict(window_marks("x.o"))
     {(0, -2): 'x', (0, 0): 'o'}
     """
     if isinstance(window, str):
-        return {offset: mark for offset, mark in read_drawing(window).items() if mark != "."}
+        return MappingProxyType({offset: mark for offset, mark in read_drawing(window).items() if mark != "."})
     half_rows, half_cols = window[0] // 2, window[1] // 2
-    return {
-        (d, p): "o" if d == p == 0 else "x"
-        for d in range(-half_rows, half_rows + 1)
-        for p in range(-half_cols, half_cols + 1)
-    }
+    return MappingProxyType(
+        {
+            (d, p): "o" if d == p == 0 else "x"
+            for d in range(-half_rows, half_rows + 1)
+            for p in range(-half_cols, half_cols + 1)
+        }
+    )
 
 
+@lru_cache(maxsize=64)
 def sum_window_cells(window: tuple[int, int] | str) -> tuple[SumCell, ...]:
     """Return the cells of a sum window in row-major order, each with the index of the cell that gates it.
 
