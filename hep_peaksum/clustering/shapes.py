@@ -40,13 +40,19 @@ def cell_weights(windows: Windows) -> Weights:
     energy = windows.shares.values.clip(min=0).astype(np.float64, copy=False)
     settings, values = windows.context.settings, energy
     if settings.position == "log":
-        total = windows.sum(energy)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            logs = settings.w0 + np.log(energy / total[:, None])
-        values = np.where(energy > 0, np.maximum(0.0, logs), 0.0)
+        values = _logarithmic(energy, windows.sum(energy), settings.w0)
     total = windows.sum(values)
     is_empty = ~(total > 0) | ~np.isfinite(total)  # also where weights are too small to be normalised
     return Weights(values, np.where(is_empty, 1.0, total), is_empty)
+
+
+def _logarithmic(energy: Array, total: Array, w0: float) -> Array:
+    """Return max(0, w0 + ln(E / total)) of the cells above 0, which few are in a large window; else 0."""
+    place, weights = np.flatnonzero(energy > 0), np.zeros(energy.shape)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log((energy / total[:, None]).take(place))
+    weights.reshape(-1)[place] = np.maximum(0.0, w0 + logs)
+    return weights
 
 
 def has_no_weight(context: PeakContext) -> Array:
