@@ -95,7 +95,7 @@ def docs(session: nox.Session) -> None:
     session.run("sphinx-build", "-W", "-n", "--keep-going", "docs", "docs/_build/html", *session.posargs)
 
 
-@nox.session(python="3.11", default=False)
+@nox.session(python=["3.11", "3.13"], default=False)  # the newest Bokeh is not for 3.11
 def viewer(session: nox.Session) -> None:
     """Test the viewer with Bokeh, in a document, on a server and in a notebook."""
     session.install(".[test,view]", "jupyter_bokeh", "nbclient", "ipykernel")

@@ -6,7 +6,7 @@ import secrets
 import socket
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from bokeh.application import Application
@@ -101,16 +101,13 @@ def serving(state: ViewState, *, port: int = 0, token: str | None = None) -> Ite
     try:
         yield server, f"http://{HOST}:{port}/?token={token}"
     finally:
-        server.stop()
+        server.stop(wait=False)  # its loop has ended, and what sessions hold ends with the process
 
 
 def serve(state: ViewState, tell: Callable[[str], None], *, port: int = 0, show: bool = False) -> None:
     """Serve a page until Ctrl-C; `tell` is called with its address, and with `show` a browser opens it."""
-    with serving(state, port=port) as (server, address):
+    with serving(state, port=port) as (server, address), suppress(KeyboardInterrupt):
         tell(address)
         if show:
             server.io_loop.add_callback(webbrowser.open, address)
-        try:
-            server.io_loop.start()
-        except KeyboardInterrupt:
-            server.io_loop.stop()
+        server.io_loop.start()

@@ -21,9 +21,11 @@ from bokeh.models import Div, Select
 
 from hep_peaksum.viewer.server import serving
 
-# Bokeh's client leaves closing its connections to the garbage collector
+# Bokeh's client leaves closing its connections to the garbage collector, and looks for a loop that is not there
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+    "ignore::ResourceWarning",
+    "ignore:There is no current event loop:DeprecationWarning",
 )
 
 
