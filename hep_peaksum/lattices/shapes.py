@@ -13,7 +13,8 @@ MAX_NUMBERS = 2_000_000  # of them in which a shape is sought
 MIN_CELLS = 6
 MAX_RATIO = 10  # of the sides of a plane that is proposed without a reason to
 LARGEST_SIDE = 16  # a prime factor above this is rather a number of layers than part of a side
-MAX_OTHERS = 6
+FEWEST_OTHERS = 6  # shapes that are told, if there are so many
+MAX_PLANES, MAX_BOXES, MAX_LAYERS = 7, 3, 100  # of the likely ones, which are all told
 
 
 class Shape(NamedTuple):
@@ -77,8 +78,10 @@ def guess_shape(n: int, cells: Array | None = None) -> Shape | None:
         sizes, reason = seen, f"numbers {seen[-1]} apart are alike"
     elif sizes[-2] > MAX_RATIO * sizes[-1]:
         return None
-    others = [other for other in [*planes, *boxes] if other != sizes]
-    return Shape(sizes, reason, tuple(others[:MAX_OTHERS]))
+    wide = [plane for plane in planes if plane[0] <= MAX_RATIO * plane[1]]
+    likely = [*wide[:MAX_PLANES], *[box for box in boxes if box[0] <= MAX_LAYERS][:MAX_BOXES]]
+    others = [other for other in dict.fromkeys([*likely, *planes, *boxes]) if other != sizes]
+    return Shape(sizes, reason, tuple(others[: max(FEWEST_OTHERS, len({*likely} - {sizes}))]))
 
 
 def _largest_prime(n: int) -> int:

@@ -28,8 +28,8 @@ PAIRS = (
 ROLES = {
     "ieta": r"i_?eta|tower_?i_?eta",
     "iphi": r"i_?phi|tower_?i_?phi",
-    "row": r"i?_?row(?:_?id)?",
-    "col": r"i?_?col(?:umn)?(?:_?id)?",
+    "row": r"(?:adc|cell|pix)?i?_?row(?:_?id)?",  # adcrow, cellrow
+    "col": r"(?:adc|cell|pix)?i?_?col(?:umn)?(?:_?id)?",
     "iy": r"i_?y|(?:index|idx)_?y",
     "ix": r"i_?x|(?:index|idx)_?x",
     "iv": r"(?:i_?)?v",
@@ -61,8 +61,18 @@ OTHER_POSITIONS = re.compile(
 )
 VALUES = (
     *("iet", "et", "edep", "e_dep", "edeposit", "energy_deposit", "energy", "e", "ene", "en", "energies"),
-    *("de", "tot", "total_energy", "amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "weight"),
+    *(
+        "de",
+        "total_energy_deposit",
+        "tot",
+        "total_energy",
+        "a_c",
+        "a_p",
+        "a_amp_p",
+    ),  # a_c to a_amp_p: Podd of JLab
+    *("amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "value", "weight"),
 )
+NOUNS = ("cell", "hit", "crystal", "tower", "pixel")  # whose energy it is, behind it: edep_cell
 LAYERS = (
     *("layer", "layer_id", "layer_no", "layer_number", "ilayer", "i_layer", "lay", "depth", "plane"),
     *("sampling", "calo_sample", "k", "iz"),
@@ -102,7 +112,7 @@ _ORDER = {
     "generator particles": "gen(?!eric) truth (^|_)mc sim_?particle (^|_)particle reconstructed_?part",
     "tracks": "track vertex (^|_)sv(_|$) mpgd si_?barrel tof tagger_?sim recoil roman pixel strip muon rich "
     "dirc scoring",
-    "clusters": "cluster egamma e_?flow",
+    "clusters": "cluster (^|_)clus(_|$) egamma e_?flow",
     "objects": "jet photon electron tau hadron met(_|$) upgrade sum missing wave cand trig_?obj analysis",
     "towers": "tower (^|_)tows?(_|$)",
     "cells": "cell crystal ecl",
@@ -257,6 +267,7 @@ DOCUMENTED = (
     (r"ldmx::", Units("1 MeV", "mm", "LDMX stores MeV and mm", is_flat=True)),
     (r"^Delphes$", Units("1 GeV", "", "Delphes stores GeV")),
     (r"xAOD::|AuxDyn\.", Units("1 MeV", "mm", "xAOD stores MeV and mm")),
+    (r"TotalEnergyDeposit$", Units("1 MeV", "mm", "GATE 10 stores MeV and mm")),
 )
 # GATE's tree of hits has these columns.
 GATE = {"PDGEncoding", "edep", "posX"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -104,11 +105,25 @@ def group_hits(branches: Iterable[Branch], depth: int) -> list[Group]:
 
 
 def _groups_of(collection: str, members: _Members) -> list[Group]:
+    groups = _placed_groups(collection, members)
+    groups = [group for group in groups if not conventions.is_of_module(group.stem)] or groups
+    if not collection and not any(group.value for group in groups):
+        groups = [_with_value_of_same_word(group, members) for group in groups]
+    placed = {branch for group in groups if group.value is not None for branch in group.named}
+    if not groups or (not collection and any(branch not in placed for branch in members.plain)):
+        groups += [group for group in _channel_groups(collection, members) if placed.isdisjoint(group.named)]
+    of_steps = (_placed_groups(collection, members, step) for step in ("post", "pre"))
+    return groups or next((found for found in of_steps if found), [])
+
+
+def _placed_groups(collection: str, members: _Members, step: str = "") -> list[Group]:
+    """Return the hits of a collection that say where they are, also by the end, or the start, of their step."""
     places: dict[str, dict[str, Branch]] = {}
     in_one_word = conventions.places_in_one_word({branch.words for branch in members.plain})
     for branch in members.plain:
-        place = conventions.place_of(branch.words, is_whole=_names_cells(branch))
-        if place := place or in_one_word.get(branch.words):
+        words = re.sub(rf"(^|_){step}_", r"\1", branch.words) if step else branch.words
+        place = conventions.place_of(words, is_whole=_names_cells(branch)) or in_one_word.get(words)
+        if place is not None:
             places.setdefault(place.stem, {}).setdefault(place.role, branch)
     groups = []
     for stem, roles in places.items():
@@ -116,12 +131,6 @@ def _groups_of(collection: str, members: _Members) -> list[Group]:
         if pair:
             group = Group(collection, stem, roles, pair, value=None)
             groups.append(_with_partners(group, members, {branch.name for branch in roles.values()}))
-    groups = [group for group in groups if not conventions.is_of_module(group.stem)] or groups
-    if not collection and not any(group.value for group in groups):
-        groups = [_with_value_of_same_word(group, members) for group in groups]
-    placed = {branch for group in groups if group.value is not None for branch in group.named}
-    if not groups or (not collection and any(branch not in placed for branch in members.plain)):
-        groups += [group for group in _channel_groups(collection, members) if placed.isdisjoint(group.named)]
     return groups
 
 
@@ -139,6 +148,9 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
         return next(iter(kind.partners(stem, wanted, taken)), None)
 
     values = members.numbers.partners(stem, conventions.VALUES, taken)
+    if not values:  # edepCell of cellID
+        of_nouns = [f"{word}_{noun}" for word in conventions.VALUES for noun in conventions.NOUNS]
+        values = members.numbers.partners(stem, of_nouns, taken)
     if not values and not collection:  # padRow, padCol and ADC
         values = members.numbers.partners("", conventions.VALUES, taken)[:1]
     if not values and members.are_arrays:  # energy_EB with ieta and iphi

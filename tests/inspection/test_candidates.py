@@ -11,7 +11,7 @@ import yaml
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.inspection import files
 from hep_peaksum.inspection.candidates import Candidate, choose, config_text, proposed_config
-from hep_peaksum.inspection.channels import decimal_parts
+from hep_peaksum.inspection.channels import Digits, decimal_digits
 from hep_peaksum.inspection.files import inspect_file
 
 RANDOM = np.random.default_rng(11)
@@ -130,7 +130,7 @@ def test_flat_cells_are_folded_as_nearly_square_as_possible(write):
     assert candidate.looks_like == "80 values per entry, 10×8 guessed"
     assert (
         "dense",
-        "10×8 guessed (the nearest to a square); also 16×5, 20×4, 40×2, 5×4×4",
+        "10×8 guessed (the nearest to a square); also 16×5, 20×4, 5×4×4, 40×2",
     ) in candidate.comments
     assert candidate.grid == {"dense": {"branch": "ECEnergyVector", "shape": [10, 8], "axes": ["row", "col"]}}
 
@@ -594,7 +594,8 @@ def test_six_numbered_branches_are_the_fewest_cells(write, n, is_one):
         (100, (50, 53), (0, 5), True),
         (100, (1, 4), (40, 45), True),
         (100, (0, 3), (0, 49), True),
-        (100, (0, 3), (0, 50), False),  # the other half of a hundred never occurs
+        (100, (0, 2), (0, 95), False),  # so few above 95 may just not occur
+        (100, (0, 40), (0, 95), True),
         (1000, (2, 3), (9, 50), True),
         (10_000, (0, 1), (0, 4999), True),
         (100, (7, 7), (0, 9), False),
@@ -603,10 +604,79 @@ def test_six_numbered_branches_are_the_fewest_cells(write, n, is_one):
 )
 def test_ids_may_be_a_row_and_a_column_in_decimal_digits(factor, rows, cols, is_one):
     ids = np.add.outer(factor * np.arange(rows[0], rows[1] + 1), np.arange(cols[0], cols[1] + 1)).ravel()
-    assert decimal_parts(ids) == ((factor, *rows, *cols) if is_one else None)
+    assert decimal_digits(ids) == (Digits((factor, 1), (rows, cols)) if is_one else None)
 
 
 def test_three_of_ten_ids_are_too_few_to_be_rows_and_columns():
     ids = np.add.outer(100 * np.arange(10), np.arange(10)).ravel()
-    assert decimal_parts(np.array([*ids[:29], ids[-1]])) is None
-    assert decimal_parts(np.array([*ids[:30], ids[-1]])) == (100, 0, 9, 0, 9)
+    assert decimal_digits(np.array([*ids[:29], ids[-1]])) is None
+    assert decimal_digits(np.array([*ids[:30], ids[-1]])) == Digits((100, 1), ((0, 9), (0, 9)))
+
+
+def test_ids_may_be_a_layer_a_row_and_a_column_in_decimal_digits():
+    ids = np.array([10_000, 100, 1]) @ np.array([RANDOM.integers(1, end, 1000) for end in (31, 51, 41)])
+    assert decimal_digits(np.unique(ids)) == Digits((10_000, 100, 1), ((1, 30), (1, 50), (1, 40)))
+    assert decimal_digits(np.unique(RANDOM.integers(10_000, 300_000, 500))) is None
+
+
+def test_a_table_has_the_layers_that_are_in_the_digits_of_ids(write):
+    """As of a simulation that writes the cell as 10000 times the layer, 100 times y, and x."""
+    parts = np.array([RANDOM.integers(0, end, 3000) for end in (3, 6, 7)])
+    ids = jagged(np.array([10_000, 100, 1]) @ parts, np.full(N, 100))
+    path = write(Events={"vecEcalCellID": ids, "vecEcalEdepCell": ids * 0.5 + 1, "event": np.arange(N)})
+    (candidate,) = inspect_file(path).candidates
+    assert candidate.grid["hits"] == {"channel": "vecEcalCellID", "value": "vecEcalEdepCell"}
+    assert candidate.table.startswith("channel,layer,row,col\n0,0,0,0\n1,0,0,1\n")
+    assert candidate.table.count("\n") == 1 + 3 * 6 * 7
+
+
+PIXELS = {
+    name: hits(5)[f"hit_{label}"] for name, label in (("PixX", "iphi"), ("PixY", "ieta"), ("Value", "iet"))
+}
+SAME_CELLS = {  # how others write row, column and energy
+    "telescope": ({**PIXELS, "PosX": 0 * PIXELS["PixX"]}, ("PixY", "PixX", "Value")),
+    "hall A": (
+        {
+            "hcal.adcrow": PIXELS["PixY"] * 1.0,
+            "hcal.adccol": PIXELS["PixX"] * 1.0,
+            "hcal.a_p": PIXELS["Value"] * 400.0,
+            "hcal.a_c": PIXELS["Value"] * 1.0,
+            "hcal.clus.row": PIXELS["PixY"][:, :1] * 1.0,
+            "hcal.clus.col": PIXELS["PixX"][:, :1] * 1.0,
+            "hcal.clus.e": PIXELS["Value"][:, :1] * 1.0,
+        },
+        ("hcal.adcrow", "hcal.adccol", "hcal.a_c"),
+    ),
+    "not calibrated": (
+        {
+            "cal.adcrow": PIXELS["PixY"],
+            "cal.adccol": PIXELS["PixX"],
+            "cal.a_p": PIXELS["Value"] * 4,
+            "cal.a_c": PIXELS["Value"] * 0,
+        },
+        ("cal.adcrow", "cal.adccol", "cal.a_p"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("branches", "expected"), SAME_CELLS.values(), ids=SAME_CELLS)
+def test_cells_are_found_under_the_names_that_others_write(write, branches, expected):
+    _, candidates = inspected(write(T={**branches, "n": np.arange(N)}))
+    assert candidates[0].branches == expected
+    assert all(each.looks_like.startswith("clusters, not cells") for each in candidates[1:])
+
+
+def test_hits_without_another_position_are_where_their_step_ends(write):
+    """As GATE 10 writes singles, a row each."""
+    names = {"PrePosition_X": 1, "PostPosition_X": 5, "PrePosition_Y": 1, "PostPosition_Y": 5}
+    places = {name: RANDOM.integers(0, 9, 3 * N) * float(pitch) for name, pitch in names.items()}
+    energy = {"TotalEnergyDeposit": RANDOM.exponential(size=3 * N)}
+    rows = {"EventID": np.repeat(np.arange(N), 3), **places, **energy}
+    (candidate,) = inspect_file(write(Singles=rows)).candidates
+    assert candidate.branches == ("PostPosition_X", "PostPosition_Y", "TotalEnergyDeposit")
+    assert candidate.command.endswith(":Singles --by EventID -o grouped.root")
+    counts = np.full(N, 3)
+    lists = {f"Singles_{name}": jagged(values, counts) for name, values in (places | energy).items()}
+    (candidate,) = inspected(write(Events={**lists, "EventID": np.arange(N)}))[1]
+    assert candidate.branches[:2] == ("Singles_PostPosition_Y", "Singles_PostPosition_X")
+    assert candidate.grid["unit"] == "1 MeV"

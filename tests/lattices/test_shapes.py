@@ -10,13 +10,14 @@ from hep_peaksum.lattices.shapes import guess_shape
 @pytest.mark.parametrize(
     ("n", "comment"),
     [
-        (80, "10×8 guessed (the nearest to a square); also 16×5, 20×4, 40×2, 5×4×4"),
-        (384, "24×16 guessed (the nearest to a square); also 32×12, 48×8, 64×6, 96×4, 128×3, 192×2"),
+        (80, "10×8 guessed (the nearest to a square); also 16×5, 20×4, 5×4×4, 40×2"),
+        (384, "24×16 guessed (the nearest to a square); also 32×12, 48×8, 6×8×8, 24×4×4, 64×6, 96×4"),
         (6700, "67×10×10 guessed; also 100×67, 134×50, 268×25, 335×20, 670×10, 1340×5"),
+        (4851, "77×63 guessed (the nearest to a square); also 99×49, 147×33, 11×21×21, 99×7×7, 231×21, 441×11"),
         (25, "5×5 guessed (the nearest to a square)"),
         (6, "3×2 guessed (the nearest to a square)"),
         (17 * 16, "17×4×4 guessed; also 17×16, 34×8, 68×4, 136×2"),
-        (13 * 16, "16×13 guessed (the nearest to a square); also 26×8, 52×4, 104×2, 13×4×4"),
+        (13 * 16, "16×13 guessed (the nearest to a square); also 26×8, 13×4×4, 52×4, 104×2"),
     ],
 )
 def test_the_guess_is_told_with_the_alternatives(n, comment):
