@@ -680,3 +680,32 @@ def test_hits_without_another_position_are_where_their_step_ends(write):
     (candidate,) = inspected(write(Events={**lists, "EventID": np.arange(N)}))[1]
     assert candidate.branches[:2] == ("Singles_PostPosition_Y", "Singles_PostPosition_X")
     assert candidate.grid["unit"] == "1 MeV"
+
+
+def test_arrays_that_close_are_a_ring_and_numbers_that_are_none_are_masked(write):
+    """As of cells that are written in full, with nan where there is none."""
+    cells = np.zeros((200, 6, 12), "float32")
+    event, row, col = np.arange(200), RANDOM.integers(6, size=200), RANDOM.integers(12, size=200)
+    for step, energy in ((0, 4), (1, 2)):
+        cells[event, row, (col + step) % 12] = energy
+    _, (ring,) = inspected(write(Events={"calo_e": cells}))
+    assert ring.grid["cols"] == {"n": 12, "periodic": True}
+    assert "rows" not in ring.grid
+    reason = "the first and the last have energy together, as neighbours do"
+    assert ("cols", f"cols: guessed that they close on themselves, as {reason}") in ring.comments
+    cells[:, 0, 0] = np.nan
+    path = write(Events={"calo_e": cells})
+    _, (some,) = inspected(path)
+    assert (
+        "200 of 14400 numbers read are not finite: nonfinite: mask leaves their cells out"
+        in some.comments[0][1]
+    )
+    assert proposed_config(path, {"calo": some})["clusters"]["Cluster"]["nonfinite"] == "mask"
+
+
+def test_more_axes_than_three_are_told_with_what_to_do(write):
+    """As of crystals by tower, layer, column and face."""
+    path = write(Events={"CalXtalFaceSignal": RANDOM.normal(size=(N, 4, 3, 6, 2))})
+    assert "CalXtalFaceSignal: 4×3×6×2 numbers per entry have more axes than layer, row and col" in (
+        inspect_file(path).in_words
+    )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from detector_files import cells
 
-from hep_peaksum.lattices.shapes import guess_shape
+from hep_peaksum.lattices.shapes import closes, guess_shape
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,30 @@ def test_cells_without_a_value_show_nothing(value):
 @pytest.mark.parametrize("side", [28, 30, 42], ids=["49-layers-of-4x4", "25-layers-of-6x6", "49-layers-of-6x6"])
 def test_a_square_is_no_stack_of_as_many_layers_as_a_square_of_a_small_prime(side):
     assert guess_shape(side**2).sizes == (side, side)
+
+
+def around(seed, n_phi, n_events=200):
+    """Return rings of cells with one shower each, 3 rows of them; half of the shower is in the next cell."""
+    energies, random = np.zeros((n_events, 3, n_phi)), np.random.default_rng(seed)
+    event, row, col = (
+        np.arange(n_events),
+        random.integers(3, size=n_events),
+        random.integers(n_phi, size=n_events),
+    )
+    energy = random.exponential(5, n_events)
+    energies[event, row, col] = energy
+    energies[event, row, (col + 1) % n_phi] = energy / 2
+    return energies
+
+
+def test_showers_across_the_seam_show_that_an_axis_closes():
+    """Unless it is cut open, or all cells rise together, or events are too few or all the same."""
+    rings = around(1, 12)
+    noise = np.random.default_rng(2).normal(0, 50, (200, 1, 1))
+    assert closes(rings, 2)
+    assert closes(np.where(rings == 0, np.nan, rings), 2)
+    assert not closes(rings, 1)
+    assert not closes(rings[:, :, :9], 2)
+    assert not closes(rings + noise, 2)
+    assert not closes(rings[:8], 2)
+    assert not closes(np.ones((200, 3, 12)), 2)
