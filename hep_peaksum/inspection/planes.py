@@ -87,6 +87,10 @@ def plane_of(group: Group, numbers: dict[Branch, Array], units: conventions.Unit
     if roles == ("iv", "iu"):
         text = "u and v of hexagons guessed, as in CMS HGCAL; of squares: drop hexagons, and the preset"
         comments.append(("hits", text))
+    if roles == ("plane", "bar"):
+        comments.append(
+            ("hits", f"{row.config_name} guessed as row, and {col.config_name}, a bar in it, as col")
+        )
     places = (row.config_name, col.config_name, roles, values, (row, col))
     return Plane(*places, widths=widths, geometry=geometry, comments=tuple(comments))
 

@@ -13,6 +13,7 @@ MAX_NUMBERS = 2_000_000  # of them in which a shape is sought
 MIN_CELLS = 6
 MAX_RATIO = 10  # of the sides of a plane that is proposed without a reason to
 LARGEST_SIDE = 16  # a prime factor above this is rather a number of layers than part of a side
+SIGNIFICANT = 3.0  # standard deviations
 FEWEST_IN_TURN, LIKE_NEIGHBOURS, SHARE, CLEARLY = 6, 0.05, 1 / 3, 4.0  # of an axis that closes on itself
 MAX_SHIFTS, FEWEST_AT_SEAM = 32, 2.0
 FEWEST_OTHERS = 6  # shapes that are told, if there are so many
@@ -25,6 +26,7 @@ class Shape(NamedTuple):
     sizes: tuple[int, ...]
     reason: str
     others: tuple[tuple[int, ...], ...]
+    is_seen: bool = False  # in the numbers themselves
 
     @property
     def axes(self) -> list[str]:
@@ -83,7 +85,8 @@ def guess_shape(n: int, cells: Array | None = None) -> Shape | None:
     wide = [plane for plane in planes if plane[0] <= MAX_RATIO * plane[1]]
     likely = [*wide[:MAX_PLANES], *[box for box in boxes if box[0] <= MAX_LAYERS][:MAX_BOXES]]
     others = [other for other in dict.fromkeys([*likely, *planes, *boxes]) if other != sizes]
-    return Shape(sizes, reason, tuple(others[: max(FEWEST_OTHERS, len({*likely} - {sizes}))]))
+    n_others = max(FEWEST_OTHERS, len({*likely} - {sizes}))
+    return Shape(sizes, reason, tuple(others[:n_others]), seen is not None)
 
 
 def _largest_prime(n: int) -> int:
@@ -108,9 +111,16 @@ def _seen_in(cells: Array) -> tuple[int, ...] | None:
     def likeness(lag: int) -> float:
         return float(np.mean(cells[:, :-lag] * cells[:, lag:])) / total if 0 < lag < n else 0.0
 
+    def uncertainty(lag: int) -> float:
+        products = cells[:, :-lag] * cells[:, lag:]
+        return math.sqrt(float(np.sum(np.square(products)))) / (products.size * total)
+
     def stands_out(lag: int, width: int) -> bool:
         here = likeness(lag)
-        return here > 0.05 and here > 1.15 * max(likeness(lag - width), likeness(lag + width))
+        beside, beyond = (max(likeness(lag - far), likeness(lag + far)) for far in (width, 2 * width))
+        if here <= max(0.05, beside, 1.15 * beyond):  # wide showers are almost as much alike one cell beside it
+            return False
+        return here - beyond > SIGNIFICANT * uncertainty(lag)
 
     divisors = [lag for lag in range(2, n // 2 + 1) if n % lag == 0]
     row = next((lag for lag in divisors if stands_out(lag, 1)), None)

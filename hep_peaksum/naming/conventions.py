@@ -72,7 +72,7 @@ VALUES = (
     ),  # a_c to a_amp_p: Podd of JLab
     *("amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "value", "weight"),
 )
-NOUNS = ("cell", "hit", "crystal", "tower", "pixel")  # whose energy it is, behind it: edep_cell
+NOUNS = ("cell", "hit", "crystal", "tower", "pixel", "pix")  # whose energy it is, before or behind it
 LAYERS = (
     *("layer", "layer_id", "layer_no", "layer_number", "ilayer", "i_layer", "lay", "depth", "plane"),
     *("sampling", "calo_sample", "k", "iz"),
@@ -88,7 +88,11 @@ MODULES = (  # that a channel may be of
     *("module", "mod", "sector", "slot", "board", "crate", "card", "chip", "asic", "fpga", "supermodule", "sm"),
     *("disk", "disc", "ring", "stave", "wafer", "block", "rdo", "roc", "fec"),
 )
-SECTIONS = ("section", "subdet", "subdetector", "side", "zside")
+SECTIONS = ("section", "subdet", "subdetector", "side", "zside", "view")
+PLANES, BARS = (
+    ("plane", "plane_id", "plane_no"),
+    ("cell", "strip", "bar"),
+)  # one bar beside the other in a plane
 RUNS = ("run", "id_run", "run_nr", "run_number", "runnumber", "run_num", "run_id", "runid", "run_no", "i_run")
 BLOCKS = ("luminosity_block", "lumi_block", "lumi_block_num", "lumi", "ls")
 EVENTS = (

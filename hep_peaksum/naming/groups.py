@@ -105,7 +105,7 @@ def group_hits(branches: Iterable[Branch], depth: int) -> list[Group]:
 
 
 def _groups_of(collection: str, members: _Members) -> list[Group]:
-    groups = _placed_groups(collection, members)
+    groups = _placed_groups(collection, members) or _groups_of_bars(collection, members)
     groups = [group for group in groups if not conventions.is_of_module(group.stem)] or groups
     if not collection and not any(group.value for group in groups):
         groups = [_with_value_of_same_word(group, members) for group in groups]
@@ -134,6 +134,21 @@ def _placed_groups(collection: str, members: _Members, step: str = "") -> list[G
     return groups
 
 
+def _groups_of_bars(collection: str, members: _Members) -> list[Group]:
+    """Return hits that say a plane and a bar, which lie beside each other in it: these are rows and columns."""
+    groups = []
+    for branch in members.whole.branches:
+        word = next((word for word in conventions.PLANES if re.search(rf"(^|_){word}$", branch.words)), None)
+        if word is None:
+            continue
+        stem = branch.words.removesuffix(word).rstrip("_")
+        bar = next(iter(members.whole.partners(stem, conventions.BARS, {branch.name})), None)
+        if bar is not None:
+            group = Group(collection, stem, {"plane": branch, "bar": bar}, ("plane", "bar"), value=None)
+            groups.append(_with_partners(group, members, {branch.name, bar.name}))
+    return [group for group in groups if group.value is not None]
+
+
 def _names_cells(branch: Branch) -> bool:
     """Return whether the numbers of a branch are integers, or labels by the name, as in emcTowiEta."""
     leaf = branch.name.rpartition("/")[2]
@@ -148,8 +163,9 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
         return next(iter(kind.partners(stem, wanted, taken)), None)
 
     values = members.numbers.partners(stem, conventions.VALUES, taken)
-    if not values:  # edepCell of cellID
-        of_nouns = [f"{word}_{noun}" for word in conventions.VALUES for noun in conventions.NOUNS]
+    if not values:  # edepCell of cellID, pixelToT of pixel_x
+        pairs = [(word, noun) for word in conventions.VALUES for noun in conventions.NOUNS]
+        of_nouns = [name for word, noun in pairs for name in (f"{word}_{noun}", f"{noun}_{word}")]
         values = members.numbers.partners(stem, of_nouns, taken)
     if not values and not collection:  # padRow, padCol and ADC
         values = members.numbers.partners("", conventions.VALUES, taken)[:1]

@@ -11,7 +11,7 @@ import yaml
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.inspection import files
 from hep_peaksum.inspection.candidates import Candidate, choose, config_text, proposed_config
-from hep_peaksum.inspection.channels import Digits, decimal_digits
+from hep_peaksum.inspection.channels import IdParts, decimal_digits
 from hep_peaksum.inspection.files import inspect_file
 
 RANDOM = np.random.default_rng(11)
@@ -604,18 +604,18 @@ def test_six_numbered_branches_are_the_fewest_cells(write, n, is_one):
 )
 def test_ids_may_be_a_row_and_a_column_in_decimal_digits(factor, rows, cols, is_one):
     ids = np.add.outer(factor * np.arange(rows[0], rows[1] + 1), np.arange(cols[0], cols[1] + 1)).ravel()
-    assert decimal_digits(ids) == (Digits((factor, 1), (rows, cols)) if is_one else None)
+    assert decimal_digits(ids) == (IdParts((factor, 1), (rows, cols)) if is_one else None)
 
 
 def test_three_of_ten_ids_are_too_few_to_be_rows_and_columns():
     ids = np.add.outer(100 * np.arange(10), np.arange(10)).ravel()
     assert decimal_digits(np.array([*ids[:29], ids[-1]])) is None
-    assert decimal_digits(np.array([*ids[:30], ids[-1]])) == Digits((100, 1), ((0, 9), (0, 9)))
+    assert decimal_digits(np.array([*ids[:30], ids[-1]])) == IdParts((100, 1), ((0, 9), (0, 9)))
 
 
 def test_ids_may_be_a_layer_a_row_and_a_column_in_decimal_digits():
     ids = np.array([10_000, 100, 1]) @ np.array([RANDOM.integers(1, end, 1000) for end in (31, 51, 41)])
-    assert decimal_digits(np.unique(ids)) == Digits((10_000, 100, 1), ((1, 30), (1, 50), (1, 40)))
+    assert decimal_digits(np.unique(ids)) == IdParts((10_000, 100, 1), ((1, 30), (1, 50), (1, 40)))
     assert decimal_digits(np.unique(RANDOM.integers(10_000, 300_000, 500))) is None
 
 
@@ -635,6 +635,10 @@ PIXELS = {
 }
 SAME_CELLS = {  # how others write row, column and energy
     "telescope": ({**PIXELS, "PosX": 0 * PIXELS["PixX"]}, ("PixY", "PixX", "Value")),
+    "test beam": (
+        {"pixel_x": PIXELS["PixX"], "pixel_y": PIXELS["PixY"], "pixelToT": PIXELS["Value"]},
+        ("pixel_y", "pixel_x", "pixelToT"),
+    ),
     "hall A": (
         {
             "hcal.adcrow": PIXELS["PixY"] * 1.0,
@@ -709,3 +713,39 @@ def test_more_axes_than_three_are_told_with_what_to_do(write):
     assert "CalXtalFaceSignal: 4×3×6×2 numbers per entry have more axes than layer, row and col" in (
         inspect_file(path).in_words
     )
+
+
+def test_ids_that_count_cells_in_order_get_the_shape_that_their_likeness_shows(write):
+    """Of wide showers in 6 rows of 9 cells, from 1."""
+    rows, cols = np.indices((6, 9))
+    middles = zip(RANDOM.uniform(0, 6, 200), RANDOM.uniform(0, 9, 200), strict=True)
+    cells = np.array([np.exp(-((rows - row) ** 2 + (cols - col) ** 2) / 2) for row, col in middles]).reshape(
+        200, -1
+    )
+    is_hit = cells > 0.05
+    ids, energies = (jagged(each, is_hit.sum(axis=1)) for each in (np.nonzero(is_hit)[1] + 1, cells[is_hit]))
+    (candidate,) = inspect_file(write(Events={"hit_cellID": ids, "hit_energy": energies})).candidates
+    told = "they look like 1 + 9 * row + col, row 0 to 5 and col 0 to 8 (numbers 9 apart are alike)"
+    assert told in candidate.comments[0][1]
+    assert candidate.table.splitlines()[:3] == ["channel,row,col", "1,0,0", "2,0,1"]
+
+
+def test_planes_of_bars_are_rows_and_bars_columns_one_view_at_a_time(write):
+    """Planes with bars along x and along y stand behind each other."""
+    plane, bar = RANDOM.integers(0, 12, 20 * N), RANDOM.integers(0, 8, 20 * N)
+    branches = {"plane": plane, "cell": bar, "view": plane % 2, "pe": RANDOM.exponential(size=20 * N)}
+    _, (candidate,) = inspected(
+        write(Hits={key: jagged(each, np.full(N, 20)) for key, each in branches.items()})
+    )
+    assert candidate.grid["hits"] == {"row": "plane", "col": "cell", "value": "pe"}
+    assert candidate.grid["where"][0]["branch"] == "view"
+    assert candidate.grid["rows"]["labels"] in ("0..10 step 2", "1..11 step 2")
+    assert ("hits", "plane guessed as row, and cell, a bar in it, as col") in candidate.comments
+
+
+def test_a_table_of_where_cells_are_is_no_event(write):
+    """As it stands beside the events that have ids only."""
+    eta, phi = (each.ravel() for each in np.meshgrid(np.arange(8) * 0.1, np.arange(16) * np.pi / 8))
+    table = {"cell_geo_eta": eta, "cell_geo_phi": phi, "cell_geo_sampling": np.full(128, 2)}
+    path = write(CellGeo={key: jagged(each, [128]) for key, each in table.items()})
+    assert inspect_file(path).candidates == []

@@ -82,3 +82,27 @@ def test_showers_across_the_seam_show_that_an_axis_closes():
     assert not closes(rings + noise, 2)
     assert not closes(rings[:8], 2)
     assert not closes(np.ones((200, 3, 12)), 2)
+
+
+def scattered(seed, shape, n_events=200):
+    """Return layers of cells with wide showers of a few cells each, of any energy."""
+    energies, random = np.zeros((n_events, *shape)), np.random.default_rng(seed)
+    for event in range(n_events):
+        middle = random.uniform(0, shape, (2, 1, 3)).repeat(40, axis=1)
+        places = np.rint(random.normal(middle, (2.0, 1.6, 1.6))).astype(int).reshape(-1, 3)
+        inside = places[((places >= 0) & (places < shape)).all(axis=1)]
+        energies[(event, *inside.T)] = random.uniform(0, 100, len(inside))
+    return energies.reshape(n_events, -1)
+
+
+@pytest.mark.parametrize("shape", [(24, 30), (5, 12, 12)])
+def test_wide_showers_show_the_shape_although_cells_beside_a_row_are_alike_too(shape):
+    """And never two rows for one."""
+    flat = scattered(5, (1, *shape)[-3:])
+    assert guess_shape(flat.shape[1], flat).sizes == shape
+
+
+def test_hits_here_and_there_show_nothing():
+    random = np.random.default_rng(6)
+    hits = random.exponential(size=(50, 80)) * (random.random((50, 80)) < 0.1)
+    assert guess_shape(80, hits).reason == "the nearest to a square"
