@@ -75,7 +75,7 @@ VALUES = (
 NOUNS = ("cell", "hit", "crystal", "tower", "pixel", "pix")  # whose energy it is, before or behind it
 LAYERS = (
     *("layer", "layer_id", "layer_no", "layer_number", "ilayer", "i_layer", "lay", "depth", "plane"),
-    *("sampling", "calo_sample", "k", "iz"),
+    *("sampling", "calo_sample", "k", "iz", "il"),
 )
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),

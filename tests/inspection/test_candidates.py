@@ -749,3 +749,17 @@ def test_a_table_of_where_cells_are_is_no_event(write):
     table = {"cell_geo_eta": eta, "cell_geo_phi": phi, "cell_geo_sampling": np.full(128, 2)}
     path = write(CellGeo={key: jagged(each, [128]) for key, each in table.items()})
     assert inspect_file(path).candidates == []
+
+
+def test_labels_of_eta_and_phi_without_corners_number_a_disc(write):
+    """As of forward towers in rows of x that a program calls eta."""
+    row, col = RANDOM.integers(0, 20, (2, 4000))
+    for is_kept, words in ((np.hypot(row - 9.5, col - 9.5) < 10, "row-col"), (row >= 0, "eta-phi")):
+        names = {"tower_iEta": row, "tower_iPhi": col, "tower_E": RANDOM.exponential(size=4000)}
+        n = np.count_nonzero(is_kept)
+        counts = [n // 2, n - n // 2]
+        _, (candidate,) = inspected(
+            write(T={name: jagged(each[is_kept], counts) for name, each in names.items()})
+        )
+        assert candidate.looks_like == f"hits in {words}"
+        assert ("periodic" in candidate.grid["cols"]) == (words == "eta-phi")
