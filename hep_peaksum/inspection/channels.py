@@ -164,8 +164,9 @@ def decimal_digits(ids: Array) -> IdParts | None:
 
     The digits of each but the first have values that never occur, so that ids cannot just count.
 
-    >>> decimal_digits(np.array([100 * row + col for row in range(1, 5) for col in range(6)]))
-    IdParts(factors=(100, 1), ends=((1, 4), (0, 5)))
+    >>> found = decimal_digits(np.array([100 * row + col for row in range(1, 5) for col in range(6)]))
+    >>> found.factors, found.ends
+    ((100, 1), ((1, 4), (0, 5)))
     """
     ids = ids.astype(np.int64)
     for n, share in ((2, LEAST_OF_TWO), (3, LEAST_OF_THREE)):

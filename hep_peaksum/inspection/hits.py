@@ -268,4 +268,7 @@ def _value_comments(group: Group, numbers: dict[Branch, Array]) -> list[tuple[st
     if group.value is None:
         return [("hits", "no branch holds an energy: value: 1 counts hits")]
     others = [branch.config_name for branch in group.other_values if np.any(numbers[branch])]
+    if group.is_value_guessed:
+        also = f"; also {', '.join(others)}" if others else ""
+        return [("hits", f"no name says what the energy is: {group.value.config_name} guessed{also}")]
     return [("hits", f"the value may also be {', '.join(others)}")] if others else []

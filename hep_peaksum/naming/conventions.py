@@ -214,6 +214,18 @@ def may_number(words: str) -> bool:
     return NO_NUMBERS.search(words) is None
 
 
+def may_measure(words: str) -> bool:
+    """Return whether a number of hits, by the words of its name, may be an energy: no time, error or angle.
+
+    >>> may_measure("sci"), may_measure("time"), may_measure("sigma_e"), may_measure("t"), may_measure("chi2")
+    (True, False, False, False, False)
+    """
+    is_other = re.search(
+        r"(^|_)(t|t0|toa|tof|theta|phi|eta|r|rho|perp|angle|chi2|radius|distance|size|width)(_|$)", words
+    )
+    return is_other is None and may_number(words) and likeness(words) not in ("weights", "covariances", "ids")
+
+
 def in_lower_case(name: str) -> str:
     """Return the words of a name, with underscores between them.
 

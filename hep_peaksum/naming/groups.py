@@ -29,6 +29,7 @@ class Group(NamedTuple):
     noise: Branch | None = None
     edges: Branch | None = None
     integers: tuple[Branch, ...] = ()  # that may number modules or cells
+    is_value_guessed: bool = False  # as no name says which is the energy
 
     @property
     def name(self) -> str:
@@ -171,7 +172,10 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
         values = members.numbers.partners("", conventions.VALUES, taken)[:1]
     if not values and members.are_arrays:  # energy_EB with ieta and iphi
         values = [b for b in members.numbers.branches if b.name not in taken and _is_value(b)]
+    unnamed = _unnamed_values(group, members, taken) if not values and stem else []
+    values = values or unnamed
     group = group._replace(
+        is_value_guessed=bool(unnamed),
         value=values[0] if values else None,
         other_values=tuple(values[1:]),
         layer=first(members.whole, conventions.LAYERS) or first(members.numbers, conventions.LAYERS),
@@ -187,6 +191,16 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
         own = [b for b in whole if conventions.names_module(b.words)]
     integers = [b for b in own if conventions.may_number(b.words.removeprefix(f"{stem}_"))]
     return group._replace(integers=tuple(integers))
+
+
+def _unnamed_values(group: Group, members: _Members, taken: Container[str]) -> list[Branch]:
+    """Return the numbers beside the labels of cells that may be energies under names of their own."""
+    if not set(group.pair) <= {*conventions.LABELS} or not group.pair:
+        return []
+    floats = [b for b in members.numbers.branches if b.dtype.kind == "f" and b.name not in taken]
+    own = [b for b in floats if b.is_of(group.collection, group.stem) and conventions.place_of(b.words) is None]
+    words = [b.words.removeprefix(f"{group.stem}_") for b in own]
+    return [b for b, word in zip(own, words, strict=True) if conventions.may_measure(word)]
 
 
 def _channel_groups(collection: str, members: _Members) -> Iterable[Group]:

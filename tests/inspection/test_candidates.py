@@ -763,3 +763,13 @@ def test_labels_of_eta_and_phi_without_corners_number_a_disc(write):
         )
         assert candidate.looks_like == f"hits in {words}"
         assert ("periodic" in candidate.grid["cols"]) == (words == "eta-phi")
+
+
+def test_numbers_beside_labels_are_guessed_to_be_energies_if_no_name_says_so(write):
+    """As of towers of a dual-readout calorimeter; a time is none."""
+    ix, iy, scint = PIXELS["PixX"], PIXELS["PixY"], PIXELS["Value"] * 0.5
+    branches = {"tower_ix": ix, "tower_iy": iy, "tower_time": scint + 7, "tower_Sci": scint, "tower_Cer": scint}
+    _, (candidate,) = inspected(write(T=branches))
+    assert candidate.grid["hits"] == {"row": "tower_iy", "col": "tower_ix", "value": "tower_Sci"}
+    assert ("hits", "no name says what the energy is: tower_Sci guessed; also tower_Cer") in candidate.comments
+    assert inspected(write(T={key: branches[key] for key in ("tower_ix", "tower_iy", "tower_time")}))[1] == []
