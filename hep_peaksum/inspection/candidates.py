@@ -37,6 +37,7 @@ class Candidate(NamedTuple):
     command: str = ""
     identify: tuple[tuple[str, str | int], ...] = ()  # the section of the config, as pairs
     preset: str = ""  # of clusters on the grid
+    is_masked: bool = False  # whether cells without a finite number are left out
     table: str = ""  # the cell table that the grid needs, as CSV, with empty places to fill in
     told_of_table: str = ""  # what to do with it
 
@@ -107,9 +108,11 @@ def proposed_config(path: str, grids: Mapping[str, Candidate]) -> dict[str, Any]
 
 
 def _clusters(grid: str, candidate: Candidate) -> dict[str, Any]:
-    if candidate.preset:
-        return {"grid": grid, "preset": candidate.preset, "seed_threshold": 0}
-    return {"grid": grid, "search_window": [3, 3], "sum_window": [3, 3], "seed_threshold": 0}
+    windows = (
+        {"preset": candidate.preset} if candidate.preset else {"search_window": [3, 3], "sum_window": [3, 3]}
+    )
+    masked = {"nonfinite": "mask"} if candidate.is_masked else {}
+    return {"grid": grid, **windows, "seed_threshold": 0, **masked}
 
 
 def config_text(path: str, grids: Mapping[str, Candidate]) -> str:

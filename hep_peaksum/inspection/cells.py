@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import awkward as ak
+import numpy as np
 
 from hep_peaksum.inspection.candidates import Candidate, Rejected
 from hep_peaksum.kernels import Array
-from hep_peaksum.lattices.shapes import MAX_RATIO, MIN_CELLS, guess_shape, in_words
+from hep_peaksum.lattices.shapes import MAX_RATIO, MIN_CELLS, closes, guess_shape, in_words
 from hep_peaksum.naming.branches import Branch, Tree, read
 from hep_peaksum.naming.conventions import order, unit_comments, units_of
 
-SHAPE_ENTRIES = 50  # that are read for the shape of a branch
+SHAPE_ENTRIES = 200  # that are read for the shape of a branch
 
 
 def dense_candidate(tree: Tree, branch: Branch) -> Candidate | Rejected:
@@ -22,17 +24,12 @@ def dense_candidate(tree: Tree, branch: Branch) -> Candidate | Rejected:
     if arrays is None:
         return Rejected(tree.name, (branch.name,), "cannot be read")
     cells = _regular(arrays[0])
-    if isinstance(cells, str):
-        return Rejected(tree.name, (branch.name,), cells)
-    if not cells.any():
-        return Rejected(tree.name, (branch.name,), f"0 in the first {len(cells)} entries")
+    reason, lacks = (cells, "") if isinstance(cells, str) else _problem(branch, cells)
+    if isinstance(cells, str) or reason:
+        return Rejected(tree.name, (branch.name,), reason, lacks)
     sizes = cells.shape[1:]
     if len(sizes) == 1:
         return _flat_candidate(tree, branch, cells)
-    if len(sizes) > 3 or min(sizes) < 2 or math.prod(sizes) < MIN_CELLS:
-        return Rejected(
-            tree.name, (branch.name,), f"{in_words(sizes)} numbers per entry are not a plane of cells"
-        )
     axes = ["layer", "row", "col"] if len(sizes) == 3 else ["row", "col"]
     comment = ""
     if len(sizes) == 3:
@@ -50,8 +47,22 @@ def dense_candidate(tree: Tree, branch: Branch) -> Candidate | Rejected:
     content = "cells" if math.prod(sizes) > MIN_CELLS else "values"
     looks_like = f"{' x '.join(map(str, sizes))} {content} per entry"
     return array_candidate(
-        tree, (branch.name,), looks_like, {"branch": branch.config_name}, sizes, axes, comment, branch
+        tree, (branch.name,), looks_like, {"branch": branch.config_name}, cells, axes, comment, branch
     )
+
+
+def _problem(branch: Branch, cells: Array) -> tuple[str, str]:
+    """Return why numbers of entries are no plane of cells, and what they lack; empty if they may be one."""
+    sizes = cells.shape[1:]
+    numbers = f"{in_words(sizes)} numbers per entry"
+    if not np.nan_to_num(cells).any():
+        return f"0 in the first {len(cells)} entries", ""
+    if len(sizes) > 3:
+        text = f"{branch.name}: {numbers} have more axes than layer, row and col: a function of your own makes "
+        return f'{text}hits of them (hits: "module:function")', "order"
+    if len(sizes) > 1 and (min(sizes) < 2 or math.prod(sizes) < MIN_CELLS):
+        return f"{numbers} are not a plane of cells", ""
+    return "", ""
 
 
 def _flat_candidate(tree: Tree, branch: Branch, cells: Array) -> Candidate | Rejected:
@@ -69,7 +80,8 @@ def _flat_candidate(tree: Tree, branch: Branch, cells: Array) -> Candidate | Rej
             "\nraw counts by channel need a cell table with pedestals and gains: dense: "
             f"{{branch: {branch.config_name}, axes: [channel]}} and cells: FILE.csv"
         )
-    found = array_candidate(tree, (branch.name,), looks_like, source, shape.sizes, shape.axes, comment, branch)
+    cells = cells.reshape(-1, *shape.sizes)
+    found = array_candidate(tree, (branch.name,), looks_like, source, cells, shape.axes, comment, branch)
     planes = [sizes for sizes in (shape.sizes, *shape.others) if len(sizes) == 2 and sizes[0] != sizes[1]]
     if not planes:
         return found
@@ -83,28 +95,49 @@ def array_candidate(
     names: tuple[str, ...],
     looks_like: str,
     source: dict[str, Any],
-    sizes: tuple[int, ...],
+    cells: Array,
     axes: list[str],
     comment: str,
     branch: Branch,
 ) -> Candidate:
-    """Return arrays of cells as a candidate; `sizes` and `axes` are their shape, `branch` the first."""
-    units = units_of(tree, branch, None)
-    ring = f"if columns close on themselves: cols: {{n: {sizes[axes.index('col')]}, periodic: true}}"
+    """Return arrays of cells as a candidate; `cells` are some, an axis each behind that of the entries.
+
+    `axes` are the words of these, and `branch` is the first of the branches.
+    """
+    units, sizes = units_of(tree, branch, None), cells.shape[1:]
+    rings, told = _rings(cells, axes)
+    n_missing = int(np.count_nonzero(~np.isfinite(cells)))
+    if n_missing:
+        share = f"{n_missing} of {cells.size} numbers read are not finite"
+        comment += f"\n{share}: nonfinite: mask leaves their cells out"
     return Candidate(
         *(tree.name, tree.n_entries, names, looks_like),
         {
             "dense": {**source, "shape": list(sizes), "axes": axes},
+            **rings,
             **({"unit": units.energy} if units.energy else {}),
         },
         n_values=tree.n_entries * math.prod(sizes),
         order=order(branch.name, tree.name),
         comments=tuple(
-            each
-            for each in (("dense", comment), ("rows", ring), *unit_comments(tree, units, branch))
-            if each[1]
+            (key, text.lstrip())
+            for key, text in (("dense", comment), *told, *unit_comments(tree, units, branch))
+            if text
         ),
+        is_masked=n_missing > 0,
     )
+
+
+def _rings(cells: Array, axes: Sequence[str]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Return the keys of the grid for rows or columns that close on themselves, and comments."""
+    at = {word: 1 + [*axes].index(word) for word in ("row", "col")}
+    rings = {f"{word}s": {"n": cells.shape[axis], "periodic": True} for word, axis in at.items()}
+    found = {f"{word}s": rings[f"{word}s"] for word, axis in at.items() if closes(cells, axis)}
+    if not found:
+        rows, cols = (f"{key}: {{n: {ring['n']}, periodic: true}}" for key, ring in rings.items())
+        return {}, [("rows", f"if columns close on themselves: {cols}; if rows do: {rows}")]
+    reason = "the first and the last have energy together, as neighbours do"
+    return found, [(key, f"{key}: guessed that they close on themselves, as {reason}") for key in found]
 
 
 def _regular(sample: ak.Array) -> Array | str:

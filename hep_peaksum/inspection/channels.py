@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations, product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hep_peaksum.geometry.bit_fields import BitField
 from hep_peaksum.inspection.candidates import Candidate
+from hep_peaksum.inspection.cells import SHAPE_ENTRIES
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import propose_axis
 from hep_peaksum.lattices.joined_labels import BASE, join_labels
 from hep_peaksum.lattices.numbering import bit_parts, n_different
+from hep_peaksum.lattices.shapes import guess_shape
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree
 from hep_peaksum.naming.groups import Group
@@ -22,6 +25,8 @@ FILLED = 0.02  # of the pairs of two numbers in an id, which occur
 MOST_MORE = 2  # integers that name a channel with another
 FEW_LEFT = 0.1  # of the hits that share a channel, which may still do so
 FEW_BITS = 10
+LEAST_OF_TWO, LEAST_OF_THREE = 0.3, 0.005  # of the cells that digits allow, which occur
+LOG_OF_CHANCE, MOST_CELLS, MOST_SEEN = -14.0, 200_000, 0.5
 EMPTY_TABLE = "fill in row and col of its channels"
 GUESSED_TABLE = "row and col of its channels are guessed"
 
@@ -37,7 +42,7 @@ def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], ev
     members = [*more, channel]
     ids = join_labels([(each.name, numbers[each].astype(np.int64)) for each in members])
     labels = np.unique(ids)
-    parts = None if more else decimal_parts(labels)
+    parts = None if more else decimal_digits(labels) or _in_order(ids, numbers[value], event)
     n_more = len(event) - n_different([event, ids])
     comment = _table_comment(members, labels, parts, n_more, len(event))
     names = [each.config_name for each in members]
@@ -58,7 +63,7 @@ def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], ev
 
 
 def _table_comment(
-    members: Sequence[Branch], labels: Array, parts: tuple[int, ...] | None, n_more: int, n_hits: int
+    members: Sequence[Branch], labels: Array, parts: IdParts | None, n_more: int, n_hits: int
 ) -> str:
     """Return what to say of the table of channels, of which `n_more` hits share one with another."""
     text = (
@@ -66,8 +71,7 @@ def _table_comment(
         "\ncolumns channel, row, col (or x, y), and pedestal, gain where counts are raw; it gives rows and cols"
     )
     if parts is not None:
-        text += "\nthey look like {} * row + col, row {} to {} and col {} to {}".format(*parts)
-        text += ", as the table that init writes has it: guessed"
+        text += f"\nthey look like {parts.in_words}, as the table that init writes has it: guessed"
     elif len(members) == 1:
         text += _bits_in_words(members[0], labels)
     if n_more:
@@ -111,12 +115,12 @@ def _bits_in_words(channel: Branch, labels: Array) -> str:
     return f"\nif its bits are row and col: row: {row}, col: {col}, in place of channel, with your bits"
 
 
-def _table_of(labels: Array, parts: tuple[int, ...] | None, members: Sequence[Branch]) -> str:
-    """Return a cell table of channels: with row and col, if each is two numbers, else with empty places."""
+def _table_of(labels: Array, parts: IdParts | None, members: Sequence[Branch]) -> str:
+    """Return a cell table of channels: with the places that digits say, else with empty ones."""
+    names = ("row", "col") if parts is None else parts.names
     if parts is not None:
-        factor, *ends = parts
-        cells = product(range(ends[0], ends[1] + 1), range(ends[2], ends[3] + 1))
-        lines = [f"{factor * row + col},{row},{col}" for row, col in cells]
+        cells = product(*(range(low, high + 1) for low, high in parts.ends))
+        lines = [",".join(map(str, (parts.first + np.dot(parts.factors, cell), *cell))) for cell in cells]
     else:
         first, last = int(labels[0]), int(labels[-1])
         are_dense = len(labels) > 0.5 * (last - first + 1)  # others just had no hit
@@ -124,22 +128,78 @@ def _table_of(labels: Array, parts: tuple[int, ...] | None, members: Sequence[Br
     n = len(members)
     joined = " + ".join(f"{BASE ** (n - 1 - place)} * {each.name}" for place, each in enumerate(members))
     about = [f"# channel is {joined}"] if n > 1 else []
-    return "\n".join([*about, "channel,row,col", *lines, ""])
+    return "\n".join([*about, ",".join(("channel", *names)), *lines, ""])
 
 
-def decimal_parts(ids: Array) -> tuple[int, ...] | None:
-    """Return the factor of ids that are it times one number plus another, and the ranges of both; or None.
+class IdParts(NamedTuple):
+    """Ids that are a multiple of each of two or three numbers, of which the last is that of the column."""
 
-    >>> decimal_parts(np.array([100 * row + col for row in range(1, 5) for col in range(6)]))
-    (100, 1, 4, 0, 5)
+    factors: tuple[int, ...]  # of each number, that of the column last
+    ends: tuple[tuple[int, int], ...]  # the lowest and the highest of each number
+    first: int = 0  # the id where all numbers are 0
+    reason: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of a cell table that the numbers become."""
+        return ("layer", "row", "col")[-len(self.ends) :]
+
+    @property
+    def n_cells(self) -> int:
+        """The number of cells from the lowest to the highest of each number."""
+        return math.prod(high - low + 1 for low, high in self.ends)
+
+    @property
+    def in_words(self) -> str:
+        """The ids as a sum, and the range of each number."""
+        factors = [f"{factor} * " if factor > 1 else "" for factor in self.factors]
+        terms = [factor + name for factor, name in zip(factors, self.names, strict=True)]
+        limits = [f"{name} {low} to {high}" for name, (low, high) in zip(self.names, self.ends, strict=True)]
+        first = f"{self.first} + " if self.first else ""
+        return f"{first}{' + '.join(terms)}, {', '.join(limits[:-1])} and {limits[-1]}{self.reason}"
+
+
+def decimal_digits(ids: Array) -> IdParts | None:
+    """Return the two or three numbers of which ids consist in their decimal digits; or None.
+
+    The digits of each but the first have values that never occur, so that ids cannot just count.
+
+    >>> found = decimal_digits(np.array([100 * row + col for row in range(1, 5) for col in range(6)]))
+    >>> found.factors, found.ends
+    ((100, 1), ((1, 4), (0, 5)))
     """
-    for factor in (100, 1000, 10_000):
-        high, low = np.divmod(ids.astype(np.int64), factor)
-        ends = [int(end) for part in (high, low) for end in (part.min(), part.max())]
-        n_rows, n_cols = ends[1] - ends[0] + 1, ends[3] - ends[2] + 1
-        if min(n_rows, n_cols) > 1 and 2 * ends[3] < factor and len(ids) > 0.3 * n_rows * n_cols:
-            return (factor, *ends)
+    ids = ids.astype(np.int64)
+    for n, share in ((2, LEAST_OF_TWO), (3, LEAST_OF_THREE)):
+        for step in (100, 1000, 10_000)[: 5 - n]:
+            factors = tuple(step**power for power in range(n - 1, -1, -1))
+            numbers = [ids // factors[0], *(ids // factor % step for factor in factors[1:])]
+            found = IdParts(factors, tuple((int(each.min()), int(each.max())) for each in numbers))
+            are_numbers = all(low < high for low, high in found.ends)
+            are_filled = share * found.n_cells < len(ids) and found.n_cells <= MOST_CELLS
+            if are_numbers and are_filled and all(_leaves_out(each, step) for each in numbers[1:]):
+                return found
     return None
+
+
+def _in_order(ids: Array, values: Array, event: Array) -> IdParts | None:
+    """Return the numbers of ids that count cells in order, if the likeness of cells shows how; or None."""
+    first, last = int(ids.min()), int(ids.max())
+    n, n_events = last - first + 1, min(int(event.max()) + 1, SHAPE_ENTRIES)
+    if not 0 <= first <= 1 or n > MOST_CELLS or len(np.unique(ids)) < MOST_SEEN * n:
+        return None
+    cells, some = np.zeros((n_events, n)), event < n_events
+    cells[event[some], ids[some] - first] = values[some]
+    shape = guess_shape(n, cells)
+    if shape is None or not shape.is_seen:
+        return None
+    factors = tuple(math.prod(shape.sizes[at:]) for at in range(1, len(shape.sizes) + 1))
+    return IdParts(factors, tuple((0, size - 1) for size in shape.sizes), first, f" ({shape.reason})")
+
+
+def _leaves_out(digits: Array, step: int) -> bool:
+    """Return whether digits, of different ids, have too few values below a step to be those of any ids."""
+    chance = (int(digits.max()) + 1) / step
+    return chance < 1 and len(digits) * math.log(chance) < LOG_OF_CHANCE
 
 
 def _bits_candidate(

@@ -168,7 +168,8 @@ def _look_at_hits(
     lacking: dict[str, list[Group]] = {"energy": [], "place": []}
     groups.sort(key=lambda group: order(group.name, tree.name))
     for group in groups[:MAX_GROUPS]:
-        if group.value is None and group.layer is None:
+        is_table = tree.n_entries == 1  # of where cells are, if it holds no energy
+        if group.value is None and (group.layer is None or is_table):
             yield Rejected(tree.name, tuple(b.name for b in group.branches), "no branch holds their energy")
             continue
         found = hit_candidates(tree, group)

@@ -50,6 +50,7 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
     if group.layer is not None and not are_whole(numbers[group.layer]):
         group = group._replace(layer=None)
     numbers |= {label: numbers[label].astype(np.int64) for label in _labels(group) if are_whole(numbers[label])}
+    group = _with_energy(group, numbers)
     if group.edges is not None:
         numbers[group.edges] = numbers[group.edges].reshape(-1, 4)
     if (problem := _emptiness(group, numbers, len(n_hits))) is not None:
@@ -102,6 +103,14 @@ def _labels(group: Group) -> list[Branch]:
     """Return the branches that are labels by their names, although some programs store all as floats."""
     places = [branch for role, branch in group.places.items() if role in conventions.LABELS]
     return places if group.layer is None else [*places, group.layer]
+
+
+def _with_energy(group: Group, numbers: dict[Branch, Array]) -> Group:
+    """Return hits with the first of their values that is not 0 in all of them, as uncalibrated energies are."""
+    if group.value is None or np.any(numbers[group.value]):
+        return group
+    filled = next((each for each in group.other_values if np.any(numbers[each])), group.value)
+    return group._replace(value=filled, other_values=tuple(e for e in group.other_values if e is not filled))
 
 
 def _emptiness(group: Group, numbers: dict[Branch, Array], n_entries: int) -> tuple[str, str] | None:
@@ -259,4 +268,7 @@ def _value_comments(group: Group, numbers: dict[Branch, Array]) -> list[tuple[st
     if group.value is None:
         return [("hits", "no branch holds an energy: value: 1 counts hits")]
     others = [branch.config_name for branch in group.other_values if np.any(numbers[branch])]
+    if group.is_value_guessed:
+        also = f"; also {', '.join(others)}" if others else ""
+        return [("hits", f"no name says what the energy is: {group.value.config_name} guessed{also}")]
     return [("hits", f"the value may also be {', '.join(others)}")] if others else []

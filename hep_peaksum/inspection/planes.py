@@ -16,6 +16,10 @@ from hep_peaksum.naming.branches import Branch
 from hep_peaksum.naming.groups import Group
 
 FEW_PLACES = 0.1  # of the number of hits: so few different places of them are those of cells
+OUTER, FEWEST_IN_CORNERS = (
+    0.12,
+    12,
+)  # of the rows on either side; hits there and in as many columns, if by chance
 
 
 class Plane(NamedTuple):
@@ -87,6 +91,14 @@ def plane_of(group: Group, numbers: dict[Branch, Array], units: conventions.Unit
     if roles == ("iv", "iu"):
         text = "u and v of hexagons guessed, as in CMS HGCAL; of squares: drop hexagons, and the preset"
         comments.append(("hits", text))
+    if roles == ("ieta", "iphi") and _is_disc(*values):
+        roles = ("row", "col")
+        names = f"{row.config_name} and {col.config_name}"
+        comments.append(("hits", f"no hit in the corners: {names} guessed to number a disc, not a turn"))
+    if roles == ("plane", "bar"):
+        comments.append(
+            ("hits", f"{row.config_name} guessed as row, and {col.config_name}, a bar in it, as col")
+        )
     places = (row.config_name, col.config_name, roles, values, (row, col))
     return Plane(*places, widths=widths, geometry=geometry, comments=tuple(comments))
 
@@ -143,6 +155,13 @@ def is_flat(x: Array, y: Array, z: Array) -> bool:
     is_disc = thickness < 0.2 * (radius.max() - radius.min())
     is_thin = thickness < 0.2 * radius.max()
     return bool(is_disc or ((is_one_sided or is_thin) and radius.min() < 0.3 * radius.max()))
+
+
+def _is_disc(rows: Array, cols: Array) -> bool:
+    """Return whether no hit is in the corners of a plane, although its outer rows and columns have many."""
+    outer = [np.minimum(each - each.min(), each.max() - each) < OUTER * np.ptp(each) for each in (rows, cols)]
+    expected = np.count_nonzero(outer[0]) * np.count_nonzero(outer[1]) / max(len(rows), 1)
+    return bool(expected > FEWEST_IN_CORNERS and not np.any(outer[0] & outer[1]))
 
 
 def _pitch(values: tuple[Array, Array], depth: Array | None) -> tuple[float, bool]:

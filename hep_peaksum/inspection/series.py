@@ -152,4 +152,5 @@ def _series_candidate(
     looks_like = f"a branch for each of {len(numbered)} cells, {in_words(shape.sizes)} guessed"
     comment = f"{shape.comment}\n{numbered[0].name} is the first cell of the first row, row by row: guessed"
     source = {"branches": names[0] if len(names) == 1 else list(names)}
-    return array_candidate(tree, names, looks_like, source, shape.sizes, shape.axes, comment, numbered[0])
+    cells = cells.reshape(-1, *shape.sizes)
+    return array_candidate(tree, names, looks_like, source, cells, shape.axes, comment, numbered[0])

@@ -17,6 +17,7 @@ FEW_VALUES = 100  # of which all may be different although they are places of ce
 SYMMETRY = 4  # the number of cells in a turn is a multiple of it, where not all of them are seen
 MIN_STEPPED = 6  # labels of which only every second, or third, may be a cell
 MIN_STEPPED_RANGE = 4  # numbers that are written as a range in steps
+MOST_WIDER = 3.0  # than its neighbour a cell may be
 ETA_WIDTH, N_PHI, N_BINS = 0.1, 64, 60  # guessed where the numbers do not say it
 
 
@@ -59,8 +60,10 @@ def _along_line(
         cells = _stepped(places, step)
         return ProposedAxis(section | cells, _steps(name, places, step, cells["bins"], unit))
     if 3 <= len(places) <= min(MAX_EDGES, 0.3 * len(values)) and not pitch:
-        edges = [short(edge, places[-1] - places[0]) for edge in _between(places)]
-        comment = f"{name}: edges guessed, halfway between the {len(places)} values that occur"
+        tiles = _tiles(places)
+        edges = [short(edge, places[-1] - places[0]) for edge in (_between(places) if tiles is None else tiles)]
+        where = "halfway between" if tiles is None else "of cells in the middle of which are"
+        comment = f"{name}: edges guessed, {where} the {len(places)} values that occur"
         return ProposedAxis({**section, "edges": edges}, comment, is_guess=True)
     found = _even_bins(section, places, unit, pitch)
     return _of_own_choice(name, found) if len(np.unique(values)) > 0.9 * len(values) > FEW_VALUES else found
@@ -255,6 +258,34 @@ def depths_of(values: Array) -> tuple[ProposedAxis, Array, int] | None:
         index = np.floor((values - section["start"]) / step).astype(np.int64)
         n = section["bins"]
     return ProposedAxis(section, f"layers: the {len(middle)} depths at which hits lie"), index, n
+
+
+def _tiles(places: Array) -> Array | None:
+    """Return the edges of cells without gaps that have places in their middles; None if there are none such.
+
+    They begin where most neighbouring steps are equal, as cells are there of one width.
+
+    >>> _tiles(np.array([0.1, 0.3, 0.5, 0.8, 1.2])).round(9).tolist(), _tiles(np.array([0.1, 0.3, 0.5, 1.2]))
+    ([0.0, 0.2, 0.4, 0.6, 1.0, 1.4], None)
+    """
+    steps = np.diff(places)
+    changes = np.flatnonzero(np.abs(np.diff(steps)) > 0.01 * steps[1:]) + 1
+    begins, ends = np.concatenate([[0], changes]), np.concatenate([changes, [len(steps)]])
+    longest = int(np.argmax(ends - begins))
+    if ends[longest] - begins[longest] < 2:
+        return None
+    at = int(begins[longest])
+    edges = np.empty(len(places) + 1)
+    edges[at + 1] = (places[at] + places[at + 1]) / 2
+    for cell in range(at + 1, len(places)):
+        edges[cell + 1] = 2 * places[cell] - edges[cell]
+    for cell in range(at, -1, -1):
+        edges[cell] = 2 * places[cell] - edges[cell + 1]
+    widths = np.diff(edges)
+    if widths.min() <= 0 or np.abs(np.diff(np.log(widths))).max() > math.log(MOST_WIDER):
+        return None
+    halfway = _between(places)  # without the rounding that adds up along the cells
+    return np.where(np.abs(edges - halfway) < 0.01 * steps.min(), halfway, edges)
 
 
 def _between(places: Array) -> Array:

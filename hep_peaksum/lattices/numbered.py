@@ -168,7 +168,7 @@ def _joined(numbers: Sequence[Any]) -> Any:
 
 
 def _closed_turn(chain: Chain, phi: Array, is_one_based: bool) -> tuple[list[int], bool] | None:
-    """Return the numbers of the first member around a full turn, and whether nothing else fits; or None.
+    """Return the numbers of the first member around a full turn, and whether these are sure; or None.
 
     With so many around the turn all hits of a number lie in its part of the turn.
     """
@@ -187,12 +187,12 @@ def _closed_turn(chain: Chain, phi: Array, is_one_based: bool) -> tuple[list[int
     if not fitting:
         return None
     _, n = min(fitting)
-    begin, is_sure = low, n == high - low + 1
-    if not is_sure:
+    begin, is_sure = low, True
+    if n != high - low + 1:
         begin = -(n // 2) if low < 0 else 1 if (is_one_based or high == n) else 0
         begin = begin if begin <= low and high < begin + n else low
-        is_sure = high == n or (low < 0 and low == begin) or (low == 0)
-    return list(range(begin, begin + n))[::direction], is_sure and len(fitting) == 1
+        is_sure = len(fitting) == 1 and (high == n or (low < 0 and low == begin) or (low == 0))
+    return list(range(begin, begin + n))[::direction], is_sure
 
 
 def _width(angles: Array) -> float:

@@ -13,7 +13,11 @@ MAX_NUMBERS = 2_000_000  # of them in which a shape is sought
 MIN_CELLS = 6
 MAX_RATIO = 10  # of the sides of a plane that is proposed without a reason to
 LARGEST_SIDE = 16  # a prime factor above this is rather a number of layers than part of a side
-MAX_OTHERS = 6
+SIGNIFICANT = 3.0  # standard deviations
+FEWEST_IN_TURN, LIKE_NEIGHBOURS, SHARE, CLEARLY = 6, 0.05, 1 / 3, 4.0  # of an axis that closes on itself
+MAX_SHIFTS, FEWEST_AT_SEAM = 32, 2.0
+FEWEST_OTHERS = 6  # shapes that are told, if there are so many
+MAX_PLANES, MAX_BOXES, MAX_LAYERS = 7, 3, 100  # of the likely ones, which are all told
 
 
 class Shape(NamedTuple):
@@ -22,6 +26,7 @@ class Shape(NamedTuple):
     sizes: tuple[int, ...]
     reason: str
     others: tuple[tuple[int, ...], ...]
+    is_seen: bool = False  # in the numbers themselves
 
     @property
     def axes(self) -> list[str]:
@@ -77,8 +82,11 @@ def guess_shape(n: int, cells: Array | None = None) -> Shape | None:
         sizes, reason = seen, f"numbers {seen[-1]} apart are alike"
     elif sizes[-2] > MAX_RATIO * sizes[-1]:
         return None
-    others = [other for other in [*planes, *boxes] if other != sizes]
-    return Shape(sizes, reason, tuple(others[:MAX_OTHERS]))
+    wide = [plane for plane in planes if plane[0] <= MAX_RATIO * plane[1]]
+    likely = [*wide[:MAX_PLANES], *[box for box in boxes if box[0] <= MAX_LAYERS][:MAX_BOXES]]
+    others = [other for other in dict.fromkeys([*likely, *planes, *boxes]) if other != sizes]
+    n_others = max(FEWEST_OTHERS, len({*likely} - {sizes}))
+    return Shape(sizes, reason, tuple(others[:n_others]), seen is not None)
 
 
 def _largest_prime(n: int) -> int:
@@ -103,9 +111,16 @@ def _seen_in(cells: Array) -> tuple[int, ...] | None:
     def likeness(lag: int) -> float:
         return float(np.mean(cells[:, :-lag] * cells[:, lag:])) / total if 0 < lag < n else 0.0
 
+    def uncertainty(lag: int) -> float:
+        products = cells[:, :-lag] * cells[:, lag:]
+        return math.sqrt(float(np.sum(np.square(products)))) / (products.size * total)
+
     def stands_out(lag: int, width: int) -> bool:
         here = likeness(lag)
-        return here > 0.05 and here > 1.15 * max(likeness(lag - width), likeness(lag + width))
+        beside, beyond = (max(likeness(lag - far), likeness(lag + far)) for far in (width, 2 * width))
+        if here <= max(0.05, beside, 1.15 * beyond):  # wide showers are almost as much alike one cell beside it
+            return False
+        return here - beyond > SIGNIFICANT * uncertainty(lag)
 
     divisors = [lag for lag in range(2, n // 2 + 1) if n % lag == 0]
     row = next((lag for lag in divisors if stands_out(lag, 1)), None)
@@ -113,3 +128,31 @@ def _seen_in(cells: Array) -> tuple[int, ...] | None:
         return None
     layer = next((lag for lag in divisors if lag > row and lag % row == 0 and stands_out(lag, row)), None)
     return (n // row, row) if layer is None else (n // layer, layer // row, row)
+
+
+def closes(cells: Array, axis: int) -> bool:
+    """Return whether an axis of cells, shape (event, ...), closes on itself as an azimuth does.
+
+    The first and the last cells along it then rise together as neighbours do, in several events, and clearly
+    more than cells half a turn apart, or of different events.
+    """
+    cells = np.nan_to_num(np.moveaxis(cells.astype(np.float64), axis, 0))
+    n, n_events = cells.shape[:2]
+    over = cells - cells.mean(axis=1, keepdims=True)
+    together = (over[0] * over[-1]).clip(min=0)
+    if n < FEWEST_IN_TURN or together.sum() ** 2 <= FEWEST_AT_SEAM * np.square(together).sum():
+        return False
+
+    def likeness(one: Array, other: Array) -> float:
+        size = math.sqrt(float(np.mean(one * one)) * float(np.mean(other * other)))
+        return float(np.mean(one * other)) / size if size else 0.0
+
+    seam = likeness(over[0], over[-1])
+    neighbours = float(np.median([likeness(over[k], over[k + 1]) for k in range(n - 1)]))
+    half_a_turn = max(likeness(over[k], over[(k + n // 2) % n]) for k in (0, n - 1))
+    shifts = range(1, min(n_events, MAX_SHIFTS + 1))
+    by_chance = [likeness(over[0], np.roll(over[-1], shift, axis=0)) for shift in shifts]
+    least = max(
+        SHARE * neighbours, CLEARLY * half_a_turn, CLEARLY * float(np.sqrt(np.mean(np.square(by_chance))))
+    )
+    return neighbours > LIKE_NEIGHBOURS and seam > least

@@ -28,8 +28,8 @@ PAIRS = (
 ROLES = {
     "ieta": r"i_?eta|tower_?i_?eta",
     "iphi": r"i_?phi|tower_?i_?phi",
-    "row": r"i?_?row(?:_?id)?",
-    "col": r"i?_?col(?:umn)?(?:_?id)?",
+    "row": r"(?:adc|cell|pix)?i?_?row(?:_?id)?",  # adcrow, cellrow
+    "col": r"(?:adc|cell|pix)?i?_?col(?:umn)?(?:_?id)?",
     "iy": r"i_?y|(?:index|idx)_?y",
     "ix": r"i_?x|(?:index|idx)_?x",
     "iv": r"(?:i_?)?v",
@@ -61,11 +61,21 @@ OTHER_POSITIONS = re.compile(
 )
 VALUES = (
     *("iet", "et", "edep", "e_dep", "edeposit", "energy_deposit", "energy", "e", "ene", "en", "energies"),
-    *("de", "tot", "total_energy", "amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "weight"),
+    *(
+        "de",
+        "total_energy_deposit",
+        "tot",
+        "total_energy",
+        "a_c",
+        "a_p",
+        "a_amp_p",
+    ),  # a_c to a_amp_p: Podd of JLab
+    *("amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "value", "weight"),
 )
+NOUNS = ("cell", "hit", "crystal", "tower", "pixel", "pix")  # whose energy it is, before or behind it
 LAYERS = (
     *("layer", "layer_id", "layer_no", "layer_number", "ilayer", "i_layer", "lay", "depth", "plane"),
-    *("sampling", "calo_sample", "k", "iz"),
+    *("sampling", "calo_sample", "k", "iz", "il"),
 )
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),
@@ -78,7 +88,11 @@ MODULES = (  # that a channel may be of
     *("module", "mod", "sector", "slot", "board", "crate", "card", "chip", "asic", "fpga", "supermodule", "sm"),
     *("disk", "disc", "ring", "stave", "wafer", "block", "rdo", "roc", "fec"),
 )
-SECTIONS = ("section", "subdet", "subdetector", "side", "zside")
+SECTIONS = ("section", "subdet", "subdetector", "side", "zside", "view")
+PLANES, BARS = (
+    ("plane", "plane_id", "plane_no"),
+    ("cell", "strip", "bar"),
+)  # one bar beside the other in a plane
 RUNS = ("run", "id_run", "run_nr", "run_number", "runnumber", "run_num", "run_id", "runid", "run_no", "i_run")
 BLOCKS = ("luminosity_block", "lumi_block", "lumi_block_num", "lumi", "ls")
 EVENTS = (
@@ -102,7 +116,7 @@ _ORDER = {
     "generator particles": "gen(?!eric) truth (^|_)mc sim_?particle (^|_)particle reconstructed_?part",
     "tracks": "track vertex (^|_)sv(_|$) mpgd si_?barrel tof tagger_?sim recoil roman pixel strip muon rich "
     "dirc scoring",
-    "clusters": "cluster egamma e_?flow",
+    "clusters": "cluster (^|_)clus(_|$) egamma e_?flow",
     "objects": "jet photon electron tau hadron met(_|$) upgrade sum missing wave cand trig_?obj analysis",
     "towers": "tower (^|_)tows?(_|$)",
     "cells": "cell crystal ecl",
@@ -200,6 +214,18 @@ def may_number(words: str) -> bool:
     return NO_NUMBERS.search(words) is None
 
 
+def may_measure(words: str) -> bool:
+    """Return whether a number of hits, by the words of its name, may be an energy: no time, error or angle.
+
+    >>> may_measure("sci"), may_measure("time"), may_measure("sigma_e"), may_measure("t"), may_measure("chi2")
+    (True, False, False, False, False)
+    """
+    is_other = re.search(
+        r"(^|_)(t|t0|toa|tof|theta|phi|eta|r|rho|perp|angle|chi2|radius|distance|size|width)(_|$)", words
+    )
+    return is_other is None and may_number(words) and likeness(words) not in ("weights", "covariances", "ids")
+
+
 def in_lower_case(name: str) -> str:
     """Return the words of a name, with underscores between them.
 
@@ -257,6 +283,7 @@ DOCUMENTED = (
     (r"ldmx::", Units("1 MeV", "mm", "LDMX stores MeV and mm", is_flat=True)),
     (r"^Delphes$", Units("1 GeV", "", "Delphes stores GeV")),
     (r"xAOD::|AuxDyn\.", Units("1 MeV", "mm", "xAOD stores MeV and mm")),
+    (r"TotalEnergyDeposit$", Units("1 MeV", "mm", "GATE 10 stores MeV and mm")),
 )
 # GATE's tree of hits has these columns.
 GATE = {"PDGEncoding", "edep", "posX"}

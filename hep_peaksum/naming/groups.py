@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ class Group(NamedTuple):
     noise: Branch | None = None
     edges: Branch | None = None
     integers: tuple[Branch, ...] = ()  # that may number modules or cells
+    is_value_guessed: bool = False  # as no name says which is the energy
 
     @property
     def name(self) -> str:
@@ -104,11 +106,25 @@ def group_hits(branches: Iterable[Branch], depth: int) -> list[Group]:
 
 
 def _groups_of(collection: str, members: _Members) -> list[Group]:
+    groups = _placed_groups(collection, members) or _groups_of_bars(collection, members)
+    groups = [group for group in groups if not conventions.is_of_module(group.stem)] or groups
+    if not collection and not any(group.value for group in groups):
+        groups = [_with_value_of_same_word(group, members) for group in groups]
+    placed = {branch for group in groups if group.value is not None for branch in group.named}
+    if not groups or (not collection and any(branch not in placed for branch in members.plain)):
+        groups += [group for group in _channel_groups(collection, members) if placed.isdisjoint(group.named)]
+    of_steps = (_placed_groups(collection, members, step) for step in ("post", "pre"))
+    return groups or next((found for found in of_steps if found), [])
+
+
+def _placed_groups(collection: str, members: _Members, step: str = "") -> list[Group]:
+    """Return the hits of a collection that say where they are, also by the end, or the start, of their step."""
     places: dict[str, dict[str, Branch]] = {}
     in_one_word = conventions.places_in_one_word({branch.words for branch in members.plain})
     for branch in members.plain:
-        place = conventions.place_of(branch.words, is_whole=_names_cells(branch))
-        if place := place or in_one_word.get(branch.words):
+        words = re.sub(rf"(^|_){step}_", r"\1", branch.words) if step else branch.words
+        place = conventions.place_of(words, is_whole=_names_cells(branch)) or in_one_word.get(words)
+        if place is not None:
             places.setdefault(place.stem, {}).setdefault(place.role, branch)
     groups = []
     for stem, roles in places.items():
@@ -116,13 +132,22 @@ def _groups_of(collection: str, members: _Members) -> list[Group]:
         if pair:
             group = Group(collection, stem, roles, pair, value=None)
             groups.append(_with_partners(group, members, {branch.name for branch in roles.values()}))
-    groups = [group for group in groups if not conventions.is_of_module(group.stem)] or groups
-    if not collection and not any(group.value for group in groups):
-        groups = [_with_value_of_same_word(group, members) for group in groups]
-    placed = {branch for group in groups if group.value is not None for branch in group.named}
-    if not groups or (not collection and any(branch not in placed for branch in members.plain)):
-        groups += [group for group in _channel_groups(collection, members) if placed.isdisjoint(group.named)]
     return groups
+
+
+def _groups_of_bars(collection: str, members: _Members) -> list[Group]:
+    """Return hits that say a plane and a bar, which lie beside each other in it: these are rows and columns."""
+    groups = []
+    for branch in members.whole.branches:
+        word = next((word for word in conventions.PLANES if re.search(rf"(^|_){word}$", branch.words)), None)
+        if word is None:
+            continue
+        stem = branch.words.removesuffix(word).rstrip("_")
+        bar = next(iter(members.whole.partners(stem, conventions.BARS, {branch.name})), None)
+        if bar is not None:
+            group = Group(collection, stem, {"plane": branch, "bar": bar}, ("plane", "bar"), value=None)
+            groups.append(_with_partners(group, members, {branch.name, bar.name}))
+    return [group for group in groups if group.value is not None]
 
 
 def _names_cells(branch: Branch) -> bool:
@@ -139,11 +164,18 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
         return next(iter(kind.partners(stem, wanted, taken)), None)
 
     values = members.numbers.partners(stem, conventions.VALUES, taken)
+    if not values:  # edepCell of cellID, pixelToT of pixel_x
+        pairs = [(word, noun) for word in conventions.VALUES for noun in conventions.NOUNS]
+        of_nouns = [name for word, noun in pairs for name in (f"{word}_{noun}", f"{noun}_{word}")]
+        values = members.numbers.partners(stem, of_nouns, taken)
     if not values and not collection:  # padRow, padCol and ADC
         values = members.numbers.partners("", conventions.VALUES, taken)[:1]
     if not values and members.are_arrays:  # energy_EB with ieta and iphi
         values = [b for b in members.numbers.branches if b.name not in taken and _is_value(b)]
+    unnamed = _unnamed_values(group, members, taken) if not values and stem else []
+    values = values or unnamed
     group = group._replace(
+        is_value_guessed=bool(unnamed),
         value=values[0] if values else None,
         other_values=tuple(values[1:]),
         layer=first(members.whole, conventions.LAYERS) or first(members.numbers, conventions.LAYERS),
@@ -159,6 +191,16 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
         own = [b for b in whole if conventions.names_module(b.words)]
     integers = [b for b in own if conventions.may_number(b.words.removeprefix(f"{stem}_"))]
     return group._replace(integers=tuple(integers))
+
+
+def _unnamed_values(group: Group, members: _Members, taken: Container[str]) -> list[Branch]:
+    """Return the numbers beside the labels of cells that may be energies under names of their own."""
+    if not set(group.pair) <= {*conventions.LABELS} or not group.pair:
+        return []
+    floats = [b for b in members.numbers.branches if b.dtype.kind == "f" and b.name not in taken]
+    own = [b for b in floats if b.is_of(group.collection, group.stem) and conventions.place_of(b.words) is None]
+    words = [b.words.removeprefix(f"{group.stem}_") for b in own]
+    return [b for b, word in zip(own, words, strict=True) if conventions.may_measure(word)]
 
 
 def _channel_groups(collection: str, members: _Members) -> Iterable[Group]:

@@ -225,7 +225,7 @@ def test_pseudorapidities_off_the_lattice_have_no_unit():
     ("n_rows", "n_cols", "problem"),
     [
         (2, 3, "channel 3 has x 30, for run 5 and later: the grid has 3 cols, and it is on none of them"),
-        (1, 4, "channel 2 has y 10, for run 5 and later: the grid has 1 rows, and it is on none of them"),
+        (1, 4, "channel 2 has y 10, for run 5 and later: the grid has 1 row, and it is on none of them"),
     ],
 )
 def test_a_position_beyond_the_grid_is_named_with_its_column(n_rows, n_cols, problem):

@@ -121,7 +121,7 @@ def test_two_candidates_become_two_grids(cli, data):
     assert out.splitlines()[:4] == [
         "em: B5, 80 values per entry, 20×4 guessed",
         "had: B5, 20 values per entry, 5×4 guessed",
-        "  20×4 guessed (numbers 4 apart are alike); also 10×8, 16×5, 40×2, 5×4×4",
+        "  20×4 guessed (numbers 4 apart are alike); also 10×8, 16×5, 5×4×4, 40×2",
         "  5×4 guessed (the nearest to a square); also 10×2",
     ]
     assert list(load_config("peaksum.yaml").clusters) == ["ClusterEm", "ClusterHad"]

@@ -11,7 +11,7 @@ import yaml
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.inspection import files
 from hep_peaksum.inspection.candidates import Candidate, choose, config_text, proposed_config
-from hep_peaksum.inspection.channels import decimal_parts
+from hep_peaksum.inspection.channels import IdParts, decimal_digits
 from hep_peaksum.inspection.files import inspect_file
 
 RANDOM = np.random.default_rng(11)
@@ -130,7 +130,7 @@ def test_flat_cells_are_folded_as_nearly_square_as_possible(write):
     assert candidate.looks_like == "80 values per entry, 10×8 guessed"
     assert (
         "dense",
-        "10×8 guessed (the nearest to a square); also 16×5, 20×4, 40×2, 5×4×4",
+        "10×8 guessed (the nearest to a square); also 16×5, 20×4, 5×4×4, 40×2",
     ) in candidate.comments
     assert candidate.grid == {"dense": {"branch": "ECEnergyVector", "shape": [10, 8], "axes": ["row", "col"]}}
 
@@ -594,7 +594,8 @@ def test_six_numbered_branches_are_the_fewest_cells(write, n, is_one):
         (100, (50, 53), (0, 5), True),
         (100, (1, 4), (40, 45), True),
         (100, (0, 3), (0, 49), True),
-        (100, (0, 3), (0, 50), False),  # the other half of a hundred never occurs
+        (100, (0, 2), (0, 95), False),  # so few above 95 may just not occur
+        (100, (0, 40), (0, 95), True),
         (1000, (2, 3), (9, 50), True),
         (10_000, (0, 1), (0, 4999), True),
         (100, (7, 7), (0, 9), False),
@@ -603,10 +604,172 @@ def test_six_numbered_branches_are_the_fewest_cells(write, n, is_one):
 )
 def test_ids_may_be_a_row_and_a_column_in_decimal_digits(factor, rows, cols, is_one):
     ids = np.add.outer(factor * np.arange(rows[0], rows[1] + 1), np.arange(cols[0], cols[1] + 1)).ravel()
-    assert decimal_parts(ids) == ((factor, *rows, *cols) if is_one else None)
+    assert decimal_digits(ids) == (IdParts((factor, 1), (rows, cols)) if is_one else None)
 
 
 def test_three_of_ten_ids_are_too_few_to_be_rows_and_columns():
     ids = np.add.outer(100 * np.arange(10), np.arange(10)).ravel()
-    assert decimal_parts(np.array([*ids[:29], ids[-1]])) is None
-    assert decimal_parts(np.array([*ids[:30], ids[-1]])) == (100, 0, 9, 0, 9)
+    assert decimal_digits(np.array([*ids[:29], ids[-1]])) is None
+    assert decimal_digits(np.array([*ids[:30], ids[-1]])) == IdParts((100, 1), ((0, 9), (0, 9)))
+
+
+def test_ids_may_be_a_layer_a_row_and_a_column_in_decimal_digits():
+    ids = np.array([10_000, 100, 1]) @ np.array([RANDOM.integers(1, end, 1000) for end in (31, 51, 41)])
+    assert decimal_digits(np.unique(ids)) == IdParts((10_000, 100, 1), ((1, 30), (1, 50), (1, 40)))
+    assert decimal_digits(np.unique(RANDOM.integers(10_000, 300_000, 500))) is None
+
+
+def test_a_table_has_the_layers_that_are_in_the_digits_of_ids(write):
+    """As of a simulation that writes the cell as 10000 times the layer, 100 times y, and x."""
+    parts = np.array([RANDOM.integers(0, end, 3000) for end in (3, 6, 7)])
+    ids = jagged(np.array([10_000, 100, 1]) @ parts, np.full(N, 100))
+    path = write(Events={"vecEcalCellID": ids, "vecEcalEdepCell": ids * 0.5 + 1, "event": np.arange(N)})
+    (candidate,) = inspect_file(path).candidates
+    assert candidate.grid["hits"] == {"channel": "vecEcalCellID", "value": "vecEcalEdepCell"}
+    assert candidate.table.startswith("channel,layer,row,col\n0,0,0,0\n1,0,0,1\n")
+    assert candidate.table.count("\n") == 1 + 3 * 6 * 7
+
+
+PIXELS = {
+    name: hits(5)[f"hit_{label}"] for name, label in (("PixX", "iphi"), ("PixY", "ieta"), ("Value", "iet"))
+}
+SAME_CELLS = {  # how others write row, column and energy
+    "telescope": ({**PIXELS, "PosX": 0 * PIXELS["PixX"]}, ("PixY", "PixX", "Value")),
+    "test beam": (
+        {"pixel_x": PIXELS["PixX"], "pixel_y": PIXELS["PixY"], "pixelToT": PIXELS["Value"]},
+        ("pixel_y", "pixel_x", "pixelToT"),
+    ),
+    "hall A": (
+        {
+            "hcal.adcrow": PIXELS["PixY"] * 1.0,
+            "hcal.adccol": PIXELS["PixX"] * 1.0,
+            "hcal.a_p": PIXELS["Value"] * 400.0,
+            "hcal.a_c": PIXELS["Value"] * 1.0,
+            "hcal.clus.row": PIXELS["PixY"][:, :1] * 1.0,
+            "hcal.clus.col": PIXELS["PixX"][:, :1] * 1.0,
+            "hcal.clus.e": PIXELS["Value"][:, :1] * 1.0,
+        },
+        ("hcal.adcrow", "hcal.adccol", "hcal.a_c"),
+    ),
+    "not calibrated": (
+        {
+            "cal.adcrow": PIXELS["PixY"],
+            "cal.adccol": PIXELS["PixX"],
+            "cal.a_p": PIXELS["Value"] * 4,
+            "cal.a_c": PIXELS["Value"] * 0,
+        },
+        ("cal.adcrow", "cal.adccol", "cal.a_p"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("branches", "expected"), SAME_CELLS.values(), ids=SAME_CELLS)
+def test_cells_are_found_under_the_names_that_others_write(write, branches, expected):
+    _, candidates = inspected(write(T={**branches, "n": np.arange(N)}))
+    assert candidates[0].branches == expected
+    assert all(each.looks_like.startswith("clusters, not cells") for each in candidates[1:])
+
+
+def test_hits_without_another_position_are_where_their_step_ends(write):
+    """As GATE 10 writes singles, a row each."""
+    names = {"PrePosition_X": 1, "PostPosition_X": 5, "PrePosition_Y": 1, "PostPosition_Y": 5}
+    places = {name: RANDOM.integers(0, 9, 3 * N) * float(pitch) for name, pitch in names.items()}
+    energy = {"TotalEnergyDeposit": RANDOM.exponential(size=3 * N)}
+    rows = {"EventID": np.repeat(np.arange(N), 3), **places, **energy}
+    (candidate,) = inspect_file(write(Singles=rows)).candidates
+    assert candidate.branches == ("PostPosition_X", "PostPosition_Y", "TotalEnergyDeposit")
+    assert candidate.command.endswith(":Singles --by EventID -o grouped.root")
+    counts = np.full(N, 3)
+    lists = {f"Singles_{name}": jagged(values, counts) for name, values in (places | energy).items()}
+    (candidate,) = inspected(write(Events={**lists, "EventID": np.arange(N)}))[1]
+    assert candidate.branches[:2] == ("Singles_PostPosition_Y", "Singles_PostPosition_X")
+    assert candidate.grid["unit"] == "1 MeV"
+
+
+def test_arrays_that_close_are_a_ring_and_numbers_that_are_none_are_masked(write):
+    """As of cells that are written in full, with nan where there is none."""
+    cells = np.zeros((200, 6, 12), "float32")
+    event, row, col = np.arange(200), RANDOM.integers(6, size=200), RANDOM.integers(12, size=200)
+    for step, energy in ((0, 4), (1, 2)):
+        cells[event, row, (col + step) % 12] = energy
+    _, (ring,) = inspected(write(Events={"calo_e": cells}))
+    assert ring.grid["cols"] == {"n": 12, "periodic": True}
+    assert "rows" not in ring.grid
+    reason = "the first and the last have energy together, as neighbours do"
+    assert ("cols", f"cols: guessed that they close on themselves, as {reason}") in ring.comments
+    cells[:, 0, 0] = np.nan
+    path = write(Events={"calo_e": cells})
+    _, (some,) = inspected(path)
+    assert (
+        "200 of 14400 numbers read are not finite: nonfinite: mask leaves their cells out"
+        in some.comments[0][1]
+    )
+    assert proposed_config(path, {"calo": some})["clusters"]["Cluster"]["nonfinite"] == "mask"
+
+
+def test_more_axes_than_three_are_told_with_what_to_do(write):
+    """As of crystals by tower, layer, column and face."""
+    path = write(Events={"CalXtalFaceSignal": RANDOM.normal(size=(N, 4, 3, 6, 2))})
+    assert "CalXtalFaceSignal: 4×3×6×2 numbers per entry have more axes than layer, row and col" in (
+        inspect_file(path).in_words
+    )
+
+
+def test_ids_that_count_cells_in_order_get_the_shape_that_their_likeness_shows(write):
+    """Of wide showers in 6 rows of 9 cells, from 1."""
+    rows, cols = np.indices((6, 9))
+    middles = zip(RANDOM.uniform(0, 6, 200), RANDOM.uniform(0, 9, 200), strict=True)
+    cells = np.array([np.exp(-((rows - row) ** 2 + (cols - col) ** 2) / 2) for row, col in middles]).reshape(
+        200, -1
+    )
+    is_hit = cells > 0.05
+    ids, energies = (jagged(each, is_hit.sum(axis=1)) for each in (np.nonzero(is_hit)[1] + 1, cells[is_hit]))
+    (candidate,) = inspect_file(write(Events={"hit_cellID": ids, "hit_energy": energies})).candidates
+    told = "they look like 1 + 9 * row + col, row 0 to 5 and col 0 to 8 (numbers 9 apart are alike)"
+    assert told in candidate.comments[0][1]
+    assert candidate.table.splitlines()[:3] == ["channel,row,col", "1,0,0", "2,0,1"]
+
+
+def test_planes_of_bars_are_rows_and_bars_columns_one_view_at_a_time(write):
+    """Planes with bars along x and along y stand behind each other."""
+    plane, bar = RANDOM.integers(0, 12, 20 * N), RANDOM.integers(0, 8, 20 * N)
+    branches = {"plane": plane, "cell": bar, "view": plane % 2, "pe": RANDOM.exponential(size=20 * N)}
+    _, (candidate,) = inspected(
+        write(Hits={key: jagged(each, np.full(N, 20)) for key, each in branches.items()})
+    )
+    assert candidate.grid["hits"] == {"row": "plane", "col": "cell", "value": "pe"}
+    assert candidate.grid["where"][0]["branch"] == "view"
+    assert candidate.grid["rows"]["labels"] in ("0..10 step 2", "1..11 step 2")
+    assert ("hits", "plane guessed as row, and cell, a bar in it, as col") in candidate.comments
+
+
+def test_a_table_of_where_cells_are_is_no_event(write):
+    """As it stands beside the events that have ids only."""
+    eta, phi = (each.ravel() for each in np.meshgrid(np.arange(8) * 0.1, np.arange(16) * np.pi / 8))
+    table = {"cell_geo_eta": eta, "cell_geo_phi": phi, "cell_geo_sampling": np.full(128, 2)}
+    path = write(CellGeo={key: jagged(each, [128]) for key, each in table.items()})
+    assert inspect_file(path).candidates == []
+
+
+def test_labels_of_eta_and_phi_without_corners_number_a_disc(write):
+    """As of forward towers in rows of x that a program calls eta."""
+    row, col = RANDOM.integers(0, 20, (2, 4000))
+    for is_kept, words in ((np.hypot(row - 9.5, col - 9.5) < 10, "row-col"), (row >= 0, "eta-phi")):
+        names = {"tower_iEta": row, "tower_iPhi": col, "tower_E": RANDOM.exponential(size=4000)}
+        n = np.count_nonzero(is_kept)
+        counts = [n // 2, n - n // 2]
+        _, (candidate,) = inspected(
+            write(T={name: jagged(each[is_kept], counts) for name, each in names.items()})
+        )
+        assert candidate.looks_like == f"hits in {words}"
+        assert ("periodic" in candidate.grid["cols"]) == (words == "eta-phi")
+
+
+def test_numbers_beside_labels_are_guessed_to_be_energies_if_no_name_says_so(write):
+    """As of towers of a dual-readout calorimeter; a time is none."""
+    ix, iy, scint = PIXELS["PixX"], PIXELS["PixY"], PIXELS["Value"] * 0.5
+    branches = {"tower_ix": ix, "tower_iy": iy, "tower_time": scint + 7, "tower_Sci": scint, "tower_Cer": scint}
+    _, (candidate,) = inspected(write(T=branches))
+    assert candidate.grid["hits"] == {"row": "tower_iy", "col": "tower_ix", "value": "tower_Sci"}
+    assert ("hits", "no name says what the energy is: tower_Sci guessed; also tower_Cer") in candidate.comments
+    assert inspected(write(T={key: branches[key] for key in ("tower_ix", "tower_iy", "tower_time")}))[1] == []

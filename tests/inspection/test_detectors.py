@@ -352,6 +352,13 @@ def test_channels_that_are_two_numbers_are_told_apart(proposed):
     command("check", "peaksum.yaml")
 
 
+def test_channels_in_the_order_of_cells_get_a_table(proposed):
+    _, out = proposed(detector_files.channels(in_order=True))
+    assert "they look like 5 * row + col, row 0 to 4 and col 0 to 4 (numbers 5 apart are alike)" in out
+    assert "wrote cells.csv: row and col of its channels are guessed" in out
+    assert Path("cells.csv").read_text().splitlines()[5:7] == ["4,0,4", "5,1,0"]
+
+
 def test_a_table_to_fill_in_is_written_once(proposed, capsys):
     """What the owner filled in stays when another config is written."""
     _, out = proposed(detector_files.channels())

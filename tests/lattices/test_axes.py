@@ -171,3 +171,12 @@ def test_labels_of_which_the_ends_may_be_missing_close_no_turn():
     assert axis.section == {"name": "phi", "labels": "2..67"}
     assert "no full turn" in axis.comment
     assert propose_axis("iphi", np.array([*range(1, 8), *range(9, 73)])).section["periodic"]
+
+
+def test_edges_lie_where_cells_of_two_widths_meet():
+    """As of trigger towers, which are 0.1 wide in eta up to 2.5, and 0.2 beyond."""
+    edges = [*(0.1 * np.arange(20, 26)), 2.7, 2.9, 3.1]
+    middles = (np.array(edges[1:]) + edges[:-1]) / 2
+    axis = propose_axis("eta", np.repeat(middles, 50).astype("float32"))
+    np.testing.assert_allclose(axis.section["edges"], edges, atol=1e-5)
+    assert axis.comment == "eta: edges guessed, of cells in the middle of which are the 8 values that occur"

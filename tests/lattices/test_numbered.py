@@ -71,3 +71,16 @@ def test_few_steps_that_few_hits_show_are_a_guess():
 def test_places_that_no_integers_number_are_no_such_plane():
     random = np.random.default_rng(1)
     assert plane_of(2 * ROW, 3 * COL, 10 * ROW + COL, a=random.permutation(COL), b=ROW) is None
+
+
+def test_a_turn_of_which_all_numbers_occur_is_sure():
+    """Although hits at the centres of 32 cells would fit into 33, too."""
+    row, col = (each.ravel() for each in np.indices((4, 32, 5))[:2])
+    for n_seen, told in ((32, "phi: 32 numbers of b close a turn"), (31, ", guessed: not all of them occur")):
+        some = col < n_seen
+        integers = [Integers(name, name, values[some]) for name, values in (("a", row), ("b", col + 4))]
+        places = {"rho": 50.0 + 2 * row[some], "phi": (col[some] + 0.5) * 2 * np.pi / 32}
+        ids, layer = (100 * row + col)[some], np.zeros(np.count_nonzero(some), np.int64)
+        found = numbered_plane(places, integers, layer, ids, is_flat=True, length="mm")
+        assert found.cols.comment.endswith(told)
+        assert found.cols.is_guess == (n_seen < 32)

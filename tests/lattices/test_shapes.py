@@ -4,19 +4,20 @@ import numpy as np
 import pytest
 from detector_files import cells
 
-from hep_peaksum.lattices.shapes import guess_shape
+from hep_peaksum.lattices.shapes import closes, guess_shape
 
 
 @pytest.mark.parametrize(
     ("n", "comment"),
     [
-        (80, "10×8 guessed (the nearest to a square); also 16×5, 20×4, 40×2, 5×4×4"),
-        (384, "24×16 guessed (the nearest to a square); also 32×12, 48×8, 64×6, 96×4, 128×3, 192×2"),
+        (80, "10×8 guessed (the nearest to a square); also 16×5, 20×4, 5×4×4, 40×2"),
+        (384, "24×16 guessed (the nearest to a square); also 32×12, 48×8, 6×8×8, 24×4×4, 64×6, 96×4"),
         (6700, "67×10×10 guessed; also 100×67, 134×50, 268×25, 335×20, 670×10, 1340×5"),
+        (4851, "77×63 guessed (the nearest to a square); also 99×49, 147×33, 11×21×21, 99×7×7, 231×21, 441×11"),
         (25, "5×5 guessed (the nearest to a square)"),
         (6, "3×2 guessed (the nearest to a square)"),
         (17 * 16, "17×4×4 guessed; also 17×16, 34×8, 68×4, 136×2"),
-        (13 * 16, "16×13 guessed (the nearest to a square); also 26×8, 52×4, 104×2, 13×4×4"),
+        (13 * 16, "16×13 guessed (the nearest to a square); also 26×8, 13×4×4, 52×4, 104×2"),
     ],
 )
 def test_the_guess_is_told_with_the_alternatives(n, comment):
@@ -54,3 +55,54 @@ def test_cells_without_a_value_show_nothing(value):
 @pytest.mark.parametrize("side", [28, 30, 42], ids=["49-layers-of-4x4", "25-layers-of-6x6", "49-layers-of-6x6"])
 def test_a_square_is_no_stack_of_as_many_layers_as_a_square_of_a_small_prime(side):
     assert guess_shape(side**2).sizes == (side, side)
+
+
+def around(seed, n_phi, n_events=200):
+    """Return rings of cells with one shower each, 3 rows of them; half of the shower is in the next cell."""
+    energies, random = np.zeros((n_events, 3, n_phi)), np.random.default_rng(seed)
+    event, row, col = (
+        np.arange(n_events),
+        random.integers(3, size=n_events),
+        random.integers(n_phi, size=n_events),
+    )
+    energy = random.exponential(5, n_events)
+    energies[event, row, col] = energy
+    energies[event, row, (col + 1) % n_phi] = energy / 2
+    return energies
+
+
+def test_showers_across_the_seam_show_that_an_axis_closes():
+    """Unless it is cut open, or all cells rise together, or events are too few or all the same."""
+    rings = around(1, 12)
+    noise = np.random.default_rng(2).normal(0, 50, (200, 1, 1))
+    assert closes(rings, 2)
+    assert closes(np.where(rings == 0, np.nan, rings), 2)
+    assert not closes(rings, 1)
+    assert not closes(rings[:, :, :9], 2)
+    assert not closes(rings + noise, 2)
+    assert not closes(rings[:8], 2)
+    assert not closes(np.ones((200, 3, 12)), 2)
+
+
+def scattered(seed, shape, n_events=200):
+    """Return layers of cells with wide showers of a few cells each, of any energy."""
+    energies, random = np.zeros((n_events, *shape)), np.random.default_rng(seed)
+    for event in range(n_events):
+        middle = random.uniform(0, shape, (2, 1, 3)).repeat(40, axis=1)
+        places = np.rint(random.normal(middle, (2.0, 1.6, 1.6))).astype(int).reshape(-1, 3)
+        inside = places[((places >= 0) & (places < shape)).all(axis=1)]
+        energies[(event, *inside.T)] = random.uniform(0, 100, len(inside))
+    return energies.reshape(n_events, -1)
+
+
+@pytest.mark.parametrize("shape", [(24, 30), (5, 12, 12)])
+def test_wide_showers_show_the_shape_although_cells_beside_a_row_are_alike_too(shape):
+    """And never two rows for one."""
+    flat = scattered(5, (1, *shape)[-3:])
+    assert guess_shape(flat.shape[1], flat).sizes == shape
+
+
+def test_hits_here_and_there_show_nothing():
+    random = np.random.default_rng(6)
+    hits = random.exponential(size=(50, 80)) * (random.random((50, 80)) < 0.1)
+    assert guess_shape(80, hits).reason == "the nearest to a square"
