@@ -206,7 +206,7 @@ def _width(angles: Array) -> float:
 def _positions(
     role: str, index: Array, n: int, coordinates: Mapping[str, Array], *, is_turn: bool
 ) -> tuple[str, dict[str, Any], bool] | None:
-    """Return the name of an axis, its equal cells, in which all hits lie, and whether it falls where role rises.
+    """Return the name of an axis, its equal cells, in which all hits lie, and whether it falls as role rises.
 
     None if there are none such.
     """

@@ -27,6 +27,69 @@ TAU_WINDOW = """
 """
 
 
+def test_the_defaults_are_a_plain_search_of_three_by_three_cells():
+    assert PeakSumSettings().model_dump() == {
+        "search_window": (3, 3),
+        "sum_window": (3, 3),
+        "seed_window": (1, 1),
+        "coarsen": (1, 1),
+        "partial_seed_windows": True,
+        "partial_search_windows": True,
+        "quantity": "energy",
+        "tie_rule": "first",
+        "greedy_ties": "first",
+        "group": None,
+        "seedless_groups": "drop",
+        "seed_threshold": 0,
+        "seed_comparison": ">",
+        "cell_threshold": None,
+        "cell_comparison": ">=",
+        "cell_threshold_abs": False,
+        "keep_stronger_side": None,
+        "overlap": "shared",
+        "sum_threshold": None,
+        "sum_comparison": ">=",
+        "sum_threshold_on": "sum",
+        "min_seed_gap": None,
+        "min_prominence": None,
+        "min_neighbours": 0,
+        "neighbour_threshold": 0,
+        "pileup": (),
+        "subtract": None,
+        "saturated_seeds": (),
+        "saturated_net": None,
+        "max_clusters": None,
+        "max_clusters_by": "sum",
+        "max_clusters_per": "event",
+        "order": "sum",
+        "position": "seed",
+        "w0": 4.5,
+        "isolation_depth": 1,
+        "pool_by": "sum",
+        "pool_threshold": None,
+        "allow_partial_towers": False,
+        "sum_over": "towers",
+        "masked": "absent",
+        "nonfinite": "error",
+        "kernel": "numba",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "depth", "edge"),
+    [
+        ("chunky_donut", 3, "zero"),
+        ("donut", 1, "zero"),
+        ("phi_ring", None, "zero"),
+        ("ring_median", 1, "existing"),
+    ],
+)
+def test_a_kind_of_pileup_alone_is_the_published_estimate(kind, depth, edge):
+    (estimate,) = PeakSumSettings(pileup=[kind]).pileup
+    expected = {"kind": kind, "name": kind, "depth": depth, "length": None, "edge": edge}
+    assert estimate.model_dump() == {**expected, "includes_cluster": True, "axis": None}
+
+
 # ------------------------------------------------------------------------------------------------ windows
 
 
