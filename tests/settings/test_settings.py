@@ -10,13 +10,14 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 from strategies import windows
 
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.kernels import NEIGHBOUR_WINS, SEED_WINS
 from hep_peaksum.settings.messages import shown
 from hep_peaksum.settings.model import PeakSumSettings
-from hep_peaksum.settings.thresholds import inclusive_bound, passes
+from hep_peaksum.settings.thresholds import Count, Depth, EnergyUnit, Size, inclusive_bound, passes
 from hep_peaksum.settings.units import energy_in_gev, exact
 from hep_peaksum.settings.windows import Box
 
@@ -485,3 +486,22 @@ def test_flags_of_axes_and_estimates_are_true_or_false(value):
 def test_a_value_of_up_to_sixty_characters_is_shown_whole(n, said):
     assert shown("x" * n) == said
     assert len(said) == 60
+
+
+@pytest.mark.parametrize(
+    ("kind", "allowed", "refused"),
+    [
+        (Count, [1, 10**9, np.int32(1)], [0, -1, 1.0, True]),
+        (Size, [1, 1_000_000], [0, 1_000_001]),
+        (Depth, [1, 100, np.uint8(1)], [0, 101, 1.5]),
+        (EnergyUnit, [1e-9, "0.5 GeV"], [0, -1, "0 GeV", np.nan]),
+    ],
+    ids=["Count", "Size", "Depth", "EnergyUnit"],
+)
+def test_numbers_have_ends(kind, allowed, refused):
+    adapter = TypeAdapter(kind)
+    for value in allowed:
+        assert adapter.validate_python(value) == (0.5 if isinstance(value, str) else value)
+    for value in refused:
+        with pytest.raises(ValidationError):
+            adapter.validate_python(value)

@@ -52,6 +52,29 @@ def read(results, dataset):
     return {name: np.concatenate(each) if each.dtype == object else each for name, each in columns.items()}
 
 
+def test_crystals_are_wired_and_calibrated_as_it_is_told():
+    """Means of 81 channels, of which each is told with its spread: within four of its errors."""
+    setup = testbeam.make_setup()
+    assert sorted(zip(setup.row.tolist(), setup.col.tolist(), strict=True)) == [*np.ndindex(9, 9)]
+    for place, status in (((1, 7), 1), ((7, 1), 1), ((1, 4), 2)):
+        assert setup.status[(setup.row == place[0]) & (setup.col == place[1])].tolist() == [status]
+    assert np.count_nonzero(setup.status) == 3
+    assert setup.noise[setup.status == 2].tolist() == [60]
+    quiet = setup.noise[setup.status != 2]
+    assert 0.9 <= quiet.min() < 0.95
+    assert 1.05 < quiet.max() <= 1.1
+    first, later = setup.pedestal
+    gain, later_gain = setup.gain
+    for values, mean, spread in (
+        (first, 100, 8),
+        (later - first, 15, 4),
+        (gain, 0.040, 0.002),
+        (later_gain / gain, 0.93, 0.02),
+    ):
+        assert abs(values.mean() - mean) < 4 * spread / 9
+        assert spread / 1.4 < values.std() < 1.4 * spread
+
+
 @pytest.fixture(scope="module")
 def measured(beam, tmp_path_factory):
     """Return what a job with the cell table gives, by energy."""
