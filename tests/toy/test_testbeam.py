@@ -75,6 +75,34 @@ def test_crystals_are_wired_and_calibrated_as_it_is_told():
         assert spread / 1.4 < values.std() < 1.4 * spread
 
 
+@pytest.mark.parametrize(("n_events", "runs"), [(4, [101, 101, 102, 102]), (5, [101, 101, 101, 102, 102])])
+def test_half_of_the_events_are_in_each_run(n_events, runs):
+    setup = testbeam.make_setup()
+    events = testbeam.make_events(n_events, 50, setup, seed=1)
+    assert events.run.tolist() == runs
+    # of a shower of 50 GeV in a crystal of about 40 MeV a count
+    energy = (events.adc - setup.pedestal[events.run - 101]) * setup.gain[events.run - 101]
+    assert energy[:, setup.status == 0].sum(axis=1) == pytest.approx(np.full(n_events, 50), abs=6)
+
+
+def test_the_table_has_every_crystal_at_its_place_in_every_period(tmp_path):
+    setup = testbeam.make_setup()
+    testbeam.write_table(tmp_path / "t.csv", setup)
+    with (tmp_path / "t.csv").open() as file:
+        rows = [*csv.DictReader(file)]
+    assert len(rows) == 2 * 81
+    for row in rows:
+        channel = int(row["channel"])
+        period = 0 if int(row["first_run"]) <= 101 <= int(row["last_run"] or 999) else 1
+        assert (float(row["x"]), float(row["y"])) == (
+            22 * (int(setup.col[channel]) - 4),
+            22 * (int(setup.row[channel]) - 4),
+        )
+        assert float(row["pedestal"]) == setup.pedestal[period, channel]
+        assert float(row["gain"]) == setup.gain[period, channel]
+        assert row["board"] == f"b{channel // 27}"
+
+
 @pytest.fixture(scope="module")
 def measured(beam, tmp_path_factory):
     """Return what a job with the cell table gives, by energy."""
