@@ -62,6 +62,11 @@ def test_what_tells_ids_apart_but_no_cells_is_named():
     assert text.startswith("hits that differ in side alone are one cell, guessed: 60 ids are 30 cells\n")
 
 
+def test_what_differs_between_hits_of_a_cell_is_not_named():
+    found = plane_of(2 * ROW, 3 * COL, 10 * ROW + COL, a=COL, b=ROW, time=TIME)
+    assert comments(found) == ["each of the 30 ids in 150 hits has a cell of its own"]
+
+
 def test_modules_that_are_out_of_line_are_named():
     """One begins in the middle of the other, to the left of it."""
     module = np.repeat([0, 1], len(ROW))
