@@ -125,7 +125,7 @@ def _optimal(pairs: Pairs) -> Pairs:
         rows, i = np.unique(row[group], return_inverse=True)
         cols, j = np.unique(col[group], return_inverse=True)
         distance = pairs.distance[group]
-        no_pair = (distance.max() + 1) * (min(len(rows), len(cols)) + 1)
+        no_pair = (distance.max() + 1) * (len(rows) + len(cols))  # more than all pairs together
         cost = np.full((len(rows), len(cols)), no_pair)
         number = np.full(cost.shape, -1)
         cost[i, j], number[i, j] = distance, group

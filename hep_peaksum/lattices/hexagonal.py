@@ -70,8 +70,7 @@ def _common_lattice(points: Array, group: Array) -> Hexagons | None:
     points, group = points[first], group[first]
     order = np.argsort(group, kind="stable")
     parts = np.split(points[order], np.flatnonzero(np.diff(group[order])) + 1)
-    near = [_steps_to_neighbours(part) for part in parts if len(part) > 1]
-    steps = np.concatenate(near) if near else np.empty((0, 2))
+    steps = np.concatenate([np.empty((0, 2)), *(_steps_to_neighbours(part) for part in parts if len(part) > 1)])
     if len(points) < MIN_CELLS or len(steps) < MIN_CELLS:
         return None
     lengths = np.hypot(*steps.T)

@@ -126,12 +126,13 @@ def _axis(
     index = look_up(_joined([member.values for member in chain.members]), labels)
     placed = _positions(role, index, len(labels), coordinates, is_turn=turn is not None)
     name = role
+    # without positions the axis may as well run the other way
+    is_turned = placed is None and len(chain.members) == 1 and chain.directions[0] < 0
     if placed is not None:
-        name, positions = placed
+        name, positions, is_turned = placed
         unit = {"unit": length} if length and name in ("x", "y", "z", "rho") else {}
         section = {"name": name, **positions, **unit}
-    elif len(chain.members) == 1 and chain.directions[0] < 0:
-        labels = labels[::-1]  # without positions the axis may as well run the other way
+    labels = labels[::-1] if is_turned else labels
     told = f"{name}: cells by {names}, in the order of {name} in every one of {len(index)} hits"
     told += ", guessed: so few may be in order by chance" if is_few else ""
     strides = [(member.name, label_step(np.unique(member.values))) for member in chain.members]
@@ -204,21 +205,25 @@ def _width(angles: Array) -> float:
 
 def _positions(
     role: str, index: Array, n: int, coordinates: Mapping[str, Array], *, is_turn: bool
-) -> tuple[str, dict[str, Any]] | None:
-    """Return the name of an axis and its equal cells, in which all hits lie; None if there are none such."""
-    best: tuple[float, str, dict[str, Any]] | None = None
+) -> tuple[str, dict[str, Any], bool] | None:
+    """Return the name of an axis, its equal cells, in which all hits lie, and whether it falls as role rises.
+
+    None if there are none such.
+    """
+    best: tuple[float, str, dict[str, Any], bool] | None = None
     for name in ALSO.get(role, (role,)):
         if name not in coordinates:  # hits with eta and phi have no theta
             continue
-        values = coordinates[name]
+        values, place, step = coordinates[name], index, TURN / n
         if is_turn:
-            step = TURN / n
             away = near(values - index * step, values[0] - index[0] * step)
         else:
             if name == "phi":
-                values = near(values, values[0])
+                values = near(values, values[np.abs(2 * index - n).argmin()])  # up to half a turn either way
             step = float(np.polyfit(index, values, 1)[0]) if len(np.unique(index)) > 1 else 0.0
-            away = values - index * step
+            if step < 0:  # theta falls where eta rises
+                place, step = n - 1 - index, -step
+            away = values - place * step
         width = (away.max() - away.min()) / step if step > 0 else np.inf
         if width < 1 and (best is None or width < best[0] - ON_LATTICE):
             start = float(away.max() + away.min()) / 2 - step / 2
@@ -229,5 +234,5 @@ def _positions(
                 if is_turn
                 else (short(start, step), short(stop, step))
             )
-            best = width, name, {"bins": n, "start": ends[0], "stop": ends[1]}
+            best = width, name, {"bins": n, "start": ends[0], "stop": ends[1]}, place is not index
     return None if best is None else best[1:]

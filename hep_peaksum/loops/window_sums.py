@@ -91,9 +91,9 @@ def _copy_rows(
         if periodic.rows or 0 <= row < n_rows:
             to += margin
             _move_existing(cells, origin + row % n_rows * n_cols, n_cols, low, copy, to)
-            for k in range(margin if periodic.cols else 0):
-                copy[np.uint64(to - 1 - k)] = copy[np.uint64(to + n_cols - 1 - k % n_cols)]
-                copy[np.uint64(to + n_cols + k)] = copy[np.uint64(to + k % n_cols)]
+            for k in range(margin if periodic.cols else 0):  # each is a turn away from one that is there
+                copy[np.uint64(to - 1 - k)] = copy[np.uint64(to + n_cols - 1 - k)]
+                copy[np.uint64(to + n_cols + k)] = copy[np.uint64(to + k)]
             to -= margin
         to += n_cols + 2 * margin
 

@@ -37,7 +37,7 @@ class Branch(NamedTuple):
     def is_of(self, collection: str, stem: str) -> bool:
         """Return whether the name is that of hits of a collection, or of a flat tree, with a stem."""
         if not collection:
-            return bool(stem) and self.words.startswith(f"{stem}_")
+            return self.words.startswith(f"{stem}_")  # words do not begin with _
         return self.collection == collection
 
 
@@ -73,7 +73,7 @@ def list_branches(tree: Any) -> tuple[list[Branch], list[str]]:
 
 
 def _types(tree: Any) -> Iterator[tuple[str, Any, str]]:
-    """Yield name, awkward type of an entry (None: unreadable; False: a group of branches) and title."""
+    """Yield name, awkward type of an entry (None: unreadable; False: no numbers) and title."""
     if not isinstance(tree, uproot.TTree):
         form = tree.to_akform()
         record = form[0] if isinstance(form, tuple) else form
@@ -83,13 +83,10 @@ def _types(tree: Any) -> Iterator[tuple[str, Any, str]]:
     for name, branch in tree.items():
         try:
             interpretation = branch.interpretation
-            if isinstance(interpretation, uproot.interpretation.grouped.AsGrouped):
-                yield name, False, ""
-                continue
-            kind = interpretation.awkward_form(None).type
+            is_group = isinstance(interpretation, uproot.interpretation.grouped.AsGrouped)
+            kind = False if is_group else interpretation.awkward_form(None).type
         except uproot.interpretation.objects.CannotBeAwkward:
-            yield name, False, ""  # objects of C++: no numbers
-            continue
+            kind = False  # objects of C++: no numbers
         except Exception:  # noqa: BLE001 -- whatever uproot cannot interpret is told, and is not a candidate
             kind = None
         yield name, kind, branch.title or ""

@@ -102,8 +102,8 @@ def _changed(ours: PeakSumSettings, published: PeakSumSettings) -> str:
 def _sentence(words: str) -> str:
     """Return words with a capital letter and a full stop.
 
-    >>> _sentence(" a cell  of several windows")
-    'A cell of several windows.'
+    >>> _sentence(" cells  of several windows.")
+    'Cells of several windows.'
     """
     joined = " ".join(words.split())
     return f"{joined[:1].upper()}{joined[1:].rstrip('.')}."

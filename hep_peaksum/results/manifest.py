@@ -204,7 +204,7 @@ class Manifest:
     def known_metadata(self, dataset: str, path: str, tree: str) -> dict[str, Any] | None:
         """Return the metadata of a file, local or remote, as an earlier run found it; None if there is none."""
         entry = self.datasets[dataset].entry(path, tree)
-        if entry is None or entry.uuid is None or entry.n_entries is None:
+        if entry is None or entry.uuid is None:
             return None
         return {
             "numentries": entry.n_entries,

@@ -237,7 +237,7 @@ class Batches:
             for start in range(0, n_used, self.batch_size):
                 batch = _taken(pool, slice(start, min(start + self.batch_size, n_used)))
                 yield batch if self.to is None else self.to(batch)
-            held = [] if is_last else [_taken(pool, slice(n_used, None))]
+            held = [_taken(pool, slice(n_used, None))]
 
     def _read(self, part: Range) -> Batch:
         """Read the entries of one range."""

@@ -9,6 +9,7 @@ import pytest
 
 from hep_peaksum import PeakSumSettings, block_sizes, find_clusters, peak_sum_map, sparse
 from hep_peaksum.clustering.fields import fields_of, needs_cells
+from hep_peaksum.clustering.find import SearchInput
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import EventError, Grid, bare_grid
 from hep_peaksum.geometry.hits import Hits
@@ -48,6 +49,28 @@ def cells_of(kind):
     energy, n_hits = cells[event, 0, row, col].astype("float32"), np.bincount(event, minlength=N_EVENTS)
     place = np.asarray(PLANE.rows.centres)[row], np.asarray(PLANE.cols.centres)[col]
     return sparse(*(ak.unflatten(column, n_hits) for column in (*place, energy)), PLANE)
+
+
+@pytest.mark.parametrize(
+    ("shape", "layers", "mask", "is_other"),
+    [
+        ((5, 6, 12), "sum", (6, 12), False),
+        ((5, 6, 12), "sum", (5, 6, 12), False),
+        ((5, 2, 6, 12), "sum", (5, 6, 12), False),
+        ((5, 2, 6, 12), "sum", (5, 2, 6, 12), False),
+        ((5, 2, 6, 12), "each", (2, 6, 12), False),
+        ((5, 2, 6, 12), "each", (5, 2, 6, 12), False),
+        ((2, 2, 6, 12), "each", (2, 6, 12), False),  # of layers, not of events
+        ((5, 6, 12), "sum", (1, 6, 12), True),
+    ],
+)
+def test_maps_are_one_plane_or_one_for_each_event(shape, layers, mask, is_other):
+    """With maps of other shapes all events are searched at once, whatever memory that takes."""
+    cells, mask = np.ones(shape), np.zeros(mask, bool)
+    given = SearchInput(cells, bare_grid(shape), mask, None, [], layers, len(cells))
+    assert given.has_maps_of_other_shapes == is_other
+    is_cut = len(mask) == len(cells) and (layers, mask.shape) != ("each", shape[1:])
+    assert len(given.events(1, 2, None).mask) == (1 if is_cut else len(mask))
 
 
 @pytest.fixture(params=[1, 5, 22])

@@ -87,6 +87,36 @@ def test_the_chunky_donut_is_that_of_the_definition_scaled_to_the_window(half, d
             assert record["net"] == record["peak_sum"] - estimate
 
 
+@pytest.mark.parametrize("kernel", ["numba", "scipy"])
+@pytest.mark.parametrize("periodic", [NEITHER, COLS, ROWS])
+def test_a_strip_that_is_not_wholly_before_its_edge_is_empty(periodic, kernel):
+    """About every cell as a seed: the four strips of 2 x 3 cells flank the window of 3 x 3."""
+    shape, sides = (9, 11), ((-1, 0), (1, 0), (0, -1), (0, 1))
+    cells = np.random.default_rng(3).integers(1, 100, shape)
+
+    def strip_sum(row, col, d, p):
+        total = 0
+        for depth in (2, 3):
+            for along in (-1, 0, 1):
+                r, c = row + d * depth + abs(p) * along, col + p * depth + abs(d) * along
+                r, c = r % shape[0] if periodic[0] else r, c % shape[1] if periodic[1] else c
+                if 0 <= r < shape[0] and 0 <= c < shape[1]:
+                    total += int(cells[r, c])
+                elif not 0 <= (r if d else c) < shape[0 if d else 1]:  # beyond the edge that it is next to
+                    return 0
+        return total
+
+    estimate = {"kind": "chunky_donut", "depth": 2, "edge": "strip"}
+    settings = PeakSumSettings(search_window=(1, 1), sum_window=(3, 3), pileup=[estimate], kernel=kernel)
+    clusters = find_clusters(
+        [cells], settings, index_grid(shape, periodic), fields=["row", "col", "chunky_donut"]
+    )
+    found = {(each["row"], each["col"]): each["chunky_donut"] for each in clusters[0].to_list()}
+    for row, col in np.ndindex(shape):
+        strips = sorted(strip_sum(row, col, d, p) for d, p in sides)
+        assert found[row, col] == sum(strips[:3]) * (9 / 18)
+
+
 def test_a_masked_cell_does_not_add_to_the_pileup():
     settings = PeakSumSettings(
         search_window=(9, 9), sum_window=(9, 9), seed_threshold=50, pileup=["chunky_donut"]

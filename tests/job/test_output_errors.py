@@ -275,3 +275,14 @@ def test_a_cache_that_cannot_be_saved_does_not_stop_a_search(tmp_path):
     )
     done = search(tmp_path, code)
     assert (done.returncode, done.stdout.strip()) == (0, "[[8]]"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "begin"),
+    [("a" * 255, "a" * 200), ("é" * 120, "é" * 100), ("a" * 199 + "é", "a" * 199), ("x", "x")],
+)
+def test_a_temporary_name_has_no_more_than_200_bytes_of_that_of_its_file(tmp_path, name, begin):
+    with atomic_write(tmp_path / name):
+        (temporary,) = tmp_path.iterdir()
+    assert temporary.name.startswith(f".{begin}.")
+    assert len(temporary.name) == len(begin) + 38

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from kernel_problems import as_tuples, run_kernel, some_examples
 from strategies import columns, problems
 
-from hep_peaksum.kernels import Peaks
+from hep_peaksum.kernels import Peaks, Periodic, Rule, numba_hits, numba_peaks
+from hep_peaksum.settings.model import PeakSumSettings
 
 
 @some_examples
@@ -61,3 +62,31 @@ def test_keys_of_crowded_events_are_sorted_and_ties_keep_their_order(kernel, n_k
     starts = range(0, 3 * n_keys, n_keys)
     expected = [sorted(range(start, start + n_keys), key=lambda n: -key[n]) for start in starts]
     assert order.reshape(3, n_keys).tolist() == expected
+
+
+@pytest.mark.parametrize("bound", [None, 3, 4])
+def test_a_cell_at_the_bound_is_added(bound):
+    cells = np.array([[[1, 2, 3, 4, 5]]])
+    one = np.zeros(1, np.int64)
+    peaks = Peaks.at((one, one, one + 2), cells.shape, one, one, np.ones(1, np.int32))
+    window = ((0, -1), (0, 0), (0, 1))
+    total, n_cells = numba_peaks.sum_cells(cells, peaks, window, bound, Periodic(False, False))
+    added = [cell for cell in (2, 3, 4) if bound is None or cell >= bound]
+    assert (total.tolist(), n_cells.tolist()) == ([sum(added)], [len(added)])
+
+
+@pytest.mark.parametrize("cell", [[2, 2, 7], [7, 2, 2], [2, 7, 2]], ids=str)
+def test_hits_of_one_cell_are_one_peak_and_each_must_be_finite(cell):
+    rule = Rule(search=PeakSumSettings().search_cells(), bound=1.0, window=((0, 0),), cell_bound=None)
+    offsets, plane = np.array([0, 3]), (1, 10)
+
+    def search(value):
+        args = offsets, np.array(cell, np.int32), np.array(value, np.float64), plane, rule
+        return numba_hits.find_peaks_in_hits(*args, Periodic(False, False))
+
+    found = search([4.0, 4.0, 4.0])
+    assert found.peaks.cell.tolist() == [2, 7]
+    assert found.peaks.seed.tolist() == [8, 4]
+    assert found.is_finite
+    for n in range(3):
+        assert not search([np.nan if k == n else 4.0 for k in range(3)]).is_finite

@@ -58,3 +58,14 @@ def test_a_cell_that_is_off_its_centre_is_of_no_lattice(off, is_lattice):
     x[3] += off
     found = find_hexagons(x, y, np.zeros(25, np.int64), np.zeros(1, np.int64), [], "mm")
     assert (found is not None) == is_lattice
+
+
+@pytest.mark.parametrize(("n_hits", "shown"), [(9, 25), (25, 9), (25, 25)], ids=["hits", "different", "enough"])
+def test_few_cells_are_no_lattice(n_hits, shown):
+    """Of 5 x 5 cells; where every hit is of a module of its own, none has a neighbour."""
+    q, r = np.indices((5, 5)).reshape(2, -1)[:, np.arange(n_hits) % shown]
+    x, y, layers, one = q + r / 2, math.sqrt(3) / 2 * r, np.zeros(n_hits, np.int64), np.zeros(1, np.int64)
+    each = Integers("m", "hit_m", np.arange(n_hits))
+    assert (find_hexagons(x, y, layers, one, [], "mm") is not None) == (n_hits == shown)
+    x[0] += 0.3  # in no line with the others: only with modules there would be a lattice
+    assert find_hexagons(x, y, layers, one, [each], "mm") is None

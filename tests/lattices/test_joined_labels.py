@@ -36,6 +36,8 @@ def test_different_numbers_have_different_labels():
             ([1], [5000]), "part1 is 5000, and a number behind others is from -5000 to 4999", id="high"
         ),
         pytest.param(([1], [-5001]), "part1 is -5001", id="low"),
+        pytest.param(([1, 1], [-5000, 5000]), "part1 is 5000", id="high_beside_the_lowest"),
+        pytest.param(([1, 1], [-5001, 4999]), "part1 is -5001", id="low_beside_the_highest"),
         pytest.param(([10**14], [0]), "part0 is 100000000000000, and the first of joined numbers", id="first"),
         pytest.param(([1.0], [0]), "part0 holds float64, and what is joined are integers", id="float"),
     ],

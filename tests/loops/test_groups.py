@@ -1,17 +1,19 @@
 """Groups of joined cells: their numbers, their maxima, and the highest cell of a group without a seed."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from kernel_problems import some_examples
+from kernel_problems import BOTH, COLS, NEITHER, ROWS, some_examples
 from strategies import TIE_RULES, shapes, windows
 
 from hep_peaksum import PeakSumSettings
 from hep_peaksum.clustering.discriminant import JOINS
 from hep_peaksum.kernels import Periodic
-from hep_peaksum.loops.seeds import add_highest, connected, keep_maxima
+from hep_peaksum.loops.seeds import add_highest, connected, keep_maxima, leading
 
 KERNELS = "numba", "scipy"
 
@@ -67,6 +69,33 @@ def test_both_twins_find_the_same_groups_maxima_and_highest_cells(problem, join,
         assert numbered.dtype == np.int32
         found.append((numbered.tolist(), maxima.tolist(), seeds.tolist()))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("periodic", [NEITHER, COLS, ROWS, BOTH], ids=str)
+def test_maxima_and_groups_end_at_every_edge_alike(periodic):
+    """Of cells that are all different, all of one group, with windows that reach to one side only, and far."""
+    random, seams = np.random.default_rng(1), Periodic(*periodic)
+    values, groups = random.permutation(126).reshape(3, 6, 7), np.ones((3, 6, 7), np.int32)
+    for window in ((3, 3), (1, 5), (5, 1), "ox", "xo", "o\nx", "x\no", "o..\n..x"):
+        search, found = PeakSumSettings(search_window=window).search_cells(), []
+        for kernel in KERNELS:
+            maxima = np.ones(values.shape, bool)
+            keep_maxima(maxima, values, groups, search, seams, kernel)
+            numbered = connected(values % 3 > 0, JOINS["corners"], seams, kernel)
+            found.append((maxima.tolist(), numbered.tolist()))
+        assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("most", [1, 2, 4])
+def test_the_leading_of_a_region_are_its_first_in_every_event(most, kernel):
+    random, offsets = np.random.default_rng(most), np.array([0, 9, 9, 30, 60])
+    order = np.concatenate([random.permutation(np.arange(*ends)) for ends in itertools.pairwise(offsets)])
+    region, expected = random.integers(-1, 4, 60), np.zeros(60, bool)
+    for first, stop in itertools.pairwise(offsets):
+        for number in range(4):
+            expected[[n for n in order[first:stop] if region[n] == number][:most]] = True
+    assert leading(order, offsets, region, most, kernel).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

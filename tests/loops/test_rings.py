@@ -1,5 +1,6 @@
 """Strips and rings around windows: the compiled loops give the bits of the readable twins."""
 
+import itertools
 import statistics
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from clustering_problems import index_grid
 from hypothesis import given
 from hypothesis import strategies as st
-from kernel_problems import some_examples
+from kernel_problems import COLS, NEITHER, ROWS, some_examples
 from strategies import fractions, small_counts
 
 from hep_peaksum.clustering.find import find_peaks
@@ -52,6 +53,24 @@ def test_the_compiled_loops_give_the_bits_of_the_readable_twins(drawn):
 
     assert fast.dtype == readable.dtype
     assert (fast + 0).tobytes() == (readable + 0).tobytes()  # a zero may have either sign
+
+
+@pytest.mark.parametrize("periodic", [NEITHER, COLS, ROWS], ids=str)
+@pytest.mark.parametrize("kind", sorted(set(EDGES) - {"phi_ring"}))
+def test_strips_and_rings_end_at_every_edge_alike(kind, periodic):
+    """Of cells that are all different and all peaks: at any distance from every edge, in two events."""
+    cells, grid = (
+        np.random.default_rng(1).permutation(198).reshape(2, 9, 11) + 0.5,
+        index_grid((9, 11), periodic),
+    )
+    for edge, depth in itertools.product(EDGES[kind], (1, 2)):
+        settings = {
+            **EVERY_CELL,
+            "sum_window": (3, 3),
+            "pileup": [{"kind": kind, "edge": edge, "depth": depth}],
+        }
+        fast, readable = (estimate_of(cells, None, grid, settings, kernel) for kernel in ("numba", "scipy"))
+        assert fast.tolist() == readable.tolist()
 
 
 @pytest.mark.parametrize("n_zeros", [0, 3, 30, 47, 48])

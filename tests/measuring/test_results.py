@@ -54,6 +54,8 @@ def test_what_is_made_of_others_may_stand_above_them():
     tables = {(table.measurement, table.dataset): table.as_dict() for table in one}
     assert {name for name, _ in tables} == {*MEASUREMENTS, "scaled_rate"}
     assert tables["resolution", "all datasets"]["columns"]["energy"] == [10, 50, 90]
+    scaled = tables["scaled", "e10"]["numbers"]
+    assert (scaled["at"], scaled["of"]) == (0.95, "absolute")
     assert tables == {(table.measurement, table.dataset): table.as_dict() for table in other}
     assert np.isfinite(tables["trigger", "e10"]["columns"]["value"]).all()
 

@@ -18,27 +18,30 @@ RING = Grid(
 
 
 def test_bars_are_the_seeds_of_every_rule(tmp_path):
-    cells = np.zeros((3, 6, 16), int)
+    cells = np.zeros((4, 6, 16), int)
     cells[0, 2, 3:5] = 4
-    cells[1, 3] = 5
+    cells[[1, 3], 3] = 5
     cells[2, 1, 1] = 8
     audit = audit_ties(cells, None, RING)
-    figure = draw_ties(audit, title="three")
-    assert "three" in [text.get_text() for text in figure.texts]
+    figure = draw_ties(audit, title="four")
+    assert "four" in [text.get_text() for text in figure.texts]
     bars, share = figure.axes
     ends = {}
     for bar in bars.patches:
         ends[round(bar.get_y() + bar.get_height() / 2)] = bar.get_x() + bar.get_width()
-    assert [ends[k] for k in range(6)] == list(audit.n_seeds.values()) == [19, 1, 3, 3, 2, 2]
+    assert [ends[k] for k in range(6)] == list(audit.n_seeds.values()) == [35, 1, 4, 4, 2, 2]
     assert [bar.get_width() for bar in bars.patches[:6]] == [1] * 6  # seeds that every rule finds
-    assert [text.get_text() for text in bars.texts][4:] == ["2, 1 closed ring lost"] * 2
-    assert [bar.get_width() for bar in share.patches] == pytest.approx([1 / 3, 2 / 3])
-    assert share.get_title("right") == "2 of 3 (66.7%) depend on the rule"
+    told = ["35", "1", "4", "4", *["2, 2 closed rings lost"] * 2]
+    assert [text.get_text() for text in bars.texts] == told
+    assert [bar.get_width() for bar in share.patches] == pytest.approx([1 / 4, 3 / 4])
+    assert share.get_title("right") == "3 of 4 (75.0%) depend on the rule"
     assert overlapping_texts(figure) == []
     right = bars.get_window_extent().x1
     assert all(text.get_window_extent().x1 < right for text in bars.texts)  # also those of lost rings
     assert_drawable(figure, tmp_path / "ties.png")
     assert_drawable(draw_ties(audit_ties(np.zeros((0, 3, 3)))), tmp_path / "ties.png")
+    one = draw_ties(audit_ties(cells[:2], None, RING))
+    assert one.axes[0].texts[-1].get_text() == "1, 1 closed ring lost"  # of the pair one seed
 
 
 def test_matched_clusters_are_points_and_others_histograms(tmp_path):
@@ -74,6 +77,8 @@ def test_every_comparison_is_drawn(kind, tmp_path):
         assert not len(sums) or low < sums.min() <= sums.max() < high
     assert_drawable(figure, tmp_path / "compare.png")
     assert overlapping_texts(figure) == []
+    if kind == "one":  # the same sum in both
+        assert "\n  mean 0 counts, rms 0 counts\n  largest 0 counts" in figure.texts[0].get_text()
 
 
 def test_real_events_are_compared(tmp_path, data):

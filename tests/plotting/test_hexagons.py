@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from figures import assert_drawable
+from matplotlib.colors import to_hex
 
 from hep_peaksum.clustering.find import find_clusters
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.hexagons import Hexagons
 from hep_peaksum.library.presets import preset
-from hep_peaksum.plotting.canvas import HATCH
+from hep_peaksum.plotting.canvas import HATCH, NEGATIVE
 from hep_peaksum.plotting.events import HexagonView, draw_event
 
 SETTINGS, _ = preset("hexagon-7")
@@ -49,6 +50,7 @@ def test_an_event_is_drawn_as_hexagons_with_its_sums(tmp_path):
     background, coloured = axes.collections[:2]
     assert [len(collection.get_paths()) for collection in (background, coloured)] == [25, 2]
     assert coloured.get_array().tolist() == [5, 2]
+    assert [to_hex(each) for each in background.get_facecolors()] == [to_hex(NEGATIVE), *["#ffffff"] * 24]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x [mm]", "y [mm]")
     assert [text.get_text() for text in axes.texts] == ["7"]
     seed = axes.collections[-1].get_offsets()

@@ -3,12 +3,13 @@
 import awkward as ak
 import numpy as np
 import pytest
+from event_files import event_index
 
 from hep_peaksum import block_sizes
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.preview.check import check_inputs
-from hep_peaksum.preview.closure import Mismatch, closure
+from hep_peaksum.preview.closure import Mismatch, closure, reference_places
 from hep_peaksum.results.manifest import fingerprint
 
 CELLS = np.array([[[0, 0, 0], [0, 5, 1], [0, 0, 0]], [[4, 0, 0], [0, 0, 0], [0, 0, 0]], np.zeros((3, 3))], "f4")
@@ -55,6 +56,17 @@ def test_objects_are_matched_in_their_cell(toy):
     assert result.missed == [Mismatch(0, 0, -1, 1.0, None), Mismatch(2, 2, 2, 3.0, None)]
     assert result.extra == [Mismatch(1, 0, 0, None, 4.0)]
     assert result.different_sums == []
+
+
+def test_places_of_objects_are_the_centres_of_their_towers_in_cells(toy, write_root):
+    """Of towers of 3 x 1 cells there are 1 x 3; what lies outside in rows or columns has no place."""
+    config = toy(irow=[[0, 0], [1], [0, -1]], icol=[[0, 3], [2], [2, 0]], total=[[1, 2], [3], [4, 5]])
+    content = config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    content["clusters"]["Mine"] = {"grid": "calo", "coarsen": [3, 1], "reference": REFERENCE}
+    config = parse_config(content)
+    events = event_index(*config.datasets["toy"].files.popitem()[:1])
+    ((name, grid, places),) = reference_places(config, events)
+    assert (name, grid, places.tolist()) == ("Mine", "calo", [[1, 0], [1, 2]])
 
 
 def test_an_object_outside_in_columns_is_not_in_the_last_cell_of_the_row_before(toy):

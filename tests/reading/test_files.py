@@ -1,14 +1,18 @@
 """Opening files and trees: what is wrong with them is one line."""
 
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import awkward as ak
 import numpy as np
 import pytest
 import uproot
+import xxhash
 from event_files import CELLS, N
 
-from hep_peaksum.reading.files import error_message, files_kept_open, open_file, open_tree
+from hep_peaksum.reading import files
+from hep_peaksum.reading.files import content_digest, error_message, files_kept_open, open_file, open_tree
 
 
 @pytest.mark.parametrize(
@@ -107,3 +111,30 @@ def test_fields_of_an_rntuple_are_those_that_uproot_finds(tmp_path):
         tree = open_tree(file, path, "Events")
         assert tree.keys() == expected
         assert tree["hits"].array().tolist() == hits.tolist()
+
+
+def test_the_digest_of_a_local_file_is_of_all_its_bytes(tmp_path):
+    path, content = tmp_path / "a.root", np.random.default_rng(1).bytes((1 << 20) + 5)
+    path.write_bytes(content)
+    assert content_digest(str(path), 7) == xxhash.xxh3_64_hexdigest(content)
+
+
+@pytest.mark.parametrize("size", [10, 64_000, 70_000, 200_000])
+def test_the_digest_of_a_remote_file_is_of_its_ends(monkeypatch, size):
+    content = np.random.default_rng(1).bytes(size)
+
+    class Root:
+        file = source = property(lambda self: self)
+
+        def chunk(self, start, stop):
+            assert 0 <= start <= stop <= size
+            return SimpleNamespace(raw_data=memoryview(content)[start:stop])
+
+    @contextmanager
+    def opened(path, timeout):
+        assert (path, timeout) == ("https://site/a.root", 5)
+        yield Root()
+
+    monkeypatch.setattr(files, "open_file", opened)
+    expected = xxhash.xxh3_64_hexdigest(content[: 1 << 16] + content[-(1 << 16) :])
+    assert content_digest("https://site/a.root", size, 5) == expected

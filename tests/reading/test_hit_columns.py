@@ -279,3 +279,22 @@ def test_a_function_of_the_user_makes_the_hits(write_root, monkeypatch, tmp_path
         source = GridInput.model_validate({"hits": name, **FUNCTION_PLANE})
         with pytest.raises(ValueError, match=f"^{re.escape(problem)}"):
             grid_columns(event_index(path, stop=2), source, {})
+
+
+@pytest.mark.parametrize("how", ["each", "sum"])
+def test_hits_lie_in_the_layer_that_a_branch_names(write_root, how):
+    hits = {"row": [[0, 1, 0], [], [1]], "col": [[0, 2, 0], [], [1]], "layer": [[5, 7, 6], [], [8]]}
+    columns = {name: ak.Array(lists) for name, lists in {**hits, "e": [[1, 2, 4], [], [8]]}.items()}
+    path = write_root("a.root", {"Events": columns})
+    source = {
+        "hits": {"row": "row", "col": "col", "value": "e", "layer": "layer"},
+        "rows": {"n": 2},
+        "cols": {"n": 3},
+        "depth": {"labels": "5..7"},
+        "layers": how,
+    }
+    expected = np.zeros((3, 3, 2, 3), int)
+    expected[0, 0, 0, 0], expected[0, 2, 1, 2], expected[0, 1, 0, 0] = 1, 2, 4
+    cells, n_outside = filled(event_index(path, "Events"), source)
+    assert n_outside == 1  # layer 8
+    assert cells.tolist() == expected.tolist()

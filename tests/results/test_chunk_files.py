@@ -9,8 +9,12 @@ from finished_jobs import run_job
 from plain_count import count, written
 
 from hep_peaksum.cli.main import cli
+from hep_peaksum.config.load import parse_config
+from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.results import chunk_files
 from hep_peaksum.results.chunk_files import bring_together, dataset_folders, part_paths, recorded_chunks
+from hep_peaksum.results.folder import changed_files, take_changed
+from hep_peaksum.results.manifest import Manifest, read_manifest
 
 N_CHUNKS = 7
 
@@ -119,6 +123,29 @@ def test_an_input_that_changed_takes_its_own_records_only(finished, two_files, w
     write_events("a.root", 16, 3)
     assert run_job(finished, redo_changed=True).summary["n_chunks"] == {"total": N_CHUNKS, "reused": 3}
     assert written(folder(finished)) == count(*two_files)
+
+
+def test_of_inputs_of_which_only_reading_shows_that_they_changed_chunks_are_kept_or_taken(finished, two_files):
+    directory = folder(finished)
+    manifest = Manifest(directory, parse_config(finished), read_manifest(directory).datasets)
+    changed = [("toy", two_files[0]), ("toy", "elsewhere.root")]
+    with pytest.raises(ConfigError) as error:
+        take_changed(manifest, changed, redo=False)
+    assert f"{directory} holds results of {two_files[0]} as it was before it changed: add" in str(error.value)
+    assert len(recorded_chunks(directory, "toy")) == N_CHUNKS
+    take_changed(manifest, changed[1:], redo=False)  # of no chunk that is here
+    take_changed(manifest, changed, redo=True)
+    assert [chunk.file_number for chunk in recorded_chunks(directory, "toy")] == [2, 2, 2]
+
+
+def test_of_many_inputs_that_changed_some_are_named():
+    names = [f"{k}.root" for k in range(9)]
+    assert changed_files(names[:5]).startswith(
+        "holds results of 0.root, 1.root, 2.root, 3.root, 4.root as it was before"
+    )
+    assert changed_files(names).startswith(
+        "holds results of 0.root, 1.root, 2.root, 3.root, 4.root and 4 more as"
+    )
 
 
 def test_chunks_that_are_discarded_lose_their_records(finished, two_files):

@@ -173,6 +173,7 @@ def test_types_that_cannot_be_a_column_are_errors(events, problem):
     [
         (with_field("x", [1, 2])[["run", "luminosityBlock"]], "events have no 'event'"),
         (with_field("run", [1, -1]), "'run' of type int64 does not fit into uint32"),
+        (with_field("run", [[1], [2]]), r"'run' of type var \* int64 does not fit into uint32"),
         (with_field("event", [1.0, 2.0**64]), "'event' of type float64 does not fit into uint64"),
         (with_field("luminosityBlock", [1, 1.5]), "'luminosityBlock' of type float64 does not fit"),
         (with_field("my_jet", [[{"pt": 1.0}], []]), "collection 'my_jet': .* at the first '_'"),
@@ -186,6 +187,7 @@ def test_types_that_cannot_be_a_column_are_errors(events, problem):
         *(
             "no event number",
             "negative run",
+            "list of runs",
             "float event",
             "fractional lumi",
             "collection with _",

@@ -115,6 +115,17 @@ def test_a_damaged_part_is_named_by_the_report_and_the_merge(directory, tmp_path
         merge([directory, tmp_path / "other"], tmp_path / "all")
 
 
+def test_of_a_part_that_changes_while_it_is_copied_the_source_is_named(directory, tmp_path, monkeypatch):
+    def spoil(source, file, _):
+        content = source.read()
+        file.write(content[:-1] + b"?")
+        Path(source.name).write_bytes(content[:-1] + b"?")
+
+    monkeypatch.setattr("hep_peaksum.results.checkpoints.shutil.copyfileobj", spoil)
+    with pytest.raises(ValueError, match=rf"^{re.escape(str(directory))}/.*: the part is damaged"):
+        merge([directory], tmp_path / "merged")
+
+
 def test_a_copy_that_came_out_otherwise_is_removed(directory, tmp_path, monkeypatch):
     def copy_half(source, file, _):
         file.write(source.read(100))

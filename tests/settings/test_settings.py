@@ -10,13 +10,14 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 from strategies import windows
 
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.kernels import NEIGHBOUR_WINS, SEED_WINS
 from hep_peaksum.settings.messages import shown
 from hep_peaksum.settings.model import PeakSumSettings
-from hep_peaksum.settings.thresholds import inclusive_bound, passes
+from hep_peaksum.settings.thresholds import Count, Depth, EnergyUnit, Size, inclusive_bound, passes
 from hep_peaksum.settings.units import energy_in_gev, exact
 from hep_peaksum.settings.windows import Box
 
@@ -25,6 +26,69 @@ TAU_WINDOW = """
     =o>
     >>>
 """
+
+
+def test_the_defaults_are_a_plain_search_of_three_by_three_cells():
+    assert PeakSumSettings().model_dump() == {
+        "search_window": (3, 3),
+        "sum_window": (3, 3),
+        "seed_window": (1, 1),
+        "coarsen": (1, 1),
+        "partial_seed_windows": True,
+        "partial_search_windows": True,
+        "quantity": "energy",
+        "tie_rule": "first",
+        "greedy_ties": "first",
+        "group": None,
+        "seedless_groups": "drop",
+        "seed_threshold": 0,
+        "seed_comparison": ">",
+        "cell_threshold": None,
+        "cell_comparison": ">=",
+        "cell_threshold_abs": False,
+        "keep_stronger_side": None,
+        "overlap": "shared",
+        "sum_threshold": None,
+        "sum_comparison": ">=",
+        "sum_threshold_on": "sum",
+        "min_seed_gap": None,
+        "min_prominence": None,
+        "min_neighbours": 0,
+        "neighbour_threshold": 0,
+        "pileup": (),
+        "subtract": None,
+        "saturated_seeds": (),
+        "saturated_net": None,
+        "max_clusters": None,
+        "max_clusters_by": "sum",
+        "max_clusters_per": "event",
+        "order": "sum",
+        "position": "seed",
+        "w0": 4.5,
+        "isolation_depth": 1,
+        "pool_by": "sum",
+        "pool_threshold": None,
+        "allow_partial_towers": False,
+        "sum_over": "towers",
+        "masked": "absent",
+        "nonfinite": "error",
+        "kernel": "numba",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "depth", "edge"),
+    [
+        ("chunky_donut", 3, "zero"),
+        ("donut", 1, "zero"),
+        ("phi_ring", None, "zero"),
+        ("ring_median", 1, "existing"),
+    ],
+)
+def test_a_kind_of_pileup_alone_is_the_published_estimate(kind, depth, edge):
+    (estimate,) = PeakSumSettings(pileup=[kind]).pileup
+    expected = {"kind": kind, "name": kind, "depth": depth, "length": None, "edge": edge}
+    assert estimate.model_dump() == {**expected, "includes_cluster": True, "axis": None}
 
 
 # ------------------------------------------------------------------------------------------------ windows
@@ -422,3 +486,22 @@ def test_flags_of_axes_and_estimates_are_true_or_false(value):
 def test_a_value_of_up_to_sixty_characters_is_shown_whole(n, said):
     assert shown("x" * n) == said
     assert len(said) == 60
+
+
+@pytest.mark.parametrize(
+    ("kind", "allowed", "refused"),
+    [
+        (Count, [1, 10**9, np.int32(1)], [0, -1, 1.0, True]),
+        (Size, [1, 1_000_000], [0, 1_000_001]),
+        (Depth, [1, 100, np.uint8(1)], [0, 101, 1.5]),
+        (EnergyUnit, [1e-9, "0.5 GeV"], [0, -1, "0 GeV", np.nan]),
+    ],
+    ids=["Count", "Size", "Depth", "EnergyUnit"],
+)
+def test_numbers_have_ends(kind, allowed, refused):
+    adapter = TypeAdapter(kind)
+    for value in allowed:
+        assert adapter.validate_python(value) == (0.5 if isinstance(value, str) else value)
+    for value in refused:
+        with pytest.raises(ValidationError):
+            adapter.validate_python(value)

@@ -52,6 +52,57 @@ def read(results, dataset):
     return {name: np.concatenate(each) if each.dtype == object else each for name, each in columns.items()}
 
 
+def test_crystals_are_wired_and_calibrated_as_it_is_told():
+    """Means of 81 channels, of which each is told with its spread: within four of its errors."""
+    setup = testbeam.make_setup()
+    assert sorted(zip(setup.row.tolist(), setup.col.tolist(), strict=True)) == [*np.ndindex(9, 9)]
+    for place, status in (((1, 7), 1), ((7, 1), 1), ((1, 4), 2)):
+        assert setup.status[(setup.row == place[0]) & (setup.col == place[1])].tolist() == [status]
+    assert np.count_nonzero(setup.status) == 3
+    assert setup.noise[setup.status == 2].tolist() == [60]
+    quiet = setup.noise[setup.status != 2]
+    assert 0.9 <= quiet.min() < 0.95
+    assert 1.05 < quiet.max() <= 1.1
+    first, later = setup.pedestal
+    gain, later_gain = setup.gain
+    for values, mean, spread in (
+        (first, 100, 8),
+        (later - first, 15, 4),
+        (gain, 0.040, 0.002),
+        (later_gain / gain, 0.93, 0.02),
+    ):
+        assert abs(values.mean() - mean) < 4 * spread / 9
+        assert spread / 1.4 < values.std() < 1.4 * spread
+
+
+@pytest.mark.parametrize(("n_events", "runs"), [(4, [101, 101, 102, 102]), (5, [101, 101, 101, 102, 102])])
+def test_half_of_the_events_are_in_each_run(n_events, runs):
+    setup = testbeam.make_setup()
+    events = testbeam.make_events(n_events, 50, setup, seed=1)
+    assert events.run.tolist() == runs
+    # of a shower of 50 GeV in a crystal of about 40 MeV a count
+    energy = (events.adc - setup.pedestal[events.run - 101]) * setup.gain[events.run - 101]
+    assert energy[:, setup.status == 0].sum(axis=1) == pytest.approx(np.full(n_events, 50), abs=6)
+
+
+def test_the_table_has_every_crystal_at_its_place_in_every_period(tmp_path):
+    setup = testbeam.make_setup()
+    testbeam.write_table(tmp_path / "t.csv", setup)
+    with (tmp_path / "t.csv").open() as file:
+        rows = [*csv.DictReader(file)]
+    assert len(rows) == 2 * 81
+    for row in rows:
+        channel = int(row["channel"])
+        period = 0 if int(row["first_run"]) <= 101 <= int(row["last_run"] or 999) else 1
+        assert (float(row["x"]), float(row["y"])) == (
+            22 * (int(setup.col[channel]) - 4),
+            22 * (int(setup.row[channel]) - 4),
+        )
+        assert float(row["pedestal"]) == setup.pedestal[period, channel]
+        assert float(row["gain"]) == setup.gain[period, channel]
+        assert row["board"] == f"b{channel // 27}"
+
+
 @pytest.fixture(scope="module")
 def measured(beam, tmp_path_factory):
     """Return what a job with the cell table gives, by energy."""

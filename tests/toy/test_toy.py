@@ -151,6 +151,12 @@ def test_written_events_are_read_back_unchanged(events, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["toy.root"]
 
 
+def test_events_are_numbered_from_0_in_run_1(tmp_path):
+    write_events(tmp_path / "toy.root", make_events(3, seed=1))
+    read = uproot.open(tmp_path / "toy.root")["Events"].arrays(["run", "event"])
+    assert (read.run.to_list(), read.event.to_list()) == ([1, 1, 1], [0, 1, 2])
+
+
 def test_a_file_without_events_is_written(tmp_path):
     write_events(tmp_path / "none.root", make_events(0, seed=1))
     assert uproot.open(tmp_path / "none.root")["Events"].num_entries == 0
