@@ -61,15 +61,8 @@ OTHER_POSITIONS = re.compile(
 )
 VALUES = (
     *("iet", "et", "edep", "e_dep", "edeposit", "energy_deposit", "energy", "e", "ene", "en", "energies"),
-    *(
-        "de",
-        "total_energy_deposit",
-        "tot",
-        "total_energy",
-        "a_c",
-        "a_p",
-        "a_amp_p",
-    ),  # a_c to a_amp_p: Podd of JLab
+    *("de", "total_energy_deposit", "tot", "total_energy"),
+    *("a_c", "a_p", "a_amp_p"),  # Podd of JLab
     *("amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "value", "weight"),
 )
 NOUNS = ("cell", "hit", "crystal", "tower", "pixel", "pix")  # whose energy it is, before or behind it
@@ -89,10 +82,8 @@ MODULES = (  # that a channel may be of
     *("disk", "disc", "ring", "stave", "wafer", "block", "rdo", "roc", "fec"),
 )
 SECTIONS = ("section", "subdet", "subdetector", "side", "zside", "view")
-PLANES, BARS = (
-    ("plane", "plane_id", "plane_no"),
-    ("cell", "strip", "bar"),
-)  # one bar beside the other in a plane
+PLANES = ("plane", "plane_id", "plane_no")
+BARS = ("cell", "strip", "bar")  # one beside the other in a plane
 RUNS = ("run", "id_run", "run_nr", "run_number", "runnumber", "run_num", "run_id", "runid", "run_no", "i_run")
 BLOCKS = ("luminosity_block", "lumi_block", "lumi_block_num", "lumi", "ls")
 EVENTS = (
