@@ -24,6 +24,7 @@ from hep_peaksum.config.problems import (
     dataset_problems,
     measurement_problems,
     name_problems,
+    picture_name_problems,
     view_problems,
 )
 from hep_peaksum.config.sections import (
@@ -372,6 +373,7 @@ class Config(Job):
         """Yield the problems between the sections."""
         yield from super().problems()
         yield from dataset_problems(self, self.datasets)
+        yield from picture_name_problems(self, self.datasets, self.output.plots)
         by_folder: dict[str, str] = {}
         for name, dataset in self.datasets.items():
             if dataset.cross_section is not None and self.luminosity is None:

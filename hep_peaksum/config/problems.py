@@ -12,12 +12,14 @@ from hep_peaksum.analysis.selection import CUT_FLOW, CUT_FLOW_ENTRIES, NOMINAL
 from hep_peaksum.clustering.discriminant import search_grid
 from hep_peaksum.clustering.fields import check_fields, fields_of
 from hep_peaksum.clustering.validation import check_energies, check_windows
+from hep_peaksum.config.formats import COLLECTIONS, DATASETS, LONGEST_FILE_NAME, PICTURE
 from hep_peaksum.config.sections import ClusterInput
 from hep_peaksum.events.section import IDENTITY, PASS, WEIGHT
 from hep_peaksum.inputs.functions import user_function
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.measuring.matches import OF_MATCHES, PLACE
 from hep_peaksum.measuring.measurements import FITTED, NEGATIVE, OFFLINE_RATE
+from hep_peaksum.settings.messages import shown
 from hep_peaksum.suggestions import did_you_mean
 
 Job = Any  # hep_peaksum.config.model.Job, which imports this module
@@ -82,6 +84,22 @@ def _histogram_name_problems(job: Job) -> Iterator[str]:
         names = ["_".join(filter(None, (name, *each))) for each in words]
         if hidden := [each for each in names if owners.setdefault(each, (key, name)) != (key, name)]:
             yield f"{key}: {hidden[0]!r} is a name of {owners[hidden[0]][0]}, too: choose another name"
+
+
+def picture_name_problems(job: Job, datasets: Iterable[str], formats: Iterable[str]) -> Iterator[str]:
+    """Yield the names of histograms and measurements whose pictures file systems cannot hold."""
+    suffix, owner = max(formats, key=len, default=None), max((DATASETS, *datasets), key=len)
+    named = {f"measurements.{name}": [f"{name}{OFFLINE_RATE}"] for name in job.measurements}
+    with suppress(ValueError):  # without its grid a collection has no default ones; what is wrong has been said
+        for name in job.booked:
+            collection, _, field = name.partition("_")
+            key = f"histograms.{name}" if job.histograms is not None else f"clusters.{collection}"
+            named[key] = [*named.get(key, ()), name, COLLECTIONS.format(field=field)]
+    for key, names in named.items() if suffix else ():
+        picture = f"{PICTURE.format(owner=owner, name=max(names, key=len))}.{suffix}"
+        if (size := len(picture.encode())) > LONGEST_FILE_NAME:
+            problem = f"its picture {shown(picture)} would have a name of {size} bytes"
+            yield f"{key}: {problem}, and a file has at most {LONGEST_FILE_NAME}: choose shorter names"
 
 
 def cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, GridInput]) -> Iterator[str]:

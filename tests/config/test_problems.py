@@ -395,6 +395,26 @@ def test_usual_names_of_datasets_are_accepted(name):
     assert list(parse_config(content).datasets) == [name]
 
 
+@pytest.mark.parametrize("plots", [["png"], ["png", "svg"]])
+def test_a_picture_whose_name_no_file_can_have_is_refused(plots):
+    name, histogram = "h" * 246, {"axes": [{"field": "nJet", "edges": [0, 1]}]}  # data-NAME.png is shorter
+    content = small()
+    content["output"]["plots"], content["histograms"] = plots, {name[:-4]: histogram, name[:-3]: histogram}
+    (problem,) = problems(content)
+    assert problem.startswith(f"histograms.{name[:-3]}: its picture 'datasets-hhh")
+    assert problem.endswith("of 256 bytes, and a file has at most 255: choose shorter names")
+    content["output"]["plots"] = False
+    assert parse_config(content)
+
+
+def test_names_of_collections_and_measurements_are_those_of_pictures_too():
+    (problem,) = problems(small(f"clusters={{{'J' * 240}: {{grid: calo}}}}"))
+    assert problem.startswith(f"clusters.{'J' * 240}: its picture 'datasets-JJJ")
+    rate = "{rate: nJet, axis: {bins: 1, start: 0, stop: 9}, crossing_rate: 1 Hz}"
+    (problem,) = problems(small(f"measurements={{{'m' * 250}: {rate}}}"))
+    assert problem.startswith(f"measurements.{'m' * 250}: its picture 'datasets-mmm")
+
+
 def test_all_problems_are_reported_at_once():
     content = small(
         "run.workers=true",
