@@ -369,10 +369,10 @@ class Config(Job):
         default_factory=RunOptions, description="How the job is run; nothing here changes the results."
     )
 
-    def problems(self) -> Iterator[str]:
-        """Yield the problems between the sections."""
+    def problems(self, others: Collection[str] = ()) -> Iterator[str]:
+        """Yield the problems between the sections; `others` are datasets to be named that are not read."""
         yield from super().problems()
-        yield from dataset_problems(self, self.datasets)
+        yield from dataset_problems(self, self.datasets, others)
         yield from picture_name_problems(self, self.datasets, self.output.plots)
         by_folder: dict[str, str] = {}
         for name, dataset in self.datasets.items():

@@ -232,7 +232,8 @@ def field_problems(job: Job, name: str, fields: Iterable[str], key: str) -> Iter
     collection = origin_of(job.select, name)
     if collection not in job.clusters:
         if name not in job.select:  # else it has been said what is wrong with the view
-            yield f"{key}: no collection {name!r}{did_you_mean(name, [*job.clusters, *job.select])}"
+            known = [*job.clusters, *job.select]
+            yield f"{key}: no collection {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}"
         return
     derived = job.derive.get(collection, {})
     for field in fields:
@@ -260,7 +261,10 @@ def measurement_problems(job: Job) -> Iterator[str]:
             yield f"{key}.{each.kind}: no match {each.uses!r}{near}"
             continue
         for word, field in each.fields():
-            yield from _measured_field_problems(job, each, field, f"{key}.{word}")
+            if each.uses is None:
+                yield from _event_number_problems(job, field, f"{key}.{word}")
+            else:
+                yield from _side_problems(job, each.uses, each.sides[word], field, f"{key}.{word}")
         yield from _underlying_problems(job, each, key)
 
 
@@ -302,9 +306,13 @@ def function_problems(job: Job) -> Iterator[str]:
             yield f"{key}: {error}"
 
 
-def dataset_problems(job: Job, datasets: Iterable[str]) -> Iterator[str]:
-    """Yield the datasets that are named and not there, and those that lack what is measured in them."""
-    known = [*datasets]
+def dataset_problems(job: Job, datasets: Iterable[str], others: Iterable[str] = ()) -> Iterator[str]:
+    """Yield the datasets that are named and not there, and those that lack what is measured in them.
+
+    `others` are there, and not read.
+    """
+    read = [*datasets]
+    known = [*dict.fromkeys([*read, *others])]
     holders = {
         **{f"events.where.{number}": each for number, each in enumerate(job.events.where)},
         **{f"events.weight.{name}": each for name, each in job.events.weight.items()},
@@ -317,7 +325,7 @@ def dataset_problems(job: Job, datasets: Iterable[str]) -> Iterator[str]:
         for name in (name for name in names if name not in known):
             yield f"{key}: no dataset {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}"
     for name, each in job.measurements.items():
-        measured = [one for one in each.datasets or known if one in known]
+        measured = [one for one in each.datasets or read if one in read]
         for key in _references_of(job, each):
             lacking = ", ".join(one for one in measured if not job.references[key].is_for(one))
             if lacking:
@@ -361,21 +369,33 @@ def _cell_problems(job: Job, match: Any, grid: str, key: str) -> Iterator[str]:
     yield f"{key}: {match.clusters!r} is {given}, and {match.reference!r} is on grid {grid!r}: {ways}"
 
 
-def _measured_field_problems(job: Job, each: Any, field: str, key: str) -> Iterator[str]:
-    """Yield what is wrong with a field that a measurement uses."""
+def _event_number_problems(job: Job, field: str, key: str) -> Iterator[str]:
+    """Yield what is wrong with a number of every event, which a measurement without a match compares."""
     name, _, column = field.partition(".")
-    if name in job.references:
-        names = job.references[name].field_names
-        if column and column not in names:
-            yield f"{key}: {name!r} has no field {column!r}; there are {', '.join(names)}"
-        return
-    if each.uses is None:
+    reference = job.references.get(name)
+    if reference is None:
         yield from event_value_problems(job, field, key)
-        return
-    match = job.matches[each.uses]
-    if match.clusters not in (*job.clusters, *job.select):
+    elif reference.place is not None:
+        remedy = "measure them with a match, or name a scalar, a sum, nCollection or Collection.field"
+        yield f"{key}: {name!r} has any number of objects in an event, not one number: {remedy}"
+    elif column and column not in reference.field_names:
+        yield f"{key}: {name!r} has no field {column!r}; there are {', '.join(reference.field_names)}"
+
+
+def _side_problems(job: Job, match_name: str, side: str, field: str, key: str) -> Iterator[str]:
+    """Yield what is wrong with a field of the clusters of a match, or of its objects."""
+    match = job.matches[match_name]
+    name, dot, column = field.partition(".")
+    meant, what = getattr(match, side), {"clusters": "clusters", "reference": "objects"}[side]
+    known = job.references if side == "reference" else (*job.clusters, *job.select)
+    if meant not in known:
         return  # which has been said
-    if name != match.clusters:
-        yield f"{key}: {field!r} is neither of {match.clusters!r} nor of {match.reference!r}, which are matched"
-        return
-    yield from field_problems(job, name, [column], key)
+    if name != meant or not dot:
+        names = job.references[meant].field_names if side == "reference" else ()
+        example = f"one of {', '.join(f'{meant}.{each}' for each in names)}" if names else f"{meant}.FIELD"
+        yield f"{key}: {field!r} is no field of {meant!r}, the {what} of {match_name!r}: write {example}"
+    elif side == "clusters":
+        yield from field_problems(job, name, [column], key)
+    elif column not in (names := job.references[name].field_names):
+        near = did_you_mean(column, names)
+        yield f"{key}: {name!r} has no field {column!r}{near}; there are {', '.join(names)}"
