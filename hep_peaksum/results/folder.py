@@ -75,7 +75,7 @@ def locked_directory(config: Config) -> Iterator[Path]:
 def open_directory(
     directory: Path, config: Config, files: Files, *, restart: bool = False, redo_changed: bool = False
 ) -> Manifest:
-    """Return the manifest of a results folder, with numbers for new datasets and files.
+    """Return the manifest of a results folder, with numbers for new datasets and files; it is not written yet.
 
     Parameters
     ----------
@@ -98,7 +98,6 @@ def open_directory(
         if restart:
             remove_results(directory)
         remove_chunks(directory, changed)
-        manifest.write()
     return manifest
 
 
