@@ -79,6 +79,11 @@ def parse_config(content: Mapping[str, Any]) -> Config:
     return _parse(Config, content)
 
 
+def parse_done(content: Mapping[str, Any]) -> Config:
+    """Return the config of jobs that are done, which may have read some of the datasets that it names."""
+    return _parse(Config, content, others=None)
+
+
 def parse_job(content: Mapping[str, Any]) -> Job:
     """Return the part of a config that a processor needs; errors as in `load_config`."""
     return _parse(Job, content)

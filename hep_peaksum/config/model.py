@@ -369,8 +369,8 @@ class Config(Job):
         default_factory=RunOptions, description="How the job is run; nothing here changes the results."
     )
 
-    def problems(self, others: Collection[str] = ()) -> Iterator[str]:
-        """Yield the problems between the sections; `others` are datasets to be named that are not read."""
+    def problems(self, others: Collection[str] | None = ()) -> Iterator[str]:
+        """Yield the problems between the sections; `others` as for `dataset_problems`."""
         yield from super().problems()
         yield from dataset_problems(self, self.datasets, others)
         yield from picture_name_problems(self, self.datasets, self.output.plots)

@@ -306,13 +306,13 @@ def function_problems(job: Job) -> Iterator[str]:
             yield f"{key}: {error}"
 
 
-def dataset_problems(job: Job, datasets: Iterable[str], others: Iterable[str] = ()) -> Iterator[str]:
+def dataset_problems(job: Job, datasets: Iterable[str], others: Iterable[str] | None = ()) -> Iterator[str]:
     """Yield the datasets that are named and not there, and those that lack what is measured in them.
 
-    `others` are there, and not read.
+    `others` are there, and not read; None stands for any, in the config of a job that has been checked.
     """
     read = [*datasets]
-    known = [*dict.fromkeys([*read, *others])]
+    known = [*dict.fromkeys([*read, *(others or ())])]
     holders = {
         **{f"events.where.{number}": each for number, each in enumerate(job.events.where)},
         **{f"events.weight.{name}": each for name, each in job.events.weight.items()},
@@ -321,7 +321,8 @@ def dataset_problems(job: Job, datasets: Iterable[str], others: Iterable[str] = 
         **{f"measurements.{name}": each for name, each in job.measurements.items()},
     }
     named = {f"{key}.datasets": holder.datasets or () for key, holder in holders.items()}
-    for key, names in {**named, "output.stack": job.output.stack}.items():
+    named = {} if others is None else {**named, "output.stack": job.output.stack}
+    for key, names in named.items():
         for name in (name for name in names if name not in known):
             yield f"{key}: no dataset {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}"
     for name, each in job.measurements.items():
