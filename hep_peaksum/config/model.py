@@ -406,9 +406,9 @@ class Config(Job):
             by_alias=True,
             exclude_none=True,
         )
-        return {**dump, "dataset_metadata": self._divisors()}
+        return {**dump, "dataset_metadata": self.divisors()}
 
-    def _divisors(self) -> dict[str, dict[str, float]]:
+    def divisors(self) -> dict[str, dict[str, float]]:
         """Return the numbers of the datasets that measurements divide by."""
         responses = (each for each in self.measurements.values() if isinstance(each, ResponseInput))
         words = [each.divisor for each in responses if each.divisor is not None]

@@ -73,6 +73,7 @@ def check_inputs(config: Config) -> Remarks:
         raise ConfigError(unknown)
     check_directory(Path(config.output.directory))
     remarks = Remarks([], [*idle_workers(config), *empty_seeds(config), *oblique_windows(config)])
+    job = config.model_copy(update={"dataset_metadata": config.divisors()})  # as a processor has it
     problems: list[str] = []
     of_files: dict[tuple[str, str], list[str]] = {}  # what is wrong in several datasets is said once
     for name, dataset in config.datasets.items():
@@ -86,7 +87,7 @@ def check_inputs(config: Config) -> Remarks:
             continue
         try:
             with open_file(path, config.run.timeout, config.run.max_basket) as file, one_line_errors(path):
-                trial = _Trial(config, name)
+                trial = _Trial(job, name)
                 n_in_file = count_entries(open_tree(file, path, tree))
                 n_entries = min(n_in_file, N_ENTRIES, block_size(config.grids.values()))
                 events = nano_events(

@@ -91,6 +91,14 @@ def test_measurements_are_filled_with_the_first_events(content, monkeypatch):
         check_inputs(parse_config(content))
 
 
+def test_a_response_to_a_number_of_its_dataset_is_filled(content):
+    axis = {"bins": 2, "start": 0, "stop": 9}
+    beam = {"response": "leading", "of": "Jet.seed", "to": "dataset.energy", "ratio_axis": axis}
+    content["datasets"]["a"]["metadata"] = {"energy": 10}
+    content |= {"measurements": {"beam": beam}, "variations": {"Up": {"clusters.Jet.seed_threshold": 1}}}
+    assert check_inputs(parse_config(content)).missing == []
+
+
 @pytest.mark.parametrize("place", ["results", "results/deeper"])
 def test_results_that_could_not_be_written_are_refused(content, tmp_path, place):
     (tmp_path / "results").touch()
