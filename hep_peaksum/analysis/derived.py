@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 FIELD_NAME = r"^[A-Za-z]\w*$"
 FieldName = Annotated[str, Field(pattern=FIELD_NAME)]
-CollectionField = Annotated[str, Field(pattern=r"^[A-Za-z]\w*\.[A-Za-z]\w*$")]
+COLLECTION_FIELD = r"^[A-Za-z]\w*\.[A-Za-z]\w*$"
+CollectionField = Annotated[str, Field(pattern=COLLECTION_FIELD)]
 
 
 class DerivedField(FrozenModel):
@@ -168,6 +169,7 @@ class ViewInput(FrozenModel):
     sort: FieldName | None = Field(
         None,
         description="Field by which the clusters are ordered, the largest first.",
+        examples=["net_pt"],
     )
 
     @property

@@ -77,7 +77,10 @@ class HistogramAxis(FrozenModel):
 class HistogramInput(FrozenModel):
     """A histogram of one to three axes over one collection."""
 
-    axes: tuple[HistogramAxis, ...] = Field(description="One to three axes, of fields of one collection.")
+    axes: tuple[HistogramAxis, ...] = Field(
+        description="One to three axes, of fields of one collection.",
+        examples=[[{"field": "Jet.pt", "bins": 50, "start": 0, "stop": 100}]],
+    )
 
     @model_validator(mode="after")
     def _check_axes(self) -> HistogramInput:

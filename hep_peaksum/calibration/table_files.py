@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,10 @@ def _read_csv(content: bytes) -> dict[str, Any]:
     if not text:
         msg = "it is empty"
         raise ValueError(msg)
+    head = text.partition(b"\n")[0]
+    if other := next((mark for mark in (b";", b"\t") if mark in head and b"," not in head), None):
+        msg = f"its columns are separated by {other.decode()!r}: separate them by commas"
+        raise ValueError(msg)
     table = csv.read_csv(io.BytesIO(text + b"\n"))
     return _as_arrays(table)
 
@@ -108,9 +113,10 @@ def as_column(key: str, column: Array, name: str) -> Array:
     if column.dtype.kind == "O" and all(value is None or isinstance(value, (int, float)) for value in column):
         column = np.array([np.nan if value is None else value for value in column], np.float64)
     if column.dtype.kind not in "iuf":
-        wrong = next((value for value in column if not _is_number(value)), column[0] if len(column) else "")
-        msg = f"{name}: column {key!r} holds {str(wrong)!r}, expected a number in every row"
-        raise CellTableError(msg)
+        row = next((row for row, value in enumerate(column) if not _is_number(value)), 0)
+        wrong = str(column[row]) if len(column) else ""
+        msg = f"{name}: column {key!r} holds {wrong!r} in row {row + 1}, expected a number in every row"
+        raise CellTableError(msg + _number_meant(key, wrong))
     if key not in WHOLE:
         return np.where(column == EMPTY, np.nan, column.astype(np.float64))
     if column.dtype.kind in "iu":
@@ -121,6 +127,13 @@ def as_column(key: str, column: Array, name: str) -> Array:
         msg = f"{name}: column {key!r} holds {wrong:g}, expected a whole number in every row"
         raise CellTableError(msg)
     return np.where(np.isnan(column), EMPTY, whole.astype(np.int64))
+
+
+def _number_meant(key: str, text: str) -> str:
+    """Return what to write in place of a text that is not a number."""
+    if re.fullmatch(r"-?\d+,\d+", text):
+        return f": write {text.replace(',', '.')}"
+    return ": write 0 for good channels, and another number for others" if key == "status" else ""
 
 
 def _is_number(value: object) -> bool:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from hep_peaksum.results.status import Status
 
 MOST_HELP = 200  # characters of the first sentence of a command, which is wrapped and not cut
+NO_FOLDER = "the working directory was removed: cd into one that is there, then give the command again"
 CONTINUED = {"run", "merge", "demo"}  # commands that begin where they were interrupted
 
 
@@ -100,12 +101,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _print_error(f"interrupted{kept if CONTINUED & {*given[:1]} else ''}")
         sys.exit(INTERRUPTED)
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
-        for line in str(error).splitlines() or [type(error).__name__]:
+        text = NO_FOLDER if _is_nowhere(error) else str(error)
+        for line in text.splitlines() or [type(error).__name__]:
             _print_error(line)
         sys.exit(WRONG_USAGE if hasattr(error, "problems") else FAILED)
     finally:
         streams.end()
     sys.exit(status or DONE)
+
+
+def _is_nowhere(error: Exception) -> bool:
+    """Return whether an error is that there is no working directory: the only missing file without a name."""
+    return isinstance(error, FileNotFoundError) and error.filename is None
 
 
 def _print_error(line: str) -> None:

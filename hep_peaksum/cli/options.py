@@ -132,6 +132,8 @@ def _only_dataset(there: object, name: str | None, inputs: Sequence[str]) -> dic
         msg = f"--file: to which dataset do the files belong ({several})? Add --dataset NAME"
         raise click.UsageError(msg)
     name = next(iter(known)) if name is None else name
+    if known and name not in known:
+        streams.notice(f"--dataset {name}: a new dataset, which the config does not know ({', '.join(known)})")
     section = known.get(name)
     return {name: {**(section if isinstance(section, dict) else {}), "files": list(inputs)}}
 

@@ -52,7 +52,9 @@ else:  # the words that `output.clusters` and `output.plots` may hold
     ClusterFormat = Literal[tuple(FORMATS)]
     PictureFormat = Literal[PICTURES]
 
-DATASETS = "datasets"  # begins the names of pictures of several datasets
+# The names of pictures: of one dataset, or of several; of a histogram, or of one that several collections have.
+PICTURE, DATASETS, COLLECTIONS = "{owner}-{name}", "datasets", "collections-{field}"
+LONGEST_FILE_NAME = 255  # bytes, on all usual file systems
 
 # Names of folders and files of the results folder, which a dataset cannot have (`uhi` is one of
 # histograms.root, `datasets` begins names of pictures).

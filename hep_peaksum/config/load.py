@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from hep_peaksum.analysis.derived import COLLECTION_FIELD, FIELD_NAME
 from hep_peaksum.config.model import Config, Job
 from hep_peaksum.config.reference import every_key, find_keys, keys_at
 from hep_peaksum.config.sections import ADDRESS, COLLECTION_NAME, DATASET_NAME
@@ -28,6 +29,8 @@ PATTERNS = {
     DATASET_NAME: "a name of letters, digits and any of _ . + -",
     FIELD_PATH: "a field such as Jet.pt, or nJet",
     FUNCTION: "a function written as module:function",
+    FIELD_NAME: "the name of a field alone, such as eta",
+    COLLECTION_FIELD: "a field of a collection, such as Jet.pt",
 }
 
 # Sections that name what is in another one: of names that are there, but wrong, nothing is said twice.
@@ -66,7 +69,7 @@ def read_config(source: Source) -> Config:
     """Return the config of a file that has been read; errors as in `load_config`, with file and line."""
     content = source.content()
     try:
-        return parse_config(content)
+        return _parse(Config, content, others=source.other_datasets())
     except ConfigError as error:
         raise error.at(source) from None
 
@@ -76,19 +79,24 @@ def parse_config(content: Mapping[str, Any]) -> Config:
     return _parse(Config, content)
 
 
+def parse_done(content: Mapping[str, Any]) -> Config:
+    """Return the config of jobs that are done, which may have read some of the datasets that it names."""
+    return _parse(Config, content, others=None)
+
+
 def parse_job(content: Mapping[str, Any]) -> Job:
     """Return the part of a config that a processor needs; errors as in `load_config`."""
     return _parse(Job, content)
 
 
-def _parse(model: type[Model], content: Mapping[str, Any]) -> Model:
+def _parse(model: type[Model], content: Mapping[str, Any], **known: Any) -> Model:
     content = plain(content)
     try:
         parsed = model.model_validate(content)
     except ValidationError as error:
         problems = [_problem(detail, content) for detail in error.errors() if not messages.is_repeated(detail)]
         raise ConfigError([*problems, *_problems_between(content, error)]) from None
-    problems = list(parsed.problems())
+    problems = list(parsed.problems(**known))
     if problems:
         raise ConfigError(problems)
     return parsed

@@ -24,6 +24,7 @@ from hep_peaksum.config.problems import (
     dataset_problems,
     measurement_problems,
     name_problems,
+    picture_name_problems,
     view_problems,
 )
 from hep_peaksum.config.sections import (
@@ -368,10 +369,11 @@ class Config(Job):
         default_factory=RunOptions, description="How the job is run; nothing here changes the results."
     )
 
-    def problems(self) -> Iterator[str]:
-        """Yield the problems between the sections."""
+    def problems(self, others: Collection[str] | None = ()) -> Iterator[str]:
+        """Yield the problems between the sections; `others` as for `dataset_problems`."""
         yield from super().problems()
-        yield from dataset_problems(self, self.datasets)
+        yield from dataset_problems(self, self.datasets, others)
+        yield from picture_name_problems(self, self.datasets, self.output.plots)
         by_folder: dict[str, str] = {}
         for name, dataset in self.datasets.items():
             if dataset.cross_section is not None and self.luminosity is None:
@@ -404,9 +406,9 @@ class Config(Job):
             by_alias=True,
             exclude_none=True,
         )
-        return {**dump, "dataset_metadata": self._divisors()}
+        return {**dump, "dataset_metadata": self.divisors()}
 
-    def _divisors(self) -> dict[str, dict[str, float]]:
+    def divisors(self) -> dict[str, dict[str, float]]:
         """Return the numbers of the datasets that measurements divide by."""
         responses = (each for each in self.measurements.values() if isinstance(each, ResponseInput))
         words = [each.divisor for each in responses if each.divisor is not None]

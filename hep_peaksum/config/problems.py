@@ -12,12 +12,14 @@ from hep_peaksum.analysis.selection import CUT_FLOW, CUT_FLOW_ENTRIES, NOMINAL
 from hep_peaksum.clustering.discriminant import search_grid
 from hep_peaksum.clustering.fields import check_fields, fields_of
 from hep_peaksum.clustering.validation import check_energies, check_windows
+from hep_peaksum.config.formats import COLLECTIONS, DATASETS, LONGEST_FILE_NAME, PICTURE
 from hep_peaksum.config.sections import ClusterInput
 from hep_peaksum.events.section import IDENTITY, PASS, WEIGHT
 from hep_peaksum.inputs.functions import user_function
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.measuring.matches import OF_MATCHES, PLACE
 from hep_peaksum.measuring.measurements import FITTED, NEGATIVE, OFFLINE_RATE
+from hep_peaksum.settings.messages import shown
 from hep_peaksum.suggestions import did_you_mean
 
 Job = Any  # hep_peaksum.config.model.Job, which imports this module
@@ -82,6 +84,22 @@ def _histogram_name_problems(job: Job) -> Iterator[str]:
         names = ["_".join(filter(None, (name, *each))) for each in words]
         if hidden := [each for each in names if owners.setdefault(each, (key, name)) != (key, name)]:
             yield f"{key}: {hidden[0]!r} is a name of {owners[hidden[0]][0]}, too: choose another name"
+
+
+def picture_name_problems(job: Job, datasets: Iterable[str], formats: Iterable[str]) -> Iterator[str]:
+    """Yield the names of histograms and measurements whose pictures file systems cannot hold."""
+    suffix, owner = max(formats, key=len, default=None), max((DATASETS, *datasets), key=len)
+    named = {f"measurements.{name}": [f"{name}{OFFLINE_RATE}"] for name in job.measurements}
+    with suppress(ValueError):  # without its grid a collection has no default ones; what is wrong has been said
+        for name in job.booked:
+            collection, _, field = name.partition("_")
+            key = f"histograms.{name}" if job.histograms is not None else f"clusters.{collection}"
+            named[key] = [*named.get(key, ()), name, COLLECTIONS.format(field=field)]
+    for key, names in named.items() if suffix else ():
+        picture = f"{PICTURE.format(owner=owner, name=max(names, key=len))}.{suffix}"
+        if (size := len(picture.encode())) > LONGEST_FILE_NAME:
+            problem = f"its picture {shown(picture)} would have a name of {size} bytes"
+            yield f"{key}: {problem}, and a file has at most {LONGEST_FILE_NAME}: choose shorter names"
 
 
 def cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, GridInput]) -> Iterator[str]:
@@ -214,7 +232,8 @@ def field_problems(job: Job, name: str, fields: Iterable[str], key: str) -> Iter
     collection = origin_of(job.select, name)
     if collection not in job.clusters:
         if name not in job.select:  # else it has been said what is wrong with the view
-            yield f"{key}: no collection {name!r}{did_you_mean(name, [*job.clusters, *job.select])}"
+            known = [*job.clusters, *job.select]
+            yield f"{key}: no collection {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}"
         return
     derived = job.derive.get(collection, {})
     for field in fields:
@@ -242,7 +261,10 @@ def measurement_problems(job: Job) -> Iterator[str]:
             yield f"{key}.{each.kind}: no match {each.uses!r}{near}"
             continue
         for word, field in each.fields():
-            yield from _measured_field_problems(job, each, field, f"{key}.{word}")
+            if each.uses is None:
+                yield from _event_number_problems(job, field, f"{key}.{word}")
+            else:
+                yield from _side_problems(job, each.uses, each.sides[word], field, f"{key}.{word}")
         yield from _underlying_problems(job, each, key)
 
 
@@ -284,9 +306,13 @@ def function_problems(job: Job) -> Iterator[str]:
             yield f"{key}: {error}"
 
 
-def dataset_problems(job: Job, datasets: Iterable[str]) -> Iterator[str]:
-    """Yield the datasets that are named and not there, and those that lack what is measured in them."""
-    known = [*datasets]
+def dataset_problems(job: Job, datasets: Iterable[str], others: Iterable[str] | None = ()) -> Iterator[str]:
+    """Yield the datasets that are named and not there, and those that lack what is measured in them.
+
+    `others` are there, and not read; None stands for any, in the config of a job that has been checked.
+    """
+    read = [*datasets]
+    known = [*dict.fromkeys([*read, *(others or ())])]
     holders = {
         **{f"events.where.{number}": each for number, each in enumerate(job.events.where)},
         **{f"events.weight.{name}": each for name, each in job.events.weight.items()},
@@ -295,11 +321,12 @@ def dataset_problems(job: Job, datasets: Iterable[str]) -> Iterator[str]:
         **{f"measurements.{name}": each for name, each in job.measurements.items()},
     }
     named = {f"{key}.datasets": holder.datasets or () for key, holder in holders.items()}
-    for key, names in {**named, "output.stack": job.output.stack}.items():
+    named = {} if others is None else {**named, "output.stack": job.output.stack}
+    for key, names in named.items():
         for name in (name for name in names if name not in known):
             yield f"{key}: no dataset {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}"
     for name, each in job.measurements.items():
-        measured = [one for one in each.datasets or known if one in known]
+        measured = [one for one in each.datasets or read if one in read]
         for key in _references_of(job, each):
             lacking = ", ".join(one for one in measured if not job.references[key].is_for(one))
             if lacking:
@@ -343,21 +370,33 @@ def _cell_problems(job: Job, match: Any, grid: str, key: str) -> Iterator[str]:
     yield f"{key}: {match.clusters!r} is {given}, and {match.reference!r} is on grid {grid!r}: {ways}"
 
 
-def _measured_field_problems(job: Job, each: Any, field: str, key: str) -> Iterator[str]:
-    """Yield what is wrong with a field that a measurement uses."""
+def _event_number_problems(job: Job, field: str, key: str) -> Iterator[str]:
+    """Yield what is wrong with a number of every event, which a measurement without a match compares."""
     name, _, column = field.partition(".")
-    if name in job.references:
-        names = job.references[name].field_names
-        if column and column not in names:
-            yield f"{key}: {name!r} has no field {column!r}; there are {', '.join(names)}"
-        return
-    if each.uses is None:
+    reference = job.references.get(name)
+    if reference is None:
         yield from event_value_problems(job, field, key)
-        return
-    match = job.matches[each.uses]
-    if match.clusters not in (*job.clusters, *job.select):
+    elif reference.place is not None:
+        remedy = "measure them with a match, or name a scalar, a sum, nCollection or Collection.field"
+        yield f"{key}: {name!r} has any number of objects in an event, not one number: {remedy}"
+    elif column and column not in reference.field_names:
+        yield f"{key}: {name!r} has no field {column!r}; there are {', '.join(reference.field_names)}"
+
+
+def _side_problems(job: Job, match_name: str, side: str, field: str, key: str) -> Iterator[str]:
+    """Yield what is wrong with a field of the clusters of a match, or of its objects."""
+    match = job.matches[match_name]
+    name, dot, column = field.partition(".")
+    meant, what = getattr(match, side), {"clusters": "clusters", "reference": "objects"}[side]
+    known = job.references if side == "reference" else (*job.clusters, *job.select)
+    if meant not in known:
         return  # which has been said
-    if name != match.clusters:
-        yield f"{key}: {field!r} is neither of {match.clusters!r} nor of {match.reference!r}, which are matched"
-        return
-    yield from field_problems(job, name, [column], key)
+    if name != meant or not dot:
+        names = job.references[meant].field_names if side == "reference" else ()
+        example = f"one of {', '.join(f'{meant}.{each}' for each in names)}" if names else f"{meant}.FIELD"
+        yield f"{key}: {field!r} is no field of {meant!r}, the {what} of {match_name!r}: write {example}"
+    elif side == "clusters":
+        yield from field_problems(job, name, [column], key)
+    elif column not in (names := job.references[name].field_names):
+        near = did_you_mean(column, names)
+        yield f"{key}: {name!r} has no field {column!r}{near}; there are {', '.join(names)}"

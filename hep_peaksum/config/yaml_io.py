@@ -261,6 +261,11 @@ class Source(NamedTuple):
             content[section] = {**(inside if isinstance(inside, dict) else {}), name: value} if name else value
         return content
 
+    def other_datasets(self) -> list[str]:
+        """Return the datasets of the file that an option of the command line has replaced."""
+        written = self._replace(options={}).content().get("datasets") if "datasets" in self.options else None
+        return [str(name) for name in written] if isinstance(written, dict) else []
+
     def located(self, problem: str) -> str:
         """Return a problem that begins with a key with the place of that key before it."""
         key = problem.partition(": ")[0]

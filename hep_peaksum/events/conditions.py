@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
@@ -19,6 +21,7 @@ from hep_peaksum.inputs.branch_names import BranchName, FieldPath, Words, includ
 from hep_peaksum.inputs.comparisons import Comparison
 from hep_peaksum.inputs.functions import FUNCTION, FunctionName, local_place, user_function
 from hep_peaksum.kernels import Array
+from hep_peaksum.settings.messages import shown
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -77,7 +80,8 @@ class SimpleCondition(Comparison):
     @classmethod
     def _check_function(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(FUNCTION, value):
-            msg = f"{value!r} is not written as module:function"
+            remedy = ": write a comparison as {branch: nPV, above: 1}" if re.search("[<>=]", value) else ""
+            msg = f"{value!r} is not written as module:function{remedy}"
             raise ValueError(msg)
         return value
 
@@ -334,11 +338,28 @@ def _lumi_mask(path: str, _state: object) -> Any:
     from coffea.lumi_tools import LumiMask
 
     try:
+        _check_lumi_mask(json.loads(Path(path).read_bytes()))
         return LumiMask(path)
     except Exception as error:  # noqa: BLE001 -- json, the file system, numpy
         reason = " ".join(str(error).split())
         msg = f"lumi_mask: {path!r} cannot be read as a JSON file of luminosity blocks ({reason:.120})"
         raise ValueError(msg) from None
+
+
+def _check_lumi_mask(content: object) -> None:
+    """Raise a ValueError unless a JSON file has a list of pairs [first, last] for every run.
+
+    coffea's mask takes other forms, too, as other blocks or as none.
+    """
+    if not isinstance(content, dict):
+        msg = f'expected {{"RUN": [[FIRST, LAST], ...]}}, not {shown(content)}'
+        raise ValueError(msg)
+    for run, ranges in content.items():
+        for pair in ranges if isinstance(ranges, list) else [ranges]:
+            is_pair = isinstance(pair, list) and [type(each) for each in pair] == [int, int]
+            if not is_pair or not 0 <= pair[0] <= pair[1]:
+                msg = f"run {run} has {shown(pair)}, expected [first, last], with first up to last"
+                raise ValueError(msg)
 
 
 def _called(name: str, events: Any) -> Array:

@@ -89,7 +89,7 @@ def weights_of(
         if term.number is not None:
             weights *= float(term.number)
             continue
-        factor = _factor(term, events, column, friends)
+        factor = _factor(name, term, events, column, friends)
         if factor.shape != weights.shape or factor.dtype.kind not in "fiub":
             msg = (
                 f"events.weight.{name}: {term.source!r} has {factor.dtype} of shape {factor.shape}, expected a "
@@ -105,13 +105,13 @@ def weights_of(
 
 
 def _factor(
-    term: WeightTerm, events: Any, column: Callable[[str], ak.Array], friends: Mapping[str, str]
+    name: str, term: WeightTerm, events: Any, column: Callable[[str], ak.Array], friends: Mapping[str, str]
 ) -> Array:
     """Return the factor of every event."""
     if term.is_function(friends):
         return np.asarray(user_function(str(term.source))(events))
     values = one_number(column(str(term.source)))
     if values.ndim > 1:
-        msg = f"{term.source!r} has several values for every event, expected one"
+        msg = f"events.weight.{name}: {term.source!r} has several values for every event, expected one"
         raise ValueError(msg)
     return np.asarray(values)

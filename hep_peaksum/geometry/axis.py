@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from functools import lru_cache
@@ -171,7 +172,9 @@ class Axis(FrozenModel):
             raise ValueError(msg)
         if (positions := self.edge_positions) is not None:
             if len(positions) < 2 or not (np.isfinite(positions).all() and (np.diff(positions) > 0).all()):
-                msg = "edges must be two or more finite numbers, each larger than the one before"
+                pairs = (pair for pair in itertools.pairwise(positions) if not pair[0] < pair[1])
+                wrong = next((f", not {second:g} after {first:g}" for first, second in pairs), "")
+                msg = f"edges must be two or more finite numbers, each larger than the one before{wrong}"
                 if self.edges is None:
                     msg = f"start {self.start:g} is not below stop {self.stop:g}: cells run from start to stop"
                 raise ValueError(msg)

@@ -356,7 +356,8 @@ def from_dense(
     if 0 in expected and cells.ndim in (2, len(expected) + 1):
         expected = _with_layers(expected, cells.shape[1:])
     if cells.shape[1:] not in (expected, (math.prod(expected),)):
-        msg = f"the array has {cells.shape[1:]} cells an event, the grid needs {expected} ({', '.join(axes)})"
+        given = f"{cells.shape[1:]} cells" if cells.ndim > 1 else "one number"
+        msg = f"the array has {given} an event, the grid needs {expected} ({', '.join(axes)})"
         msg += _swapped(cells.shape[1:], expected, axes, "swap rows and cols")
         msg += _mend(grid, cells.shape[1:], expected, axes) if msg.endswith(")") else ""
         raise ValueError(msg)

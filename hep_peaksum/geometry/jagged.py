@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,11 +105,3 @@ def jagged(values: Array, n_hits: Array) -> ak.Array:
     import awkward as ak
 
     return ak.unflatten(values, n_hits)
-
-
-def selected(columns: Mapping[str, ak.Array], is_selected: Array, n_selected: Array) -> dict[str, ak.Array]:
-    """Return jagged columns with the selected hits alone, of which events have `n_selected`."""
-    import awkward as ak
-
-    flat = {name: np.asarray(ak.flatten(column)) for name, column in columns.items()}
-    return {name: jagged(values[is_selected], n_selected) for name, values in flat.items()}

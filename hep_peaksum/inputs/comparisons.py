@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
@@ -53,6 +54,24 @@ class Comparison(FrozenModel):
         "above": lambda values, operand: values > operand,
         "below": lambda values, operand: values < operand,
     }
+
+    LIMITS: ClassVar[tuple[tuple[str, str], ...]] = (
+        *itertools.product(("min", "above"), ("max", "below")),
+        ("abs_min", "abs_max"),
+    )
+
+    @model_validator(mode="after")
+    def _check_limits(self) -> Comparison:
+        for low, high in self.LIMITS:
+            least, most = getattr(self, low), getattr(self, high)
+            if least is None or most is None:
+                continue
+            is_open = low == "above" or high == "below"
+            if least > most or (is_open and least == most):
+                both = f"{low} {_shown(least)} and {high} {_shown(most)}"
+                msg = f"{both} leave no number that passes: are they exchanged?"
+                raise ValueError(msg)
+        return self
 
     @property
     def tests(self) -> dict[str, Any]:

@@ -163,12 +163,15 @@ class GridInput(FrozenModel):
         if (self.hits is None) == (self.dense is None):
             msg = "a grid is filled either from hits or from a dense branch: give one of the two"
             raise ValueError(msg)
-        if isinstance(self.noise, str) and not self._has_noise_map:
+        if self.noise is not None and not self._has_noise_map:
             try:
-                in_counts(self.noise, self.grid.unit)
+                noise = in_counts(self.noise, self.grid.unit) if isinstance(self.noise, str) else self.noise
             except ValueError as error:
                 msg = f"noise {error}"
                 raise ValueError(msg) from None
+            if noise < 0:
+                msg = f"noise: {self.noise!r} is below 0: give the standard deviation of a cell"
+                raise ValueError(msg)
         if self.scale is not None and self.grid.unit is None and self.cells is None:
             msg = (
                 f"scale: {self.scale} is a factor of the unit, and the grid has none: give unit, or drop scale"

@@ -158,6 +158,9 @@ def _why_no_file(name: str) -> str:
         return f"{name!r} is a link to {os.fspath(path.readlink())!r}, and there is no such file: mend the link"
     if is_endless(path):
         return no_file(path)
+    if file := next((each for each in path.parents if each.is_file()), None):
+        tree = path.relative_to(file).as_posix()
+        return f"{str(file)!r} is a file, not a folder: a tree is written after a colon, {f'{file}:{tree}'!r}"
     beside = (each.name for each in path.parent.iterdir()) if path.parent.is_dir() else ()
     return f"there is no file {name!r}{did_you_mean(path.name, beside, likeness=0.85)} (seen from {Path.cwd()})"
 

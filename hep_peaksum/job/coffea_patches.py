@@ -13,11 +13,11 @@ import importlib
 import io
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
-from typing import Any
+from typing import Any, TextIO
 
 from coffea import processor
 
@@ -121,15 +121,15 @@ def heard_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def own_progress(name: str = "executor", *, show: bool = True) -> Iterator[None]:
-    """Let one of coffea's modules show `JobProgress` instead of its bar, inside the block.
+def own_progress(stream: TextIO, name: str = "executor", *, show: bool = True) -> Iterator[None]:
+    """Let one of coffea's modules show `JobProgress` on a stream instead of its bar, inside the block.
 
     Why: coffea's bar is on stdout, even if that is a file; it cuts numbers on a narrow screen, and says
     nothing about events and losses.
     Drop it when coffea takes a progress of the user.
     """
     module: Any = importlib.import_module(f"coffea.processor.{name}")
-    original, stream = module.rich_bar, sys.stderr  # which `no_printed_tracebacks` replaces
+    original = module.rich_bar
     module.rich_bar = partial(JobProgress, stream, show=show)
     try:
         yield
@@ -138,8 +138,10 @@ def own_progress(name: str = "executor", *, show: bool = True) -> Iterator[None]
 
 
 @contextmanager
-def quiet_dask_bar() -> Iterator[None]:
+def quiet_dask_bar(remark: Callable[[], str]) -> Iterator[None]:
     """Replace coffea's progress bar for Dask by one that prints no traceback, and stops with the block.
+
+    `remark` is what `JobProgress` says besides the numbers, such as that there are no workers.
 
     Why: after an error coffea prints the traceback besides raising, and never stops the bar.
     Drop it when coffea stops its bar after an error, and only raises.
@@ -150,8 +152,10 @@ def quiet_dask_bar() -> Iterator[None]:
 
     class Bar(original):  # type: ignore[misc]
         def __init__(self, *arguments: Any, **keywords: Any) -> None:
-            super().__init__(*arguments, **keywords)
-            bars.append(self.pbar)
+            shown = module.rich_bar()
+            shown.remark = remark
+            bars.append(shown)
+            super().__init__(*arguments, progress_bar=shown, **keywords)  # returns when all is processed
 
         def _draw_stop(self, *, status: str, **keywords: Any) -> None:
             super()._draw_stop(status="" if status == "error" else status, **keywords)

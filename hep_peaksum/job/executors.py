@@ -14,6 +14,8 @@ import os
 import shlex
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cached_property
@@ -33,10 +35,16 @@ from hep_peaksum.job.coffea_patches import (
     own_progress,
     quiet_dask_bar,
 )
+from hep_peaksum.processing.progress import duration
 
 # Idle workers of loky stop after this time. Its default of 10 s is over while a file is merged; and if a worker
 # stops just as the next chunks come, loky warns, which breaks the pool where warnings are errors.
 IDLE_SECONDS = 300
+
+# How often a Dask scheduler is asked for its workers, and after how long without any the progress says so:
+# workers of this machine take some seconds to start.
+SECONDS_BETWEEN_LOOKS = 5.0
+SECONDS_WITHOUT_WORKERS = 20.0
 
 # Settings of Dask for workers on this machine.
 LOCAL_DASK = {
@@ -62,7 +70,8 @@ class Workers(AbstractContextManager["Workers"]):
         self._started = ExitStack()
 
     def __enter__(self) -> Workers:  # noqa: PYI034 -- Self is of Python 3.11
-        self._started.enter_context(own_progress(show=self.show))
+        self._stream = sys.stderr  # here: workers may start where coffea's tracebacks are kept from the screen
+        self._started.enter_context(own_progress(self._stream, show=self.show))
         return self
 
     def __exit__(
@@ -81,7 +90,7 @@ class Workers(AbstractContextManager["Workers"]):
         """
         executor = self._started.enter_context(START[self.options.executor](self.options))
         if module := BARS.get(self.options.executor):
-            self._started.enter_context(own_progress(module, show=self.show))
+            self._started.enter_context(own_progress(self._stream, module, show=self.show))
         return executor
 
 
@@ -137,24 +146,67 @@ def _dask(options: RunOptions) -> Iterator[Any]:
         except OSError as error:
             msg = f"run.scheduler: {cluster} does not answer within {options.timeout} s: is it running?"
             raise ExecutorError(msg) from error
-        stack.enter_context(quiet_dask_bar())
+        stack.enter_context(quiet_dask_bar(stack.enter_context(missing_workers(client))))
         try:
             # retries are decided by the Runner, which sees the error, not by the scheduler
             yield processor.DaskExecutor(client=client, retries=0)
         except Exception as error:
-            if "KilledWorker" in str(error) or type(error).__name__ == "NoWorkerError":
+            if "KilledWorker" in str(error):
                 raise _worker_died() from error
+            if type(error).__name__ == "NoWorkerError":
+                is_ours = options.scheduler is None and options.cluster is None
+                raise (_worker_died() if is_ours else _no_workers(client)) from error
             if isinstance(error, (concurrent.futures.CancelledError, distributed.comm.CommClosedError)):
                 raise _scheduler_lost(client) from error
             raise
 
 
-def _scheduler_lost(client: Any) -> ExecutorError:
-    address = getattr(client.scheduler, "address", "its address")
+@contextmanager
+def missing_workers(
+    client: Any, *, interval: float = SECONDS_BETWEEN_LOOKS, tell_after: float = SECONDS_WITHOUT_WORKERS
+) -> Iterator[Callable[[], str]]:
+    """Yield a function that says, in words, for how long a Dask scheduler has had no workers; else nothing.
+
+    A job waits for them as long as it takes: those of a batch system come when the queue lets them. Whoever
+    wants it to end sets `distributed.scheduler.no-workers-timeout` where the scheduler runs.
+    """
+    is_over, since = threading.Event(), [time.monotonic()]
+
+    def look() -> None:
+        with suppress(Exception):  # a scheduler that is lost is told by the job itself
+            while not is_over.wait(interval):
+                if client.nthreads():
+                    since[0] = time.monotonic()
+
+    def words() -> str:
+        seconds = time.monotonic() - since[0]
+        return f"waiting for workers, none for {duration(seconds)}" if seconds > tell_after else ""
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield words
+    finally:
+        is_over.set()
+        thread.join(1)
+
+
+def _no_workers(client: Any) -> ExecutorError:
     return ExecutorError(
-        f"the Dask scheduler at {address} was lost in the middle of the job: start it again (or choose another "
-        "executor); the finished chunks are kept, the same command continues from them"
+        f"the Dask scheduler at {_address(client)} had no workers for longer than its no-workers-timeout: "
+        "start some (or raise it); the finished chunks are kept, the same command continues from them"
     )
+
+
+def _scheduler_lost(client: Any) -> ExecutorError:
+    return ExecutorError(
+        f"the Dask scheduler at {_address(client)} was lost in the middle of the job: start it again (or "
+        "choose another executor); the finished chunks are kept, the same command continues from them"
+    )
+
+
+def _address(client: Any) -> str:
+    return getattr(client.scheduler, "address", "its address")
 
 
 @contextmanager

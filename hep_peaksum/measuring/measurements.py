@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -82,6 +82,9 @@ class PassInput(FrozenModel):
         return value
 
 
+# Of which side of a match a field is: the key of it that names the collection, or the objects.
+Side = Literal["clusters", "reference"]
+
 # After the name of a measurement: its histogram of the numbers of weights below zero; of a scaling the table of
 # the rate against the offline threshold.
 NEGATIVE, OFFLINE_RATE = "_negative", "_rate"
@@ -107,6 +110,7 @@ class EfficiencyInput(FrozenModel):
     )
     datasets: Words | None = Field(None, description="Datasets that are measured; by default all.")
     kind: ClassVar[str] = "efficiency"
+    sides: ClassVar[Mapping[str, Side]] = {"axis.field": "reference", "pass.field": "clusters"}
 
     @property
     def uses(self) -> str | None:
@@ -132,6 +136,7 @@ class PurityInput(FrozenModel):
     axis: MeasuredAxis = Field(description="Field of the clusters, and its bins.")
     datasets: Words | None = Field(None, description="Datasets that are measured; by default all.")
     kind: ClassVar[str] = "purity"
+    sides: ClassVar[Mapping[str, Side]] = {"axis.field": "clusters"}
     labels: ClassVar[tuple[str, ...]] = (TOTAL, MATCHED)
 
     @property
@@ -151,7 +156,9 @@ class ResponseInput(FrozenModel):
         description="Match whose pairs are taken; or leading: the highest cluster of every event, and no match."
     )
     ratio: tuple[FieldPath, FieldPath] | None = Field(
-        None, description="Field of the clusters, and the field of the objects it is divided by."
+        None,
+        description="Field of the clusters, and the field of the objects it is divided by.",
+        examples=[["Jet.pt", "GenJet.pt"]],
     )
     of: FieldPath | None = Field(None, description="Without a match: field of the leading cluster.")
     to: str | None = Field(
@@ -168,6 +175,11 @@ class ResponseInput(FrozenModel):
     )
     datasets: Words | None = Field(None, description="Datasets that are measured; by default all.")
     kind: ClassVar[str] = "response"
+    sides: ClassVar[Mapping[str, Side]] = {
+        "ratio.0": "clusters",
+        "ratio.1": "reference",
+        "axis.field": "reference",
+    }
     labels: ClassVar[tuple[str, ...]] = ()
 
     @model_validator(mode="after")
@@ -199,7 +211,7 @@ class ResponseInput(FrozenModel):
     def fields(self) -> Iterator[tuple[str, str]]:
         """Yield the keys that name a field, with it."""
         if self.ratio is not None:
-            yield from (("ratio", name) for name in self.ratio)
+            yield from ((f"ratio.{place}", name) for place, name in enumerate(self.ratio))
         if self.of is not None:
             yield "of", self.of
         if self.axis is not None:
@@ -233,7 +245,8 @@ def _parse_frequency(value: object) -> object:
         return finite_number(value)
     match = re.fullmatch(rf"\s*({NUMBER})\s*({'|'.join(FREQUENCIES)})\s*", value)
     if not match:
-        msg = f"{value!r} is not a frequency: write it as in '11245.5 Hz'"
+        units = ", ".join(FREQUENCIES)
+        msg = f"{value!r} is not a frequency: write a number and one of {units}, as in '11245.5 Hz'"
         raise ValueError(msg)
     return float(match[1]) * FREQUENCIES[match[2]]
 

@@ -19,7 +19,7 @@ import awkward as ak
 import numpy as np
 
 from hep_peaksum.config.formats import REPORT, SUMMARY
-from hep_peaksum.config.load import parse_config
+from hep_peaksum.config.load import parse_done
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.events.section import IDENTITY
@@ -112,7 +112,7 @@ def _merged_config(jobs: Sequence[FinishedJob], output: Path) -> Config:
             section["files"] += [{path.replace("$", "$$"): tree} for path, tree, _ in job.inputs(name)]
     first = jobs[0].summary["config"]
     place = {**first["output"], "directory": str(output)}
-    return parse_config({**first, "datasets": datasets, "output": place})
+    return parse_done({**first, "datasets": datasets, "output": place})
 
 
 @dataclass

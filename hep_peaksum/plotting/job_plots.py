@@ -13,7 +13,7 @@ from hep_peaksum.analysis.derived import origin_of
 from hep_peaksum.analysis.histograms import count_title
 from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.clustering.fields import fields_of
-from hep_peaksum.config.formats import DATASETS
+from hep_peaksum.config.formats import COLLECTIONS, DATASETS, PICTURE
 from hep_peaksum.config.model import Config
 from hep_peaksum.measuring.measurements import (
     NEGATIVE,
@@ -105,15 +105,14 @@ def pictures(
             if name.removesuffix(NEGATIVE) in kinds:
                 continue
             if drawn := _drawable(h):
-                yield Picture(
-                    f"{dataset}-{name}", partial(draw_histogram, drawn, title=dataset), {dataset: drawn}
-                )
+                draw = partial(draw_histogram, drawn, title=dataset)
+                yield Picture(PICTURE.format(owner=dataset, name=name), draw, {dataset: drawn})
                 shared.setdefault(name, {})[dataset] = nominal(h)
     for name, parts in shared.items():
         if next(iter(parts.values())).ndim == 1 and _are_alike(parts):
             is_stacked = not set(stack).isdisjoint(parts)
             draw = partial(draw_stack, parts, stack) if is_stacked else partial(draw_overlay, parts)
-            yield Picture(f"{DATASETS}-{name}", draw, parts)
+            yield Picture(PICTURE.format(owner=DATASETS, name=name), draw, parts)
     for name, (kind, axis, passing) in kinds.items():
         ours = [table for table in tables if table["measurement"] == name]
         if kind == "response" and ours and "low_edge" not in ours[0]["columns"]:
@@ -134,8 +133,8 @@ def _of_collections(histograms: Histograms, kinds: Mapping[str, Any]) -> Iterato
                 alike.setdefault(field, {})[collection] = plain
         for field, parts in alike.items():
             if _are_alike(parts):
-                draw = partial(draw_overlay, parts, title=dataset)
-                yield Picture(f"{dataset}-collections-{field}", draw, parts)
+                draw, name = partial(draw_overlay, parts, title=dataset), COLLECTIONS.format(field=field)
+                yield Picture(PICTURE.format(owner=dataset, name=name), draw, parts)
 
 
 def _are_alike(parts: Mapping[str, Any]) -> bool:
@@ -150,10 +149,11 @@ def _ratio_pictures(
     """Yield the ratios of a response without an axis, one picture for each dataset."""
     for table in tables:
         if table["variation"] == NOMINAL:
-            h = nominal(histograms[table["dataset"]][name])
+            dataset = table["dataset"]
+            h = nominal(histograms[dataset][name])
             fits = table["columns"].get("fit", [None])
-            draw = partial(draw_ratios, h, fits[0], title=f"{name}, {table['dataset']}")
-            yield Picture(f"{table['dataset']}-{name}", draw, tables=[table])
+            draw = partial(draw_ratios, h, fits[0], title=f"{name}, {dataset}")
+            yield Picture(PICTURE.format(owner=dataset, name=name), draw, tables=[table])
 
 
 def _drawable(h: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import awkward as ak
@@ -23,9 +24,11 @@ from hep_peaksum.config.model import Config, Job
 from hep_peaksum.config.problems import function_problems
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.events.section import IDENTITY
+from hep_peaksum.events.weights import weights_of
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.inputs.branch_names import split_branch
+from hep_peaksum.inputs.functions import brief_error
 from hep_peaksum.inputs.paths import InputFile, expand_files, public_path
 from hep_peaksum.kernels import Array
 from hep_peaksum.processing.normalisation import check_weights, is_normalised
@@ -43,6 +46,7 @@ from hep_peaksum.reading.files import (
     schema_class,
 )
 from hep_peaksum.reading.hit_columns import grid_columns
+from hep_peaksum.results.folder import check_directory
 from hep_peaksum.results.parquet import flat_columns
 
 N_ENTRIES = 20
@@ -67,8 +71,11 @@ def check_inputs(config: Config) -> Remarks:
     schema_class(config.events.schema_name)  # an error of the config, not of a file
     if unknown := [*function_problems(config)]:
         raise ConfigError(unknown)
-    remarks = Remarks([], [*empty_seeds(config), *oblique_windows(config)])
+    check_directory(Path(config.output.directory))
+    remarks = Remarks([], [*idle_workers(config), *empty_seeds(config), *oblique_windows(config)])
+    job = config.model_copy(update={"dataset_metadata": config.divisors()})  # as a processor has it
     problems: list[str] = []
+    of_files: dict[tuple[str, str], list[str]] = {}  # what is wrong in several datasets is said once
     for name, dataset in config.datasets.items():
         try:
             path, tree = name_trees(expand_files(dataset.patterns)[:1], config.run.timeout)[0]
@@ -80,7 +87,7 @@ def check_inputs(config: Config) -> Remarks:
             continue
         try:
             with open_file(path, config.run.timeout, config.run.max_basket) as file, one_line_errors(path):
-                trial = _Trial(config, name)
+                trial = _Trial(job, name)
                 n_in_file = count_entries(open_tree(file, path, tree))
                 n_entries = min(n_in_file, N_ENTRIES, block_size(config.grids.values()))
                 events = nano_events(
@@ -90,14 +97,28 @@ def check_inputs(config: Config) -> Remarks:
                 trial.run(events)
                 for variation in config.variations:
                     trial.run_varied(variation, events)
-                problems.extend(trial.located(public_path(path)))
+                for problem in trial.located(public_path(path)):
+                    of_files.setdefault(problem, []).append(public_path(path))
                 problems.extend(_weight_problems(config, name, InputFile(path, tree)))
                 remarks.others.extend(trial.remarks)
         except (OSError, ValueError) as error:
             problems.append(f"datasets.{name}.files: {error}")
+    problems += [f"{place}{_files(where)}: {problem}" for (place, problem), where in of_files.items()]
     if problems:
         raise ConfigError(problems)
     return remarks
+
+
+def _files(paths: list[str]) -> str:
+    """Return the first of the files in which something is wrong, and how many there are more."""
+    more = len(paths) - 1
+    return paths[0] + (f" (and the first files of {more} more dataset{'s' * (more > 1)})" if more else "")
+
+
+def idle_workers(config: Config) -> Iterator[str]:
+    """Yield a remark on workers that the executor does not start."""
+    if config.run.executor == "iterative" and config.run.workers > 1:
+        yield f"run.workers: {config.run.workers}, and executor iterative has one: set run.executor to futures"
 
 
 def _weight_problems(config: Config, dataset: str, file: InputFile) -> Iterator[str]:
@@ -206,7 +227,8 @@ class _Trial:
             with self._noting("events.keep: "):
                 values = ak.materialize(column(events, branch, friends))
                 flat_columns(ak.zip({**identity, name: values}, depth_limit=1))
-        self._try_events(events)
+        chosen = SelectedEvents(config, {}, events, empty_tally(config), (1, 1))
+        self._try_events(chosen)
         cells: dict[str, Array | Hits | CalibratedCells] = {}
         for name, source in config.grids.items():
             with self._noting(f"grids.{name}: "):
@@ -221,6 +243,7 @@ class _Trial:
             if len(found) == len(config.clusters):
                 with self._noting():
                     derive(found, config.derive, config.select, config.sums)
+                    self._fill(chosen, found)
 
     def run_varied(self, variation: str, events: ak.Array) -> None:
         """Try what a variation changes, and note what goes wrong with it alone."""
@@ -232,12 +255,27 @@ class _Trial:
             (f"variations.{variation}: {place}", problem) for place, problem in varied.problems
         ]
 
-    def _try_events(self, events: ak.Array) -> None:
-        """Try conditions, weights and references."""
-        chosen = SelectedEvents(self.config, {}, events, empty_tally(self.config), (1, 1))
-        for key, attribute in (("events.where: ", "kept"), ("", "weights"), ("references: ", "references")):
-            with self._noting(key):
-                getattr(chosen, attribute)
+    def _fill(self, chosen: SelectedEvents, found: Mapping[str, ak.Array]) -> None:
+        """Match, fill and write the clusters of the events that are kept, as a job does; nothing is written."""
+        if not self.problems:
+            kept = slice(None) if chosen.kept is None else chosen.kept
+            chosen.columns({NOMINAL: {name: clusters[kept] for name, clusters in found.items()}}, 0)
+
+    def _try_events(self, chosen: SelectedEvents) -> None:
+        """Try conditions, weights and references, each with the place where it stands."""
+        job, events = self.config, chosen.events
+        for step, condition in chosen.early:
+            with self._noting(f"events.where.{step - 1}: "):
+                if condition.is_for(self.dataset):
+                    condition.evaluate(events, chosen.column, chosen.number, None)
+        for name, term in job.events.weight.items():
+            with self._noting(f"events.weight.{name}: "):
+                weights_of({name: term}, self.dataset, events, chosen.column, job.friends)
+        planes = {name: source.grid for name, source in job.grids.items()}
+        for name, reference in job.references.items():
+            with self._noting(f"references.{name}: "):
+                if reference.is_for(self.dataset):
+                    reference.read(chosen.column, planes)
         if not self.problems:
             for name, objects in chosen.references[NOMINAL].items():
                 self._look_for_places(name, objects)
@@ -259,14 +297,16 @@ class _Trial:
         try:
             yield
         except EventError as error:
-            self.problems.append((place, f"entry {error.event}: {error.problem}"))
+            self.problems.append((place, f"entry {error.event}: {error.problem.removeprefix(place)}"))
         except (ValueError, TypeError) as error:
-            self.problems.append((place, " ".join(str(error).split())))
+            self.problems.append((place, " ".join(str(error).split()).removeprefix(place)))
+        except Exception as error:  # noqa: BLE001 -- what a function of the user raises can be anything
+            self.problems.append((place, brief_error(error)))
 
-    def located(self, where: str) -> Iterator[str]:
-        """Yield the problems, each with its key and the file."""
+    def located(self, where: str) -> Iterator[tuple[str, str]]:
+        """Yield the problems in a file, each with its key."""
         for place, problem in (*self.problems, *self.problems_of_variations):
-            yield f"{place}{where}: {problem.removeprefix(f'{where}: ')}"
+            yield place, problem.removeprefix(f"{where}: ")
 
     def _find(self, name: str, cells: Mapping[str, Array | Hits | CalibratedCells]) -> ak.Array:
         """Return the clusters of a collection, with all fields."""

@@ -106,7 +106,8 @@ def _weights(config: Config, dataset: str, file: InputFile, stop: int | None = N
             msg = f"{key}: {error}"
             raise ValueError(msg) from None
         if branch not in tree.keys():  # noqa: SIM118 -- a tree is not a dict
-            msg = f"{key}: {where} has no branch {branch!r}{did_you_mean(branch, tree.keys())}"
+            near = did_you_mean(branch, tree.keys()) or ": write TREE:BRANCH for one of another tree"
+            msg = f"{key}: {where} has no branch {branch!r}{near}"
             raise ValueError(msg)
         with one_line_errors(file.path):
             weights = np.asarray(ak.to_numpy(ak.flatten(tree[branch].array(entry_stop=stop), axis=None)))

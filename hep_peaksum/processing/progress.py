@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.markup import render
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID
 from rich.table import Column
 from rich.text import Text
@@ -52,6 +53,7 @@ class JobProgress(Progress):
             redirect_stderr=False,
         )
         self.n_events = self.n_lost = 0
+        self.remark: Callable[[], str] = str  # what to say besides the numbers: by default nothing
         self._lines = stream if show and self.disable else None
         self._is_over = threading.Event()
 
@@ -97,7 +99,7 @@ class JobProgress(Progress):
         """Return one line about a row: what is finished, how fast, how long it will take, what was lost."""
         total, done, seconds = int(task.total or 0), int(task.completed), task.elapsed or 0.0
         unit = task.fields.get("unit", "chunk").rstrip("s")
-        words = [f"{task.description} {done}/{total} {unit}s ({done / max(1, total):.0%})"]
+        words = [f"{render(task.description).plain} {done}/{total} {unit}s ({done / max(1, total):.0%})"]
         if self.n_events and seconds:
             words.append(f"{brief_count(self.n_events / seconds)} events/s")
         if 0 < done < total:
@@ -106,7 +108,7 @@ class JobProgress(Progress):
             words.append(duration(seconds))
         if self.n_lost:
             words.append(f"{self.n_lost} {unit}{'s' * (self.n_lost > 1)} lost")
-        return ", ".join(words)
+        return ", ".join([*words, *filter(None, [self.remark()])])
 
 
 class _Numbers(ProgressColumn):

@@ -6,6 +6,7 @@ those of friends through the same open file; those of grids from the file direct
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -64,10 +65,19 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
                 continue
             _check_readable(events, name)
             names = [f"{path}.{field}".lstrip(".") for field in values.fields]
-            msg = f"no branch {name!r}{did_you_mean(name, names)}; there are {listed(names)}"
+            msg = f"no branch {name!r}{_branch_meant(name, names)}; there are {listed(names)}"
             raise ValueError(msg)
         values, path = values[part], f"{path}.{part}".lstrip(".")
     return values
+
+
+def _branch_meant(name: str, names: Sequence[str]) -> str:
+    """Return what was meant by a name that no branch has: several branches, an expression, a name like it."""
+    if "," in name:
+        return f": for several branches write a list, [{name}]"
+    if (parts := re.split(r"\s*[*/+-]\s*", name))[0] in names and len(parts) > 1:
+        return ": it is an expression, and a branch is expected: write a function, module:function"
+    return did_you_mean(name, names)
 
 
 def _is_property(values: ak.Array, name: str) -> bool:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import yaml
 
 from hep_peaksum.config.formats import HISTOGRAMS, PICTURES, PLOTS, REPORT, SUMMARY
-from hep_peaksum.config.load import parse_config
+from hep_peaksum.config.load import parse_done
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.plotting.job_plots import Picture, kinds_of, pictures
@@ -102,7 +102,7 @@ def write_report(directory: Path, config: Config | None = None, *, with_figures:
 def _config_of(summary: accounts.Summary) -> Config | None:
     """Return the config of a summary; None if it needs what is not here, such as a function of its author."""
     try:
-        return parse_config(summary["config"])
+        return parse_done(summary["config"])
     except ConfigError:
         return None
 

@@ -6,6 +6,7 @@ is found by its name and its place on disk; only a picture must itself say that 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections import defaultdict
@@ -74,7 +75,7 @@ def locked_directory(config: Config) -> Iterator[Path]:
 def open_directory(
     directory: Path, config: Config, files: Files, *, restart: bool = False, redo_changed: bool = False
 ) -> Manifest:
-    """Return the manifest of a results folder, with numbers for new datasets and files.
+    """Return the manifest of a results folder, with numbers for new datasets and files; it is not written yet.
 
     Parameters
     ----------
@@ -97,7 +98,6 @@ def open_directory(
         if restart:
             remove_results(directory)
         remove_chunks(directory, changed)
-        manifest.write()
     return manifest
 
 
@@ -160,9 +160,20 @@ def check_places(directory: Path, files: Files) -> None:
                 raise ValueError(msg)
 
 
+def check_directory(directory: Path) -> None:
+    """Raise a ConfigError if there can be no such folder: a file is in its way, or its name is too long."""
+    try:
+        there = next(each for each in (directory, *directory.parents) if each.exists())
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    except OSError as error:
+        raise _unwritable(directory, error) from None
+
+
 def _unwritable(directory: Path, error: OSError) -> ConfigError:
-    what = "is a file, where a folder is expected" if directory.is_file() else "cannot be written"
-    why = "" if directory.is_file() else f" ({error.strerror or error})"
+    is_file = os.path.isfile(directory)  # noqa: PTH113 -- Path.is_file raises where a name is too long
+    what = "is a file, where a folder is expected" if is_file else "cannot be written"
+    why = "" if is_file else f" ({error.strerror or error})"
     return ConfigError([f"output.directory: {directory} {what}{why}: name another directory"])
 
 

@@ -70,6 +70,15 @@ SYNONYMS = {
 }
 
 
+# What others call a word that a key of ours may hold.
+WORDS = {
+    **dict.fromkeys(("processes", "multiprocessing", "process", "local", "pool"), "futures"),
+    **dict.fromkeys(("slurm", "condor", "htcondor", "pbs", "lsf", "sge", "distributed"), "dask"),
+    **dict.fromkeys(("sequential", "serial", "none"), "iterative"),
+    **dict.fromkeys(("dr", "deltar", "delta"), "delta_r"),
+}
+
+
 def key_meant(name: str, known: Sequence[str]) -> str:
     """Return which key is meant by one that is not known: another word for it, or what is spelt alike.
 
@@ -127,7 +136,8 @@ def in_words(detail: Any, patterns: Mapping[str, str] = PATTERNS, keys: Sequence
         return LIMITS[kind].format(value=shown(value), **context)
     if kind == "literal_error":
         words = str(context["expected"]).split("'")[1::2]
-        near = did_you_mean(str(value), words)
+        other = WORDS.get(str(value).lower())
+        near = f" (did you mean {other!r}?)" if other in words else did_you_mean(str(value), words)
         if value == "" and ">" in words:  # YAML takes a bare > for the beginning of a text
             near = ": put '>' in quotes"
         elif isinstance(value, bool):

@@ -123,4 +123,4 @@ def pileup_problems(
     if len(set(names)) < len(names):
         yield f"two pile-up estimates are named {max(names, key=names.count)!r}: give them names"
     if subtract is not None and subtract not in names:
-        yield f"subtract: no pile-up estimate is named {subtract!r}; there are {names or 'none'}"
+        yield f"subtract: no pile-up estimate is named {subtract!r}; there are {', '.join(names) or 'none'}"

@@ -21,6 +21,13 @@ from hep_peaksum.settings.thresholds import finite_number
 NOT_GATED = -1
 MAX_CELLS = 10_000  # of a window; the largest in use, ALICE's and CMS's, have some hundreds
 MARKS = "oxg.>="
+# What to do about marks that are meant, but not those of a drawing.
+NEAR_MARKS = {
+    frozenset("O0"): ": the seed is a small 'o'",
+    frozenset("X"): ": cells are a small 'x'",
+    frozenset("/|\\,;"): ": begin a new line for every row, below `|`",
+    frozenset(" \t"): ": leave out the blanks between cells",
+}
 _PAIR: dict[str, Any] = {"type": "array", "minItems": 2, "maxItems": 2}
 _COUNT: dict[str, Any] = {"type": "integer", "minimum": 1}
 _ODD: dict[str, Any] = {**_COUNT, "not": {"multipleOf": 2}}
@@ -97,8 +104,8 @@ def read_drawing(drawing: str) -> dict[Offset, str]:
     lines = drawing.splitlines()
     unknown = sorted(set(drawing) - {*MARKS, "\n"})
     if unknown:
-        seed = ": the seed is a small 'o'" if set(unknown) & {"O", "0"} else ""
-        msg = f"a window is drawn with 'o', 'x', 'g', '.', '>' and '=', not with {unknown[0]!r}{seed}"
+        remedy = next((text for marks, text in NEAR_MARKS.items() if unknown[0] in marks), "")
+        msg = f"a window is drawn with 'o', 'x', 'g', '.', '>' and '=', not with {unknown[0]!r}{remedy}"
         raise ValueError(msg)
     if len({len(line) for line in lines}) != 1:
         lengths = [len(line) for line in lines]

@@ -111,7 +111,18 @@ WRONG = {
     "no_key": ("gain\n1\n", "none of the columns channel, row, col, layer (there are gain): rename"),
     "a_typing_error": ("channel,pedestall\n4,2\n", "column 'pedestall' is unknown (did you mean 'pedestal'?)"),
     "no_gain": ("channel,gain,first_run\n4,,7\n", "channel 4: gain is empty, for run 7 and later: "),
-    "a_gain_that_is_no_number": ("channel,gain\n4,high\n", "column 'gain' holds 'high', expected a number"),
+    "a_gain_that_is_no_number": (
+        "channel,gain\n4,high\n",
+        "column 'gain' holds 'high' in row 1, expected a number",
+    ),
+    "a_decimal_comma": (
+        'channel,gain\n4,1\n5,"0,5"\n',
+        "column 'gain' holds '0,5' in row 2, expected a number in every row: write 0.5",
+    ),
+    "a_word_for_a_status": (
+        "channel,status\n4,good\n",
+        "column 'status' holds 'good' in row 1, expected a number in every row: write 0 for good channels",
+    ),
     "infinite": ("channel,gain\n4,inf\n", "channel 4: gain is empty, for every run: give a finite number"),
     "a_channel_and_a_half": ("channel,gain\n4.5,1\n", "column 'channel' holds 4.5, expected a whole number"),
     "two_noises": ("channel,noise,noise_raw\n4,1,1\n", "both noise_raw (counts before the gain) and noise "),
@@ -134,6 +145,8 @@ UNREADABLE = {
     "empty": ("", "it is empty"),
     "comments_only": ("# nothing\n", "it is empty"),
     "a_value_too_many": ("channel,gain\n1,2,3\n", "Expected 2 columns, got 3"),
+    "semicolons": ("channel;gain\n4;1\n", "its columns are separated by ';': separate them by commas"),
+    "tabs": ("channel\tgain\n4\t1\n", r"its columns are separated by '\t': separate them by commas"),
     "a_column_twice": ("channel,gain,gain\n1,2,3\n", "column 'gain' occurs twice"),
 }
 

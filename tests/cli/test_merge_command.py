@@ -29,6 +29,19 @@ def test_the_only_tree_need_not_be_named(cli, config, write_events, tmp_path):
     assert written(tmp_path / "out") == count(file)
 
 
+def test_jobs_may_name_datasets_that_none_of_them_has_read(cli, job, write_config, write_events):
+    content, file = job(), write_events("1.root", 9, 1)
+    content["datasets"] = {name: {"files": "no.root"} for name in ("one", "two")}
+    content["events"]["where"] = [{"branch": "event", "max": -1, "datasets": "two"}]
+    config = write_config(content)
+    assert cli("run", config, "--file", file, "--dataset", "one", "-o", "job")[::2] == (0, "")
+    assert cli("merge", "job", "-o", "all")[::2] == (0, "")
+    assert written("all", "one") == count(file)
+    assert cli("report", "all")[0] == 0
+    notice = "--dataset three: a new dataset, which the config does not know (one, two)\n"
+    assert cli("run", config, "--file", file, "--dataset", "three", "-o", "other")[::2] == (0, notice)
+
+
 def test_names_that_yaml_or_the_shell_would_quote_need_no_quotes(cli, config, write_events, tmp_path):
     file = write_events("a {b}: c, #d.root", 9, 1)
     assert cli("run", config, "--file", f"{file}:Events", "-o", tmp_path / "o: {}")[::2] == (0, "")

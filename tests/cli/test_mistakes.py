@@ -290,3 +290,13 @@ def test_memory_that_is_not_there_is_one_line(cli, monkeypatch):
 
     monkeypatch.setattr("hep_peaksum.library.presets.presets", allocate)
     assert cli("presets") == (1, "", "error: MemoryError\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a working directory cannot be removed")
+def test_a_working_directory_that_was_removed_is_told_as_such(cli, tmp_path, monkeypatch):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    told = "error: the working directory was removed: cd into one that is there, then give the command again\n"
+    assert cli("info") == (1, "", told)

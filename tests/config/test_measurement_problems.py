@@ -50,3 +50,44 @@ def test_measurements_are_made_of_others_that_may_stand_below_them(made):
 def test_what_another_cannot_be_made_of_is_refused_in_a_line(made, words):
     (problem,) = problems(config(made=made))
     assert problem.startswith(words)
+
+
+NOT_OF_OBJECTS = (
+    "'Jet.seed' is no field of 'Gen', the objects of 'JetGen': write one of Gen.row, Gen.col, Gen.e"
+)
+NOT_OF_CLUSTERS = "'Gen.e' is no field of 'Jet', the clusters of 'JetGen': write Jet.FIELD"
+SEED = {"field": "Jet.seed", **AXIS}
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ({**MEASUREMENTS["found"], "axis": SEED}, {"axis.field": NOT_OF_OBJECTS}),
+        (
+            {**MEASUREMENTS["found"], "pass": {"field": "Gen.e", "thresholds": [3]}},
+            {"pass.field": NOT_OF_CLUSTERS},
+        ),
+        ({"purity": "JetGen", "axis": PLACE}, {"axis.field": NOT_OF_CLUSTERS}),
+        (
+            {**MEASUREMENTS["matched"], "ratio": ["Gen.e", "Jet.seed"]},
+            {"ratio.0": NOT_OF_CLUSTERS, "ratio.1": NOT_OF_OBJECTS},
+        ),
+        ({**MEASUREMENTS["matched"], "axis": SEED}, {"axis.field": NOT_OF_OBJECTS}),
+        (
+            {**MEASUREMENTS["found"], "pass": {"field": "seed", "thresholds": [3]}},
+            {"pass.field": NOT_OF_CLUSTERS.replace("Gen.e", "seed")},
+        ),
+    ],
+)
+def test_a_field_of_the_other_side_of_a_match_is_refused(made, told):
+    """It was taken for one of this side, with the places of that one in the flat arrays: other numbers."""
+    assert problems(config(made=made)) == [f"measurements.made.{key}: {words}" for key, words in told.items()]
+
+
+def test_objects_are_no_number_of_an_event():
+    remedy = "measure them with a match, or name a scalar, a sum, nCollection or Collection.field"
+    made = {"rate": "Gen.e", "axis": AXIS, "crossing_rate": "1 Hz"}
+    (problem,) = problems(config(made=made))
+    assert problem == (
+        f"measurements.made.rate: 'Gen' has any number of objects in an event, not one number: {remedy}"
+    )

@@ -150,15 +150,21 @@ MISTAKES = {
     ),
     "measurements.turn_on.axis.field": (
         "Gen.ptt",
-        "measurements.turn_on.axis.field: 'Gen' has no field 'ptt'; there are eta, phi, pt",
+        (
+            "measurements.turn_on.axis.field: 'Gen' has no field 'ptt' (did you mean 'pt'?); "
+            "there are eta, phi, pt"
+        ),
     ),
     "measurements.turn_on.pass.field": (
         "Jet.cal",
-        "measurements.turn_on.pass.field: 'Jet.cal' is neither of 'Central' nor of 'Gen', which are matched",
+        (
+            "measurements.turn_on.pass.field: 'Jet.cal' is no field of 'Central', the clusters of 'Near': "
+            "write Central.FIELD"
+        ),
     ),
     "matches.Near.clusters": (
         "Centrl",
-        "matches.Near.clusters: no collection 'Centrl' (did you mean 'Central'?)",
+        "matches.Near.clusters: no collection 'Centrl' (did you mean 'Central'?); there are Jet, Central",
     ),
     "matches.Near.within": (None, "matches.Near: by delta_r needs within: add it"),
     "measurements.turn_on.datasets": (
@@ -178,7 +184,10 @@ MISTAKES = {
     ),
     "measurements.rate.crossing_rate": (
         "1",
-        "measurements.rate.crossing_rate: '1' is not a frequency: write it as in '11245.5 Hz'",
+        (
+            "measurements.rate.crossing_rate: '1' is not a frequency: write a number and one of Hz, kHz, MHz, "
+            "as in '11245.5 Hz'"
+        ),
     ),
     "measurements.scaling": (
         {"scaling": "turn_on", "rate": "rates"},

@@ -1,9 +1,10 @@
 """Where a problem is: the file and the line of its key, or the override that set it."""
 
 import pytest
-from small_config import refused, write
+import yaml
+from small_config import refused, small, write
 
-from hep_peaksum.config.load import load_config
+from hep_peaksum.config.load import load_config, read_config
 from hep_peaksum.config.yaml_io import ConfigError, Source
 
 # The numbers of the lines stand in the comments.
@@ -151,3 +152,16 @@ def test_a_misspelt_file_is_suggested(tmp_path):
 
 def test_the_config_of_these_tests_is_right(tmp_path):
     assert load_config(write(tmp_path / "job.yaml", JOB)).clusters["Tau"].settings.w0 == 3
+
+
+def test_datasets_that_the_command_line_replaced_may_still_be_named(tmp_path):
+    path = tmp_path / "job.yaml"
+    content = small("events={where: [{branch: b, min: 1, datasets: mc}]}")
+    content["datasets"]["mc"] = {"files": "mc.root"}
+    path.write_text(yaml.safe_dump(content))
+    only = {"datasets": ("--file a.root", {"data": {"files": "a.root"}})}
+    source = Source.read(path)._replace(options=only)
+    assert [*read_config(source).datasets] == ["data"]
+    path.write_text(path.read_text().replace("- mc", "- mcs").replace("datasets: mc", "datasets: mcs"))
+    with pytest.raises(ConfigError, match=r"no dataset 'mcs' \(did you mean 'mc'\?\); there are data, mc$"):
+        read_config(Source.read(path)._replace(options=only))

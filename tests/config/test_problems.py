@@ -7,6 +7,9 @@ from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.sections import RunOptions
 
 BINS, THREE_AND_THREE = "bins: 1, start: 0, stop: 9", "{field: a.b, thresholds: [3, 3]}"
+EDGES = "edges must be two or more finite numbers"
+DRAWN = "a window is drawn with 'o', 'x', 'g', '.', '>' and '='"
+EXECUTORS = "'iterative', 'futures', 'threads', 'dask', 'parsl' or 'taskvine'"
 WRONG = {
     # what stands for a map, a list or a number, and is none
     "a_comma_in_a_number": (
@@ -331,6 +334,71 @@ WRONG = {
         "datasets.data.luminosity=59.8 fb",
         "datasets.data.luminosity: ",
     ),
+    # mistakes of one letter, one bracket or one habit too many
+    "a_comparison_as_it_is_said": (
+        "events={where: [nPV > 1]}",
+        "events.where.0: 'nPV > 1' is not written as module:function: write a comparison as {branch: nPV, ",
+    ),
+    "limits_that_leave_nothing": (
+        "events={where: [{branch: b, min: 10, max: 5}]}",
+        "events.where.0: min 10 and max 5 leave no number that passes: are they exchanged?",
+    ),
+    "limits_that_exclude_each_other": (
+        "events={where: [{branch: b, min: 5, below: 5}]}",
+        "events.where.0: min 5 and below 5 leave no number that passes: are they exchanged?",
+    ),
+    "absolute_limits_that_leave_nothing": (
+        "select={Best: {from: Jet, where: [{field: seed, abs_min: 3, abs_max: 2}]}}",
+        "select.Best.where.0: abs_min 3 and abs_max 2 leave no number that passes: are they exchanged?",
+    ),
+    "a_view_that_is_sorted_downwards": (
+        "select={Best: {from: Jet, sort: -seed}}",
+        "select.Best.sort: '-seed' is not the name of a field alone, such as eta",
+    ),
+    "a_field_of_a_view_with_its_collection": (
+        "select={Best: {from: Jet, where: [{field: Jet.seed, min: 1}]}}",
+        "select.Best.where.0.field: 'Jet.seed' is not the name of a field alone, such as eta",
+    ),
+    "a_sum_of_a_collection": (
+        "sums={HT: Jet}",
+        "sums.HT: 'Jet' is not a field of a collection, such as Jet.pt",
+    ),
+    "an_axis_that_is_no_list": (
+        "histograms={h: {axes: {field: Jet.seed, edges: [0, 1]}}}",
+        "histograms.h.axes: {'field': 'Jet.seed', 'edges': [0, 1]} is not a list: write it as in `axes: [{",
+    ),
+    "edges_that_fall": (
+        "histograms={h: {axes: [{field: Jet.seed, edges: [0, 10, 5]}]}}",
+        f"histograms.h.axes.0: {EDGES}, each larger than the one before, not 5 after 10",
+    ),
+    "a_window_in_one_line": (
+        "clusters.Jet.search_window=xxx/xox/xxx",
+        f"clusters.Jet.search_window: {DRAWN}, not with '/': begin a new line for every row, below `|`",
+    ),
+    "a_window_with_blanks": (
+        "clusters.Jet.search_window=x o x",
+        f"clusters.Jet.search_window: {DRAWN}, not with ' ': leave out the blanks between cells",
+    ),
+    "a_large_window": (
+        "clusters.Jet.search_window=Xox",
+        f"clusters.Jet.search_window: {DRAWN}, not with 'X': cells are a small 'x'",
+    ),
+    "an_executor_of_others": (
+        "run.executor=processes",
+        f"run.executor: 'processes' is not one of {EXECUTORS} (did you mean 'futures'?)",
+    ),
+    "a_noise_below_zero": (
+        "grids.calo.noise=-0.3",
+        "grids.calo.noise: -0.3 is below 0: give the standard deviation of a cell",
+    ),
+    "a_noise_below_zero_with_its_unit": (
+        "grids.calo.noise=-30 MeV",
+        "grids.calo.noise: '-30 MeV' is below 0: give the standard deviation of a cell",
+    ),
+    "an_estimate_that_is_not_there": (
+        "clusters.Jet.pileup=[ring_median]|clusters.Jet.subtract=donut",
+        "clusters.Jet.subtract: no pile-up estimate is named 'donut'; there are ring_median",
+    ),
     # names become folders, branches and columns
     "a_collection_with_an_underscore": ("clusters={Cal_Jet: {grid: calo}}", "clusters.Cal_Jet: 'Cal_Jet' "),
     "a_collection_that_begins_with_a_number": ("clusters={4Jet: {grid: calo}}", "clusters.4Jet: '4Jet' "),
@@ -393,6 +461,26 @@ def test_usual_names_of_datasets_are_accepted(name):
     content = small()
     content["datasets"][name] = content["datasets"].pop("data")
     assert list(parse_config(content).datasets) == [name]
+
+
+@pytest.mark.parametrize("plots", [["png"], ["png", "svg"]])
+def test_a_picture_whose_name_no_file_can_have_is_refused(plots):
+    name, histogram = "h" * 246, {"axes": [{"field": "nJet", "edges": [0, 1]}]}  # data-NAME.png is shorter
+    content = small()
+    content["output"]["plots"], content["histograms"] = plots, {name[:-4]: histogram, name[:-3]: histogram}
+    (problem,) = problems(content)
+    assert problem.startswith(f"histograms.{name[:-3]}: its picture 'datasets-hhh")
+    assert problem.endswith("of 256 bytes, and a file has at most 255: choose shorter names")
+    content["output"]["plots"] = False
+    assert parse_config(content)
+
+
+def test_names_of_collections_and_measurements_are_those_of_pictures_too():
+    (problem,) = problems(small(f"clusters={{{'J' * 240}: {{grid: calo}}}}"))
+    assert problem.startswith(f"clusters.{'J' * 240}: its picture 'datasets-JJJ")
+    rate = "{rate: nJet, axis: {bins: 1, start: 0, stop: 9}, crossing_rate: 1 Hz}"
+    (problem,) = problems(small(f"measurements={{{'m' * 250}: {rate}}}"))
+    assert problem.startswith(f"measurements.{'m' * 250}: its picture 'datasets-mmm")
 
 
 def test_all_problems_are_reported_at_once():

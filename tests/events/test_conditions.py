@@ -1,5 +1,7 @@
 """Conditions on branches of an event, each on a few events by hand."""
 
+import json
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -25,3 +27,35 @@ EVENTS = {
 def test_an_event_passes_if_its_branch_does(keys, passed):
     result = EventCondition(**keys).evaluate(None, EVENTS.__getitem__, None, None)
     assert result.tolist() == [bool(each) for each in passed]
+
+
+RUNS = np.array([1, 1, 2, 3]), np.array([2, 9, 4, 1])
+
+
+def passed_lumi_mask(path, content):
+    path.write_text(json.dumps(content))
+    numbers = dict(zip(("run", "luminosityBlock"), RUNS, strict=True))
+    return EventCondition(lumi_mask=str(path)).evaluate(None, None, numbers.__getitem__, None).tolist()
+
+
+def test_a_lumi_mask_passes_the_blocks_from_first_to_last(tmp_path):
+    good = {"1": [[1, 2], [10, 11]], "2": [[4, 4]], "3": []}
+    assert passed_lumi_mask(tmp_path / "good.json", good) == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"1": [1, 3]}, "run 1 has 1, expected .first, last., with first up to last"),
+        ({"1": 3}, "run 1 has 3, expected"),
+        ({"1": [[1, 2]], "2": [[3, 1]]}, r"run 2 has \[3, 1\], expected"),
+        ({"1": [[1, 2, 3]]}, r"run 1 has \[1, 2, 3\], expected"),
+        ({"1": [[1, 2.5]]}, r"run 1 has \[1, 2.5\], expected"),
+        ({"1": [["1", "2"]]}, r"run 1 has \['1', '2'\], expected"),
+        ([[1, 2]], r'expected ."RUN": \[\[FIRST, LAST\], ...\]., not \[\[1, 2\]\]'),
+    ],
+)
+def test_a_lumi_mask_of_another_form_is_refused(tmp_path, content, words):
+    """coffea took 1 and 3 for blocks of another run's list, and [3, 1] for no block, without a word."""
+    with pytest.raises(ValueError, match=f"cannot be read as a JSON file of luminosity blocks .{words}"):
+        passed_lumi_mask(tmp_path / "blocks.json", content)

@@ -1,11 +1,10 @@
 """Jagged numbers of hits, flat and back again; what does not fit together is named."""
 
 import awkward as ak
-import numpy as np
 import pytest
 
 from hep_peaksum.geometry.grid import EventError
-from hep_peaksum.geometry.jagged import flat_parts, jagged, selected
+from hep_peaksum.geometry.jagged import flat_parts, jagged
 
 X = ak.Array([[1, 2], [], [3]])
 
@@ -21,11 +20,6 @@ def test_columns_may_have_the_same_name():
     assert (x.tolist(), y.tolist()) == ([1, 2, 3], [10, 20, 30])
     with pytest.raises(EventError, match="event 0: 1 values of x for 2 of x"):
         flat_parts([("x", X), ("x", X[:, :1])])
-
-
-def test_a_part_of_the_hits_stays_in_its_events():
-    hits = selected({"x": X}, np.array([False, True, False]), np.array([1, 0, 0]))
-    assert hits["x"].to_list() == [[2], [], []]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from small_config import problems, small
 
 from hep_peaksum.config.load import parse_config
+from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.hits import HitCondition, passing
 
@@ -82,6 +83,13 @@ def test_a_hit_has_to_meet_every_condition():
     }
     hits = {"et": ak.Array([[1, 2, 3], [], [4, 5]])}
     assert passing(hits, source.where, columns)["et"].to_list() == [[1], [], [5]]
+
+
+def test_hits_of_other_numbers_are_named_also_where_some_are_chosen():
+    source = GridInput.model_validate(grid(where=WHERE[:1]))
+    hits = {"row": ak.Array([[1, 2], [3]]), "value": ak.Array([[1, 2], [3, 4]])}
+    with pytest.raises(EventError, match=r"^event 1: 2 values of value for 1 of row$"):
+        passing(hits, source.where, {"section": ak.Array([[0, 0], [0]])})
 
 
 LATTICE = {"hexagons": {"pitch": 8.34, "origin": [1, 2]}}

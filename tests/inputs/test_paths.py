@@ -86,6 +86,12 @@ def test_a_tree_belongs_to_its_pattern(folder):
         pytest.param(
             "link.root", FileNotFoundError, "'link.root' is a link to 'gone.root', and there is", id="link"
         ),
+        pytest.param(
+            "a.root/Events",
+            FileNotFoundError,
+            "'a.root' is a file, not a folder: a tree is written after a colon, 'a.root:Events'",
+            id="a_tree_after_a_slash",
+        ),
         pytest.param("$NOT_SET/a.root", ValueError, "environment variable that is not set", id="not_set"),
     ],
 )

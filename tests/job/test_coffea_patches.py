@@ -205,8 +205,7 @@ def test_own_progress__ours_does_not_and_shows_nothing_on_stdout(monkeypatch, ca
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setattr(sys, "stderr", screen := Screen())
-    with own_progress(), executor.rich_bar() as progress:
+    with own_progress(screen := Screen()), executor.rich_bar() as progress:
         progress.update(progress.add_task("Processing", total=1234567, unit="chunk"), completed=123456)
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
     assert "…" not in shown

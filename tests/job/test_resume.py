@@ -18,6 +18,7 @@ from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.retries import ChunkError
 from hep_peaksum.results.atomic_write import seal, unseal
 from hep_peaksum.results.lock import InUseError, locked
+from hep_peaksum.results.manifest import Manifest
 from hep_peaksum.results.status import read_status
 
 
@@ -31,6 +32,15 @@ def test_a_second_run_repeats_nothing(two_files, job):
     assert clusters_of(second.directory).to_list() == before
     assert second.histograms == first.histograms
     assert {path: path.stat().st_mtime_ns for path in times} == times
+
+
+def test_the_manifest_is_written_with_the_chunks_and_with_the_results(two_files, job, monkeypatch):
+    """It holds all files of a job, which may be many, and takes as long as they are."""
+    written = []
+    write = Manifest.write
+    monkeypatch.setattr(Manifest, "write", lambda self: written.append(len(self.datasets)) or write(self))
+    run_job(job(*two_files))
+    assert written == [1, 1]
 
 
 @pytest.mark.parametrize("which", ["_chunks", "clusters.parquet"])

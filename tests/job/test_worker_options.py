@@ -1,9 +1,12 @@
 """What workers are asked for, with stand-ins for the packages that start them, which need not be installed."""
 
 import concurrent.futures
+import contextlib
+import io
 import os
 import shlex
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -139,6 +142,14 @@ def test_a_scheduler_that_is_named_is_used_and_nothing_is_started(asked, dask):
     assert not {"cluster", "settings"} & {*names(asked)}
 
 
+def test_the_progress_of_dask_is_shown_where_the_job_began(asked, dask):
+    with Workers(RunOptions(executor="dask")) as workers, contextlib.redirect_stderr(io.StringIO()):
+        assert workers.executor
+    ours, of_dask = [arguments for name, arguments, _ in asked.calls if name == "progress"]
+    assert ours == (sys.stderr,)
+    assert of_dask == (sys.stderr, "_dask")
+
+
 class KilledWorker(Exception):
     """Named as that of Dask."""
 
@@ -167,6 +178,40 @@ def test_what_dask_raises_is_one_line(asked, dask, error, words):
 
     with pytest.raises(ExecutorError, match=words):
         chunk()
+
+
+def test_a_scheduler_of_the_user_that_gives_up_without_workers_is_named(asked, dask):
+    def chunk():
+        with Workers(RunOptions(executor="dask", scheduler="tcp://there:8786")) as workers:
+            assert workers.executor
+            raise NoWorkerError
+
+    with pytest.raises(ExecutorError, match=r"^the Dask scheduler at tcp://here:1 had no workers for lo"):
+        chunk()
+
+
+def test_a_dask_scheduler_without_workers_is_told_until_it_has_some(monkeypatch):
+    there, now, looks = {}, [0.0], []
+    monkeypatch.setattr(executors, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    client = SimpleNamespace(nthreads=lambda: looks.append(1) or there)
+
+    def look():
+        n = len(looks)
+        while len(looks) < n + 2:  # the answer to the first may have been on its way
+            time.sleep(0.001)
+
+    with executors.missing_workers(client, interval=0.001) as words:
+        assert not words()
+        now[0] = 125.0
+        look()
+        assert words() == "waiting for workers, none for 2 min 5 s"
+        there["tcp://worker"] = 1
+        look()
+        assert not words()
+        there.clear()
+        look()
+        now[0] += 21
+        assert words() == "waiting for workers, none for 21 s"
 
 
 def test_other_errors_are_those_of_the_job(asked, dask):

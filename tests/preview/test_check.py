@@ -72,7 +72,7 @@ IN_TYPE = {  # also of a tree without entries
         dense("layers", axes=["layer", "row", "col"], shape=[2, 6, 8]),
         "(3, 6, 8) cells an event, the grid needs (2, 6, 8) (layer, row, col)",
     ),
-    "one_number_for_all_cells": (dense("number"), "number: the array has () cells an event"),
+    "one_number_for_all_cells": (dense("number"), "number: the array has one number an event"),
     "one_row_for_all_hits": (hits(row="number"), f"row has one number for every event, {LIST}"),
     "one_energy_for_all_hits": (hits(value="number"), f"energy has one number for every event, {LIST}"),
     "a_grid_for_a_hit": (hits(col="cells"), f"col has 2 axes below the event, {LIST}"),

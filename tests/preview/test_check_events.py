@@ -30,21 +30,92 @@ def raises(_):
     return np.zeros(3)
 
 
+def looks_up(_):
+    """Fail as a function of the user may."""
+    msg = "no such trigger"
+    raise KeyError(msg)
+
+
 @pytest.mark.parametrize(
     ("sections", "words"),
     [
         ({"events": {"where": [{"branch": "xx", "min": 1}]}}, "events.where.0.branch: .*no branch 'xx'"),
-        ({"events": {"where": [{"branch": "cells", "min": 1}]}}, "events.where: .*'cells' has several values"),
+        (
+            {"events": {"where": [{"branch": "cells", "min": 1}]}},
+            "^events.where.0: .*'cells' has several",
+        ),
         ({"events": {"where": ["nowhere:f"]}}, "events.where.0: nowhere:f cannot be imported"),
-        ({"events": {"weight": {"w": "cells"}}}, "'cells' has several values for every event, expected one"),
-        ({"references": {"R": {"x": "x", "y": "word"}}}, "references: .*'x' has 0 axes below the event"),
+        (
+            {"events": {"weight": {"w": "cells"}}},
+            "^events.weight.w: .*: 'cells' has several values for every e",
+        ),
+        ({"references": {"R": {"x": "x", "y": "word"}}}, "^references.R: .*'x' has 0 axes below the event"),
         ({"derive": {"Jet": {"a": f"{__name__}:raises"}}}, "derive.Jet.a: "),
+        ({"events": {"where": [f"{__name__}:looks_up"]}}, "^events.where.0: .*: KeyError: 'no such trigger'$"),
+        (
+            {"events": {"keep": "x, word"}},
+            "no branch 'x, word': for several branches write a list, .x, word.",
+        ),
+        (
+            {"events": {"weight": {"w": "x * 2"}}},
+            "no branch 'x . 2': it is an expression, and a branch is",
+        ),
     ],
 )
 def test_what_run_would_refuse_is_a_problem_once(content, sections, words):
     with pytest.raises(ConfigError, match=words) as raised:
         check_inputs(parse_config({**content, **sections}))
     assert len(raised.value.problems) == 1
+
+
+def test_what_is_wrong_in_several_datasets_is_told_once(content):
+    content["datasets"] |= {name: {**content["datasets"]["a"], "allow_duplicates": True} for name in "bc"}
+    content["events"] = {"keep": ["y"]}
+    with pytest.raises(ConfigError) as raised:
+        check_inputs(parse_config(content))
+    (problem,) = raised.value.problems
+    assert "events.root (and the first files of 2 more datasets): no branch 'y'" in problem
+
+
+def test_measurements_are_filled_with_the_first_events(content, monkeypatch):
+    """What is wrong with them was an error of the first chunk."""
+
+    def fail(*_):
+        msg = "not to be filled"
+        raise IndexError(msg)
+
+    monkeypatch.setattr("hep_peaksum.measuring.filling.fill", fail)
+    rate = {"rate": "nJet", "axis": {"bins": 2, "start": 0, "stop": 9}, "crossing_rate": 1}
+    content |= {"measurements": {"rate": rate}, "events": {"where": [{"branch": "x", "min": 3}]}}
+    with pytest.raises(ConfigError, match=r"events\.root: IndexError: not to be filled$"):
+        check_inputs(parse_config(content))
+
+
+def test_a_response_to_a_number_of_its_dataset_is_filled(content):
+    axis = {"bins": 2, "start": 0, "stop": 9}
+    beam = {"response": "leading", "of": "Jet.seed", "to": "dataset.energy", "ratio_axis": axis}
+    content["datasets"]["a"]["metadata"] = {"energy": 10}
+    content |= {"measurements": {"beam": beam}, "variations": {"Up": {"clusters.Jet.seed_threshold": 1}}}
+    assert check_inputs(parse_config(content)).missing == []
+
+
+@pytest.mark.parametrize("place", ["results", "results/deeper"])
+def test_results_that_could_not_be_written_are_refused(content, tmp_path, place):
+    (tmp_path / "results").touch()
+    content["output"]["directory"] = str(tmp_path / place)
+    with pytest.raises(ConfigError, match=r"^output.directory: .*: name another directory$"):
+        check_inputs(parse_config(content))
+    content["output"]["directory"] = str(tmp_path / ("r" * 256))
+    with pytest.raises(ConfigError, match=r"cannot be written \(File name too long\): name another directory$"):
+        check_inputs(parse_config(content))
+
+
+def test_workers_that_nobody_starts_are_remarked_on(content):
+    told = "run.workers: 8, and executor iterative has one: set run.executor to futures"
+    content["run"] = {"workers": 8}
+    assert check_inputs(parse_config(content)).others == [told]
+    content["run"]["executor"] = "futures"
+    assert check_inputs(parse_config(content)).others == []
 
 
 @pytest.mark.parametrize(

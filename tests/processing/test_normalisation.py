@@ -163,6 +163,10 @@ def test_a_sample_of_which_a_chunk_was_lost_is_not_normalised(config, write_root
     ("name", "words"),
     [
         ("genWeigth", "sum_of_weights: 'Events' .* has no branch 'genWeigth'"),
+        (
+            "Runs.sumw",
+            "sum_of_weights: 'Events' .* no branch 'Runs.sumw': write TREE:BRANCH for one",
+        ),
         ("Runs:sum", "sum_of_weights: 'Runs' .* no branch 'sum'"),
         ("Runz:sumw", "sum_of_weights: .* no tree 'Runz'"),
     ],

@@ -58,6 +58,13 @@ def test_what_is_left_takes_as_long_as_what_is_done(done, seconds, words):
     assert JobProgress(io.StringIO()).in_words(row) == words
 
 
+def test_what_a_job_waits_for_stands_behind_the_numbers_and_colours_of_dask_are_none():
+    progress = JobProgress(io.StringIO())
+    progress.remark = lambda: "waiting for workers, none for 21 s"
+    row = Task(TaskID(0), "[green]Processing", 4, 0, _get_time=lambda: 9, fields={"unit": "chunk"})
+    assert progress.in_words(row) == "Processing 0/4 chunks (0%), waiting for workers, none for 21 s"
+
+
 def test_a_short_job_prints_no_line(monkeypatch):
     assert shown(io.StringIO(), 30, monkeypatch) == ""
 
