@@ -21,6 +21,13 @@ WRONG = {
         "clusters={Jet: {grid: calo, seed_threshold: 1,5}}",
         "clusters.Jet.seed_threshold: the comma after 1 ends the value: write 1.5 without a comma",
     ),
+    **{
+        f"a_decimal_comma_in_{number}": (
+            f"clusters={{Jet: {{grid: calo, seed_threshold: {number}}}}}",
+            f"clusters.Jet.seed_threshold: the comma after 1 ends the value: write {written} without a comma",
+        )
+        for number, written in (("1,1", "1.1"), ("1,99", "1.99"), ("1,100", "1_100"), ("1,000", "1_000"))
+    },
     "a_number_for_a_key": ("run={3: 4}", "run.3: unknown key; there are executor, workers, chunksize"),
     "a_size_for_regions": (
         "grids.calo.regions=[4, 8]",
