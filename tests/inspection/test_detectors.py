@@ -405,12 +405,16 @@ def test_an_id_beside_an_energy_is_a_channel(tmp_path, channel, value):
     assert {"channel": channel, "value": value} in [grid["hits"] for grid in grids]
 
 
+@pytest.mark.parametrize("turn", [0, 10], ids=["straight", "turned"])
 @pytest.mark.parametrize("are_hexagons", [False, True])
-def test_hexagons_are_told_from_squares_by_the_neighbours_of_a_cell(tmp_path, are_hexagons):
+def test_hexagons_are_told_from_squares_by_the_neighbours_of_a_cell(tmp_path, are_hexagons, turn):
+    """Turned by 10 degrees they are on no lattice that a grid can have."""
     row, col, energy = detector_files.as_hits(detector_files.cells(34, (14, 14)))
     height = 0.75**0.5 if are_hexagons else 1.0
     shift = 0.5 * (row % 2) if are_hexagons else 0
-    hits = {"hit_x": (col + shift) * 8.0 + 0.3, "hit_y": row * 8.0 * height + 0.1, "hit_energy": energy}
+    x, y = (col + shift) * 8.0 + 0.3, row * 8.0 * height + 0.1
+    cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
+    hits = {"hit_x": cos * x - sin * y, "hit_y": sin * x + cos * y, "hit_energy": energy}
     path = detector_files.write_tree(tmp_path / "hits.root", hits)
     text = str(inspect_file(path).candidates[0])
     assert ("hexagon" in text) == are_hexagons
