@@ -268,6 +268,28 @@ def test_a_channel_that_the_table_has_not_is_named():
         calibrator(columns).hits(hits, hits, np.array([3, 5, 8]))
 
 
+@pytest.mark.parametrize(
+    ("order", "n_values", "problem"),
+    [
+        ("channel", 18, "and 19 channels in the table"),
+        (
+            "channel",
+            20,
+            "and 19 channels in the table: is channel 8 missing? "
+            "Give each a row, of status 1 if it is not connected",
+        ),
+        ("cell", 21, "and 20 cells in the table"),
+    ],
+)
+def test_a_missing_channel_is_named_where_there_are_too_many_values(order, n_values, problem):
+    cells = np.arange(20) if order == "cell" else np.delete(np.arange(20), 3)
+    row, col = np.divmod(cells, N_COLS)
+    columns = {"row": row, "col": col} | ({"channel": cells + 5} if order == "channel" else {})
+    with pytest.raises(CellTableError) as error:
+        calibrator(columns, order=order).dense(np.zeros((2, n_values)), np.full(2, 3))
+    assert str(error.value) == f"t.csv: {n_values} values per event in run 3, {problem}"
+
+
 def test_two_channels_of_one_cell_are_named():
     """Those of the first cell that has two: here neither the first nor the last cell of the table."""
     columns = {"channel": [5, 6, 1, 4, 2], "row": [2, 0, 1, 0, 1], "col": [0, 1, 3, 0, 3], "first_run": [4] * 5}

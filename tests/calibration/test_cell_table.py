@@ -189,6 +189,16 @@ def test_channels_are_placed_by_their_positions():
     assert list(zip(row.tolist(), col.tolist(), strict=True)) == [(0, 1), (0, 0), (1, 1)]
 
 
+def test_positions_lie_in_the_cells_of_the_axis_of_their_name():
+    """Where the grid says where its cells are, they need not be equal, nor begin with the table."""
+    table = CellTable.from_columns({"channel": [1, 2, 3], "x": [12, 3, 19.0], "y": [7, 7, 5.0]})
+    rows, cols = Axis(name="y", bins=4, start=0, stop=8), Axis(name="x", edges=[0, 5, 10, 20])
+    row, col = places(table, Grid(rows=rows, cols=cols))
+    assert (row.tolist(), col.tolist()) == ([3, 3, 2], [2, 0, 2])
+    row, _ = places(table, Grid(rows=rows.model_copy(update={"name": "depth"}), cols=cols))
+    assert row.tolist() == [1, 1, 0]  # of another name: in rising order
+
+
 def test_a_lattice_may_have_holes():
     table = CellTable.from_columns({"channel": [0, 1, 2], "x": [0, 10, 40.0], "y": [0, 0, 0.0]})
     rows, cols = table_axes(table)
