@@ -268,16 +268,14 @@ def test_a_channel_that_the_table_has_not_is_named():
         calibrator(columns).hits(hits, hits, np.array([3, 5, 8]))
 
 
+REMEDY = "Give each a row, of status 1 if it is not connected"
+
+
 @pytest.mark.parametrize(
     ("order", "n_values", "problem"),
     [
         ("channel", 18, "and 19 channels in the table"),
-        (
-            "channel",
-            20,
-            "and 19 channels in the table: is channel 8 missing? "
-            "Give each a row, of status 1 if it is not connected",
-        ),
+        ("channel", 20, f"and 19 channels in the table: is channel 8 missing? {REMEDY}"),
         ("cell", 21, "and 20 cells in the table"),
     ],
 )
