@@ -199,6 +199,13 @@ def test_positions_lie_in_the_cells_of_the_axis_of_their_name():
     assert row.tolist() == [1, 1, 0]  # of another name: in rising order
 
 
+def test_a_channel_without_a_position_is_nowhere():
+    columns = {"channel": [0, 1, 2], "x": [0, np.nan, 20.0], "y": [0, np.nan, 0.0], "status": [0, 1, 0]}
+    table = CellTable.from_columns(columns)
+    row, col = places(table, Grid(rows=Axis(n=1), cols=Axis(n=2)))
+    assert (row.tolist(), col.tolist()) == ([0, -1, 0], [0, -1, 1])
+
+
 def test_a_lattice_may_have_holes():
     table = CellTable.from_columns({"channel": [0, 1, 2], "x": [0, 10, 40.0], "y": [0, 0, 0.0]})
     rows, cols = table_axes(table)

@@ -272,6 +272,24 @@ def test_pixels_are_told_apart_in_every_unit(tmp_path, unit):
     assert (grid["rows"]["bins"], grid["cols"]["bins"]) == (12, 12)
 
 
+@pytest.mark.parametrize(
+    ("names", "shifts", "are_hexagons"),
+    [
+        (("iv", "iu"), (3, 4), True),
+        (("iv", "iu"), (3, 0.5), False),  # coordinates are no labels
+        (("row", "col"), (3, 4), False),
+        (("iy", "ix"), (3, 4), False),
+    ],
+)
+def test_only_labels_u_and_v_are_taken_for_those_of_hexagons(tmp_path, names, shifts, are_hexagons):
+    *places, energy = detector_files.as_hits(detector_files.cells(34, (12, 14)))
+    hits = {f"hit_{name}": place + shift for name, place, shift in zip(names, places, shifts, strict=True)}
+    path = detector_files.write_tree(tmp_path / "hits.root", {**hits, "hit_energy": energy})
+    (found,) = inspect_file(path).candidates
+    expected = ({"angle": 120}, "hexagon-7-uv") if are_hexagons else (None, "")
+    assert (found.grid.get("hexagons"), found.preset) == expected
+
+
 def test_hexagons_are_searched_by_their_preset_with_a_threshold_to_change(tmp_path):
     path = detector_files.write_tree(tmp_path / "hits.root", detector_files.hexagons())
     config = proposed_config(path, {"calo": inspect_file(path).candidates[0]})
