@@ -50,3 +50,26 @@ def test_measurements_are_made_of_others_that_may_stand_below_them(made):
 def test_what_another_cannot_be_made_of_is_refused_in_a_line(made, words):
     (problem,) = problems(config(made=made))
     assert problem.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "given"),
+    [
+        ({}, "is not there"),
+        ({"energy": 0}, "is 0"),
+        ({"energy": True}, "is True"),
+        ({"energy": "ten"}, "is 'ten'"),
+    ],
+)
+def test_a_response_to_a_number_of_the_dataset_needs_that_number(metadata, given):
+    content = config()
+    content["datasets"]["data"]["metadata"] = metadata
+    line = f"measurements.beam divides by it, and it {given}: give a number that is not 0"
+    assert problems(content) == [f"datasets.data.metadata.energy: {line}"]
+
+
+def test_a_dataset_that_a_response_does_not_measure_needs_no_number():
+    content = config()
+    content["datasets"]["other"] = {"files": {"b.root": "Events"}}
+    content["measurements"]["beam"] = {**MEASUREMENTS["beam"], "datasets": ["data"]}
+    assert parse_config(content).measurements["beam"].divisor == "energy"

@@ -399,6 +399,16 @@ def test_detectors_of_other_sizes_are_grids_of_their_own(tmp_path):
     assert not any("layer" in each["hits"] for each in grids)  # z, which has few values, is no depth here
 
 
+def test_a_detector_of_which_few_cells_were_hit_is_of_no_known_size(tmp_path):
+    """Of the second, those on the diagonal in the first event: its size may be any."""
+    columns = detector_files.two_detectors()
+    is_first = columns["tower_caloid"] == 1
+    is_on_diagonal = columns["tower_ieta"] == columns["tower_iphi"]
+    is_kept = is_first | (is_on_diagonal & (np.arange(len(is_first)) == 0))
+    grids = grids_of(tmp_path, {name: column[is_kept] for name, column in columns.items()})
+    assert not any("where" in each for each in grids)
+
+
 def test_two_ends_of_a_detector_are_not_added_up(tmp_path):
     grids = grids_of(tmp_path, detector_files.two_ends())
     ends = [grid["where"] for grid in grids]
