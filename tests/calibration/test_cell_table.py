@@ -210,6 +210,7 @@ def test_a_lattice_may_have_holes():
     table = CellTable.from_columns({"channel": [0, 1, 2], "x": [0, 10, 40.0], "y": [0, 0, 0.0]})
     rows, cols = table_axes(table)
     assert (rows.size, cols.size) == (1, 5)
+    assert rows.edge_positions.tolist() == [-0.5, 0.5]  # of one place: 1 mm
     assert places(table, Grid(rows=rows, cols=cols))[1].tolist() == [0, 1, 4]
 
 
@@ -294,6 +295,14 @@ def test_an_azimuth_that_goes_round_is_periodic():
     rows, cols = table_axes(table)
     assert (rows.name, rows.periodic) == ("eta", False)
     assert (cols.name, cols.periodic, cols.size) == ("phi", True, 12)
+
+
+def test_what_does_not_go_round_is_not_periodic():
+    """Half a turn of phi, and 12 places of eta that are as far apart as those of a whole turn."""
+    number = np.arange(12)
+    half = {"channel": number, "eta": number * np.pi / 6, "phi": (number + 0.5) * np.pi / 12}
+    rows, cols = table_axes(CellTable.from_columns(half))
+    assert (rows.periodic, cols.periodic, cols.size) == (False, False, 12)
 
 
 def test_rows_and_columns_of_the_table_are_labels():
