@@ -187,3 +187,16 @@ def test_a_file_that_changes_in_between_is_one_line_and_leaves_nothing(linked, t
         join_collections(source, tmp_path / "o.root", ["Jet_index", "Tower"])
     assert "\n" not in str(error.value)
     assert [each.name for each in tmp_path.iterdir()] == ["in.root"] * (accident == "is cut short")
+
+
+def test_neither_the_input_nor_a_file_that_exists_is_replaced_unasked(linked, tmp_path):
+    source, out = linked([[3, 0]]), tmp_path / "o.root"
+    content = Path(source.path).read_bytes()
+    out.write_text("mine")
+    with pytest.raises(ValueError, match=r"o\.root exists already.*--force"):
+        join_collections(source, out, ["Jet_index", "Tower"])
+    assert out.read_text() == "mine"
+    with pytest.raises(ValueError, match="is the file that is read"):
+        join_collections(source, Path(source.path), ["Jet_index", "Tower"], overwrite=True)
+    assert Path(source.path).read_bytes() == content
+    assert join_collections(source, out, ["Jet_index", "Tower"], overwrite=True).n_joined == 2
