@@ -295,14 +295,15 @@ def test_an_azimuth_that_goes_round_is_periodic():
     rows, cols = table_axes(table)
     assert (rows.name, rows.periodic) == ("eta", False)
     assert (cols.name, cols.periodic, cols.size) == ("phi", True, 12)
+    assert cols.edge_positions == pytest.approx(np.linspace(0, 2 * np.pi, 13), abs=1e-6)
 
 
 def test_what_does_not_go_round_is_not_periodic():
-    """Half a turn of phi, and 12 places of eta that are as far apart as those of a whole turn."""
+    """Of 12 places of phi one is not there; those of eta are as far apart as in a whole turn."""
     number = np.arange(12)
-    half = {"channel": number, "eta": number * np.pi / 6, "phi": (number + 0.5) * np.pi / 12}
-    rows, cols = table_axes(CellTable.from_columns(half))
-    assert (rows.periodic, cols.periodic, cols.size) == (False, False, 12)
+    columns = {"channel": number, "eta": number * np.pi / 6, "phi": (number % 11 + 0.5) * np.pi / 6}
+    rows, cols = table_axes(CellTable.from_columns(columns))
+    assert (rows.periodic, cols.periodic, cols.size) == (False, False, 11)
 
 
 def test_rows_and_columns_of_the_table_are_labels():

@@ -71,6 +71,13 @@ def test_empty_bins_do_not_widen_the_shortest_interval(empty):
     assert effective_sigma(contents, edges) == pytest.approx(0.6827 / 2)
 
 
+@pytest.mark.parametrize("order", [1, -1], ids=["falling", "rising"])
+def test_the_shortest_interval_begins_or_ends_at_the_steep_edge(order):
+    """6.827 of 10 entries: all 6 of one bin, and 0.827 of the 4 of the other."""
+    contents = np.array([0.0, 6.0, 4.0, 0.0])[::order]
+    assert effective_sigma(contents, np.array([0.0, 1.0, 2.0])) == pytest.approx((1 + 0.827 / 4) / 2)
+
+
 def test_without_enough_entries_inside_there_is_no_shortest_interval():
     assert np.isnan(effective_sigma(np.array([4.0, 6.0, 0.0]), np.array([0.0, 1.0])))
 
