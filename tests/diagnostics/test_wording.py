@@ -179,6 +179,14 @@ def test_of_a_phi_ring_the_part_near_the_window_is_drawn():
         (0, 0): "o",
         (0, 1): "x",
     }
+    along_rows = [{"kind": "phi_ring", "axis": "rows", "name": "mine"}]
+    marks = drawn_windows(PeakSumSettings(sum_window=(1, 3), pileup=along_rows))["pile-up mine"]
+    assert marks == {
+        **{(row, col): "s" for row in (-3, -2, -1, 1, 2, 3) for col in (-1, 0, 1)},
+        (0, -1): "x",
+        (0, 0): "o",
+        (0, 1): "x",
+    }
     assert RING_DRAWN == 3
 
 
