@@ -170,6 +170,14 @@ def test_channels_without_a_row_in_a_run_are_named():
 # --- positions ---
 
 
+@pytest.mark.parametrize("noise", ["noise", "noise_raw"])
+def test_a_channel_may_be_without_noise_and_a_row_for_one_run(noise):
+    columns = {"channel": [1, 1], noise: [0.0, 0.0], "first_run": [4, 5], "last_run": [4, 9]}
+    table = CellTable.from_columns(columns)
+    assert table.periods() == [(4, 4), (5, 9)]
+    assert (table.runs_of(0), table.runs_of(1)) == ("run 4", "run 5 to 9")
+
+
 def test_positions_on_a_lattice_become_axes():
     """Crystals of 22 mm in a plane without its corners; x and y written with a tenth of a millimetre."""
     plane = [(x, y) for y in (-22.1, 0, 21.9) for x in (-33.0, -11.1, 11.0, 33.0) if (x, y) != (33.0, 21.9)]
