@@ -116,6 +116,22 @@ WRONG = {
     "a_channel_and_a_half": ("channel,gain\n4.5,1\n", "column 'channel' holds 4.5, expected a whole number"),
     "two_noises": ("channel,noise,noise_raw\n4,1,1\n", "both noise_raw (counts before the gain) and noise "),
     "negative_noise": ("channel,noise\n4,-1\n", "channel 4: noise is -1, for every run: give 0 or above"),
+    "two_negative_noises": (
+        "channel,noise,first_run\n4,1,\n5,-2,3\n6,-7,\n",
+        "channel 5: noise is -2, for run 3 and later: give 0 or above",
+    ),
+    "a_dead_channel_without_its_number": (
+        "channel,gain,status\n4,1,0\n,1,1\n",
+        "row 2 of the table: channel is empty, for every run: give a finite number",
+    ),
+    "a_dead_channel_without_a_status": (
+        "channel,gain,status\n4,1,0\n5,1,\n",
+        "channel 5: status is empty, for every run: give a finite number",
+    ),
+    "two_cells_twice": (
+        "channel,gain\n4,1\n7,1\n7,2\n4,2\n",
+        "channel 4 has two rows for every run (rows 1 and 4 of the table): leave out one of them",
+    ),
     "no_rows": ("channel,gain\n", "no rows: "),
     "last_run_alone": ("channel,last_run\n4,9\n", "last_run without first_run: "),
     "no_place_of_a_good_channel": ("channel,row,col\n4,,1\n", "channel 4: row is empty, for every run: "),
