@@ -184,6 +184,15 @@ def test_a_dead_cell_is_masked_or_given_the_mean_of_its_neighbours():
     assert (cluster.n_filled, cluster.n_masked, cluster.peak_sum) == (0, 2, 1 + 2 + 3 + 4 + 6 + 7 + 8 + 27)
 
 
+def test_a_dead_channel_that_is_nowhere_is_no_cell():
+    columns = {"channel": range(4), "row": [0, 0, np.nan, 0], "col": [0, 1, np.nan, 2], "status": [0, 0, 1, 0]}
+    plane = Grid(rows=Axis(n=1), cols=Axis(n=3))
+    calibrate = Calibrator(Calibrations(CellTable.from_columns(columns), plane))
+    found = calibrate.dense(np.array([[5, 6, 99, 7]]), np.zeros(1, int))
+    assert found.cells.tolist() == [[[5, 6, 7]]]
+    assert found.mask is None or not found.mask.any()
+
+
 def test_a_dead_cell_without_good_neighbours_stays_masked():
     columns = {"row": [0, 0, 0], "col": [0, 1, 2], "status": [1, 1, 0]}
     plane = Grid(rows=Axis(n=1), cols=Axis(n=3))

@@ -194,6 +194,11 @@ def test_a_channel_may_be_without_noise_and_a_row_for_one_run(noise):
     assert (table.runs_of(0), table.runs_of(1)) == ("run 4", "run 5 to 9")
 
 
+def test_ranges_of_runs_that_touch_are_named_as_one():
+    table = CellTable.from_columns({"channel": [1, 1, 1], "first_run": [1, 5, 12], "last_run": [4, 9, 15]})
+    assert table.run_ranges() == "1 to 9, 12 to 15"
+
+
 def test_positions_on_a_lattice_become_axes():
     """Crystals of 22 mm in a plane without its corners; x and y written with a tenth of a millimetre."""
     plane = [(x, y) for y in (-22.1, 0, 21.9) for x in (-33.0, -11.1, 11.0, 33.0) if (x, y) != (33.0, 21.9)]
