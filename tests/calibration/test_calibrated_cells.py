@@ -184,12 +184,14 @@ def test_a_dead_cell_is_masked_or_given_the_mean_of_its_neighbours():
     assert (cluster.n_filled, cluster.n_masked, cluster.peak_sum) == (0, 2, 1 + 2 + 3 + 4 + 6 + 7 + 8 + 27)
 
 
-def test_a_dead_channel_that_is_nowhere_is_no_cell():
-    columns = {"channel": range(4), "row": [0, 0, np.nan, 0], "col": [0, 1, np.nan, 2], "status": [0, 0, 1, 0]}
-    plane = Grid(rows=Axis(n=1), cols=Axis(n=3))
+@pytest.mark.parametrize("place", [(np.nan, np.nan), (1, np.nan), (np.nan, 1)], ids=["no", "row", "col"])
+def test_a_dead_channel_that_is_nowhere_is_no_cell(place):
+    rows, cols = zip((0, 0), (0, 1), place, (1, 0), (1, 1), strict=True)
+    columns = {"channel": range(5), "row": rows, "col": cols, "status": [0, 0, 1, 0, 0]}
+    plane = Grid(rows=Axis(n=2), cols=Axis(n=2))
     calibrate = Calibrator(Calibrations(CellTable.from_columns(columns), plane))
-    found = calibrate.dense(np.array([[5, 6, 99, 7]]), np.zeros(1, int))
-    assert found.cells.tolist() == [[[5, 6, 7]]]
+    found = calibrate.dense(np.array([[5, 6, 99, 7, 8]]), np.zeros(1, int))
+    assert found.cells.tolist() == [[[5, 6], [7, 8]]]
     assert found.mask is None or not found.mask.any()
 
 
@@ -326,6 +328,19 @@ def test_a_row_that_is_no_cell_or_that_of_another_is_named(columns, problem):
     with pytest.raises(CellTableError) as error:
         calibrator(columns, order="cell").dense(make_raw(20), np.full(7, 2))
     assert str(error.value) == f"t.csv: {problem}"
+
+
+def test_two_channels_of_the_first_cell_are_named():
+    with pytest.raises(CellTableError, match="channel 5 and channel 6 are the same cell in run 9"):
+        calibrator({"channel": [5, 6], "row": [0, 0], "col": [0, 0]}).dense(np.zeros((1, 2)), np.array([9]))
+
+
+def test_a_row_may_be_a_group_and_what_calibrates_is_none():
+    columns = {"channel": range(4), "row": [0, 0, 1, 1], "col": [0, 1, 0, 1], "gain": [1.0, 1.0, 1.0, 1.0]}
+    found = calibrator(columns, common_mode="row").dense(np.array([[1, 3, 10, 20]]), np.zeros(1, int))
+    assert found.cells[0, :2, :2].tolist() == [[-1, 1], [-5, 5]]  # less the median of each row
+    with pytest.raises(CellTableError, match=r"no column 'gain' for groups .*; there are row, col, all"):
+        calibrator(columns, common_mode="gain")
 
 
 def test_an_unknown_group_is_named():
