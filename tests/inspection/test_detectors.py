@@ -157,6 +157,14 @@ def test_branches_with_numbers_of_cells_are_one_grid(proposed, branches, names, 
     np.testing.assert_array_equal(cells_in(path), in_order.reshape(-1, *shape))
 
 
+@pytest.mark.parametrize("kind", ["numbered", "chessboard"])
+def test_each_of_two_series_is_a_grid(tmp_path, kind):
+    make, names, _ = SERIES[kind]
+    path = detector_files.write_tree(tmp_path / "series.root", make() | detector_files.padded_numbers())
+    found = inspect_file(path).candidates
+    assert [each.grid["dense"]["branches"] for each in found] == [names, "ch{00..15}"]
+
+
 def test_branches_are_taken_in_the_order_of_their_numbers(tmp_path):
     """E2 comes before E10: then showers show that a row has four cells."""
     flat = detector_files.cells(3, (20, 4), 300).reshape(300, -1)
