@@ -123,12 +123,13 @@ def test_eic_hits_have_the_time_of_a_contribution_and_the_number_of_the_event(da
     assert joined.n_several == sum(n > 1 for n in n_linked) > 0
 
 
+@pytest.mark.parametrize("n_bytes", [1, 1 << 20], ids=["an_event_at_a_time", "at_once"])
 @pytest.mark.parametrize(("numbers", "n"), [([2.0, 3.0], 2), ([], 0)], ids=["more", "none"])
 def test_lists_that_hold_more_or_less_than_the_number_of_the_event_are_an_error(
-    linked, tmp_path, monkeypatch, numbers, n
+    linked, tmp_path, monkeypatch, numbers, n, n_bytes
 ):
-    monkeypatch.setattr(block_sizes, "GROUP_BYTES", 1)  # an event at a time
-    source = linked([[0], [1]], other=ak.Array([[1.0], numbers]))
+    monkeypatch.setattr(block_sizes, "GROUP_BYTES", n_bytes)
+    source = linked([[0], [1], [2]], other=ak.Array([[1.0], numbers, [1.0]]))
     with pytest.raises(ValueError, match=f"'other' holds {n} numbers in entry 1, where one is expected"):
         join_collections(source, tmp_path / "o.root", ["Jet_index", "Tower"], branches=["Tower_x", "other"])
 
