@@ -147,6 +147,7 @@ def test_flat_cells_are_folded_as_nearly_square_as_possible(write):
         "dense",
         "10×8 guessed (the nearest to a square); also 16×5, 20×4, 40×2, 5×4×4",
     ) in candidate.comments
+    assert ("dense", "any of these may be turned: shape: [2, 40] for 40×2") in candidate.comments
     assert candidate.grid == {"dense": {"branch": "ECEnergyVector", "shape": [10, 8], "axes": ["row", "col"]}}
 
 

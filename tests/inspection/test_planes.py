@@ -7,8 +7,8 @@ from hep_peaksum.inspection.planes import is_flat
 
 # the least and the largest radius, then the same of z; azimuths are any, so that x and y are in no equal steps
 PICTURES = {
-    "an_endcap": ((30, 150), (300, 500), True),
-    "an_endcap_on_the_other_side": ((30, 150), (-500, -300), True),
+    "an_endcap": ((30, 150), (200, 500), True),
+    "an_endcap_on_the_other_side": ((30, 150), (-500, -200), True),
     "an_endcap_with_a_large_hole": ((100, 150), (300, 400), False),
     "half_a_barrel": ((129, 150), (0, 300), False),
     "a_barrel": ((129, 150), (-300, 300), False),
