@@ -72,6 +72,8 @@ def test_ties_counts_the_seeds_of_every_rule_over_all_files(cli, job):
         "all": "3", "none": "1", "first": "2", "last": "2", "diagonal": "2", "lexicographic": "2",
     }  # fmt: skip
     assert output.endswith("First: the seeds of 1 of 3 events (33.3%) depend on the tie rule")
+    for n, found in ((1, "0 of 1 events (0.0%)"), (2, "1 of 2 events (50.0%)")):
+        assert f"the seeds of {found} depend" in cli("ties", job, "--max-events", str(n))[1]
 
 
 def test_ties_reads_at_most_max_events(cli, job):
