@@ -73,3 +73,14 @@ def test_a_dataset_that_a_response_does_not_measure_needs_no_number():
     content["datasets"]["other"] = {"files": {"b.root": "Events"}}
     content["measurements"]["beam"] = {**MEASUREMENTS["beam"], "datasets": ["data"]}
     assert parse_config(content).measurements["beam"].divisor == "energy"
+
+
+def test_a_wrong_match_hides_nothing_that_does_not_need_it():
+    content = config()
+    content["matches"]["JetGen"] = {"clusters": "Jet"}
+    content["clusters"]["Wide"] = {"grid": "callo"}
+    *of_match, of_grid = problems(content)
+    assert [problem.partition(":")[0] for problem in of_match] == [
+        f"matches.JetGen.{key}" for key in ("reference", "by")
+    ]
+    assert of_grid.startswith("clusters.Wide.grid: no grid 'callo' (did you mean 'calo'?)")

@@ -28,6 +28,10 @@ WRONG = {
         )
         for number, written in (("1,1", "1.1"), ("1,99", "1.99"), ("1,100", "1_100"), ("1,000", "1_000"))
     },
+    **{
+        f"{value}_for_a_size": (f"run={{max_basket: {value}}}", f"run.max_basket: {shown} is not a size: ")
+        for value, shown in (("true", "True"), ("1.5", "1.5"), ("0", "0"), ("1 TB", "'1 TB'"))
+    },
     "a_number_for_a_key": ("run={3: 4}", "run.3: unknown key; there are executor, workers, chunksize"),
     "a_size_for_regions": (
         "grids.calo.regions=[4, 8]",
