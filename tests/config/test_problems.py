@@ -619,3 +619,16 @@ def test_a_flag_of_the_config_is_true_or_false(key):
     (problem,) = problems(small(f"{key}=1"))
     assert problem.startswith(f"{key}: ")
     assert "true or false" in problem
+
+
+def test_a_branch_may_have_the_name_of_what_is_not_written():
+    """Which events pass is a column of its own only where events are written under variations."""
+    content = small()
+    content["events"] = {**content.get("events", {}), "keep": ["pass_nominal"]}
+    assert parse_config(content).events.kept == ("pass_nominal",)
+    content["variations"] = {"Up": {"clusters.Jet.seed_threshold": 2}}
+    content["events"]["write_variations"] = ["Up"]
+    (problem,) = problems(content)
+    assert problem.startswith(
+        "events.keep: 'pass_nominal' would be the column 'pass_nominal', which says which"
+    )
