@@ -632,3 +632,15 @@ def test_a_branch_may_have_the_name_of_what_is_not_written():
     assert problem.startswith(
         "events.keep: 'pass_nominal' would be the column 'pass_nominal', which says which"
     )
+
+
+@pytest.mark.parametrize(
+    ("layers", "several"), [("sum", "several grids"), ("each", "layers that are searched ")]
+)
+def test_a_reference_is_of_one_plane(layers, several):
+    content = small()
+    cells = {"branch": "more", "shape": [2, 24, 16], "axes": ["layer", "row", "col"]}
+    content["grids"]["more"] = {**content["grids"]["calo"], "dense": cells, "layers": layers}
+    content["clusters"]["Jet"] |= {"grid": ["calo", "more"], "reference": {"row": "r", "col": "c", "sum": "s"}}
+    (problem,) = problems(content)
+    assert problem.startswith(f"clusters.Jet.reference: row and col do not say which of {several}")
