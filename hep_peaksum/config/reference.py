@@ -371,8 +371,6 @@ def _fields(title: str, fields: Mapping[str, Any], written: set[str]) -> Iterato
 def write_pages(repository: Path) -> None:
     """Write the JSON schema, and the pages of docs that are made of it."""
     SCHEMA.write_text(schema_text(), encoding="utf-8")
-    read_schema.cache_clear()
-    config_keys.cache_clear()
     (repository / "docs" / "keys.md").write_text(keys_page(), encoding="utf-8")
     (repository / "docs" / "fields.md").write_text(fields_page(), encoding="utf-8")
 

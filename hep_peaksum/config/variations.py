@@ -56,7 +56,7 @@ def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
 
 def _set(place: Any, above: list[str], last: str, value: Any, key: str) -> None:
     """Set a key deep in plain values, in which the keys of planes and of searches are gathered."""
-    section, is_named = above[0], len(above) > 1
+    section = above[0]
     for depth, part in enumerate(above):
         if isinstance(place, list) and part.isdecimal() and int(part) < len(place):
             place = place[int(part)]
@@ -75,7 +75,7 @@ def _set(place: Any, above: list[str], last: str, value: Any, key: str) -> None:
     if section == "grids" and len(above) == 2 and last in ("unit", "scale"):
         _set_unit(place, last, value)
         return
-    if is_named and len(above) == 2 and section in GATHERED and last not in place:
+    if len(above) == 2 and section in GATHERED and last not in place:
         gathered = place.get(GATHERED[section], {})
         place = gathered if section == "clusters" or last in gathered or last in ("unit", "quantity") else place
     place[last] = value

@@ -11,7 +11,7 @@ from hep_peaksum.settings.thresholds import finite_number
 from hep_peaksum.settings.units import NUMBER, exact
 
 IN_PICOBARN = {"ab": "1e-6", "fb": "1e-3", "pb": "1", "nb": "1e3", "ub": "1e6", "mb": "1e9", "b": "1e12"}
-_UNITS = "|".join(sorted(IN_PICOBARN, key=len, reverse=True))
+_UNITS = "|".join(IN_PICOBARN)
 
 
 def parse_cross_section(value: object) -> object:

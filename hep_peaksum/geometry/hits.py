@@ -80,8 +80,8 @@ class Hits:
     cell: Array
     value: Array
     plane: tuple[int, int]
-    n_outside: int = 0
-    is_traced: bool = False  # made of arrays that have types and no values
+    n_outside: int
+    is_traced: bool  # made of arrays that have types and no values
     n_layers: int | None = None
     room: Room | None = None  # where the dense grids are built, if not in memory of their own
     moment: Hits | None = None  # the same hits with energy * time as their value, if they have times

@@ -118,7 +118,6 @@ class PeakSumSchema(NanoAODSchema):  # type: ignore[misc]
     """
 
     warn_missing_crossrefs = False
-    error_missing_event_ids = True
     all_cross_references: dict[str, str] = {}  # noqa: RUF012 -- as in coffea
     nested_items: dict[str, Any] = {}  # noqa: RUF012
     nested_index_items: dict[str, Any] = {}  # noqa: RUF012

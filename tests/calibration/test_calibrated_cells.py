@@ -184,6 +184,17 @@ def test_a_dead_cell_is_masked_or_given_the_mean_of_its_neighbours():
     assert (cluster.n_filled, cluster.n_masked, cluster.peak_sum) == (0, 2, 1 + 2 + 3 + 4 + 6 + 7 + 8 + 27)
 
 
+@pytest.mark.parametrize("place", [(np.nan, np.nan), (1, np.nan), (np.nan, 1)], ids=["no", "row", "col"])
+def test_a_dead_channel_that_is_nowhere_is_no_cell(place):
+    rows, cols = zip((0, 0), (0, 1), place, (1, 0), (1, 1), strict=True)
+    columns = {"channel": range(5), "row": rows, "col": cols, "status": [0, 0, 1, 0, 0]}
+    plane = Grid(rows=Axis(n=2), cols=Axis(n=2))
+    calibrate = Calibrator(Calibrations(CellTable.from_columns(columns), plane))
+    found = calibrate.dense(np.array([[5, 6, 99, 7, 8]]), np.zeros(1, int))
+    assert found.cells.tolist() == [[[5, 6], [7, 8]]]
+    assert found.mask is None or not found.mask.any()
+
+
 def test_a_dead_cell_without_good_neighbours_stays_masked():
     columns = {"row": [0, 0, 0], "col": [0, 1, 2], "status": [1, 1, 0]}
     plane = Grid(rows=Axis(n=1), cols=Axis(n=3))
@@ -268,6 +279,26 @@ def test_a_channel_that_the_table_has_not_is_named():
         calibrator(columns).hits(hits, hits, np.array([3, 5, 8]))
 
 
+REMEDY = "Give each a row, of status 1 if it is not connected"
+
+
+@pytest.mark.parametrize(
+    ("order", "n_values", "problem"),
+    [
+        ("channel", 18, "and 19 channels in the table"),
+        ("channel", 20, f"and 19 channels in the table: is channel 8 missing? {REMEDY}"),
+        ("cell", 21, "and 20 cells in the table"),
+    ],
+)
+def test_a_missing_channel_is_named_where_there_are_too_many_values(order, n_values, problem):
+    cells = np.arange(20) if order == "cell" else np.delete(np.arange(20), 3)
+    row, col = np.divmod(cells, N_COLS)
+    columns = {"row": row, "col": col} | ({"channel": cells + 5} if order == "channel" else {})
+    with pytest.raises(CellTableError) as error:
+        calibrator(columns, order=order).dense(np.zeros((2, n_values)), np.full(2, 3))
+    assert str(error.value) == f"t.csv: {n_values} values per event in run 3, {problem}"
+
+
 def test_two_channels_of_one_cell_are_named():
     """Those of the first cell that has two: here neither the first nor the last cell of the table."""
     columns = {"channel": [5, 6, 1, 4, 2], "row": [2, 0, 1, 0, 1], "col": [0, 1, 3, 0, 3], "first_run": [4] * 5}
@@ -297,6 +328,19 @@ def test_a_row_that_is_no_cell_or_that_of_another_is_named(columns, problem):
     with pytest.raises(CellTableError) as error:
         calibrator(columns, order="cell").dense(make_raw(20), np.full(7, 2))
     assert str(error.value) == f"t.csv: {problem}"
+
+
+def test_two_channels_of_the_first_cell_are_named():
+    with pytest.raises(CellTableError, match="channel 5 and channel 6 are the same cell in run 9"):
+        calibrator({"channel": [5, 6], "row": [0, 0], "col": [0, 0]}).dense(np.zeros((1, 2)), np.array([9]))
+
+
+def test_a_row_may_be_a_group_and_what_calibrates_is_none():
+    columns = {"channel": range(4), "row": [0, 0, 1, 1], "col": [0, 1, 0, 1], "gain": [1.0, 1.0, 1.0, 1.0]}
+    found = calibrator(columns, common_mode="row").dense(np.array([[1, 3, 10, 20]]), np.zeros(1, int))
+    assert found.cells[0, :2, :2].tolist() == [[-1, 1], [-5, 5]]  # less the median of each row
+    with pytest.raises(CellTableError, match=r"no column 'gain' for groups .*; there are row, col, all"):
+        calibrator(columns, common_mode="gain")
 
 
 def test_an_unknown_group_is_named():

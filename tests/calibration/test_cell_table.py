@@ -127,6 +127,22 @@ WRONG = {
     "a_channel_and_a_half": ("channel,gain\n4.5,1\n", "column 'channel' holds 4.5, expected a whole number"),
     "two_noises": ("channel,noise,noise_raw\n4,1,1\n", "both noise_raw (counts before the gain) and noise "),
     "negative_noise": ("channel,noise\n4,-1\n", "channel 4: noise is -1, for every run: give 0 or above"),
+    "two_negative_noises": (
+        "channel,noise,first_run\n4,1,\n5,-2,3\n6,-7,\n",
+        "channel 5: noise is -2, for run 3 and later: give 0 or above",
+    ),
+    "a_dead_channel_without_its_number": (
+        "channel,gain,status\n4,1,0\n,1,1\n",
+        "row 2 of the table: channel is empty, for every run: give a finite number",
+    ),
+    "a_dead_channel_without_a_status": (
+        "channel,gain,status\n4,1,0\n5,1,\n",
+        "channel 5: status is empty, for every run: give a finite number",
+    ),
+    "two_cells_twice": (
+        "channel,gain\n4,1\n7,1\n7,2\n4,2\n",
+        "channel 4 has two rows for every run (rows 1 and 4 of the table): leave out one of them",
+    ),
     "no_rows": ("channel,gain\n", "no rows: "),
     "last_run_alone": ("channel,last_run\n4,9\n", "last_run without first_run: "),
     "no_place_of_a_good_channel": ("channel,row,col\n4,,1\n", "channel 4: row is empty, for every run: "),
@@ -183,6 +199,19 @@ def test_channels_without_a_row_in_a_run_are_named():
 # --- positions ---
 
 
+@pytest.mark.parametrize("noise", ["noise", "noise_raw"])
+def test_a_channel_may_be_without_noise_and_a_row_for_one_run(noise):
+    columns = {"channel": [1, 1], noise: [0.0, 0.0], "first_run": [4, 5], "last_run": [4, 9]}
+    table = CellTable.from_columns(columns)
+    assert table.periods() == [(4, 4), (5, 9)]
+    assert (table.runs_of(0), table.runs_of(1)) == ("run 4", "run 5 to 9")
+
+
+def test_ranges_of_runs_that_touch_are_named_as_one():
+    table = CellTable.from_columns({"channel": [1, 1, 1], "first_run": [1, 5, 12], "last_run": [4, 9, 15]})
+    assert table.run_ranges() == "1 to 9, 12 to 15"
+
+
 def test_positions_on_a_lattice_become_axes():
     """Crystals of 22 mm in a plane without its corners; x and y written with a tenth of a millimetre."""
     plane = [(x, y) for y in (-22.1, 0, 21.9) for x in (-33.0, -11.1, 11.0, 33.0) if (x, y) != (33.0, 21.9)]
@@ -202,10 +231,28 @@ def test_channels_are_placed_by_their_positions():
     assert list(zip(row.tolist(), col.tolist(), strict=True)) == [(0, 1), (0, 0), (1, 1)]
 
 
+def test_positions_lie_in_the_cells_of_the_axis_of_their_name():
+    """Where the grid says where its cells are, they need not be equal, nor begin with the table."""
+    table = CellTable.from_columns({"channel": [1, 2, 3], "x": [12, 3, 19.0], "y": [7, 7, 5.0]})
+    rows, cols = Axis(name="y", bins=4, start=0, stop=8), Axis(name="x", edges=[0, 5, 10, 20])
+    row, col = places(table, Grid(rows=rows, cols=cols))
+    assert (row.tolist(), col.tolist()) == ([3, 3, 2], [2, 0, 2])
+    row, _ = places(table, Grid(rows=rows.model_copy(update={"name": "depth"}), cols=cols))
+    assert row.tolist() == [1, 1, 0]  # of another name: in rising order
+
+
+def test_a_channel_without_a_position_is_nowhere():
+    columns = {"channel": [0, 1, 2], "x": [0, np.nan, 20.0], "y": [0, np.nan, 0.0], "status": [0, 1, 0]}
+    table = CellTable.from_columns(columns)
+    row, col = places(table, Grid(rows=Axis(n=1), cols=Axis(n=2)))
+    assert (row.tolist(), col.tolist()) == ([0, -1, 0], [0, -1, 1])
+
+
 def test_a_lattice_may_have_holes():
     table = CellTable.from_columns({"channel": [0, 1, 2], "x": [0, 10, 40.0], "y": [0, 0, 0.0]})
     rows, cols = table_axes(table)
     assert (rows.size, cols.size) == (1, 5)
+    assert rows.edge_positions.tolist() == [-0.5, 0.5]  # of one place: 1 mm
     assert places(table, Grid(rows=rows, cols=cols))[1].tolist() == [0, 1, 4]
 
 
@@ -285,11 +332,20 @@ def test_a_column_of_python_objects_is_one_of_numbers_and_a_column_has_one_dimen
 
 
 def test_an_azimuth_that_goes_round_is_periodic():
-    phi = (np.arange(12) + 0.5) * np.pi / 6
+    phi = (np.arange(12) - 5.5) * np.pi / 6
     table = CellTable.from_columns({"channel": range(24), "phi": [*phi, *phi], "eta": [0.1] * 12 + [0.2] * 12})
     rows, cols = table_axes(table)
     assert (rows.name, rows.periodic) == ("eta", False)
     assert (cols.name, cols.periodic, cols.size) == ("phi", True, 12)
+    assert cols.edge_positions == pytest.approx(np.linspace(-np.pi, np.pi, 13), abs=1e-6)
+
+
+def test_what_does_not_go_round_is_not_periodic():
+    """Of 12 places of phi one is not there; those of eta are as far apart as in a whole turn."""
+    number = np.arange(12)
+    columns = {"channel": number, "eta": number * np.pi / 6, "phi": (number % 11 + 0.5) * np.pi / 6}
+    rows, cols = table_axes(CellTable.from_columns(columns))
+    assert (rows.periodic, cols.periodic, cols.size) == (False, False, 11)
 
 
 def test_rows_and_columns_of_the_table_are_labels():

@@ -10,6 +10,7 @@ import yaml
 from places import CONFIGS
 
 from hep_peaksum.cli.main import main
+from hep_peaksum.plotting import canvas
 
 pytestmark = pytest.mark.slow  # together they take many seconds
 
@@ -71,6 +72,8 @@ def test_ties_counts_the_seeds_of_every_rule_over_all_files(cli, job):
         "all": "3", "none": "1", "first": "2", "last": "2", "diagonal": "2", "lexicographic": "2",
     }  # fmt: skip
     assert output.endswith("First: the seeds of 1 of 3 events (33.3%) depend on the tie rule")
+    for n, found in ((1, "0 of 1 events (0.0%)"), (2, "1 of 2 events (50.0%)")):
+        assert f"the seeds of {found} depend" in cli("ties", job, "--max-events", str(n))[1]
 
 
 def test_ties_reads_at_most_max_events(cli, job):
@@ -126,6 +129,26 @@ def test_every_answer_can_be_drawn(cli, job, arguments):
     assert (status, err) == (0, "picture saved to it.png\n")
     assert output
     assert is_picture("it.png")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("explain", "--cell", "0", "1"), ("ties",), ("compare", "First", "All")],
+    ids=["explain", "ties", "compare"],
+)
+def test_of_several_grids_each_has_an_answer_and_a_picture(cli, job, monkeypatch, arguments):
+    saved = []
+    monkeypatch.setattr(canvas, "save", lambda _, path: saved.append(str(path)))
+    content = yaml.safe_load(Path(job).read_text())
+    content["grids"]["twin"] = content["grids"]["calo"]
+    content["clusters"]["First"]["grid"] = ["calo", "twin"]
+    Path(job).write_text(yaml.safe_dump(content))
+    command, *options = arguments
+    chosen = [] if command == "compare" else ["--collection", "First"]
+    status, output, _ = cli(command, job, *options, *chosen, "-o", "it.png")
+    assert status == 0
+    assert all(f"First on {grid}" in output for grid in ("calo", "twin"))
+    assert saved == ["it-calo.png", "it-twin.png"]
 
 
 def test_noise_and_mask_of_the_grid_are_used(cli, job):

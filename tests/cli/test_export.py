@@ -1,6 +1,7 @@
 """`export`: a preset or a collection as a C++ header."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,6 +36,38 @@ def test_a_collection_of_a_config_is_written_with_its_mask(cli, job, write_confi
     )
     assert (tmp_path / "jets.hpp").read_text() == expected
     assert "masked = {13};" in expected
+
+
+LAYERS = {"branch": "cells", "shape": [2, 6, 8], "axes": ["layer", "row", "col"]}
+CHANNELS = {"branch": "cells", "axes": ["channel"]}
+MORE_THAN_A_PLANE = {
+    "several_grids": ({}, ["calo", "twin"], "the collection is of several grids, a header is of one grid"),
+    "each_layer": ({"dense": LAYERS, "layers": "each"}, "calo", "the collection is of each layer separately, "),
+    "a_cell_table": (
+        {"dense": CHANNELS, "cells": "c.csv"},
+        "calo",
+        "grid 'calo' has a cell table, and a header",
+    ),
+}
+
+
+@pytest.mark.parametrize(("keys", "grid", "problem"), MORE_THAN_A_PLANE.values(), ids=MORE_THAN_A_PLANE)
+def test_a_header_is_of_one_plane(cli, job, write_config, tmp_path, keys, grid, problem):
+    content = job("a.root")
+    content["grids"] |= {"twin": dict(content["grids"]["calo"])}
+    content["grids"]["calo"] |= keys
+    content["clusters"] = {"Jet": {"grid": grid, "seed_threshold": 3}}
+    row, col = np.divmod(np.arange(48), 8)
+    rows = "".join(f"{n},{row[n]},{col[n]}\n" for n in range(48))
+    Path("c.csv").write_text(f"channel,row,col\n{rows}")
+    status, _, err = cli("export", write_config(content), "-o", tmp_path / "jets.hpp")
+    assert (status, problem in err) == (1, True), err
+
+
+def test_layers_that_are_added_up_are_one_plane(cli, job, write_config, tmp_path):
+    content = job("a.root")
+    content["grids"]["calo"]["dense"] = LAYERS
+    assert cli("export", write_config(content), "-o", tmp_path / "jets.hpp")[0] == 0
 
 
 def test_only_a_header_of_ours_is_replaced(cli, tmp_path):

@@ -138,6 +138,19 @@ def test_a_demo_of_one_event_runs(cli):
     assert (status, err) == (0, "")
 
 
+@pytest.mark.parametrize(("options", "progress"), [((), True), (("--quiet",), False)])
+def test_the_demo_shows_its_progress_unless_it_is_quiet(cli, monkeypatch, options, progress):
+    asked = []
+
+    def made(*_, **options):
+        asked.append(options)
+        raise ValueError
+
+    monkeypatch.setattr(demo, "demo", made)
+    cli("demo", *options)
+    assert asked == [{"progress": progress}]
+
+
 def test_a_demo_with_an_edited_config_says_what_to_do(cli):
     cli("demo", "--events", "20")
     config = Path("hep-peaksum-demo/quickstart.yaml")

@@ -128,6 +128,14 @@ def test_two_candidates_become_two_grids(cli, data):
     assert cli("check", "peaksum.yaml")[0] == 0
 
 
+@pytest.mark.parametrize("options", ["", " --candidate 2", " --grid em=1 --grid had=2"])
+def test_inspect_names_the_command_that_writes_what_it_shows(cli, write_events, random_cells, options):
+    file = write_events("a.root", 6, other=random_cells(6, 2))
+    status, out, err = cli("inspect", file, *options.split())
+    assert (status, err) == (0, "")
+    assert f"# hep-peaksum init --root {file}{options} writes this config" in " ".join(out.split())
+
+
 def test_another_candidate_is_chosen_by_its_number(cli, data):
     status, out, err = cli("init", "--root", data("g4B5_elec100.root"), "--candidate", "2")
     assert (status, err) == (0, "")

@@ -46,6 +46,10 @@ def test_a_section_lists_its_keys(keys):
     assert status == 0
     assert "\n  tie_rule " in out
     assert "\n  max_clusters " in out
+    words = " ".join(out.split())
+    assert " Required. " in words
+    assert " Default: shared. " in words
+    assert "Default: ." not in words  # many have none
     assert out.endswith("See also matches.NAME.clusters, output.clusters.\n")
 
 

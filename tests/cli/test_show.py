@@ -12,13 +12,16 @@ from hep_peaksum.plotting import events
 
 
 def test_two_collections_have_a_picture_each(cli, write_events, job, write_config):
-    content = job(write_events("a.root", 3))
-    content["clusters"]["Single"] = {"grid": "calo", "sum_window": [1, 1], "seed_threshold": 3}
+    cells = np.zeros((1, 6, 8))
+    cells[0, 2, 3], cells[0, 4, 6] = 9, 5
+    content = job(write_events("a.root", 1, cells=cells))
+    content["clusters"]["Single"] = {"grid": "calo", "sum_window": [1, 1], "seed_threshold": 6}
     status, out, err = cli("show", write_config(content), "-o", "mine.png")
     assert (status, err) == (0, "")
     assert {path.name for path in Path().glob("*.png")} == {"mine-Jet-calo.png", "mine-Single-calo.png"}
     assert all(path.read_bytes().startswith(PNG) for path in Path().glob("*.png"))
-    assert " clusters, picture saved to mine-Single-calo.png" in out
+    assert "Jet on calo: 2 clusters, picture saved to mine-Jet-calo.png" in out
+    assert "Single on calo: 1 cluster, picture saved to mine-Single-calo.png" in out
 
 
 def test_references_the_mask_and_the_range_of_colours_are_drawn(

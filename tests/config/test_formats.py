@@ -98,3 +98,26 @@ def test_no_other_module_spells_the_name_of_a_file():
 def test_what_a_cast_would_hide_is_out_of_range(name, number, expected):
     """On ARM the cast of 2.0**64 saturates, and equals what it was cast from: the cast cannot be asked."""
     assert is_in_range(name, np.array([number])).tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("given", "formats"),
+    [
+        ("root", ("ttree",)),
+        ("parquet", ("parquet",)),
+        (["parquet", "root"], ("parquet", "ttree")),
+        (["rntuple", "ttree"], ("rntuple", "ttree")),
+    ],
+    ids=str,
+)
+def test_one_format_may_stand_alone_and_root_is_a_ttree(given, formats):
+    assert Output(directory="results", clusters=given).clusters == formats
+
+
+@pytest.mark.parametrize(
+    ("given", "formats"),
+    [(True, ("png",)), (False, ()), ("pdf", ("pdf",)), (["png", "pdf"], ("png", "pdf"))],
+    ids=str,
+)
+def test_pictures_are_png_unless_it_is_said_otherwise(given, formats):
+    assert Output(directory="results", plots=given).plots == formats

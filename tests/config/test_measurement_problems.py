@@ -91,3 +91,37 @@ def test_objects_are_no_number_of_an_event():
     assert problem == (
         f"measurements.made.rate: 'Gen' has any number of objects in an event, not one number: {remedy}"
     )
+
+
+@pytest.mark.parametrize(
+    ("metadata", "given"),
+    [
+        ({}, "is not there"),
+        ({"energy": 0}, "is 0"),
+        ({"energy": True}, "is True"),
+        ({"energy": "ten"}, "is 'ten'"),
+    ],
+)
+def test_a_response_to_a_number_of_the_dataset_needs_that_number(metadata, given):
+    content = config()
+    content["datasets"]["data"]["metadata"] = metadata
+    line = f"measurements.beam divides by it, and it {given}: give a number that is not 0"
+    assert problems(content) == [f"datasets.data.metadata.energy: {line}"]
+
+
+def test_a_dataset_that_a_response_does_not_measure_needs_no_number():
+    content = config()
+    content["datasets"]["other"] = {"files": {"b.root": "Events"}}
+    content["measurements"]["beam"] = {**MEASUREMENTS["beam"], "datasets": ["data"]}
+    assert parse_config(content).measurements["beam"].divisor == "energy"
+
+
+def test_a_wrong_match_hides_nothing_that_does_not_need_it():
+    content = config()
+    content["matches"]["JetGen"] = {"clusters": "Jet"}
+    content["clusters"]["Wide"] = {"grid": "callo"}
+    *of_match, of_grid = problems(content)
+    assert [problem.partition(":")[0] for problem in of_match] == [
+        f"matches.JetGen.{key}" for key in ("reference", "by")
+    ]
+    assert of_grid.startswith("clusters.Wide.grid: no grid 'callo' (did you mean 'calo'?)")

@@ -24,6 +24,17 @@ WRONG = {
         "clusters={Jet: {grid: calo, seed_threshold: 1,5}}",
         "clusters.Jet.seed_threshold: the comma after 1 ends the value: write 1.5 without a comma",
     ),
+    **{
+        f"a_decimal_comma_in_{number}": (
+            f"clusters={{Jet: {{grid: calo, seed_threshold: {number}}}}}",
+            f"clusters.Jet.seed_threshold: the comma after 1 ends the value: write {written} without a comma",
+        )
+        for number, written in (("1,1", "1.1"), ("1,99", "1.99"), ("1,100", "1_100"), ("1,000", "1_000"))
+    },
+    **{
+        f"{value}_for_a_size": (f"run={{max_basket: {value}}}", f"run.max_basket: {shown} is not a size: ")
+        for value, shown in (("true", "True"), ("1.5", "1.5"), ("0", "0"), ("1 TB", "'1 TB'"))
+    },
     "a_number_for_a_key": ("run={3: 4}", "run.3: unknown key; there are executor, workers, chunksize"),
     "a_size_for_regions": (
         "grids.calo.regions=[4, 8]",
@@ -696,3 +707,28 @@ def test_a_flag_of_the_config_is_true_or_false(key):
     (problem,) = problems(small(f"{key}=1"))
     assert problem.startswith(f"{key}: ")
     assert "true or false" in problem
+
+
+def test_a_branch_may_have_the_name_of_what_is_not_written():
+    """Which events pass is a column of its own only where events are written under variations."""
+    content = small()
+    content["events"] = {**content.get("events", {}), "keep": ["pass_nominal"]}
+    assert parse_config(content).events.kept == ("pass_nominal",)
+    content["variations"] = {"Up": {"clusters.Jet.seed_threshold": 2}}
+    content["events"]["write_variations"] = ["Up"]
+    (problem,) = problems(content)
+    assert problem.startswith(
+        "events.keep: 'pass_nominal' would be the column 'pass_nominal', which says which"
+    )
+
+
+@pytest.mark.parametrize(
+    ("layers", "several"), [("sum", "several grids"), ("each", "layers that are searched ")]
+)
+def test_a_reference_is_of_one_plane(layers, several):
+    content = small()
+    cells = {"branch": "more", "shape": [2, 24, 16], "axes": ["layer", "row", "col"]}
+    content["grids"]["more"] = {**content["grids"]["calo"], "dense": cells, "layers": layers}
+    content["clusters"]["Jet"] |= {"grid": ["calo", "more"], "reference": {"row": "r", "col": "c", "sum": "s"}}
+    (problem,) = problems(content)
+    assert problem.startswith(f"clusters.Jet.reference: row and col do not say which of {several}")

@@ -132,6 +132,12 @@ def test_layers_are_audited_and_compared_one_by_one():
     assert (both.n_events, both.in_b.tolist()) == (2, [True, False, True, True, True])
 
 
+@pytest.mark.parametrize(("cells", "n_groups"), [([[2, 0], [0, 2]], 1), ([[0, 2], [2, 0]], 0)])
+def test_only_cells_in_the_window_of_each_other_are_tied(cells, n_groups):
+    audit = audit_ties([cells], {"search_window": "x..\n.o.\n..x"})
+    assert (audit.n_groups, audit.n_dependent, audit.n_seeds["first"]) == (n_groups, n_groups, 2 - n_groups)
+
+
 def test_an_event_with_ties_in_two_layers_is_one_event_that_depends():
     tie, none = [[0, 2, 2, 0]], [[0, 3, 0, 1]]
     audit = audit_ties([[tie, tie], [none, none], [none, tie]], layers="each")

@@ -3,7 +3,14 @@
 import pytest
 
 from hep_peaksum import Axis, Grid, PeakSumSettings
-from hep_peaksum.diagnostics.wording import RING_DRAWN, drawn_windows, legend, settings_in_words
+from hep_peaksum.diagnostics.wording import (
+    RING_DRAWN,
+    cell_positions,
+    discriminant_unit,
+    drawn_windows,
+    legend,
+    settings_in_words,
+)
 
 STRIPS = "of the four strips of 3 x {} cells along the window"
 ZERO = "scaled to the 9 cells of the window; cells beyond an edge count as 0"
@@ -172,6 +179,14 @@ def test_of_a_phi_ring_the_part_near_the_window_is_drawn():
         (0, 0): "o",
         (0, 1): "x",
     }
+    along_rows = [{"kind": "phi_ring", "axis": "rows", "name": "mine"}]
+    marks = drawn_windows(PeakSumSettings(sum_window=(1, 3), pileup=along_rows))["pile-up mine"]
+    assert marks == {
+        **{(row, col): "s" for row in (-3, -2, -1, 1, 2, 3) for col in (-1, 0, 1)},
+        (0, -1): "x",
+        (0, 0): "o",
+        (0, 1): "x",
+    }
     assert RING_DRAWN == 3
 
 
@@ -214,6 +229,28 @@ def test_every_mark_that_is_drawn_is_explained_and_no_other(keys, lines):
     assert legend(PeakSumSettings(**keys)) == lines
 
 
+def test_the_discriminant_has_the_unit_of_the_cells_or_of_their_noise():
+    axes = {"rows": Axis(n=2), "cols": Axis(n=2)}
+    grids = {"counts": Grid(**axes), "GeV": Grid(**axes, unit=1), "counts of 0.5 GeV": Grid(**axes, unit=0.5)}
+    for unit, grid in grids.items():
+        assert discriminant_unit(PeakSumSettings(), grid) == unit
+        assert discriminant_unit(PeakSumSettings(quantity="significance", seed_threshold=4), grid) == "sigma"
+
+
+@pytest.mark.parametrize(
+    ("axis", "words"),
+    [
+        ({"n": 3}, ""),
+        ({"labels": "4..6"}, ": label 5"),
+        ({"name": "x", "bins": 3, "start": 0, "stop": 6, "unit": "mm"}, ": x 3 mm"),
+        ({"bins": 3, "start": 0, "stop": 6, "labels": "4..6"}, ": position 3, label 5"),
+    ],
+)
+def test_a_cell_is_told_by_its_index_position_and_label(axis, words):
+    grid = Grid(rows=Axis(**axis), cols=Axis(n=9))
+    assert cell_positions(grid, 1, 7) == [f"row 1{words}", "col 7"]
+
+
 TOWERS = {"coarsen": (1, 2)}
 WORDS = {
     "nothing": ({}, {}),
@@ -233,6 +270,7 @@ WORDS = {
         {"seed_window": (1, 3), "partial_seed_windows": False},
         {"compared": "the sum of the seed window; only where the whole seed window lies in the grid"},
     ),
+    "a seed window of two cells": ({"seed_window": "ox"}, {"compared": "the sum of the seed window"}),
     "groups": (
         {"group": "corners", "cell_threshold": 2, "seedless_groups": "highest"},
         {

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numba_stats import crystalball_ex
+from scipy.stats import norm
 
 from hep_peaksum.evaluation.fits import fit_core, fit_crystal_ball, fit_resolution, resolution_at
 
@@ -31,6 +32,13 @@ def test_a_gaussian_is_found():
     assert (fit.start, fit.stop) == (pytest.approx(0.78, abs=0.03), pytest.approx(1.02, abs=0.03))
     light = fit_core(contents / 1e6, EDGES, contents / 1e12)  # less than one entry in all
     assert light.values == pytest.approx({**fit.values, "entries": fit.values["entries"] / 1e6}, rel=1e-3)
+
+
+def test_the_core_reaches_as_far_to_both_sides():
+    """By 1.5 standard deviations of 0.1, which are 12 bins."""
+    fit = fit_core(1e5 * np.diff(norm.cdf(EDGES, 1, 0.1)), EDGES)
+    assert (fit.start, fit.stop) == (pytest.approx(0.85), pytest.approx(1.15))
+    assert fit.ndf == 24 - 3
 
 
 def test_the_core_is_found_above_a_tail():

@@ -88,10 +88,12 @@ def test_objects_of_one_event_have_to_stand_together():
         within_distance(places, places, 1.0)
 
 
-def test_a_pair_exactly_at_the_end_of_the_range_is_near_also_after_turns():
+@pytest.mark.parametrize("apart", [np.pi, 1e-12])
+def test_a_pair_exactly_at_the_end_of_the_range_is_near_also_after_turns(apart):
     """The first look at a pair rounds otherwise than the distance that decides."""
     random = np.random.default_rng(2)
-    phi = random.uniform(-np.pi, np.pi, (2, 500)) + 2 * np.pi * random.integers(-1000, 1000, (2, 500))
+    phi = random.uniform(-np.pi, np.pi, 500) + random.uniform(-apart, apart, (2, 500)) / 2
+    phi += 2 * np.pi * random.integers(-1000, 1000, (2, 500))
     events = np.arange(500)
     first, second = (Places(events, np.zeros(500), each) for each in phi)
     difference = phi[0] - phi[1]

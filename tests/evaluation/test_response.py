@@ -22,6 +22,21 @@ def test_quantiles_are_those_of_the_values_within_a_bin():
         )
 
 
+@pytest.mark.parametrize(
+    ("probability", "expected"),
+    [(0.1, np.nan), (0.2, 0), (0.4, 5), (0.6, 10), (0.7, 25), (0.8, 30), (0.9, np.nan)],
+)
+@pytest.mark.parametrize("scale", [1, 1 / 64])
+def test_a_quantile_is_counted_off_from_below(probability, expected, scale):
+    """One entry lies below, two in the first of three bins, none in the second, one in the third, one above."""
+    contents, edges = np.array([1.0, 2.0, 0.0, 1.0, 1.0]), np.array([0.0, 10.0, 20.0, 30.0])
+    assert quantile(scale * contents, edges, probability) == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_quantile_is_undefined_if_a_bin_is_below_zero():
+    assert np.isnan(quantile(np.array([0.0, 4.0, -1.0, 0.0]), np.array([0.0, 1.0, 2.0]), 0.5))
+
+
 @pytest.mark.parametrize("shift", [-1.0, 1.2])
 def test_a_quantile_in_the_flow_is_undefined(shift):
     summary = summarize(flow(VALUES + shift), EDGES)
@@ -54,6 +69,13 @@ def test_empty_bins_do_not_widen_the_shortest_interval(empty):
     contents = np.concatenate([np.zeros(1 + empty), [10.0], np.zeros(empty + 1)])
     edges = np.arange(2.0 * empty + 2)
     assert effective_sigma(contents, edges) == pytest.approx(0.6827 / 2)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["falling", "rising"])
+def test_the_shortest_interval_begins_or_ends_at_the_steep_edge(order):
+    """6.827 of 10 entries: all 6 of one bin, and 0.827 of the 4 of the other."""
+    contents = np.array([0.0, 6.0, 4.0, 0.0])[::order]
+    assert effective_sigma(contents, np.array([0.0, 1.0, 2.0])) == pytest.approx((1 + 0.827 / 4) / 2)
 
 
 def test_without_enough_entries_inside_there_is_no_shortest_interval():

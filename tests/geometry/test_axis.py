@@ -53,6 +53,24 @@ def test_a_coordinate_may_be_written_with_pi(text, value):
     assert Axis(bins=2, start=text, stop=100).start == value
 
 
+@pytest.mark.parametrize(
+    ("axis", "words", "found_by"),
+    [
+        (Axis(n=4), ("", 4, "0", "3", "no", ""), "index (0 to 3)"),
+        (TOWERS.rows, ("eta", 4, "-1", "1", "no", "-2..-1, 1..2"), "label (-2..-1, 1..2)"),
+        (TOWERS.cols, ("phi", 4, "0", "6.283", "yes", "1..4"), "label (1..4)"),
+        (
+            Axis(name="x", edges=(-2, 0, 3), unit="mm"),
+            ("x", 2, "-2 mm", "3 mm", "no", ""),
+            "coordinate (-2 mm to 3 mm)",
+        ),
+    ],
+    ids=["indices", "labels", "periodic", "unit"],
+)
+def test_an_axis_in_words(axis, words, found_by):
+    assert (axis.in_words(), axis.found_by) == (words, found_by)
+
+
 def test_bins_are_of_one_width_and_centres_lie_in_their_middle():
     axis = Axis(bins=4, start=-1, stop=1)
 
@@ -79,8 +97,9 @@ def test_an_azimuth_is_given_between_minus_pi_and_pi():
     assert Axis(name="psi", bins=4, start=0, stop="2pi", periodic=True).centres[-1] > math.pi
 
 
-def test_an_azimuth_in_degrees_is_given_in_radian():
-    quarters = Axis(name="phi", bins=4, start=0, stop=360, periodic=True, unit="deg")
+@pytest.mark.parametrize("unit", ["deg", "degree"])
+def test_an_azimuth_in_degrees_is_given_in_radian(unit):
+    quarters = Axis(name="phi", bins=4, start=0, stop=360, periodic=True, unit=unit)
 
     assert quarters.centres == pytest.approx(np.radians([45, 135, -135, -45]), abs=1e-15)
     assert quarters.edge_positions.tolist() == [0, 90, 180, 270, 360]
@@ -213,6 +232,14 @@ def test_a_number_beyond_int64_is_no_label():
 def test_labels_that_float64_cannot_tell_apart_are_told_apart(dtype):
     axis = Axis(labels="9007199254740992..9007199254740995")
     assert axis.find(np.arange(2**53 - 1, 2**53 + 5).astype(dtype)).tolist() == [-1, 0, 1, 2, 3, -1]
+
+
+@pytest.mark.parametrize("values", [[], [1], [6], [2, 5], [2, 6], [1, 5], [-7, 3], [5, 9], [-7, 9]], ids=str)
+@pytest.mark.parametrize("labels", ["2..5", "5..2", "2, 3, 5"])
+def test_a_number_beside_the_labels_is_none(labels, values):
+    axis = Axis(labels=labels)
+    cells = {label: cell for cell, label in enumerate(axis.label_values.tolist())}
+    assert axis.find(np.array(values, np.int8)).tolist() == [cells.get(value, -1) for value in values]
 
 
 def test_hits_find_their_cell_by_index():

@@ -123,12 +123,13 @@ def test_eic_hits_have_the_time_of_a_contribution_and_the_number_of_the_event(da
     assert joined.n_several == sum(n > 1 for n in n_linked) > 0
 
 
+@pytest.mark.parametrize("n_bytes", [1, 1 << 20], ids=["an_event_at_a_time", "at_once"])
 @pytest.mark.parametrize(("numbers", "n"), [([2.0, 3.0], 2), ([], 0)], ids=["more", "none"])
 def test_lists_that_hold_more_or_less_than_the_number_of_the_event_are_an_error(
-    linked, tmp_path, monkeypatch, numbers, n
+    linked, tmp_path, monkeypatch, numbers, n, n_bytes
 ):
-    monkeypatch.setattr(block_sizes, "GROUP_BYTES", 1)  # an event at a time
-    source = linked([[0], [1]], other=ak.Array([[1.0], numbers]))
+    monkeypatch.setattr(block_sizes, "GROUP_BYTES", n_bytes)
+    source = linked([[0], [1], [2]], other=ak.Array([[1.0], numbers, [1.0]]))
     with pytest.raises(ValueError, match=f"'other' holds {n} numbers in entry 1, where one is expected"):
         join_collections(source, tmp_path / "o.root", ["Jet_index", "Tower"], branches=["Tower_x", "other"])
 
@@ -187,3 +188,16 @@ def test_a_file_that_changes_in_between_is_one_line_and_leaves_nothing(linked, t
         join_collections(source, tmp_path / "o.root", ["Jet_index", "Tower"])
     assert "\n" not in str(error.value)
     assert [each.name for each in tmp_path.iterdir()] == ["in.root"] * (accident == "is cut short")
+
+
+def test_neither_the_input_nor_a_file_that_exists_is_replaced_unasked(linked, tmp_path):
+    source, out = linked([[3, 0]]), tmp_path / "o.root"
+    content = Path(source.path).read_bytes()
+    out.write_text("mine")
+    with pytest.raises(ValueError, match=r"o\.root exists already.*--force"):
+        join_collections(source, out, ["Jet_index", "Tower"])
+    assert out.read_text() == "mine"
+    with pytest.raises(ValueError, match="is the file that is read"):
+        join_collections(source, Path(source.path), ["Jet_index", "Tower"], overwrite=True)
+    assert Path(source.path).read_bytes() == content
+    assert join_collections(source, out, ["Jet_index", "Tower"], overwrite=True).n_joined == 2

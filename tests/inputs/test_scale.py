@@ -63,3 +63,29 @@ def test_the_unit_of_a_named_geometry_is_scaled_too():
 def test_what_is_no_scale_is_refused(keys, problem):
     (line,) = problems({**small(), "grids": {"calo": {**DENSE, **keys}}})
     assert line.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("columns", "noises"),
+    [
+        ("gain\n1,0,0,2", None),
+        ("noise,status\n1,0,0,3,0\n2,0,1,9,1\n3,0,2,5,0", [6, 10]),
+        ("noise_raw,gain\n1,0,0,3,-0.5\n2,0,1,4,2", [3, 16]),
+        ("noise_raw\n1,0,0,3", [6]),
+    ],
+    ids=["none", "of_energies", "of_counts", "without_gains"],
+)
+def test_the_noise_of_a_table_is_scaled_as_its_energies_are(tmp_path, columns, noises):
+    """Those of good channels, in the unit of the grid."""
+    (tmp_path / "cells.csv").write_text(f"channel,row,col,{columns}\n")
+    dense = {"branch": "adc", "axes": ["channel"]}
+    grid = GridInput.model_validate({"dense": dense, "cells": str(tmp_path / "cells.csv"), "scale": 2})
+    assert grid.has_noise == (noises is not None)
+    assert noises is None or grid.noises().tolist() == noises
+
+
+def test_the_noise_of_a_config_is_that_of_the_cells():
+    grid = GridInput.model_validate({**DENSE, "rows": {"n": 1}, "cols": {"n": 3}, "noise": 1.5})
+    assert grid.has_noise
+    assert np.unique(grid.noises()).tolist() == [1.5]
+    assert not GridInput.model_validate({**DENSE, "rows": {"n": 1}, "cols": {"n": 3}}).has_noise

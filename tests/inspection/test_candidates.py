@@ -125,6 +125,21 @@ def test_a_branch_of_fixed_shape_may_have_layers(write):
     assert candidate.grid == {"dense": {"branch": "Eabs", "shape": [3, 6, 4], "axes": ["layer", "row", "col"]}}
 
 
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((6, 4, 8), ["layer", "row", "col"]),
+        ((6, 8, 6), ["layer", "row", "col"]),
+        ((6, 8, 4), ["row", "col", "layer"]),
+    ],
+    ids=str,
+)
+def test_layers_come_first_unless_the_last_axis_is_shorter(write, shape, axes):
+    cells = RANDOM.exponential(1, (N, *shape)).astype("f4")
+    _, (candidate,) = inspected(write(T={"cells": cells}))
+    assert candidate.grid["dense"]["axes"] == axes
+
+
 def test_flat_cells_are_folded_as_nearly_square_as_possible(write):
     _, (candidate,) = inspected(write(B5=FLAT))
     assert candidate.looks_like == "80 values per entry, 10×8 guessed"
@@ -132,6 +147,7 @@ def test_flat_cells_are_folded_as_nearly_square_as_possible(write):
         "dense",
         "10×8 guessed (the nearest to a square); also 16×5, 20×4, 5×4×4, 40×2",
     ) in candidate.comments
+    assert ("dense", "any of these may be turned: shape: [2, 40] for 40×2") in candidate.comments
     assert candidate.grid == {"dense": {"branch": "ECEnergyVector", "shape": [10, 8], "axes": ["row", "col"]}}
 
 

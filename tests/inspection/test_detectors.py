@@ -157,6 +157,14 @@ def test_branches_with_numbers_of_cells_are_one_grid(proposed, branches, names, 
     np.testing.assert_array_equal(cells_in(path), in_order.reshape(-1, *shape))
 
 
+@pytest.mark.parametrize("kind", ["numbered", "chessboard"])
+def test_each_of_two_series_is_a_grid(tmp_path, kind):
+    make, names, _ = SERIES[kind]
+    path = detector_files.write_tree(tmp_path / "series.root", make() | detector_files.padded_numbers())
+    found = inspect_file(path).candidates
+    assert [each.grid["dense"]["branches"] for each in found] == [names, "ch{00..15}"]
+
+
 def test_branches_are_taken_in_the_order_of_their_numbers(tmp_path):
     """E2 comes before E10: then showers show that a row has four cells."""
     flat = detector_files.cells(3, (20, 4), 300).reshape(300, -1)
@@ -270,6 +278,24 @@ def test_pixels_are_told_apart_in_every_unit(tmp_path, unit):
     pixels = {"hit_x": col * 0.4 * unit, "hit_y": row * 0.4 * unit, "hit_energy": energy}
     grid = inspect_file(detector_files.write_tree(tmp_path / "pixels.root", pixels)).candidates[0].grid
     assert (grid["rows"]["bins"], grid["cols"]["bins"]) == (12, 12)
+
+
+@pytest.mark.parametrize(
+    ("names", "shifts", "are_hexagons"),
+    [
+        (("iv", "iu"), (3, 4), True),
+        (("iv", "iu"), (3, 0.5), False),  # coordinates are no labels
+        (("row", "col"), (3, 4), False),
+        (("iy", "ix"), (3, 4), False),
+    ],
+)
+def test_only_labels_u_and_v_are_taken_for_those_of_hexagons(tmp_path, names, shifts, are_hexagons):
+    *places, energy = detector_files.as_hits(detector_files.cells(34, (12, 14)))
+    hits = {f"hit_{name}": place + shift for name, place, shift in zip(names, places, shifts, strict=True)}
+    path = detector_files.write_tree(tmp_path / "hits.root", {**hits, "hit_energy": energy})
+    (found,) = inspect_file(path).candidates
+    expected = ({"angle": 120}, "hexagon-7-uv") if are_hexagons else (None, "")
+    assert (found.grid.get("hexagons"), found.preset) == expected
 
 
 def test_hexagons_are_searched_by_their_preset_with_a_threshold_to_change(tmp_path):
@@ -388,6 +414,16 @@ def test_detectors_of_other_sizes_are_grids_of_their_own(tmp_path):
     assert not any("layer" in each["hits"] for each in grids)  # z, which has few values, is no depth here
 
 
+def test_a_detector_of_which_few_cells_were_hit_is_of_no_known_size(tmp_path):
+    """Of the second, those on the diagonal in the first event: its size may be any."""
+    columns = detector_files.two_detectors()
+    is_first = columns["tower_caloid"] == 1
+    is_on_diagonal = columns["tower_ieta"] == columns["tower_iphi"]
+    is_kept = is_first | (is_on_diagonal & (np.arange(len(is_first)) == 0))
+    grids = grids_of(tmp_path, {name: column[is_kept] for name, column in columns.items()})
+    assert not any("where" in each for each in grids)
+
+
 def test_two_ends_of_a_detector_are_not_added_up(tmp_path):
     grids = grids_of(tmp_path, detector_files.two_ends())
     ends = [grid["where"] for grid in grids]
@@ -412,12 +448,16 @@ def test_an_id_beside_an_energy_is_a_channel(tmp_path, channel, value):
     assert {"channel": channel, "value": value} in [grid["hits"] for grid in grids]
 
 
+@pytest.mark.parametrize("turn", [0, 10], ids=["straight", "turned"])
 @pytest.mark.parametrize("are_hexagons", [False, True])
-def test_hexagons_are_told_from_squares_by_the_neighbours_of_a_cell(tmp_path, are_hexagons):
+def test_hexagons_are_told_from_squares_by_the_neighbours_of_a_cell(tmp_path, are_hexagons, turn):
+    """Turned by 10 degrees they are on no lattice that a grid can have."""
     row, col, energy = detector_files.as_hits(detector_files.cells(34, (14, 14)))
     height = 0.75**0.5 if are_hexagons else 1.0
     shift = 0.5 * (row % 2) if are_hexagons else 0
-    hits = {"hit_x": (col + shift) * 8.0 + 0.3, "hit_y": row * 8.0 * height + 0.1, "hit_energy": energy}
+    x, y = (col + shift) * 8.0 + 0.3, row * 8.0 * height + 0.1
+    cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
+    hits = {"hit_x": cos * x - sin * y, "hit_y": sin * x + cos * y, "hit_energy": energy}
     path = detector_files.write_tree(tmp_path / "hits.root", hits)
     text = str(inspect_file(path).candidates[0])
     assert ("hexagon" in text) == are_hexagons

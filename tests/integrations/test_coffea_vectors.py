@@ -169,6 +169,7 @@ def matched(tmp_path):
     generated = ak.Array([[{"pt": 5.0, **direction, "mass": 1.0}, {"pt": 31.0, **direction, "mass": 2.0},
                            {"pt": 4.0, **direction, "mass": 4.0}],
                           [{"pt": 11.0, **direction, "mass": 3.0}]])  # fmt: skip
+    generated["energy"] = ak.full_like(generated.pt, 99.0)  # of two fourth components the mass is taken
     with uproot.recreate(tmp_path / "matched.root") as file:
         words = {word: np.arange(2, dtype="u4") for word in ("run", "luminosityBlock", "event")}
         file.mktree("Events", {**words, "Jet": jets, "GenJet": generated})
@@ -180,6 +181,7 @@ def test_an_index_of_another_collection_refers_to_its_objects(matched):
     partners = matched.Jet.matched("GenJet")
     assert partners.pt.to_list() == [[31.0, None], [11.0]]
     assert partners.mass.to_list() == [[2.0, None], [3.0]]
+    assert matched.GenJet.energy[1, 0] == pytest.approx(np.hypot(11 * np.cosh(0.5), 3))
     assert matched.Jet.delta_r(partners).to_list() == [[pytest.approx(0), None], [pytest.approx(0)]]
     assert matched[1:].Jet[:, :1].matched("GenJet").pt.to_list() == [[11.0]]
 

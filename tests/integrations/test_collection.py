@@ -1,12 +1,17 @@
 """A collection as other frameworks' configs describe it: what it reads, finds, and says about mistakes."""
 
+import sys
+from types import SimpleNamespace
+
 import awkward as ak
 import numpy as np
 import pytest
 from framework_events import expected_clusters, tied_cells
 
 from hep_peaksum import find_clusters, preset, sparse
+from hep_peaksum.integrations import fast_hep
 from hep_peaksum.integrations.collection import ClusterCollection, collections
+from hep_peaksum.integrations.pocket_coffea import PeakSumMixin
 
 TOWERS = {
     "rows": {"name": "eta", "bins": 24, "start": -3, "stop": 3},
@@ -93,3 +98,61 @@ def test_what_does_not_fit_names_the_column_and_the_event():
     events = ak.zip({"calo": ak.from_numpy(cells, regulararray=True)}, depth_limit=1)
     with pytest.raises(ValueError, match=r"^calo: event 3: cell \(row 5, col 7\) is nan"):
         ClusterCollection(**{**KEYS, "cells": "calo"}).find(events)
+
+
+# --------------------------------------------------------------- in frameworks, which need not be installed
+
+
+def test_a_stage_of_fast_hep_adds_the_clusters_to_the_columns_of_the_stream():
+    cells = tied_cells()
+    stream = ak.zip(
+        {"calo": ak.from_numpy(cells, regulararray=True), "run": np.arange(len(cells))}, depth_limit=1
+    )
+    keys = {**KEYS, "cells": "calo", "fields": ["row", "col", "peak_sum"]}
+    found = fast_hep.run_clusters(stream=stream, **keys)
+    assert found.fields == ["calo", "run", "nCluster", "Cluster_row", "Cluster_col", "Cluster_peak_sum"]
+    assert found.run.to_list() == stream.run.to_list()
+    expected = expected_clusters(cells)
+    assert found.nCluster.to_list() == [len(event) for event in expected]
+    columns = zip(*(found[name].to_list() for name in found.fields[3:]), strict=True)
+    assert [list(zip(*event, strict=True)) for event in columns] == expected
+    assert "nJet" in fast_hep.run_clusters(stream=stream, **keys, output="Jet").fields
+
+
+def test_a_stage_of_fast_hep_says_what_it_reads_and_adds(monkeypatch):
+    module = SimpleNamespace(DataDependencyResult=dict)
+    monkeypatch.setitem(sys.modules, "hepflow.compiler.data_flow", module)
+    cells = {"row": "y", "col": "x", "value": "e"}
+    found = fast_hep.parse_dependencies({"cells": cells, "settings": "cms-l1-jet", "fields": ["pt", "eta"]})
+    assert found == {"consumes": {"y", "x", "e"}, "produces": {"nCluster", "Cluster_pt", "Cluster_eta"}}
+
+
+def test_a_stage_of_fast_hep_needs_no_more_than_a_collection():
+    asked = {name: each["required"] for name, each in fast_hep.CLUSTERS_SPEC["params"].items()}
+    assert asked.pop("output") is False
+    assert {name for name in asked if not asked[name]} == {"settings", "grid", "fields"}
+    assert {*asked} == {*ClusterCollection.model_fields}
+
+
+def test_a_workflow_of_pocket_coffea_adds_the_collections_after_the_skim(monkeypatch):
+    class Workflow:
+        def __init__(self, cfg):
+            self.cfg, self.events = cfg, None
+
+        def process_extra_after_skim(self):
+            self.events["is_skimmed"] = True
+
+    class Mine(PeakSumMixin, Workflow):
+        pass
+
+    plain = SimpleNamespace(create=dict, to_container=lambda given, resolve: given if resolve else None)
+    monkeypatch.setitem(sys.modules, "omegaconf", SimpleNamespace(OmegaConf=plain))
+    cells = tied_cells()
+    workflow = Mine(SimpleNamespace(parameters={"peaksum": {"Jet": {**KEYS, "cells": "calo"}}}))
+    workflow.events = ak.zip({"calo": ak.from_numpy(cells, regulararray=True)}, depth_limit=1)
+    workflow.process_extra_after_skim()
+    assert workflow.events.fields == ["calo", "is_skimmed", "Jet"]
+    sums = [[total for *_, total in event] for event in expected_clusters(cells)]
+    assert workflow.events.Jet.peak_sum.to_list() == sums
+    with pytest.raises(ValueError, match="parameters have no peaksum: add peaksum"):
+        Mine(SimpleNamespace(parameters={}))

@@ -165,3 +165,12 @@ def test_the_columns_are_the_fields_of_find_clusters_in_their_order():
     columns = header.partition("struct Clusters {")[2].partition("std::size_t")[0]
     names = [line.split()[-1].strip(";") for line in columns.splitlines() if line.strip()]
     assert names == ak.fields(find_clusters(np.zeros((1, *SHAPE)), PeakSumSettings(), GRIDS["et"]))
+
+
+def test_a_threshold_of_zero_is_compared_with_zero():
+    """Every double is written exactly, beside the least integer that passes: from 0.5 on that is 1."""
+    plane = GRIDS["indices"]
+    for threshold, literals in ((0, "0x0.0p+0, INT64_C(0)"), (0.5, "0x1.0000000000000p-1, INT64_C(1)")):
+        header = cpp_header(PeakSumSettings(cell_threshold=threshold, sum_threshold=threshold), plane)
+        assert f"!(grid[other] >= detail::choose<Number>({literals}))" in header
+        assert f"if (peak.sum >= detail::choose<Number>({literals}))" in header

@@ -26,7 +26,7 @@ from coffea.processor import accumulate, executor
 from coffea.processor.executor import FileMeta
 from rich.console import Console
 
-from hep_peaksum.job.coffea_patches import heard_interrupts, own_progress
+from hep_peaksum.job.coffea_patches import heard_interrupts, own_progress, quiet_dask_bar
 
 
 def executor_of_threads(pool):
@@ -235,6 +235,26 @@ def test_quiet_dask_bar__coffea_prints_the_traceback_and_does_not_stop_the_bar()
     bar_class._draw_stop(bar, remaining=3, all=5, status="error", exception=error)
     assert len(printed) == 1
     assert not stopped
+
+
+def test_quiet_dask_bar__ours_shows_how_it_stopped_but_for_an_error_and_stops_with_the_block(monkeypatch):
+    """On a bar that is not coffea's: Dask need not be installed."""
+    shown, stopped = [], []
+
+    class Bar:
+        pbar = SimpleNamespace(stop=lambda: stopped.append(1))
+
+        def _draw_stop(self, *, status, **_):
+            shown.append(status)
+
+    module = SimpleNamespace(RichProgressBar=Bar)
+    monkeypatch.setitem(sys.modules, "coffea.processor._dask", module)
+    with quiet_dask_bar():
+        bar = module.RichProgressBar()
+        bar._draw_stop(status="finished", remaining=0)
+        bar._draw_stop(status="error", remaining=3)
+        assert not stopped
+    assert (shown, stopped, module.RichProgressBar) == (["finished", ""], [1], Bar)
 
 
 def test_parsl_kernel__coffea_cannot_start_one_for_a_config():

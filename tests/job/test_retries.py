@@ -4,7 +4,7 @@ import errno
 import os
 
 import pytest
-from coffea.processor.executor import WorkItem
+from coffea.processor.executor import FileMeta, WorkItem
 
 from hep_peaksum.job.retries import ChunkError, attempt, is_transient
 from hep_peaksum.results.atomic_write import WriteError
@@ -28,7 +28,10 @@ class Flaky:
 
 @pytest.fixture
 def no_wait(monkeypatch):
-    monkeypatch.setattr("time.sleep", lambda _: None)
+    """Sleep not at all; return the list of the seconds that were asked for."""
+    seconds = []
+    monkeypatch.setattr("time.sleep", seconds.append)
+    return seconds
 
 
 @pytest.mark.usefixtures("no_wait")
@@ -42,6 +45,16 @@ def test_what_may_pass_is_tried_again_as_often_as_the_config_says(n_retries):
     assert enough.n_calls == too_often.n_calls == n_retries + 1
 
 
+@pytest.mark.parametrize(
+    ("file", "seconds"),
+    [("a.root", [0.1, 0.1, 0.1]), ("root://host/a.root", [1, 2, 4])],
+    ids=["local", "remote"],
+)
+def test_a_server_has_longer_and_longer_to_recover(no_wait, file, seconds):
+    attempt(3, 0, False, Flaky(3, system_error(errno.EIO)), WorkItem("toy", file, "Events", 10, 25, b"0" * 16))
+    assert no_wait == seconds
+
+
 @pytest.mark.usefixtures("no_wait")
 def test_what_does_not_pass_is_tried_once_and_is_a_loss_of_its_entries_where_that_is_allowed():
     broken = Flaky(9, ValueError("not a ROOT file"))
@@ -52,6 +65,14 @@ def test_what_does_not_pass_is_tried_once_and_is_a_loss_of_its_entries_where_tha
 
 
 @pytest.mark.usefixtures("no_wait")
+def test_a_file_that_cannot_be_opened_is_a_loss_of_all_its_entries_whose_number_is_unknown():
+    broken = Flaky(9, ValueError("not a ROOT file"))
+    (found,) = attempt(0, 0, True, broken, FileMeta("toy", "a.root", "Events"))
+    loss = found.metadata[LOSSES]
+    assert (loss.dataset, loss.file, loss.start, loss.n_entries) == ("toy", "a.root", 0, None)
+
+
+@pytest.mark.usefixtures("no_wait")
 def test_a_full_disk_is_no_loss_of_entries():
     with pytest.raises(ChunkError):
         attempt(3, 0, True, Flaky(9, system_error(errno.ENOSPC, WriteError)), ITEM)
@@ -59,7 +80,13 @@ def test_a_full_disk_is_no_loss_of_entries():
 
 @pytest.mark.usefixtures("no_wait")
 @pytest.mark.parametrize(
-    "cause", [OSError(errno.EMFILE, "Too many open files"), RuntimeError("can't start new thread")]
+    "cause",
+    [
+        OSError(errno.EMFILE, "Too many open files"),
+        OSError(errno.ENFILE, "Too many open files in system"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("can't start new thread"),
+    ],
 )
 def test_a_limit_of_the_machine_is_no_loss_of_entries(cause):
     error = OSError("a.root: cannot be read as a ROOT file")

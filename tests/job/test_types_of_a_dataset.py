@@ -54,6 +54,23 @@ def test_files_with_other_types_of_cells_give_parts_of_one_schema(write_root, ra
     assert ak.flatten(events.Jet_peak_sum).type.content.primitive == ("float64" if is_float else "int64")
 
 
+def test_files_with_other_types_of_hits_give_parts_of_one_schema(write_root, job):
+    """One hit of 5 in every event of the first file, of 5.5 in those of the second."""
+    hits = {"row": "y", "col": "x", "value": "e"}
+    plane = {"rows": {"n": 6}, "cols": {"n": 8}}
+    files = []
+    for number, energy in enumerate((np.int32(5), np.float64(5.5))):
+        identity = dict.fromkeys(("run", "luminosityBlock", "event"), np.full(3, number, np.uint32))
+        lists = {"y": np.full(3, 2), "x": np.full(3, 4), "e": np.full(3, energy)}
+        branches = {name: ak.unflatten(each, 1) for name, each in lists.items()}
+        files.append(write_root(f"{number}.root", {"Events": {**identity, **branches}}))
+    content = job(*files, grids={"calo": {"hits": hits, **plane}})
+    run_job(content)
+    tables = [pq.read_table(part) for part in sorted((folder(content) / "toy/clusters.parquet").glob("*"))]
+    assert tables[0].schema.field("Jet_seed").type == tables[1].schema.field("Jet_seed").type
+    assert [table["Jet_seed"].to_pylist() for table in tables] == [3 * [[5.0]], 3 * [[5.5]]]
+
+
 @pytest.mark.parametrize(("one", "other"), [("i4", "f4"), ("u2", "i8"), ("f4", "f8")])
 def test_kept_branches_of_other_types_are_promoted(write_root, random_cells, job, one, other):
     files = [

@@ -1,6 +1,7 @@
 """Datasets with a cross section are normalised at the merge, by the weights of all entries of their files."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from selected_jobs import all_events, finished, jets_of
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.events.barns import parse_cross_section, parse_luminosity
-from hep_peaksum.inputs.paths import InputFile
+from hep_peaksum.inputs.paths import InputFile, file_uuid
 from hep_peaksum.job import run as job_run
 from hep_peaksum.job.run import run
 from hep_peaksum.merging.merge import merge
@@ -270,7 +271,7 @@ def test_weights_of_a_tree_count_once_for_several_trees_of_events_in_its_file(co
 
 
 def test_weights_of_another_file_than_was_processed_do_not_normalise(config, samples, tmp_path, monkeypatch):
-    """It is replaced after its last chunk, before its weights are summed."""
+    """It is replaced after its last chunk, before its weights are summed; size and time are the same."""
     paths = [tmp_path / Path(path).name for path, _ in samples]
     for path, (original, _) in zip(paths, samples, strict=True):
         shutil.copy(original, path)
@@ -278,7 +279,9 @@ def test_weights_of_another_file_than_was_processed_do_not_normalise(config, sam
     content["datasets"]["toy"]["files"] = {str(path): "Events" for path in paths}
 
     def late(*arguments):
-        shutil.copy(paths[0], paths[1])
+        state, uuid = paths[1].stat(), bytes.fromhex(file_uuid(str(paths[1])))
+        paths[1].write_bytes(paths[1].read_bytes().replace(uuid, uuid[::-1]))
+        os.utime(paths[1], ns=(state.st_atime_ns, state.st_mtime_ns))
         return sum_of_weights(*arguments)
 
     monkeypatch.setattr(job_run, "sum_of_weights", late)
