@@ -111,8 +111,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _is_nowhere(error: Exception) -> bool:
-    """Return whether an error is that there is no working directory: the only missing file without a name."""
-    return isinstance(error, FileNotFoundError) and error.filename is None
+    """Return whether a file is missing because the working directory is."""
+    if isinstance(error, FileNotFoundError):
+        try:
+            Path.cwd()
+        except FileNotFoundError:
+            return True
+    return False
 
 
 def _print_error(line: str) -> None:

@@ -99,7 +99,7 @@ LAYERS_FIRST = {"axes": ("layer", "row", "col")}
     [
         pytest.param(np.zeros((1, 3, 2)), {}, r"\(3, 2\) cells an event.*\(2, 3\)", id="turned"),
         pytest.param(np.zeros((1, 5)), {}, r"\(5,\) cells an event", id="flat_too_short"),
-        pytest.param(np.zeros(6), {}, "cells an event", id="an_event_alone"),
+        pytest.param(np.zeros(6), {}, "has one number an event", id="an_event_alone"),
         pytest.param(np.zeros((1, 4, 2, 3)), {}, r"\(4, 2, 3\) cells an event", id="layers_unannounced"),
         pytest.param(np.zeros((1, 4, 5, 7)), LAYERS_FIRST, r"\(4, 5, 7\) cells", id="layers_of_another_grid"),
         pytest.param(np.zeros((1, 2, 3)), LAYERS_FIRST, "cells an event", id="no_layers"),

@@ -240,16 +240,18 @@ def test_quiet_dask_bar__coffea_prints_the_traceback_and_does_not_stop_the_bar()
 def test_quiet_dask_bar__ours_shows_how_it_stopped_but_for_an_error_and_stops_with_the_block(monkeypatch):
     """On a bar that is not coffea's: Dask need not be installed."""
     shown, stopped = [], []
+    progress = SimpleNamespace(stop=lambda: stopped.append(1), remark=None)
 
     class Bar:
-        pbar = SimpleNamespace(stop=lambda: stopped.append(1))
+        def __init__(self, *, progress_bar):
+            assert progress_bar.remark() == "no workers"
 
         def _draw_stop(self, *, status, **_):
             shown.append(status)
 
-    module = SimpleNamespace(RichProgressBar=Bar)
+    module = SimpleNamespace(RichProgressBar=Bar, rich_bar=lambda: progress)
     monkeypatch.setitem(sys.modules, "coffea.processor._dask", module)
-    with quiet_dask_bar():
+    with quiet_dask_bar(lambda: "no workers"):
         bar = module.RichProgressBar()
         bar._draw_stop(status="finished", remaining=0)
         bar._draw_stop(status="error", remaining=3)
