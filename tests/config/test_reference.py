@@ -4,10 +4,9 @@ import pytest
 from places import DOCS
 
 from hep_peaksum.clustering.fields import FIELDS
-from hep_peaksum.config import reference
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.reference import config_keys, every_key, fields_page, find_keys, keys_at, keys_page
-from hep_peaksum.config.schema import INTERNAL, SCHEMA, SECTIONS
+from hep_peaksum.config.schema import INTERNAL, SECTIONS
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.settings.model import PeakSumSettings
@@ -115,19 +114,6 @@ def test_the_first_sentence_is_short_enough_for_a_list():
 def test_a_page_of_docs_is_current(page, text):
     """If not: python -m hep_peaksum.config.reference"""
     assert (DOCS / page).read_text(encoding="utf-8") == text()
-
-
-def test_the_pages_and_the_schema_are_written_where_they_belong(tmp_path, monkeypatch):
-    (tmp_path / "docs").mkdir()
-    monkeypatch.setattr(reference, "SCHEMA", tmp_path / "schema.json")
-    reference.write_pages(tmp_path)
-    written = (
-        ("schema.json", SCHEMA),
-        ("docs/keys.md", DOCS / "keys.md"),
-        ("docs/fields.md", DOCS / "fields.md"),
-    )
-    for name, current in written:
-        assert (tmp_path / name).read_text(encoding="utf-8") == current.read_text(encoding="utf-8")
 
 
 def test_every_key_and_every_field_is_on_its_page():

@@ -8,13 +8,14 @@ import jsonschema
 import pydantic
 import pytest
 import yaml
-from places import CONFIGS
+from places import CONFIGS, DOCS
 from pydantic import BaseModel
 from small_config import FULL, SMALL, small
 
+from hep_peaksum.config import reference
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.model import Config
-from hep_peaksum.config.schema import INTERNAL, SECTIONS, editor_line, read_schema, schema_text
+from hep_peaksum.config.schema import INTERNAL, SCHEMA, SECTIONS, editor_line, read_schema, schema_text
 from hep_peaksum.config.yaml_io import read_yaml
 from hep_peaksum.library.geometries import named_grids
 from hep_peaksum.library.presets import presets
@@ -52,6 +53,20 @@ def test_every_key_of_every_model_has_a_description(model):
         assert field.description, name
         assert field.description[0].isupper(), name
         assert field.description.endswith("."), name
+
+
+@pytest.mark.skipif(OLD_PYDANTIC, reason="before 2.11 pydantic generates less")
+def test_the_pages_and_the_schema_are_written_where_they_belong(tmp_path, monkeypatch):
+    (tmp_path / "docs").mkdir()
+    monkeypatch.setattr(reference, "SCHEMA", tmp_path / "schema.json")
+    reference.write_pages(tmp_path)
+    written = (
+        ("schema.json", SCHEMA),
+        ("docs/keys.md", DOCS / "keys.md"),
+        ("docs/fields.md", DOCS / "fields.md"),
+    )
+    for name, current in written:
+        assert (tmp_path / name).read_text(encoding="utf-8") == current.read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(OLD_PYDANTIC, reason="before 2.11 pydantic generates less")
