@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import Problem, problems
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters, named_grid
-from hep_peaksum.clustering.fields import FIELDS, check_fields, fields_of
+from hep_peaksum.clustering.fields import FIELDS, check_fields, fields_of, needs_cells
 from hep_peaksum.geometry.grid import bare_grid
 
 some = runs(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -259,3 +259,18 @@ def test_a_problem_becomes_settings_and_a_grid():
     settings, grid = settings_of(problem), grid_of(problem)
     assert (settings.tie_rule, settings.seed_threshold, settings.cell_threshold) == ("drawn", 1, 0.5)
     assert grid.periodic == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("keys", "is_needed"),
+    [
+        ({}, False),
+        ({"min_seed_gap": 1}, True),
+        ({"min_prominence": 1}, True),
+        ({"min_neighbours": 1}, True),
+        ({"sum_threshold": 1}, False),
+        ({"sum_threshold": 1, "sum_threshold_on": "net", "pileup": ("donut",)}, True),
+    ],
+)
+def test_every_cut_on_the_cells_around_a_seed_needs_them(keys, is_needed):
+    assert needs_cells(("row", "peak_sum"), PeakSumSettings(**keys), bare_grid((6, 8))) == is_needed

@@ -125,3 +125,11 @@ def test_a_wrong_match_hides_nothing_that_does_not_need_it():
         f"matches.JetGen.{key}" for key in ("reference", "by")
     ]
     assert of_grid.startswith("clusters.Wide.grid: no grid 'callo' (did you mean 'calo'?)")
+
+
+def test_every_measurement_of_a_match_that_is_not_there_is_named():
+    wrong = {name: {**MEASUREMENTS["found"], "efficiency": f"Jet{name}"} for name in ("first", "second")}
+    told = [f"measurements.{name}.efficiency: no match 'Jet{name}'" for name in wrong]
+    assert [
+        problem[: len(words)] for problem, words in zip(problems(config(**wrong)), told, strict=True)
+    ] == told

@@ -19,6 +19,7 @@ BRANCHES = {
     "short": np.ones((N, 47)),
     "layers": np.ones((N, 3, 6, 8)),
     "zeros": np.zeros((N, 6, 8)),
+    "one_cell": (np.arange(N * 48).reshape(N, 6, 8) == 50) * 1.0,
     "nan": np.where(np.arange(N)[:, None, None] == 2, np.nan, np.ones((N, 6, 8))),
     "number": np.arange(N) + 0.0,
     "negative": -np.arange(N),
@@ -188,8 +189,9 @@ def test_cells_that_are_all_zero_are_remarked(config):
     ]
 
 
-def test_a_job_without_a_cluster_has_a_hint(config):
-    job = config(seed_threshold=50)
+@pytest.mark.parametrize("branch", ["cells", "one_cell"])
+def test_a_job_without_a_cluster_has_a_hint(config, branch):
+    job = config(**dense(branch), seed_threshold=50)
     assert check_inputs(job) == ([], [])
     assert run(job).summary["hints"] == [
         "toy: not a single cluster in Jet; does any cell pass seed_threshold (> 50 counts)?"

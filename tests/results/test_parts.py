@@ -13,6 +13,7 @@ import hep_peaksum as ps
 from hep_peaksum.merging.merge import merge
 from hep_peaksum.report.page import write_report
 from hep_peaksum.results.atomic_write import seal
+from hep_peaksum.results.checkpoints import Chunk
 from hep_peaksum.results.status import read_status
 
 
@@ -134,3 +135,17 @@ def test_a_copy_that_came_out_otherwise_is_removed(directory, tmp_path, monkeypa
     with pytest.raises(ValueError, match="part"):
         merge([directory], tmp_path / "merged")
     assert not [*(tmp_path / "merged").rglob("part-*")]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_ours"),
+    [
+        ("part-000001-000000000000-000000000100", True),
+        ("part-1234567-000000000000-000000000100", True),
+        ("part-0000001-000000000000-000000000100", False),  # no number is written so
+        ("part-000001-0000000000000-000000000100", False),
+        ("part-1-0-100", False),
+    ],
+)
+def test_a_chunk_has_one_name(name, is_ours):
+    assert (Chunk.of_name("toy", name) is not None) == is_ours
