@@ -334,6 +334,13 @@ def test_a_histogram_of_an_unknown_field_or_collection_is_refused(field, message
         check_histogram(asked((field, 4, 0, 9)), SETTINGS, {"Jet": [TOWERS]})
 
 
+@pytest.mark.parametrize("first", ["Jet.mass", "Jet.grid"])
+def test_the_axis_behind_one_that_is_no_field_of_a_grid_is_checked_too(first):
+    wrong = asked((first, 4, 0, 9), ("Jet.etaa", 4, 0, 9))
+    with pytest.raises(ValueError, match=r"^no field is called 'etaa'"):
+        check_histogram(wrong, SETTINGS, {"Jet": [TOWERS, TOWERS]}, {"Jet": ["mass"]})
+
+
 def test_a_histogram_is_checked_on_every_grid_of_its_collection():
     several = {"Jet": [TOWERS, PLATES]}
     check_histogram(asked(("Jet.energy", 4, 0, 9)), SETTINGS, several)
