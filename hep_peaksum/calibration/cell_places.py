@@ -78,11 +78,9 @@ def places(table: CellTable, grid: Grid) -> tuple[Array, Array]:
         if wrong.any():
             row = int(np.argmax(wrong))
             column = word if word in table else _plane(table)[words.index(word)]
-            size = (
-                f"{axis.size} {word}{'s' * (axis.size > 1)}"
-                if axis.labels is None
-                else f"{word}s {axis.labels}"
-            )
+            size = f"{axis.size} {word}{'s' * (axis.size > 1)}"
+            if axis.labels is not None:
+                size = f"{word}s {axis.labels}"
             msg = f"{table.name}: {table.in_words(row)} has {column} {table[column][row]:g}, for "
             msg += f"{table.runs_of(row)}: the grid has {size}, and it is on none of them"
             raise CellTableError(msg)

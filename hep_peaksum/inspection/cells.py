@@ -130,7 +130,7 @@ def array_candidate(
 
 def _rings(cells: Array, axes: Sequence[str]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """Return the keys of the grid for rows or columns that close on themselves, and comments."""
-    at = {word: 1 + [*axes].index(word) for word in ("row", "col")}
+    at = {word: 1 + axes.index(word) for word in ("row", "col")}
     rings = {f"{word}s": {"n": cells.shape[axis], "periodic": True} for word, axis in at.items()}
     found = {f"{word}s": rings[f"{word}s"] for word, axis in at.items() if closes(cells, axis)}
     if not found:

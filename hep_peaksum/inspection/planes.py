@@ -16,10 +16,8 @@ from hep_peaksum.naming.branches import Branch
 from hep_peaksum.naming.groups import Group
 
 FEW_PLACES = 0.1  # of the number of hits: so few different places of them are those of cells
-OUTER, FEWEST_IN_CORNERS = (
-    0.12,
-    12,
-)  # of the rows on either side; hits there and in as many columns, if by chance
+OUTER = 0.12  # of the rows, or columns, on either side
+FEWEST_IN_CORNERS = 12  # hits that chance would put into outer rows and columns at once
 
 
 class Plane(NamedTuple):

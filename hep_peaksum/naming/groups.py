@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -165,7 +166,7 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
 
     values = members.numbers.partners(stem, conventions.VALUES, taken)
     if not values:  # edepCell of cellID, pixelToT of pixel_x
-        pairs = [(word, noun) for word in conventions.VALUES for noun in conventions.NOUNS]
+        pairs = itertools.product(conventions.VALUES, conventions.NOUNS)
         of_nouns = [name for word, noun in pairs for name in (f"{word}_{noun}", f"{noun}_{word}")]
         values = members.numbers.partners(stem, of_nouns, taken)
     if not values and not collection:  # padRow, padCol and ADC

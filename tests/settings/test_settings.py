@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+from rules_oracle import DEFAULTS
 from strategies import windows
 
 from hep_peaksum.geometry.axis import Axis
@@ -30,47 +31,11 @@ TAU_WINDOW = """
 
 def test_the_defaults_are_a_plain_search_of_three_by_three_cells():
     assert PeakSumSettings().model_dump() == {
-        "search_window": (3, 3),
-        "sum_window": (3, 3),
-        "seed_window": (1, 1),
-        "coarsen": (1, 1),
-        "partial_seed_windows": True,
-        "partial_search_windows": True,
-        "quantity": "energy",
-        "tie_rule": "first",
-        "greedy_ties": "first",
-        "group": None,
-        "seedless_groups": "drop",
-        "seed_threshold": 0,
-        "seed_comparison": ">",
-        "cell_threshold": None,
-        "cell_comparison": ">=",
-        "cell_threshold_abs": False,
-        "keep_stronger_side": None,
-        "overlap": "shared",
-        "sum_threshold": None,
-        "sum_comparison": ">=",
-        "sum_threshold_on": "sum",
-        "min_seed_gap": None,
-        "min_prominence": None,
-        "min_neighbours": 0,
-        "neighbour_threshold": 0,
-        "pileup": (),
-        "subtract": None,
-        "saturated_seeds": (),
-        "saturated_net": None,
+        **DEFAULTS,
         "max_clusters": None,
         "max_clusters_by": "sum",
         "max_clusters_per": "event",
         "order": "sum",
-        "position": "seed",
-        "w0": 4.5,
-        "isolation_depth": 1,
-        "pool_by": "sum",
-        "pool_threshold": None,
-        "allow_partial_towers": False,
-        "sum_over": "towers",
-        "masked": "absent",
         "nonfinite": "error",
         "kernel": "numba",
     }
