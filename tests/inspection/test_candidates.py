@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import uproot
 import yaml
+from long_tests import LONG
 
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.inspection import files
@@ -518,7 +519,7 @@ def test_a_hit_without_a_position_does_not_matter(write):
     assert candidate.grid["rows"] == {"name": "eta", "bins": 20, "start": -1.0, "stop": 1.0}
 
 
-@pytest.mark.slow
+@LONG
 def test_six_thousand_branches_take_seconds(write):
     """In several trees, because writing a wide one takes uproot minutes; a first look loads what is needed.
 

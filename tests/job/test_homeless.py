@@ -40,7 +40,7 @@ def homeless(tmp_path):
 @pytest.mark.parametrize(
     ("executor", "home"),
     [
-        ("iterative", None),
+        pytest.param("iterative", None, marks=LONG),
         pytest.param("iterative", "nonexistent", marks=LONG),
         ("futures", None),
         pytest.param("dask", None, marks=LONG),
@@ -75,6 +75,6 @@ def test_a_user_without_a_home_may_name_a_cache(write_events, job, tmp_path, hom
     (tmp_path / "job.yaml").write_text(yaml.safe_dump(content))
     done = homeless("run", tmp_path / "job.yaml", NUMBA_CACHE_DIR=str(tmp_path / "cache"))
     assert done.returncode == 0
-    assert done.stderr in ("", f"{COMPILING}\n")
+    assert done.stderr.startswith(COMPILING) or not done.stderr
     assert "no writable cache" not in done.stdout
     assert list((tmp_path / "cache").rglob("*.nbi"))

@@ -37,28 +37,32 @@ def folder(content):
     return Path(content["output"]["directory"])
 
 
+def renamed(write_events, path, seed=1):
+    """Write six events into a file that may have any name."""
+    plain = write_events("plain.root", 6, seed)
+    path.parent.mkdir(exist_ok=True)
+    return str(Path(plain).rename(path))
+
+
 @pytest.mark.parametrize("name", NAMES, ids=repr)
 def test_a_job_reads_files_of_any_name(write_events, job, tmp_path, name):
-    check_a_file_called(name, write_events, job, tmp_path, "iterative")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["日本.root", 'dou"ble.root', "[1].root", "a\nb.root"], ids=repr)
-def test_workers_read_files_of_any_name_and_plots_are_made(write_events, job, tmp_path, name):
-    check_a_file_called(name, write_events, job, tmp_path, "futures")
-
-
-def check_a_file_called(name, write_events, job, tmp_path, executor):
-    plain = write_events("plain.root", 6)
-    path = tmp_path / name
-    path.parent.mkdir(exist_ok=True)
-    Path(plain).rename(path)
-    content = job(str(path), run={"executor": executor})
-    has_plots = executor == "futures"
-    content["output"] = {"directory": str(tmp_path / f"results of {Path(name).stem}"), "plots": has_plots}
+    path = renamed(write_events, tmp_path / name)
+    content = job(path)
+    content["output"]["directory"] = str(tmp_path / f"results of {Path(name).stem}")
     run_job(content)
     assert written(folder(content)) == count(path)
     assert run_job(content).summary["n_chunks"]["reused"] == 1
+
+
+@pytest.mark.slow
+def test_workers_read_files_of_any_name_and_plots_are_made(write_events, job, tmp_path):
+    names = ["日本.root", 'dou"ble.root', "[1].root", "a\nb.root"]
+    paths = [renamed(write_events, tmp_path / name, seed) for seed, name in enumerate(names)]
+    content = job(*paths, run={"executor": "futures"})
+    content["output"] = {"directory": str(tmp_path / 'results of "日本\n[1]'), "plots": True}
+    run_job(content)
+    assert written(folder(content)) == count(*paths)
+    assert run_job(content).summary["n_chunks"]["reused"] == len(names)
 
 
 @pytest.mark.parametrize("name", ["a:b.root", "a::b.root", "a$HOME.root"])

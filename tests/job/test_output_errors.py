@@ -244,7 +244,7 @@ def break_files(whole_cache, suffix, damage, to):
         pytest.param("nbi", "truncated", id="index-truncated"),
         pytest.param("nbi", "empty", id="index-empty", marks=LONG),
         pytest.param("nbi", "garbage", id="index-garbage", marks=LONG),
-        pytest.param("nbc", "garbage", id="data-garbage"),
+        pytest.param("nbc", "garbage", id="data-garbage", marks=LONG),
     ],
 )
 def test_a_broken_numba_cache_does_not_stop_a_search(whole_cache, tmp_path, suffix, damage):
