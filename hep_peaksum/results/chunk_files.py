@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from hep_peaksum.config.formats import PART_SUFFIX, PARTS, PLOTS, RECORD_SUFFIX, RECORDS, TEMPORARY_PATTERN
+from hep_peaksum.config.formats import PART_SUFFIX, PARTS, PLOTS, RECORD_SUFFIX, RECORDS
 from hep_peaksum.results.atomic_write import TEMPORARY_NAME, atomic_write, unseal
 from hep_peaksum.results.checkpoints import Chunk, DamagedError, Record, check_part, parse_record
 
@@ -37,8 +37,19 @@ def dataset_folders(directory: Path) -> list[str]:
 
 def part_paths(directory: Path, dataset: str) -> list[Path]:
     """Return the parts of a dataset, in event order."""
-    paths = (directory / dataset / PARTS).glob(f"*{PART_SUFFIX}")
-    return sorted(path for path in paths if Chunk.of_name(dataset, path.stem))
+    return [chunk.part(directory) for chunk in sorted(_chunks_with_part(directory, dataset))]
+
+
+def _chunks_with_part(directory: Path, dataset: str) -> Iterator[Chunk]:
+    """Yield the chunks of a dataset that have a part, in no order; a path of each would take more memory."""
+    for path in _content_of(directory / dataset / PARTS):
+        if path.suffix == PART_SUFFIX and (chunk := Chunk.of_name(dataset, path.stem)):
+            yield chunk
+
+
+def _content_of(folder: Path) -> Iterator[Path]:
+    """Yield what is in a folder, nothing if there is none; unlike `glob`, which lists the folder first."""
+    return folder.iterdir() if folder.is_dir() else iter(())
 
 
 def recorded_chunks(directory: Path, dataset: str) -> list[Chunk]:
@@ -184,13 +195,13 @@ def remove_leftovers(directory: Path) -> None:
     """Remove what a killed run leaves: parts without a record, and temporary files; parts are logged."""
     for dataset in dataset_folders(directory):
         recorded = set(recorded_chunks(directory, dataset))
-        for path in part_paths(directory, dataset):
-            if Chunk.of_name(dataset, path.stem) not in recorded and path.is_file():
+        for chunk in sorted(each for each in _chunks_with_part(directory, dataset) if each not in recorded):
+            if (path := chunk.part(directory)).is_file():
                 log.info("%s: a part without a record, left by a run that was stopped, is removed", path)
                 path.unlink(missing_ok=True)
     datasets = [directory / dataset for dataset in dataset_folders(directory)]
     below = [each / name for each in datasets for name in (PARTS, RECORDS)]
     for folder in (directory, directory / PLOTS, *datasets, *below):
-        for path in folder.glob(TEMPORARY_PATTERN):
+        for path in _content_of(folder):
             if TEMPORARY_NAME.fullmatch(path.name) and path.is_file():
                 path.unlink(missing_ok=True)

@@ -43,7 +43,7 @@ def printed(write_events, job, tmp_path, monkeypatch, capsys):
     reference = {"row": "row", "col": "col", "sum": "sum"}
     objects = {name: [[2.0, 3.0]] * 300 for name in reference}
     write_events("a.root", 300, 1, **objects)
-    content = job("a.root", run={"chunksize": 7})
+    content = job("a.root", run={"chunksize": 50})
     content["output"]["directory"] = "results"
     content["clusters"]["Jet"]["reference"] = reference
     content["clusters"]["Coarse"] = {"grid": "calo", "seed_threshold": 5, "search_window": [5, 5]}
