@@ -91,14 +91,15 @@ def _connect(is_member: Any, steps: Any, plane: Any, periodic: Any, members: Any
         for n in range(n_members):
             own[members[n]] = members[n] + 1
         for n in range(n_members):
-            row, col = members[n] // n_cols, members[n] % n_cols
+            cell = members[n]
+            row, col = cell // n_cols, cell % n_cols
             is_inner = row < n_rows - 1 and 0 < col < n_cols - 1
             for k in range(len(steps)):
-                other = members[n] + steps[k, 0] * n_cols + steps[k, 1]
+                other = cell + steps[k, 0] * n_cols + steps[k, 1]
                 if not is_inner:
                     other = cell_at(row + steps[k, 0], col + steps[k, 1], plane, periodic)
-                if other >= 0 and own[other] > 0:
-                    first, second = _first(own, members[n]), _first(own, other)
+                if other >= 0 and own[other] > 0 and own[other] != own[cell]:  # else known to be joined
+                    first, second = _first(own, cell), _first(own, other)
                     own[max(first, second)] = min(first, second) + 1
         for n in range(n_members):  # that of an earlier cell is known
             own[members[n]] = own[own[members[n]] - 1]
