@@ -14,7 +14,7 @@ from hep_peaksum.inspection.candidates import Candidate
 from hep_peaksum.inspection.cells import SHAPE_ENTRIES
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import propose_axis
-from hep_peaksum.lattices.joined_labels import BASE, join_labels
+from hep_peaksum.lattices.joined_labels import BASE, can_join, join_labels
 from hep_peaksum.lattices.numbering import bit_parts, n_different
 from hep_peaksum.lattices.shapes import guess_shape
 from hep_peaksum.naming import conventions
@@ -38,9 +38,11 @@ def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], ev
     assert value is not None  # noqa: S101
     if (by_bits := _bits_candidate(tree, group, channel, value, numbers)) is not None:
         return by_bits
-    more = _told_apart_by(group, channel, numbers, event)
-    members = [*more, channel]
-    ids = join_labels([(each.name, numbers[each].astype(np.int64)) for each in members])
+    members = _told_apart_by(group, channel, numbers, event)
+    more = len(members) > 1
+    ids = numbers[channel].astype(np.int64)
+    if more:
+        ids = join_labels([(each.name, numbers[each]) for each in members])
     labels = np.unique(ids)
     parts = None if more else decimal_digits(labels) or _in_order(ids, numbers[value], event)
     n_more = len(event) - n_different([event, ids])
@@ -87,20 +89,22 @@ def _table_comment(
 def _told_apart_by(
     group: Group, channel: Branch, numbers: dict[Branch, Array], event: Array
 ) -> tuple[Branch, ...]:
-    """Return the integers without which hits of an event would be in one channel, as sector and layer."""
+    """Return a channel with the integers without which hits of an event would share it, as sector and layer."""
     n_same = len(event) - n_different([event, numbers[channel]])
     named = [each for each in group.integers if conventions.names_module(each.words)]
     others = [each for each in (group.section, group.layer, *named) if each is not None]
     others = [each for each in others if each.dtype.kind in "iu" and len(np.unique(numbers[each])) > 1]
     for size in range(1, MOST_MORE + 1) if n_same else ():
+        orders = (((*some, channel), (channel, *some)) for some in combinations(others, size))
+        fitting = ([each for each in both if can_join([numbers[part] for part in each])] for both in orders)
         found = [
-            (len(event) - n_different([event, *(numbers[each] for each in some), numbers[channel]]), some)
-            for some in combinations(others, size)
+            (len(event) - n_different([event, *(numbers[each] for each in members)]), members)
+            for members, *_ in filter(None, fitting)
         ]
         n_left, best = min(found, default=(n_same, ()), key=lambda each: each[0])
         if n_left < FEW_LEFT * n_same:
             return best
-    return ()
+    return (channel,)
 
 
 def _bits_in_words(channel: Branch, labels: Array) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hep_peaksum.kernels import Array
+from hep_peaksum.lattices.joined_labels import can_join
 
 TURN = 2 * np.pi
 MIN_STEPS = 3  # from a cell to the next, in which integers must rise with a coordinate
@@ -134,6 +135,8 @@ def chain_along(coordinate: Array, integers: Sequence[Integers], group: Array, *
                 continue
             for direction in (1, -1):
                 longer = Chain((*start.members, each), (*start.directions, direction))
+                if not can_join([member.values for member in longer.members]):
+                    continue
                 outer = ranks([group, start.rank()]) if start.members else group
                 steps = _n_steps(longer, coordinate, group, outer, is_angle)
                 n_cells = n_different([group, longer.rank()])
@@ -232,6 +235,8 @@ def number_cells(
     n_ids, best = n_different([ids]), None
     most_modules = most_modules if len(integers) <= MANY else 0
     for modules in _module_sets(integers, layer, most_modules):
+        if not can_join([layer, *(each.values for each in modules)]):
+            continue
         group = ranks([layer, *(each.values for each in modules)])
         rest = [each for each in integers if each not in modules]
         chains: dict[str, Chain] = {}

@@ -238,9 +238,8 @@ def test_wrong_usage_shows_how_and_exits_with_2(cli, arguments):
 def test_an_option_that_is_another_word_for_a_key_names_the_key(cli, good):
     status, _, err = cli("run", good, "--threshold", "4")
     assert status == 2
-    assert (
-        "No such option '--threshold'. It is a key of the config: --set clusters.NAME.seed_threshold=..." in err
-    )
+    assert "No such option" in err
+    assert ". It is a key of the config: --set clusters.NAME.seed_threshold=..." in err
 
 
 def test_entries_are_counted_from_zero(cli, good):

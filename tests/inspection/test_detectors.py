@@ -188,6 +188,21 @@ def test_channels_of_slots_are_numbered_together(proposed):
     assert "guessed" not in out
 
 
+def test_a_channel_too_large_to_stand_behind_its_slot_comes_first(proposed):
+    branches = detector_files.slots()
+    branches["channel"] = ak.values_astype(branches["channel"], "u2") + 6000
+    path, _ = proposed(branches)
+    assert yaml.safe_load(path.read_text())["grids"]["calo"]["hits"]["channel"] == {"join": ["channel", "slot"]}
+
+
+def test_ids_of_64_bits_are_channels(proposed):
+    branches = detector_files.slots()
+    del branches["slot"]
+    branches["cellID"] = ak.values_astype(branches.pop("channel"), "i8") + 2**60
+    path, _ = proposed(branches)
+    assert yaml.safe_load(path.read_text())["grids"]["calo"]["hits"]["channel"] == "cellID"
+
+
 def test_cells_come_before_their_pedestals(proposed):
     path, _ = proposed(detector_files.square())
     dense = {"branch": "adc", "shape": [8, 8], "axes": ["row", "col"]}

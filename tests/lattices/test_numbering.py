@@ -33,6 +33,15 @@ def test_combinations_are_counted_and_ranked_as_tuples_are(columns):
     assert ranks(columns).tolist() == [places[each] for each in tuples]
 
 
+@pytest.mark.parametrize("first", [0, 4990, 4991])
+def test_numbers_too_large_to_be_joined_number_no_cells_in_a_module(first):
+    module, cell = np.divmod(np.arange(300) % 30, 10)
+    integers = [Integers("module", "module", module), Integers("cell", "cell", first + cell)]
+    chain = chain_along(10.0 * module + cell, integers, np.zeros(300, int), is_angle=False)
+    members = [each.name for each in chain.members]
+    assert members == (["module", "cell"] if first + 9 < 5000 else [])
+
+
 def test_more_combinations_than_integers_are_counted():
     """Two keys of 32 bits each are more than an integer holds: their highest bits must not be lost."""
     hits = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 1], [1, 1, 1], [1, 0, 0]])
