@@ -70,10 +70,9 @@ def _gather_grid(values: Any) -> Any:
         own = {**named.model_dump(exclude_defaults=True), **own}
         return {**rest, "grid": _scaled(own, values)}
     dense = values.get("dense")
-    by_channel = isinstance(dense, dict) and "channel" in dense.get("axes", ())
-    own |= axes_of_table(values.get("cells"), own, is_needed=by_channel)
+    axes = _words(dense.get("axes", ["row", "col"])) if isinstance(dense, dict) else []
+    own |= axes_of_table(values.get("cells"), own, is_needed="channel" in axes)
     if isinstance(dense, dict) and isinstance(dense.get("shape"), (list, tuple)):
-        axes = dense.get("axes", ("row", "col"))
         for size, word in zip(dense["shape"], axes, strict=False):
             if word in ("row", "col"):
                 own.setdefault(f"{word}s", {"n": size})
@@ -82,6 +81,11 @@ def _gather_grid(values: Any) -> Any:
         ):  # the error about axes is enough: none about rows and cols
             own = {"rows": {"n": 1}, "cols": {"n": 1}, **own}
     return {**rest, "grid": _scaled(own, values)}
+
+
+def _words(axes: Any) -> list[str]:
+    """Return the words among the axes of a dense branch; the rest is an error that comes later, at its place."""
+    return [each for each in axes if isinstance(each, str)] if isinstance(axes, (list, tuple)) else []
 
 
 class GridInput(FrozenModel):

@@ -177,6 +177,11 @@ WRONG = {
         "grids.calo: a grid is filled either from hits",
     ),
     "another_shape": ("grids.calo.rows={n: 23}", "grids.calo: shape [24, 16] does not fit"),
+    "axes_that_are_no_list": ("grids.calo.dense.axes={row: 0}", "grids.calo.dense.axes: "),
+    "lists_among_axes": (
+        "grids.calo.dense.axes=[[row, col]]",
+        "grids.calo.dense.axes.0: ['row', 'col'] is not one of",
+    ),
     "a_wrong_axis_of_dense": (
         "grids.calo.rows={n: 24}|grids.calo.cols={n: 16}|grids.calo.dense.axes=[row, colum]",
         "grids.calo.dense.axes.1: 'colum' ",
