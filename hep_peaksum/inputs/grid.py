@@ -84,7 +84,7 @@ def _gather_grid(values: Any) -> Any:
 
 
 def _words(axes: Any) -> list[str]:
-    """Return the words among the axes of a dense branch; the rest is an error that comes later, at its place."""
+    """Return the words among the axes of a dense branch; what is none is an error later, at its place."""
     return [each for each in axes if isinstance(each, str)] if isinstance(axes, (list, tuple)) else []
 
 

@@ -73,7 +73,9 @@ def check_inputs(config: Config) -> Remarks:
         raise ConfigError(unknown)
     check_directory(Path(config.output.directory))
     remarks = Remarks([], [*idle_workers(config), *empty_seeds(config), *oblique_windows(config)])
-    job = config.model_copy(update={"dataset_metadata": config.divisors()})  # as a processor has it
+    # as a processor has it, but for the variations, which are tried one by one
+    events_alone = config.events.model_copy(update={"write_variations": ()})
+    job = config.model_copy(update={"dataset_metadata": config.divisors(), "events": events_alone})
     problems: list[str] = []
     of_files: dict[tuple[str, str], list[str]] = {}  # what is wrong in several datasets is said once
     for name, dataset in config.datasets.items():

@@ -9,6 +9,7 @@ from hep_peaksum.clustering.find import find_clusters
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.processor import PeakSumProcessor
+from hep_peaksum.preview.check import check_inputs
 from hep_peaksum.preview.thresholds import varied_thresholds
 
 BINS = {"bins": 9, "start": 0, "stop": 9}
@@ -187,6 +188,7 @@ def test_a_written_variation_stands_beside_the_nominal_clusters(config, samples)
         variations={"High": CHANGES["threshold"]},
         events={"write_variations": ["High"], "where": [{"field": "nJet", "min": 5}]},
     )
+    check_inputs(parse_config(content))
     _, events = finished(content)
     nominal, high = jets_of(samples), jets_of(samples)[jets_of(samples).seed > 7]
     passes, passes_high = ak.num(nominal) >= 5, ak.num(high) >= 5
