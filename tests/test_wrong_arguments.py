@@ -318,7 +318,7 @@ def test_a_key_of_the_settings_is_no_argument_of_a_diagnostic_either(call, name,
 def test_a_division_of_the_wrong_size_is_named():
     with pytest.raises(SettingsError) as error:
         Grid(rows=Axis(n=4), cols=Axis(n=4), regions={"half": [2, 4], "card": [4]})
-    remedy = "give [rows, cols], two whole numbers from 1"
+    remedy = "give [rows, cols], two whole numbers from 1 to 1000000"
     assert str(error.value) == f"regions.card: [4] is not a number of cells: {remedy}"
 
 

@@ -64,9 +64,11 @@ def _python_number(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
-Count = Annotated[int, Field(strict=True, ge=1), BeforeValidator(_python_number)]
-# Cells along an axis or around a window: more are a mistake, and would fill the memory.
-Size = Annotated[int, Field(strict=True, ge=1, le=1_000_000), BeforeValidator(_python_number)]
+# What the compiled loops can count.
+Count = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1), BeforeValidator(_python_number)]
+# Cells along an axis, of a tower or around a window: more are a mistake, and would fill the memory.
+MAX_SIZE = 1_000_000
+Size = Annotated[int, Field(strict=True, ge=1, le=MAX_SIZE), BeforeValidator(_python_number)]
 Depth = Annotated[int, Field(strict=True, ge=1, le=100), BeforeValidator(_python_number)]
 Number = Annotated[int | float, BeforeValidator(finite_number), WithJsonSchema({"type": "number"})]
 Threshold = Annotated[

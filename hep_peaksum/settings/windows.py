@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BeforeValidator, WithJsonSchema
 
 from hep_peaksum.kernels import Offset
-from hep_peaksum.settings.thresholds import finite_number
+from hep_peaksum.settings.thresholds import MAX_SIZE, finite_number
 
 NOT_GATED = -1
 MAX_CELLS = 10_000  # of a window; the largest in use, ALICE's and CMS's, have some hundreds
@@ -86,8 +86,8 @@ def _parse_tower_size(value: object) -> object:
         rows, cols = (finite_number(n) for n in value)  # type: ignore[attr-defined]
     except (TypeError, ValueError):
         rows = cols = None
-    if not (isinstance(rows, int) and isinstance(cols, int) and rows >= 1 and cols >= 1):
-        msg = f"{value!r} is not a number of cells: give [rows, cols], two whole numbers from 1"
+    if not all(isinstance(n, int) and 1 <= n <= MAX_SIZE for n in (rows, cols)):
+        msg = f"{value!r} is not a number of cells: give [rows, cols], two whole numbers from 1 to {MAX_SIZE}"
         raise ValueError(msg)
     return rows, cols
 
