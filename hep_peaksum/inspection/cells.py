@@ -13,9 +13,10 @@ from hep_peaksum.inspection.candidates import Candidate, Rejected
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.shapes import MAX_RATIO, MIN_CELLS, closes, guess_shape, in_words
 from hep_peaksum.naming.branches import Branch, Tree, read
-from hep_peaksum.naming.conventions import order, unit_comments, units_of
+from hep_peaksum.naming.conventions import order_of_cells, unit_comments, units_of
 
 SHAPE_ENTRIES = 200  # that are read for the shape of a branch
+VARIES = "entries differ in length"
 
 
 def dense_candidate(tree: Tree, branch: Branch) -> Candidate | Rejected:
@@ -118,7 +119,7 @@ def array_candidate(
             **({"unit": units.energy} if units.energy else {}),
         },
         n_values=tree.n_entries * math.prod(sizes),
-        order=order(branch.name, tree.name),
+        order=order_of_cells(branch.name, tree.name),
         comments=tuple(
             (key, text.lstrip())
             for key, text in (("dense", comment), *told, *unit_comments(tree, units, branch))
@@ -147,5 +148,5 @@ def _regular(sample: ak.Array) -> Array | str:
     try:
         cells = ak.to_numpy(ak.to_regular(sample, axis=None))
     except ValueError:
-        return "entries differ in length"
+        return VARIES
     return cells if all(cells.shape) else "entries are empty"

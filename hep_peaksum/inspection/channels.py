@@ -54,12 +54,24 @@ def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], ev
         n_values=len(numbers[value]),
         order=conventions.order(group.name, tree.name),
         comments=(
+            *value_comments(group, numbers),
             ("cells", comment),
             *conventions.unit_comments(tree, conventions.units_of(tree, value, value), value),
         ),
         table=_table_of(labels, parts, members),
         told_of_table=GUESSED_TABLE if parts else EMPTY_TABLE,
     )
+
+
+def value_comments(group: Group, numbers: dict[Branch, Array]) -> list[tuple[str, str]]:
+    """Return what to say of the values of hits: what else they may be, and whether they are guessed."""
+    if group.value is None:
+        return [("hits", "no branch holds an energy: value: 1 counts hits")]
+    others = [branch.config_name for branch in group.other_values if np.any(numbers[branch])]
+    if group.is_value_guessed:
+        also = f"; also {', '.join(others)}" if others else ""
+        return [("hits", f"no name says what the energy is: {group.value.config_name} guessed{also}")]
+    return [("hits", f"the value may also be {', '.join(others)}")] if others else []
 
 
 def _table_comment(
@@ -170,7 +182,7 @@ def decimal_digits(ids: Array) -> IdParts | None:
     """
     ids = ids.astype(np.int64)
     for n, share in ((2, LEAST_OF_TWO), (3, LEAST_OF_THREE)):
-        for step in (100, 1000, 10_000)[: 5 - n]:
+        for step in (100, 1000, 10_000)[: 5 - n] + (10,) * (n == 2):
             factors = tuple(step**power for power in range(n - 1, -1, -1))
             numbers = [ids // factors[0], *(ids // factor % step for factor in factors[1:])]
             found = IdParts(factors, tuple((int(each.min()), int(each.max())) for each in numbers))
@@ -198,7 +210,7 @@ def _in_order(ids: Array, values: Array, event: Array) -> IdParts | None:
 
 def _leaves_out(digits: Array, step: int) -> bool:
     """Return whether digits, of different ids, have too few values below a step to be those of any ids."""
-    chance = (int(digits.max()) + 1) / step
+    chance = (int(np.ptp(digits)) + 1) / step
     return chance < 1 and len(digits) * math.log(chance) < LOG_OF_CHANCE
 
 

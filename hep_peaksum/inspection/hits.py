@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from hep_peaksum.geometry.jagged import counts_of
 from hep_peaksum.inspection.candidates import Candidate, Rejected
-from hep_peaksum.inspection.channels import channel_candidate
+from hep_peaksum.inspection.channels import channel_candidate, value_comments
 from hep_peaksum.inspection.found_planes import found_plane
 from hep_peaksum.inspection.hit_integers import integers_of
 from hep_peaksum.kernels import Array
@@ -17,9 +17,10 @@ from hep_peaksum.lattices.axes import ranges
 from hep_peaksum.lattices.depth import layers_in_line, layers_of_one_pitch
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, read
-from hep_peaksum.naming.groups import Group
+from hep_peaksum.naming.groups import Group, nameless_values
 
 MAX_SECTIONS = 10
+MAX_VALUES = 40  # of ids that may be their energies, which are read
 LARGER = 1.5  # sides of a detector than those of another, both of them
 MIN_SHARE = 0.5  # hits for each cell, from which the sides of a detector are seen
 FAR = 0.5  # of the distance of the farthest hit along the beam: as far as that are those of two ends
@@ -66,6 +67,20 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
             conditions, about = [*where, *more, *part], [*told, *comments, *told_of_part]
             found.append(_placed_candidate(tree, group, some, event[of_part], conditions, about))
     return found
+
+
+def nameless_hits(tree: Tree, branches: Sequence[Branch]) -> Iterator[tuple[Group, Candidate | Rejected]]:
+    """Yield ids of cells beside as many numbers that no name calls energies, as hits by channel."""
+    for group in nameless_values(branches, tree.name):
+        lists = [each for each in (group.channel, group.value, *group.other_values) if each is not None]
+        arrays = read(tree.content, lists[: MAX_VALUES + 1])
+        if arrays is None:
+            continue
+        n_hits, *counts = map(counts_of, arrays)
+        values = [each for each, n in zip(lists[1:], counts, strict=False) if np.array_equal(n, n_hits)]
+        if values:
+            hits = group._replace(value=values[0], other_values=tuple(values[1:]))
+            yield from ((hits, found) for found in hit_candidates(tree, hits))
 
 
 def _split_parts(tree: Tree, group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
@@ -143,7 +158,7 @@ def _placed_candidate(
     hits = dict(plane.hits)
     hits |= {} if layers.source is None else {"layer": layers.source}
     hits["value"] = 1 if group.value is None else group.value.config_name
-    comments = [*comments, *plane.comments, *_value_comments(group, numbers)]
+    comments = [*comments, *plane.comments, *value_comments(group, numbers)]
     comments += [("depth", layers.comment)] if layers.source is not None else []
     conditions = {"where": where} if where else {}
     grid: dict[str, Any] = {"hits": hits, **conditions, **layers.keys(each=plane.layers_apart)}
@@ -262,13 +277,3 @@ def _pick_section(
     text = f"several sections in one collection; hits read by section: {others}. The fullest one is taken"
     where = [{"branch": group.section.config_name, "equals": fullest}]
     return numbers[group.section] == fullest, where, [*comments, ("where", text)]
-
-
-def _value_comments(group: Group, numbers: dict[Branch, Array]) -> list[tuple[str, str]]:
-    if group.value is None:
-        return [("hits", "no branch holds an energy: value: 1 counts hits")]
-    others = [branch.config_name for branch in group.other_values if np.any(numbers[branch])]
-    if group.is_value_guessed:
-        also = f"; also {', '.join(others)}" if others else ""
-        return [("hits", f"no name says what the energy is: {group.value.config_name} guessed{also}")]
-    return [("hits", f"the value may also be {', '.join(others)}")] if others else []

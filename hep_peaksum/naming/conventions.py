@@ -98,6 +98,11 @@ NO_NUMBERS = re.compile(
     r"|quality|flags?|time|tdc|adc|amplitude\w*|charge|counts?|sca|is|compton|rayleigh|source|event|run|begin|end|index|noise|gain)(_|$)"
 )
 
+# What is measured beside the energy of a cell; of cells that are in time, the energies are.
+BESIDE = re.compile(
+    r"(^|_)(?<!in_)(?<!of_)(times?|t0|toa|tof|tdc|noise|rms|chi2|quality|status|mult|multiplicity)(_|$)"
+)
+
 # From what is searched to what hardly ever is, by words in lower case; the first that fits counts.
 _ORDER = {
     "weights": "weight lhe pdf_?w scale_?factor (^|_)sf(_|$)",
@@ -254,6 +259,16 @@ def order(name: str, otherwise: str = "") -> int:
     """
     is_simulated = "sim_hit" in in_lower_case(name) or "sim_calorimeter" in in_lower_case(name)
     return 2 * FIRST.index(likeness(name, otherwise)) + is_simulated
+
+
+def order_of_cells(name: str, otherwise: str = "") -> int:
+    """Return the place of an array of cells in the order of physics, times and noises after energies.
+
+    >>> order_of_cells("cell_E") < order_of_cells("cell_noise") == order_of_cells("TimeLG")
+    True
+    """
+    is_beside = BESIDE.search(in_lower_case(name)) is not None
+    return max(order(name, otherwise), 2 * FIRST.index("covariances") if is_beside else 0)
 
 
 class Units(NamedTuple):
