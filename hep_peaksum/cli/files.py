@@ -242,7 +242,7 @@ def init(root: str | None, candidate: str | None, grids: Sequence[str], output: 
 
         found = candidates_in(root)
         if not grids and (grouped := _group_first(found, candidate or "1")):
-            root, candidate, found = grouped, None, candidates_in(grouped)
+            root, candidate, found = grouped, None, candidates_in(grouped, places_in=root)
         chosen = choose_candidates(found, candidate, grids)
         text = config_text(root, chosen)
         told = [f"{name}: {each.tree}, {each.looks_like}" for name, each in chosen.items()]

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from hep_peaksum.kernels import Array
+
 # In this order the keys of a grid are written; a comment on a key that the grid lacks stands where it would be.
 KEYS = (
     *("hits", "dense", "cells", "where", "depth", "layers", "geometry", "hexagons", "rows", "cols"),
@@ -16,6 +18,17 @@ KEYS = (
 )
 WIDTH = 110
 FIRST = {"calo": "1"}  # the grid that is proposed unless others are chosen: the likeliest candidate
+
+
+class Channels(NamedTuple):
+    """The branch of the ids of hits, as a config has it, and the different ids in the entries read.
+
+    Of an array of cells it is the branch itself, and the number of every cell.
+    """
+
+    branch: str
+    ids: Array
+    are_in_order: bool = False  # as those of an array
 
 
 class Candidate(NamedTuple):
@@ -40,6 +53,7 @@ class Candidate(NamedTuple):
     is_masked: bool = False  # whether cells without a finite number are left out
     table: str = ""  # the cell table that the grid needs, as CSV, with empty places to fill in
     told_of_table: str = ""  # what to do with it
+    channels: Channels | None = None  # by which another tree may say where cells are
 
     @property
     def likelihood(self) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-from hep_peaksum.inspection.candidates import Candidate, Rejected
+from hep_peaksum.inspection.candidates import Candidate, Channels, Rejected
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.shapes import MAX_RATIO, MIN_CELLS, closes, guess_shape, in_words
 from hep_peaksum.naming.branches import Branch, Tree, read
@@ -83,6 +83,7 @@ def _flat_candidate(tree: Tree, branch: Branch, cells: Array) -> Candidate | Rej
         )
     cells = cells.reshape(-1, *shape.sizes)
     found = array_candidate(tree, (branch.name,), looks_like, source, cells, shape.axes, comment, branch)
+    found = found._replace(channels=Channels(branch.config_name, np.arange(n), are_in_order=True))
     planes = [sizes for sizes in (shape.sizes, *shape.others) if len(sizes) == 2 and sizes[0] != sizes[1]]
     if not planes:
         return found

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hep_peaksum.geometry.bit_fields import BitField
-from hep_peaksum.inspection.candidates import Candidate
+from hep_peaksum.inspection.candidates import Candidate, Channels
 from hep_peaksum.inspection.cells import SHAPE_ENTRIES
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import propose_axis
@@ -60,6 +60,7 @@ def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], ev
         ),
         table=_table_of(labels, parts, members),
         told_of_table=GUESSED_TABLE if parts else EMPTY_TABLE,
+        channels=None if more else Channels(channel.config_name, labels),
     )
 
 
@@ -242,4 +243,5 @@ def _bits_candidate(
         n_values=len(ids),
         order=conventions.order(group.name, tree.name),
         comments=(*(each for each in about if each[1]), *conventions.unit_comments(tree, units, value)),
+        channels=Channels(channel.config_name, np.unique(ids)),
     )

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from hep_peaksum.config.yaml_io import override
 from hep_peaksum.inspection.candidates import FIRST, Candidate, Rejected, choose, proposed_config
 from hep_peaksum.inspection.cells import VARIES, dense_candidate
 from hep_peaksum.inspection.hits import hit_candidates, nameless_hits
+from hep_peaksum.inspection.id_tables import IdTable, id_tables, with_places
 from hep_peaksum.inspection.series import named_numbers, series_candidates
 from hep_peaksum.lattices.shapes import MIN_CELLS
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, list_branches, read
@@ -54,8 +55,10 @@ class Inspection(NamedTuple):
         return f"no tree, so no events to search (it holds {others or 'nothing'})"
 
 
-def inspect_file(path: str) -> Inspection:
+def inspect_file(path: str, places_in: str = "") -> Inspection:
     """Return what a ROOT file holds that could fill a grid.
+
+    Where cells are by their ids is looked up in another tree of it, or of the file `places_in`.
 
     Raises
     ------
@@ -63,40 +66,54 @@ def inspect_file(path: str) -> Inspection:
         If the file cannot be read as a ROOT file.
     """
     found = Inspection({}, [], [], {}, {})
+    tables = [*_tables_in(places_in)] if places_in else []
     with open_file(path) as file, one_line_errors(path):
-        trees = tree_names(file)
-        encodings = known_encodings(file[PODIO_TREE]) if PODIO_TREE in trees else {}
-        others = (name for key, name in file.classnames(cycle=False).items() if key not in trees)
-        found.others.update(Counter(others))
-        for key in trees:
-            content = open_tree(file, path, key)
-            found.trees[key] = int(content.num_entries)
-            branches, unreadable = list_branches(content)
-            if unreadable:
-                found.unreadable[key] = unreadable
-            if not found.trees[key]:
-                continue
-            names = {branch.name for branch in branches}
-            tree = Tree(key, content, found.trees[key], names, encodings, not any(file.file.fUUID))
+        for tree, branches in _trees_in(file, path, found):
+            tables += id_tables(tree, branches)
             identify = tuple(find_identity(tree, branches).items())
             for each in _look_at(tree, branches, path):
                 if isinstance(each, Candidate):
                     found.candidates.append(each._replace(identify=identify))
                 else:
                     found.rejected.append(each)
+    found.candidates[:] = [with_places(candidate, tables) for candidate in found.candidates]
     found.candidates.sort(key=lambda candidate: candidate.likelihood)
     return found
 
 
-def candidates_in(path: str) -> list[Candidate]:
-    """Return the candidates in a ROOT file, the likeliest first.
+def _trees_in(file: Any, path: str, found: Inspection) -> Iterator[tuple[Tree, list[Branch]]]:
+    """Yield the trees of an open file that have entries, with their branches, and note what else it holds."""
+    trees = tree_names(file)
+    encodings = known_encodings(file[PODIO_TREE]) if PODIO_TREE in trees else {}
+    others = (name for key, name in file.classnames(cycle=False).items() if key not in trees)
+    found.others.update(Counter(others))
+    for key in trees:
+        content = open_tree(file, path, key)
+        found.trees[key] = int(content.num_entries)
+        branches, unreadable = list_branches(content)
+        if unreadable:
+            found.unreadable[key] = unreadable
+        if found.trees[key]:
+            names = {branch.name for branch in branches}
+            yield Tree(key, content, found.trees[key], names, encodings, not any(file.file.fUUID)), branches
+
+
+def _tables_in(path: str) -> Iterator[IdTable]:
+    """Yield the tables of another file that say where cells are by their ids."""
+    with open_file(path) as file, one_line_errors(path):
+        for tree, branches in _trees_in(file, path, Inspection({}, [], [], {}, {})):
+            yield from id_tables(tree, branches)
+
+
+def candidates_in(path: str, places_in: str = "") -> list[Candidate]:
+    """Return the candidates in a ROOT file, the likeliest first; parameters as for `inspect_file`.
 
     Raises
     ------
     ValueError
         If there is none; the message says what the file holds.
     """
-    found = inspect_file(path)
+    found = inspect_file(path, places_in)
     if not found.candidates:
         msg = f"{path}: {found.in_words}; see `hep-peaksum inspect {path}`, or start from `hep-peaksum init`"
         raise ValueError(msg)

@@ -64,6 +64,14 @@ def found_plane(
     return by_places if found is None or found[0].layers_apart else found
 
 
+def layers_of_places(group: Group, numbers: Mapping[Branch, Array], units: conventions.Units) -> Layers:
+    """Return the layers of cells: those that a branch names, or the depths at which they lie."""
+    coordinates, flat = _coordinates(group, numbers, units)
+    depth, source = _depth(group, coordinates, flat=flat)
+    named = None if group.layer is None else branch_integers(group.layer, numbers)
+    return layers_of(len(next(iter(numbers.values()))), named, depth, [], source)
+
+
 def _by_places(
     group: Group,
     numbers: Mapping[Branch, Array],
