@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hep_peaksum.geometry.coordinates import COORDINATES
-from hep_peaksum.inspection.hit_integers import bits_of, branch_integers, integers_of
 from hep_peaksum.inspection.planes import is_flat, plane_of
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ProposedAxis, snapped
@@ -20,6 +19,7 @@ from hep_peaksum.lattices.numbering import MAX_GROUPS, Integers, n_different, ra
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree
 from hep_peaksum.naming.groups import Group
+from hep_peaksum.naming.hit_integers import bits_of, branch_integers, integers_of
 
 BY_COORDINATES = (("y", "x"), ("eta", "phi"), ("theta", "phi"), ("z", "phi"))
 MOST_INTEGERS, MOST_BITS = 20, 40  # that are tried

@@ -11,13 +11,13 @@ from hep_peaksum.geometry.jagged import counts_of
 from hep_peaksum.inspection.candidates import Candidate, Rejected
 from hep_peaksum.inspection.channels import channel_candidate, value_comments
 from hep_peaksum.inspection.found_planes import found_plane
-from hep_peaksum.inspection.hit_integers import integers_of
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ranges
 from hep_peaksum.lattices.depth import layers_in_line, layers_of_one_pitch
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, read
 from hep_peaksum.naming.groups import Group, nameless_values
+from hep_peaksum.naming.hit_integers import integers_of
 
 MAX_SECTIONS = 10
 MAX_VALUES = 40  # of ids that may be their energies, which are read

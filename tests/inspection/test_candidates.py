@@ -676,6 +676,15 @@ SAME_CELLS = {  # how others write row, column and energy
         {"pixel_x": PIXELS["PixX"], "pixel_y": PIXELS["PixY"], "pixelToT": PIXELS["Value"]},
         ("pixel_y", "pixel_x", "pixelToT"),
     ),
+    "pads": (
+        {
+            "xpad": PIXELS["PixX"],
+            "ypad": PIXELS["PixY"],
+            "energy": PIXELS["Value"],
+            "xglobal": 0 * PIXELS["PixX"],
+        },
+        ("ypad", "xpad", "energy"),
+    ),
     "hall A": (
         {
             "hcal.adcrow": PIXELS["PixY"] * 1.0,
