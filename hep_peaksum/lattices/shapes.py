@@ -13,7 +13,7 @@ MAX_NUMBERS = 2_000_000  # of them in which a shape is sought
 MIN_CELLS = 6
 MAX_RATIO = 10  # of the sides of a plane that is proposed without a reason to
 LARGEST_SIDE = 16  # a prime factor above this is rather a number of layers than part of a side
-SIGNIFICANT = 3.0  # standard deviations
+SIGNIFICANT, LEAST_ALIKE = 3.0, 0.02  # standard deviations, and the likeness of cells in a column
 FEWEST_IN_TURN, LIKE_NEIGHBOURS, SHARE, CLEARLY = 6, 0.05, 1 / 3, 4.0  # of an axis that closes on itself
 MAX_SHIFTS, FEWEST_AT_SEAM = 32, 2.0
 FEWEST_OTHERS = 6  # shapes that are told, if there are so many
@@ -102,8 +102,17 @@ def _largest_prime(n: int) -> int:
 
 
 def _seen_in(cells: Array) -> tuple[int, ...] | None:
-    """Return the shape of which the likeness of cells speaks: a row, or a layer, apart it has a maximum."""
+    """Return the shape of which the likeness of cells speaks: a row, or a layer, apart it has a maximum.
+
+    Without one, cells are compared once more with their means subtracted, as raw counts have pedestals.
+    """
     cells = np.nan_to_num(np.asarray(cells[: max(MAX_NUMBERS // cells.shape[1], 1)], np.float64))
+    found = _alike_in(cells)
+    return _alike_in(cells - cells.mean(axis=0)) if found is None else found
+
+
+def _alike_in(cells: Array) -> tuple[int, ...] | None:
+    """Return the shape in which cells above each other are alike, shape (event, n); None if none is seen."""
     n, total = cells.shape[1], float(np.mean(cells * cells))
     if total == 0:
         return None
@@ -118,7 +127,7 @@ def _seen_in(cells: Array) -> tuple[int, ...] | None:
     def stands_out(lag: int, width: int) -> bool:
         here = likeness(lag)
         beside, beyond = (max(likeness(lag - far), likeness(lag + far)) for far in (width, 2 * width))
-        if here <= max(0.05, beside, 1.15 * beyond):  # wide showers are almost as much alike one cell beside it
+        if here <= max(LEAST_ALIKE, beside, 1.15 * beyond):  # beside it wide showers are almost as much alike
             return False
         return here - beyond > SIGNIFICANT * uncertainty(lag)
 

@@ -47,6 +47,23 @@ def test_noise_shows_nothing():
     assert guess_shape(80, noise).sizes == (10, 8)
 
 
+def test_pedestals_do_not_hide_showers_and_a_still_beam_is_seen():
+    pedestals = np.random.default_rng(5).normal(2000, 150, 80)
+    assert guess_shape(80, 50 * cells(3, (16, 5), 300).reshape(300, -1) + pedestals).sizes == (16, 5)
+    rows, cols = np.indices((20, 4))
+    still = np.exp(-((rows - 10) ** 2 + (cols - 1.5) ** 2)).reshape(1, -1).repeat(30, axis=0)
+    assert guess_shape(80, still).sizes == (20, 4)
+
+
+def test_sparse_showers_show_the_length_of_a_row():
+    """Most have one cell only."""
+    flat, random = np.zeros((400, 6, 20)), np.random.default_rng(6)
+    event, row, col = np.arange(400), random.integers(0, 5, 400), random.integers(0, 20, 400)
+    flat[event, row, col] = random.uniform(1, 2, 400)
+    flat[event[::10], row[::10] + 1, col[::10]] = 0.4 * flat[event, row, col][::10]
+    assert guess_shape(120, flat.reshape(400, -1)).sizes == (6, 20)
+
+
 @pytest.mark.parametrize("value", [0, np.nan])
 def test_cells_without_a_value_show_nothing(value):
     assert guess_shape(80, np.full((3, 80), value)).sizes == (10, 8)
