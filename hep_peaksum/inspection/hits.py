@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.jagged import counts_of
 from hep_peaksum.inspection.candidates import Candidate, Rejected
 from hep_peaksum.inspection.channels import channel_candidate, value_comments
 from hep_peaksum.inspection.found_planes import found_plane
 from hep_peaksum.kernels import Array
-from hep_peaksum.lattices.axes import ranges
+from hep_peaksum.lattices.axes import ProposedAxis, ranges
 from hep_peaksum.lattices.depth import layers_in_line, layers_of_one_pitch
+from hep_peaksum.lattices.turns import rows_of_one_turn
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, read
 from hep_peaksum.naming.groups import Group, nameless_values
@@ -24,6 +26,9 @@ MAX_VALUES = 40  # of ids that may be their energies, which are read
 LARGER = 1.5  # sides of a detector than those of another, both of them
 MIN_SHARE = 0.5  # hits for each cell, from which the sides of a detector are seen
 FAR = 0.5  # of the distance of the farthest hit along the beam: as far as that are those of two ends
+
+FALLING = 0.95  # of the values that are below 0
+TURNED = "the gain of every row is -1"
 
 # Some of the hits, the conditions of a grid that pick them, and comments.
 Part = tuple[Array, list[dict[str, Any]], list[tuple[str, str]]]
@@ -85,8 +90,11 @@ def nameless_hits(tree: Tree, branches: Sequence[Branch]) -> Iterator[tuple[Grou
 
 def _split_parts(tree: Tree, group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
     """Yield the hits of each detector in one collection, or of each end of one."""
-    parts = [*_split_detectors(group, numbers, is_picked)]
-    yield from parts if len(parts) > 1 else _split_ends(tree, group, numbers, is_picked)
+    for split in (_split_detectors, _split_turns):
+        if len(parts := [*split(group, numbers, is_picked)]) > 1:
+            yield from parts
+            return
+    yield from _split_ends(tree, group, numbers, is_picked)
 
 
 def _split_detectors(group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
@@ -112,6 +120,24 @@ def _split_detectors(group: Group, numbers: dict[Branch, Array], is_picked: Arra
             of_label = is_picked & (numbers[each] == label)
             yield of_label, [{"branch": name, "equals": int(label)}], [("where", text)]
         return
+
+
+def _split_turns(group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
+    """Yield the hits of rows that have equally many cells around the beam, the fullest part first."""
+    if group.pair not in (("eta", "phi"), ("theta", "phi")) or group.edges is not None or not is_picked.any():
+        return
+    row, phi = (group.places[role] for role in group.pair)
+    if any(numbers[each].dtype.kind != "f" for each in (row, phi)):
+        return
+    name, parts = row.config_name, []
+    for low, high in rows_of_one_turn(numbers[row][is_picked], numbers[phi][is_picked]):
+        limits = {"min": low, "max": high}
+        condition = {"branch": name, **{word: end for word, end in limits.items() if np.isfinite(end)}}
+        parts.append((is_picked & (numbers[row] > low) & (numbers[row] < high), condition))
+    ends = ", ".join(f"{condition['max']:g}" for _, condition in parts[:-1])
+    text = f"the number of cells in phi is another beyond {name} = {ends}: these are grids of their own"
+    for of_part, condition in sorted(parts, key=lambda part: -np.count_nonzero(part[0])):
+        yield of_part, [condition], [("where", text)]
 
 
 def _labels(group: Group) -> list[Branch]:
@@ -173,6 +199,11 @@ def _placed_candidate(
         }
         comments += [("rows", plane.rows.comment), ("cols", plane.cols.comment)]
         comments += [] if group.value is None else conventions.unit_comments(tree, units, group.value)
+    table = ""
+    if group.value is not None and not plane.geometry and _fall(numbers[group.value]):
+        grid["cells"], table = "cells.csv", _turning_table(plane.rows)
+        text = f"{group.value.config_name} is below 0, as pulses that fall are, guessed: gains of -1 turn it"
+        comments.append(("cells", text))
     likeness = conventions.likeness(group.name, tree.name)
     what = "hits" if conventions.holds_cells(group.name, tree.name) else f"{likeness}, not cells,"
     if what != "hits":
@@ -186,12 +217,28 @@ def _placed_candidate(
         order=conventions.order(group.name, tree.name),
         comments=tuple((key, text) for key, text in comments if text),
         preset=plane.preset,
+        table=table,
+        told_of_table=TURNED,
     )
+
+
+def _fall(values: Array) -> bool:
+    """Return whether almost all values are below 0."""
+    return bool(np.count_nonzero(values < 0) > FALLING * np.count_nonzero(values))
+
+
+def _turning_table(rows: ProposedAxis) -> str:
+    """Return a cell table that changes the sign of all cells, a line for every row."""
+    axis = Axis.model_validate(rows.section)
+    labels = range(axis.size) if axis.label_values is None else axis.label_values
+    return "\n".join(["row,gain", *(f"{label},-1" for label in labels), ""])
 
 
 def _in_words(condition: dict[str, Any]) -> str:
     if "in" in condition:
         return ranges(condition["in"])
+    if {"min", "max"} <= {*condition}:
+        return f"{condition['min']} to {condition['max']}"
     word, value = next(each for each in condition.items() if each[0] != "branch")
     return {"equals": f"{value}", "min": f"above {value}", "max": f"below {value}"}[word]
 

@@ -12,6 +12,7 @@ from hep_peaksum.kernels import Array
 MAX_NUMBERS = 2_000_000  # of them in which a shape is sought
 MIN_CELLS = 6
 MAX_RATIO = 10  # of the sides of a plane that is proposed without a reason to
+MOST_SEEN = 100  # of the sides of a plane, although cells are alike
 LARGEST_SIDE = 16  # a prime factor above this is rather a number of layers than part of a side
 SIGNIFICANT, LEAST_ALIKE = 3.0, 0.02  # standard deviations, and the likeness of cells in a column
 FEWEST_IN_TURN, LIKE_NEIGHBOURS, SHARE, CLEARLY = 6, 0.05, 1 / 3, 4.0  # of an axis that closes on itself
@@ -136,7 +137,9 @@ def _alike_in(cells: Array) -> tuple[int, ...] | None:
     if row is None:
         return None
     layer = next((lag for lag in divisors if lag > row and lag % row == 0 and stands_out(lag, row)), None)
-    return (n // row, row) if layer is None else (n // layer, layer // row, row)
+    if layer is not None:
+        return n // layer, layer // row, row
+    return (n // row, row) if n <= MOST_SEEN * row * row else None
 
 
 def closes(cells: Array, axis: int) -> bool:

@@ -96,7 +96,7 @@ EVENTS = (
 # Integers of hits that number nothing of the detector.
 NO_NUMBERS = re.compile(
     r"(^|_)(track|parent|primary|photon|particle|pdg\w*|encoding|contrib\w*|incident|n|process|type|status"
-    r"|quality|flags?|time|tdc|adc|amplitude\w*|charge|counts?|sca|is|compton|rayleigh|source|event|run|begin|end|index|noise|gain)(_|$)"
+    r"|quality|flags?|time(?:_?stamp)?|baseline|tdc|adc|\w*amplitude\w*|charge|counts?|sca|is|compton|rayleigh|source|event|run|begin|end|index|noise|gain)(_|$)"
 )
 
 # What is measured beside the energy of a cell; of cells that are in time, the energies are.

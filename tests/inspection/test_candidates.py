@@ -834,3 +834,16 @@ def test_ids_of_crystals_tell_whose_the_numbers_beside_them_are(write):
     assert ("hits", told) in candidate.comments
     assert candidate.table.startswith("channel,row,col\n11,1,1\n12,1,2\n")
     assert time.branches == ("TimeHG",)
+
+
+def test_pulses_that_fall_are_turned_by_the_gains_of_a_table(write):
+    """And neither a time stamp nor the height of a pulse is a number of the detector."""
+    pulse = -PIXELS["Value"] - 1
+    stamps = {"cal.timestamp": pulse * 7, "cal.peakamplitude": pulse // 2}
+    branches = {"cal.row": PIXELS["PixY"] + 4, "cal.column": PIXELS["PixX"], "cal.charge": pulse, **stamps}
+    (candidate,) = inspect_file(write(T=branches)).candidates
+    assert candidate.grid["cells"] == "cells.csv"
+    assert candidate.table.splitlines()[:2] == ["row,gain", "1,-1"]
+    assert candidate.grid["hits"] == {"row": "cal.row", "col": "cal.column", "value": "cal.charge"}
+    told = "cal.charge is below 0, as pulses that fall are, guessed: gains of -1 turn it"
+    assert ("cells", told) in candidate.comments

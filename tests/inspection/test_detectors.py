@@ -434,6 +434,20 @@ def test_two_ends_of_a_detector_are_not_added_up(tmp_path):
     assert (endcaps["depth"], endcaps["layers"]) == ({"labels": "-1, 1"}, "each")
 
 
+def test_rows_with_fewer_cells_around_the_beam_are_grids_of_their_own(tmp_path):
+    """As of trigger towers, which are twice as wide in phi beyond eta = 0.5."""
+    random = np.random.default_rng(7)
+    row = random.integers(0, 16, 8000)
+    n = np.where((row < 3) | (row > 12), 16, 32)
+    phi = (random.integers(0, 1 << 20, 8000) % n + 0.5) * 2 * np.pi / n - np.pi
+    places = {"tt_eta": (row - 7.5) * 0.1, "tt_phi": phi, "tt_et": random.exponential(size=8000)}
+    hits = {name: ak.unflatten(each, np.full(100, 80)) for name, each in places.items()}
+    middle, *others = grids_of(tmp_path, hits)
+    assert middle["where"] == [{"branch": "tt_eta", "min": -0.5, "max": 0.5}]
+    assert (middle["rows"]["bins"], middle["cols"]["bins"]) == (10, 32)
+    assert [grid["cols"]["bins"] for grid in others] == [16, 16]
+
+
 def test_cells_with_an_identifier_may_have_no_more_places_than_eta_and_phi(tmp_path):
     branches = detector_files.samplings()
     branches["cell_identifier"] = detector_files.typed(branches["cell_eta"] * 0 + 7, "i8")

@@ -64,6 +64,15 @@ def test_sparse_showers_show_the_length_of_a_row():
     assert guess_shape(120, flat.reshape(400, -1)).sizes == (6, 20)
 
 
+def test_no_plane_is_a_hundred_times_as_long_as_it_is_wide():
+    """Where every second number of a long list is alike, it is no column of a thousand pairs."""
+    strip = np.zeros((300, 2000))
+    event, at = np.arange(300), np.random.default_rng(7).integers(0, 1990, 300)
+    strip[event, at] = strip[event, at + 2] = 1
+    assert guess_shape(2000, strip).sizes == (50, 40)
+    assert guess_shape(200, strip.reshape(-1, 200)).sizes == (100, 2)
+
+
 @pytest.mark.parametrize("value", [0, np.nan])
 def test_cells_without_a_value_show_nothing(value):
     assert guess_shape(80, np.full((3, 80), value)).sizes == (10, 8)
