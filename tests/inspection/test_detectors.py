@@ -475,3 +475,12 @@ def test_hexagons_are_told_from_squares_by_the_neighbours_of_a_cell(tmp_path, ar
     path = detector_files.write_tree(tmp_path / "hits.root", hits)
     text = str(inspect_file(path).candidates[0])
     assert ("hexagon" in text) == are_hexagons
+
+
+def test_rows_of_squares_that_are_shifted_are_no_hexagons(tmp_path):
+    """As of the crystals of Mu2e, of which every cell touches six."""
+    row, col, energy = detector_files.as_hits(detector_files.cells(34, (14, 14)))
+    hits = {"hit_x": (col + 0.5 * (row % 2)) * 34.3, "hit_y": row * 34.3, "hit_energy": energy}
+    candidate = inspect_file(detector_files.write_tree(tmp_path / "hits.root", hits)).candidates[0]
+    told = "cells look like squares in rows that are shifted by half a cell, which square bins only approximate"
+    assert ("rows", told) in candidate.comments
