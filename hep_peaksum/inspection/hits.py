@@ -23,7 +23,7 @@ from hep_peaksum.naming.hit_integers import integers_of
 
 MAX_SECTIONS = 10
 MAX_VALUES = 40  # of ids that may be their energies, which are read
-LARGER = 1.5  # sides of a detector than those of another, both of them
+LARGER, OTHER = 1.5, 1.1  # sides of a detector than those of another: one of them, and both
 MIN_SHARE = 0.5  # hits for each cell, from which the sides of a detector are seen
 FAR = 0.5  # of the distance of the farthest hit along the beam: as far as that are those of two ends
 
@@ -102,9 +102,9 @@ def _split_detectors(group: Group, numbers: dict[Branch, Array], is_picked: Arra
 
     Their labels are the same where they overlap, so that one grid would have cells that are in none of them.
     """
-    if not set(group.pair) <= {*conventions.LABELS} or not is_picked.any():
-        return
     places = [numbers[group.places[role]][is_picked] for role in group.pair]
+    if any(place.dtype.kind not in "iu" for place in places) or not is_picked.any():
+        return
     for each in group.integers:
         labels, counts = np.unique(numbers[each][is_picked], return_counts=True)
         if not 1 < len(labels) <= MAX_SECTIONS:
@@ -112,7 +112,8 @@ def _split_detectors(group: Group, numbers: dict[Branch, Array], is_picked: Arra
         sizes = [tuple(np.ptp(p[numbers[each][is_picked] == n]) + 1 for p in places) for n in labels]
         is_seen = all(count > MIN_SHARE * np.prod(size) for size, count in zip(sizes, counts, strict=True))
         smallest, largest = (limit(sizes, axis=0) for limit in (np.min, np.max))
-        if not is_seen or not (largest > LARGER * smallest).all():
+        is_larger = (largest > LARGER * smallest).any() and (largest > OTHER * smallest).all()
+        if not is_seen or not is_larger:
             continue
         name = each.config_name
         text = f"detectors with other rows and columns, by {name}: {ranges(labels)} are grids of their own"

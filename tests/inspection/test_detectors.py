@@ -414,6 +414,20 @@ def test_detectors_of_other_sizes_are_grids_of_their_own(tmp_path):
     assert not any("layer" in each["hits"] for each in grids)  # z, which has few values, is no depth here
 
 
+def test_a_barrel_and_its_end_caps_are_grids_of_their_own(tmp_path):
+    """Whose rings are fewer, and of fewer cells: their labels close a turn of another length."""
+    random = np.random.default_rng(8)
+    part = random.integers(0, 3, 9000)
+    n_rows, n_cols = np.where(part == 1, 20, 4), np.where(part == 1, 48, 32)
+    places = {"part": part, "theta": random.integers(0, 1 << 20, 9000) % n_rows}
+    places |= {"phi": random.integers(0, 1 << 20, 9000) % n_cols, "energy": random.exponential(size=9000)}
+    grids = grids_of(
+        tmp_path, {f"hit_{name}": ak.unflatten(each, np.full(90, 100)) for name, each in places.items()}
+    )
+    found = {each["where"][0]["equals"]: (each["rows"]["labels"], each["cols"]["bins"]) for each in grids}
+    assert found == {0: ("0..3", 32), 1: ("0..19", 48), 2: ("0..3", 32)}
+
+
 def test_a_detector_of_which_few_cells_were_hit_is_of_no_known_size(tmp_path):
     """Of the second, those on the diagonal in the first event: its size may be any."""
     columns = detector_files.two_detectors()
