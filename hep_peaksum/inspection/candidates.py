@@ -17,6 +17,7 @@ KEYS = (
     *("quantity", "unit"),
 )
 WIDTH = 110
+TABLE = "cells.csv"  # the name of the cell table that `init` writes
 FIRST = {"calo": "1"}  # the grid that is proposed unless others are chosen: the likeliest candidate
 
 
@@ -55,6 +56,13 @@ class Candidate(NamedTuple):
     told_of_table: str = ""  # what to do with it
     channels: Channels | None = None  # by which another tree may say where cells are
 
+    def with_table(self, file: str) -> Candidate:
+        """Return the candidate with a cell table of another name, if it needs one."""
+        if not self.table:
+            return self
+        comments = tuple((key, text.replace(TABLE, file)) for key, text in self.comments)
+        return self._replace(grid={**self.grid, "cells": file}, comments=comments)
+
     @property
     def likelihood(self) -> tuple[int, int]:
         """The key by which candidates are sorted, the likeliest first."""
@@ -90,6 +98,8 @@ def choose(candidates: Sequence[Candidate], words: Mapping[str, str]) -> dict[st
         places = ", ".join(sorted(trees))
         msg = f"the grids are in different trees ({places}): a config reads one tree, write two configs"
         raise ValueError(msg)
+    if sum(each.table != "" for each in chosen.values()) > 1:
+        return {name: each.with_table(f"{name}.csv") for name, each in chosen.items()}
     return chosen
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hep_peaksum.geometry.bit_fields import BitField
-from hep_peaksum.inspection.candidates import Candidate, Channels
+from hep_peaksum.inspection.candidates import TABLE, Candidate, Channels
 from hep_peaksum.inspection.cells import SHAPE_ENTRIES
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import propose_axis
@@ -47,7 +47,7 @@ def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], ev
     comment = _table_comment(members, labels, parts, n_more, len(event))
     names = [each.config_name for each in members]
     source: Any = {"join": names} if more else names[0]
-    grid = {"hits": {"channel": source, "value": value.config_name}, "cells": "cells.csv"}
+    grid = {"hits": {"channel": source, "value": value.config_name}, "cells": TABLE}
     branches = (*(each.name for each in members), value.name)
     return Candidate(
         *(tree.name, tree.n_entries, branches, "hits by channel, needs a cell table", grid),

@@ -9,7 +9,7 @@ import numpy as np
 
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.jagged import counts_of
-from hep_peaksum.inspection.candidates import Candidate, Rejected
+from hep_peaksum.inspection.candidates import TABLE, Candidate, Rejected
 from hep_peaksum.inspection.channels import channel_candidate, value_comments
 from hep_peaksum.inspection.found_planes import found_plane
 from hep_peaksum.kernels import Array
@@ -202,7 +202,7 @@ def _placed_candidate(
         comments += [] if group.value is None else conventions.unit_comments(tree, units, group.value)
     table = ""
     if group.value is not None and not plane.geometry and _fall(numbers[group.value]):
-        grid["cells"], table = "cells.csv", _turning_table(plane.rows)
+        grid["cells"], table = TABLE, _turning_table(plane.rows)
         text = f"{group.value.config_name} is below 0, as pulses that fall are, guessed: gains of -1 turn it"
         comments.append(("cells", text))
     likeness = conventions.likeness(group.name, tree.name)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hep_peaksum.geometry.axis import Axis
-from hep_peaksum.inspection.candidates import Candidate, Channels
+from hep_peaksum.inspection.candidates import TABLE, Candidate, Channels
 from hep_peaksum.inspection.found_planes import layers_of_places
 from hep_peaksum.inspection.planes import plane_of
 from hep_peaksum.kernels import Array
@@ -116,7 +116,7 @@ def _placed(candidate: Candidate, channels: Channels, table: IdTable) -> Candida
     unit = {key: value for key, value in candidate.grid.items() if key == "unit"}
     return candidate._replace(
         looks_like=f"{what} by channel in {plane.words}{layers.in_words}",
-        grid={**source, "cells": "cells.csv", **sections, **unit},
+        grid={**source, "cells": TABLE, **sections, **unit},
         comments=tuple(each for each in told if each[1]),
         table=_as_text(table.ids, places),
         told_of_table=MADE_TABLE,

@@ -118,3 +118,19 @@ def test_rows_of_hits_are_grouped_and_their_places_stay_in_the_first_file(tmp_pa
         main(["init", "--root", "hits.root"])
     assert load_config("peaksum.yaml").grids["calo"].grid.cols.periodic
     assert Path("cells.csv").read_text().count("\n") == 1 + len(IDS)
+
+
+def test_each_of_two_grids_has_a_table_of_its_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    other = {name.replace("hit", "tower"): values[:, ::2] for name, values in hits().items()}
+    write("hits.root", PLACES["labels"], hits() | other)
+    for command in ("init --root hits.root --grid em=hit_cellID --grid had=tower_cellID", "check peaksum.yaml"):
+        with pytest.raises(SystemExit) as end:
+            main(command.split())
+        assert end.value.code == 0
+    assert Path("em.csv").read_text() == Path("had.csv").read_text()
+    assert "which init writes into had.csv" in Path("peaksum.yaml").read_text()
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(["init", "--root", "hits.root", "--grid", "em=1", "--grid", "had=2", "-o", "other.yaml"])
+    assert "em.csv exists already, and stays as it is" in capsys.readouterr().out
