@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -242,11 +242,11 @@ def init(root: str | None, candidate: str | None, grids: Sequence[str], output: 
 
         found = candidates_in(root)
         if not grids and (grouped := _group_first(found, candidate or "1")):
-            root, candidate, found = grouped, None, candidates_in(grouped)
+            root, candidate, found = grouped, None, candidates_in(grouped, places_in=root)
         chosen = choose_candidates(found, candidate, grids)
         text = config_text(root, chosen)
         told = [f"{name}: {each.tree}, {each.looks_like}" for name, each in chosen.items()]
-        to_do = ("guessed", "write cells.csv")
+        to_do = ("guessed", ".csv")
         comments = (comment for each in chosen.values() for _, comment in each.comments)
         told += [
             f"  {line}"
@@ -256,18 +256,22 @@ def init(root: str | None, candidate: str | None, grids: Sequence[str], output: 
         ]
         if len(found) > len(chosen):
             told.append(f"{len(found)} candidates in all: `hep-peaksum inspect {root}` lists them")
-        told += _write_table(chosen.values())
+        told += _write_tables(chosen.values())
     write_text(output, editor_line() + text, "")
     click.echo("\n".join([*told, f"wrote {output}; next: hep-peaksum check {output}"]))
 
 
-def _write_table(chosen: Iterable[Candidate]) -> list[str]:
-    """Write the cell table that candidates need, and return what was done; one that exists stays as it is."""
+def _write_tables(chosen: Iterable[Candidate]) -> Iterator[str]:
+    """Write the cell tables that candidates need, and yield what was done; one that exists stays as it is."""
     for each in chosen:
-        if each.table and not (path := Path(each.grid["cells"])).exists():
+        if not each.table:
+            continue
+        path = Path(each.grid["cells"])
+        if path.exists():
+            yield f"{path} exists already, and stays as it is"
+        else:
             write_text(str(path), each.table, "")
-            return [f"wrote {path}: {each.told_of_table}"]
-    return []
+            yield f"wrote {path}: {each.told_of_table}"
 
 
 def _group_first(candidates: Sequence[Candidate], word: str) -> str:

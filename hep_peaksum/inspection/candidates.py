@@ -9,13 +9,27 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from hep_peaksum.kernels import Array
+
 # In this order the keys of a grid are written; a comment on a key that the grid lacks stands where it would be.
 KEYS = (
     *("hits", "dense", "cells", "where", "depth", "layers", "geometry", "hexagons", "rows", "cols"),
     *("quantity", "unit"),
 )
 WIDTH = 110
+TABLE = "cells.csv"  # the name of the cell table that `init` writes
 FIRST = {"calo": "1"}  # the grid that is proposed unless others are chosen: the likeliest candidate
+
+
+class Channels(NamedTuple):
+    """The branch of the ids of hits, as a config has it, and the different ids in the entries read.
+
+    Of an array of cells it is the branch itself, and the number of every cell.
+    """
+
+    branch: str
+    ids: Array
+    are_in_order: bool = False  # as those of an array
 
 
 class Candidate(NamedTuple):
@@ -40,6 +54,14 @@ class Candidate(NamedTuple):
     is_masked: bool = False  # whether cells without a finite number are left out
     table: str = ""  # the cell table that the grid needs, as CSV, with empty places to fill in
     told_of_table: str = ""  # what to do with it
+    channels: Channels | None = None  # by which another tree may say where cells are
+
+    def with_table(self, file: str) -> Candidate:
+        """Return the candidate with a cell table of another name, if it needs one."""
+        if not self.table:
+            return self
+        comments = tuple((key, text.replace(TABLE, file)) for key, text in self.comments)
+        return self._replace(grid={**self.grid, "cells": file}, comments=comments)
 
     @property
     def likelihood(self) -> tuple[int, int]:
@@ -76,6 +98,8 @@ def choose(candidates: Sequence[Candidate], words: Mapping[str, str]) -> dict[st
         places = ", ".join(sorted(trees))
         msg = f"the grids are in different trees ({places}): a config reads one tree, write two configs"
         raise ValueError(msg)
+    if sum(each.table != "" for each in chosen.values()) > 1:
+        return {name: each.with_table(f"{name}.csv") for name, each in chosen.items()}
     return chosen
 
 

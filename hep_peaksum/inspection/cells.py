@@ -9,13 +9,14 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-from hep_peaksum.inspection.candidates import Candidate, Rejected
+from hep_peaksum.inspection.candidates import Candidate, Channels, Rejected
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.shapes import MAX_RATIO, MIN_CELLS, closes, guess_shape, in_words
 from hep_peaksum.naming.branches import Branch, Tree, read
-from hep_peaksum.naming.conventions import order, unit_comments, units_of
+from hep_peaksum.naming.conventions import order_of_cells, unit_comments, units_of
 
 SHAPE_ENTRIES = 200  # that are read for the shape of a branch
+VARIES = "entries differ in length"
 
 
 def dense_candidate(tree: Tree, branch: Branch) -> Candidate | Rejected:
@@ -82,6 +83,7 @@ def _flat_candidate(tree: Tree, branch: Branch, cells: Array) -> Candidate | Rej
         )
     cells = cells.reshape(-1, *shape.sizes)
     found = array_candidate(tree, (branch.name,), looks_like, source, cells, shape.axes, comment, branch)
+    found = found._replace(channels=Channels(branch.config_name, np.arange(n), are_in_order=True))
     planes = [sizes for sizes in (shape.sizes, *shape.others) if len(sizes) == 2 and sizes[0] != sizes[1]]
     if not planes:
         return found
@@ -118,7 +120,7 @@ def array_candidate(
             **({"unit": units.energy} if units.energy else {}),
         },
         n_values=tree.n_entries * math.prod(sizes),
-        order=order(branch.name, tree.name),
+        order=order_of_cells(branch.name, tree.name),
         comments=tuple(
             (key, text.lstrip())
             for key, text in (("dense", comment), *told, *unit_comments(tree, units, branch))
@@ -147,5 +149,5 @@ def _regular(sample: ak.Array) -> Array | str:
     try:
         cells = ak.to_numpy(ak.to_regular(sample, axis=None))
     except ValueError:
-        return "entries differ in length"
+        return VARIES
     return cells if all(cells.shape) else "entries are empty"

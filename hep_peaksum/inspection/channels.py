@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hep_peaksum.geometry.bit_fields import BitField
-from hep_peaksum.inspection.candidates import Candidate
+from hep_peaksum.inspection.candidates import TABLE, Candidate, Channels
 from hep_peaksum.inspection.cells import SHAPE_ENTRIES
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import propose_axis
@@ -49,19 +49,32 @@ def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], ev
     comment = _table_comment(members, labels, parts, n_more, len(event))
     names = [each.config_name for each in members]
     source: Any = {"join": names} if more else names[0]
-    grid = {"hits": {"channel": source, "value": value.config_name}, "cells": "cells.csv"}
+    grid = {"hits": {"channel": source, "value": value.config_name}, "cells": TABLE}
     branches = (*(each.name for each in members), value.name)
     return Candidate(
         *(tree.name, tree.n_entries, branches, "hits by channel, needs a cell table", grid),
         n_values=len(numbers[value]),
         order=conventions.order(group.name, tree.name),
         comments=(
+            *value_comments(group, numbers),
             ("cells", comment),
             *conventions.unit_comments(tree, conventions.units_of(tree, value, value), value),
         ),
         table=_table_of(labels, parts, members),
         told_of_table=GUESSED_TABLE if parts else EMPTY_TABLE,
+        channels=None if more else Channels(channel.config_name, labels),
     )
+
+
+def value_comments(group: Group, numbers: dict[Branch, Array]) -> list[tuple[str, str]]:
+    """Return what to say of the values of hits: what else they may be, and whether they are guessed."""
+    if group.value is None:
+        return [("hits", "no branch holds an energy: value: 1 counts hits")]
+    others = [branch.config_name for branch in group.other_values if np.any(numbers[branch])]
+    if group.is_value_guessed:
+        also = f"; also {', '.join(others)}" if others else ""
+        return [("hits", f"no name says what the energy is: {group.value.config_name} guessed{also}")]
+    return [("hits", f"the value may also be {', '.join(others)}")] if others else []
 
 
 def _table_comment(
@@ -174,7 +187,7 @@ def decimal_digits(ids: Array) -> IdParts | None:
     """
     ids = ids.astype(np.int64)
     for n, share in ((2, LEAST_OF_TWO), (3, LEAST_OF_THREE)):
-        for step in (100, 1000, 10_000)[: 5 - n]:
+        for step in (100, 1000, 10_000)[: 5 - n] + (10,) * (n == 2):
             factors = tuple(step**power for power in range(n - 1, -1, -1))
             numbers = [ids // factors[0], *(ids // factor % step for factor in factors[1:])]
             found = IdParts(factors, tuple((int(each.min()), int(each.max())) for each in numbers))
@@ -202,7 +215,7 @@ def _in_order(ids: Array, values: Array, event: Array) -> IdParts | None:
 
 def _leaves_out(digits: Array, step: int) -> bool:
     """Return whether digits, of different ids, have too few values below a step to be those of any ids."""
-    chance = (int(digits.max()) + 1) / step
+    chance = (int(np.ptp(digits)) + 1) / step
     return chance < 1 and len(digits) * math.log(chance) < LOG_OF_CHANCE
 
 
@@ -234,4 +247,5 @@ def _bits_candidate(
         n_values=len(ids),
         order=conventions.order(group.name, tree.name),
         comments=(*(each for each in about if each[1]), *conventions.unit_comments(tree, units, value)),
+        channels=Channels(channel.config_name, np.unique(ids)),
     )

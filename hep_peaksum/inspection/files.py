@@ -6,7 +6,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,12 +14,13 @@ from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import override
 from hep_peaksum.inspection.candidates import FIRST, Candidate, Rejected, choose, proposed_config
-from hep_peaksum.inspection.cells import dense_candidate
-from hep_peaksum.inspection.hits import hit_candidates
+from hep_peaksum.inspection.cells import VARIES, dense_candidate
+from hep_peaksum.inspection.hits import hit_candidates, nameless_hits
+from hep_peaksum.inspection.id_tables import IdTable, id_tables, with_places
 from hep_peaksum.inspection.series import named_numbers, series_candidates
 from hep_peaksum.lattices.shapes import MIN_CELLS
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, list_branches, read
-from hep_peaksum.naming.conventions import EVENTS, RUNS, likeness, order
+from hep_peaksum.naming.conventions import EVENTS, RUNS, likeness, order, order_of_cells
 from hep_peaksum.naming.groups import Group, group_hits
 from hep_peaksum.naming.identity import find_identity
 from hep_peaksum.reading.files import one_line_errors, open_file, open_tree, tree_names
@@ -27,6 +28,7 @@ from hep_peaksum.reading.hit_columns import PODIO_TREE, known_encodings
 
 MAX_GROUPS, MAX_LISTS = 60, 300  # of hits, and of lists of equal length, that are looked into
 ROWS_READ = 10_000
+MOST_NAMED = 5  # branches that are as likely
 GROUPED = "grouped.root"  # proposed name of what `group` writes
 
 
@@ -53,8 +55,10 @@ class Inspection(NamedTuple):
         return f"no tree, so no events to search (it holds {others or 'nothing'})"
 
 
-def inspect_file(path: str) -> Inspection:
+def inspect_file(path: str, places_in: str = "") -> Inspection:
     """Return what a ROOT file holds that could fill a grid.
+
+    Where cells are by their ids is looked up in another tree of it, or of the file `places_in`.
 
     Raises
     ------
@@ -62,40 +66,54 @@ def inspect_file(path: str) -> Inspection:
         If the file cannot be read as a ROOT file.
     """
     found = Inspection({}, [], [], {}, {})
+    tables = [*_tables_in(places_in)] if places_in else []
     with open_file(path) as file, one_line_errors(path):
-        trees = tree_names(file)
-        encodings = known_encodings(file[PODIO_TREE]) if PODIO_TREE in trees else {}
-        others = (name for key, name in file.classnames(cycle=False).items() if key not in trees)
-        found.others.update(Counter(others))
-        for key in trees:
-            content = open_tree(file, path, key)
-            found.trees[key] = int(content.num_entries)
-            branches, unreadable = list_branches(content)
-            if unreadable:
-                found.unreadable[key] = unreadable
-            if not found.trees[key]:
-                continue
-            names = {branch.name for branch in branches}
-            tree = Tree(key, content, found.trees[key], names, encodings, not any(file.file.fUUID))
+        for tree, branches in _trees_in(file, path, found):
+            tables += id_tables(tree, branches)
             identify = tuple(find_identity(tree, branches).items())
             for each in _look_at(tree, branches, path):
                 if isinstance(each, Candidate):
                     found.candidates.append(each._replace(identify=identify))
                 else:
                     found.rejected.append(each)
+    found.candidates[:] = [with_places(candidate, tables) for candidate in found.candidates]
     found.candidates.sort(key=lambda candidate: candidate.likelihood)
     return found
 
 
-def candidates_in(path: str) -> list[Candidate]:
-    """Return the candidates in a ROOT file, the likeliest first.
+def _trees_in(file: Any, path: str, found: Inspection) -> Iterator[tuple[Tree, list[Branch]]]:
+    """Yield the trees of an open file that have entries, with their branches, and note what else it holds."""
+    trees = tree_names(file)
+    encodings = known_encodings(file[PODIO_TREE]) if PODIO_TREE in trees else {}
+    others = (name for key, name in file.classnames(cycle=False).items() if key not in trees)
+    found.others.update(Counter(others))
+    for key in trees:
+        content = open_tree(file, path, key)
+        found.trees[key] = int(content.num_entries)
+        branches, unreadable = list_branches(content)
+        if unreadable:
+            found.unreadable[key] = unreadable
+        if found.trees[key]:
+            names = {branch.name for branch in branches}
+            yield Tree(key, content, found.trees[key], names, encodings, not any(file.file.fUUID)), branches
+
+
+def _tables_in(path: str) -> Iterator[IdTable]:
+    """Yield the tables of another file that say where cells are by their ids."""
+    with open_file(path) as file, one_line_errors(path):
+        for tree, branches in _trees_in(file, path, Inspection({}, [], [], {}, {})):
+            yield from id_tables(tree, branches)
+
+
+def candidates_in(path: str, places_in: str = "") -> list[Candidate]:
+    """Return the candidates in a ROOT file, the likeliest first; parameters as for `inspect_file`.
 
     Raises
     ------
     ValueError
         If there is none; the message says what the file holds.
     """
-    found = inspect_file(path)
+    found = inspect_file(path, places_in)
     if not found.candidates:
         msg = f"{path}: {found.in_words}; see `hep-peaksum inspect {path}`, or start from `hep-peaksum init`"
         raise ValueError(msg)
@@ -131,27 +149,49 @@ def _look_at(tree: Tree, branches: Sequence[Branch], path: str) -> Iterator[Cand
     if not groups and not series:
         yield from named_numbers(tree, branches)
     used = {branch for group in groups for branch in group.branches}
+    for group, found in nameless_hits(tree, [branch for branch in branches if branch not in used]):
+        used |= {*group.branches}
+        yield found
     lists = [branch for branch in branches if branch not in used and _may_be_cells(branch)]
-    lists.sort(key=lambda branch: order(branch.name, tree.name))
-    yield from _look_at_lists(tree, lists)
+    lists.sort(key=lambda branch: (order_of_cells(branch.name, tree.name), branch.words.count("_")))
+    yield from _with_others([*_look_at_lists(tree, lists)])
 
 
 def _look_at_lists(tree: Tree, lists: Sequence[Branch]) -> Iterator[Candidate | Rejected]:
-    """Yield what lists are; of several with the same first word, which are objects, one is looked into."""
+    """Yield what lists are; of several that begin with one word, one whose length varies speaks for all."""
     first_words = Counter(_owner(branch) for branch in lists)
-    vary: dict[str, Rejected] = {}
+    vary: dict[str, str] = {}
     for branch in lists[:MAX_LISTS]:
         owner = _owner(branch)
         if owner in vary:
-            yield vary[owner]._replace(branches=(branch.name,))
+            reason = f"not looked into: entries of {vary[owner]}, which begins alike, differ in length"
+            yield Rejected(tree.name, (branch.name,), reason)
             continue
         found = dense_candidate(tree, branch)
-        if isinstance(found, Rejected) and first_words[owner] > 2 and not _is_calorimeter(branch):
-            vary[owner] = found
+        is_list = isinstance(found, Rejected) and found.reason == VARIES
+        if is_list and first_words[owner] > 2 and not _is_calorimeter(branch):
+            vary[owner] = branch.name
         yield found
     if len(lists) > MAX_LISTS:
         names = tuple(branch.name for branch in lists[MAX_LISTS:])
         yield Rejected(tree.name, names, f"not looked into: {len(names)} more lists")
+
+
+def _with_others(found: Sequence[Candidate | Rejected]) -> Iterator[Candidate | Rejected]:
+    """Yield arrays of cells with a comment that names those which are as likely and have the same shape."""
+    alike: dict[tuple[int, str], list[str]] = {}
+    for each in found:
+        if isinstance(each, Candidate):
+            alike.setdefault((each.order, each.looks_like), []).append(each.grid["dense"]["branch"])
+    for each in found:
+        if isinstance(each, Rejected):
+            yield each
+            continue
+        own = each.grid["dense"]["branch"]
+        others = [name for name in alike[each.order, each.looks_like] if name != own]
+        more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+        text = f"the cells may also be those of {', '.join(others[:MOST_NAMED])}{more}"
+        yield each._replace(comments=(*each.comments, ("dense", text))) if others else each
 
 
 def _owner(branch: Branch) -> str:

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hep_peaksum.geometry.coordinates import COORDINATES
-from hep_peaksum.inspection.hit_integers import bits_of, branch_integers, integers_of
 from hep_peaksum.inspection.planes import is_flat, plane_of
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ProposedAxis, snapped
@@ -20,6 +19,7 @@ from hep_peaksum.lattices.numbering import MAX_GROUPS, Integers, n_different, ra
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree
 from hep_peaksum.naming.groups import Group
+from hep_peaksum.naming.hit_integers import bits_of, branch_integers, integers_of
 
 BY_COORDINATES = (("y", "x"), ("eta", "phi"), ("theta", "phi"), ("z", "phi"))
 MOST_INTEGERS, MOST_BITS = 20, 40  # that are tried
@@ -62,6 +62,14 @@ def found_plane(
         labels = [branch_integers(group.places[role], numbers) for role in group.pair]
         found = _numbered(group, numbers, layers, [*integers, *labels], (coordinates, flat, units))
     return by_places if found is None or found[0].layers_apart else found
+
+
+def layers_of_places(group: Group, numbers: Mapping[Branch, Array], units: conventions.Units) -> Layers:
+    """Return the layers of cells: those that a branch names, or the depths at which they lie."""
+    coordinates, flat = _coordinates(group, numbers, units)
+    depth, source = _depth(group, coordinates, flat=flat)
+    named = None if group.layer is None else branch_integers(group.layer, numbers)
+    return layers_of(len(next(iter(numbers.values()))), named, depth, [], source)
 
 
 def _by_places(

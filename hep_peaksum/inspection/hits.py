@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.jagged import counts_of
-from hep_peaksum.inspection.candidates import Candidate, Rejected
-from hep_peaksum.inspection.channels import channel_candidate
+from hep_peaksum.inspection.candidates import TABLE, Candidate, Rejected
+from hep_peaksum.inspection.channels import channel_candidate, value_comments
 from hep_peaksum.inspection.found_planes import found_plane
-from hep_peaksum.inspection.hit_integers import integers_of
 from hep_peaksum.kernels import Array
-from hep_peaksum.lattices.axes import ranges
+from hep_peaksum.lattices.axes import ProposedAxis, ranges
 from hep_peaksum.lattices.depth import layers_in_line, layers_of_one_pitch
+from hep_peaksum.lattices.turns import rows_of_one_turn
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, read
-from hep_peaksum.naming.groups import Group
+from hep_peaksum.naming.groups import Group, nameless_values
+from hep_peaksum.naming.hit_integers import integers_of
 
 MAX_SECTIONS = 10
-LARGER = 1.5  # sides of a detector than those of another, both of them
+MAX_VALUES = 40  # of ids that may be their energies, which are read
+LARGER, OTHER = 1.5, 1.1  # sides of a detector than those of another: one of them, and both
 MIN_SHARE = 0.5  # hits for each cell, from which the sides of a detector are seen
 FAR = 0.5  # of the distance of the farthest hit along the beam: as far as that are those of two ends
+
+FALLING = 0.95  # of the values that are below 0
+TURNED = "the gain of every row is -1"
 
 # Some of the hits, the conditions of a grid that pick them, and comments.
 Part = tuple[Array, list[dict[str, Any]], list[tuple[str, str]]]
@@ -68,10 +74,27 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
     return found
 
 
+def nameless_hits(tree: Tree, branches: Sequence[Branch]) -> Iterator[tuple[Group, Candidate | Rejected]]:
+    """Yield ids of cells beside as many numbers that no name calls energies, as hits by channel."""
+    for group in nameless_values(branches, tree.name):
+        lists = [each for each in (group.channel, group.value, *group.other_values) if each is not None]
+        arrays = read(tree.content, lists[: MAX_VALUES + 1])
+        if arrays is None:
+            continue
+        n_hits, *counts = map(counts_of, arrays)
+        values = [each for each, n in zip(lists[1:], counts, strict=False) if np.array_equal(n, n_hits)]
+        if values:
+            hits = group._replace(value=values[0], other_values=tuple(values[1:]))
+            yield from ((hits, found) for found in hit_candidates(tree, hits))
+
+
 def _split_parts(tree: Tree, group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
     """Yield the hits of each detector in one collection, or of each end of one."""
-    parts = [*_split_detectors(group, numbers, is_picked)]
-    yield from parts if len(parts) > 1 else _split_ends(tree, group, numbers, is_picked)
+    for split in (_split_detectors, _split_turns):
+        if len(parts := [*split(group, numbers, is_picked)]) > 1:
+            yield from parts
+            return
+    yield from _split_ends(tree, group, numbers, is_picked)
 
 
 def _split_detectors(group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
@@ -79,9 +102,9 @@ def _split_detectors(group: Group, numbers: dict[Branch, Array], is_picked: Arra
 
     Their labels are the same where they overlap, so that one grid would have cells that are in none of them.
     """
-    if not set(group.pair) <= {*conventions.LABELS} or not is_picked.any():
-        return
     places = [numbers[group.places[role]][is_picked] for role in group.pair]
+    if any(place.dtype.kind not in "iu" for place in places) or not is_picked.any():
+        return
     for each in group.integers:
         labels, counts = np.unique(numbers[each][is_picked], return_counts=True)
         if not 1 < len(labels) <= MAX_SECTIONS:
@@ -89,7 +112,8 @@ def _split_detectors(group: Group, numbers: dict[Branch, Array], is_picked: Arra
         sizes = [tuple(np.ptp(p[numbers[each][is_picked] == n]) + 1 for p in places) for n in labels]
         is_seen = all(count > MIN_SHARE * np.prod(size) for size, count in zip(sizes, counts, strict=True))
         smallest, largest = (limit(sizes, axis=0) for limit in (np.min, np.max))
-        if not is_seen or not (largest > LARGER * smallest).all():
+        is_larger = (largest > LARGER * smallest).any() and (largest > OTHER * smallest).all()
+        if not is_seen or not is_larger:
             continue
         name = each.config_name
         text = f"detectors with other rows and columns, by {name}: {ranges(labels)} are grids of their own"
@@ -97,6 +121,24 @@ def _split_detectors(group: Group, numbers: dict[Branch, Array], is_picked: Arra
             of_label = is_picked & (numbers[each] == label)
             yield of_label, [{"branch": name, "equals": int(label)}], [("where", text)]
         return
+
+
+def _split_turns(group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
+    """Yield the hits of rows that have equally many cells around the beam, the fullest part first."""
+    if group.pair not in (("eta", "phi"), ("theta", "phi")) or group.edges is not None or not is_picked.any():
+        return
+    row, phi = (group.places[role] for role in group.pair)
+    if any(numbers[each].dtype.kind != "f" for each in (row, phi)):
+        return
+    name, parts = row.config_name, []
+    for low, high in rows_of_one_turn(numbers[row][is_picked], numbers[phi][is_picked]):
+        limits = {"min": low, "max": high}
+        condition = {"branch": name, **{word: end for word, end in limits.items() if np.isfinite(end)}}
+        parts.append((is_picked & (numbers[row] > low) & (numbers[row] < high), condition))
+    ends = ", ".join(f"{condition['max']:g}" for _, condition in parts[:-1])
+    text = f"the number of cells in phi is another beyond {name} = {ends}: these are grids of their own"
+    for of_part, condition in sorted(parts, key=lambda part: -np.count_nonzero(part[0])):
+        yield of_part, [condition], [("where", text)]
 
 
 def _labels(group: Group) -> list[Branch]:
@@ -143,7 +185,7 @@ def _placed_candidate(
     hits = dict(plane.hits)
     hits |= {} if layers.source is None else {"layer": layers.source}
     hits["value"] = 1 if group.value is None else group.value.config_name
-    comments = [*comments, *plane.comments, *_value_comments(group, numbers)]
+    comments = [*comments, *plane.comments, *value_comments(group, numbers)]
     comments += [("depth", layers.comment)] if layers.source is not None else []
     conditions = {"where": where} if where else {}
     grid: dict[str, Any] = {"hits": hits, **conditions, **layers.keys(each=plane.layers_apart)}
@@ -158,6 +200,11 @@ def _placed_candidate(
         }
         comments += [("rows", plane.rows.comment), ("cols", plane.cols.comment)]
         comments += [] if group.value is None else conventions.unit_comments(tree, units, group.value)
+    table = ""
+    if group.value is not None and not plane.geometry and _fall(numbers[group.value]):
+        grid["cells"], table = TABLE, _turning_table(plane.rows)
+        text = f"{group.value.config_name} is below 0, as pulses that fall are, guessed: gains of -1 turn it"
+        comments.append(("cells", text))
     likeness = conventions.likeness(group.name, tree.name)
     what = "hits" if conventions.holds_cells(group.name, tree.name) else f"{likeness}, not cells,"
     if what != "hits":
@@ -171,12 +218,28 @@ def _placed_candidate(
         order=conventions.order(group.name, tree.name),
         comments=tuple((key, text) for key, text in comments if text),
         preset=plane.preset,
+        table=table,
+        told_of_table=TURNED,
     )
+
+
+def _fall(values: Array) -> bool:
+    """Return whether almost all values are below 0."""
+    return bool(np.count_nonzero(values < 0) > FALLING * np.count_nonzero(values))
+
+
+def _turning_table(rows: ProposedAxis) -> str:
+    """Return a cell table that changes the sign of all cells, a line for every row."""
+    axis = Axis.model_validate(rows.section)
+    labels = range(axis.size) if axis.label_values is None else axis.label_values
+    return "\n".join(["row,gain", *(f"{label},-1" for label in labels), ""])
 
 
 def _in_words(condition: dict[str, Any]) -> str:
     if "in" in condition:
         return ranges(condition["in"])
+    if {"min", "max"} <= {*condition}:
+        return f"{condition['min']} to {condition['max']}"
     word, value = next(each for each in condition.items() if each[0] != "branch")
     return {"equals": f"{value}", "min": f"above {value}", "max": f"below {value}"}[word]
 
@@ -262,13 +325,3 @@ def _pick_section(
     text = f"several sections in one collection; hits read by section: {others}. The fullest one is taken"
     where = [{"branch": group.section.config_name, "equals": fullest}]
     return numbers[group.section] == fullest, where, [*comments, ("where", text)]
-
-
-def _value_comments(group: Group, numbers: dict[Branch, Array]) -> list[tuple[str, str]]:
-    if group.value is None:
-        return [("hits", "no branch holds an energy: value: 1 counts hits")]
-    others = [branch.config_name for branch in group.other_values if np.any(numbers[branch])]
-    if group.is_value_guessed:
-        also = f"; also {', '.join(others)}" if others else ""
-        return [("hits", f"no name says what the energy is: {group.value.config_name} guessed{also}")]
-    return [("hits", f"the value may also be {', '.join(others)}")] if others else []

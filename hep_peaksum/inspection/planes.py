@@ -17,6 +17,7 @@ from hep_peaksum.naming.groups import Group
 
 FEW_PLACES = 0.1  # of the number of hits: so few different places of them are those of cells
 OUTER = 0.12  # of the rows, or columns, on either side
+HEXAGONS, SHIFTED = "hexagons", "squares in rows that are shifted by half a cell"
 FEWEST_IN_CORNERS = 12  # hits that chance would put into outer rows and columns at once
 
 
@@ -106,14 +107,16 @@ def _flat(group: Group, numbers: dict[Branch, Array], units: conventions.Units) 
     row, col = group.places["y"], group.places["x"]
     values, comments = (numbers[row], numbers[col]), []
     depth = group.layer or group.places.get("z")
-    pitch, are_hexagons = _pitch(values, None if depth is None else numbers[depth])
+    pitch, kind = _pitch(values, None if depth is None else numbers[depth])
     if "z" in group.places:
         x, y, z = (group.places[role].config_name for role in ("x", "y", "z"))
         barrel = f"row: {{eta: [{x}, {y}, {z}]}}, col: {{phi: [{x}, {y}]}}"
         comments.append(("hits", f"a flat detector guessed, so x and y\nfor a barrel: {barrel}"))
-    if are_hexagons:
-        text = "cells look like hexagons, which square bins only approximate: see the preset hexagon-7,\nand "
-        text += f"hexagon: [{col.config_name}, {row.config_name}] in place of row and col (docs/hexagons.md)"
+    if kind:
+        text = f"cells look like {kind}, which square bins only approximate"
+        if kind == HEXAGONS:
+            text += ": see the preset hexagon-7,\nand hexagon: "
+            text += f"[{col.config_name}, {row.config_name}] in place of row and col (docs/hexagons.md)"
         comments.append(("rows", text))
     places = (row.config_name, col.config_name, ("y", "x"), values, (row, col))
     return Plane(*places, unit=units.length, pitch=pitch, comments=tuple(comments))
@@ -162,10 +165,10 @@ def _is_disc(rows: Array, cols: Array) -> bool:
     return bool(expected > FEWEST_IN_CORNERS and not np.any(outer[0] & outer[1]))
 
 
-def _pitch(values: tuple[Array, Array], depth: Array | None) -> tuple[float, bool]:
+def _pitch(values: tuple[Array, Array], depth: Array | None) -> tuple[float, str]:
     """Return the distance of neighbouring cells of one layer, 0 if hits have positions of their own.
 
-    Also whether the cells are hexagons: some have six neighbours at that distance.
+    Also what the cells are, unless they are squares in line: some have six neighbours at about that distance.
     """
     points = np.column_stack([values[1], values[0]]).astype(np.float64)
     if depth is not None:
@@ -173,10 +176,10 @@ def _pitch(values: tuple[Array, Array], depth: Array | None) -> tuple[float, boo
         points = points[depth == labels[np.argmax(counts)]]
     cells = np.unique(np.column_stack([snapped(each) for each in points.T]), axis=0)
     if len(cells) < 10 or len(cells) > 0.8 * len(points):
-        return 0.0, False
+        return 0.0, ""
     distances, _ = KDTree(cells).query(cells, k=7)
     nearest = distances[:, 1]
     near = nearest < 1.1 * np.quantile(nearest, 0.1)  # most cells may have no neighbour with a hit
     pitch = float(np.median(nearest[near]))
-    n_neighbours = np.count_nonzero(distances[:, 1:] < 1.2 * pitch, axis=1)
-    return pitch, bool(n_neighbours.max() == 6)
+    n_near, n_nearest = (np.count_nonzero(distances[:, 1:] < far * pitch, axis=1).max() for far in (1.2, 1.06))
+    return pitch, "" if n_near != 6 else HEXAGONS if n_nearest > 2 else SHIFTED

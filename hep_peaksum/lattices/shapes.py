@@ -12,8 +12,9 @@ from hep_peaksum.kernels import Array
 MAX_NUMBERS = 2_000_000  # of them in which a shape is sought
 MIN_CELLS = 6
 MAX_RATIO = 10  # of the sides of a plane that is proposed without a reason to
+MOST_SEEN = 100  # of the sides of a plane, although cells are alike
 LARGEST_SIDE = 16  # a prime factor above this is rather a number of layers than part of a side
-SIGNIFICANT = 3.0  # standard deviations
+SIGNIFICANT, LEAST_ALIKE = 3.0, 0.02  # standard deviations, and the likeness of cells in a column
 FEWEST_IN_TURN, LIKE_NEIGHBOURS, SHARE, CLEARLY = 6, 0.05, 1 / 3, 4.0  # of an axis that closes on itself
 MAX_SHIFTS, FEWEST_AT_SEAM = 32, 2.0
 FEWEST_OTHERS = 6  # shapes that are told, if there are so many
@@ -102,8 +103,17 @@ def _largest_prime(n: int) -> int:
 
 
 def _seen_in(cells: Array) -> tuple[int, ...] | None:
-    """Return the shape of which the likeness of cells speaks: a row, or a layer, apart it has a maximum."""
+    """Return the shape of which the likeness of cells speaks: a row, or a layer, apart it has a maximum.
+
+    Without one, cells are compared once more with their means subtracted, as raw counts have pedestals.
+    """
     cells = np.nan_to_num(np.asarray(cells[: max(MAX_NUMBERS // cells.shape[1], 1)], np.float64))
+    found = _alike_in(cells)
+    return _alike_in(cells - cells.mean(axis=0)) if found is None else found
+
+
+def _alike_in(cells: Array) -> tuple[int, ...] | None:
+    """Return the shape in which cells above each other are alike, shape (event, n); None if none is seen."""
     n, total = cells.shape[1], float(np.mean(cells * cells))
     if total == 0:
         return None
@@ -118,7 +128,7 @@ def _seen_in(cells: Array) -> tuple[int, ...] | None:
     def stands_out(lag: int, width: int) -> bool:
         here = likeness(lag)
         beside, beyond = (max(likeness(lag - far), likeness(lag + far)) for far in (width, 2 * width))
-        if here <= max(0.05, beside, 1.15 * beyond):  # wide showers are almost as much alike one cell beside it
+        if here <= max(LEAST_ALIKE, beside, 1.15 * beyond):  # beside it wide showers are almost as much alike
             return False
         return here - beyond > SIGNIFICANT * uncertainty(lag)
 
@@ -127,7 +137,9 @@ def _seen_in(cells: Array) -> tuple[int, ...] | None:
     if row is None:
         return None
     layer = next((lag for lag in divisors if lag > row and lag % row == 0 and stands_out(lag, row)), None)
-    return (n // row, row) if layer is None else (n // layer, layer // row, row)
+    if layer is not None:
+        return n // layer, layer // row, row
+    return (n // row, row) if n <= MOST_SEEN * row * row else None
 
 
 def closes(cells: Array, axis: int) -> bool:

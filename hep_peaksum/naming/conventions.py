@@ -49,9 +49,10 @@ LABELS = ("ieta", "iphi", "row", "col", "iy", "ix", "iv", "iu", "j", "i")  # the
 GLUED = re.compile(r"(.*?)_?(ieta|iphi)")  # hcalTPieta
 GLUED_LABEL = re.compile(r"(.+)i_(eta|phi)")  # emcTowiEta; with floats multi_eta may be something else
 CAMEL_LABEL = re.compile(r".*[a-z0-9]i(Eta|Phi)")
-# PixX, cellX, XCellID; with floats these may be positions.
+# PixX, cellX, xpad, XCellID, eta_bin; with floats these may be positions.
+_NOUN, _NUMBER = "cell|pix|pixel|pad|crystal|tower|bin", "id|no|idx|index|number"
 NUMBER_OF_CELL = re.compile(
-    r"(?:(.*)_)?(?:(?:cell|pix|pixel|pad|crystal|tower)_?([xy])|([xy])_?(?:cell|pix|pixel)?_?(?:id|no|index|number))"
+    rf"(?:(.*)_)?(?:(?:{_NOUN})_?([xy]|eta|phi)|([xy]|eta|phi)_?(?:(?:{_NOUN})_?(?:{_NUMBER})?|{_NUMBER}))"
 )
 IN_ONE_WORD = re.compile(r"(.+?(?<![p_]))(?:pos?)?([xyz])")  # scpox or hitx; px is a momentum
 # Positions and directions of something else than the hit.
@@ -68,7 +69,7 @@ VALUES = (
 NOUNS = ("cell", "hit", "crystal", "tower", "pixel", "pix")  # whose energy it is, before or behind it
 LAYERS = (
     *("layer", "layer_id", "layer_no", "layer_number", "ilayer", "i_layer", "lay", "depth", "plane"),
-    *("sampling", "calo_sample", "k", "iz", "il"),
+    *("sampling", "calo_sample", "k", "iz", "il", "l"),
 )
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),
@@ -95,7 +96,12 @@ EVENTS = (
 # Integers of hits that number nothing of the detector.
 NO_NUMBERS = re.compile(
     r"(^|_)(track|parent|primary|photon|particle|pdg\w*|encoding|contrib\w*|incident|n|process|type|status"
-    r"|quality|flags?|time|tdc|adc|amplitude\w*|charge|counts?|sca|is|compton|rayleigh|source|event|run|begin|end|index|noise|gain)(_|$)"
+    r"|quality|flags?|time(?:_?stamp)?|baseline|tdc|adc|\w*amplitude\w*|charge|counts?|sca|is|compton|rayleigh|source|event|run|begin|end|index|noise|gain)(_|$)"
+)
+
+# What is measured beside the energy of a cell; of cells that are in time, the energies are.
+BESIDE = re.compile(
+    r"(^|_)(?<!in_)(?<!of_)(times?|t0|toa|tof|tdc|noise|rms|chi2|quality|status|mult|multiplicity)(_|$)"
 )
 
 # From what is searched to what hardly ever is, by words in lower case; the first that fits counts.
@@ -137,6 +143,8 @@ def place_of(words: str, *, is_whole: bool = False) -> Place | None:
     (Place(stem='emc_tow', role='ieta'), Place(stem='id', role='ix'))
     >>> place_of("hit_xcell_id", is_whole=True), place_of("pix_y", is_whole=True), place_of("cell_x")
     (Place(stem='hit', role='ix'), Place(stem='', role='iy'), Place(stem='cell', role='x'))
+    >>> place_of("hit_xpad", is_whole=True), place_of("phi_bin", is_whole=True), place_of("phi_bin")
+    (Place(stem='hit', role='ix'), Place(stem='', role='iphi'), None)
     """
     if is_whole and (match := GLUED_LABEL.fullmatch(words)):
         return Place(match[1], f"i{match[2]}")
@@ -254,6 +262,16 @@ def order(name: str, otherwise: str = "") -> int:
     """
     is_simulated = "sim_hit" in in_lower_case(name) or "sim_calorimeter" in in_lower_case(name)
     return 2 * FIRST.index(likeness(name, otherwise)) + is_simulated
+
+
+def order_of_cells(name: str, otherwise: str = "") -> int:
+    """Return the place of an array of cells in the order of physics, times and noises after energies.
+
+    >>> order_of_cells("cell_E") < order_of_cells("cell_noise") == order_of_cells("TimeLG")
+    True
+    """
+    is_beside = BESIDE.search(in_lower_case(name)) is not None
+    return max(order(name, otherwise), 2 * FIRST.index("covariances") if is_beside else 0)
 
 
 class Units(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hep_peaksum.naming import conventions
@@ -219,6 +219,39 @@ def _channel_groups(collection: str, members: _Members) -> Iterable[Group]:
         is_energy = not group.value.words.endswith(("weight", "pt"))
         if is_energy and conventions.likeness(group.name) in ("towers", "cells", "hits", "others"):
             yield group._replace(channel=channel)
+
+
+def nameless_values(branches: Iterable[Branch], tree: str) -> Iterator[Group]:
+    """Yield lists of ids of cells with the lists beside them that may be energies under names of their own.
+
+    These are the values of the group, the plainest name first; how long the lists are is not known yet.
+    """
+    collections: dict[str, list[Branch]] = {}
+    for branch in branches:
+        if len(branch.shape) == 1 and not branch.is_member:
+            collections.setdefault(branch.collection, []).append(branch)
+    for collection, members in collections.items():
+        for channel in members:
+            stem = _channel_stem(channel.words) if channel.dtype.kind in "iu" else None
+            if stem is None or _is_any_id(channel.words) or channel.words in ("id", "index", "key"):
+                continue
+            is_noun = not {*conventions.NOUNS}.isdisjoint(channel.words.split("_"))
+            if not is_noun and conventions.likeness(collection, tree) not in ("towers", "cells", "hits"):
+                continue
+            begin = f"{stem}_" if stem and not collection else ""
+            own = [b for b in members if b.dtype.kind in "iuf" and b.words.startswith(begin) and b != channel]
+            values = [b for b in own if _may_be_energy(b, b.words.removeprefix(begin))]
+            values.sort(key=lambda b: (not _is_value(b), b.words.count("_")))
+            if values:
+                group = Group(collection, stem, {}, (), values[0], tuple(values[1:]), channel=channel)
+                yield group._replace(is_value_guessed=True)
+
+
+def _may_be_energy(branch: Branch, words: str) -> bool:
+    """Return whether the numbers of cells may be energies by their name; integers need a word for that."""
+    if conventions.BESIDE.search(words) or conventions.place_of(words) is not None:
+        return False
+    return _is_value(branch) or (branch.dtype.kind == "f" and conventions.may_measure(words))
 
 
 def _is_value(branch: Branch) -> bool:

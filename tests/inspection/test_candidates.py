@@ -340,6 +340,24 @@ def test_lists_of_values_that_are_no_cells_of_every_entry_are_named(write, count
     assert [(each.branches, each.reason) for each in found.rejected] == [(("calo_cells",), reason)]
 
 
+def test_a_list_that_varies_speaks_for_those_that_begin_alike_and_no_other_does(write):
+    lists = {"jet_n": jagged(np.ones(3 * N), np.full(N, 3))}
+    lists |= {f"jet_{letter}": jagged(np.ones(15 * N), 14 + 2 * (np.arange(N) % 2)) for letter in "abc"}
+    reasons = {each.branches[0]: each.reason for each in inspect_file(write(Events=lists)).rejected}
+    assert reasons["jet_a"] == "entries differ in length"
+    assert reasons["jet_c"] == "not looked into: entries of jet_a, which begins alike, differ in length"
+    assert reasons["jet_n"].startswith("3 values per entry make no rectangle")
+
+
+def test_times_and_noises_of_cells_come_after_energies_and_the_plainest_name_first(write):
+    """Others that are as likely are named, as init shows only one."""
+    names = ("Noise_cell_E", "cell_E_charged", "cell_E", "cell_time")
+    _, candidates = inspected(write(Events=dict.fromkeys(names, FIXED["calo_e"])))
+    order = ["cell_E", "cell_E_charged", "cell_time", "Noise_cell_E"]
+    assert [each.branches[0] for each in candidates] == order
+    assert ("dense", "the cells may also be those of cell_E_charged") in candidates[0].comments
+
+
 @pytest.mark.parametrize(("most", "n_more"), [(3, 0), (2, 1), (1, 2)])
 def test_lists_beyond_the_most_that_are_looked_into_are_named(write, monkeypatch, most, n_more):
     monkeypatch.setattr(files, "MAX_LISTS", most)
@@ -616,6 +634,9 @@ def test_six_numbered_branches_are_the_fewest_cells(write, n, is_one):
         (1000, (2, 3), (9, 50), True),
         (10_000, (0, 1), (0, 4999), True),
         (100, (7, 7), (0, 9), False),
+        (10, (1, 5), (1, 5), True),
+        (10, (1, 3), (1, 3), False),  # too few not to be chance
+        (10, (0, 4), (0, 9), False),  # they just count
         (100, (0, 9), (7, 7), False),
     ],
 )
@@ -655,6 +676,15 @@ SAME_CELLS = {  # how others write row, column and energy
     "test beam": (
         {"pixel_x": PIXELS["PixX"], "pixel_y": PIXELS["PixY"], "pixelToT": PIXELS["Value"]},
         ("pixel_y", "pixel_x", "pixelToT"),
+    ),
+    "pads": (
+        {
+            "xpad": PIXELS["PixX"],
+            "ypad": PIXELS["PixY"],
+            "energy": PIXELS["Value"],
+            "xglobal": 0 * PIXELS["PixX"],
+        },
+        ("ypad", "xpad", "energy"),
     ),
     "hall A": (
         {
@@ -790,3 +820,31 @@ def test_numbers_beside_labels_are_guessed_to_be_energies_if_no_name_says_so(wri
     assert candidate.grid["hits"] == {"row": "tower_iy", "col": "tower_ix", "value": "tower_Sci"}
     assert ("hits", "no name says what the energy is: tower_Sci guessed; also tower_Cer") in candidate.comments
     assert inspected(write(T={key: branches[key] for key in ("tower_ix", "tower_iy", "tower_time")}))[1] == []
+
+
+def test_ids_of_crystals_tell_whose_the_numbers_beside_them_are(write):
+    """As of a matrix read in the order of its electronics; a time and a list of another length are none."""
+    order = RANDOM.permutation([10 * row + col for row in range(1, 6) for col in range(1, 6)])
+    counts, peaks = np.full(N, 25), RANDOM.exponential(100, 25 * N)
+    branches = {"CrystalID": jagged(np.tile(order, N), counts), "TimeHG": jagged(peaks + 700, counts)}
+    branches |= {"AmpHG_Fit": jagged(peaks, counts), "AmpHG_Fit_1_1": jagged(peaks[: 2 * N], np.full(N, 2))}
+    branches |= {"AmpLG_Fit": jagged(peaks / 10, counts)}
+    candidate, time = inspect_file(write(ECALdigi=branches)).candidates
+    assert candidate.grid["hits"] == {"channel": "CrystalID", "value": "AmpHG_Fit"}
+    told = "no name says what the energy is: AmpHG_Fit guessed; also AmpLG_Fit"
+    assert ("hits", told) in candidate.comments
+    assert candidate.table.startswith("channel,row,col\n11,1,1\n12,1,2\n")
+    assert time.branches == ("TimeHG",)
+
+
+def test_pulses_that_fall_are_turned_by_the_gains_of_a_table(write):
+    """And neither a time stamp nor the height of a pulse is a number of the detector."""
+    pulse = -PIXELS["Value"] - 1
+    stamps = {"cal.timestamp": pulse * 7, "cal.peakamplitude": pulse // 2}
+    branches = {"cal.row": PIXELS["PixY"] + 4, "cal.column": PIXELS["PixX"], "cal.charge": pulse, **stamps}
+    (candidate,) = inspect_file(write(T=branches)).candidates
+    assert candidate.grid["cells"] == "cells.csv"
+    assert candidate.table.splitlines()[:2] == ["row,gain", "1,-1"]
+    assert candidate.grid["hits"] == {"row": "cal.row", "col": "cal.column", "value": "cal.charge"}
+    told = "cal.charge is below 0, as pulses that fall are, guessed: gains of -1 turn it"
+    assert ("cells", told) in candidate.comments

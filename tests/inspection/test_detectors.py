@@ -429,6 +429,20 @@ def test_detectors_of_other_sizes_are_grids_of_their_own(tmp_path):
     assert not any("layer" in each["hits"] for each in grids)  # z, which has few values, is no depth here
 
 
+def test_a_barrel_and_its_end_caps_are_grids_of_their_own(tmp_path):
+    """Whose rings are fewer, and of fewer cells: their labels close a turn of another length."""
+    random = np.random.default_rng(8)
+    part = random.integers(0, 3, 9000)
+    n_rows, n_cols = np.where(part == 1, 20, 4), np.where(part == 1, 48, 32)
+    places = {"part": part, "theta": random.integers(0, 1 << 20, 9000) % n_rows}
+    places |= {"phi": random.integers(0, 1 << 20, 9000) % n_cols, "energy": random.exponential(size=9000)}
+    grids = grids_of(
+        tmp_path, {f"hit_{name}": ak.unflatten(each, np.full(90, 100)) for name, each in places.items()}
+    )
+    found = {each["where"][0]["equals"]: (each["rows"]["labels"], each["cols"]["bins"]) for each in grids}
+    assert found == {0: ("0..3", 32), 1: ("0..19", 48), 2: ("0..3", 32)}
+
+
 def test_a_detector_of_which_few_cells_were_hit_is_of_no_known_size(tmp_path):
     """Of the second, those on the diagonal in the first event: its size may be any."""
     columns = detector_files.two_detectors()
@@ -447,6 +461,20 @@ def test_two_ends_of_a_detector_are_not_added_up(tmp_path):
     assert [{"branch": "hit_z", "max": 0}] in ends
     _, endcaps = grids_of(tmp_path, detector_files.arrays())
     assert (endcaps["depth"], endcaps["layers"]) == ({"labels": "-1, 1"}, "each")
+
+
+def test_rows_with_fewer_cells_around_the_beam_are_grids_of_their_own(tmp_path):
+    """As of trigger towers, which are twice as wide in phi beyond eta = 0.5."""
+    random = np.random.default_rng(7)
+    row = random.integers(0, 16, 8000)
+    n = np.where((row < 3) | (row > 12), 16, 32)
+    phi = (random.integers(0, 1 << 20, 8000) % n + 0.5) * 2 * np.pi / n - np.pi
+    places = {"tt_eta": (row - 7.5) * 0.1, "tt_phi": phi, "tt_et": random.exponential(size=8000)}
+    hits = {name: ak.unflatten(each, np.full(100, 80)) for name, each in places.items()}
+    middle, *others = grids_of(tmp_path, hits)
+    assert middle["where"] == [{"branch": "tt_eta", "min": -0.5, "max": 0.5}]
+    assert (middle["rows"]["bins"], middle["cols"]["bins"]) == (10, 32)
+    assert [grid["cols"]["bins"] for grid in others] == [16, 16]
 
 
 def test_cells_with_an_identifier_may_have_no_more_places_than_eta_and_phi(tmp_path):
@@ -476,3 +504,12 @@ def test_hexagons_are_told_from_squares_by_the_neighbours_of_a_cell(tmp_path, ar
     path = detector_files.write_tree(tmp_path / "hits.root", hits)
     text = str(inspect_file(path).candidates[0])
     assert ("hexagon" in text) == are_hexagons
+
+
+def test_rows_of_squares_that_are_shifted_are_no_hexagons(tmp_path):
+    """As of the crystals of Mu2e, of which every cell touches six."""
+    row, col, energy = detector_files.as_hits(detector_files.cells(34, (14, 14)))
+    hits = {"hit_x": (col + 0.5 * (row % 2)) * 34.3, "hit_y": row * 34.3, "hit_energy": energy}
+    candidate = inspect_file(detector_files.write_tree(tmp_path / "hits.root", hits)).candidates[0]
+    told = "cells look like squares in rows that are shifted by half a cell, which square bins only approximate"
+    assert ("rows", told) in candidate.comments

@@ -47,6 +47,32 @@ def test_noise_shows_nothing():
     assert guess_shape(80, noise).sizes == (10, 8)
 
 
+def test_pedestals_do_not_hide_showers_and_a_still_beam_is_seen():
+    pedestals = np.random.default_rng(5).normal(2000, 150, 80)
+    assert guess_shape(80, 50 * cells(3, (16, 5), 300).reshape(300, -1) + pedestals).sizes == (16, 5)
+    rows, cols = np.indices((20, 4))
+    still = np.exp(-((rows - 10) ** 2 + (cols - 1.5) ** 2)).reshape(1, -1).repeat(30, axis=0)
+    assert guess_shape(80, still).sizes == (20, 4)
+
+
+def test_sparse_showers_show_the_length_of_a_row():
+    """Most have one cell only."""
+    flat, random = np.zeros((400, 6, 20)), np.random.default_rng(6)
+    event, row, col = np.arange(400), random.integers(0, 5, 400), random.integers(0, 20, 400)
+    flat[event, row, col] = random.uniform(1, 2, 400)
+    flat[event[::10], row[::10] + 1, col[::10]] = 0.4 * flat[event, row, col][::10]
+    assert guess_shape(120, flat.reshape(400, -1)).sizes == (6, 20)
+
+
+def test_no_plane_is_a_hundred_times_as_long_as_it_is_wide():
+    """Where every second number of a long list is alike, it is no column of a thousand pairs."""
+    strip = np.zeros((300, 2000))
+    event, at = np.arange(300), np.random.default_rng(7).integers(0, 1990, 300)
+    strip[event, at] = strip[event, at + 2] = 1
+    assert guess_shape(2000, strip).sizes == (50, 40)
+    assert guess_shape(200, strip.reshape(-1, 200)).sizes == (100, 2)
+
+
 @pytest.mark.parametrize("value", [0, np.nan])
 def test_cells_without_a_value_show_nothing(value):
     assert guess_shape(80, np.full((3, 80), value)).sizes == (10, 8)
