@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import yaml
 
 from hep_peaksum.kernels import Array
@@ -62,6 +63,17 @@ class Candidate(NamedTuple):
             return self
         comments = tuple((key, text.replace(TABLE, file)) for key, text in self.comments)
         return self._replace(grid={**self.grid, "cells": file}, comments=comments)
+
+    def masking(self, values: Array) -> Candidate:
+        """Return the candidate with cells left out that have no finite value, if there are such values."""
+        n_missing = int(np.count_nonzero(~np.isfinite(values)))
+        if not n_missing:
+            return self
+        text = (
+            f"{n_missing} of {values.size} numbers read are not finite: nonfinite: mask leaves their cells out"
+        )
+        source = "dense" if "dense" in self.grid else "hits"
+        return self._replace(is_masked=True, comments=(*self.comments, (source, text)))
 
     @property
     def likelihood(self) -> tuple[int, int]:

@@ -108,11 +108,7 @@ def array_candidate(
     """
     units, sizes = units_of(tree, branch, None), cells.shape[1:]
     rings, told = _rings(cells, axes)
-    n_missing = int(np.count_nonzero(~np.isfinite(cells)))
-    if n_missing:
-        share = f"{n_missing} of {cells.size} numbers read are not finite"
-        comment += f"\n{share}: nonfinite: mask leaves their cells out"
-    return Candidate(
+    found = Candidate(
         *(tree.name, tree.n_entries, names, looks_like),
         {
             "dense": {**source, "shape": list(sizes), "axes": axes},
@@ -126,8 +122,8 @@ def array_candidate(
             for key, text in (("dense", comment), *told, *unit_comments(tree, units, branch))
             if text
         ),
-        is_masked=n_missing > 0,
     )
+    return found.masking(cells)
 
 
 def _rings(cells: Array, axes: Sequence[str]) -> tuple[dict[str, Any], list[tuple[str, str]]]:

@@ -63,15 +63,30 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
         return [Rejected(tree.name, names, *problem)]
     event = np.repeat(np.arange(len(n_hits)), n_hits)
     if not group.pair:
-        return [channel_candidate(tree, group, numbers, event)]
+        return [_masking(channel_candidate(tree, group, numbers, event), group, numbers)]
+    numbers, event = _with_place(group, numbers, event)
     is_picked, where, told = _pick_section(group, numbers)
     found: list[Candidate | Rejected] = []
     for of_grid, more, comments in _split_layers(group, numbers, is_picked):
         for of_part, part, told_of_part in _split_parts(tree, group, numbers, of_grid):
             some = {branch: each[of_part] for branch, each in numbers.items()}
             conditions, about = [*where, *more, *part], [*told, *comments, *told_of_part]
-            found.append(_placed_candidate(tree, group, some, event[of_part], conditions, about))
+            placed = _placed_candidate(tree, group, some, event[of_part], conditions, about)
+            found.append(_masking(placed, group, some))
     return found
+
+
+def _with_place(group: Group, numbers: dict[Branch, Array], event: Array) -> tuple[dict[Branch, Array], Array]:
+    """Return the hits at finite places: others lie on no cell. `event` is that of each."""
+    is_placed = np.all([np.isfinite(numbers[group.places[role]]) for role in group.pair], axis=0)
+    return {branch: values[is_placed] for branch, values in numbers.items()}, event[is_placed]
+
+
+def _masking(found: Candidate | Rejected, group: Group, numbers: dict[Branch, Array]) -> Candidate | Rejected:
+    """Return hits of which those without a finite energy are left out."""
+    if group.value is None or isinstance(found, Rejected):
+        return found
+    return found.masking(numbers[group.value])
 
 
 def nameless_hits(tree: Tree, branches: Sequence[Branch]) -> Iterator[tuple[Group, Candidate | Rejected]]:
@@ -163,8 +178,9 @@ def _emptiness(group: Group, numbers: dict[Branch, Array], n_entries: int) -> tu
         return f"no hit in the first {n_entries} entries", ""
     if group.value is not None and not np.any(numbers[group.value]):
         return f"{group.value.name} is 0 in all {n_hits} hits", "energy"
-    if places and not any(np.any(numbers[branch]) for branch in places):
-        return f"{' and '.join(branch.name for branch in places)} are 0 in all {n_hits} hits", "place"
+    for what, is_of in (("0", np.any), ("not finite", lambda values: np.any(np.isfinite(values)))):
+        if places and not any(is_of(numbers[branch]) for branch in places):
+            return f"{' and '.join(branch.name for branch in places)} are {what} in all {n_hits} hits", "place"
     return None
 
 

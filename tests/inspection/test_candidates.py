@@ -747,10 +747,8 @@ def test_arrays_that_close_are_a_ring_and_numbers_that_are_none_are_masked(write
     cells[:, 0, 0] = np.nan
     path = write(Events={"calo_e": cells})
     _, (some,) = inspected(path)
-    assert (
-        "200 of 14400 numbers read are not finite: nonfinite: mask leaves their cells out"
-        in some.comments[0][1]
-    )
+    told = "200 of 14400 numbers read are not finite: nonfinite: mask leaves their cells out"
+    assert ("dense", told) in some.comments
     assert proposed_config(path, {"calo": some})["clusters"]["Cluster"]["nonfinite"] == "mask"
 
 
@@ -848,3 +846,26 @@ def test_pulses_that_fall_are_turned_by_the_gains_of_a_table(write):
     assert candidate.grid["hits"] == {"row": "cal.row", "col": "cal.column", "value": "cal.charge"}
     told = "cal.charge is below 0, as pulses that fall are, guessed: gains of -1 turn it"
     assert ("cells", told) in candidate.comments
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_hits_without_a_finite_place_or_energy_change_no_proposal(write, broken):
+    counts = np.full(N, 15)
+    places = {f"hit_{word}": 10.0 * RANDOM.integers(0, 9, counts.sum()) for word in "xy"}
+    whole = {**places, "hit_energy": RANDOM.exponential(size=counts.sum())}
+    _, (expected,) = inspected(write(Events={name: jagged(each, counts) for name, each in whole.items()}))
+    for at, name in enumerate(whole):
+        whole[name][at] = broken
+    _, (candidate,) = inspected(write(Events={name: jagged(each, counts) for name, each in whole.items()}))
+    assert candidate.grid == expected.grid
+    assert proposed_config("a.root", {"calo": candidate})["clusters"]["Cluster"]["nonfinite"] == "mask"
+    told = f"1 of {15 * N - 2} numbers read are not finite: nonfinite: mask leaves their cells out"
+    assert ("hits", told) in candidate.comments
+
+
+def test_hits_without_any_finite_place_are_none(write):
+    counts = np.full(N, 3)
+    names = dict.fromkeys(("hit_x", "hit_y"), np.full(3 * N, np.nan)) | {"hit_energy": np.ones(3 * N)}
+    found = inspect_file(write(Events={name: jagged(each, counts) for name, each in names.items()}))
+    assert not found.candidates
+    assert [each.reason for each in found.rejected] == [f"hit_y and hit_x are not finite in all {3 * N} hits"]
