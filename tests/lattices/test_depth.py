@@ -49,14 +49,15 @@ def test_two_ends_are_searched_by_themselves_and_other_layers_are_added(named, k
 
 
 def test_integers_that_follow_the_depth_in_every_hit_name_the_layers():
-    """Two modules of three layers, of which the numbers fall; the last layer of the second has no hit."""
-    module, layer = np.array([7, 7, 7, 8, 8]), np.array([5, 4, 3, 5, 4])
+    """Two modules of layers whose numbers fall; 5 has no hit, nor has the last of the second."""
+    module, layer = np.array([7, 7, 7, 8, 8]), np.array([6, 4, 3, 6, 4])
     places = [4, 0, 2, 1, 3, 0, 4]
     integers = [Integers(n, f"hit_{n}", v[places]) for n, v in (("m", module), ("l", layer))]
     found = layers_of(7, None, 10.0 * np.arange(5)[places], integers, "z")
-    assert found.labels.tolist() == [70005, 70004, 70003, 80005, 80004]
-    assert (found.place.tolist(), found.source) == (places, {"join": ["hit_m", "hit_l"]})
-    assert found.depth == {"labels": "70005..70003, 80005..80004"}
+    assert found.labels.tolist() == [70006, 70005, 70004, 70003, 80006, 80005, 80004]
+    assert found.labels[found.place].tolist() == [(10_000 * module + layer)[n] for n in places]
+    assert found.source == {"join": ["hit_m", "hit_l"]}
+    assert found.depth == {"labels": "70006..70003, 80006..80004"}
     told = "layers: m and l, in the order of depth in every one of 7 hits"
     assert found.comment.splitlines() == [told, SUMMED]
 
