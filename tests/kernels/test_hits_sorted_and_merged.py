@@ -66,9 +66,9 @@ def test_hits_in_any_order_are_seeds_from_the_bound_on(kernel, cell, value):
     beside = tuple(SearchCell(0, step, LOWER_INDEX_WINS) for step in (-1, 1))
     rule = Rule(beside, 3, ((0, 0), (0, 1)), None)
     cells = np.array([*cell, 64, 63], np.int32)
-    values = np.array([*value, 3, 7], np.float32)
+    values = np.array([*value, 7, 3], np.float32)
     offsets = np.array([0, len(cell), len(cells)])
     peaks = kernel.find_peaks_in_hits(offsets, cells, values, (1, 65), rule, Periodic(False, False)).peaks
     assert peaks.event_offsets.tolist() == [0, 3, 4]
-    assert peaks.cell.tolist() == [1, 10, 14, 63]
-    assert peaks.sum.tolist() == [3, 5, 4, 10]
+    assert peaks.cell.tolist() == [1, 10, 14, 64]
+    assert peaks.sum.tolist() == [3, 5, 4, 7]
