@@ -237,12 +237,10 @@ class Calibrator:
 
     def _is_saturated(self, raw: Array) -> Array:
         """Return which raw values are one of the saturation codes of the grid, compared in their own type."""
-        codes: list[float] = list(self.grid.saturated)
-        if raw.dtype.kind != "f":
-            codes = [int(code) for code in codes if code == int(code) and abs(code) < 2**63]
-        found = np.zeros(raw.shape, bool)
-        for code in codes:
-            found |= raw == (raw.dtype.type(code) if raw.dtype.kind == "f" else code)
+        found, is_float = np.zeros(raw.shape, bool), raw.dtype.kind == "f"
+        for code in self.grid.saturated:
+            if is_float or code == int(code):
+                found |= raw == (raw.dtype.type(code) if is_float else int(code))
         return found
 
     def _saturated(self, raw: Array, period: Array, of_runs: Sequence[Calibration]) -> Array:

@@ -230,8 +230,7 @@ def _layout(column: Array) -> Any:
 
     if not hasattr(ak, "contents"):
         return ak.from_numpy(column, regulararray=True, highlevel=False)
-    content = ak.contents.NumpyArray(column)
-    return content if column.ndim == 1 else content.to_RegularArray()
+    return ak.contents.NumpyArray(column).to_RegularArray()  # what has one dimension stays as it is
 
 
 def without_values(clusters: ak.Array) -> ak.Array:

@@ -196,8 +196,7 @@ def _known_key(path: Sequence[str]) -> str:
 def _key_inside(path: Sequence[str], name: str) -> str:
     """Return the place of a key of that name inside the map at a path, or nothing."""
     for known in (key.path for key in every_key() if key.path[-1] == name):
-        is_inside = all(one in (other, "NAME", "N") for one, other in zip(known, path, strict=False))
-        if is_inside and len(known) > len(path) + 1:
+        if all(one in (other, "NAME", "N") for one, other in zip(known, path, strict=False)):
             return ".".join(known[:-1])
     return ""
 

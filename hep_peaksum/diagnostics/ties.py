@@ -208,7 +208,7 @@ def _rings(
     is_closed = np.zeros((len(numbers), 2), bool)
     np.logical_or.at(is_closed, inverse[links.first], goes_around)
     event, layer = np.divmod(peaks.event[first], context.n_separate_layers)
-    rings = [
+    return tuple(
         Ring(
             event=int(event[k]),
             row=int(peaks.row[first[k]]),
@@ -220,8 +220,7 @@ def _rings(
             layer=int(layer[k]),
         )
         for k in np.flatnonzero(is_closed.any(axis=1))
-    ]
-    return tuple(sorted(rings))
+    )
 
 
 def _unroll(links: _Links, group: Array) -> Array:

@@ -161,7 +161,7 @@ def is_flat(x: Array, y: Array, z: Array) -> bool:
 def _is_disc(rows: Array, cols: Array) -> bool:
     """Return whether no hit is in the corners of a plane, although its outer rows and columns have many."""
     outer = [np.minimum(each - each.min(), each.max() - each) < OUTER * np.ptp(each) for each in (rows, cols)]
-    expected = np.count_nonzero(outer[0]) * np.count_nonzero(outer[1]) / max(len(rows), 1)
+    expected = np.count_nonzero(outer[0]) * np.count_nonzero(outer[1]) / len(rows)
     return bool(expected > FEWEST_IN_CORNERS and not np.any(outer[0] & outer[1]))
 
 

@@ -216,7 +216,8 @@ def _scalings(name: str, each: ScalingInput, tables: list[Table]) -> Iterator[Ta
         for table in ours:
             if (table.dataset, table.variation) == (dataset, variation):
                 low, high = (np.array(table.columns[key]) for key in ("low_edge", "high_edge"))
-                level = each.at * (table.numbers["plateau"] if each.of == "plateau" else 1.0)
+                height = table.numbers["plateau"] if each.of == "plateau" else 1.0
+                level = each.at * height if height > 0 else math.nan  # where nothing passes, nothing is reached
                 online.append(table.numbers["threshold"])
                 offline.append(crossing((low + high) / 2, np.array(table.columns["value"], np.float64), level))
         line = scaling(online, offline)

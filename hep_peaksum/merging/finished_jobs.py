@@ -187,7 +187,8 @@ def _pairs(inputs: Sequence[Owned], key: Callable[[Owned], Hashable]) -> Iterato
 
 def _uuid(entry: FileEntry) -> str:
     """Return the UUID of a file, nothing if it has none."""
-    return entry.uuid if entry.uuid is not None and int(entry.uuid, 16) else ""
+    uuid = entry.uuid or ""
+    return uuid if uuid.strip("0") else ""
 
 
 def _uuid_or_size(each: Owned) -> Hashable:

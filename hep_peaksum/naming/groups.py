@@ -109,8 +109,6 @@ def group_hits(branches: Iterable[Branch], depth: int) -> list[Group]:
 def _groups_of(collection: str, members: _Members) -> list[Group]:
     groups = _placed_groups(collection, members) or _groups_of_bars(collection, members)
     groups = [group for group in groups if not conventions.is_of_module(group.stem)] or groups
-    if not collection and not any(group.value for group in groups):
-        groups = [_with_value_of_same_word(group, members) for group in groups]
     placed = {branch for group in groups if group.value is not None for branch in group.named}
     if not groups or (not collection and any(branch not in placed for branch in members.plain)):
         groups += [group for group in _channel_groups(collection, members) if placed.isdisjoint(group.named)]
@@ -278,12 +276,3 @@ def _channel_stem(words: str) -> str | None:
         return ""
     ends = [word for word in conventions.CHANNELS if words.endswith(f"_{word}")]
     return words.removesuffix(f"_{max(ends, key=len)}") if ends else None
-
-
-def _with_value_of_same_word(group: Group, members: _Members) -> Group:
-    """Return hits with the one energy that begins as their coordinates do: emcTowE of emciEta and emciPhi."""
-    begin = group.stem[:3]
-    ends = tuple(f"_{word}" for word in conventions.VALUES)
-    numbers = [b for b in members.plain if b.dtype.kind in "iuf" and len(begin) == 3]
-    found = [b for b in numbers if b.words.startswith(begin) and b.words.endswith(ends)]
-    return group._replace(value=found[0]) if len(found) == 1 else group

@@ -55,7 +55,7 @@ class FileNumbers:
 
     def __init__(self, numbers: Mapping[str, Any]) -> None:
         self._numbers = {
-            name: {**each, "files": {_absolute(path): n for path, n in each.get("files", {}).items()}}
+            name: {**each, "files": {_absolute(path): n for path, n in each["files"].items()}}
             for name, each in plain(numbers).items()
         }
 
@@ -67,7 +67,7 @@ class FileNumbers:
         if "numbers" in metadata:
             return metadata["numbers"]  # type: ignore[no-any-return]
         if listed := self._listed(metadata):
-            return self._numbers[metadata["dataset"]].get("number", 0), listed
+            return self._numbers[metadata["dataset"]]["number"], listed
         return divmod(_hash_of(metadata), 1 << 32) if "filename" in metadata else (0, 0)
 
     def of_part(self, metadata: Mapping[str, Any]) -> int:

@@ -19,7 +19,7 @@ class Table(NamedTuple):
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    n_left_out: int = 0
+    n_left_out: int
 
     @classmethod
     def of(cls, caption: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

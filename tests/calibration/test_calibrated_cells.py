@@ -216,6 +216,23 @@ def test_saturation_codes_are_compared_with_raw_values():
     assert clusters.n_saturated.to_list() == [[2], [0]]
 
 
+@pytest.mark.parametrize(
+    ("raw", "codes", "flags"),
+    [
+        (np.array([4, 5, 6], np.int16), (5.0, 6.5, 70_000), [0, 1, 0]),
+        (np.array([2**63 - 1, 5, 2**62], np.int64), (2.0**63, 5.5, 2**62), [0, 0, 1]),
+        (np.array([2**64 - 1, 2**63, 5], np.uint64), (2**64 - 1, -5), [1, 0, 0]),
+        (np.array([1638.3, 2.5, 7], np.float32), (1638.3, 7), [1, 0, 1]),
+    ],
+    ids=lambda value: str(getattr(value, "dtype", "")),
+)
+def test_saturation_codes_are_compared_in_the_type_of_the_raw_values(raw, codes, flags):
+    table = CellTable.from_columns({"row": [0, 0, 0], "col": [0, 1, 2]})
+    plane = Grid(rows=Axis(n=1), cols=Axis(n=3), saturated=codes)
+    found = Calibrator(Calibrations(table, plane, order="cell")).dense(raw[np.newaxis], np.zeros(1, int))
+    assert found.flags["n_saturated"].ravel().tolist() == flags
+
+
 def test_what_is_dead_may_be_no_number():
     table = CellTable.from_columns({"row": [0, 0], "col": [0, 1], "status": [1, 0]})
     plane = Grid(rows=Axis(n=1), cols=Axis(n=2))

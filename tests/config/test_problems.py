@@ -613,6 +613,7 @@ def test_layer_sums_need_a_single_grid():
             "clusters.Jet.preset: 3 is not the name of a preset: `hep-peaksum presets` lists them",
         ),
         ("clusters.Jet.depth=2", "clusters.Jet.depth: unknown key (it is a key of clusters.NAME.pileup.N)"),
+        ("clusters.Jet.sum=2", "clusters.Jet.sum: unknown key (it is a key of clusters.NAME.reference)"),
         (
             "grids.calo.regions={a: [1, 1], b: [4]}",
             "grids.calo.regions.b: [4] is not a number of cells: give [rows, cols], two whole numbers",

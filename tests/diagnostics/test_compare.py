@@ -76,6 +76,12 @@ def test_clusters_beyond_max_clusters_are_not_compared():
     assert (both.n_matched, both.n_only_a, both.n_only_b) == (1, 0, 1)
 
 
+def test_where_nothing_is_found_by_both_no_energy_differs():
+    both = compare([[[9, 0, 5]]], PeakSumSettings(seed_threshold=10), PeakSumSettings())
+    assert (both.n_matched, both.n_only_b) == (0, 2)
+    assert (both.mean_difference, both.rms_difference, both.largest_difference) == (0, 0, 0)
+
+
 @some
 @given(problem=problems(), data=st.data())
 def test_the_comparison_is_the_union_of_what_each_finds(problem, data):

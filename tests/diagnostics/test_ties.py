@@ -150,6 +150,14 @@ def test_a_closed_ring_in_the_second_layer_is_listed_there():
     assert audit.rings == ((1, 0, 0, 5, 3, "cols", ("diagonal", "lexicographic"), 1),)
 
 
+def test_rings_are_in_the_order_of_events_layers_and_rows():
+    upper, lower = [[3] * 5, [0] * 5, [0] * 5], [[0] * 5, [0] * 5, [4] * 5]
+    both = [[3] * 5, [0] * 5, [4] * 5]
+    audit = audit_ties([[both, upper], [lower, upper]], None, index_grid((3, 5), (False, True)), layers="each")
+    places = [(ring.event, ring.layer, ring.row, ring.value) for ring in audit.rings]
+    assert places == [(0, 0, 0, 3), (0, 0, 2, 4), (0, 1, 0, 3), (1, 0, 2, 4), (1, 1, 0, 3)]
+
+
 def test_only_events_with_ties_depend_on_the_rule():
     audit = audit_ties([TWO_TOWERS, [[0] * 5] * 5, np.diag([5, 0, 4, 0, 3]), TWO_TOWERS])
     assert (audit.n_events, audit.n_dependent, audit.n_groups, audit.fraction_dependent) == (4, 2, 2, 0.5)

@@ -63,6 +63,13 @@ def test_unequal_weights_count_as_their_effective_number():
     np.testing.assert_allclose([result.low, result.high], [low, high])
 
 
+@pytest.mark.parametrize(
+    ("passed", "failed", "is_signed"), [([2, 1], [1], False), ([2, 1], [1, -1], True), ([2, -1], [1], True)]
+)
+def test_one_weight_below_zero_is_enough_for_an_interval_to_be_flagged(passed, failed, is_signed):
+    assert efficiency(of_weights(passed), of_weights([*passed, *failed])).is_signed.tolist() == [is_signed]
+
+
 def test_a_weight_below_zero_gives_a_flagged_interval_that_is_not_clipped():
     passed, total = of_weights([2, 2, -1]), of_weights([2, 2, -1, -1])
     result = efficiency(passed, total)

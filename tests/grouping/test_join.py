@@ -134,18 +134,25 @@ def test_lists_that_hold_more_or_less_than_the_number_of_the_event_are_an_error(
         join_collections(source, tmp_path / "o.root", ["Jet_index", "Tower"], branches=["Tower_x", "other"])
 
 
-def test_links_into_several_collections_are_an_error(write_root, tmp_path):
+@pytest.mark.parametrize("ids", [[[7, 9], [9]], [[7, 7], [9]]], ids=["of one event", "of two events"])
+def test_links_into_several_collections_are_an_error(write_root, tmp_path, ids):
     branches = {
-        "C.hits_begin": [[0, 1]],
-        "C#1.index": [[0, 0]],
-        "C#1.collectionID": [[7, 9]],
-        "H.x": [[1.0]],
+        "C.hits_begin": [[0, 1], [0]],
+        "C#1.index": [[0, 0], [0]],
+        "C#1.collectionID": [[7, 7], [7]],
+        "H.x": [[1.0], [2.0]],
     }
+    path = write_root("one.root", {"events": {name: ak.Array(each) for name, each in branches.items()}})
+    joined = join_collections(
+        InputFile(path, "events"), tmp_path / "o.root", ["C.hits_begin", "C#1.index", "H"]
+    )
+    assert joined.n_joined == 3
+    branches["C#1.collectionID"] = ids
     path = write_root("podio.root", {"events": {name: ak.Array(each) for name, each in branches.items()}})
     with pytest.raises(
         ValueError, match=r"'C#1.index' points into several collections \(7 and 9\), not only into H"
     ):
-        join_collections(InputFile(path, "events"), tmp_path / "o.root", ["C.hits_begin", "C#1.index", "H"])
+        join_collections(InputFile(path, "events"), tmp_path / "p.root", ["C.hits_begin", "C#1.index", "H"])
 
 
 @pytest.mark.parametrize("kind", ["ttree", "rntuple"])

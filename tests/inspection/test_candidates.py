@@ -14,6 +14,8 @@ from hep_peaksum.inspection import files
 from hep_peaksum.inspection.candidates import Candidate, choose, config_text, proposed_config
 from hep_peaksum.inspection.channels import IdParts, decimal_digits
 from hep_peaksum.inspection.files import inspect_file
+from hep_peaksum.naming.branches import Branch, Tree, split_name
+from hep_peaksum.naming.groups import Group
 
 RANDOM = np.random.default_rng(11)
 N = 30
@@ -98,6 +100,46 @@ def test_cells_that_are_hit_or_not_are_a_grid_and_a_list_of_flags_is_none(write)
         write(Events={"calo_hit": is_hit, "flags": jagged(is_hit.ravel(), np.full(N, 24))})
     )
     assert candidate[2:4] == (("calo_hit",), "6 x 4 cells per entry")
+
+
+@pytest.mark.parametrize(
+    ("cells", "layer", "names"),
+    [
+        ([0, 1, 2, 3], None, ""),
+        ([0, 1, 0, 1], "hit_kind", "hit_kind"),
+        ([0, 0, 1, 1], "hit_part", "hit_part"),
+        ([0, 0, 0, 0], {"join": ["hit_kind", "hit_part"]}, "hit_kind and hit_part"),
+    ],
+    ids=["none", "the first", "the second", "both"],
+)
+def test_integers_that_tell_cells_apart_are_part_of_the_layer(write, cells, layer, names):
+    """Four hits in an event, in each of four modules one, share cells, and so need the number of the module."""
+    place = np.array([RANDOM.permutation(9)[cells] for _ in range(N)])
+    module = {"hit_kind": np.tile([0, 0, 1, 1], (N, 1)), "hit_part": np.tile([0, 1, 0, 1], (N, 1))}
+    labels = {"hit_ix": place % 3, "hit_iy": place // 3, **module}
+    branches = {name: jagged(each.ravel().astype("int32"), np.full(N, 4)) for name, each in labels.items()}
+    energy = {"hit_e": jagged(RANDOM.exponential(size=4 * N), np.full(N, 4))}
+    _, (candidate,) = inspected(write(Events={**branches, **energy}))
+    assert candidate.grid["hits"].get("layer") == layer
+    assert candidate.grid.get("layers") == ("each" if layer else None)
+    told = f"{names} tells hits apart that have the same row and column, so it is part of the layer"
+    assert [text for key, text in candidate.comments if key == "hits"] == ([told] if layer else [])
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "n_samples"),
+    [
+        ((64, 30), "uint16", 30),
+        ((30, 64), "uint16", 64),
+        ((16, 200), "float32", 200),
+        ((200, 16), "float32", 200),
+    ],
+)
+def test_samples_are_the_last_of_raw_counts_or_the_longest(write, shape, dtype, n_samples):
+    """Raw counts, which are never 0, are written in the order of time."""
+    adc = RANDOM.integers(1, 99, (N, *shape)).astype(dtype)
+    _, (candidate,) = inspected(write(Events={"adc": adc}))
+    assert f"guessed that all {n_samples} are cells" in " ".join(text for _, text in candidate.comments)
 
 
 def test_of_rows_of_two_detectors_those_with_energies_are_taken(write):
@@ -869,3 +911,40 @@ def test_hits_without_any_finite_place_are_none(write):
     found = inspect_file(write(Events={name: jagged(each, counts) for name, each in names.items()}))
     assert not found.candidates
     assert [each.reason for each in found.rejected] == [f"hit_y and hit_x are not finite in all {3 * N} hits"]
+
+
+RELATIONS = {
+    "used": ({}, "Clu#1"),
+    "of_older_files": ({"Clu#1": "_Clu_hits"}, "_Clu_hits"),
+    "of_others": ({"Clu#1": "Clu_other#1"}, None),
+    "of_no_number": ({"Clu#1": "Clu#x"}, None),
+    "no_index": ({"index": "indices"}, None),
+    "without_begins": ({"hits_begin": "hits_end"}, None),
+}
+
+
+@pytest.mark.parametrize(("renamed", "relation"), RELATIONS.values(), ids=RELATIONS)
+def test_energies_are_joined_with_positions_by_the_first_relation_that_is_used(monkeypatch, renamed, relation):
+    """As podio writes them. The relation 0 leads nowhere."""
+
+    def branch(name):
+        for old, new in renamed.items():
+            name = name.replace(old, new)
+        return Branch(name, *split_name(name), (None,), np.dtype("f4"))
+
+    names = ["Hits/Hits.position.x", "Clu/Clu.energy", "Clu/Clu.hits_begin"]
+    names += [f"Clu#{n}/Clu#{n}.index" for n in (0, 1)]
+    every = [branch(name) for name in names]
+    found = {every[3]: [ak.Array([[], []])], every[4]: [ak.Array([[], [4]])]}
+    monkeypatch.setattr(files, "read", lambda _, read, __: found.get(*read))
+    tree = Tree("events", None, 2, {each.name for each in every}, {})
+    source = Group("Clu", "", {}, (), every[1])
+    lacking = {"energy": [Group("Hits", "", {"x": every[0]}, ("x",), None)], "place": [source]}
+    candidates = [*files._join_candidates(tree, every, lacking, "p.root")]
+    branches = "Clu.energy,Hits.position.*"
+    command = (
+        f"hep-peaksum group p.root:events --join Clu.hits_begin:{relation}.index:Hits --branches '{branches}'"
+    )
+    assert [each.command for each in candidates] == ([f"{command} -o grouped.root"] if relation else [])
+    for less in ({"energy": []}, {"place": [source._replace(value=None)]}, {"place": []}):
+        assert not [*files._join_candidates(tree, every, {**lacking, **less}, "p.root")]

@@ -105,7 +105,11 @@ def test_rows_of_hits_fill_the_cells_of_the_detector(proposed):
 def test_rows_of_channels_are_grouped_by_run_and_event(proposed):
     """The table of cells, which only the owner has, is the one thing that is asked for."""
     path, out = proposed(detector_files.rows_of_channels())
-    assert "--by RunID,EventID -o grouped.root" in out
+    told, ran = out.splitlines()[:2]
+    assert told == (
+        "Events: one row per hit, EventID names the event, so this is run, as it must be for further files:"
+    )
+    assert ran == "hep-peaksum group detector.root:Events --by RunID,EventID -o grouped.root"
     assert "channels 0 to 35 (36 occur): write cells.csv with a line for each" in out
     with uproot.open("grouped.root") as file:
         assert file["Events"].num_entries == detector_files.N

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hep_peaksum.inspection.planes import is_flat
+from hep_peaksum.inspection.planes import _is_disc, is_flat
 
 # the least and the largest radius, then the same of z; azimuths are any, so that x and y are in no equal steps
 PICTURES = {
@@ -42,3 +42,16 @@ def test_two_endcaps_are_flat_and_what_reaches_between_them_is_not(nearest, expe
 def test_cells_in_equal_steps_of_x_and_y_are_flat_wherever_they_are():
     row, col = np.indices((6, 6)).reshape(2, -1).repeat(20, axis=1)
     assert is_flat(100.0 + 5 * col, 100.0 + 5 * row, np.linspace(-300, 300, len(row)))
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_cols", "corner", "expected"),
+    [(60, 60, [], False), (61, 60, [], True), (61, 60, [(95, 8)], False), (61, 60, [(88, 12)], True)],
+    ids=["by chance none", "a disc", "one in a corner", "one beside the corners"],
+)
+def test_a_disc_has_no_hit_where_many_outer_rows_and_columns_cross(n_rows, n_cols, corner, expected):
+    """Of 300 hits, 60 in outer rows and 60 in outer columns would be 12 in both."""
+    places = [(100 * (n % 2), 50) for n in range(n_rows)] + [(50, 100 * (n % 2)) for n in range(n_cols)]
+    places += corner
+    rows, cols = np.array(places + [(50, 50)] * (300 - len(places))).T
+    assert _is_disc(rows, cols) == expected

@@ -254,6 +254,29 @@ def test_layers_of_channels_are_those_of_the_table(folder):
     assert clusters.layer.to_list() == [[0, 0, 1, 1]]
 
 
+def test_hits_that_name_row_and_column_have_the_rows_of_their_cells(folder):
+    """Each cell of two layers has a pedestal of its own, and a gain; times are those of the energies."""
+    rows = [
+        "row,col,layer,pedestal,gain",
+        *(f"{r},{c},{z},{10 * r + c},{1 + z}" for r, c, z in np.ndindex(2, 2, 2)),
+    ]
+    (folder / "cells.csv").write_text("\n".join(rows) + "\n")
+    hits = {"row": "r", "col": "c", "value": "adc"}
+    grid = {"dense": None, "hits": hits, "rows": {"n": 2}, "cols": {"n": 2}}
+    layered = {**grid, "hits": {**hits, "layer": "z", "time": "t"}, "depth": {"n": 2}}
+    every = {"seed_threshold": 1, "search_window": [1, 1], "sum_window": [1, 1], "order": "position"}
+    columns = {"r": [[0, 1, 1], [0]], "c": [[1, 0, 0], [0]], "z": [[0, 1, 0], [1]], "t": [[7, 8, 5], [6]]}
+    events = ak.Array({**columns, "adc": [[5, 13, 16], [4]]})
+    job = config(layered, {**every, "fields": ["peak_sum", "time"]}).job()
+    clusters = PeakSumProcessor(**_processor_keys(job)).find(events).events.C
+    assert clusters.peak_sum.to_list() == [[4, 2 * 3 + 6], [2 * 4]]
+    assert clusters.time.to_list() == [[7, (6 * 8 + 6 * 5) / 12], [6]]
+    (folder / "cells.csv").write_text("row,col,gain\n0,0,1\n0,1,2\n1,0,3\n1,1,4\n")
+    job = config(grid, {**every, "fields": ["peak_sum"]}).job()
+    clusters = PeakSumProcessor(**_processor_keys(job)).find(events).events.C
+    assert clusters.peak_sum.to_list() == [[10, 3 * 29], [4]]
+
+
 def test_events_that_are_selected_have_the_rows_of_their_runs(folder):
     """The pedestal is 10 in run 1 and 20 from run 2 on; the second event is not searched."""
     later = [f"{n},{row},{col},20,0.5,1,0,2," for n, row, col in CHANNELS]

@@ -161,6 +161,10 @@ def test_thresholds_are_given_in_both_units_where_a_count_is_not_a_gev(config_fi
         "seed": "> 3 sigma, cell by cell 1.5 to 7.5 counts = 0.75 to 3.75 GeV",
         "cell": ">= 1 sigma, cell by cell 0.5 to 2.5 counts = 0.25 to 1.25 GeV",
     }
+    fractions = load_config(
+        config_file, ['grids.calo.unit="0.5 GeV"', 'clusters.Shared.seed_threshold="1.7 GeV"']
+    )
+    assert thresholds(fractions)["Shared"]["seed"] == "> 3.4 counts = 1.7 GeV"
     uniform = load_config(config_file, ['grids.calo.unit="0.5 GeV"', "grids.calo.noise=2"])
     assert thresholds(uniform)["Noisy"]["seed"] == "> 3 sigma = 6 counts = 3 GeV"
 

@@ -55,6 +55,19 @@ def test_a_cell_that_is_not_finite_is_seen_in_every_part(monkeypatch, place):
     assert not search.is_finite
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_an_absent_cell_across_a_seam_is_not_added(monkeypatch, dtype):
+    """It lies in the last part, and no cell in or near the part of the seed is absent."""
+    monkeypatch.setattr(numba_kernel, "BLOCK_CELLS", 1)
+    cells = np.ones((1, 150, 29), dtype)
+    cells[0, 0, 7], cells[0, 149, 7] = 5, absent(dtype)
+
+    rule = rule_of((3, 3), cells.shape, "first", None)._replace(bound=5)
+    peaks = numba_kernel.find_peaks(cells, rule, Periodic(True, False)).peaks
+
+    assert (peaks.cell.tolist(), peaks.sum.tolist(), peaks.n_cells.tolist()) == ([7], [5 + 7], [8])
+
+
 @pytest.mark.parametrize(("side", "most"), [(160, 3), (256, 3), (1024, 1.5)])
 def test_room_is_made_for_the_peaks_and_not_for_every_cell(traced_peak, side, most):
     """Room for every cell would be eleven times the image, huge pages 40 times one of 160 x 160."""

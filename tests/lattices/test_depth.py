@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hep_peaksum.lattices.axes import depths_of
-from hep_peaksum.lattices.depth import layers_in_line, layers_of
+from hep_peaksum.lattices.depth import ENDS, MAX_LAYERS, SUMMED, layers_in_line, layers_of
 from hep_peaksum.lattices.numbering import Integers
 
 
@@ -36,6 +36,37 @@ def test_layers_that_are_named_are_those_between_the_first_and_the_last(named, l
     assert (layers.labels.tolist(), layers.place.tolist()) == (labels, place * 4)
     assert (layers.source, layers.in_words) == ("hit_l" if words else None, words)
     assert layers.keys(each=True) == ({"depth": layers.depth, "layers": "each"} if words else {})
+
+
+@pytest.mark.parametrize(
+    ("named", "keys", "comment"),
+    [([1, 2], {}, SUMMED), ([-1, 2], {}, SUMMED), ([-1, 1], {"layers": "each"}, ENDS)],
+)
+def test_two_ends_are_searched_by_themselves_and_other_layers_are_added(named, keys, comment):
+    layers = layers_of(8, Integers("l", "hit_l", np.array(named * 4)), None, [], None)
+    assert layers.keys(each=False) == {"depth": layers.depth, **keys}
+    assert layers.comment.splitlines()[-1] == comment
+
+
+def test_integers_that_follow_the_depth_in_every_hit_name_the_layers():
+    """Two modules of layers whose numbers fall; 5 has no hit, nor has the last of the second."""
+    module, layer = np.array([7, 7, 7, 8, 8]), np.array([6, 4, 3, 6, 4])
+    places = [4, 0, 2, 1, 3, 0, 4]
+    integers = [Integers(n, f"hit_{n}", v[places]) for n, v in (("m", module), ("l", layer))]
+    found = layers_of(7, None, 10.0 * np.arange(5)[places], integers, "z")
+    assert found.labels.tolist() == [70006, 70005, 70004, 70003, 80006, 80005, 80004]
+    assert found.labels[found.place].tolist() == [(10_000 * module + layer)[n] for n in places]
+    assert found.source == {"join": ["hit_m", "hit_l"]}
+    assert found.depth == {"labels": "70006..70003, 80006..80004"}
+    told = "layers: m and l, in the order of depth in every one of 7 hits"
+    assert found.comment.splitlines() == [told, SUMMED]
+
+
+@pytest.mark.parametrize(("n_layers", "source"), [(MAX_LAYERS, "hit_l"), (MAX_LAYERS + 1, None)])
+def test_more_integers_than_a_detector_has_layers_name_none(n_layers, source):
+    number = np.arange(n_layers)
+    layers = layers_of(n_layers, None, 1.0 * number, [Integers("l", "hit_l", number)], "z")
+    assert layers.source == source
 
 
 def test_layers_of_cells_of_one_size_behind_each_other_make_a_grid():

@@ -72,6 +72,13 @@ def test_no_bit_of_an_id_counts_twice():
         assert np.prod([len(np.unique(member.values)) for member in chain.members]) == chain.n_cells == 32
 
 
+@pytest.mark.parametrize(("n_bits", "n_parts"), [(1, 0), (2, 2), (10, 18), (11, 0)])
+def test_integers_of_up_to_ten_bits_are_split_at_each(n_bits, n_parts):
+    parts = bit_parts(np.array([0, 2**n_bits - 1]) << 3)
+    assert sorted(parts[::2]) == [(3, 3 + n) for n in range(n_parts // 2)]
+    assert sorted(parts[1::2]) == [(4 + n, 2 + n_bits) for n in range(n_parts // 2)]
+
+
 def found_along(coordinate, numbers, group=None, *, is_angle=False):
     """Return direction and steps of an integer that numbers cells along a coordinate; None if it does not."""
     group = np.zeros(len(numbers), int) if group is None else np.array(group)

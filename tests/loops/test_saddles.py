@@ -68,6 +68,19 @@ def test_behind_absent_cells_the_lowest_cell_that_is_reached_counts(kernel, dtyp
     assert saddles(grid[None], peaks, Periodic(False, False), kernel).tolist() == [2, 2, 1]
 
 
+@pytest.mark.parametrize("step", [*{*itertools.product((-1, 0, 1), repeat=2)} - {(0, 0)}], ids=str)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_equal_cells_that_touch_lead_to_what_is_higher_behind_them(kernel, step):
+    """Far from the edges, where the cells around one are looked at together; of equal cells one comes first."""
+    grid, (down, right) = np.zeros((7, 8)), step
+    grid[3, 3] = grid[3 + down, 3 + right] = 5
+    grid[3 + 2 * down, 3 + 2 * right] = 9
+    grids = grid[np.newaxis]
+    peaks = peaks_at(grids, grids > 0)
+    found = saddles(grids, peaks, Periodic(rows=False, cols=False), kernel)
+    assert found.tolist() == [5 if seed == 5 else 0 for seed in peaks.seed.tolist()]
+
+
 @many_examples
 @given(problem=events_with_peaks())
 def test_both_twins_find_the_saddles_of_the_definition(problem):

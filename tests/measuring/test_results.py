@@ -127,3 +127,49 @@ def test_a_resolution_is_the_relative_width_of_its_response(width):
         assert made["value"][k] == pytest.approx(sigmas[name] / 0.8, rel=0.05)
     if width == "gaussian":  # of a single entry there is no fit
         assert made["value"][2] is None or np.isnan(made["value"][2])
+
+
+@pytest.mark.parametrize(("height", "of"), [(100, "absolute"), (50, "plateau")])
+def test_offline_thresholds_lie_on_a_line_that_moves_the_rate(height, of):
+    """Turn-ons in one step are crossed at 95 % of the way to the next centre, of 5 to 55.
+
+    Of `data` at 14.5, 24.5 and 44.5, with the slope 30 / 20 and the middle (20, 83.5 / 3); of `flat` at 34.5
+    each. Of `few` nothing passes the first threshold, and two points make no line.
+    """
+    axis = {"bins": 6, "start": 0, "stop": 60}
+    measurements = {
+        "found": EfficiencyInput.model_validate(
+            {
+                **MEASUREMENTS["found"].model_dump(by_alias=True),
+                "axis": {"field": "HT", **axis},
+                "pass": {"field": "HT", "thresholds": [10, 20, 30]},
+            }
+        ),
+        "rate": RateInput(rate="Jet.pt", axis=axis, crossing_rate=1),
+        "line": ScalingInput(scaling="found", rate="rate", of=of),
+    }
+    bins = hist.axis.Regular(6, 0, 60, name="x")
+    histograms = {}
+    for name, steps in {"data": (1, 2, 4), "flat": (3, 3, 3), "few": (6, 1, 2)}.items():
+        found = hist.Hist(hist.axis.StrCategory(["total", "10", "20", "30"], name="which"), bins)
+        found[hist.loc("total"), :] = np.full(6, 100)
+        for label, step in zip(("10", "20", "30"), steps, strict=True):
+            found[hist.loc(label), :] = np.where(np.arange(6) < step, 0, height)
+        histograms[name] = {"found": found, "rate": hist.Hist(bins).fill([15])}
+    tables = measure(measurements, histograms, {name: {} for name in histograms})
+    lines = {table.dataset: table for table in tables if table.measurement == "line"}
+    assert lines["data"].columns == {"online": [10, 20, 30], "offline": pytest.approx([14.5, 24.5, 44.5])}
+    slopes = {name: (table.numbers["slope"], table.numbers["offset"]) for name, table in lines.items()}
+    assert slopes["data"] == pytest.approx((1.5, 83.5 / 3 - 1.5 * 20))
+    assert slopes["flat"] == pytest.approx((0, 34.5))
+    assert np.isnan(slopes["few"]).all()
+    rates = [table for table in tables if table.measurement == "line_rate" and table.numbers["of"] == "data"]
+    assert [table.dataset for table in rates] == ["data", "flat", "few"]
+    (rate,) = (table for table in tables if (table.measurement, table.dataset) == ("rate", "data"))
+    for table in rates:
+        assert table.columns["offline"] == pytest.approx(
+            [1.5 * edge + 83.5 / 3 - 30 for edge in range(0, 61, 10)]
+        )
+    assert {key: rates[0].columns[key] for key in ("value", "low", "high")} == {
+        key: rate.columns[key] for key in ("value", "low", "high")
+    }

@@ -24,6 +24,26 @@ CYLINDER = Grid(rows=Axis(n=5), cols=Axis(n=6, periodic=True))
 REGULAR = hist.axis.Regular(10, 0, 100, name="pt", label=r"$p_T$ [GeV]")
 
 
+@pytest.mark.parametrize(
+    ("rows", "cols", "expected"),
+    [
+        ("eta", "", True),
+        ("x", "", True),
+        ("", "phi", True),
+        ("", "y", True),
+        ("eta", "phi", True),
+        ("y", "x", False),
+        ("phi", "eta", False),
+        ("", "", False),
+    ],
+)
+def test_one_axis_that_is_named_says_which_is_horizontal(rows, cols, expected):
+    axes = (Axis(n=2, name=rows or None), Axis(n=3, name=cols or None))
+    view = View.of(Grid(rows=axes[0], cols=axes[1]))
+    assert view.rows_horizontal == expected
+    assert view.axes == (axes if expected else axes[::-1])
+
+
 def perimeter(row, col, settings, grid):
     """Return the outline as a set of pairs of corners; every side must be there only once."""
     sides = [tuple(map(tuple, side)) for side in window_outline(row, col, settings.sum_cells(), grid).tolist()]

@@ -40,6 +40,8 @@ def test_seed_window_gates_and_donuts_are_drawn():
     ring = drawn_marks(figure.axes[3])
     assert sum(mark == "s" for mark in ring.values()) == 3 * 5 - 3
     assert ring[0, -2] == "x"
+    heights = [text.get_position()[1] for text in figure.texts]
+    assert 0 < min(heights) <= max(heights) < 1
     texts = [text.get_text() for text in figure.texts]
     assert "gated: added only if the cell one step nearer to the seed is added" in texts
 

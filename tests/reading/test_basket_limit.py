@@ -129,19 +129,20 @@ def test_a_cluster_of_an_rntuple_with_a_large_claim_is_named(write_root, job, fi
 
 
 def test_only_clusters_that_hold_entries_asked_for_are_checked(tmp_path):
-    """The second cluster, from entry 2 on, has 30 events of 48 cells of 4 bytes: 5.76 kB."""
+    """The clusters begin at entries 0, 30 and 32: 30 events of 48 cells of 4 bytes are 5.76 kB."""
     with uproot.recreate(tmp_path / "a.root") as file:
-        ntuple = file.mkrntuple("Events", {"cells": np.ones((2, 6, 8), "f4")})
-        ntuple.extend({"cells": np.ones((30, 6, 8), "f4")})
+        ntuple = file.mkrntuple("Events", {"cells": np.ones((30, 6, 8), "f4")})
+        for n_events in (2, 30):
+            ntuple.extend({"cells": np.ones((n_events, 6, 8), "f4")})
     with uproot.open(tmp_path / "a.root", handler=LocalSource) as file:
         tree = file["Events"]
         tree.file.source.max_basket = 1000
-        check_clusters(tree, 0, 2)
-        for start, stop in ((0, 3), (2, 3), (31, 32)):
-            with pytest.raises(LargeBasketError, match=r"field 'cells', cluster 1 claims 5\.76 kB"):
+        check_clusters(tree, 30, 32)
+        for start, stop, cluster in ((0, 1, 0), (29, 32, 0), (30, 33, 2), (32, 62, 2), (61, 62, 2)):
+            with pytest.raises(LargeBasketError, match=rf"field 'cells', cluster {cluster} claims 5\.76 kB"):
                 check_clusters(tree, start, stop)
         tree.file.source.max_basket = 5760
-        check_clusters(tree, 0, 32)
+        check_clusters(tree, 0, 62)
 
 
 def test_the_limit_is_that_of_the_config(write_events, job):

@@ -58,8 +58,11 @@ def test_a_histogram_is_told_in_words_with_its_highest_bin():
     h = hist.Hist(PT).fill(np.array([0.5, 1.5, 1.5, 9]))
     figure = of_picture(picture("seed", h))
     assert figure.alt == "Histogram of p_T [GeV]. toy has 4 entries, most in 1 to 2: 2."
+    assert figure.tables[0].caption == "Bins that are not empty; beyond the axis: 1 of toy"
     assert figure.tables[0].rows == [("0", "1", "1"), ("1", "2", "2")]
-    assert of_picture(picture("seed", h.reset())).alt == "Histogram of p_T [GeV]. toy has 0 entries."
+    empty = of_picture(picture("seed", h.reset()))
+    assert empty.alt == "Histogram of p_T [GeV]. toy has 0 entries."
+    assert (empty.tables[0].caption, empty.tables[0].rows) == ("Bins that are not empty", [])
 
 
 def test_the_fullest_bins_of_two_axes_come_first():

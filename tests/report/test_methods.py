@@ -42,6 +42,35 @@ def test_windows_thresholds_and_tie_rule_are_in_the_words(made):
         assert words in text
 
 
+def test_every_collection_has_its_windows_and_the_number_of_its_source(job):
+    """Of two grids of other sizes; what is not published cites nothing, and what is not changed says so."""
+    content = job("a.root")
+    content["grids"]["had"] = {"dense": {"branch": "had", "shape": [2, 8]}, "unit": "1 GeV"}
+    content["clusters"] = {
+        "Own": {"grid": ["calo", "had"], "search_window": [3, 5], "sum_window": "ox", "seed_threshold": 4},
+        "Box": {"grid": "calo", "preset": "crystal-3x3"},
+        "Other": {"grid": "calo", "preset": "lhcb-calo", "seed_threshold": 9},
+    }
+    result = methods(parse_config(content), VERSIONS)
+    first, own, box, other = result.paragraphs
+    assert first == "Clusters were found with hep_peaksum 1 [1] in a coffea job [2, 3, 4]."
+    grids = "the grid calo (6 x 8 cells) and had (2 x 8 cells)"
+    windows = "a window of 3 x 5 cells; the energies of the cells in a drawn sum window around each maximum"
+    compared = "each compared with the other cells of"
+    assert own.startswith(f"Own: local maxima were sought in {grids}, {compared} {windows} were added. ")
+    assert "The settings are those of" not in own
+    published = [read_preset(name) for name in ("crystal-3x3", "lhcb-calo")]
+    for text, of, words in zip(
+        (box, other), published, ("[5]. ", "[6], except for seed_threshold. "), strict=True
+    ):
+        assert f"around each maximum were added. The settings are those of {of.title} {words}" in text
+    assert result.references[0] == "The hep_peaksum developers, hep_peaksum 1."
+    assert [each.split(":")[0] for each in result.references[1:4]] == [
+        f"{name}, doi" for name in ("coffea 2", "awkward 3", "uproot 4")
+    ]
+    assert result.references[4:] == [f"{of.title}: {of.source}." for of in published]
+
+
 def test_a_preset_used_twice_is_cited_once(made):
     both = {"grid": "calo", "preset": "crystal-3x3", "search_window": [5, 5]}
     result = made(A=both, B={**both, "tie_rule": "all"})

@@ -27,6 +27,7 @@ def cells_of(table):
 
 def test_the_first_screen_has_verdict_account_and_a_row_for_every_collection(good):
     result, page = good
+    assert {"class": "verdict done"} in page.all("p")
     start = page.visible[: page.visible.index("Plots and measurements")]
     assert "Done 21 entries in = 21 written + 0 cut + 0 lost" in start
     n_clusters = json.loads((result.directory / "summary.json").read_text())["datasets"]["toy"]["n_clusters"]
@@ -105,6 +106,7 @@ def test_losses_are_in_the_verdict_and_listed(finished, write_events, tmp_path):
     bad.write_bytes(b"no ROOT file")
     result = finished(good, str(bad), run={"on_bad_file": "skip"})
     page = Page(result.directory / "report.html")
+    assert {"class": "verdict lossy"} in page.all("p")
     assert f"Done with losses: all entries of 1 unreadable file, in {bad} (toy)" in page.visible
     assert (
         "13 entries in = 13 written + 0 cut + 0 lost, and those of 1 file that cannot be read" in page.visible
@@ -156,6 +158,12 @@ def test_both_scales_are_there_and_need_no_script(good):
     assert scales.count("linear") == scales.count("logarithmic") > 0
     radios = [each for each in page.all("input") if each["type"] == "radio"]
     assert len(radios) == len(scales)
+    assert ["checked" in radio for radio in radios] == [True, False] * (len(radios) // 2)
+    shown = [image for image in page.all("img") if "class" in image]
+    assert [image["class"] for image in shown] == ["first", "second"] * (len(radios) // 2)
+    words = {"log": "logarithmic", "linear": "linear"}
+    chosen = [words[radio["id"].rpartition("-")[2]] for radio in radios]
+    assert chosen == [SCALES.search(image["alt"])[1] for image in shown]
     labels = {label["for"] for label in page.all("label")}
     assert {radio["id"] for radio in radios} == labels
     assert page.all("script") == []

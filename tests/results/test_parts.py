@@ -32,6 +32,8 @@ def test_parts_are_in_event_order(directory):
     assert events == [*range(1000, 1007), *range(2000, 2007)]
     assert len(parts) == 4
     assert parts == ps.parts(str(directory), dataset="toy")
+    assert [Path(part).parts[-3] for part in parts] == ["toy"] * 4
+    assert [Path(part).parts[-3] for part in ps.parts(directory, "other")] == ["other"] * 2
     assert all(isinstance(part, str) for part in parts)
 
 

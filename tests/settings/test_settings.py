@@ -456,9 +456,9 @@ def test_a_value_of_up_to_sixty_characters_is_shown_whole(n, said):
 @pytest.mark.parametrize(
     ("kind", "allowed", "refused"),
     [
-        (Count, [1, 2**63 - 1, np.int32(1)], [0, -1, 1.0, True, 2**63]),
-        (Size, [1, 1_000_000], [0, 1_000_001]),
-        (Depth, [1, 100, np.uint8(1)], [0, 101, 1.5]),
+        (Count, [1, 2**63 - 1, np.int32(1)], [0, -1, 1.0, True, 2**63, "1"]),
+        (Size, [1, 1_000_000], [0, 1_000_001, 1.0, True, "1"]),
+        (Depth, [1, 100, np.uint8(1)], [0, 101, 1.0, 1.5, True, "1"]),
         (EnergyUnit, [1e-9, "0.5 GeV"], [0, -1, "0 GeV", np.nan]),
     ],
     ids=["Count", "Size", "Depth", "EnergyUnit"],

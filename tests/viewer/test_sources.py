@@ -53,6 +53,14 @@ def test_truth_lies_on_the_cells_that_it_hits(truth_job):
     assert at == list(zip(truth.row.to_list(), truth.col.to_list(), strict=True))
 
 
+def test_references_are_shown_in_the_datasets_that_have_them(truth_job):
+    showers = "{eta: Shower_eta, phi: Shower_phi, datasets: [toy]}"
+    overrides = [f"datasets.other={{files: {truth_job.parent}/toy.root}}", f"references.Shower={showers}"]
+    config = config_of(truth_job, overrides)
+    source = source_of_config(config)
+    assert [[*source.read(name, 0).objects] for name in ("toy", "other")] == [["Shower"], []]
+
+
 @pytest.mark.parametrize("coarsen", [(1, 1), (2, 2), (4, 2)])
 @pytest.mark.parametrize("has_coordinates", [False, True])
 def test_a_reference_on_towers_lies_at_its_cluster(write_events, job, has_coordinates, coarsen):

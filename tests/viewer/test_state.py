@@ -153,6 +153,12 @@ def test_the_counts_are_those_of_find_clusters(random_cells):
     assert counts[-1].position == cells[:15].max() * 0.5
 
 
+@pytest.mark.parametrize("highest", [0, -2])
+def test_where_no_energy_is_above_zero_no_threshold_is_counted(highest):
+    state = first_state(np.full((2, 3, 4), highest))
+    assert (state.thresholds(), list(state.counts())) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("settings", "unit"),
     [
