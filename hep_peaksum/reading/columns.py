@@ -75,7 +75,8 @@ def _branch_meant(name: str, names: Sequence[str]) -> str:
     """Return what was meant by a name that no branch has: several branches, an expression, a name like it."""
     if "," in name:
         return f": for several branches write a list, [{name}]"
-    if (parts := re.split(r"\s*[*/+-]\s*", name))[0] in names and len(parts) > 1:
+    first, *others = re.split(r"\s*[*/+-]\s*", name)
+    if others and (first in names or re.fullmatch(r"[\d.]+", first)):
         return ": it is an expression, and a branch is expected: write a function, module:function"
     return did_you_mean(name, names)
 
