@@ -297,7 +297,7 @@ def check_shape(shape: tuple[int, ...], grid: Grid | None, layers: str) -> None:
         msg = f"layers is {layers!r}, expected 'sum' or 'each'"
         raise ValueError(msg)
     if layers == "each" and len(shape) != 4:
-        msg = f"layers 'each' needs grids of shape (event, layer, row, col), these have {shape}"
+        msg = f"layers 'each' needs grids of shape (event, layer, row, col), these have {shape}: drop layers"
         raise ValueError(msg)
 
 

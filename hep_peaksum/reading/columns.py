@@ -65,7 +65,9 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
                 continue
             _check_readable(events, name)
             names = [f"{path}.{field}".lstrip(".") for field in values.fields]
-            msg = f"no branch {name!r}{_branch_meant(name, names)}; there are {listed(names)}"
+            spelt = next((field for field in values.fields if field.lower() == part.lower()), "")
+            meant = did_you_mean(name, [name.replace(part, spelt, 1)]) if spelt else _branch_meant(name, names)
+            msg = f"no branch {name!r}{meant}; there are {listed(names)}"
             raise ValueError(msg)
         values, path = values[part], f"{path}.{part}".lstrip(".")
     return values
