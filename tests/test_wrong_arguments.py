@@ -57,11 +57,11 @@ WRONG = {
     ),
     "text_for_cells": (
         lambda: find_clusters(np.full((1, 2, 2), "a")),
-        "cells must be numbers, these are of type <U1",
+        "cells must be real numbers, these are of type <U1: convert them first",
     ),
     "a_mask_of_numbers": (
         lambda: find_clusters(CELLS, mask=np.zeros((6, 8), int)),
-        "mask is int64 of shape (6, 8), expected bool of shape (6, 8) or (2, 6, 8)",
+        "mask is int64 of shape (6, 8), expected bool of shape (6, 8) or (2, 6, 8): convert it to bool, true",
     ),
     "noise_of_another_shape": (
         lambda: find_clusters(CELLS, noise=np.zeros((8, 6))),
@@ -217,7 +217,47 @@ WRONG = {
     ),
     "hits_that_lack_a_column": (
         lambda: ps.from_hits([[1, 2]], [[1]], [[3.0, 4.0]], GRID),
-        "event 0: 1 values of col for 2 hits",
+        "event 0: col has 1, energy has 2 values: give those of the same hits",
+    ),
+    "axes_as_text": (
+        lambda: ps.from_dense(CELLS, GRID, axes="row,col"),
+        "axes is 'row,col', expected a list of row and col, and layer if there is one, in the order of the ",
+    ),
+    "complex_cells": (
+        lambda: find_clusters(CELLS.astype(complex)),
+        "cells must be real numbers, these are of type complex128: convert them first",
+    ),
+    "a_transposed_noise": (
+        lambda: find_clusters(CELLS, {}, GRID, noise=np.ones((8, 6))),
+        "noise is float64 of shape (8, 6), expected numbers of shape (6, 8) or (2, 6, 8): transpose it",
+    ),
+    "a_negative_noise_of_a_layer": (
+        lambda: find_clusters(np.ones((1, 2, 6, 8)), {}, GRID, noise=np.full((1, 2, 6, 8), -1.0)),
+        "the noise of cell (row 0, col 0) is nan, expected a number 0 or above",
+    ),
+    "a_misspelt_key_of_an_axis": (
+        lambda: Grid(rows={"bin": 4, "start": 0, "stop": 1}, cols=Axis(n=8)),
+        "rows.bin: unknown key (did you mean 'bins'?)",
+    ),
+    "a_noise_in_words": (
+        lambda: find_clusters(CELLS, {}, GRID, noise="50 MeV"),
+        "noise must be numbers, in counts of the grid, these are of type <U6: give an array",
+    ),
+    "cells_after_the_settings": (
+        lambda: ps.compare({}, CELLS, {}),
+        "or the name of a preset: cells come before settings",
+    ),
+    "a_cell_beyond": (
+        lambda: ps.explain(CELLS[0], {}, GRID, row=6, col=0),
+        "there is no cell (row 6, col 0) in a grid of 6 x 8 cells: they count from 0",
+    ),
+    "edges_as_bins": (
+        lambda: Axis(bins=[0, 1, 2]),
+        "bins: [0, 1, 2] is not a whole number: write edges: [0, 1, 2]",
+    ),
+    "a_range": (
+        lambda: Axis(bins=24, range=(-3, 3)),
+        "Axis has no 'range'; there are name, n, bins, start, stop, edges, labels, periodic, unit",
     ),
     "a_branch_of_another_shape": (
         lambda: ps.from_dense(np.zeros((3, 8, 6)), GRID),

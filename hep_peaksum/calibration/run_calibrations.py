@@ -92,7 +92,7 @@ class Calibrations:
         self.has_layers = n_layers is not None or (order == "channel" and "layer" in table)
         layer = layer_index(table)
         self.n_layers = n_layers or int(layer.max()) + 1
-        self._group = _groups(table, common_mode)
+        self._group = common_mode_groups(table, common_mode)
         self._places: tuple[Array, ...] = ()
         if order == "channel":
             self._places = layer if self.has_layers else np.zeros_like(layer), *places(table, grid)
@@ -194,8 +194,14 @@ class Calibrations:
         return Calibration(run, pedestal, gain, noise, good, t0, cell, self._group[rows], channel)
 
 
-def _groups(table: CellTable, column: str | None) -> Array:
-    """Return the number of the group with a common mode of every row."""
+def common_mode_groups(table: CellTable, column: str | None) -> Array:
+    """Return the number of the group with a common mode of every row; -1 if there is none.
+
+    Raises
+    ------
+    CellTableError
+        If the table has no such column of groups; the message lists those that it has.
+    """
     if column is None:
         return np.full(len(table), -1)
     if column == EVERY:

@@ -168,6 +168,9 @@ def compare(
     from hep_peaksum.diagnostics.compare import compare as compare_
     from hep_peaksum.terminal import diagnostic_documents, diagnostic_tables
 
+    if Path(second).is_file() and not Path(file).exists():
+        msg = f"{file!r} is no config, and {second!r} is a file: write FILE.yaml first, then A and B"
+        raise click.UsageError(msg)
     config = load(file, overrides)
     clusters, console = config.clusters[pick_collection(config, first)], streams.open_console()
     settings, differences = (clusters.settings, _second_settings(config, second)), []

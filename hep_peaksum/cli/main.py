@@ -53,6 +53,13 @@ NO_FOLDER = "the working directory was removed: cd into one that is there, then 
 CONTINUED = {"run", "merge", "demo"}  # commands that begin where they were interrupted
 
 
+# How the options are written that take two values.
+EXAMPLES = {
+    "--cell": "Write row and column, as in --cell 3 5.",
+    "--z-range": "Write the lowest and the highest value, as in --z-range 0 20.",
+}
+
+
 class _Unread:
     """An output stream that drops what nobody reads: ``hep-peaksum run job.yaml | head -1`` ends no job."""
 
@@ -137,11 +144,24 @@ def _with_remedy(error: click.ClickException) -> click.ClickException:
         name = error.option_name.lstrip("-").replace("-", "_")
         keys = find_keys(name) or find_keys(SYNONYMS.get(name, ""))
         remedy = f"It is a key of the config: --set {keys[0].name}=..." if keys else ""
-    if isinstance(error, click.BadOptionUsage) and error.option_name == "--cell":
-        remedy = "Write row and column, as in --cell 3 5."
+    if isinstance(error, click.BadOptionUsage) and "argument" in error.message:
+        remedy = EXAMPLES.get(error.option_name, "")
+    if isinstance(error, click.BadParameter) and isinstance(getattr(error.param, "type", None), click.Path):
+        is_results = str(error.param and error.param.metavar).startswith("DIR")
+        remedy = "Name a folder of results, the output.directory of a config." * is_results
+    if "unexpected extra argument" in error.message and (ctx := getattr(error, "ctx", None)) is not None:
+        remedy = _what_it_takes(ctx)
     if not remedy:
         return error
     return click.UsageError(f"{error.format_message().rstrip('.')}. {remedy}", ctx=getattr(error, "ctx", None))
+
+
+def _what_it_takes(ctx: click.Context) -> str:
+    """Return what to do about an argument too many."""
+    if any("=" not in setting for setting in ctx.params.get("overrides", ())):
+        return "Write --set KEY=VALUE, without blanks around =, and in quotes if the value has blanks."
+    arguments = (each.make_metavar(ctx) for each in ctx.command.params if isinstance(each, click.Argument))
+    return f"It takes {' '.join(arguments) or 'options'} and no more."
 
 
 class _Commands(click.Group):

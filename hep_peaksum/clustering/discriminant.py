@@ -183,7 +183,11 @@ def search_grid(settings: PeakSumSettings, grid: Grid) -> Grid:
     ValueError
         If the cells of an axis do not divide into towers.
     """
-    return grid.coarsened(settings.coarsen, allow_partial_towers=settings.allow_partial_towers)
+    try:
+        return grid.coarsened(settings.coarsen, allow_partial_towers=settings.allow_partial_towers)
+    except ValueError as error:
+        msg = f"coarsen {list(settings.coarsen)}: {error}"
+        raise ValueError(msg) from None
 
 
 def pool(cells: Cells, settings: PeakSumSettings) -> Cells:

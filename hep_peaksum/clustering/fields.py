@@ -443,4 +443,5 @@ def _unavailable(name: str, table: Iterable[str], grid: Grid) -> str:
             f"field {name!r} needs positions on an axis named {' and one named '.join(missing)}: "
             "add name and edges, or bins, start and stop, to rows or cols"
         )
-    return f"no field is called {name!r}{did_you_mean(name, table)}; there are {', '.join(table)}"
+    near = f": write a list, [{name}]" if "," in name else did_you_mean(name, table)
+    return f"no field is called {name!r}{near}; there are {', '.join(table)}"

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import awkward as ak
 
 
+AS_MASK = "convert it to bool, true where a cell must not be used"
+
+
 def unmask(
     grids: npt.ArrayLike | ak.Array | Hits,
     noise: npt.ArrayLike | ak.Array | None,
@@ -261,7 +264,7 @@ def _as_array(cells: Array) -> Array:
             raise ValueError(msg)
         return np.ascontiguousarray(cells, dtype=np.float32 if cells.dtype.itemsize == 4 else np.float64)
     if cells.dtype.kind not in "iub":
-        msg = f"cells must be numbers, these are of type {cells.dtype}"
+        msg = f"cells must be real numbers, these are of type {cells.dtype}: convert them first"
         raise ValueError(msg)
     if cells.dtype == np.uint64 and cells.size and cells.max() > np.iinfo(np.int64).max:
         msg = f"the largest cell, {cells.max()}, does not fit into int64"
@@ -294,7 +297,7 @@ def check_shape(shape: tuple[int, ...], grid: Grid | None, layers: str) -> None:
         msg = f"layers is {layers!r}, expected 'sum' or 'each'"
         raise ValueError(msg)
     if layers == "each" and len(shape) != 4:
-        msg = f"layers 'each' needs grids of shape (event, layer, row, col), these have {shape}"
+        msg = f"layers 'each' needs grids of shape (event, layer, row, col), these have {shape}: drop layers"
         raise ValueError(msg)
 
 
@@ -322,7 +325,7 @@ def _sum_layers(cells: Array) -> Array:
 def _checked_mask(is_masked: Array, cells: Cells, *, by_layer: bool) -> Array:
     if is_masked.dtype != bool:
         given, shape = f"{is_masked.dtype} of shape {is_masked.shape}", cells.source.shape
-        msg = f"mask is {given}, expected bool of shape {shape[1:]} or {shape}"
+        msg = f"mask is {given}, expected bool of shape {shape[1:]} or {shape}: {AS_MASK}"
         raise ValueError(msg)
     return _broadcast(is_masked, cells, "mask", by_layer=by_layer)
 
@@ -344,6 +347,7 @@ def _broadcast(array: Array, cells: Cells, name: str, *, by_layer: bool) -> Arra
         kind = "bool" if name == "mask" else "numbers"
         msg = f"{name} is {array.dtype} of shape {array.shape}, expected {kind} of shape "
         msg += f"{shape[1:]} or {with_layers}"
+        msg += ": transpose it" * (array.shape == shape[:0:-1])
         raise ValueError(msg)
     return array.reshape(shape)
 
@@ -421,10 +425,11 @@ def _noise_map(
         raise ValueError(msg)
     sigma = np.asarray(noise)
     if sigma.dtype.kind not in "fiu":
-        msg = f"noise must be numbers, these are of type {sigma.dtype}"
+        msg = f"noise must be numbers, in counts of the grid, these are of type {sigma.dtype}: give an array"
         raise ValueError(msg)
     if cells.layers is not None and sigma.shape == cells.layers.shape:
-        sigma = np.sqrt(np.square(sigma.astype(np.float64)).sum(axis=-3))
+        sigma = np.where(sigma < 0, np.nan, sigma.astype(np.float64))  # whose square would hide the sign
+        sigma = np.sqrt(np.square(sigma).sum(axis=-3))
     if settings.pool_by == "max" and settings.coarsen != (1, 1):
         msg = "the noise of the highest of several cells is unknown: set pool_by to 'sum', or leave noise out"
         raise ValueError(msg)

@@ -166,8 +166,11 @@ class Job(FrozenModel):
     def grids_of(self, collection: str) -> list[Grid]:
         """Return the grids that a collection searches: those of its towers, if it pools cells."""
         clusters = self.clusters[collection]
-        sources = [self.grids[name] for name in clusters.grid if name in self.grids]
-        return [search_grid(clusters.settings, source.grid) for source in sources]
+        grids = []
+        for source in (self.grids[name] for name in clusters.grid if name in self.grids):
+            with suppress(ValueError):  # cells that do not divide into towers: `problems` says so
+                grids.append(search_grid(clusters.settings, source.grid))
+        return grids
 
     def has_separate_layers(self, collection: str) -> bool:
         """Return whether every layer is searched by itself, on any of the collection's grids."""
@@ -317,7 +320,8 @@ class Job(FrozenModel):
         """Yield what is wrong with the variations, besides what is wrong without them."""
         for name in self.events.write_variations:
             if name not in self.variations:
-                yield f"events.write_variations: no variation {name!r}{did_you_mean(name, self.variations)}"
+                near, known = did_you_mean(name, self.variations), ", ".join(self.variations) or "none"
+                yield f"events.write_variations: no variation {name!r}{near}; there are {known}"
         for name in self.variations:
             if name == NOMINAL:
                 yield f"variations.{name}: this is the name of what is not varied: choose another"
@@ -374,6 +378,7 @@ class Config(Job):
         yield from super().problems()
         yield from dataset_problems(self, self.datasets, others)
         yield from picture_name_problems(self, self.datasets, self.output.plots)
+        yield from self._unknown_divisors()
         by_folder: dict[str, str] = {}
         for name, dataset in self.datasets.items():
             if dataset.cross_section is not None and self.luminosity is None:
@@ -385,11 +390,25 @@ class Config(Job):
             if first != name:
                 yield f"datasets.{name}: {first!r} and {name!r} would be one folder on many systems: rename one"
 
+    def _has_metadata(self, word: str) -> bool:
+        """Return whether a dataset has metadata of this name."""
+        return any(word in dataset.metadata for dataset in self.datasets.values())
+
+    def _unknown_divisors(self) -> Iterator[str]:
+        """Yield the numbers that responses divide by, and no dataset has."""
+        known = list(dict.fromkeys(word for dataset in self.datasets.values() for word in dataset.metadata))
+        for key, each in self.measurements.items():
+            word = each.divisor if isinstance(each, ResponseInput) else None
+            if word is not None and not self._has_metadata(word):
+                there = f"{did_you_mean(word, known)}; there are {', '.join(known) or 'none'}"
+                remedy = f"add metadata: {{{word}: 20}} to every dataset"
+                yield f"measurements.{key}.to: no dataset has {word!r} in its metadata{there}: {remedy}"
+
     def _divisor_problems(self, name: str, dataset: Dataset) -> Iterator[str]:
         """Yield the numbers that a response needs of a dataset and that are none."""
         for key, each in self.measurements.items():
             word = each.divisor if isinstance(each, ResponseInput) else None
-            if word is None or not includes(each.datasets, name):
+            if word is None or not includes(each.datasets, name) or not self._has_metadata(word):
                 continue
             number = dataset.metadata.get(word)
             if isinstance(number, bool) or not isinstance(number, (int, float)) or not number:

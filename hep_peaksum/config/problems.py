@@ -221,7 +221,8 @@ def event_value_problems(job: Job, field: str, key: str) -> Iterator[str]:
         name = field.removeprefix("n")
     known = [*job.clusters, *job.select]
     if (not dot and not field.startswith("n")) or name not in known:
-        near = did_you_mean(field, [*job.sums, *(f"n{each}" for each in known)])
+        numbers = [*job.sums, *(f"n{each}" for each in known)]
+        near = f"{did_you_mean(field, numbers)}; there are {', '.join(numbers)}"
         yield f"{key}: {field!r} is neither a sum, nor nCollection, nor Collection.field{near}"
     elif dot:
         yield from field_problems(job, name, [column], key)

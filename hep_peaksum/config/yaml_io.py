@@ -267,20 +267,24 @@ class Source(NamedTuple):
         return [str(name) for name in written] if isinstance(written, dict) else []
 
     def located(self, problem: str) -> str:
-        """Return a problem that begins with a key with the place of that key before it."""
-        key = problem.partition(": ")[0]
+        """Return a problem that begins with a key with the place of that key before it.
+
+        What is wrong with a map as a whole may begin with the word for a key in it, where it then stands.
+        """
+        key, _, rest = problem.partition(": ")
+        word = re.split(r"[^\w.]", rest, maxsplit=1)[0]
         for name, (option, _) in self.options.items():
             if key == name or key.startswith(f"{name}."):
                 return f"{shorten(option)}: {problem}"
         for setting in reversed(self.overrides):
             name = setting.partition("=")[0].strip()
-            if key == name or key.startswith(f"{name}."):
+            if name in (key, f"{key}.{word}") or key.startswith(f"{name}."):
                 return f"--set {shorten(setting)}: {problem}"
         try:
             root = yaml.compose(self.text, _FastLoader)
         except yaml.YAMLError:  # the slower loader took it
             return f"{self.file}: {problem}"
-        line, is_known = _line(root, key) if root else (1, False)
+        line, is_known = _line(root, key, word) if root else (1, False)
         inside = [s for s in self.overrides if s.startswith(f"{key}.")]
         if not is_known and inside:
             return f"--set {shorten(inside[-1])}: {problem}"
@@ -301,13 +305,25 @@ def _why_unreadable(path: Path, error: OSError) -> str:
     return f"cannot be read ({error.strerror}){near}"
 
 
-def _line(node: yaml.Node, key: str) -> tuple[int, bool]:
-    """Return the line of the last part of a dotted key that is in the file, and whether the first part is."""
+def _line(node: yaml.Node, key: str, word: str) -> tuple[int, bool]:
+    """Return the line of the last part of a dotted key that is in the file, and whether the first part is.
+
+    If all of it is, and a word is a key there, or in one of the maps there, the line is that of the word.
+    """
     line, is_known = node.start_mark.line + 1, False
     while key and (entry := _entry(node, key)):
         name, line, node = entry
         key, is_known = key[len(name) + 1 :], True
+    if is_known and not key and word:
+        inside = (node, *(value for _, _, value in _entries(node) if isinstance(value, yaml.MappingNode)))
+        line = next((found for each in inside for found in _lines(each, word)), line)
     return line, is_known
+
+
+def _lines(node: yaml.Node, key: str) -> Iterator[int]:
+    """Yield the line of the last part of a dotted key, if its first part is in a map."""
+    if _entry(node, key):
+        yield _line(node, key, "")[0]
 
 
 def _entry(node: yaml.Node, key: str) -> tuple[str, int, yaml.Node] | None:

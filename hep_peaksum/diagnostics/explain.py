@@ -127,7 +127,8 @@ def explain(
     n_rows, n_cols = context.grid.shape
     row, col = operator.index(row), operator.index(col)
     if not (0 <= row < n_rows and 0 <= col < n_cols):
-        msg = f"there is no cell (row {row}, col {col}) in a grid of {n_rows} x {n_cols} cells"
+        plane = f"a grid of {n_rows} x {n_cols} cells"
+        msg = f"there is no cell (row {row}, col {col}) in {plane}: they count from 0"
         raise ValueError(msg)
     value = context.discriminant[0, row, col].item()
     neighbours = _neighbours(context, row, col, settings)

@@ -372,8 +372,9 @@ def from_dense(
 
 def _dense_shape(grid: Grid, axes: Sequence[AxisWord], shape: Sequence[int] | None) -> tuple[int, ...]:
     """Return the number of cells along `axes`, 0 for layers if `shape` is not given."""
-    if sorted(axes) not in (["col", "row"], ["col", "layer", "row"]):
-        msg = f"axes are row and col, and layer if there is one, in the order of the branch; not {list(axes)}"
+    if isinstance(axes, str) or sorted(axes) not in (["col", "row"], ["col", "layer", "row"]):
+        what = "a list of row and col, and layer if there is one, in the order of the branch"
+        msg = f"axes is {axes if isinstance(axes, str) else [*axes]!r}, expected {what}, as in ['row', 'col']"
         raise ValueError(msg)
     sizes = {"row": grid.rows.size, "col": grid.cols.size, "layer": 0}
     expected = tuple(sizes[word] for word in axes)

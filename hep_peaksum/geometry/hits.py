@@ -215,7 +215,7 @@ def _numbers_of_hits(columns: Mapping[str, ak.Array]) -> Array:
         n_other = ak.to_numpy(ak.num(column))
         if not np.array_equal(n_other, n_hits):
             event = int(np.argmax(n_other != n_hits))
-            msg = f"{n_other[event]} values of {word} for {n_hits[event]} hits"
+            msg = f"{word} has {n_other[event]}, energy has {n_hits[event]} values: give those of the same hits"
             raise EventError(event, msg)
     return n_hits  # type: ignore[no-any-return]
 
@@ -296,5 +296,7 @@ def from_hits(
     if hits.n_outside:
         in_layers = "" if hits.n_layers is None else f" in {hits.n_layers} layers"
         msg = f"{hits.n_outside} hits lie outside the grid of {grid.shape} cells{in_layers} and were not added"
+        if not len(hits.value):
+            msg += ", which are all: are row, col and energy in this order, and in the units of the axes?"
         warnings.warn(msg, stacklevel=2)
     return traced_like(hits.dense(), energy)

@@ -34,7 +34,7 @@ def _parse_noise(value: object) -> object:
     if not isinstance(value, (int, float, str)):
         msg = f"{value!r} is not a noise: give counts, an energy, or the path of a .npy file"
         raise ValueError(msg)
-    value = parse_threshold(value)
+    value = parse_threshold(value, others=", a number of counts, or the path of a .npy file")
     if in_sigmas(value) is not None:
         msg = f"{value!r} is not a noise: give counts, an energy, or the path of a .npy file"
         raise ValueError(msg)
@@ -61,7 +61,11 @@ MapPath = Annotated[str, BeforeValidator(_parse_map_path)]
 def read_map(path: str) -> tuple[Array, str]:
     """Return the array in a .npy file, never a pickle, and a digest of the file."""
     content = Path(local_place(path)[0]).read_bytes()
-    return np.load(io.BytesIO(content), allow_pickle=False), hashlib.sha256(content).hexdigest()[:16]
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        msg = f"it holds several arrays, {', '.join(array)}: write one of them with numpy.save"
+        raise ValueError(msg)
+    return array, hashlib.sha256(content).hexdigest()[:16]
 
 
 class CommonMode(FrozenModel):

@@ -19,6 +19,7 @@ from pydantic import WithJsonSchema
 
 from hep_peaksum.inputs.paths import expand_variables
 from hep_peaksum.plain_files import has_no_end, no_file
+from hep_peaksum.suggestions import did_you_mean
 
 FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 FunctionName = Annotated[
@@ -54,7 +55,7 @@ def user_function(name: str) -> Callable[..., Any]:
     5.0
     """
     module, _, attribute = name.partition(":")
-    digest = _module_digest(module)
+    digest, imported = _module_digest(module), None
     try:
         imported = importlib.import_module(module)
         if _imported.get(module, (None,))[0] is not imported.__spec__:
@@ -62,7 +63,10 @@ def user_function(name: str) -> Callable[..., Any]:
         function = getattr(imported, attribute)
     except Exception as error:  # noqa: BLE001 -- what the module of a user raises can be anything
         remedy = "put its folder on PYTHONPATH" if isinstance(error, ImportError) else "mend the module"
-        msg = f"{name} cannot be imported ({brief_error(error)}): {remedy}"
+        near = ""
+        if imported is not None:  # the module is there, and has no such name
+            near, remedy = did_you_mean(attribute, vars(imported)), f"write {module}:NAME of a function in it"
+        msg = f"{name} cannot be imported ({brief_error(error)}){near}: {remedy}"
         raise ValueError(msg) from None  # the first of a chain of errors is what a job reports
     if not callable(function):
         msg = f"{name} is {type(function).__name__}, expected a function"

@@ -14,7 +14,9 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from hep_peaksum.calibration.calibrated_cells import CalibratedCells, Calibrator
 from hep_peaksum.calibration.cell_table import CellTable
+from hep_peaksum.calibration.run_calibrations import common_mode_groups
 from hep_peaksum.calibration.table_files import CellTableError
+from hep_peaksum.clustering.validation import AS_MASK
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid, bare_grid, from_dense
 from hep_peaksum.geometry.hits import Hits, sparse
@@ -36,6 +38,14 @@ from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.thresholds import EnergyUnit, Number, in_counts, inclusive_bound
+
+
+def _how_to_mend(content: Array, shape: tuple[int, ...], word: str) -> str:
+    """Return what to do about a map of another type or shape, where that is plain to see."""
+    if content.shape == shape:
+        return f": {AS_MASK}" if word == "bool" else ": convert it to numbers"
+    return ": transpose it, rows come first" if content.shape == shape[::-1] else ""
+
 
 UNIT: TypeAdapter[Any] = TypeAdapter(EnergyUnit)
 SCALE: TypeAdapter[Any] = TypeAdapter(Annotated[Number, Field(gt=0)])
@@ -244,23 +254,51 @@ class GridInput(FrozenModel):
                 raise ValueError(msg)
             digests = (*digests, table.digest)
         object.__setattr__(self, "digests", digests)  # frozen, and validation must return this object
+        self._check_noise()
         return self
+
+    def _check_noise(self) -> None:
+        """Raise a ValueError if a map of noise holds what is no noise for a cell that is used."""
+        if not self._has_noise_map:
+            return
+        noise, mask = self._map(str(self.noise)), self.mask_map()
+        noise, is_used = np.broadcast_arrays(noise, True if mask is None else ~mask)
+        is_wrong = is_used & ~(np.isfinite(noise) & (noise >= 0))
+        if is_wrong.any():
+            place = tuple(int(each[0]) for each in np.nonzero(is_wrong))
+            *_, row, col = place
+            msg = f"noise: {self.noise!r} holds {noise[place]} for cell (row {row}, col {col}), expected 0 or "
+            msg += "above: mend the map, or mask the cell"
+            raise ValueError(msg)
 
     @model_validator(mode="after")
     def _check_table(self) -> GridInput:
         """Raise a ValueError if the cell table does not fit the grid, or the values that are read."""
         if self.cells is None:
             return self
+        key = "common_mode"
         try:
+            common_mode_groups(self.table(), None if self.common_mode is None else self.common_mode.by)
+            key = "cells"
             self.calibrator()
         except CellTableError as error:
-            msg = f"cells: {error}"
+            msg = f"{key}: {error}"
             raise ValueError(msg) from None
         shape = self.dense.shape if self.dense is not None and self.dense.by_channel else None
         n_channels = self.table().n_cells
         if shape and math.prod(shape) != n_channels:
             msg = f"dense.shape: {math.prod(shape)} channels, {self.cells} has {n_channels}: give each a row, "
             msg += "of status 1 if it is not connected, or drop shape"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _check_separate_layers(self) -> GridInput:
+        """Raise a ValueError if layers are to be searched by themselves, and there are none."""
+        if self.layers == "each" and not self.has_layers:
+            way = "name layer in dense.axes" if self.dense is not None else "give hits.layer and depth"
+            way = "give the cell table a column layer" if self._is_by_channel else way
+            msg = f"layers: each layer is to be searched, and the grid has none: {way}, or drop layers"
             raise ValueError(msg)
         return self
 
@@ -355,6 +393,7 @@ class GridInput(FrozenModel):
         if content.dtype.kind not in kinds or content.shape not in shapes:
             expected = f"{word} of shape {' or '.join(map(str, shapes))}"
             msg = f"{key}: {path!r} holds {content.dtype} of shape {content.shape}, expected {expected}"
+            msg += _how_to_mend(content, shapes[0], word)
             raise ValueError(msg)
         return digest
 

@@ -20,7 +20,7 @@ from hep_peaksum.geometry.bit_fields import BitField
 from hep_peaksum.geometry.coordinates import COORDINATES
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hexagons import Hexagons, axial_coordinates
-from hep_peaksum.geometry.jagged import flat_parts, jagged
+from hep_peaksum.geometry.jagged import check_numbers, flat_parts, jagged
 from hep_peaksum.inputs.branch_names import AlsoWritten, Branches, BranchName
 from hep_peaksum.inputs.comparisons import Comparison
 from hep_peaksum.inputs.functions import FUNCTION
@@ -267,7 +267,9 @@ def passing(hits: Columns, conditions: Sequence[HitCondition], columns: Columns)
     n_hits, parts = flat_parts(hits.items())
     is_passing = np.ones(n_hits.sum(), bool)
     for condition in conditions:
-        _, (_, values) = flat_parts([(word, first), (condition.branch, columns[condition.branch])])
+        column = columns[condition.branch]
+        check_numbers(condition.branch, column, advice=": conditions on events are those of events.where")
+        _, (_, values) = flat_parts([(word, first), (condition.branch, column)])
         is_passing &= condition.passes(values)
     offsets = offsets_after_mask(np.concatenate([[0], np.cumsum(n_hits)]), is_passing)
     return {word: jagged(each[is_passing], np.diff(offsets)) for word, each in zip(hits, parts, strict=True)}

@@ -85,7 +85,8 @@ def as_settings(settings: object) -> PeakSumSettings:
     what = "expected PeakSumSettings, a map of their keys, or the name of a preset"
     order = ": settings come before the grid" if isinstance(settings, Grid) else ""
     pair = ": preset() returns two, write settings, grid = preset(...)" if isinstance(settings, tuple) else ""
-    msg = f"settings is a {type(settings).__name__}, {what}{order}{pair}"
+    cells = ": cells come before settings" if hasattr(settings, "ndim") else ""
+    msg = f"settings is a {type(settings).__name__}, {what}{order}{pair}{cells}"
     raise TypeError(msg)
 
 

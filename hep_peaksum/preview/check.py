@@ -6,6 +6,7 @@ refuses. The readable kernel is used: it is ready at once, and its results are t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.inputs.branch_names import split_branch
 from hep_peaksum.inputs.functions import brief_error
+from hep_peaksum.inputs.grid import GridInput
+from hep_peaksum.inputs.hits import HitBranches
 from hep_peaksum.inputs.paths import InputFile, expand_files, public_path
 from hep_peaksum.kernels import Array
 from hep_peaksum.processing.normalisation import check_weights, is_normalised
@@ -184,6 +187,20 @@ def oblique_windows(config: Config) -> Iterator[str]:
                     )
 
 
+def _part_of(source: GridInput, problem: str) -> str:
+    """Return the key in a grid that says where the cells come from which could not be made.
+
+    Of hits it is that of the column, or of the condition, which the problem names behind the branches.
+    """
+    if source.dense is not None:
+        return ".dense"
+    for number, condition in enumerate(source.where):
+        if f": {condition.branch} " in problem:
+            return f".where.{number}"
+    words = (word for word in re.findall(r": (\w+)", problem) if word in HitBranches.model_fields)
+    return f".hits.{word}" if (word := next(words, "")) else ".hits"
+
+
 class _Trial:
     """The first entries of one dataset on their way through the job, with all that goes wrong."""
 
@@ -193,21 +210,24 @@ class _Trial:
         self.problems: list[tuple[str, str]] = []
         self.problems_of_variations: list[tuple[str, str]] = []
         self.remarks: list[str] = []
+        self.broken_friends: set[str] = set()
 
     def look_at_friends(self, file: Any, path: str, n_entries: int) -> None:
-        """Remark on friends of which no branch is used, and of which none could be."""
+        """Note the friends of which no branch can be used; of those of which none is, remark on it."""
         used = {split_branch(branch)[0] for branch in self.config.branches()}
         for name, tree in self.config.friends.items():
-            if name in used:  # tried with its branches
-                continue
             try:
-                n_friend = count_entries(open_tree(file, path, tree))
+                n_friend, problem = count_entries(open_tree(file, path, tree)), ""
             except ValueError as error:
-                self.remarks.append(f"friends.{name}: {error}")
-                continue
+                n_friend, problem = n_entries, str(error)
             if n_friend != n_entries:
                 counts = f"{path}: {tree!r} has {n_friend} entries, the main tree {n_entries}"
-                self.remarks.append(f"friends.{name}: {counts}: branches of it could not be used")
+                problem = f"{counts}: its branches cannot be used"
+            if problem and name in used:
+                self.broken_friends.add(name)
+                self.problems.append((f"friends.{name}: ", problem))
+            elif problem:
+                self.remarks.append(f"friends.{name}: {problem}")
 
     def run(self, events: ak.Array) -> None:
         """Try every step that can be tried; after a missing branch only the other branches are looked up."""
@@ -215,6 +235,8 @@ class _Trial:
         keys = {branch: key for key, branch in reversed(list(config.branch_keys(self.dataset)))}
         for branch in reversed(keys):
             key = keys[branch]
+            if split_branch(branch)[0] in self.broken_friends:
+                continue
             with self._noting(f"{key}: "):
                 if key.startswith("events.identify."):
                     identifying_column(events, key.rpartition(".")[2], branch, friends)
@@ -233,10 +255,15 @@ class _Trial:
         self._try_events(chosen)
         cells: dict[str, Array | Hits | CalibratedCells] = {}
         for name, source in config.grids.items():
+            n_before = len(self.problems)
             with self._noting(f"grids.{name}: "):
                 columns = grid_columns(events, source, friends, config.run_source).read(0, len(events))
                 cells[name] = columns.sparse_cells(0, len(events))
                 self._look_for_energy(name, cells[name])
+            self.problems[n_before:] = [
+                (f"grids.{name}{_part_of(source, problem)}: ", problem)
+                for _, problem in self.problems[n_before:]
+            ]
         if len(cells) == len(config.grids):
             found = {}
             for name in config.clusters:
@@ -323,7 +350,12 @@ class _Trial:
         return jagged_clusters([cluster_table(contexts, self.config.computed_fields(name))], settings)
 
     def _look_for_energy(self, name: str, cells: Array | Hits | CalibratedCells) -> None:
-        """Remark on a grid without any energy."""
+        """Remark on hits outside a grid, and on a grid without any energy."""
+        n_outside = getattr(cells, "n_outside", 0)
+        if n_outside:
+            remark = f"{n_outside} hits of the first {len(cells)} entries lie outside grid {name!r}"
+            remedy = "they are not added: are rows, cols and depth as meant?"
+            self.remarks.append(f"datasets.{self.dataset}: {remark}: {remedy}")
         values = cells.value if isinstance(cells, Hits) else plain_cells(cells)
         if len(cells) and not values.any():
             branch = self.config.grids[name].value_branch

@@ -65,7 +65,9 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
                 continue
             _check_readable(events, name)
             names = [f"{path}.{field}".lstrip(".") for field in values.fields]
-            msg = f"no branch {name!r}{_branch_meant(name, names)}; there are {listed(names)}"
+            spelt = next((field for field in values.fields if field.lower() == part.lower()), "")
+            meant = did_you_mean(name, [name.replace(part, spelt, 1)]) if spelt else _branch_meant(name, names)
+            msg = f"no branch {name!r}{meant}; there are {listed(names)}"
             raise ValueError(msg)
         values, path = values[part], f"{path}.{part}".lstrip(".")
     return values
@@ -75,7 +77,8 @@ def _branch_meant(name: str, names: Sequence[str]) -> str:
     """Return what was meant by a name that no branch has: several branches, an expression, a name like it."""
     if "," in name:
         return f": for several branches write a list, [{name}]"
-    if (parts := re.split(r"\s*[*/+-]\s*", name))[0] in names and len(parts) > 1:
+    first, *others = re.split(r"\s*[*/+-]\s*", name)
+    if others and (first in names or re.fullmatch(r"[\d.]+", first)):
         return ": it is an expression, and a branch is expected: write a function, module:function"
     return did_you_mean(name, names)
 

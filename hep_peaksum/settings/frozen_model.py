@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -53,7 +54,19 @@ class _InPlainWords(ModelMetaclass):
             try:
                 return super().__call__(**plain(kwargs))
             except ValidationError as error:
-                raise SettingsError("\n".join(problems_of(error))) from None
+                raise SettingsError("\n".join(problems_of(error, partial(_known_keys, cls)))) from None
+
+
+def _known_keys(model: type[BaseModel], loc: Sequence[Any]) -> list[str]:
+    """Return the keys beside the last one of a location, which goes from model to model."""
+    for part in loc[:-1]:
+        kind = model.model_fields[part].annotation if part in model.model_fields else None
+        kinds = (kind, *get_args(kind))
+        inner = [each for each in kinds if isinstance(each, type) and issubclass(each, FrozenModel)]
+        if not inner:
+            return []
+        model = inner[0]
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _frozen(model: BaseModel, name: str, value: str) -> str:

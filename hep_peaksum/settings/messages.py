@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hep_peaksum.suggestions import did_you_mean
@@ -50,14 +50,15 @@ NAMES = {
     "preset": "the name of a preset: `hep-peaksum presets` lists them",
     "subtract": "the name of a pile-up estimate: write one of those under pileup, such as chunky_donut",
 }
-YAML_BOOL = " (YAML makes that of yes, no, on and off): put it in quotes"
+YAML_BOOL = " (YAML makes that of yes, no, on and off)"
+THOUSANDS = {"k": "_000", "m": "_000_000"}  # as one writes them behind a number
 LONGEST_VALUE = 60
 MOST_KEYS = 10  # in an error message
 
 # What others call a key of ours.
 SYNONYMS = {
     **dict.fromkeys(("min", "low", "lower", "from"), "start"),
-    **dict.fromkeys(("max", "high", "upper", "to", "range"), "stop"),
+    **dict.fromkeys(("max", "high", "upper", "to"), "stop"),
     **dict.fromkeys(("wrap", "circular", "cyclic"), "periodic"),
     **dict.fromkeys(("energy", "et", "e", "edep"), "value"),
     **dict.fromkeys(("eta", "y"), "row"),
@@ -88,11 +89,16 @@ def key_meant(name: str, known: Sequence[str]) -> str:
     return f" (did you mean {SYNONYMS[name]!r}?)" if SYNONYMS.get(name) in known else did_you_mean(name, known)
 
 
-def problems_of(error: Any) -> list[str]:
-    """Return one line for every error in a `ValidationError` of pydantic."""
+def problems_of(error: Any, known_keys: Callable[[Sequence[Any]], Sequence[str]] = lambda _: ()) -> list[str]:
+    """Return one line for every error in a `ValidationError` of pydantic.
+
+    `known_keys` gives the keys that there are beside one, for its location.
+    """
     problems: dict[str, str] = {}  # of several types that a value may have, the first is told
     for detail in error.errors():
         key, problem = ".".join(map(str, _public(detail["loc"]))), in_words(detail)
+        if detail["type"] == "extra_forbidden":
+            problem += key_meant(str(detail["loc"][-1]), known_keys(detail["loc"]))
         inner, _, rest = problem.partition(": ")
         if names_entry(detail, inner):
             key, problem = f"{key}.{inner}", rest
@@ -141,7 +147,8 @@ def in_words(detail: Any, patterns: Mapping[str, str] = PATTERNS, keys: Sequence
         if value == "" and ">" in words:  # YAML takes a bare > for the beginning of a text
             near = ": put '>' in quotes"
         elif isinstance(value, bool):
-            near = YAML_BOOL
+            only = f": write {words[0]}, or leave it out"
+            near = f"{YAML_BOOL}: write one of these" if len(words) > 1 else only
         return f"{shown(value)} is not one of {context['expected']}{near}"
     if kind in BARE:
         return BARE[kind]
@@ -153,6 +160,8 @@ def in_words(detail: Any, patterns: Mapping[str, str] = PATTERNS, keys: Sequence
     if expected == "text" and isinstance(value, (int, float)):  # a bool is an int
         expected = NAMES.get(_key_of(detail["loc"]), expected)
     remedy = next(_remedies(expected, value, keys), "")
+    if isinstance(value, (list, tuple)) and _key_of(detail["loc"]) == "bins":
+        remedy = f": write edges: {shown(list(value))}"
     if value is None:
         return f"has no value, expected {expected}{remedy or ': give it one, or leave the key out'}"
     return f"{shown(value)} is not {expected}{remedy}"
@@ -166,13 +175,15 @@ def _key_of(loc: Sequence[str | int]) -> str:
 def _remedies(expected: str, value: Any, keys: Sequence[str]) -> Iterator[str]:
     """Yield what to do about a value that is not what was expected, where that is plain to see."""
     if expected == "text" and isinstance(value, bool):
-        yield YAML_BOOL
+        yield f"{YAML_BOOL}: put it in quotes"
     elif expected == "text" and isinstance(value, (int, float)):
         yield f": put it in quotes, '{value}'"
     elif expected == "a whole number" and re.fullmatch(r"\d{1,3}(,\d{3})+", str(value)):
         yield f": write {value.replace(',', '_')} without a comma"
     elif expected == "a list" and isinstance(value, str) and "," in value:
         yield f": write [{', '.join(part.strip() for part in value.strip('()[] ').split(','))}]"
+    elif expected == "a whole number" and (number := re.fullmatch(r"(\d+) ?([kKM])", str(value))):
+        yield f": write {number[1]}{THOUSANDS[number[2].lower()]}"
     elif expected == "a whole number" and (number := re.fullmatch(r"(\d+) ?[A-Za-z]+", str(value))):
         yield f": write {number[1]}, without a unit"
     elif expected == "a map of names" and value is None:

@@ -36,12 +36,15 @@ def finite_number(value: object) -> object:
     return value
 
 
-def parse_threshold(value: object) -> object:
-    """Return a threshold in its normal form; anything else is a ValueError that shows what a threshold is."""
+def parse_threshold(value: object, *, others: str = ", '5 sigma', or a number of counts") -> object:
+    """Return a threshold in its normal form; anything else is a ValueError that shows what a threshold is.
+
+    `others` are what may be given in place of an energy.
+    """
     value = finite_number(value)
     if isinstance(value, str):
         if in_sigmas(value) is None:
-            energy_in_gev(value)
+            energy_in_gev(value, others)
         return " ".join(value.split())
     if value is not None and not isinstance(value, (int, float)):
         msg = f"{value!r} is not a threshold: give a number, or an energy such as '4 GeV'"

@@ -20,8 +20,10 @@ def exact(number: float | str) -> Fraction:
     return Fraction(str(number))
 
 
-def energy_in_gev(text: str) -> Fraction:
+def energy_in_gev(text: str, others: str = "") -> Fraction:
     """Return an energy such as ``"0.5 GeV"`` in GeV, exactly.
+
+    `others` are what else may stand in its place, for the message.
 
     Raises
     ------
@@ -33,7 +35,7 @@ def energy_in_gev(text: str) -> Fraction:
     """
     match = re.fullmatch(rf"\s*({NUMBER})\s*({'|'.join(ENERGY_UNITS)})\s*", text)
     if not match:
-        remedy = f"write a number and one of {', '.join(ENERGY_UNITS)}, as in '4 GeV'"
+        remedy = f"write a number and one of {', '.join(ENERGY_UNITS)}, as in '4 GeV'{others}"
         msg = f"{text!r} is not an energy{_nearest_unit(text)}: {_misspelt(text) or remedy}"
         raise ValueError(msg)
     return exact(match[1]) * Fraction(ENERGY_UNITS[match[2]])

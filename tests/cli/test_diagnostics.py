@@ -62,7 +62,8 @@ def test_explain_names_the_neighbour_and_the_comparison(cli, job):
 
 def test_explain_refuses_a_cell_that_is_not_there(cli, job):
     status, _, err = cli("explain", job, "--cell", "2", "0")
-    assert (status, err) == (1, "error: there is no cell (row 2, col 0) in a grid of 2 x 4 cells\n")
+    where = "in a grid of 2 x 4 cells: they count from 0"
+    assert (status, err) == (1, f"error: there is no cell (row 2, col 0) {where}\n")
 
 
 def test_ties_counts_the_seeds_of_every_rule_over_all_files(cli, job):

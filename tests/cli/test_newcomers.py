@@ -144,6 +144,7 @@ COMMANDS = {
     "a_number_of_events": (["run", "job.yaml", "--max-events", "all"], "'all' is not a valid whole number."),
     "a_command": (["checks", "job.yaml"], f"No such command 'checks'.{NEAREST_COMMAND}"),
     "a_cell_with_a_comma": (["explain", "job.yaml", "--cell", "1,2"], "Write row and column, as in --cell 3 5"),
+    "one_end_of_a_range": (["show", "job.yaml", "--z-range", "5"], "Write the lowest and the highest value, a"),
     "a_cell_outside": (["explain", "job.yaml", "--cell", "9", "2"], "there is no cell (row 9, col 2) in a gri"),
     "an_entry": (["show", "job.yaml", "--entry", "99"], "dataset 'toy' has 5 entries, there is no entry 99: t"),
     "a_dataset": (["show", "job.yaml", "--dataset", "tyo"], "no dataset 'tyo' (did you mean 'toy'?): there ar"),
@@ -151,6 +152,10 @@ COMMANDS = {
     "a_preset": (["presets", "cms-l1-jt"], "no preset is called 'cms-l1-jt' (did you mean 'cms-l1-jet'?): the"),
     "results_that_are_not_there": (["status", "x"], "x: there is no such folder: name the output.directory"),
     "a_file_for_the_results": (["run", "job.yaml", "--set", "output.directory=toy.root"], "output.directory: "),
+    "a_config_for_results": (["status", "job.yaml"], "is a file. Name a folder of results, the output.dire"),
+    "two_configs": (["check", "job.yaml", "empty.yaml"], "extra argument (empty.yaml). It takes FILE.yaml and"),
+    "a_value_without_its_key": (["run", "job.yaml", "--set", "run.workers", "4"], "Write --set KEY=VALUE, w"),
+    "a_config_at_the_end": (["compare", "Jet", "crystal-3x3", "job.yaml"], "write FILE.yaml first, then A "),
     "a_picture": (["show", "job.yaml", "-o", "event.xyz"], "pictures are PNG, PDF, SVG, not .xyz: name it "),
 }
 

@@ -96,7 +96,6 @@ def test_objects_are_no_number_of_an_event():
 @pytest.mark.parametrize(
     ("metadata", "given"),
     [
-        ({}, "is not there"),
         ({"energy": 0}, "is 0"),
         ({"energy": True}, "is True"),
         ({"energy": "ten"}, "is 'ten'"),
@@ -107,6 +106,20 @@ def test_a_response_to_a_number_of_the_dataset_needs_that_number(metadata, given
     content["datasets"]["data"]["metadata"] = metadata
     line = f"measurements.beam divides by it, and it {given}: give a number that is not 0"
     assert problems(content) == [f"datasets.data.metadata.energy: {line}"]
+
+
+def test_a_number_that_some_datasets_have_is_missing_in_the_others():
+    content = config()
+    content["datasets"]["other"] = {"files": {"b.root": "Events"}}
+    line = "measurements.beam divides by it, and it is not there: give a number that is not 0"
+    assert problems(content) == [f"datasets.other.metadata.energy: {line}"]
+
+
+def test_a_number_that_no_dataset_has_is_told_where_it_is_named():
+    content = config()
+    content["datasets"]["data"]["metadata"] = {"beam_energy": 20}
+    known = "(did you mean 'beam_energy'?); there are beam_energy: add metadata: {energy: 20} to every dataset"
+    assert problems(content) == [f"measurements.beam.to: no dataset has 'energy' in its metadata {known}"]
 
 
 def test_a_dataset_that_a_response_does_not_measure_needs_no_number():

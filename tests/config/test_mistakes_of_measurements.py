@@ -72,7 +72,7 @@ MISTAKES = {
         "nCentrall",
         (
             "events.where.1.field: 'nCentrall' is neither a sum, nor nCollection, nor Collection.field "
-            "(did you mean 'nCentral'?)"
+            "(did you mean 'nCentral'?); there are HT, nJet, nCentral"
         ),
     ),
     "events.where.0.datasets": (

@@ -40,9 +40,9 @@ WRONG = {
     "a_missing_key": ("files: {a.root: Events}", "metadata: {}", {3: "datasets.data-2018.v1.files"}),
     "a_value": ("branch: e", "branch: [e]", {7: "grids.calo.dense.branch"}),
     "an_entry_of_a_list": ("shape: [24, 16]", "shape: [24, 1.5]", {8: "grids.calo.dense.shape.1"}),
-    "a_map_in_a_list": ("edges: [0, 1]", "edges: [1, 0]", {21: "histograms.h.axes.1"}),
+    "a_map_in_a_list": ("edges: [0, 1]", "edges: [1, 0]", {22: "histograms.h.axes.1"}),
     "an_axis_without_bins": ("bins: 4, start: 0, stop: 4", "bins: 4", {20: "histograms.h.axes.0"}),
-    "a_whole_grid": ("branch: e,", "branch: e, axes: [row, row],", {6: "grids.calo"}),
+    "a_whole_grid": ("branch: e,", "branch: e, axes: [row, row],", {7: "grids.calo"}),
     "between_sections": ("grid: calo", "grid: cal", {11: "clusters.Jet.grid"}),
     "a_histogram_of_no_collection": ("- field: nJet", "- field: nMuon", {18: "histograms.h"}),
     "a_drawing": ("      xox", "      xyx", {12: "clusters.Jet.search_window"}),
@@ -80,7 +80,7 @@ def test_an_entry_that_the_command_line_spoilt_names_both(tmp_path):
     path = write(tmp_path / "job.yaml", JOB)
     (problem,) = refused(path, "grids.calo.rows.n=23")
     assert problem.startswith(
-        f"{path}:6 with --set grids.calo.rows.n=23: grids.calo: shape [24, 16] does not fit"
+        f"{path}:8 with --set grids.calo.rows.n=23: grids.calo: shape [24, 16] does not fit"
     )
 
 

@@ -116,7 +116,7 @@ def test_the_first_event_whose_columns_differ_in_length_is_named(word):
     columns = {name: ak.Array([[0], [0, 0], [0]]) for name in ("row", "col", "energy")}
     columns[word] = ak.Array([[0], [0], [0, 0]])
 
-    with pytest.raises(EventError, match=f"event 1: 1 values of {word} for 2 hits") as error:
+    with pytest.raises(EventError, match=f"event 1: {word} has 1, energy has 2 values: give") as error:
         from_hits(**columns, grid=TWO_BY_THREE)
     assert error.value.event == 1
 

@@ -86,7 +86,7 @@ def test_no_events_have_layers():
         ({"depth": TWELVE}, ValueError, r"^depth without layer: give layer, one for every hit, or neither$"),
         ({"layer": ROW, "depth": 12}, TypeError, r"^depth is 12, expected an Axis: write Axis\(n=12\)"),
         ({"layer": ROW[:1], "depth": TWELVE}, ValueError, r"^row, col, energy and layer have 2 events, .*1 ev"),
-        ({"layer": [[1, 1], [1]], "depth": TWELVE}, EventError, r"^event 0: 2 values of layer for 3 hits$"),
+        ({"layer": [[1, 1], [1]], "depth": TWELVE}, EventError, r"^event 0: layer has 2, energy has 3 val"),
         ({"layer": [1, 1], "depth": TWELVE}, ValueError, r"^layer has one number for every event, expected a"),
         ({"layer": [[1, 2, None], [1]], "depth": TWELVE}, EventError, r"^event 0: layer is None for a hit"),
     ],

@@ -65,7 +65,7 @@ def test_files_and_modules_that_cannot_be_read_have_no_digest(tmp_path):
     ("name", "problem"),
     [
         ("not_there:f", r"ModuleNotFoundError: .*: put its folder on PYTHONPATH$"),
-        ("ownsite:other", r"AttributeError: .*: mend the module$"),
+        ("ownsite:other", r"AttributeError: .*\): write ownsite:NAME of a function in it$"),
         ("ownsite:__name__", r"^ownsite:__name__ is str, expected a function$"),
     ],
 )

@@ -92,6 +92,13 @@ def test_hits_of_other_numbers_are_named_also_where_some_are_chosen():
         passing(hits, source.where, {"section": ak.Array([[0, 0], [0]])})
 
 
+def test_a_condition_on_events_is_told_where_it_belongs():
+    source = GridInput.model_validate(grid(where=[{"branch": "event", "max": 5}]))
+    problem = "^event has one number for every event, .*: conditions on events are those of events.where$"
+    with pytest.raises(ValueError, match=problem):
+        passing({"row": ak.Array([[1, 2], [3]])}, source.where, {"event": ak.Array([0, 1])})
+
+
 LATTICE = {"hexagons": {"pitch": 8.34, "origin": [1, 2]}}
 
 

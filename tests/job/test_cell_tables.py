@@ -139,7 +139,7 @@ KEYS = {
     "no_such_group": (
         {"common_mode": {"by": "asic"}},
         {},
-        "grids.g.cells: cells.csv: no column 'asic' for groups with a common mode; there are row, col, all",
+        "grids.g.common_mode: cells.csv: no column 'asic' for groups with a common mode; there are row, c",
     ),
     "another_number_of_channels": (
         {"dense": {"branch": "adc", "axes": ["channel"], "shape": [5]}},

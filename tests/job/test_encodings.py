@@ -94,4 +94,4 @@ def test_a_field_that_the_files_do_not_have_is_named_with_its_key(write_root, tm
     with pytest.raises(ConfigError) as caught:
         check_inputs(config(tmp_path, path))
     (line,) = caught.value.problems
-    assert line.startswith(f"grids.calo: {path}: id, e: col: no field 'eta' (did you mean 'theta'?)")
+    assert line.startswith(f"grids.calo.hits.col: {path}: id, e: col: no field 'eta' (did you mean 'theta'?)")

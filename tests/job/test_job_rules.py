@@ -1,5 +1,7 @@
 """Every rule in a YAML job gives what the array functions give, in every output format."""
 
+import re
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -193,11 +195,11 @@ def test_another_map_of_dead_cells_is_another_job(config_file, mask, tmp_path):
         ("grids.depth.noise={a: 1}", "grids.depth.noise: "),
         (
             "clusters.Towers.coarsen=[4, 2]",
-            "clusters.Towers: 6 cells of eta cannot be pooled 4 by 4: set allow_partial_towers",
+            "clusters.Towers: coarsen [4, 2]: 6 cells of eta cannot be pooled 4 by 4: set allow_par",
         ),
         (
             "clusters.Towers.coarsen=[2, 3]",
-            "clusters.Towers: 8 cells of phi cannot be pooled 3 by 3: a periodic",
+            "clusters.Towers: coarsen [2, 3]: 8 cells of phi cannot be pooled 3 by 3: a periodic",
         ),
         ("clusters.Towers.coarsen=[2, 0]", "clusters.Towers.coarsen: [2, 0] is not a number of cells"),
         (
@@ -241,6 +243,36 @@ def test_a_map_of_another_shape_is_refused(config_file, tmp_path):
     with pytest.raises(
         ConfigError, match=rf"mask: .* holds bool of shape \(6, 9\), expected bool of shape \({ROWS}, 8\)"
     ):
+        load_config(config_file)
+
+
+MAPS = {
+    "a_mask_of_integers": ("dead", np.zeros((6, 8), int), r"bool of shape \(6, 8\): convert it to bool, true"),
+    "a_mask_on_its_side": ("dead", np.zeros((8, 6), bool), "transpose it, rows come first$"),
+    "a_noise_of_truths": ("noise", np.zeros((6, 8), bool), "convert it to numbers$"),
+    "a_negative_noise": ("noise", np.full((6, 8), -1.5), r"grids.calo.noise: .* holds -1.5 for cell \(row 0"),
+    "a_negative_noise_of_a_layer": ("noise", np.full((LAYERS, 6, 8), -1.0), "expected 0 or above: mend the"),
+    "a_noise_that_is_no_number": ("noise", np.full((6, 8), np.nan), r"holds nan for .*expected 0 or above"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "problem"), MAPS.values(), ids=MAPS)
+def test_a_map_that_is_wrong_is_told_at_its_key_with_what_to_do(config_file, tmp_path, name, content, problem):
+    np.save(tmp_path / f"{name}.npy", content)
+    with pytest.raises(ConfigError) as error:
+        load_config(config_file)
+    assert any(re.search(problem, line) for line in error.value.problems), error.value.problems
+
+
+def test_the_noise_of_a_masked_cell_may_be_anything(config_file, tmp_path, noise, mask):
+    np.save(tmp_path / "noise.npy", np.where(mask, np.nan, noise))
+    assert np.isnan(load_config(config_file).grids["calo"].noise_map()[mask]).all()
+
+
+def test_an_archive_of_arrays_is_no_map(config_file, tmp_path, mask):
+    with (tmp_path / "dead.npy").open("wb") as file:
+        np.savez(file, dead=mask, hot=mask)
+    with pytest.raises(ConfigError, match=r"\.npy file \(it holds several arrays, dead, hot: write one of"):
         load_config(config_file)
 
 

@@ -103,7 +103,7 @@ IN_VALUES = {
         "the seed at (row 0, col 0) is 0.0: set seed_threshold above 0",
     ),
     "rows_and_columns_of_different_lengths": (
-        hits(col="uneven"), "entry 0: lists, uneven, energies: 48 values of col for 2 hits"
+        hits(col="uneven"), "entry 0: lists, uneven, energies: col has 48, energy has 2 values"
     ),
 }  # fmt: skip
 
@@ -225,11 +225,19 @@ def test_neighbours_on_hexagons_of_another_angle_are_remarked_on(preset, angle, 
     assert list(oblique_windows(config)) == [f"{line}: is the preset {other} meant?" for line in expected]
 
 
+def test_hits_outside_their_grid_are_a_remark(config):
+    job = config(**hits(), seed_threshold=0.5)
+    assert check_inputs(job).others == []
+    small_plane = job.model_copy(update={"grids": {"calo": {**PLANE, "rows": {"n": 3}, "hits": HITS}}})
+    (remark,) = check_inputs(small_plane).others
+    assert remark.startswith("datasets.toy: 2 hits of the first 5 entries lie outside grid 'calo': they are n")
+
+
 FRIENDS = {
     "no_such_tree": ("Emulator", "no tree 'Emulator'; there are Events, Empty"),
     "another_number_of_entries": (
         "Empty",
-        "'Empty' has 0 entries, the main tree 5: branches of it could not be used",
+        "'Empty' has 0 entries, the main tree 5: its branches cannot be used",
     ),
 }
 
@@ -241,5 +249,6 @@ def test_a_friend_that_is_wrong_is_told_before_a_branch_of_it_is_used(config, tr
     job = job.model_copy(update={"friends": {"emu": tree, "self": "Events"}})
     assert check_inputs(job).others == [f"friends.emu: {path}: {problem}"]
     used = job.model_copy(update={"events": {"keep": ["emu:number"]}})
-    with pytest.raises(ConfigError, match=f"{tree!r}"):
+    with pytest.raises(ConfigError) as error:
         check_inputs(used)
+    assert error.value.problems == (f"friends.emu: {path}: {problem}",)

@@ -192,7 +192,7 @@ def test_hits_with_fewer_rows_than_energies_name_the_event(write_root):
     branches = {"r": ak.Array([[0], [1]]), "c": ak.Array([[0], [1]]), "e": ak.Array([[1.0], [1.0, 2.0]])}
     path = write_root("a.root", {"Events": branches})
     grid = GridInput.model_validate({"hits": {"row": "r", "col": "c", "value": "e"}, **PLANE})
-    with pytest.raises(EventError, match="event 1: r, c, e: 1 values of row for 2 hits"):
+    with pytest.raises(EventError, match="event 1: r, c, e: row has 1, energy has 2 values"):
         grid_columns(event_index(path), grid, {}).cells(0, 2)
 
 

@@ -105,6 +105,13 @@ def test_a_missing_field_of_a_collection_names_the_nearest(data):
         column(events, "Tower.Ehadd", {})
 
 
+@pytest.mark.parametrize(("name", "meant"), [("tower.Eta", "Tower.Eta"), ("Tower.eta", "Tower.Eta")])
+def test_a_name_in_other_letters_is_the_one_that_is_meant(name, meant):
+    events = ak.Array([{"Tower": {"Eta": 1.0, "offsets": 3}, "Tower.offsets": 3}])
+    with pytest.raises(ValueError, match=rf"no branch '{name}' \(did you mean '{meant}'\?\); there are "):
+        column(events, name, {})
+
+
 def test_a_friend_is_read_entry_by_entry(two_trees):
     events = event_index(two_trees, start=3, stop=7)
     assert column(events, "ev:nPV", {"ev": "aux/Event"}).to_list() == [6, 8, 10, 12]
