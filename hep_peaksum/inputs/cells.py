@@ -17,6 +17,7 @@ from hep_peaksum.calibration.cell_places import PLANES, table_axes
 from hep_peaksum.calibration.cell_table import CellTable
 from hep_peaksum.calibration.run_calibrations import EVERY, Calibrations, Order
 from hep_peaksum.calibration.table_files import CellTableError
+from hep_peaksum.clustering.validation import AS_MASK
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.inputs.functions import local_place
@@ -58,7 +59,46 @@ def _parse_map_path(value: object) -> object:
 MapPath = Annotated[str, BeforeValidator(_parse_map_path)]
 
 
-def read_map(path: str) -> tuple[Array, str]:
+def check_map(key: str, path: str, shapes: Sequence[tuple[int, ...]]) -> str:
+    """Return the digest of a map of noise or a mask; one that has none of these shapes is a ValueError."""
+    try:
+        content, digest = _read_array(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        reason = "it holds no array of numbers" if "pickle" in str(reason) else reason
+        msg = f"{key}: {path!r} cannot be read as a .npy file ({reason})"
+        raise ValueError(msg) from None
+    kinds, word = ("b", "bool") if key == "mask" else ("fiu", "numbers")
+    if content.dtype.kind not in kinds or content.shape not in shapes:
+        expected = f"{word} of shape {' or '.join(map(str, shapes))}"
+        msg = f"{key}: {path!r} holds {content.dtype} of shape {content.shape}, expected {expected}"
+        msg += _how_to_mend(content, shapes[0], word)
+        raise ValueError(msg)
+    return digest
+
+
+def read_map(path: str, digests: Sequence[str]) -> Array:
+    """Return a map that was checked; one whose digest is none of these is a ValueError."""
+    content, digest = _read_array(path)
+    if digest not in digests:
+        msg = f"{path} has changed since the job began: start over in another directory"
+        raise ValueError(msg)
+    return content
+
+
+def check_noise_map(path: str, noise: Array, mask: Array | None) -> None:
+    """Raise a ValueError if a map holds what is no noise, for a cell that is used."""
+    noise, is_used = np.broadcast_arrays(noise, True if mask is None else ~mask)
+    is_wrong = is_used & ~(np.isfinite(noise) & (noise >= 0))
+    if is_wrong.any():
+        place = tuple(int(each[0]) for each in np.nonzero(is_wrong))
+        *_, row, col = place
+        msg = f"noise: {path!r} holds {noise[place]} for cell (row {row}, col {col}), expected 0 or above: "
+        msg += "mend the map, or mask the cell"
+        raise ValueError(msg)
+
+
+def _read_array(path: str) -> tuple[Array, str]:
     """Return the array in a .npy file, never a pickle, and a digest of the file."""
     content = Path(local_place(path)[0]).read_bytes()
     array = np.load(io.BytesIO(content), allow_pickle=False)
@@ -66,6 +106,13 @@ def read_map(path: str) -> tuple[Array, str]:
         msg = f"it holds several arrays, {', '.join(array)}: write one of them with numpy.save"
         raise ValueError(msg)
     return array, hashlib.sha256(content).hexdigest()[:16]
+
+
+def _how_to_mend(content: Array, shape: tuple[int, ...], word: str) -> str:
+    """Return what to do about a map of another type or shape, where that is plain to see."""
+    if content.shape == shape:
+        return f": {AS_MASK}" if word == "bool" else ": convert it to numbers"
+    return ": transpose it, rows come first" if content.shape == shape[::-1] else ""
 
 
 class CommonMode(FrozenModel):

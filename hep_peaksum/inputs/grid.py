@@ -16,7 +16,6 @@ from hep_peaksum.calibration.calibrated_cells import CalibratedCells, Calibrator
 from hep_peaksum.calibration.cell_table import CellTable
 from hep_peaksum.calibration.run_calibrations import common_mode_groups
 from hep_peaksum.calibration.table_files import CellTableError
-from hep_peaksum.clustering.validation import AS_MASK
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid, bare_grid, from_dense
 from hep_peaksum.geometry.hits import Hits, sparse
@@ -26,6 +25,8 @@ from hep_peaksum.inputs.cells import (
     Noise,
     TablePath,
     axes_of_table,
+    check_map,
+    check_noise_map,
     make_calibrator,
     read_map,
     read_table,
@@ -38,14 +39,6 @@ from hep_peaksum.kernels import Array
 from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.thresholds import EnergyUnit, Number, in_counts, inclusive_bound
-
-
-def _how_to_mend(content: Array, shape: tuple[int, ...], word: str) -> str:
-    """Return what to do about a map of another type or shape, where that is plain to see."""
-    if content.shape == shape:
-        return f": {AS_MASK}" if word == "bool" else ": convert it to numbers"
-    return ": transpose it, rows come first" if content.shape == shape[::-1] else ""
-
 
 UNIT: TypeAdapter[Any] = TypeAdapter(EnergyUnit)
 SCALE: TypeAdapter[Any] = TypeAdapter(Annotated[Number, Field(gt=0)])
@@ -254,22 +247,9 @@ class GridInput(FrozenModel):
                 raise ValueError(msg)
             digests = (*digests, table.digest)
         object.__setattr__(self, "digests", digests)  # frozen, and validation must return this object
-        self._check_noise()
+        if self._has_noise_map:
+            check_noise_map(str(self.noise), self._map(str(self.noise)), self.mask_map())
         return self
-
-    def _check_noise(self) -> None:
-        """Raise a ValueError if a map of noise holds what is no noise for a cell that is used."""
-        if not self._has_noise_map:
-            return
-        noise, mask = self._map(str(self.noise)), self.mask_map()
-        noise, is_used = np.broadcast_arrays(noise, True if mask is None else ~mask)
-        is_wrong = is_used & ~(np.isfinite(noise) & (noise >= 0))
-        if is_wrong.any():
-            place = tuple(int(each[0]) for each in np.nonzero(is_wrong))
-            *_, row, col = place
-            msg = f"noise: {self.noise!r} holds {noise[place]} for cell (row {row}, col {col}), expected 0 or "
-            msg += "above: mend the map, or mask the cell"
-            raise ValueError(msg)
 
     @model_validator(mode="after")
     def _check_table(self) -> GridInput:
@@ -380,22 +360,9 @@ class GridInput(FrozenModel):
 
     def _check_map(self, key: str, path: str) -> str:
         """Return the digest of a map; one that does not fit the grid is a ValueError."""
-        try:
-            content, digest = read_map(path)
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            reason = "it holds no array of numbers" if "pickle" in str(reason) else reason
-            msg = f"{key}: {path!r} cannot be read as a .npy file ({reason})"
-            raise ValueError(msg) from None
-        kinds, word = ("b", "bool") if key == "mask" else ("fiu", "numbers")
         by_layer = self.has_layers and (key == "noise" or self.layers == "each")
         shapes = [self.grid.shape] + [(self.n_layers, *self.grid.shape)] * by_layer
-        if content.dtype.kind not in kinds or content.shape not in shapes:
-            expected = f"{word} of shape {' or '.join(map(str, shapes))}"
-            msg = f"{key}: {path!r} holds {content.dtype} of shape {content.shape}, expected {expected}"
-            msg += _how_to_mend(content, shapes[0], word)
-            raise ValueError(msg)
-        return digest
+        return check_map(key, path, shapes)
 
     @property
     def _has_noise_map(self) -> bool:
@@ -430,11 +397,7 @@ class GridInput(FrozenModel):
         return None if self.mask is None else self._map(self.mask)
 
     def _map(self, path: str) -> Array:
-        content, digest = read_map(path)
-        if digest not in self.digests:
-            msg = f"{path} has changed since the job began: start over in another directory"
-            raise ValueError(msg)
-        return content
+        return read_map(path, self.digests)
 
     @property
     def source(self) -> HitBranches | HitFunction | DenseBranch:

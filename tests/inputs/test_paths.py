@@ -146,7 +146,7 @@ READERS = {
     "input": lambda path: expand_files([(path, "Events")]),
     "ROOT file": open_file,
     "named content": local_place,
-    "map": read_map,
+    "map": lambda path: read_map(path, ()),
     "table": lambda path: read_content(Path(path)),
 }
 
