@@ -616,7 +616,10 @@ def test_layer_sums_need_a_single_grid():
         ("clusters.Jet.sum=2", "clusters.Jet.sum: unknown key (it is a key of clusters.NAME.reference)"),
         (
             "grids.calo.regions={a: [1, 1], b: [4]}",
-            "grids.calo.regions.b: [4] is not a number of cells: give [rows, cols], two whole numbers",
+            (
+                "grids.calo.regions.b: [4] is not a number of cells: "
+                "give [rows, cols], two whole numbers from 1 to 1000000"
+            ),
         ),
         (
             "grids.calo.rows={edges: [0, 1, 2]}",
