@@ -107,9 +107,14 @@ def _seen_in(cells: Array) -> tuple[int, ...] | None:
 
     Without one, cells are compared once more with their means subtracted, as raw counts have pedestals.
     """
-    cells = np.nan_to_num(np.asarray(cells[: max(MAX_NUMBERS // cells.shape[1], 1)], np.float64))
+    cells = _finite(cells[: max(MAX_NUMBERS // cells.shape[1], 1)])
     found = _alike_in(cells)
     return _alike_in(cells - cells.mean(axis=0)) if found is None else found
+
+
+def _finite(cells: Array) -> Array:
+    """Return cells as float64, 0 where they hold no finite number."""
+    return np.nan_to_num(cells.astype(np.float64), posinf=0, neginf=0)
 
 
 def _alike_in(cells: Array) -> tuple[int, ...] | None:
@@ -148,7 +153,7 @@ def closes(cells: Array, axis: int) -> bool:
     The first and the last cells along it then rise together as neighbours do, in several events, and clearly
     more than cells half a turn apart, or of different events.
     """
-    cells = np.nan_to_num(np.moveaxis(cells.astype(np.float64), axis, 0))
+    cells = np.moveaxis(_finite(cells), axis, 0)
     n, n_events = cells.shape[:2]
     over = cells - cells.mean(axis=1, keepdims=True)
     together = (over[0] * over[-1]).clip(min=0)

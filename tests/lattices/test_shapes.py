@@ -35,6 +35,13 @@ def test_showers_show_the_length_of_a_row(shape):
     assert guess_shape(80, flat).sizes == shape
 
 
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_hides_no_showers(broken):
+    flat = cells(3, (20, 4), 300).reshape(300, -1)
+    flat[7, 5] = broken
+    assert guess_shape(80, flat).sizes == (20, 4)
+
+
 def test_showers_show_the_size_of_a_layer():
     plane = cells(4, (6, 6), 300)
     profile = np.array([0.2, 0.5, 1.0, 0.8, 0.3])
@@ -102,7 +109,7 @@ def test_showers_across_the_seam_show_that_an_axis_closes():
     rings = around(1, 12)
     noise = np.random.default_rng(2).normal(0, 50, (200, 1, 1))
     assert closes(rings, 2)
-    assert closes(np.where(rings == 0, np.nan, rings), 2)
+    assert all(closes(np.where(rings == 0, broken, rings), 2) for broken in (np.nan, np.inf, -np.inf))
     assert not closes(rings, 1)
     assert not closes(rings[:, :, :9], 2)
     assert not closes(rings + noise, 2)
