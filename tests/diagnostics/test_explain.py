@@ -144,7 +144,7 @@ def test_different_values_are_printed_differently(cells):
 @pytest.mark.parametrize(("row", "col"), [(5, 0), (0, 5), (-1, 0), (0, -1)])
 @pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
 def test_a_cell_outside_the_grid_is_refused(row, col, closed):
-    message = rf"^there is no cell \(row {row}, col {col}\) in a grid of 5 x 5 cells$"
+    message = rf"^there is no cell \(row {row}, col {col}\) in a grid of 5 x 5 cells: they count from 0$"
     with pytest.raises(ValueError, match=message):
         explain(TWO_TOWERS, None, index_grid((5, 5), (closed, closed)), row=row, col=col)
 
