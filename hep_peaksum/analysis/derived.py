@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer, m
 from hep_peaksum.evaluation.rates import nth_leading
 from hep_peaksum.geometry.jagged import counts_of
 from hep_peaksum.inputs.comparisons import Comparison
-from hep_peaksum.inputs.functions import FUNCTION, FunctionName, local_place, user_function
+from hep_peaksum.inputs.functions import FUNCTION, FunctionName, failure_of, local_place, user_function
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.thresholds import finite_number
@@ -84,7 +84,15 @@ class DerivedField(FrozenModel):
         import awkward as ak
 
         if self.function is not None:
-            result = ak.Array(user_function(self.function)(clusters))
+            function = user_function(self.function)
+            try:
+                result = ak.Array(function(clusters))
+            except MemoryError:
+                raise
+            except Exception as error:  # noqa: BLE001 -- what a function of the user raises can be anything
+                fields = ", ".join(clusters.fields)
+                msg = f"{key}: {failure_of(self.function, error)}: the clusters have the fields {fields}"
+                raise ValueError(msg) from None
             if result.ndim != 2 or not ak.all(ak.num(result) == ak.num(clusters)):
                 msg = (
                     f"{key}: {self.function!r} returned {ak.type(result)}, expected a number for every cluster"

@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -72,6 +73,13 @@ def user_function(name: str) -> Callable[..., Any]:
         msg = f"{name} is {type(function).__name__}, expected a function"
         raise ValueError(msg)
     return function  # type: ignore[no-any-return]
+
+
+def failure_of(name: str, error: Exception) -> str:
+    """Return that a function of the user failed, in which of its lines, and why."""
+    module = name.partition(":")[0]
+    lines = [n for frame, n in traceback.walk_tb(error.__traceback__) if frame.f_globals["__name__"] == module]
+    return f"{name} failed{f' in line {lines[-1]}' if lines else ''} ({brief_error(error)})"
 
 
 def local_place(path: str) -> tuple[str, tuple[int, ...] | None]:

@@ -187,6 +187,10 @@ def oblique_windows(config: Config) -> Iterator[str]:
                     )
 
 
+# With such keys begins what is wrong with what is made of clusters.
+DERIVED_KEY = re.compile(r"(derive|select|sums|matches|measurements|histograms)(\.\w+)+: ")
+
+
 def _part_of(source: GridInput, problem: str) -> str:
     """Return the key in a grid that says where the cells come from which could not be made.
 
@@ -328,7 +332,9 @@ class _Trial:
         except EventError as error:
             self.problems.append((place, f"entry {error.event}: {error.problem.removeprefix(place)}"))
         except (ValueError, TypeError) as error:
-            self.problems.append((place, " ".join(str(error).split()).removeprefix(place)))
+            text = " ".join(str(error).split())
+            place = place or (key[0] if (key := DERIVED_KEY.match(text)) else "")
+            self.problems.append((place, text.removeprefix(place)))
         except Exception as error:  # noqa: BLE001 -- what a function of the user raises can be anything
             self.problems.append((place, brief_error(error)))
 

@@ -36,6 +36,9 @@ def looks_up(_):
     raise KeyError(msg)
 
 
+LINE = looks_up.__code__.co_firstlineno + 3
+
+
 @pytest.mark.parametrize(
     ("sections", "words"),
     [
@@ -50,7 +53,11 @@ def looks_up(_):
             "^events.weight.w: .*: 'cells' has several values for every e",
         ),
         ({"references": {"R": {"x": "x", "y": "word"}}}, "^references.R: .*'x' has 0 axes below the event"),
-        ({"derive": {"Jet": {"a": f"{__name__}:raises"}}}, "derive.Jet.a: "),
+        ({"derive": {"Jet": {"a": f"{__name__}:raises"}}}, r"^derive\.Jet\.a: "),
+        (
+            {"derive": {"Jet": {"a": f"{__name__}:looks_up"}}},
+            rf":looks_up failed in line {LINE} \(KeyError: 'no such trigger'\): the clusters have ",
+        ),
         ({"events": {"where": [f"{__name__}:looks_up"]}}, "^events.where.0: .*: KeyError: 'no such trigger'$"),
         (
             {"events": {"keep": "x, word"}},
