@@ -467,6 +467,16 @@ def test_two_ends_of_a_detector_are_not_added_up(tmp_path):
     assert (endcaps["depth"], endcaps["layers"]) == ({"labels": "-1, 1"}, "each")
 
 
+def test_sides_that_the_sign_of_a_label_tells_are_one_grid(tmp_path):
+    """Unless rows of both have the same labels."""
+    branches = detector_files.two_sides()
+    (grid,) = grids_of(tmp_path, branches)
+    assert (grid.get("where"), grid["rows"]["labels"]) == (None, "-5..-1, 1..5")
+    branches["ebRechitiEta"] = abs(branches["ebRechitiEta"])
+    (grid,) = grids_of(tmp_path, branches)
+    assert [each["branch"] for each in grid["where"]] == ["ebRechitZside"]
+
+
 def test_rows_with_fewer_cells_around_the_beam_are_grids_of_their_own(tmp_path):
     """As of trigger towers, which are twice as wide in phi beyond eta = 0.5."""
     random = np.random.default_rng(7)

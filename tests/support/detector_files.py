@@ -511,3 +511,11 @@ def two_pitches():
         "hit_layer": typed(layer, "i4"),
         "hit_energy": typed(energy, "float32"),
     }
+
+
+def two_sides():
+    """Crystals of a barrel without a label 0, the sign of which a side repeats, as in CMS."""
+    row, col, energy = as_hits(cells(66, (10, 12), 60))
+    row = ak.where(row < 5, row - 5, row - 4)
+    labels = {"iEta": row, "iPhi": col + 1, "Zside": ak.where(row > 0, 1, -1)}
+    return {f"ebRechit{word}": typed(each, "i4") for word, each in labels.items()} | {"ebRechitE": energy}
