@@ -282,6 +282,10 @@ OTHERS = {
     "disc": (detector_files.disc, {"row": "hits_idy", "col": "hits_idx", "value": "hits_energy"}),
     "belle": (detector_files.belle, {"channel": "ECLCalDigits.m_CellId", "value": "ECLCalDigits.m_Energy"}),
     "channels": (detector_files.channels, {"channel": "hit_channel", "value": "hit_adc"}),
+    "detector_last": (
+        detector_files.detector_last,
+        {"row": "hit_row_fcal", "col": "hit_col_fcal", "value": "hit_Efcal"},
+    ),
 }
 
 

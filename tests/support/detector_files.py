@@ -513,6 +513,14 @@ def two_pitches():
     }
 
 
+def detector_last():
+    """Blocks under names that end with the detector, beside its showers, as in GlueX."""
+    row, col, energy = as_hits(cells(65, (6, 8)))
+    hits = {"hit_row_fcal": typed(row, "i4"), "hit_col_fcal": typed(col, "i4"), "hit_Efcal": energy}
+    hits |= {"hit_tfcal": energy * 0 + 20, "hit_x_fcal": col * 4.0, "hit_y_fcal": row * 4.0}
+    return hits | {f"{word}_fcal": energy[:, :1] for word in ("E", "x", "y", "z")}
+
+
 def two_sides():
     """Crystals of a barrel without a label 0, the sign of which a side repeats, as in CMS."""
     row, col, energy = as_hits(cells(66, (10, 12), 60))
