@@ -334,10 +334,19 @@ def _pick_section(
     if group.section is None:
         return np.ones(n_hits, bool), [], comments
     labels, counts = np.unique(numbers[group.section], return_counts=True)
-    if not 1 < len(labels) <= MAX_SECTIONS:
+    if not 1 < len(labels) <= MAX_SECTIONS or _are_sides(group, numbers[group.section], numbers):
         return np.ones(n_hits, bool), [], comments
     fullest = int(labels[np.argmax(counts)])
     others = ", ".join(f"{label}: {count}" for label, count in zip(labels, counts, strict=True))
     text = f"several sections in one collection; hits read by section: {others}. The fullest one is taken"
     where = [{"branch": group.section.config_name, "equals": fullest}]
     return numbers[group.section] == fullest, where, [*comments, ("where", text)]
+
+
+def _are_sides(group: Group, sections: Array, numbers: dict[Branch, Array]) -> bool:
+    """Return whether sections are the sides of one detector that the sign of eta, or z, tells apart already."""
+    if group.pair[0] not in ("ieta", "eta", "z"):
+        return False
+    along = numbers[group.places[group.pair[0]]]
+    below, above = np.unique(sections[along < 0]), np.unique(sections[along > 0])
+    return len(below) == len(above) == 1 and below[0] != above[0] and bool(np.all(along))

@@ -85,10 +85,14 @@ MODULES = (  # that a channel may be of
 SECTIONS = ("section", "subdet", "subdetector", "side", "zside", "view")
 PLANES = ("plane", "plane_id", "plane_no")
 BARS = ("cell", "strip", "bar")  # one beside the other in a plane
-RUNS = ("run", "id_run", "run_nr", "run_number", "runnumber", "run_num", "run_id", "runid", "run_no", "i_run")
+RUNS = (
+    *("run", "id_run", "run_nr", "run_number", "runnumber", "run_num", "runnum", "run_id", "runid", "run_no"),
+    "i_run",
+)
 BLOCKS = ("luminosity_block", "lumi_block", "lumi_block_num", "lumi", "ls")
 EVENTS = (
     *("event_id", "event", "evt", "evt_id", "event_number", "evt_number", "ievent", "i_event", "eventid"),
+    *("ievt", "i_evt"),
     *("event_no", "evtno", "evtnum", "evt_num", "event_num", "evnum", "ev", "entry"),
     "index_bcs",  # the bunch crossing, in tables of ALICE O2
 )

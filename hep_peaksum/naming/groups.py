@@ -102,8 +102,38 @@ def group_hits(branches: Iterable[Branch], depth: int) -> list[Group]:
     return [
         group
         for (name, _), members in collections.items()
-        for group in _groups_of(name, _Members(members, depth))
+        for group in _groups_of(name, _Members(_detectors_first(members), depth))
     ]
+
+
+def _detectors_first(branches: Sequence[Branch]) -> list[Branch]:
+    """Return branches with the detector that ends their names in front, so that hit_row_fcal is fcal_hit_row.
+
+    Only names that say no coordinate as they are change, if two of them are rows and columns then.
+    """
+    words = {b: b.words for b in branches if conventions.place_of(b.words, is_whole=_names_cells(b)) is None}
+    for detector in dict.fromkeys(each.rpartition("_")[2] for each in words.values()):
+        if conventions.likeness(detector) not in ("towers", "cells", "hits"):
+            continue
+        rest = {b: _without_detector(each, detector) for b, each in words.items()}
+        places = (conventions.place_of(each, is_whole=_names_cells(b)) for b, each in rest.items() if each)
+        roles = {place.role for place in places if place is not None}
+        if any(set(pair) <= roles for pair in conventions.PAIRS):
+            words |= {b: f"{detector}_{each}" for b, each in rest.items() if each}
+    return [b._replace(words=words.get(b, b.words)) for b in branches]
+
+
+def _without_detector(words: str, detector: str) -> str:
+    """Return what stands before the detector that ends a name, or an empty text.
+
+    >>> _without_detector("hit_row_fcal", "fcal"), _without_detector("hit_efcal", "fcal")
+    ('hit_row', 'hit_e')
+    >>> _without_detector("nfcal", "fcal"), _without_detector("fcal_e", "fcal")
+    ('', '')
+    """
+    rest = words.removesuffix(detector)
+    is_energy = rest.rpartition("_")[2] in conventions.VALUES
+    return rest.rstrip("_") if rest != words and (rest.endswith("_") or is_energy) else ""
 
 
 def _groups_of(collection: str, members: _Members) -> list[Group]:

@@ -282,6 +282,10 @@ OTHERS = {
     "disc": (detector_files.disc, {"row": "hits_idy", "col": "hits_idx", "value": "hits_energy"}),
     "belle": (detector_files.belle, {"channel": "ECLCalDigits.m_CellId", "value": "ECLCalDigits.m_Energy"}),
     "channels": (detector_files.channels, {"channel": "hit_channel", "value": "hit_adc"}),
+    "detector_last": (
+        detector_files.detector_last,
+        {"row": "hit_row_fcal", "col": "hit_col_fcal", "value": "hit_Efcal"},
+    ),
 }
 
 
@@ -465,6 +469,16 @@ def test_two_ends_of_a_detector_are_not_added_up(tmp_path):
     assert [{"branch": "hit_z", "max": 0}] in ends
     _, endcaps = grids_of(tmp_path, detector_files.arrays())
     assert (endcaps["depth"], endcaps["layers"]) == ({"labels": "-1, 1"}, "each")
+
+
+def test_sides_that_the_sign_of_a_label_tells_are_one_grid(tmp_path):
+    """Unless rows of both have the same labels."""
+    branches = detector_files.two_sides()
+    (grid,) = grids_of(tmp_path, branches)
+    assert (grid.get("where"), grid["rows"]["labels"]) == (None, "-5..-1, 1..5")
+    branches["ebRechitiEta"] = abs(branches["ebRechitiEta"])
+    (grid,) = grids_of(tmp_path, branches)
+    assert [each["branch"] for each in grid["where"]] == ["ebRechitZside"]
 
 
 def test_rows_with_fewer_cells_around_the_beam_are_grids_of_their_own(tmp_path):

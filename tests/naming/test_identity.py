@@ -41,6 +41,7 @@ FOUND = {
     "the usual names need no word": ({"run": SAME, "luminosityBlock": SAME, "event": RISING}, ()),
     "without blocks they do": ({"run": SAME, "event": RISING}, ("run", 1, "event")),
     "runs differ, and events repeat": ({"run": RISING, "event": SAME}, ("run", 1, "event")),
+    "short names": ({"runnum": SAME, "ievt": RISING}, ("runnum", 1, "ievt")),
     "the first of two names": ({"run": SAME, "event_id": RISING, "event": SAME}, ("run", 1, "event_id")),
 }
 

@@ -511,3 +511,19 @@ def two_pitches():
         "hit_layer": typed(layer, "i4"),
         "hit_energy": typed(energy, "float32"),
     }
+
+
+def detector_last():
+    """Blocks under names that end with the detector, beside its showers, as in GlueX."""
+    row, col, energy = as_hits(cells(65, (6, 8)))
+    hits = {"hit_row_fcal": typed(row, "i4"), "hit_col_fcal": typed(col, "i4"), "hit_Efcal": energy}
+    hits |= {"hit_tfcal": energy * 0 + 20, "hit_x_fcal": col * 4.0, "hit_y_fcal": row * 4.0}
+    return hits | {f"{word}_fcal": energy[:, :1] for word in ("E", "x", "y", "z")}
+
+
+def two_sides():
+    """Crystals of a barrel without a label 0, the sign of which a side repeats, as in CMS."""
+    row, col, energy = as_hits(cells(66, (10, 12), 60))
+    row = ak.where(row < 5, row - 5, row - 4)
+    labels = {"iEta": row, "iPhi": col + 1, "Zside": ak.where(row > 0, 1, -1)}
+    return {f"ebRechit{word}": typed(each, "i4") for word, each in labels.items()} | {"ebRechitE": energy}
