@@ -234,6 +234,14 @@ class Collections:
         return nth_leading(self.clusters[name][column], nth)
 
 
+def with_derived(clusters: ak.Array, name: str, field: str, how: DerivedField) -> ak.Array:
+    """Return the clusters of a collection with a derived field; errors as in `DerivedField.values`."""
+    import awkward as ak
+
+    values = how.values(clusters, f"derive.{name}.{field}")
+    return ak.with_field(clusters, ak.unflatten(values, ak.num(clusters)), field)
+
+
 def derive(
     clusters: Mapping[str, ak.Array],
     derived: Mapping[str, Mapping[str, DerivedField]],
@@ -252,8 +260,7 @@ def derive(
     whole = dict(clusters)
     for name, fields in derived.items():
         for field, how in fields.items():
-            values = how.values(whole[name], f"derive.{name}.{field}")
-            whole[name] = ak.with_field(whole[name], ak.unflatten(values, ak.num(whole[name])), field)
+            whole[name] = with_derived(whole[name], name, field, how)
     origins: dict[str, tuple[str, ak.Array]] = {}
     for name, view in views.items():
         index = view.indices(whole[view.from_])

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import awkward as ak
 import numpy as np
 
-from hep_peaksum.analysis.derived import derive
+from hep_peaksum.analysis.derived import derive, with_derived
 from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.calibration.calibrated_cells import CalibratedCells, plain_cells
 from hep_peaksum.clustering.find import find_peaks
@@ -270,6 +270,9 @@ class _Trial:
                 with self._noting(f"clusters.{name}: "):
                     found[name] = self._find(name, cells)
             if len(found) == len(config.clusters):
+                self._try_derived(found)
+                if self.problems:
+                    return
                 with self._noting():
                     derive(found, config.derive, config.select, config.sums)
                     self._fill(chosen, found)
@@ -283,6 +286,16 @@ class _Trial:
         self.problems_of_variations += [
             (f"variations.{variation}: {place}", problem) for place, problem in varied.problems
         ]
+
+    def _try_derived(self, found: Mapping[str, ak.Array]) -> None:
+        """Try every derived field, with those before it, and note it with its own place."""
+        for name, fields in self.config.derive.items():
+            clusters, n_before = found[name], len(self.problems)
+            for field, how in fields.items():
+                if len(self.problems) > n_before:
+                    break  # this field may be made of the one that failed
+                with self._noting(f"derive.{name}.{field}: "):
+                    clusters = with_derived(clusters, name, field, how)
 
     def _fill(self, chosen: SelectedEvents, found: Mapping[str, ak.Array]) -> None:
         """Match, fill and write the clusters of the events that are kept, as a job does; nothing is written."""

@@ -353,5 +353,6 @@ def _castidentifier(key: str, values: ak.Array, branch: str) -> Array:
     if not is_same.all():
         event = int(np.argmin(is_same))
         msg = f"identify {key}: {branch!r} holds {numbers[event]}, which does not fit into {np.dtype(dtype)}"
+        msg += f": name a branch with whole numbers from 0 to {np.iinfo(dtype).max}"
         raise EventError(event, msg)
     return converted
