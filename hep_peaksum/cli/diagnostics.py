@@ -21,6 +21,7 @@ from hep_peaksum.cli.options import (
     json_option,
     load,
     max_events_option,
+    no_collection,
     pick_collection,
     picture_option,
     set_option,
@@ -315,15 +316,14 @@ def _read_event(config: Config, grid: str, dataset: str | None, entry: int, laye
 def _second_settings(config: Config, name: str) -> PeakSumSettings:
     """Return the settings of a collection of the config, or else of a preset."""
     from hep_peaksum.library.presets import preset
-    from hep_peaksum.suggestions import did_you_mean
 
     if name in config.clusters:
         return config.clusters[name].settings
     try:
         return preset(name)[0]
     except ValueError as error:
-        msg = f"no collection {name!r}{did_you_mean(name, config.clusters)}, and {error}"
-        raise ValueError(msg) from None
+        problem = no_collection(config, name)
+        raise ValueError(problem if name in config.select else f"{problem}; and {error}") from None
 
 
 def _check_runs(name: str, settings: PeakSumSettings, config: Config, grid: str) -> None:

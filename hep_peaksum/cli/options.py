@@ -181,10 +181,17 @@ def print_job(command: Literal["run", "merge"], result: RunResult, *, as_json: b
 
 def pick_collection(config: Config, name: str | None) -> str:
     """Return the name of a collection after checking that it exists; by default the first."""
+    if name is not None and name not in config.clusters:
+        raise ValueError(no_collection(config, name))
+    return name or next(iter(config.clusters))
+
+
+def no_collection(config: Config, name: str) -> str:
+    """Return what is wrong with a name that no collection has; that of a view leads to its collection."""
+    from hep_peaksum.analysis.derived import origin_of
     from hep_peaksum.suggestions import did_you_mean
 
-    if name is not None and name not in config.clusters:
-        near = did_you_mean(name, config.clusters)
-        msg = f"no collection {name!r}{near}; there are {', '.join(config.clusters)}"
-        raise ValueError(msg)
-    return name or next(iter(config.clusters))
+    if name in config.select:
+        return f"{name!r} is a view, and collections are searched: name {origin_of(config.select, name)!r}"
+    near = did_you_mean(name, config.clusters)
+    return f"no collection {name!r}{near}; there are {', '.join(config.clusters)}"

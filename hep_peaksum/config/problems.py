@@ -355,7 +355,9 @@ def _match_problems(job: Job, name: str, match: Any) -> Iterator[str]:
         yield f"{key}.reference: no reference {match.reference!r}{near}"
     elif reference.place != place:
         given = "one number per event" if reference.place is None else " and ".join(reference.place)
-        yield f"{key}.by: {match.by} needs {' and '.join(place)}, and {match.reference!r} has {given}"
+        fitting = (f"write by: {by}" for by, words in PLACE.items() if words == reference.place)
+        remedy = next(fitting, "name objects with a place")
+        yield f"{key}.by: {match.by} needs {' and '.join(place)}, and {match.reference!r} has {given}: {remedy}"
     elif reference.grid is not None:
         yield from _cell_problems(job, match, reference.grid, f"{key}.by")
 

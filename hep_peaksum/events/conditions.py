@@ -19,7 +19,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from hep_peaksum.inputs.branch_names import BranchName, FieldPath, Words, includes
 from hep_peaksum.inputs.comparisons import Comparison
-from hep_peaksum.inputs.functions import FUNCTION, FunctionName, local_place, user_function
+from hep_peaksum.inputs.functions import FUNCTION, FunctionName, local_place, values_for
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.messages import shown
 
@@ -364,7 +364,7 @@ def _check_lumi_mask(content: object) -> None:
 
 def _called(name: str, events: Any) -> Array:
     """Return the bools that the user's function gives for events."""
-    result = np.asarray(user_function(name)(events))
+    result = values_for(name, events)
     if result.dtype != bool or result.shape != (len(events),):
         msg = (
             f"{name!r} returned {result.dtype} of shape {result.shape}, expected bool of shape ({len(events)},)"

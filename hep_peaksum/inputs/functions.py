@@ -16,9 +16,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import WithJsonSchema
 
 from hep_peaksum.inputs.paths import expand_variables
+from hep_peaksum.kernels import Array
 from hep_peaksum.plain_files import has_no_end, no_file
 from hep_peaksum.suggestions import did_you_mean
 
@@ -80,6 +82,23 @@ def failure_of(name: str, error: Exception) -> str:
     module = name.partition(":")[0]
     lines = [n for frame, n in traceback.walk_tb(error.__traceback__) if frame.f_globals["__name__"] == module]
     return f"{name} failed{f' in line {lines[-1]}' if lines else ''} ({brief_error(error)})"
+
+
+def values_for(name: str, events: Any) -> Array:
+    """Return what the function ``module:function`` gives for events, as an array.
+
+    Raises
+    ------
+    ValueError
+        If it gives lists of different lengths, as for the hits of events.
+    """
+    result = user_function(name)(events)
+    try:
+        return np.asarray(result)
+    except ValueError:
+        expected = f"expected one value for each of {len(events)} events"
+        msg = f"{name!r} returned lists of different lengths, {expected}"
+        raise ValueError(msg) from None
 
 
 def local_place(path: str) -> tuple[str, tuple[int, ...] | None]:

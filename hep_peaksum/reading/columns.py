@@ -7,7 +7,7 @@ those of friends through the same open file; those of grids from the file direct
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -66,11 +66,20 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
             _check_readable(events, name)
             names = [f"{path}.{field}".lstrip(".") for field in values.fields]
             spelt = next((field for field in values.fields if field.lower() == part.lower()), "")
-            meant = did_you_mean(name, [name.replace(part, spelt, 1)]) if spelt else _branch_meant(name, names)
+            near = [name.replace(part, spelt, 1)] if spelt else list(_members(values, name))
+            meant = did_you_mean(name, near) if near else _branch_meant(name, names)
             msg = f"no branch {name!r}{meant}; there are {listed(names)}"
             raise ValueError(msg)
         values, path = values[part], f"{path}.{part}".lstrip(".")
     return values
+
+
+def _members(values: ak.Array, name: str) -> Iterator[str]:
+    """Yield the field of a record that is meant by a name in which an underscore joins them."""
+    for joint in re.finditer("_", name):
+        record, member = name[: joint.start()], name[joint.end() :]
+        if record in values.fields and member in values[record].fields:
+            yield f"{record}.{member}"
 
 
 def _branch_meant(name: str, names: Sequence[str]) -> str:
@@ -353,5 +362,6 @@ def _castidentifier(key: str, values: ak.Array, branch: str) -> Array:
     if not is_same.all():
         event = int(np.argmin(is_same))
         msg = f"identify {key}: {branch!r} holds {numbers[event]}, which does not fit into {np.dtype(dtype)}"
+        msg += f": name a branch with whole numbers from 0 to {np.iinfo(dtype).max}"
         raise EventError(event, msg)
     return converted

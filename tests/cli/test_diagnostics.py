@@ -31,6 +31,7 @@ def job(tmp_path, monkeypatch):
         "datasets": {"toy": {"files": {"*.root": "Events"}}},
         "grids": {"calo": {"dense": {"branch": "e", "shape": [2, 4]}}},
         "clusters": {"First": {"grid": "calo"}, "All": {"grid": "calo", "tie_rule": "all"}},
+        "select": {"Up": {"from": "All", "where": [{"field": "row", "above": 0}]}},
         "output": {"directory": "results"},
     }
     Path("job.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
@@ -254,7 +255,12 @@ def test_a_picture_without_a_preset_is_wrong_usage(cli):
         (("compare", "job.yaml", "Frist", "All"), "no collection 'Frist' (did you mean 'First'?)"),
         (
             ("compare", "job.yaml", "First", "nothing"),
-            "no collection 'nothing', and no preset is called 'nothing'",
+            "no collection 'nothing'; there are First, All; and no preset is called 'nothing'",
+        ),
+        (("compare", "job.yaml", "First", "Up"), "'Up' is a view, and collections are searched: name 'All'"),
+        (
+            ("ties", "job.yaml", "--collection", "Up"),
+            "'Up' is a view, and collections are searched: name 'All'",
         ),
         (("ties", "job.yaml", "--dataset", "toi"), "no dataset 'toi' (did you mean 'toy'?): there are toy"),
         (

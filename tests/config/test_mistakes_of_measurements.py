@@ -138,11 +138,14 @@ MISTAKES = {
     ),
     "matches.Same": (
         {"clusters": "Central", "reference": "Gen", "by": "cell"},
-        "matches.Same.by: cell needs row and col, and 'Gen' has eta and phi",
+        "matches.Same.by: cell needs row and col, and 'Gen' has eta and phi: write by: delta_r",
     ),
     "matches.Far": (
         {"clusters": "Central", "reference": "Met", "by": "delta_r", "within": 0.4},
-        "matches.Far.by: delta_r needs eta and phi, and 'Met' has one number per event",
+        (
+            "matches.Far.by: delta_r needs eta and phi, and 'Met' has one number per event: "
+            "name objects with a place"
+        ),
     ),
     "measurements.turn_on.efficiency": (
         "Naer",

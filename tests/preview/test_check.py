@@ -39,12 +39,13 @@ def config(write_root, tmp_path):
     full, empty = BRANCHES, {name: values[:0] for name, values in BRANCHES.items()}
     file = write_root("a.root", {"Events": full, "Empty": empty})
 
-    def make(grid=None, tree="Events", events=None, **collection):
+    def make(grid=None, tree="Events", events=None, derive=None, **collection):
         return parse_config(
             {
                 "datasets": {"toy": {"files": {file: tree}}},
                 "grids": {"calo": {**PLANE, **(grid or {"dense": {"branch": "cells"}})}},
                 "events": events or {},
+                "derive": derive or {},
                 "clusters": {"Jet": {"grid": "calo", **collection}},
                 "output": {"directory": str(tmp_path / "results"), "plots": False},
             }
@@ -59,6 +60,31 @@ def dense(branch, **keys):
 
 def hits(**branches):
     return {"grid": {"hits": {**HITS, **branches}}}
+
+
+def of_hits(events):
+    """Return a value for every hit, where one for every event is expected."""
+    return events.lists
+
+
+def of_events(clusters):
+    """Return a value for every event, where one for every cluster is expected."""
+    return ak.num(clusters)
+
+
+def of_clusters(clusters):
+    """Return a value for every cluster."""
+    return 2 * clusters.peak_sum
+
+
+def of_earlier(clusters):
+    """Return a value made of a derived one."""
+    return clusters.earlier + 1
+
+
+def of_no_field(clusters):
+    """Return a field that is misspelt."""
+    return clusters.rwo
 
 
 LIST = "expected a list with a number for every hit"
@@ -95,7 +121,15 @@ IN_VALUES = {
     ),
     "a_negative_run": (
         {"events": {"identify": {"run": "negative"}}},
-        "entry 1: identify run: 'negative' holds -1, which does not fit into uint32",
+        "which does not fit into uint32: name a branch with whole numbers from 0 to 4294967295",
+    ),
+    "a_condition_on_hits": (
+        {"events": {"where": [f"{__name__}:of_hits"]}},
+        f"'{__name__}:of_hits' returned lists of different lengths, expected one value for each of 5",
+    ),
+    "a_weight_of_hits": (
+        {"events": {"weight": {"w": f"{__name__}:of_hits"}}},
+        f"'{__name__}:of_hits' returned lists of different lengths, expected one value for each of 5",
     ),
     "a_cell_that_is_no_number": (dense("nan"), "cell (row 0, col 0) is nan"),
     "shares_of_nothing": (
@@ -131,6 +165,29 @@ def test_check_refuses_what_run_refuses(config, job, problem, tree):
     assert problem in line
     assert problem in str(from_run.value)
     assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("function", "problem"),
+    [
+        ("of_events", f"'{__name__}:of_events' returned 5 * int64, expected a number for every cluster"),
+        ("of_no_field", f"{__name__}:of_no_field failed in line "),
+    ],
+)
+def test_a_derived_field_that_fails_is_named_by_its_key_and_not_those_made_of_it(config, function, problem):
+    fields = {"twice": f"{__name__}:of_clusters", "earlier": f"{__name__}:{function}"}
+    fields["later"] = f"{__name__}:of_earlier"
+    job = config(derive={"Jet": fields})
+    with pytest.raises(ConfigError) as error:
+        check_inputs(job)
+    (path,) = job.datasets["toy"].files
+    (line,) = error.value.problems
+    assert line.startswith(f"derive.Jet.earlier: {path}: {problem}")
+
+
+def test_a_derived_field_may_use_an_earlier_one(config):
+    fields = {"earlier": f"{__name__}:of_clusters", "later": f"{__name__}:of_earlier"}
+    check_inputs(config(derive={"Jet": fields}))
 
 
 @pytest.mark.parametrize("tree", ["Events", "Empty"])

@@ -112,6 +112,13 @@ def test_a_name_in_other_letters_is_the_one_that_is_meant(name, meant):
         column(events, name, {})
 
 
+@pytest.mark.parametrize("name", ["Eta", "n_cells"])
+def test_an_underscore_in_place_of_a_dot_leads_to_the_field(name):
+    events = ak.Array([{"calo_hits": [{"Eta": 1.0, "n_cells": 3}]}])
+    with pytest.raises(ValueError, match=rf"no branch '.*' \(did you mean 'calo_hits\.{name}'\?\); there are "):
+        column(events, f"calo_hits_{name}", {})
+
+
 def test_a_friend_is_read_entry_by_entry(two_trees):
     events = event_index(two_trees, start=3, stop=7)
     assert column(events, "ev:nPV", {"ev": "aux/Event"}).to_list() == [6, 8, 10, 12]
