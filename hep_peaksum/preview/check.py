@@ -53,6 +53,8 @@ from hep_peaksum.results.folder import check_directory
 from hep_peaksum.results.parquet import flat_columns
 
 N_ENTRIES = 20
+# With such keys begins what is wrong with what is made of clusters.
+DERIVED_KEY = re.compile(r"(derive|select|sums|matches|measurements|histograms)(\.\w+)+: ")
 
 
 class Remarks(NamedTuple):
@@ -185,10 +187,6 @@ def oblique_windows(config: Config) -> Iterator[str]:
                         f"{name}: {key} has {steps.pop()}, which is not a neighbour on the hexagons of "
                         f"{grid!r} with angle {hexagons.angle}: is the preset {usual} meant?"
                     )
-
-
-# With such keys begins what is wrong with what is made of clusters.
-DERIVED_KEY = re.compile(r"(derive|select|sums|matches|measurements|histograms)(\.\w+)+: ")
 
 
 def _part_of(source: GridInput, problem: str) -> str:
