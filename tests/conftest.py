@@ -6,6 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import uproot
+from hypothesis import HealthCheck, settings
+
+# that a machine is busy is no failure
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 SHAPE = (6, 8)
 DATA = (os.environ.get("HEP_PEAKSUM_DATA"), Path(__file__).parents[2] / "shared" / "data")

@@ -8,6 +8,7 @@ import sys
 from importlib.metadata import version
 
 import pytest
+from long_tests import LONG
 from places import ROOT
 
 # Who takes part in every case, whatever packages are installed, and what their answer must be.
@@ -181,7 +182,7 @@ print(json.dumps({step: len(places) for step, places in STEPS.items()}))
     assert all(steps.values()), steps
 
 
-@pytest.mark.slow
+@LONG
 def test_every_step_of_many_chunks_is_measured(tmp_path):
     code = """
 from tests.benchmarks.scale import scale

@@ -15,7 +15,7 @@ from hep_peaksum.geometry.grid import EventError, Grid
 from hep_peaksum.geometry.hits import Hits
 
 some = runs(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-often = runs(some, max_examples=400)
+often = runs(some, max_examples=200)
 PLANE, DEPTH = Grid(rows=Axis(n=5), cols=Axis(n=8, periodic=True), saturated=(9,)), Axis(labels="1..3")
 PEAKS = ("peak_sum", "seed", "row", "col", "n_cells")
 HOW = [

@@ -241,7 +241,7 @@ def break_files(whole_cache, suffix, damage, to):
 @pytest.mark.parametrize(
     ("suffix", "damage"),
     [
-        pytest.param("nbi", "truncated", id="index-truncated"),
+        pytest.param("nbi", "truncated", id="index-truncated", marks=LONG),
         pytest.param("nbi", "empty", id="index-empty", marks=LONG),
         pytest.param("nbi", "garbage", id="index-garbage", marks=LONG),
         pytest.param("nbc", "garbage", id="data-garbage", marks=LONG),
