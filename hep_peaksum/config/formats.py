@@ -39,7 +39,7 @@ PARTS, RECORDS = FORMATS["parquet"].file, "_chunks"
 PART = "part-{file_number:06d}-{start:012d}-{stop:012d}"
 PART_SUFFIX, RECORD_SUFFIX = ".parquet", ".json"
 # In any of them: a file that is being written, before it is moved to its name.
-TEMPORARY, TEMPORARY_PATTERN = ".{name}.{unique}.tmp", ".*.tmp"
+TEMPORARY = ".{name}.{unique}.tmp"
 
 # Formats of pictures, by their suffix, and what every picture of ours names as the software that made it.
 PICTURES = ("png", "pdf", "svg")

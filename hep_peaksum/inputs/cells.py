@@ -59,8 +59,8 @@ def _parse_map_path(value: object) -> object:
 MapPath = Annotated[str, BeforeValidator(_parse_map_path)]
 
 
-def check_map(key: str, path: str, shapes: Sequence[tuple[int, ...]]) -> str:
-    """Return the digest of a map of noise or a mask; one that has none of these shapes is a ValueError."""
+def check_map(key: str, path: str, shapes: Sequence[tuple[int, ...]]) -> tuple[Array, str]:
+    """Return a map of noise or a mask, and its digest; one that has none of these shapes is a ValueError."""
     try:
         content, digest = _read_array(path)
     except (OSError, ValueError) as error:
@@ -74,7 +74,7 @@ def check_map(key: str, path: str, shapes: Sequence[tuple[int, ...]]) -> str:
         msg = f"{key}: {path!r} holds {content.dtype} of shape {content.shape}, expected {expected}"
         msg += _how_to_mend(content, shapes[0], word)
         raise ValueError(msg)
-    return digest
+    return content, digest
 
 
 def read_map(path: str, digests: Sequence[str]) -> Array:

@@ -235,7 +235,8 @@ class GridInput(FrozenModel):
         if self.digests or (self.mask is None and self.cells is None and not self._has_noise_map):
             return self
         paths = {"noise": self.noise if self._has_noise_map else None, "mask": self.mask}
-        digests = tuple(self._check_map(key, str(path)) for key, path in paths.items() if path is not None)
+        maps = {key: self._check_map(key, str(path)) for key, path in paths.items() if path is not None}
+        digests = tuple(digest for _, digest in maps.values())
         if self.cells is not None:
             try:
                 table = read_table(self.cells)
@@ -248,7 +249,7 @@ class GridInput(FrozenModel):
             digests = (*digests, table.digest)
         object.__setattr__(self, "digests", digests)  # frozen, and validation must return this object
         if self._has_noise_map:
-            check_noise_map(str(self.noise), self._map(str(self.noise)), self.mask_map())
+            check_noise_map(str(self.noise), maps["noise"][0], maps["mask"][0] if "mask" in maps else None)
         return self
 
     @model_validator(mode="after")
@@ -358,8 +359,8 @@ class GridInput(FrozenModel):
             noise = table_noises(self.table(), float(self.scale or 1))
         return noise
 
-    def _check_map(self, key: str, path: str) -> str:
-        """Return the digest of a map; one that does not fit the grid is a ValueError."""
+    def _check_map(self, key: str, path: str) -> tuple[Array, str]:
+        """Return a map and its digest; one that does not fit the grid is a ValueError."""
         by_layer = self.has_layers and (key == "noise" or self.layers == "each")
         shapes = [self.grid.shape] + [(self.n_layers, *self.grid.shape)] * by_layer
         return check_map(key, path, shapes)

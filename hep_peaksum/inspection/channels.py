@@ -108,16 +108,21 @@ def _told_apart_by(
     others = [each for each in (group.section, group.layer, *named) if each is not None]
     others = [each for each in others if each.dtype.kind in "iu" and len(np.unique(numbers[each])) > 1]
     for size in range(1, MOST_MORE + 1) if n_same else ():
-        orders = (((*some, channel), (channel, *some)) for some in combinations(others, size))
-        fitting = ([each for each in both if can_join([numbers[part] for part in each])] for both in orders)
+        orders = (_order_to_join(some, channel, numbers) for some in combinations(others, size))
         found = [
             (len(event) - n_different([event, *(numbers[each] for each in members)]), members)
-            for members, *_ in filter(None, fitting)
+            for members in filter(None, orders)
         ]
         n_left, best = min(found, default=(n_same, ()), key=lambda each: each[0])
         if n_left < FEW_LEFT * n_same:
             return best
     return (channel,)
+
+
+def _order_to_join(some: Sequence[Branch], channel: Branch, numbers: dict[Branch, Array]) -> tuple[Branch, ...]:
+    """Return a channel and other integers in an order in which they can be joined; empty if there is none."""
+    orders = ((*some, channel), (channel, *some))
+    return next((order for order in orders if can_join([numbers[each] for each in order])), ())
 
 
 def _bits_in_words(channel: Branch, labels: Array) -> str:

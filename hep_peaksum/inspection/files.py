@@ -65,18 +65,20 @@ def inspect_file(path: str, places_in: str = "") -> Inspection:
     OSError
         If the file cannot be read as a ROOT file.
     """
-    found = Inspection({}, [], [], {}, {})
-    tables = [*_tables_in(places_in)] if places_in else []
+    found, trees = Inspection({}, [], [], {}, {}), []
     with open_file(path) as file, one_line_errors(path):
         for tree, branches in _trees_in(file, path, found):
-            tables += id_tables(tree, branches)
+            trees.append((tree, branches))
             identify = tuple(find_identity(tree, branches).items())
             for each in _look_at(tree, branches, path):
                 if isinstance(each, Candidate):
                     found.candidates.append(each._replace(identify=identify))
                 else:
                     found.rejected.append(each)
-    found.candidates[:] = [with_places(candidate, tables) for candidate in found.candidates]
+        if any(candidate.channels is not None for candidate in found.candidates):
+            tables = [*_tables_in(places_in)] if places_in else []
+            tables += [table for tree, branches in trees for table in id_tables(tree, branches)]
+            found.candidates[:] = [with_places(candidate, tables) for candidate in found.candidates]
     found.candidates.sort(key=lambda candidate: candidate.likelihood)
     return found
 

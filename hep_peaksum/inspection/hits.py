@@ -13,7 +13,7 @@ from hep_peaksum.inspection.candidates import TABLE, Candidate, Rejected
 from hep_peaksum.inspection.channels import channel_candidate, value_comments
 from hep_peaksum.inspection.found_planes import found_plane
 from hep_peaksum.kernels import Array
-from hep_peaksum.lattices.axes import ProposedAxis, ranges
+from hep_peaksum.lattices.axes import ranges
 from hep_peaksum.lattices.depth import layers_in_line, layers_of_one_pitch
 from hep_peaksum.lattices.turns import rows_of_one_turn
 from hep_peaksum.naming import conventions
@@ -72,7 +72,7 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
             some = {branch: each[of_part] for branch, each in numbers.items()}
             conditions, about = [*where, *more, *part], [*told, *comments, *told_of_part]
             placed = _placed_candidate(tree, group, some, event[of_part], conditions, about)
-            found.append(_masking(placed, group, some))
+            found.append(_masking(_turning(placed, group, some), group, some))
     return found
 
 
@@ -216,11 +216,6 @@ def _placed_candidate(
         }
         comments += [("rows", plane.rows.comment), ("cols", plane.cols.comment)]
         comments += [] if group.value is None else conventions.unit_comments(tree, units, group.value)
-    table = ""
-    if group.value is not None and not plane.geometry and _fall(numbers[group.value]):
-        grid["cells"], table = TABLE, _turning_table(plane.rows)
-        text = f"{group.value.config_name} is below 0, as pulses that fall are, guessed: gains of -1 turn it"
-        comments.append(("cells", text))
     likeness = conventions.likeness(group.name, tree.name)
     what = "hits" if conventions.holds_cells(group.name, tree.name) else f"{likeness}, not cells,"
     if what != "hits":
@@ -234,7 +229,20 @@ def _placed_candidate(
         order=conventions.order(group.name, tree.name),
         comments=tuple((key, text) for key, text in comments if text),
         preset=plane.preset,
-        table=table,
+    )
+
+
+def _turning(found: Candidate | Rejected, group: Group, numbers: dict[Branch, Array]) -> Candidate | Rejected:
+    """Return hits whose values are turned by the gains of a cell table, if almost all are below 0."""
+    if group.value is None or isinstance(found, Rejected):
+        return found
+    if "rows" not in found.grid or not _fall(numbers[group.value]):
+        return found
+    text = f"{group.value.config_name} is below 0, as pulses that fall are, guessed: gains of -1 turn it"
+    return found._replace(
+        grid={**found.grid, "cells": TABLE},
+        comments=(*found.comments, ("cells", text)),
+        table=_turning_table(found.grid["rows"]),
         told_of_table=TURNED,
     )
 
@@ -244,9 +252,9 @@ def _fall(values: Array) -> bool:
     return bool(np.count_nonzero(values < 0) > FALLING * np.count_nonzero(values))
 
 
-def _turning_table(rows: ProposedAxis) -> str:
-    """Return a cell table that changes the sign of all cells, a line for every row."""
-    axis = Axis.model_validate(rows.section)
+def _turning_table(rows: dict[str, Any]) -> str:
+    """Return a cell table that changes the sign of all cells, a line for every row of an axis."""
+    axis = Axis.model_validate(rows)
     labels = range(axis.size) if axis.label_values is None else axis.label_values
     return "\n".join(["row,gain", *(f"{label},-1" for label in labels), ""])
 

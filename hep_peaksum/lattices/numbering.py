@@ -133,10 +133,10 @@ def chain_along(coordinate: Array, integers: Sequence[Integers], group: Array, *
         for each in integers:
             if len(start.members) == MAX_CHAIN or any(share_bits(each, member) for member in start.members):
                 continue
+            if not can_join([member.values for member in (*start.members, each)]):
+                continue
             for direction in (1, -1):
                 longer = Chain((*start.members, each), (*start.directions, direction))
-                if not can_join([member.values for member in longer.members]):
-                    continue
                 outer = ranks([group, start.rank()]) if start.members else group
                 steps = _n_steps(longer, coordinate, group, outer, is_angle)
                 n_cells = n_different([group, longer.rank()])

@@ -7,8 +7,9 @@ refuses. The readable kernel is used: it is ready at once, and its results are t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,15 +96,7 @@ def check_inputs(config: Config) -> Remarks:
         try:
             with open_file(path, config.run.timeout, config.run.max_basket) as file, one_line_errors(path):
                 trial = _Trial(job, name)
-                n_in_file = count_entries(open_tree(file, path, tree))
-                n_entries = min(n_in_file, N_ENTRIES, block_size(config.grids.values()))
-                events = nano_events(
-                    file, path, tree, 0, n_entries, schema=config.events.schema_name, dataset=name
-                )
-                trial.look_at_friends(file, path, n_in_file)
-                trial.run(events)
-                for variation in config.variations:
-                    trial.run_varied(variation, events)
+                trial.run_first_entries(file, path, tree)
                 for problem in trial.located(public_path(path)):
                     of_files.setdefault(problem, []).append(public_path(path))
                 problems.extend(_weight_problems(config, name, InputFile(path, tree)))
@@ -189,18 +182,24 @@ def oblique_windows(config: Config) -> Iterator[str]:
                     )
 
 
-def _part_of(source: GridInput, problem: str) -> str:
+def _key_before(problem: str) -> str:
+    """Return the key with which a problem begins, if it is of what is made of clusters."""
+    return key[0] if (key := DERIVED_KEY.match(problem)) else ""
+
+
+def _key_in_grid(name: str, source: GridInput, problem: str) -> str:
     """Return the key in a grid that says where the cells come from which could not be made.
 
     Of hits it is that of the column, or of the condition, which the problem names behind the branches.
     """
+    grid = f"grids.{name}"
     if source.dense is not None:
-        return ".dense"
+        return f"{grid}.dense: "
     for number, condition in enumerate(source.where):
         if f": {condition.branch} " in problem:
-            return f".where.{number}"
+            return f"{grid}.where.{number}: "
     words = (word for word in re.findall(r": (\w+)", problem) if word in HitBranches.model_fields)
-    return f".hits.{word}" if (word := next(words, "")) else ".hits"
+    return f"{grid}.hits.{word}: " if (word := next(words, "")) else f"{grid}.hits: "
 
 
 class _Trial:
@@ -213,6 +212,17 @@ class _Trial:
         self.problems_of_variations: list[tuple[str, str]] = []
         self.remarks: list[str] = []
         self.broken_friends: set[str] = set()
+
+    def run_first_entries(self, file: Any, path: str, tree: str) -> None:
+        """Try the job, and each of its variations, on the first entries of an open file."""
+        n_in_file = count_entries(open_tree(file, path, tree))
+        n_entries = min(n_in_file, N_ENTRIES, block_size(self.config.grids.values()))
+        schema = self.config.events.schema_name
+        events = nano_events(file, path, tree, 0, n_entries, schema=schema, dataset=self.dataset)
+        self.look_at_friends(file, path, n_in_file)
+        self.run(events)
+        for variation in self.config.variations:
+            self.run_varied(variation, events)
 
     def look_at_friends(self, file: Any, path: str, n_entries: int) -> None:
         """Note the friends of which no branch can be used; of those of which none is, remark on it."""
@@ -255,24 +265,14 @@ class _Trial:
                 flat_columns(ak.zip({**identity, name: values}, depth_limit=1))
         chosen = SelectedEvents(config, {}, events, empty_tally(config), (1, 1))
         self._try_events(chosen)
-        cells: dict[str, Array | Hits | CalibratedCells] = {}
-        for name, source in config.grids.items():
-            n_before = len(self.problems)
-            with self._noting(f"grids.{name}: "):
-                columns = grid_columns(events, source, friends, config.run_source).read(0, len(events))
-                cells[name] = columns.sparse_cells(0, len(events))
-                self._look_for_energy(name, cells[name])
-            self.problems[n_before:] = [
-                (f"grids.{name}{_part_of(source, problem)}: ", problem)
-                for _, problem in self.problems[n_before:]
-            ]
+        cells = self._try_grids(events)
         if len(cells) == len(config.grids):
             found = {}
             for name in config.clusters:
                 with self._noting(f"clusters.{name}: "):
                     found[name] = self._find(name, cells)
             if len(found) == len(config.clusters):
-                with self._noting():
+                with self._noting(_key_before):
                     derive(found, config.derive, config.select, config.sums)
                     self._fill(chosen, found)
 
@@ -311,6 +311,16 @@ class _Trial:
             for name, objects in chosen.references[NOMINAL].items():
                 self._look_for_places(name, objects)
 
+    def _try_grids(self, events: ak.Array) -> dict[str, Array | Hits | CalibratedCells]:
+        """Return the cells of every grid that can be filled."""
+        cells: dict[str, Array | Hits | CalibratedCells] = {}
+        for name, source in self.config.grids.items():
+            with self._noting(partial(_key_in_grid, name, source)):
+                columns = grid_columns(events, source, self.config.friends, self.config.run_source)
+                cells[name] = columns.read(0, len(events)).sparse_cells(0, len(events))
+                self._look_for_energy(name, cells[name])
+        return cells
+
     def _look_for_places(self, name: str, objects: ak.Array) -> None:
         """Remark on objects that lie on no cell of their grid."""
         grid = self.config.references[name].grid
@@ -323,18 +333,20 @@ class _Trial:
             self.remarks.append(f"datasets.{self.dataset}: references.{name}: {remark}: {remedy}")
 
     @contextmanager
-    def _noting(self, place: str = "") -> Iterator[None]:
-        """Note an error of a step, and go on with the next."""
+    def _noting(self, place: str | Callable[[str], str] = "") -> Iterator[None]:
+        """Note an error of a step with its place, which may depend on what it says, and go on with the next."""
+        entry = ""
         try:
             yield
+            return
         except EventError as error:
-            self.problems.append((place, f"entry {error.event}: {error.problem.removeprefix(place)}"))
+            entry, text = f"entry {error.event}: ", error.problem
         except (ValueError, TypeError) as error:
             text = " ".join(str(error).split())
-            place = place or (key[0] if (key := DERIVED_KEY.match(text)) else "")
-            self.problems.append((place, text.removeprefix(place)))
         except Exception as error:  # noqa: BLE001 -- what a function of the user raises can be anything
-            self.problems.append((place, brief_error(error)))
+            text = brief_error(error)
+        key = place if isinstance(place, str) else place(entry + text)
+        self.problems.append((key, entry + text.removeprefix(key)))
 
     def located(self, where: str) -> Iterator[tuple[str, str]]:
         """Yield the problems in a file, each with its key."""

@@ -42,13 +42,13 @@ def part_paths(directory: Path, dataset: str) -> list[Path]:
 
 def _chunks_with_part(directory: Path, dataset: str) -> Iterator[Chunk]:
     """Yield the chunks of a dataset that have a part, in no order; a path of each would take more memory."""
-    for path in _content_of(directory / dataset / PARTS):
+    for path in _paths_in(directory / dataset / PARTS):
         if path.suffix == PART_SUFFIX and (chunk := Chunk.of_name(dataset, path.stem)):
             yield chunk
 
 
-def _content_of(folder: Path) -> Iterator[Path]:
-    """Yield what is in a folder, nothing if there is none; unlike `glob`, which lists the folder first."""
+def _paths_in(folder: Path) -> Iterator[Path]:
+    """Yield what is in a folder, nothing if there is none; one at a time, where `glob` makes all first."""
     return folder.iterdir() if folder.is_dir() else iter(())
 
 
@@ -202,6 +202,6 @@ def remove_leftovers(directory: Path) -> None:
     datasets = [directory / dataset for dataset in dataset_folders(directory)]
     below = [each / name for each in datasets for name in (PARTS, RECORDS)]
     for folder in (directory, directory / PLOTS, *datasets, *below):
-        for path in _content_of(folder):
+        for path in _paths_in(folder):
             if TEMPORARY_NAME.fullmatch(path.name) and path.is_file():
                 path.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ FOLDER = Path(hep_peaksum.__file__).parent
 NAMES = {
     *(each.file for each in FORMATS.values()),
     *(formats.MANIFEST, formats.SUMMARY, formats.HISTOGRAMS, formats.LOCK, formats.RECORDS),
-    formats.TEMPORARY_PATTERN,
+    formats.TEMPORARY,
 }
 
 
