@@ -33,13 +33,12 @@ from hep_peaksum.kernels.numba_vectors import (
     count_bits,
     data_pointers,
     find_nonempty_vectors,
-    first_local_maxima,
     load,
-    local_maxima,
     lowest_bit,
     n_lanes,
     prefetch,
     store,
+    unbeaten,
 )
 from hep_peaksum.kernels.offset_tables import adjacent_words, offset_tables
 
@@ -289,10 +288,7 @@ def _find_candidates(block: Any, events: Any, adjacent: Any, seed_bound: Any, sc
         first = event * events.n_cells + vector * n_lanes
         place, tag, vector = block.origin + first, (event << EVENT_BITS) + first, vector + block.first_vector
         word = cells_at_least(cells, place, seed_bound) & load(adjacent.own, vector)
-        if adjacent.lower_index_wins:
-            word &= first_local_maxima(cells, place, events.n_cols, adjacent.rivals, vector)
-        else:
-            word &= local_maxima(cells, place, events.n_cols, adjacent.rivals, vector)
+        word &= unbeaten(cells, place, events.n_cols, adjacent.rivals, vector, adjacent.loses_tie)
         n_bits = count_bits(word)
         for slot in range(MIN_SLOTS):
             store(scratch.candidates, n_candidates + slot, tag + lowest_bit(word))

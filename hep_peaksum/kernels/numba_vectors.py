@@ -30,7 +30,6 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from hep_peaksum.kernels import Offset
 from hep_peaksum.kernels.offset_tables import ADJACENT
 
 VECTOR_BYTES = 64
@@ -170,36 +169,33 @@ def find_nonempty_vectors(
     return signature, build
 
 
-def _unbeaten(beaten_by: dict[Offset, str]) -> Any:
-    """Return the function that tells which cells of a vector no adjacent rival beats.
+@_intrinsic
+def unbeaten(
+    _typing: Any, cells: Any, _place: Any, _n_cols: Any, rivals: Any, _vector: Any, loses_tie: Any
+) -> Any:
+    """Return a word that says which cells of the vector at a place no adjacent rival beats.
 
-    `beaten_by` says with which comparison a rival at an offset beats a cell. Cells that are not rivals are
-    masked out of the word, since processors without mask registers need dozens of instructions to turn a word
-    into flags.
+    `loses_tie` says of each of `ADJACENT` whether a cell loses a tie with it, as 1 or 0. Cells that are not
+    rivals are masked out of the word, since processors without mask registers need dozens of instructions to
+    turn a word into flags.
     """
 
-    def unbeaten(_typing: Any, cells: Any, _place: Any, _n_cols: Any, rivals: Any, _vector: Any) -> Any:
-        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pointer, place, n_cols, rivals, vector = arguments
-            vectors = _Vectors(context, builder, signature.args[0], pointer)
-            first = builder.mul(vector, vector.type(len(ADJACENT)))
-            here, beaten = vectors.load(place), WORD(0)
-            for k, (d, p) in enumerate(ADJACENT):
-                step = builder.add(builder.mul(n_cols, n_cols.type(d)), n_cols.type(p))
-                other = vectors.load(builder.add(place, step))
-                is_rival = builder.load(builder.gep(rivals, [builder.add(first, first.type(k))]))
-                beats = vectors.word(vectors.compare(other, beaten_by[d, p], here))
-                beaten = builder.or_(beaten, builder.and_(beats, is_rival))
-            return builder.not_(beaten)
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer, place, n_cols, rivals, vector, loses_tie = arguments
+        vectors = _Vectors(context, builder, signature.args[0], pointer)
+        first = builder.mul(vector, vector.type(len(ADJACENT)))
+        here, beaten = vectors.load(place), WORD(0)
+        for k, (d, p) in enumerate(ADJACENT):
+            step = builder.add(builder.mul(n_cols, n_cols.type(d)), n_cols.type(p))
+            other = vectors.load(builder.add(place, step))
+            is_rival = builder.load(builder.gep(rivals, [builder.add(first, first.type(k))]))
+            loses = builder.trunc(builder.load(builder.gep(loses_tie, [first.type(k)])), ir.IntType(1))
+            above, equal = vectors.compare(other, ">", here), vectors.compare(other, ">=", here)
+            beats = vectors.word(builder.select(loses, equal, above))
+            beaten = builder.or_(beaten, builder.and_(beats, is_rival))
+        return builder.not_(beaten)
 
-        return UINT64(cells, INT64, INT64, rivals, INT64), build
-
-    return _intrinsic(unbeaten)
-
-
-# (cells, place, n_cols, rivals, vector) -> word. With the tie rule "first" the second one decides all ties.
-local_maxima = _unbeaten(dict.fromkeys(ADJACENT, ">"))
-first_local_maxima = _unbeaten({offset: ">=" if offset < (0, 0) else ">" for offset in ADJACENT})
+    return UINT64(cells, INT64, INT64, rivals, INT64, loses_tie), build
 
 
 @_intrinsic

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hep_peaksum.kernels import LOWER_INDEX_WINS, Array, Offset, Periodic, Rule
+from hep_peaksum.kernels import Array, Offset, Periodic, Rule
 
 VECTORS = 1 << 12  # whose words are worked out together
 ADJACENT = tuple((d, p) for d in (-1, 0, 1) for p in (-1, 0, 1) if (d, p) != (0, 0))
@@ -38,12 +38,12 @@ class AdjacentWords(NamedTuple):
 
     A bit of `rivals` says whether the adjacent cell at that offset is a rival of the cell: it is in the search
     window, and neither beyond an edge nor across a seam. A bit of `own` says whether the cell is of the event.
-    With `lower_index_wins` ties with rivals are decided at once, otherwise they are left to `OffsetTables`.
+    `loses_tie`, shape (8,), is 1 where the cell loses a tie with the rival, else 0.
     """
 
     rivals: Array
     own: Array
-    lower_index_wins: bool
+    loses_tie: Array
 
 
 @lru_cache(maxsize=64)
@@ -66,8 +66,7 @@ def offset_tables(
     is_adjacent = np.array([offset in ADJACENT for offset in offsets], bool)
     # In a single row, crossing both seams can give the step of an adjacent cell: it still crosses seams.
     is_straight = _steps(offsets, places, shape, Periodic(rows=False, cols=False))[1]
-    is_compared = is_adjacent & is_straight & (wins_tie | lower_index_wins(rule))
-    remains = exists & ~(is_compared & adjacent_compared)
+    remains = exists & ~(is_adjacent & is_straight & adjacent_compared)
     window, is_summed = _steps(rule.window, places, shape, periodic)
     return OffsetTables(
         edge_class.ravel(),
@@ -88,7 +87,9 @@ def adjacent_words(shape: tuple[int, ...], rule: Rule, n_lanes: int) -> Adjacent
     for first in range(0, n_vectors, VECTORS):  # bit by bit the words are many times as large
         words = _words(first, min(VECTORS, n_vectors - first), shape, rule, n_lanes)
         rivals[first : first + VECTORS], own[first : first + VECTORS] = words[:, :-1], words[:, -1]
-    return AdjacentWords(rivals, own, lower_index_wins(rule))
+    ties = {(cell.row, cell.col): cell for cell in rule.search}
+    loses = [o in ties and ties[o].must_be_exceeded(has_lower_index=o < (0, 0)) for o in ADJACENT]
+    return AdjacentWords(rivals, own, np.array(loses, np.uint8))
 
 
 def _words(first: int, n_vectors: int, shape: tuple[int, ...], rule: Rule, n_lanes: int) -> Array:
@@ -108,11 +109,6 @@ def reach(rule: Rule) -> tuple[int, int]:
     """Return how many rows and columns the windows reach from a cell."""
     rows, cols = (max((abs(o[axis]) for o in (*rule.search, *rule.window)), default=0) for axis in (0, 1))
     return rows, cols
-
-
-def lower_index_wins(rule: Rule) -> bool:
-    """Return whether the lower index wins every tie, as by default."""
-    return all(cell.tie == LOWER_INDEX_WINS for cell in rule.search)
 
 
 def _edge_classes(size: int, distance: int) -> tuple[Array, Array]:

@@ -2,7 +2,16 @@
 
 import pytest
 
-from hep_peaksum.kernels import HIGHER_INDEX_WINS, LOWER_INDEX_WINS, Rule, SearchCell, offset_tables
+from hep_peaksum.kernels import (
+    HIGHER_INDEX_WINS,
+    LOWER_INDEX_WINS,
+    NEIGHBOUR_WINS,
+    SEED_WINS,
+    Periodic,
+    Rule,
+    SearchCell,
+    offset_tables,
+)
 from hep_peaksum.kernels.offset_tables import ADJACENT, adjacent_words
 
 
@@ -27,7 +36,22 @@ def test_a_bit_of_a_word_says_whether_an_adjacent_cell_is_a_rival(monkeypatch, v
     assert max(int(words.own.max()), int(words.rivals.max())) < 2**n_lanes
 
 
-@pytest.mark.parametrize("tie", [LOWER_INDEX_WINS, HIGHER_INDEX_WINS])
-def test_ties_are_decided_at_once_if_the_lower_index_wins_all(tie):
-    rule = Rule((SearchCell(0, -1, LOWER_INDEX_WINS), SearchCell(0, 1, tie)), 0, (), None)
-    assert adjacent_words((2, 2), rule, 8).lower_index_wins == (tie == LOWER_INDEX_WINS)
+LOST_TIES = {
+    LOWER_INDEX_WINS: [1, 1, 1, 1, 0, 0, 0, 0],
+    HIGHER_INDEX_WINS: [0, 0, 0, 0, 1, 1, 1, 1],
+    SEED_WINS: [0] * 8,
+    NEIGHBOUR_WINS: [1] * 8,
+}
+
+
+@pytest.mark.parametrize("tie", LOST_TIES)
+def test_ties_with_adjacent_cells_are_decided_at_once(tie):
+    """Row by row, the first four of the eight have a lower index than the cell in the middle."""
+    rule = Rule(tuple(SearchCell(*at, tie) for at in ADJACENT), 0, (), None)
+    assert adjacent_words((3, 3), rule, 8).loses_tie.tolist() == LOST_TIES[tie]
+    assert len(offset_tables.offset_tables((3, 3), rule, Periodic(rows=False, cols=False)).search) == 0
+
+
+def test_ties_of_each_adjacent_cell_are_its_own():
+    rule = Rule((SearchCell(0, -1, SEED_WINS), SearchCell(1, 0, NEIGHBOUR_WINS)), 0, (), None)
+    assert adjacent_words((3, 3), rule, 8).loses_tie.tolist() == [0, 0, 0, 0, 0, 0, 1, 0]
