@@ -207,7 +207,9 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
         is_value_guessed=bool(unnamed),
         value=values[0] if values else None,
         other_values=tuple(values[1:]),
-        layer=first(members.whole, conventions.LAYERS) or first(members.numbers, conventions.LAYERS),
+        layer=first(members.whole, conventions.LAYERS)
+        or first(members.numbers, conventions.LAYERS)
+        or _depth_of(group),
         section=first(members.whole, conventions.SECTIONS),
         channel=first(members.whole, conventions.CHANNELS),
         noise=first(members.flags, ("isnoise", "is_noise")),
@@ -220,6 +222,12 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
         own = [b for b in whole if conventions.names_module(b.words)]
     integers = [b for b in own if conventions.may_number(b.words.removeprefix(f"{stem}_"))]
     return group._replace(integers=tuple(integers))
+
+
+def _depth_of(group: Group) -> Branch | None:
+    """Return the number of a cell that is neither row nor column: zCell of xCell and yCell."""
+    others = (role for role in conventions.DEPTHS if role not in group.pair)
+    return next((group.places[role] for role in others if role in group.places), None)
 
 
 def _unnamed_values(group: Group, members: _Members, taken: Container[str]) -> list[Branch]:

@@ -266,6 +266,14 @@ OTHERS = {
         detector_files.three_indices,
         {"row": "simhit_iy", "col": "simhit_ix", "layer": "simhit_iz", "value": "simhit_edep"},
     ),
+    "numbers_in_a_cylinder": (
+        lambda: numbers_of_cells("rhoCell", "phiCell", "zCell"),
+        {"row": "zCell", "col": "phiCell", "layer": "rhoCell", "value": "EnergyCell"},
+    ),
+    "numbers_in_a_box": (
+        lambda: numbers_of_cells("zCell", "xCell", "yCell"),
+        {"row": "yCell", "col": "xCell", "layer": "zCell", "value": "EnergyCell"},
+    ),
     "calice": (
         detector_files.calice,
         {"row": "ahc_hitJ", "col": "ahc_hitI", "layer": "ahc_hitK", "value": "ahc_hitEnergy"},
@@ -287,6 +295,13 @@ OTHERS = {
         {"row": "hit_row_fcal", "col": "hit_col_fcal", "value": "hit_Efcal"},
     ),
 }
+
+
+def numbers_of_cells(layer, col, row):
+    """Return hits in a mesh by three numbers of the cell, as Geant4's Par04 writes them."""
+    rows, cols, energy = detector_files.as_hits(detector_files.cells(35, (12, 10)))
+    numbers = {layer: (rows + cols) % 5, col: cols, row: rows}
+    return {name: detector_files.typed(each, "i4") for name, each in numbers.items()} | {"EnergyCell": energy}
 
 
 @pytest.mark.parametrize(("branches", "hits"), OTHERS.values(), ids=OTHERS)
@@ -428,6 +443,31 @@ def test_layers_of_other_cells_are_a_grid_of_their_own(tmp_path):
     grids = grids_of(tmp_path, detector_files.two_pitches())
     found = {(each["rows"]["bins"], each["cols"]["bins"], *each["where"][0]["in"]) for each in grids}
     assert found == {(16, 16, 0, 1), (8, 8, 2, 3)}
+
+
+def test_numbers_of_steps_say_no_cell(proposed):
+    """Several steps may be in a cell, and no module is theirs."""
+    event, row, col, energy = (
+        np.repeat(each, 2) for each in detector_files.as_rows(detector_files.cells(36, (6, 6)))
+    )
+    columns = {
+        "EventID": event,
+        "StepID": np.arange(len(event)),
+        "CellID": row * 6 + col,
+        "Row": row,
+        "Column": col,
+    }
+    branches = {name: each.astype("i4") for name, each in columns.items()} | {"Edep": energy}
+    path, out = proposed(branches, tree="Step")
+    assert yaml.safe_load(path.read_text())["grids"]["calo"]["hits"]["row"] == "Step_Row"
+    assert "guessed" not in out
+
+
+def test_energies_of_all_cells_come_before_the_counts_they_are_made_of(tmp_path):
+    energies = np.random.default_rng(37).exponential(size=(40, 12, 16))
+    towers = {"BTow.mAdc": (60 * energies).astype("u2"), "BTow.mE": energies}
+    (grid, _) = grids_of(tmp_path, {name: each.reshape(40, 192) for name, each in towers.items()})
+    assert grid["dense"]["branch"] == "BTow.mE"
 
 
 def test_detectors_of_other_sizes_are_grids_of_their_own(tmp_path):
