@@ -24,6 +24,9 @@ from hep_peaksum.naming.hit_integers import bits_of, branch_integers, integers_o
 BY_COORDINATES = (("y", "x"), ("eta", "phi"), ("theta", "phi"), ("z", "phi"))
 MOST_INTEGERS, MOST_BITS = 20, 40  # that are tried
 FEW_CELLS = 30  # from fewer a lattice may be chance
+FLAT_MODULES = (
+    0.1  # of the radius: so much further out are the corners of eight flat modules, which are no layers
+)
 
 
 class HitPlane(NamedTuple):
@@ -51,6 +54,9 @@ def found_plane(
     layers = layers_of(len(event), named, depth, integers, source)
     integers = [each for each in integers if each.source not in _parts(layers.source)]
     found = None
+    if not _joins(layers) and depth is not None and np.ptp(depth) < FLAT_MODULES * depth.min():
+        one = Layers(np.zeros(len(event), np.int64), np.zeros(1, np.int64))
+        found = _numbered(group, numbers, one, integers, (coordinates, flat, units), needs_all=True)
     if flat and {"x", "y"} <= {*group.places}:
         found = _hexagons(group, numbers, layers, integers, units)
     if found is None and group.pair in BY_COORDINATES and group.edges is None:
@@ -192,7 +198,10 @@ def _numbered(
     layers: Layers,
     integers: Sequence[Integers],
     where: tuple[Mapping[str, Array], bool, conventions.Units],
+    *,
+    needs_all: bool = False,
 ) -> tuple[HitPlane, Layers] | None:
+    """Return the plane whose cells integers number; with `needs_all` only if every id has a cell of its own."""
     coordinates, flat, units = where
     if not 0 < len(integers) <= MOST_INTEGERS or not conventions.holds_cells(group.name):
         return None
@@ -206,7 +215,7 @@ def _numbered(
     if found is None or not found.is_whole:  # rows and columns may be bits of one integer
         by_bits = numbered([*integers, *bits_of(integers)[:MOST_BITS]], 0)
         found = by_bits if by_bits is not None and (found is None or by_bits.is_whole) else found
-    if found is None:
+    if found is None or (needs_all and (not found.is_whole or found.modules)):
         return None
     branches = [group.places[role] for role in ("x", "y", "z") if role in group.places] or [
         *group.places.values()

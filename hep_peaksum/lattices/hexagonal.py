@@ -13,6 +13,7 @@ from scipy.spatial import KDTree
 from hep_peaksum.geometry.hexagons import Hexagons, axial_coordinates, cell_centres
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import short, snapped
+from hep_peaksum.lattices.depth import name_layers
 from hep_peaksum.lattices.numbering import MANY, MAX_GROUPS, Integers, n_different, ranks
 
 MIN_CELLS = 10
@@ -60,7 +61,10 @@ def find_hexagons(
             if modules and n_different(keys) > MAX_GROUPS:
                 continue
             if (lattice := _common_lattice(points, ranks(keys))) is not None:
-                return _plane(points, layers, len(labels), modules, lattice, unit)
+                n_layers = len(labels)
+                if name_layers(layers, modules):
+                    layers, n_layers = np.zeros_like(layers), 1
+                return _plane(points, layers, n_layers, modules, lattice, unit)
     return None
 
 
