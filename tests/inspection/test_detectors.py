@@ -445,6 +445,42 @@ def test_layers_of_other_cells_are_a_grid_of_their_own(tmp_path):
     assert found == {(16, 16, 0, 1), (8, 8, 2, 3)}
 
 
+def merged_cells(id_of_layer):
+    """Return hits of a barrel where four cells in theta are one, but in layer 1: as argon is read out."""
+    random = np.random.default_rng(9)
+    layer, phi = random.integers(0, 4, 6000), (random.integers(0, 48, 6000) + 0.5) * 2 * np.pi / 48
+    n_merged = np.where(layer == 1, 1, 4)
+    cell = random.integers(0, 160, 6000) // n_merged
+    theta, radius = 1.1 + (cell + 0.5) * n_merged * 0.005, 2000 + 40.0 * layer
+    columns = {"x": radius * np.cos(phi), "y": radius * np.sin(phi), "z": radius / np.tan(theta)}
+    columns = {f"position.{word}": each.astype("f4") for word, each in columns.items()}
+    columns |= {"cellID": id_of_layer(layer).astype("u8"), "energy": random.exponential(size=6000)}
+    return {f"Cells.{word}": ak.unflatten(each, np.full(60, 100)) for word, each in columns.items()}
+
+
+def test_layers_whose_cells_are_merged_are_grids_of_their_own(tmp_path):
+    merged, fine = grids_of(tmp_path, merged_cells(lambda layer: layer << 8 | 3))
+    bits = {"branch": "Cells.cellID", "first": 8, "last": 9}
+    assert merged["where"] == [{**bits, "in": [0, 2, 3]}]
+    assert fine["where"] == [{**bits, "equals": 1}]
+    assert [(each["rows"]["bins"], each["cols"]["bins"]) for each in (merged, fine)] == [(40, 48), (160, 48)]
+
+
+def test_layers_whose_cells_are_merged_are_a_guess_where_no_id_tells_them(proposed):
+    _, out = proposed(merged_cells(lambda layer: 0 * layer))
+    assert "the cells of layers are of 2 sizes" in out
+    assert "guessed as one grid" in out
+
+
+def test_places_that_are_the_same_in_all_hits_are_none(tmp_path):
+    """As the sizes of cells are, which may stand beside their positions."""
+    branches = detector_files.barrel()
+    for axis in "xyz":
+        branches[f"ECalBarrel.extent.{axis}"] = 0 * branches["ECalBarrel.position.x"] + 20
+    (grid,) = grids_of(tmp_path, branches)
+    assert "extent" not in str(grid)
+
+
 def test_numbers_of_steps_say_no_cell(proposed):
     """Several steps may be in a cell, and no module is theirs."""
     event, row, col, energy = (
