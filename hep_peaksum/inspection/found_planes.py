@@ -23,6 +23,7 @@ from hep_peaksum.naming.hit_integers import bits_of, branch_integers, integers_o
 
 BY_COORDINATES = (("y", "x"), ("eta", "phi"), ("theta", "phi"), ("z", "phi"))
 MOST_INTEGERS, MOST_BITS = 20, 40  # that are tried
+FAR = 0.5  # of the distance of the farthest hit along the beam: as far as that are those of two ends
 FEW_CELLS = 30  # from fewer a lattice may be chance
 FLAT_MODULES = (
     0.1  # of the radius: so much further out are the corners of eight flat modules, which are no layers
@@ -160,7 +161,9 @@ def _hexagons(
 ) -> tuple[HitPlane, Layers] | None:
     x, y = (group.places[role] for role in ("x", "y"))
     whole = [each for each in integers if layers.labels.dtype.kind in "iu" and _joins(layers)]
-    found = find_hexagons(numbers[x], numbers[y], layers.place, layers.labels, whole, units.length)
+    z = numbers[group.places["z"]] if "z" in group.places else None
+    ends = z > 0 if z is not None and np.abs(z).min() > FAR * np.abs(z).max() else None
+    found = find_hexagons(numbers[x], numbers[y], layers.place, layers.labels, whole, units.length, ends)
     if found is None:
         return None
     n_hits = len(numbers[x])
@@ -180,7 +183,7 @@ def _hexagons(
         (y, x),
         {"hexagons": found.hexagons},
         comments=(("hexagons", told),),
-        layers_apart=found.are_shifted,
+        layers_apart=found.are_shifted or bool(found.modules),
         preset="hexagon-7",
     )
     return plane, layers.with_modules(found.modules)

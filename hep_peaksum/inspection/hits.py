@@ -11,7 +11,7 @@ from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.jagged import counts_of
 from hep_peaksum.inspection.candidates import TABLE, Candidate, Rejected
 from hep_peaksum.inspection.channels import channel_candidate, value_comments
-from hep_peaksum.inspection.found_planes import found_plane
+from hep_peaksum.inspection.found_planes import FAR, found_plane
 from hep_peaksum.inspection.planes import is_flat
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ranges
@@ -27,7 +27,6 @@ MAX_VALUES = 40  # of ids that may be their energies, which are read
 LARGER, OTHER = 1.5, 1.1  # sides of a detector than those of another: one of them, and both
 MIN_SHARE = 0.5  # hits for each cell, from which the sides of a detector are seen
 MANY_HITS = 50  # of which some are in another cell than the first
-FAR = 0.5  # of the distance of the farthest hit along the beam: as far as that are those of two ends
 
 FALLING = 0.95  # of the values that are below 0
 TURNED = "the gain of every row is -1"

@@ -37,7 +37,13 @@ class HexagonPlane(NamedTuple):
 
 
 def find_hexagons(
-    x: Array, y: Array, layers: Array, labels: Array, integers: Sequence[Integers], unit: str
+    x: Array,
+    y: Array,
+    layers: Array,
+    labels: Array,
+    integers: Sequence[Integers],
+    unit: str,
+    ends: Array | None = None,
 ) -> HexagonPlane | None:
     """Return the lattice of hexagons of which every hit is at the centre of a cell, or None.
 
@@ -53,12 +59,16 @@ def find_hexagons(
         Others of every hit, which may name modules: each has a lattice of its own, with the same pitch.
     unit
         Of positions.
+    ends
+        A number of each end of the detector, for every hit: layers and modules are those of one end each.
     """
     points = np.column_stack([snapped(x), snapped(y)])
     for size in range(3 if len(integers) <= MANY else 1):
         for modules in combinations(integers, size):
             keys = [layers, *(each.values for each in modules)]
             if modules and n_different(keys) > MAX_GROUPS:
+                continue
+            if ends is not None and n_different([*keys, ends]) > n_different(keys):
                 continue
             if (lattice := _common_lattice(points, ranks(keys))) is not None:
                 n_layers = len(labels)

@@ -79,7 +79,7 @@ LAYERS = (
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),
     *("tower_key", "key", "abs_id", "absid", "tower_id", "module_id", "block_id", "copy_no", "copy_number"),
-    *("cell", "component", "strip", "fiber", "fibre", "bar"),
+    *("cell", "cel", "component", "strip", "fiber", "fibre", "bar"),
     *("cell_no", "mod_id", "crystal_no", "tower_no", "soft_id", "hw_id"),
     *("cell_number", "pmt_id", "tile_id", "pixel_id", "cell_index", "index", "id"),
 )
@@ -122,7 +122,7 @@ _ORDER = {
     "generator particles": "gen(?!eric) truth (^|_)mc sim_?particle (^|_)particle reconstructed_?part",
     "tracks": "track vertex (^|_)sv(_|$) mpgd si_?barrel tof tagger_?sim recoil roman pixel strip muon rich "
     "dirc scoring",
-    "clusters": "cluster (^|_)clus(_|$) egamma e_?flow",
+    "clusters": "cluster (^|_)clus(_|$) (^|_)cl[23]d(_|$) egamma e_?flow",
     "objects": "jet photon electron tau hadron met(_|$) upgrade sum missing wave cand trig_?obj analysis",
     "towers": "tower (^|_)tows?(_|$)",
     "cells": "cell crystal ecl",
@@ -248,6 +248,8 @@ def likeness(name: str, otherwise: str = "") -> str:
 
     >>> [likeness(name) for name in ("CaloTower", "hit_energy", "LHEPdfWeight", "GenPart_eta", "abc")]
     ['towers', 'hits', 'weights', 'generator particles', 'others']
+    >>> likeness("cl3d_pt")  # of the trigger of CMS HGCAL
+    'clusters'
     """
     text = in_lower_case(name)
     kind = next((kind for kind, pattern in ORDER.items() if pattern.search(text)), "others")

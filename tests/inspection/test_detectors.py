@@ -252,6 +252,16 @@ def test_weights_and_particles_come_after_towers(tmp_path):
     assert found == ["CaloTower_energy", "GenPart_pt", "LHEPdfWeight"]
 
 
+def numbered_channels():
+    """Return hits by module, layer and cell, with the counts at both ends of it, and times."""
+    random = np.random.default_rng(38)
+    n = {"mod": 24, "lay": 5, "cel": 12}
+    ids = [np.sort(random.choice(24 * 5 * 12, 200, replace=False)) for _ in range(60)]
+    numbers = dict(zip(n, np.unravel_index(np.concatenate(ids), tuple(n.values())), strict=True))
+    numbers |= {word: random.exponential(size=12_000) for word in ("adc1", "adc2", "tdc1", "tdc2")}
+    return {f"cell_{word}": ak.unflatten(each, np.full(60, 200)) for word, each in numbers.items()}
+
+
 OTHERS = {
     "gaps": (
         detector_files.gaps,
@@ -273,6 +283,10 @@ OTHERS = {
     "numbers_in_a_box": (
         lambda: numbers_of_cells("zCell", "xCell", "yCell"),
         {"row": "yCell", "col": "xCell", "layer": "zCell", "value": "EnergyCell"},
+    ),
+    "module_layer_and_cell": (  # as KLOE's calorimeter has, in DUNE's near detector
+        numbered_channels,
+        {"channel": {"join": ["cell_mod", "cell_lay", "cell_cel"]}, "value": "cell_adc1"},
     ),
     "calice": (
         detector_files.calice,

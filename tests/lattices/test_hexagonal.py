@@ -64,6 +64,21 @@ def test_modules_that_are_in_one_layer_each_have_a_shift_each():
     assert (of_modules.labels.tolist(), of_modules.source) == ([3, 8, 9], "hit_m")
 
 
+def test_cells_of_two_ends_are_in_no_common_layer():
+    """Although all of them, seen along the beam, are on one lattice; no lattice if no number tells the ends."""
+    q, r = np.indices((5, 5)).reshape(2, -1) - 2
+    x, y = np.tile([q + r / 2, math.sqrt(3) / 2 * r], 2)
+    ends = np.repeat([False, True], 25)
+    layers, one, side = (
+        np.zeros(50, np.int64),
+        np.zeros(1, np.int64),
+        Integers("side", "hit_side", 2 * ends - 1),
+    )
+    found = find_hexagons(x, y, layers, one, [side], "mm", ends)
+    assert [each.name for each in found.modules] == ["side"]
+    assert find_hexagons(x, y, layers, one, [], "mm", ends) is None
+
+
 @pytest.mark.parametrize(("off", "is_lattice"), [(0.015, True), (0.03, False)])
 def test_a_cell_that_is_off_its_centre_is_of_no_lattice(off, is_lattice):
     q, r = np.indices((5, 5)).reshape(2, -1) - 2
