@@ -180,17 +180,17 @@ def _look_at_lists(tree: Tree, lists: Sequence[Branch]) -> Iterator[Candidate | 
 
 
 def _with_others(found: Sequence[Candidate | Rejected]) -> Iterator[Candidate | Rejected]:
-    """Yield arrays of cells with a comment that names those which are as likely and have the same shape."""
+    """Yield arrays of cells with a comment that names those which may be it, too, and have the same shape."""
     alike: dict[tuple[int, str], list[str]] = {}
     for each in found:
         if isinstance(each, Candidate):
-            alike.setdefault((each.order, each.looks_like), []).append(each.grid["dense"]["branch"])
+            alike.setdefault((each.order // 2, each.looks_like), []).append(each.grid["dense"]["branch"])
     for each in found:
         if isinstance(each, Rejected):
             yield each
             continue
         own = each.grid["dense"]["branch"]
-        others = [name for name in alike[each.order, each.looks_like] if name != own]
+        others = [name for name in alike[each.order // 2, each.looks_like] if name != own]
         more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
         text = f"the cells may also be those of {', '.join(others[:MOST_NAMED])}{more}"
         yield each._replace(comments=(*each.comments, ("dense", text))) if others else each

@@ -23,7 +23,11 @@ from hep_peaksum.naming.hit_integers import bits_of, branch_integers, integers_o
 
 BY_COORDINATES = (("y", "x"), ("eta", "phi"), ("theta", "phi"), ("z", "phi"))
 MOST_INTEGERS, MOST_BITS = 20, 40  # that are tried
+FAR = 0.5  # of the distance of the farthest hit along the beam: as far as that are those of two ends
 FEW_CELLS = 30  # from fewer a lattice may be chance
+FLAT_MODULES = (
+    0.1  # of the radius: so much further out are the corners of eight flat modules, which are no layers
+)
 
 
 class HitPlane(NamedTuple):
@@ -51,6 +55,9 @@ def found_plane(
     layers = layers_of(len(event), named, depth, integers, source)
     integers = [each for each in integers if each.source not in _parts(layers.source)]
     found = None
+    if not _joins(layers) and depth is not None and np.ptp(depth) < FLAT_MODULES * depth.min():
+        one = Layers(np.zeros(len(event), np.int64), np.zeros(1, np.int64))
+        found = _numbered(group, numbers, one, integers, (coordinates, flat, units), needs_all=True)
     if flat and {"x", "y"} <= {*group.places}:
         found = _hexagons(group, numbers, layers, integers, units)
     if found is None and group.pair in BY_COORDINATES and group.edges is None:
@@ -154,7 +161,9 @@ def _hexagons(
 ) -> tuple[HitPlane, Layers] | None:
     x, y = (group.places[role] for role in ("x", "y"))
     whole = [each for each in integers if layers.labels.dtype.kind in "iu" and _joins(layers)]
-    found = find_hexagons(numbers[x], numbers[y], layers.place, layers.labels, whole, units.length)
+    z = numbers[group.places["z"]] if "z" in group.places else None
+    ends = z > 0 if z is not None and np.abs(z).min() > FAR * np.abs(z).max() else None
+    found = find_hexagons(numbers[x], numbers[y], layers.place, layers.labels, whole, units.length, ends)
     if found is None:
         return None
     n_hits = len(numbers[x])
@@ -174,7 +183,7 @@ def _hexagons(
         (y, x),
         {"hexagons": found.hexagons},
         comments=(("hexagons", told),),
-        layers_apart=found.are_shifted,
+        layers_apart=found.are_shifted or bool(found.modules),
         preset="hexagon-7",
     )
     return plane, layers.with_modules(found.modules)
@@ -192,7 +201,10 @@ def _numbered(
     layers: Layers,
     integers: Sequence[Integers],
     where: tuple[Mapping[str, Array], bool, conventions.Units],
+    *,
+    needs_all: bool = False,
 ) -> tuple[HitPlane, Layers] | None:
+    """Return the plane whose cells integers number; with `needs_all` only if every id has a cell of its own."""
     coordinates, flat, units = where
     if not 0 < len(integers) <= MOST_INTEGERS or not conventions.holds_cells(group.name):
         return None
@@ -206,7 +218,7 @@ def _numbered(
     if found is None or not found.is_whole:  # rows and columns may be bits of one integer
         by_bits = numbered([*integers, *bits_of(integers)[:MOST_BITS]], 0)
         found = by_bits if by_bits is not None and (found is None or by_bits.is_whole) else found
-    if found is None:
+    if found is None or (needs_all and (not found.is_whole or found.modules)):
         return None
     branches = [group.places[role] for role in ("x", "y", "z") if role in group.places] or [
         *group.places.values()

@@ -11,27 +11,25 @@ from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.jagged import counts_of
 from hep_peaksum.inspection.candidates import TABLE, Candidate, Rejected
 from hep_peaksum.inspection.channels import channel_candidate, value_comments
-from hep_peaksum.inspection.found_planes import found_plane
+from hep_peaksum.inspection.found_planes import FAR, found_plane
+from hep_peaksum.inspection.planes import is_flat
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ranges
-from hep_peaksum.lattices.depth import layers_in_line, layers_of_one_pitch
 from hep_peaksum.lattices.turns import rows_of_one_turn
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, read
 from hep_peaksum.naming.groups import Group, nameless_values
 from hep_peaksum.naming.hit_integers import integers_of
+from hep_peaksum.naming.hit_layers import Part, condition_name, split_layers
 
 MAX_SECTIONS = 10
 MAX_VALUES = 40  # of ids that may be their energies, which are read
 LARGER, OTHER = 1.5, 1.1  # sides of a detector than those of another: one of them, and both
 MIN_SHARE = 0.5  # hits for each cell, from which the sides of a detector are seen
-FAR = 0.5  # of the distance of the farthest hit along the beam: as far as that are those of two ends
+MANY_HITS = 50  # of which some are in another cell than the first
 
 FALLING = 0.95  # of the values that are below 0
 TURNED = "the gain of every row is -1"
-
-# Some of the hits, the conditions of a grid that pick them, and comments.
-Part = tuple[Array, list[dict[str, Any]], list[tuple[str, str]]]
 
 
 def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
@@ -67,7 +65,8 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
     numbers, event = _with_place(group, numbers, event)
     is_picked, where, told = _pick_section(group, numbers)
     found: list[Candidate | Rejected] = []
-    for of_grid, more, comments in _split_layers(group, numbers, is_picked):
+    are_planes = _is_flat(tree, group, numbers)
+    for of_grid, more, comments in split_layers(tree, group, numbers, is_picked, is_flat=are_planes):
         for of_part, part, told_of_part in _split_parts(tree, group, numbers, of_grid):
             some = {branch: each[of_part] for branch, each in numbers.items()}
             conditions, about = [*where, *more, *part], [*told, *comments, *told_of_part]
@@ -80,6 +79,15 @@ def _with_place(group: Group, numbers: dict[Branch, Array], event: Array) -> tup
     """Return the hits at finite places: others lie on no cell. `event` is that of each."""
     is_placed = np.all([np.isfinite(numbers[group.places[role]]) for role in group.pair], axis=0)
     return {branch: values[is_placed] for branch, values in numbers.items()}, event[is_placed]
+
+
+def _is_flat(tree: Tree, group: Group, numbers: dict[Branch, Array]) -> bool:
+    """Return whether positions in space are those of planes across the beam; True without such positions."""
+    if not {"x", "y", "z"} <= {*group.places}:
+        return True
+    units = conventions.units_of(tree, group.value, next(iter(group.places.values())))
+    x, y, z = (numbers[group.places[axis]].astype(np.float64) for axis in "xyz")
+    return units.is_flat or not len(x) or is_flat(x, y, z)
 
 
 def _masking(found: Candidate | Rejected, group: Group, numbers: dict[Branch, Array]) -> Candidate | Rejected:
@@ -181,6 +189,9 @@ def _emptiness(group: Group, numbers: dict[Branch, Array], n_entries: int) -> tu
     for what, is_of in (("0", np.any), ("not finite", lambda values: np.any(np.isfinite(values)))):
         if places and not any(is_of(numbers[branch]) for branch in places):
             return f"{' and '.join(branch.name for branch in places)} are {what} in all {n_hits} hits", "place"
+    if n_hits > MANY_HITS and places and all(np.all(numbers[each] == numbers[each][0]) for each in places):
+        names = " and ".join(branch.name for branch in places)
+        return f"{names} are the same in all {n_hits} hits, as the sizes of cells are", ""
     return None
 
 
@@ -222,7 +233,7 @@ def _placed_candidate(
         comments.insert(0, ("hits", f"{likeness} are guessed to stand for cells: nothing is more like them"))
     looks_like = f"{what} in {plane.words}{layers.in_words}"
     for each in where:
-        looks_like += f", where {each['branch'].rpartition('.')[2]} is {_in_words(each)}"
+        looks_like += f", where {condition_name(each)} is {_in_words(each)}"
     return Candidate(
         *(tree.name, tree.n_entries, names, looks_like, grid),
         n_values=len(event),
@@ -264,7 +275,7 @@ def _in_words(condition: dict[str, Any]) -> str:
         return ranges(condition["in"])
     if {"min", "max"} <= {*condition}:
         return f"{condition['min']} to {condition['max']}"
-    word, value = next(each for each in condition.items() if each[0] != "branch")
+    word, value = next(each for each in condition.items() if each[0] not in ("branch", "first", "last"))
     return {"equals": f"{value}", "min": f"above {value}", "max": f"below {value}"}[word]
 
 
@@ -274,32 +285,6 @@ def _quantity(group: Group, units: conventions.Units) -> dict[str, Any]:
         return {}
     is_transverse = group.value.words.rpartition("_")[2] in ("iet", "et", "pt")
     return {**({"quantity": "et"} if is_transverse else {}), **({"unit": units.energy} if units.energy else {})}
-
-
-def _split_layers(group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
-    """Yield the hits of layers with cells of one size, the conditions that pick them, and comments.
-
-    Around the beam they are also behind each other; of layers across it, those that are shifted may be
-    hexagons of one lattice.
-    """
-    places = [numbers[group.places[role]] for role in group.pair]
-    is_around = "phi" in group.pair
-    if group.layer is None or not (is_around or group.pair == ("y", "x")) or not is_picked.any():
-        yield is_picked, [], []
-        return
-    layer, name = numbers[group.layer], group.layer.config_name
-    split = layers_in_line if is_around else layers_of_one_pitch
-    parts = split([each[is_picked] for each in places], layer[is_picked])
-    if len(parts) == 1:
-        yield is_picked, [], []
-        return
-    told = " and ".join(f"{name} {ranges(part)}" for part in parts)
-    what = "of one size and in line" if is_around else "of one size"
-    text = f"a grid for the layers whose cells are {what}: {told} are grids of their own"
-    for labels in parts:
-        some = [int(label) for label in labels]
-        condition = {"equals": some[0]} if len(some) == 1 else {"in": some}
-        yield is_picked & np.isin(layer, labels), [{"branch": name, **condition}], [("where", text)]
 
 
 def _split_ends(tree: Tree, group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:

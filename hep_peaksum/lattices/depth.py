@@ -12,7 +12,7 @@ from hep_peaksum.geometry.axis import Axis, look_up
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import depths_of, distinct_places, equal_step, propose_axis, ranges, snapped
 from hep_peaksum.lattices.joined_labels import join_labels
-from hep_peaksum.lattices.numbering import FEW_HITS, Integers, chain_along, joined_source
+from hep_peaksum.lattices.numbering import FEW_HITS, Integers, chain_along, joined_source, n_different
 
 MAX_LAYERS = 300
 OFF_LATTICE = 0.1  # of a cell: places that are further from its centre are those of another layer's cells
@@ -43,6 +43,8 @@ class Layers(NamedTuple):
         """Return the layers with those of modules apart; their axis runs over the modules of each layer."""
         if not modules:
             return self
+        if name_layers(self.place, modules):
+            return Layers(np.zeros_like(self.place), np.zeros(1, np.int64)).with_modules(modules)
         parts = [] if self.source is None else [Integers("layer", self.source, self.labels[self.place])]
         parts = [*parts, *modules]
         different = [self.labels] if self.source is not None else []
@@ -59,6 +61,19 @@ class Layers(NamedTuple):
         """Return the keys of the grid; ends are searched by themselves, as are the layers of modules."""
         each = each or self.labels.tolist() == [-1, 1]
         return {"depth": self.depth, **({"layers": "each"} if each else {})} if self.source is not None else {}
+
+
+def name_layers(place: Array, modules: Sequence[Integers]) -> bool:
+    """Return whether modules are in one layer each, so that their numbers say the layer, too.
+
+    >>> layer, module = np.array([0, 0, 1, 1]), np.array([17, 18, 19, 20])
+    >>> name_layers(layer, [Integers("m", "m", module)]), name_layers(layer, [Integers("m", "m", module % 2)])
+    (True, False)
+    """
+    if not modules or len(np.unique(place)) < 2:
+        return False
+    numbers = [each.values for each in modules]
+    return n_different([place, *numbers]) == n_different(numbers)
 
 
 def product_of(first: Sequence[Array], combinations: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:

@@ -13,6 +13,7 @@ from scipy.spatial import KDTree
 from hep_peaksum.geometry.hexagons import Hexagons, axial_coordinates, cell_centres
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import short, snapped
+from hep_peaksum.lattices.depth import name_layers
 from hep_peaksum.lattices.numbering import MANY, MAX_GROUPS, Integers, n_different, ranks
 
 MIN_CELLS = 10
@@ -36,7 +37,13 @@ class HexagonPlane(NamedTuple):
 
 
 def find_hexagons(
-    x: Array, y: Array, layers: Array, labels: Array, integers: Sequence[Integers], unit: str
+    x: Array,
+    y: Array,
+    layers: Array,
+    labels: Array,
+    integers: Sequence[Integers],
+    unit: str,
+    ends: Array | None = None,
 ) -> HexagonPlane | None:
     """Return the lattice of hexagons of which every hit is at the centre of a cell, or None.
 
@@ -52,6 +59,8 @@ def find_hexagons(
         Others of every hit, which may name modules: each has a lattice of its own, with the same pitch.
     unit
         Of positions.
+    ends
+        A number of each end of the detector, for every hit: layers and modules are those of one end each.
     """
     points = np.column_stack([snapped(x), snapped(y)])
     for size in range(3 if len(integers) <= MANY else 1):
@@ -59,8 +68,13 @@ def find_hexagons(
             keys = [layers, *(each.values for each in modules)]
             if modules and n_different(keys) > MAX_GROUPS:
                 continue
+            if ends is not None and n_different([*keys, ends]) > n_different(keys):
+                continue
             if (lattice := _common_lattice(points, ranks(keys))) is not None:
-                return _plane(points, layers, len(labels), modules, lattice, unit)
+                n_layers = len(labels)
+                if name_layers(layers, modules):
+                    layers, n_layers = np.zeros_like(layers), 1
+                return _plane(points, layers, n_layers, modules, lattice, unit)
     return None
 
 

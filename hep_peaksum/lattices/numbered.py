@@ -71,7 +71,8 @@ def numbered_plane(
     if rows is None or cols is None or _size(rows) * _size(cols) > MAX_CELLS:
         return None
     row, col = (joined_source(chain.members) for chain in (found.row, found.col))
-    words = "-".join(found.roles).replace("y-x", "x-y")
+    names = (axis.section.get("name", role) for role, axis in zip(found.roles, (rows, cols), strict=True))
+    words = "-".join(names).replace("y-x", "x-y")
     comments = tuple(_comments(found, integers, len(layer)))
     is_whole = found.n_cells == found.n_ids
     return NumberedPlane(row, col, rows, cols, found.modules, words, comments, is_whole)

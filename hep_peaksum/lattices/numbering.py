@@ -124,9 +124,10 @@ def n_different(keys: Sequence[Array]) -> int:
 def chain_along(coordinate: Array, integers: Sequence[Integers], group: Array, *, is_angle: bool) -> Chain:
     """Return the integers that number the cells along a coordinate, within every group; empty if none do.
 
-    Of a module and a cell in it, both are found: the cells of a module follow those of the one before.
+    Of a module and a cell in it, both are found: the cells of a module follow those of the one before. A whole
+    number is preferred to several parts of it, of which the first alone goes around no turn.
     """
-    best, n_best = Chain(), 0
+    best, best_so_far = Chain(), (0, 0)
     todo = [Chain()]
     while todo:
         start = todo.pop()
@@ -143,8 +144,8 @@ def chain_along(coordinate: Array, integers: Sequence[Integers], group: Array, *
                 if steps and n_cells > n_different([group, *_rank_of(start)]):
                     longer = longer._replace(n_steps=steps)
                     todo.append(longer)  # two modules are one step, and their cells may be many
-                    if steps >= MIN_STEPS and n_cells > n_best:
-                        best, n_best = longer, n_cells
+                    if steps >= MIN_STEPS and (n_cells, -len(longer.members)) > best_so_far:
+                        best, best_so_far = longer, (n_cells, -len(longer.members))
     return best
 
 

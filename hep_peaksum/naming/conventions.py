@@ -20,6 +20,7 @@ PAIRS = (
     ("iv", "iu"),
     ("j", "i"),
     ("wire", "tick"),
+    ("iz", "iphi"),
     ("eta", "phi"),
     ("theta", "phi"),
     ("y", "x"),
@@ -45,20 +46,24 @@ ROLES = {
     "y": r"y(?:_?pos(?:ition)?)?",
     "z": r"z(?:_?pos(?:ition)?)?",
 }
-LABELS = ("ieta", "iphi", "row", "col", "iy", "ix", "iv", "iu", "j", "i")  # the roles that are no positions
+LABELS = (  # the roles that are no positions
+    *("ieta", "iphi", "row", "col", "iy", "ix", "iz", "irho", "iv", "iu", "j", "i"),
+)
+DEPTHS = ("irho", "iz")  # numbers of cells that are those of layers, where others are rows and columns
 GLUED = re.compile(r"(.*?)_?(ieta|iphi)")  # hcalTPieta
 GLUED_LABEL = re.compile(r"(.+)i_(eta|phi)")  # emcTowiEta; with floats multi_eta may be something else
 CAMEL_LABEL = re.compile(r".*[a-z0-9]i(Eta|Phi)")
 # PixX, cellX, xpad, XCellID, eta_bin; with floats these may be positions.
 _NOUN, _NUMBER = "cell|pix|pixel|pad|crystal|tower|bin", "id|no|idx|index|number"
+_AXIS = "[xyz]|eta|phi|rho"
 NUMBER_OF_CELL = re.compile(
-    rf"(?:(.*)_)?(?:(?:{_NOUN})_?([xy]|eta|phi)|([xy]|eta|phi)_?(?:(?:{_NOUN})_?(?:{_NUMBER})?|{_NUMBER}))"
+    rf"(?:(.*)_)?(?:(?:{_NOUN})_?({_AXIS})|({_AXIS})_?(?:(?:{_NOUN})_?(?:{_NUMBER})?|{_NUMBER}))"
 )
 IN_ONE_WORD = re.compile(r"(.+?(?<![p_]))(?:pos?)?([xyz])")  # scpox or hitx; px is a momentum
 # Positions and directions of something else than the hit.
 OTHER_POSITIONS = re.compile(
     r"(^|_)(vertex|vtx|vx|momentum|mom|end|endpoint|spin|source|step|pre|post|direction|dir|err|error|rms|ref"
-    r"|reference|point|local|beam|prod|outer|centroid|d|crystal_last|phantom)(_|$)"
+    r"|reference|point|local|beam|prod|outer|centroid|dimensions?|d|crystal_last|phantom)(_|$)"
 )
 VALUES = (
     *("iet", "et", "edep", "e_dep", "edeposit", "energy_deposit", "energy", "e", "ene", "en", "energies"),
@@ -74,7 +79,7 @@ LAYERS = (
 CHANNELS = (
     *("channel", "channel_id", "chan", "ch", "cell_id", "cellid", "det_id", "detid", "crystal", "crystal_id"),
     *("tower_key", "key", "abs_id", "absid", "tower_id", "module_id", "block_id", "copy_no", "copy_number"),
-    *("cell", "component", "strip", "fiber", "fibre", "bar"),
+    *("cell", "cel", "component", "strip", "fiber", "fibre", "bar"),
     *("cell_no", "mod_id", "crystal_no", "tower_no", "soft_id", "hw_id"),
     *("cell_number", "pmt_id", "tile_id", "pixel_id", "cell_index", "index", "id"),
 )
@@ -99,7 +104,7 @@ EVENTS = (
 
 # Integers of hits that number nothing of the detector.
 NO_NUMBERS = re.compile(
-    r"(^|_)(track|parent|primary|photon|particle|pdg\w*|encoding|contrib\w*|incident|n|process|type|status"
+    r"(^|_)(track|step|parent|primary|photon|particle|pdg\w*|encoding|contrib\w*|incident|n|process|type|status"
     r"|quality|flags?|time(?:_?stamp)?|baseline|tdc|adc|\w*amplitude\w*|charge|counts?|sca|is|compton|rayleigh|source|event|run|begin|end|index|noise|gain)(_|$)"
 )
 
@@ -117,7 +122,7 @@ _ORDER = {
     "generator particles": "gen(?!eric) truth (^|_)mc sim_?particle (^|_)particle reconstructed_?part",
     "tracks": "track vertex (^|_)sv(_|$) mpgd si_?barrel tof tagger_?sim recoil roman pixel strip muon rich "
     "dirc scoring",
-    "clusters": "cluster (^|_)clus(_|$) egamma e_?flow",
+    "clusters": "cluster (^|_)clus(_|$) (^|_)cl[23]d(_|$) egamma e_?flow",
     "objects": "jet photon electron tau hadron met(_|$) upgrade sum missing wave cand trig_?obj analysis",
     "towers": "tower (^|_)tows?(_|$)",
     "cells": "cell crystal ecl",
@@ -162,7 +167,7 @@ def place_of(words: str, *, is_whole: bool = False) -> Place | None:
                 return None
             if role in ("x", "y") and re.search("(^|_)id$", stem):  # the number of a pixel: id_x
                 return Place(stem, f"i{role}")
-            return Place(re.sub(r"(^|_)(pos|position|coord|global)$", "", stem), role)
+            return Place(re.sub(r"((^|_)(pos|position|coord|global))+$", "", stem), role)
     match = GLUED.fullmatch(words)
     return Place(match[1], match[2]) if match else None
 
@@ -243,6 +248,8 @@ def likeness(name: str, otherwise: str = "") -> str:
 
     >>> [likeness(name) for name in ("CaloTower", "hit_energy", "LHEPdfWeight", "GenPart_eta", "abc")]
     ['towers', 'hits', 'weights', 'generator particles', 'others']
+    >>> likeness("cl3d_pt")  # of the trigger of CMS HGCAL
+    'clusters'
     """
     text = in_lower_case(name)
     kind = next((kind for kind, pattern in ORDER.items() if pattern.search(text)), "others")
@@ -271,11 +278,18 @@ def order(name: str, otherwise: str = "") -> int:
 def order_of_cells(name: str, otherwise: str = "") -> int:
     """Return the place of an array of cells in the order of physics, times and noises after energies.
 
+    Raw counts come after the energies that are made of them.
+
     >>> order_of_cells("cell_E") < order_of_cells("cell_noise") == order_of_cells("TimeLG")
     True
+    >>> order_of_cells("BTowHit.mE") < order_of_cells("BTowHit.mAdc")
+    True
     """
-    is_beside = BESIDE.search(in_lower_case(name)) is not None
-    return max(order(name, otherwise), 2 * FIRST.index("covariances") if is_beside else 0)
+    words = in_lower_case(name)
+    if BESIDE.search(words):
+        return max(order(name, otherwise), 2 * FIRST.index("covariances"))
+    is_raw = re.search(r"(^|_)adcs?(_|$)", words) is not None
+    return order(name, otherwise) | is_raw  # the last bit is that of what is simulated, too
 
 
 class Units(NamedTuple):

@@ -207,7 +207,9 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
         is_value_guessed=bool(unnamed),
         value=values[0] if values else None,
         other_values=tuple(values[1:]),
-        layer=first(members.whole, conventions.LAYERS) or first(members.numbers, conventions.LAYERS),
+        layer=first(members.whole, conventions.LAYERS)
+        or first(members.numbers, conventions.LAYERS)
+        or _depth_of(group),
         section=first(members.whole, conventions.SECTIONS),
         channel=first(members.whole, conventions.CHANNELS),
         noise=first(members.flags, ("isnoise", "is_noise")),
@@ -220,6 +222,12 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
         own = [b for b in whole if conventions.names_module(b.words)]
     integers = [b for b in own if conventions.may_number(b.words.removeprefix(f"{stem}_"))]
     return group._replace(integers=tuple(integers))
+
+
+def _depth_of(group: Group) -> Branch | None:
+    """Return the number of a cell that is neither row nor column: zCell of xCell and yCell."""
+    others = (role for role in conventions.DEPTHS if role not in group.pair)
+    return next((group.places[role] for role in others if role in group.places), None)
 
 
 def _unnamed_values(group: Group, members: _Members, taken: Container[str]) -> list[Branch]:
@@ -271,19 +279,22 @@ def nameless_values(branches: Iterable[Branch], tree: str) -> Iterator[Group]:
             values = [b for b in own if _may_be_energy(b, b.words.removeprefix(begin))]
             values.sort(key=lambda b: (not _is_value(b), b.words.count("_")))
             if values:
+                modules = tuple(b for b in own if b.dtype.kind in "iu" and conventions.names_module(b.words))
                 group = Group(collection, stem, {}, (), values[0], tuple(values[1:]), channel=channel)
-                yield group._replace(is_value_guessed=True)
+                yield group._replace(is_value_guessed=True, integers=modules)
 
 
 def _may_be_energy(branch: Branch, words: str) -> bool:
     """Return whether the numbers of cells may be energies by their name; integers need a word for that."""
-    if conventions.BESIDE.search(words) or conventions.place_of(words) is not None:
+    without_numbers = re.sub(r"(?<=[a-z])\d+(?=_|$)", "", words)  # tdc1
+    is_beside = any(conventions.BESIDE.search(each) for each in (words, without_numbers))
+    if is_beside or conventions.place_of(words) is not None:
         return False
     return _is_value(branch) or (branch.dtype.kind == "f" and conventions.may_measure(words))
 
 
 def _is_value(branch: Branch) -> bool:
-    return not {*conventions.VALUES}.isdisjoint(branch.words.split("_"))
+    return any(word.rstrip("0123456789") in conventions.VALUES for word in branch.words.split("_"))  # adc1
 
 
 def _is_any_id(words: str) -> bool:

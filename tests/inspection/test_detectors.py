@@ -252,6 +252,16 @@ def test_weights_and_particles_come_after_towers(tmp_path):
     assert found == ["CaloTower_energy", "GenPart_pt", "LHEPdfWeight"]
 
 
+def numbered_channels():
+    """Return hits by module, layer and cell, with the counts at both ends of it, and times."""
+    random = np.random.default_rng(38)
+    n = {"mod": 24, "lay": 5, "cel": 12}
+    ids = [np.sort(random.choice(24 * 5 * 12, 200, replace=False)) for _ in range(60)]
+    numbers = dict(zip(n, np.unravel_index(np.concatenate(ids), tuple(n.values())), strict=True))
+    numbers |= {word: random.exponential(size=12_000) for word in ("adc1", "adc2", "tdc1", "tdc2")}
+    return {f"cell_{word}": ak.unflatten(each, np.full(60, 200)) for word, each in numbers.items()}
+
+
 OTHERS = {
     "gaps": (
         detector_files.gaps,
@@ -265,6 +275,18 @@ OTHERS = {
     "three_indices": (
         detector_files.three_indices,
         {"row": "simhit_iy", "col": "simhit_ix", "layer": "simhit_iz", "value": "simhit_edep"},
+    ),
+    "numbers_in_a_cylinder": (
+        lambda: numbers_of_cells("rhoCell", "phiCell", "zCell"),
+        {"row": "zCell", "col": "phiCell", "layer": "rhoCell", "value": "EnergyCell"},
+    ),
+    "numbers_in_a_box": (
+        lambda: numbers_of_cells("zCell", "xCell", "yCell"),
+        {"row": "yCell", "col": "xCell", "layer": "zCell", "value": "EnergyCell"},
+    ),
+    "module_layer_and_cell": (  # as KLOE's calorimeter has, in DUNE's near detector
+        numbered_channels,
+        {"channel": {"join": ["cell_mod", "cell_lay", "cell_cel"]}, "value": "cell_adc1"},
     ),
     "calice": (
         detector_files.calice,
@@ -287,6 +309,13 @@ OTHERS = {
         {"row": "hit_row_fcal", "col": "hit_col_fcal", "value": "hit_Efcal"},
     ),
 }
+
+
+def numbers_of_cells(layer, col, row):
+    """Return hits in a mesh by three numbers of the cell, as Geant4's Par04 writes them."""
+    rows, cols, energy = detector_files.as_hits(detector_files.cells(35, (12, 10)))
+    numbers = {layer: (rows + cols) % 5, col: cols, row: rows}
+    return {name: detector_files.typed(each, "i4") for name, each in numbers.items()} | {"EnergyCell": energy}
 
 
 @pytest.mark.parametrize(("branches", "hits"), OTHERS.values(), ids=OTHERS)
@@ -428,6 +457,67 @@ def test_layers_of_other_cells_are_a_grid_of_their_own(tmp_path):
     grids = grids_of(tmp_path, detector_files.two_pitches())
     found = {(each["rows"]["bins"], each["cols"]["bins"], *each["where"][0]["in"]) for each in grids}
     assert found == {(16, 16, 0, 1), (8, 8, 2, 3)}
+
+
+def merged_cells(id_of_layer):
+    """Return hits of a barrel where four cells in theta are one, but in layer 1: as argon is read out."""
+    random = np.random.default_rng(9)
+    layer, phi = random.integers(0, 4, 6000), (random.integers(0, 48, 6000) + 0.5) * 2 * np.pi / 48
+    n_merged = np.where(layer == 1, 1, 4)
+    cell = random.integers(0, 160, 6000) // n_merged
+    theta, radius = 1.1 + (cell + 0.5) * n_merged * 0.005, 2000 + 40.0 * layer
+    columns = {"x": radius * np.cos(phi), "y": radius * np.sin(phi), "z": radius / np.tan(theta)}
+    columns = {f"position.{word}": each.astype("f4") for word, each in columns.items()}
+    columns |= {"cellID": id_of_layer(layer).astype("u8"), "energy": random.exponential(size=6000)}
+    return {f"Cells.{word}": ak.unflatten(each, np.full(60, 100)) for word, each in columns.items()}
+
+
+def test_layers_whose_cells_are_merged_are_grids_of_their_own(tmp_path):
+    merged, fine = grids_of(tmp_path, merged_cells(lambda layer: layer << 8 | 3))
+    bits = {"branch": "Cells.cellID", "first": 8, "last": 9}
+    assert merged["where"] == [{**bits, "in": [0, 2, 3]}]
+    assert fine["where"] == [{**bits, "equals": 1}]
+    assert [(each["rows"]["bins"], each["cols"]["bins"]) for each in (merged, fine)] == [(40, 48), (160, 48)]
+
+
+def test_layers_whose_cells_are_merged_are_a_guess_where_no_id_tells_them(proposed):
+    _, out = proposed(merged_cells(lambda layer: 0 * layer))
+    assert "the cells of layers are of 2 sizes" in out
+    assert "guessed as one grid" in out
+
+
+def test_places_that_are_the_same_in_all_hits_are_none(tmp_path):
+    """As the sizes of cells are, which may stand beside their positions."""
+    branches = detector_files.barrel()
+    for axis in "xyz":
+        branches[f"ECalBarrel.extent.{axis}"] = 0 * branches["ECalBarrel.position.x"] + 20
+    (grid,) = grids_of(tmp_path, branches)
+    assert "extent" not in str(grid)
+
+
+def test_numbers_of_steps_say_no_cell(proposed):
+    """Several steps may be in a cell, and no module is theirs."""
+    event, row, col, energy = (
+        np.repeat(each, 2) for each in detector_files.as_rows(detector_files.cells(36, (6, 6)))
+    )
+    columns = {
+        "EventID": event,
+        "StepID": np.arange(len(event)),
+        "CellID": row * 6 + col,
+        "Row": row,
+        "Column": col,
+    }
+    branches = {name: each.astype("i4") for name, each in columns.items()} | {"Edep": energy}
+    path, out = proposed(branches, tree="Step")
+    assert yaml.safe_load(path.read_text())["grids"]["calo"]["hits"]["row"] == "Step_Row"
+    assert "guessed" not in out
+
+
+def test_energies_of_all_cells_come_before_the_counts_they_are_made_of(tmp_path):
+    energies = np.random.default_rng(37).exponential(size=(40, 12, 16))
+    towers = {"BTow.mAdc": (60 * energies).astype("u2"), "BTow.mE": energies}
+    (grid, _) = grids_of(tmp_path, {name: each.reshape(40, 192) for name, each in towers.items()})
+    assert grid["dense"]["branch"] == "BTow.mE"
 
 
 def test_detectors_of_other_sizes_are_grids_of_their_own(tmp_path):

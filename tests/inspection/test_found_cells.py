@@ -75,6 +75,7 @@ SQUARE = {
     "tiles_in_depth": numbered_files.tiles_in_depth,
     "wafers": numbered_files.wafers,
     "crystals_in_blocks": numbered_files.crystals_in_blocks,
+    "flat_modules": numbered_files.flat_modules,
     "tower_keys": numbered_files.tower_keys,
     "rows_in_modules": numbered_files.rows_in_modules,
     "ids_without_encoding": numbered_files.ids_without_encoding,
@@ -93,8 +94,7 @@ def test_cells_are_those_of_the_detector(proposed, detector):
     assert are_neighbours(truth.row, row)
     assert are_neighbours(truth.col, col, truth.n_turn)
     assert truth.n_turn in (None, *grid.shape)
-    if detector is not numbered_files.crystals_in_blocks:  # there it is not seen that split bits close a turn
-        assert truth.n_turn is None or grid.rows.periodic or grid.cols.periodic
+    assert truth.n_turn is None or grid.rows.periodic or grid.cols.periodic
 
 
 def test_what_few_hits_say_is_a_guess(proposed):

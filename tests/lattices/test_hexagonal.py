@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from hep_peaksum.lattices.depth import Layers
 from hep_peaksum.lattices.hexagonal import find_hexagons
 from hep_peaksum.lattices.numbering import Integers
 
@@ -49,6 +50,33 @@ def test_blocks_that_are_out_of_line_are_modules(beside):
     assert found.n_cells == 50
     if beside[1]:
         assert find_hexagons(x, y, layers, one, [], "mm") is None
+
+
+def test_modules_that_are_in_one_layer_each_have_a_shift_each():
+    """Three of them, of 25 cells, in two layers: not six, of which three would never have a hit."""
+    q, r = np.indices((5, 5)).reshape(2, -1) - 2
+    block, module = np.column_stack([q + r / 2, math.sqrt(3) / 2 * r]), np.repeat([3, 8, 9], 25)
+    x, y = np.concatenate([block, block, block + np.array([20.37, 0.21])]).T
+    layers, labels = np.repeat([0, 1, 1], 25), np.array([5, 7])
+    found = find_hexagons(x, y, layers, labels, [Integers("m", "hit_m", module)], "mm")
+    assert len(found.hexagons["layer_shifts"]) == 3
+    of_modules = Layers(layers, labels, "hit_layer").with_modules(found.modules)
+    assert (of_modules.labels.tolist(), of_modules.source) == ([3, 8, 9], "hit_m")
+
+
+def test_cells_of_two_ends_are_in_no_common_layer():
+    """Although all of them, seen along the beam, are on one lattice; no lattice if no number tells the ends."""
+    q, r = np.indices((5, 5)).reshape(2, -1) - 2
+    x, y = np.tile([q + r / 2, math.sqrt(3) / 2 * r], 2)
+    ends = np.repeat([False, True], 25)
+    layers, one, side = (
+        np.zeros(50, np.int64),
+        np.zeros(1, np.int64),
+        Integers("side", "hit_side", 2 * ends - 1),
+    )
+    found = find_hexagons(x, y, layers, one, [side], "mm", ends)
+    assert [each.name for each in found.modules] == ["side"]
+    assert find_hexagons(x, y, layers, one, [], "mm", ends) is None
 
 
 @pytest.mark.parametrize(("off", "is_lattice"), [(0.015, True), (0.03, False)])

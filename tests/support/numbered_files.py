@@ -273,6 +273,22 @@ def crystals_in_blocks():
     return event, columns, None, Truth(0 * row, row, col, 128)
 
 
+def flat_modules():
+    """A scanner: 12 flat modules of 3 blocks of 4 x 4 crystals, whose ends are further out."""
+    event, _, row, col = showers(18, 12, 12 * 4, turn=True)
+    sector, across = col // 4, (col % 4 - 1.5) * 4
+    middle = sector * math.tau / 12
+    columns = {
+        "globalPosX": (150 * np.cos(middle) - across * np.sin(middle)).astype("f4"),
+        "globalPosY": (150 * np.sin(middle) + across * np.cos(middle)).astype("f4"),
+        "globalPosZ": ((row // 4 - 1) * 20 + (row % 4 - 1.5) * 4).astype("f4"),
+        "rsectorID": sector.astype("i4"),
+        "moduleID": (row // 4).astype("i4"),
+        "crystalID": (row % 4 * 4 + col % 4).astype("i4"),
+    }
+    return event, columns, None, Truth(0 * row, row, col, 48)
+
+
 def rows_in_modules():
     """Rows and columns that are counted in every module, with positions."""
     event, _, row, col = showers(17, 30, 45)
