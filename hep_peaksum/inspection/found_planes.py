@@ -25,9 +25,7 @@ BY_COORDINATES = (("y", "x"), ("eta", "phi"), ("theta", "phi"), ("z", "phi"))
 MOST_INTEGERS, MOST_BITS = 20, 40  # that are tried
 FAR = 0.5  # of the distance of the farthest hit along the beam: as far as that are those of two ends
 FEW_CELLS = 30  # from fewer a lattice may be chance
-FLAT_MODULES = (
-    0.1  # of the radius: so much further out are the corners of eight flat modules, which are no layers
-)
+FLAT_MODULES = 0.1  # of the radius: the corners of eight flat modules are that much further out, not in layers
 
 
 class HitPlane(NamedTuple):
