@@ -138,11 +138,12 @@ def proposed_config_of(path: str, overrides: Sequence[str] = ()) -> Config:
 
 def _look_at(tree: Tree, branches: Sequence[Branch], path: str) -> Iterator[Candidate | Rejected]:
     """Yield what the branches of a tree look like: hits first, because their branches are not cells as well."""
-    rows = _rows_candidate(tree, branches, path)
+    groups = group_hits(branches, depth=1)
+    # Where an entry has a list of hits, its own x, y and energy are those of a vertex or a beam.
+    rows = None if groups else _rows_candidate(tree, branches, path)
     if rows is not None:
         yield rows
         return
-    groups = group_hits(branches, depth=1)
     if not groups:
         yield from _rows_without_events(tree, branches)
     yield from _look_at_hits(tree, branches, groups, path)

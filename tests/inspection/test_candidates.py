@@ -469,6 +469,20 @@ def test_one_row_a_hit_becomes_events_by_the_columns_that_name_them(write, colum
     }
 
 
+@pytest.mark.parametrize(
+    "of_event",
+    [
+        pytest.param({}, id="how_many_hits"),
+        pytest.param({word: np.arange(N) + 0.5 for word in ("vtx_x", "vtx_y", "vtx_energy")}, id="a_vertex"),
+        pytest.param({word: np.arange(N) + 0.5 for word in ("x", "y", "energy")}, id="where_the_beam_is"),
+    ],
+)
+def test_numbers_of_events_with_hits_are_no_hits_although_event_numbers_begin_anew(write, of_event):
+    """As in every spill: entries of the same number are not rows of one event."""
+    _, candidates = inspected(write(Events={"event": np.arange(N) % 5, **of_event, **hits()}))
+    assert [each.branches for each in candidates] == [("hit_ieta", "hit_iphi", "hit_iet")]
+
+
 RUN, EVENT = np.full(N, 7, "i4"), np.arange(N, dtype="i8")
 ONE = jagged(EVENT, np.ones(N, int))
 
