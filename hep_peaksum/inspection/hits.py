@@ -27,6 +27,7 @@ LARGER, OTHER = 1.5, 1.1  # sides of a detector than those of another: one of th
 MIN_SHARE = 0.5  # hits for each cell, from which the sides of a detector are seen
 FAR = 0.5  # of the distance of the farthest hit along the beam: as far as that are those of two ends
 
+ALONG = ("ieta", "eta", "theta", "z")  # rows of both sides, one behind the other
 FALLING = 0.95  # of the values that are below 0
 TURNED = "the gain of every row is -1"
 
@@ -65,15 +66,22 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
     if not group.pair:
         return [_masking(channel_candidate(tree, group, numbers, event), group, numbers)]
     numbers, event = _with_place(group, numbers, event)
+    group = _with_sides(group, numbers)
     is_picked, where, told = _pick_section(group, numbers)
     found: list[Candidate | Rejected] = []
     for of_grid, more, comments in _split_layers(group, numbers, is_picked):
         for of_part, part, told_of_part in _split_parts(tree, group, numbers, of_grid):
             some = {branch: each[of_part] for branch, each in numbers.items()}
-            conditions, about = [*where, *more, *part], [*told, *comments, *told_of_part]
+            conditions, about = [*where, *more, *part], [*told, *comments, *told_of_part, *_left_out(of_part)]
             placed = _placed_candidate(tree, group, some, event[of_part], conditions, about)
             found.append(_masking(_turning(placed, group, some), group, some))
     return found
+
+
+def _left_out(is_of_grid: Array) -> list[tuple[str, str]]:
+    """Return a comment on the hits that are in no cell of a grid, if there are some."""
+    n_hits, n_left = len(is_of_grid), len(is_of_grid) - int(np.count_nonzero(is_of_grid))
+    return [("where", f"{n_left} of {n_hits} hits read are left out of this grid")] if n_left else []
 
 
 def _with_place(group: Group, numbers: dict[Branch, Array], event: Array) -> tuple[dict[Branch, Array], Array]:
@@ -351,9 +359,21 @@ def _pick_section(
     return numbers[group.section] == fullest, where, [*comments, ("where", text)]
 
 
+def _with_sides(group: Group, numbers: dict[Branch, Array]) -> Group:
+    """Return hits with the side of a detector across the beam, -1 or 1, as their layer, if they have no other.
+
+    Nothing is left out then, and each side is searched by itself.
+    """
+    if group.section is None or group.layer is not None or group.pair[0] in ALONG:
+        return group
+    if not group.section.words.endswith("side") or np.unique(numbers[group.section]).tolist() != [-1, 1]:
+        return group
+    return group._replace(section=None, layer=group.section)
+
+
 def _are_sides(group: Group, sections: Array, numbers: dict[Branch, Array]) -> bool:
     """Return whether sections are the sides of one detector that the sign of eta, or z, tells apart already."""
-    if group.pair[0] not in ("ieta", "eta", "z"):
+    if group.pair[0] not in ALONG:
         return False
     along = numbers[group.places[group.pair[0]]]
     below, above = np.unique(sections[along < 0]), np.unique(sections[along > 0])
