@@ -1,6 +1,7 @@
 """Proposals for ROOT files: every kind of calorimeter that is common, and nothing for other files."""
 
 import time
+from pathlib import Path
 
 import awkward as ak
 import numpy as np
@@ -16,6 +17,7 @@ from hep_peaksum.inspection.channels import IdParts, decimal_digits
 from hep_peaksum.inspection.files import inspect_file
 from hep_peaksum.naming.branches import Branch, Tree, split_name
 from hep_peaksum.naming.groups import Group
+from hep_peaksum.naming.identity import Identity
 
 RANDOM = np.random.default_rng(11)
 N = 30
@@ -510,6 +512,11 @@ ONE = jagged(EVENT, np.ones(N, int))
             {"run": "runinfo.run", "luminosityBlock": 1, "event": "evtinfo.event"},
             id="headers_of_their_own",
         ),
+        pytest.param(
+            {"runNumber": RUN, "spillNumber": EVENT // 7, "evtNumber": EVENT % 7},
+            {"run": "runNumber", "luminosityBlock": "spillNumber", "event": "evtNumber"},
+            id="counted_in_every_spill",
+        ),
         pytest.param({"run": RUN, "luminosityBlock": RUN, "event": EVENT}, None, id="those_of_nanoaod"),
         pytest.param({"run": RUN, "event": RUN}, None, id="the_same_in_every_event"),
         pytest.param({"run": RUN, "event": EVENT - 1}, None, id="below_0"),
@@ -523,6 +530,59 @@ def test_numbers_of_run_and_event_identify_events(write, branches, identify):
     (candidate,) = inspect_file(path).candidates
     events = proposed_config(path, {"calo": candidate}).get("events")
     assert events == (identify and {"identify": identify})
+
+
+CELLS = {"calo_e": FIXED["calo_e"]}
+
+
+def test_run_and_event_may_be_in_another_tree_with_as_many_entries(write):
+    """Which is told as a guess; one with more entries is another list."""
+    info = {"runNumber": RUN, "lbn": RUN, "eventNumber": EVENT}
+    path = write(calo=CELLS, EventInfo=info)
+    _, (candidate,) = inspected(path)
+    config = proposed_config(path, {"calo": candidate})
+    assert config["friends"] == {"info": "EventInfo"}
+    identify = {"run": "info:runNumber", "luminosityBlock": "info:lbn", "event": "info:eventNumber"}
+    assert config["events"] == {"identify": identify}
+    told = "# guessed that the entries of EventInfo are those of calo, one by one\nfriends:"
+    assert told in config_text(path, {"calo": candidate})
+    longer = {name: np.concatenate([values, values + N]) for name, values in info.items()}
+    _, (candidate,) = inspected(write(calo=CELLS, EventInfo=longer))
+    assert candidate.identity == Identity()
+
+
+def test_the_run_may_be_in_the_name_of_the_file(write):
+    path = Path(write(Events={**CELLS, "EventNumber": EVENT}))
+    named = path.rename(path.with_name("beam_run_000721.root"))
+    _, (candidate,) = inspected(str(named))
+    run = {"filename": r"[Rr]un[_-]?(\d+)"}
+    assert candidate.identity.numbers == {"run": run, "luminosityBlock": 1, "event": "EventNumber"}
+    told = "# the run is guessed to be the number in the name of the file, beam_run_000721.root\nevents:"
+    assert told in config_text(str(named), {"calo": candidate})
+
+
+@pytest.mark.parametrize(
+    ("trees", "last"),
+    [
+        pytest.param({}, "events: {identify: {run: 1, luminosityBlock: 1, event: event}}", id="nowhere"),
+        pytest.param(
+            {"RunInfo": {"runNumber": np.array([4711])}},
+            "the run is 4711 (runNumber of tree RunInfo), if all files are of it",
+            id="of_the_file",
+        ),
+        pytest.param(
+            {"RunInfo": {"runNumber": np.array([4711, 4712])}},
+            "events: {identify: {run: 1, luminosityBlock: 1, event: event}}",
+            id="of_several_runs",
+        ),
+    ],
+)
+def test_events_without_a_run_are_numbered_by_entry_and_what_to_write_is_told(write, trees, last):
+    """Since files may count alike, numbers of theirs are not written as if they were different."""
+    path = write(Events={**CELLS, "event": EVENT}, **trees)
+    candidate = next(each for each in inspect_file(path).candidates if each.tree == "Events")
+    assert not candidate.identity.numbers
+    assert candidate.identity.comment.splitlines()[-1] == last
 
 
 def test_numbers_under_words_are_cells_if_their_owner_says_so(write):
