@@ -26,12 +26,13 @@ FIRST = {"calo": "1"}  # the grid that is proposed unless others are chosen: the
 class Channels(NamedTuple):
     """The branch of the ids of hits, as a config has it, and the different ids in the entries read.
 
-    Of an array of cells it is the branch itself, and the number of every cell.
+    Of an array of cells it is the branch itself, and the number of every cell. Several numbers are joined.
     """
 
-    branch: str
+    branch: Any
     ids: Array
     are_in_order: bool = False  # as those of an array
+    parts: tuple[str, ...] = ()  # the words of the numbers that are joined
 
 
 class Candidate(NamedTuple):

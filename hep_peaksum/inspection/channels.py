@@ -62,8 +62,13 @@ def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], ev
         ),
         table=_table_of(labels, parts, members),
         told_of_table=GUESSED_TABLE if parts else EMPTY_TABLE,
-        channels=None if more else Channels(channel.config_name, labels),
+        channels=Channels(source, labels, parts=_words(group, members) if more else ()),
     )
+
+
+def _words(group: Group, members: Sequence[Branch]) -> tuple[str, ...]:
+    """Return the words of branches without what the names of all hits begin with."""
+    return tuple(each.words.removeprefix(f"{group.stem}_") for each in members)
 
 
 def value_comments(group: Group, numbers: dict[Branch, Array]) -> list[tuple[str, str]]:

@@ -42,17 +42,16 @@ def identity_of(
             text = f"guessed that the entries of {other.name} are those of {tree.name}, one by one"
             return Identity(there, {FRIEND: other.name}, text)
     event = next((each for each in _named(branches, conventions.EVENTS) if _is_unique(tree, [each])), None)
-    if event is None:
+    if event is None or _named(branches, conventions.RUNS):
         return Identity()
     numbers = {"run": 1, "luminosityBlock": 1, "event": event.config_name}
     name = re.split(r"[/\\]", path)[-1]
     if re.search(RUN_IN_NAME, name):
         text = f"the run is guessed to be the number in the name of the file, {name}"
         return Identity({**numbers, "run": {"filename": RUN_IN_NAME}}, comment=text)
-    text = (
-        f"no branch numbers runs, so events are numbered by file and entry; if {event.config_name} differs in "
-    )
-    text += f"all files:\nevents: {{identify: {{run: 1, luminosityBlock: 1, event: {event.config_name}}}}}"
+    text = "no branch numbers runs, so events are numbered by file and entry; "
+    text += f"if {event.config_name} differs in all files:\n"
+    text += f"events: {{identify: {{run: 1, luminosityBlock: 1, event: {event.config_name}}}}}"
     return Identity(comment=text + _run_elsewhere(trees))
 
 
