@@ -93,8 +93,7 @@ def test_cells_are_those_of_the_detector(proposed, detector):
     assert are_neighbours(truth.row, row)
     assert are_neighbours(truth.col, col, truth.n_turn)
     assert truth.n_turn in (None, *grid.shape)
-    if detector is not numbered_files.crystals_in_blocks:  # there it is not seen that split bits close a turn
-        assert truth.n_turn is None or grid.rows.periodic or grid.cols.periodic
+    assert truth.n_turn is None or grid.rows.periodic or grid.cols.periodic
 
 
 def test_what_few_hits_say_is_a_guess(proposed):
