@@ -28,7 +28,7 @@ ROWS = (
     "measuring",
     "config",
     "reading results naming",
-    "processing",
+    "processing partition",
     "preview inspection toy plotting",
     "report",
     "job",

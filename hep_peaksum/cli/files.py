@@ -246,8 +246,9 @@ def init(root: str | None, candidate: str | None, grids: Sequence[str], output: 
         chosen = choose_candidates(found, candidate, grids)
         text = config_text(root, chosen)
         told = [f"{name}: {each.tree}, {each.looks_like}" for name, each in chosen.items()]
-        to_do = ("guessed", ".csv")
-        comments = (comment for each in chosen.values() for _, comment in each.comments)
+        to_do = ("guessed", ".csv", "left out")
+        comments = [next(iter(chosen.values())).identity.comment]
+        comments += [comment for each in chosen.values() for _, comment in each.comments]
         told += [
             f"  {line}"
             for comment in comments

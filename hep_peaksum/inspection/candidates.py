@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from hep_peaksum.kernels import Array
+from hep_peaksum.naming.identity import Identity
 
 # In this order the keys of a grid are written; a comment on a key that the grid lacks stands where it would be.
 KEYS = (
@@ -25,12 +26,13 @@ FIRST = {"calo": "1"}  # the grid that is proposed unless others are chosen: the
 class Channels(NamedTuple):
     """The branch of the ids of hits, as a config has it, and the different ids in the entries read.
 
-    Of an array of cells it is the branch itself, and the number of every cell.
+    Of an array of cells it is the branch itself, and the number of every cell. Several numbers are joined.
     """
 
-    branch: str
+    branch: Any
     ids: Array
     are_in_order: bool = False  # as those of an array
+    parts: tuple[str, ...] = ()  # the words of the numbers that are joined
 
 
 class Candidate(NamedTuple):
@@ -50,7 +52,7 @@ class Candidate(NamedTuple):
     order: int = 0
     comments: tuple[tuple[str, str], ...] = ()
     command: str = ""
-    identify: tuple[tuple[str, str | int], ...] = ()  # the section of the config, as pairs
+    identity: Identity = Identity()  # of events
     preset: str = ""  # of clusters on the grid
     is_masked: bool = False  # whether cells without a finite number are left out
     table: str = ""  # the cell table that the grid needs, as CSV, with empty places to fill in
@@ -132,10 +134,13 @@ def find_candidate(candidates: Sequence[Candidate], word: str) -> Candidate:
 def proposed_config(path: str, grids: Mapping[str, Candidate]) -> dict[str, Any]:
     """Return a complete config with candidates of one tree as its grids, and 3x3 clusters on each."""
     first = next(iter(grids.values()))
-    events = {"events": {"identify": dict(first.identify)}} if first.identify else {}
+    identity = first.identity
+    friends = {"friends": dict(identity.friends)} if identity.friends else {}
+    events = {"events": {"identify": dict(identity.numbers)}} if identity.numbers else {}
     names = ["Cluster"] if len(grids) == 1 else [f"Cluster{name[:1].upper()}{name[1:]}" for name in grids]
     return {
         "datasets": {"data": {"files": {path: first.tree}}},
+        **friends,
         **events,
         "grids": {name: candidate.grid for name, candidate in grids.items()},
         "clusters": {name: _clusters(*each) for name, each in zip(names, grids.items(), strict=True)},
@@ -154,8 +159,11 @@ def _clusters(grid: str, candidate: Candidate) -> dict[str, Any]:
 def config_text(path: str, grids: Mapping[str, Candidate]) -> str:
     """Return the proposed config as YAML, with comments on guesses, alternatives and what to add."""
     config = proposed_config(path, grids)
+    identity = next(iter(grids.values())).identity
     parts = [
-        _as_yaml({key: value for key, value in config.items() if key in ("datasets", "events")}),
+        _as_yaml({"datasets": config["datasets"]}),
+        *(f"{line}\n" for line in _as_comment(identity.comment)),
+        *(_as_yaml({key: config[key]}) for key in ("friends", "events") if key in config),
         "grids:\n",
     ]
     for name, candidate in grids.items():
@@ -168,10 +176,15 @@ def _grid_lines(candidate: Candidate) -> Iterator[str]:
     """Yield the lines of a grid, each key below the comments on it."""
     for key in (*KEYS, *(key for key in candidate.grid if key not in KEYS)):
         for comment in (text for about, text in candidate.comments if about == key):
-            for line in comment.splitlines():
-                yield from textwrap.wrap(line, WIDTH, initial_indent="# ", subsequent_indent="#   ")
+            yield from _as_comment(comment)
         if key in candidate.grid:
             yield from _key_lines(key, candidate.grid[key])
+
+
+def _as_comment(text: str) -> Iterator[str]:
+    """Yield the lines of a comment."""
+    for line in text.splitlines():
+        yield from textwrap.wrap(line, WIDTH, initial_indent="# ", subsequent_indent="#   ")
 
 
 def _key_lines(key: str, value: Any) -> Iterator[str]:

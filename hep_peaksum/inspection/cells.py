@@ -58,12 +58,19 @@ def _problem(branch: Branch, cells: Array) -> tuple[str, str]:
     numbers = f"{in_words(sizes)} numbers per entry"
     if not np.nan_to_num(cells).any():
         return f"0 in the first {len(cells)} entries", ""
+    if cells.dtype.kind in "iu" and len(cells) > 1 and _are_numbers_of_channels(cells.reshape(len(cells), -1)):
+        return f"the same {numbers}, all different: they number channels", ""
     if len(sizes) > 3:
         text = f"{branch.name}: {numbers} have more axes than layer, row and col: a function of your own makes "
         return f'{text}hits of them (hits: "module:function")', "order"
     if len(sizes) > 1 and (min(sizes) < 2 or math.prod(sizes) < MIN_CELLS):
         return f"{numbers} are not a plane of cells", ""
     return "", ""
+
+
+def _are_numbers_of_channels(numbers: Array) -> bool:
+    """Return whether integers, shape (event, n), are the same in every event, and no two of them are equal."""
+    return bool((numbers == numbers[0]).all()) and len(np.unique(numbers[0])) == numbers.shape[1] > 1
 
 
 def _flat_candidate(tree: Tree, branch: Branch, cells: Array) -> Candidate | Rejected:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations, product
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ FEW_LEFT = 0.1  # of the hits that share a channel, which may still do so
 FEW_BITS = 10
 LEAST_OF_TWO, LEAST_OF_THREE = 0.3, 0.005  # of the cells that digits allow, which occur
 LOG_OF_CHANCE, MOST_CELLS, MOST_SEEN = -14.0, 200_000, 0.5
+ROUND, WIDER = 100, 3  # the number at which ids of another detector begin, and the gap before it than others
 EMPTY_TABLE = "fill in row and col of its channels"
 GUESSED_TABLE = "row and col of its channels are guessed"
 
@@ -44,12 +45,13 @@ def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], ev
     if more:
         ids = join_labels([(each.name, numbers[each]) for each in members])
     labels = np.unique(ids)
-    parts = None if more else decimal_digits(labels) or _in_order(ids, numbers[value], event)
+    sections = () if more else _sections(ids, numbers[value], event)
     n_more = len(event) - n_different([event, ids])
-    comment = _table_comment(members, labels, parts, n_more, len(event))
+    comment = _table_comment(members, labels, sections, n_more, len(event))
     names = [each.config_name for each in members]
     source: Any = {"join": names} if more else names[0]
     grid = {"hits": {"channel": source, "value": value.config_name}, "cells": TABLE}
+    grid |= {"layers": "each"} if len(sections) > 1 else {}
     branches = (*(each.name for each in members), value.name)
     return Candidate(
         *(tree.name, tree.n_entries, branches, "hits by channel, needs a cell table", grid),
@@ -60,10 +62,15 @@ def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], ev
             ("cells", comment),
             *conventions.unit_comments(tree, conventions.units_of(tree, value, value), value),
         ),
-        table=_table_of(labels, parts, members),
-        told_of_table=GUESSED_TABLE if parts else EMPTY_TABLE,
-        channels=None if more else Channels(channel.config_name, labels),
+        table=_table_of(labels, sections, members),
+        told_of_table=GUESSED_TABLE if sections else EMPTY_TABLE,
+        channels=Channels(source, labels, parts=_words(group, members) if more else ()),
     )
+
+
+def _words(group: Group, members: Sequence[Branch]) -> tuple[str, ...]:
+    """Return the words of branches without what the names of all hits begin with."""
+    return tuple(each.words.removeprefix(f"{group.stem}_") for each in members)
 
 
 def value_comments(group: Group, numbers: dict[Branch, Array]) -> list[tuple[str, str]]:
@@ -78,15 +85,19 @@ def value_comments(group: Group, numbers: dict[Branch, Array]) -> list[tuple[str
 
 
 def _table_comment(
-    members: Sequence[Branch], labels: Array, parts: IdParts | None, n_more: int, n_hits: int
+    members: Sequence[Branch], labels: Array, sections: Sequence[IdParts], n_more: int, n_hits: int
 ) -> str:
     """Return what to say of the table of channels, of which `n_more` hits share one with another."""
     text = (
         f"channels {labels[0]} to {labels[-1]} ({len(labels)} occur): write cells.csv with a line for each,"
         "\ncolumns channel, row, col (or x, y), and pedestal, gain where counts are raw; it gives rows and cols"
     )
-    if parts is not None:
-        text += f"\nthey look like {parts.in_words}, as the table that init writes has it: guessed"
+    if sections:
+        looks_like = "; and ".join(parts.in_words for parts in sections)
+        text += f"\nthey look like {looks_like}, as the table that init writes has it: guessed"
+        text += "\nguessed that these are detectors of their own, so layers, each searched by itself" * (
+            len(sections) > 1
+        )
     elif len(members) == 1:
         text += _bits_in_words(members[0], labels)
     if n_more:
@@ -137,12 +148,17 @@ def _bits_in_words(channel: Branch, labels: Array) -> str:
     return f"\nif its bits are row and col: row: {row}, col: {col}, in place of channel, with your bits"
 
 
-def _table_of(labels: Array, parts: IdParts | None, members: Sequence[Branch]) -> str:
-    """Return a cell table of channels: with the places that digits say, else with empty ones."""
-    names = ("row", "col") if parts is None else parts.names
-    if parts is not None:
-        cells = product(*(range(low, high + 1) for low, high in parts.ends))
-        lines = [",".join(map(str, (parts.first + np.dot(parts.factors, cell), *cell))) for cell in cells]
+def _table_of(labels: Array, sections: Sequence[IdParts], members: Sequence[Branch]) -> str:
+    """Return a cell table of channels: with the places that ids say, else with empty ones."""
+    names: tuple[str, ...] = ("row", "col")
+    if sections:
+        are_layers = len(sections) > 1
+        names = ("layer", *names) if are_layers else sections[0].names
+        lines = [
+            ",".join(map(str, (channel, number, *cell) if are_layers else (channel, *cell)))
+            for number, parts in enumerate(sections)
+            for channel, cell in parts.cells()
+        ]
     else:
         first, last = int(labels[0]), int(labels[-1])
         are_dense = len(labels) > 0.5 * (last - first + 1)  # others just had no hit
@@ -170,6 +186,11 @@ class IdParts(NamedTuple):
     def n_cells(self) -> int:
         """The number of cells from the lowest to the highest of each number."""
         return math.prod(high - low + 1 for low, high in self.ends)
+
+    def cells(self) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Yield the id of every cell, and its numbers."""
+        for cell in product(*(range(low, high + 1) for low, high in self.ends)):
+            yield self.first + int(np.dot(self.factors, cell)), cell
 
     @property
     def in_words(self) -> str:
@@ -203,16 +224,46 @@ def decimal_digits(ids: Array) -> IdParts | None:
     return None
 
 
-def _in_order(ids: Array, values: Array, event: Array) -> IdParts | None:
-    """Return the numbers of ids that count cells in order, if the likeness of cells shows how; or None."""
+def _sections(ids: Array, values: Array, event: Array) -> tuple[IdParts, ...]:
+    """Return the numbers of which ids consist, those of each detector if they count the cells of several."""
+    parts = [_in_order(ids[own], values[own], event[own]) for own in _ranges_of(ids)]
+    planes = [each for each in parts if each is not None and len(each.ends) == 2]
+    if planes and len(planes) == len(parts):
+        return tuple(planes)
+    found = decimal_digits(np.unique(ids))
+    if found is None and 0 <= int(ids.min()) <= 1:
+        n_events = int(event.max()) + 1
+        is_array = len(ids) == n_events * len(np.unique(ids))  # of every channel in every event
+        found = _in_order(ids, values, event, also_unseen=is_array)
+    return () if found is None else (found,)
+
+
+def _ranges_of(ids: Array) -> list[Array]:
+    """Return the hits of two ranges of ids, one of which begins at a round number behind a gap; or nothing."""
+    labels = np.unique(ids)
+    gaps = np.diff(labels)
+    if len(gaps) < 2 or not 0 <= int(labels[0]) <= 1:
+        return []
+    at = int(np.argmax(gaps))
+    begin, rest = int(labels[at + 1]), np.delete(gaps, at)
+    if begin % ROUND > 1 or gaps[at] < WIDER * rest.max():
+        return []
+    return [ids < begin, ids >= begin]
+
+
+def _in_order(ids: Array, values: Array, event: Array, *, also_unseen: bool = False) -> IdParts | None:
+    """Return the numbers of ids that count cells in order, if the likeness of cells shows how; or None.
+
+    With `also_unseen` the shape may be that which n numbers have without it.
+    """
     first, last = int(ids.min()), int(ids.max())
     n, n_events = last - first + 1, min(int(event.max()) + 1, SHAPE_ENTRIES)
-    if not 0 <= first <= 1 or n > MOST_CELLS or len(np.unique(ids)) < MOST_SEEN * n:
+    if n > MOST_CELLS or len(np.unique(ids)) < MOST_SEEN * n:
         return None
     cells, some = np.zeros((n_events, n)), event < n_events
     cells[event[some], ids[some] - first] = values[some]
     shape = guess_shape(n, cells)
-    if shape is None or not shape.is_seen:
+    if shape is None or not (shape.is_seen or also_unseen):
         return None
     factors = tuple(math.prod(shape.sizes[at:]) for at in range(1, len(shape.sizes) + 1))
     return IdParts(factors, tuple((0, size - 1) for size in shape.sizes), first, f" ({shape.reason})")

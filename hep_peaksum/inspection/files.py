@@ -22,7 +22,7 @@ from hep_peaksum.lattices.shapes import MIN_CELLS
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, list_branches, read
 from hep_peaksum.naming.conventions import EVENTS, RUNS, likeness, order, order_of_cells
 from hep_peaksum.naming.groups import Group, group_hits
-from hep_peaksum.naming.identity import find_identity
+from hep_peaksum.naming.identity import identity_of
 from hep_peaksum.reading.files import one_line_errors, open_file, open_tree, tree_names
 from hep_peaksum.reading.hit_columns import PODIO_TREE, known_encodings
 
@@ -65,16 +65,15 @@ def inspect_file(path: str, places_in: str = "") -> Inspection:
     OSError
         If the file cannot be read as a ROOT file.
     """
-    found, trees = Inspection({}, [], [], {}, {}), []
+    found = Inspection({}, [], [], {}, {})
     with open_file(path) as file, one_line_errors(path):
-        for tree, branches in _trees_in(file, path, found):
-            trees.append((tree, branches))
-            identify = tuple(find_identity(tree, branches).items())
-            for each in _look_at(tree, branches, path):
-                if isinstance(each, Candidate):
-                    found.candidates.append(each._replace(identify=identify))
-                else:
-                    found.rejected.append(each)
+        trees = [*_trees_in(file, path, found)]
+        for tree, branches in trees:
+            looked_at = [*_look_at(tree, branches, path)]
+            found.rejected.extend(each for each in looked_at if isinstance(each, Rejected))
+            if candidates := [each for each in looked_at if isinstance(each, Candidate)]:
+                identity = identity_of(tree, branches, trees, path)
+                found.candidates.extend(each._replace(identity=identity) for each in candidates)
         if any(candidate.channels is not None for candidate in found.candidates):
             tables = [*_tables_in(places_in)] if places_in else []
             tables += [table for tree, branches in trees for table in id_tables(tree, branches)]
@@ -138,11 +137,12 @@ def proposed_config_of(path: str, overrides: Sequence[str] = ()) -> Config:
 
 def _look_at(tree: Tree, branches: Sequence[Branch], path: str) -> Iterator[Candidate | Rejected]:
     """Yield what the branches of a tree look like: hits first, because their branches are not cells as well."""
-    rows = _rows_candidate(tree, branches, path)
+    groups = group_hits(branches, depth=1)
+    # Where an entry has a list of hits, its own x, y and energy are those of a vertex or a beam.
+    rows = None if groups else _rows_candidate(tree, branches, path)
     if rows is not None:
         yield rows
         return
-    groups = group_hits(branches, depth=1)
     if not groups:
         yield from _rows_without_events(tree, branches)
     yield from _look_at_hits(tree, branches, groups, path)

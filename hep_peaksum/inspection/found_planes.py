@@ -20,10 +20,10 @@ from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree
 from hep_peaksum.naming.groups import Group
 from hep_peaksum.naming.hit_integers import bits_of, branch_integers, integers_of
+from hep_peaksum.partition.splitting import FAR
 
 BY_COORDINATES = (("y", "x"), ("eta", "phi"), ("theta", "phi"), ("z", "phi"))
 MOST_INTEGERS, MOST_BITS = 20, 40  # that are tried
-FAR = 0.5  # of the distance of the farthest hit along the beam: as far as that are those of two ends
 FEW_CELLS = 30  # from fewer a lattice may be chance
 FLAT_MODULES = 0.1  # of the radius: the corners of eight flat modules are that much further out, not in layers
 

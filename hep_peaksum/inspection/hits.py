@@ -11,23 +11,19 @@ from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.jagged import counts_of
 from hep_peaksum.inspection.candidates import TABLE, Candidate, Rejected
 from hep_peaksum.inspection.channels import channel_candidate, value_comments
-from hep_peaksum.inspection.found_planes import FAR, found_plane
+from hep_peaksum.inspection.found_planes import found_plane
 from hep_peaksum.inspection.planes import is_flat
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ranges
-from hep_peaksum.lattices.turns import rows_of_one_turn
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, read
 from hep_peaksum.naming.groups import Group, nameless_values
-from hep_peaksum.naming.hit_integers import integers_of
-from hep_peaksum.naming.hit_layers import Part, condition_name, split_layers
+from hep_peaksum.partition.layers import condition_name, split_layers
+from hep_peaksum.partition.sections import pick_section, with_sides
+from hep_peaksum.partition.splitting import split_parts
 
-MAX_SECTIONS = 10
 MAX_VALUES = 40  # of ids that may be their energies, which are read
-LARGER, OTHER = 1.5, 1.1  # sides of a detector than those of another: one of them, and both
-MIN_SHARE = 0.5  # hits for each cell, from which the sides of a detector are seen
 MANY_HITS = 50  # of which some are in another cell than the first
-
 FALLING = 0.95  # of the values that are below 0
 TURNED = "the gain of every row is -1"
 
@@ -63,16 +59,23 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
     if not group.pair:
         return [_masking(channel_candidate(tree, group, numbers, event), group, numbers)]
     numbers, event = _with_place(group, numbers, event)
-    is_picked, where, told = _pick_section(group, numbers)
+    group = with_sides(group, numbers)
+    is_picked, where, told = pick_section(group, numbers)
     found: list[Candidate | Rejected] = []
     are_planes = _is_flat(tree, group, numbers)
     for of_grid, more, comments in split_layers(tree, group, numbers, is_picked, is_flat=are_planes):
-        for of_part, part, told_of_part in _split_parts(tree, group, numbers, of_grid):
+        for of_part, part, told_of_part in split_parts(tree, group, numbers, of_grid):
             some = {branch: each[of_part] for branch, each in numbers.items()}
-            conditions, about = [*where, *more, *part], [*told, *comments, *told_of_part]
+            conditions, about = [*where, *more, *part], [*told, *comments, *told_of_part, *_left_out(of_part)]
             placed = _placed_candidate(tree, group, some, event[of_part], conditions, about)
             found.append(_masking(_turning(placed, group, some), group, some))
     return found
+
+
+def _left_out(is_of_grid: Array) -> list[tuple[str, str]]:
+    """Return a comment on the hits that are in no cell of a grid, if there are some."""
+    n_hits, n_left = len(is_of_grid), len(is_of_grid) - int(np.count_nonzero(is_of_grid))
+    return [("where", f"{n_left} of {n_hits} hits read are left out of this grid")] if n_left else []
 
 
 def _with_place(group: Group, numbers: dict[Branch, Array], event: Array) -> tuple[dict[Branch, Array], Array]:
@@ -109,59 +112,6 @@ def nameless_hits(tree: Tree, branches: Sequence[Branch]) -> Iterator[tuple[Grou
         if values:
             hits = group._replace(value=values[0], other_values=tuple(values[1:]))
             yield from ((hits, found) for found in hit_candidates(tree, hits))
-
-
-def _split_parts(tree: Tree, group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
-    """Yield the hits of each detector in one collection, or of each end of one."""
-    for split in (_split_detectors, _split_turns):
-        if len(parts := [*split(group, numbers, is_picked)]) > 1:
-            yield from parts
-            return
-    yield from _split_ends(tree, group, numbers, is_picked)
-
-
-def _split_detectors(group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
-    """Yield the hits of detectors with other numbers of rows and columns, which an integer tells apart.
-
-    Their labels are the same where they overlap, so that one grid would have cells that are in none of them.
-    """
-    places = [numbers[group.places[role]][is_picked] for role in group.pair]
-    if any(place.dtype.kind not in "iu" for place in places) or not is_picked.any():
-        return
-    for each in group.integers:
-        labels, counts = np.unique(numbers[each][is_picked], return_counts=True)
-        if not 1 < len(labels) <= MAX_SECTIONS:
-            continue
-        sizes = [tuple(np.ptp(p[numbers[each][is_picked] == n]) + 1 for p in places) for n in labels]
-        is_seen = all(count > MIN_SHARE * np.prod(size) for size, count in zip(sizes, counts, strict=True))
-        smallest, largest = (limit(sizes, axis=0) for limit in (np.min, np.max))
-        is_larger = (largest > LARGER * smallest).any() and (largest > OTHER * smallest).all()
-        if not is_seen or not is_larger:
-            continue
-        name = each.config_name
-        text = f"detectors with other rows and columns, by {name}: {ranges(labels)} are grids of their own"
-        for label in labels[np.argsort(-counts, kind="stable")]:
-            of_label = is_picked & (numbers[each] == label)
-            yield of_label, [{"branch": name, "equals": int(label)}], [("where", text)]
-        return
-
-
-def _split_turns(group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
-    """Yield the hits of rows that have equally many cells around the beam, the fullest part first."""
-    if group.pair not in (("eta", "phi"), ("theta", "phi")) or group.edges is not None or not is_picked.any():
-        return
-    row, phi = (group.places[role] for role in group.pair)
-    if any(numbers[each].dtype.kind != "f" for each in (row, phi)):
-        return
-    name, parts = row.config_name, []
-    for low, high in rows_of_one_turn(numbers[row][is_picked], numbers[phi][is_picked]):
-        limits = {"min": low, "max": high}
-        condition = {"branch": name, **{word: end for word, end in limits.items() if np.isfinite(end)}}
-        parts.append((is_picked & (numbers[row] > low) & (numbers[row] < high), condition))
-    ends = ", ".join(f"{condition['max']:g}" for _, condition in parts[:-1])
-    text = f"the number of cells in phi is another beyond {name} = {ends}: these are grids of their own"
-    for of_part, condition in sorted(parts, key=lambda part: -np.count_nonzero(part[0])):
-        yield of_part, [condition], [("where", text)]
 
 
 def _labels(group: Group) -> list[Branch]:
@@ -285,61 +235,3 @@ def _quantity(group: Group, units: conventions.Units) -> dict[str, Any]:
         return {}
     is_transverse = group.value.words.rpartition("_")[2] in ("iet", "et", "pt")
     return {**({"quantity": "et"} if is_transverse else {}), **({"unit": units.energy} if units.energy else {})}
-
-
-def _split_ends(tree: Tree, group: Group, numbers: dict[Branch, Array], is_picked: Array) -> Iterator[Part]:
-    """Yield the hits of each end of a detector, the fuller first, unless an integer tells the ends apart.
-
-    Cells behind each other in two ends must not be added up as layers are.
-    """
-    z = group.places.get("z")
-    is_across = {"x", "y"} <= {*group.places} or not {"eta", "theta", "z"} & {*group.pair}
-    if z is None or not is_across or not is_picked.any():
-        yield is_picked, [], []
-        return
-    along, is_above = numbers[z][is_picked], numbers[z] > 0
-    ends = [is_picked & is_above, is_picked & ~is_above]
-    if not all(end.any() for end in ends) or np.abs(along).min() < FAR * np.abs(along).max():
-        yield is_picked, [], []
-        return
-    _, integers = integers_of(tree, group, numbers)
-    for each in integers:
-        labels = [np.unique(each.values[end]) for end in ends]
-        if sum(map(len, labels)) <= MAX_SECTIONS and not np.isin(labels[0], labels[1]).any():
-            yield is_picked, [], []
-            return
-    text = f"two ends of a detector: a grid of hits with {z.config_name} above 0, and one of those below"
-    for end in sorted(ends, key=np.count_nonzero, reverse=True):
-        limit = "min" if is_above[end].all() else "max"
-        yield end, [{"branch": z.config_name, limit: 0}], [("where", text)]
-
-
-def _pick_section(
-    group: Group, numbers: dict[Branch, Array]
-) -> tuple[Array, list[dict[str, Any]], list[tuple[str, str]]]:
-    """Return which hits are in the fullest section, the condition that picks them, and comments; or all."""
-    comments = []
-    if group.noise is not None and np.any(numbers[group.noise]):
-        comments.append(
-            ("where", f"where: [{{branch: {group.noise.config_name}, equals: false}}] leaves out noise")
-        )
-    n_hits = len(numbers[next(iter(group.places.values()))])
-    if group.section is None:
-        return np.ones(n_hits, bool), [], comments
-    labels, counts = np.unique(numbers[group.section], return_counts=True)
-    if not 1 < len(labels) <= MAX_SECTIONS or _are_sides(group, numbers[group.section], numbers):
-        return np.ones(n_hits, bool), [], comments
-    fullest = int(labels[np.argmax(counts)])
-    others = ", ".join(f"{label}: {count}" for label, count in zip(labels, counts, strict=True))
-    text = f"several sections in one collection; hits read by section: {others}. The fullest one is taken"
-    where = [{"branch": group.section.config_name, "equals": fullest}]
-    return numbers[group.section] == fullest, where, [*comments, ("where", text)]
-
-
-def _are_sides(group: Group, sections: Array, numbers: dict[Branch, Array]) -> bool:
-    """Return whether sections are the sides of one detector that the sign of eta, or z, tells apart already."""
-    if group.pair[0] not in ("ieta", "eta", "z"):
-        return False
-    along = numbers[group.places[group.pair[0]]]
-    below, above = np.unique(sections[along < 0]), np.unique(sections[along > 0])
-    return len(below) == len(above) == 1 and below[0] != above[0] and bool(np.all(along))

@@ -13,12 +13,14 @@ from hep_peaksum.inspection.found_planes import layers_of_places
 from hep_peaksum.inspection.planes import plane_of
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ProposedAxis
+from hep_peaksum.lattices.joined_labels import can_join, join_labels
 from hep_peaksum.lattices.numbering import n_different
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, flat, read
 from hep_peaksum.naming.groups import Group, group_hits
 
 MOST_CELLS = 500_000  # of a table
+MOST_INTEGERS, MOST_LAYERS = 20, 100  # of a table: what may be read, and values of one that tells depths apart
 MADE_TABLE = "where its channels are, as the file says"
 
 
@@ -40,10 +42,31 @@ class IdTable(NamedTuple):
 
     def for_channels(self, channels: Channels) -> IdTable | None:
         """Return the table with the numbers of channels as ids; None if it does not hold all of them."""
+        table = self._joined(channels.parts) if channels.parts else self
+        if table is None or len(np.unique(table.ids)) < len(table.ids):
+            return None
         if channels.are_in_order:
-            return self._replace(ids=channels.ids) if len(self.ids) == len(channels.ids) else None
-        has_ids = self.group.channel is not None and bool(np.isin(channels.ids, self.ids).all())
-        return _of_same_detector(self, channels.ids) if has_ids else None
+            return table._replace(ids=channels.ids) if len(table.ids) == len(channels.ids) else None
+        has_ids = table.group.channel is not None and bool(np.isin(channels.ids, table.ids).all())
+        return _of_same_detector(table, channels.ids) if has_ids else None
+
+    def _joined(self, words: Sequence[str]) -> IdTable | None:
+        """Return the table with several numbers, by the words of their names, joined as ids, or None."""
+        own = {each.words.removeprefix(f"{self.group.stem}_"): values for each, values in self.numbers.items()}
+        if not {*words} <= {*own} or not can_join([own[word] for word in words]):
+            return None
+        return self._replace(ids=join_labels([(word, own[word]) for word in words]))
+
+    def in_layers(self, places: Sequence[Array]) -> IdTable | None:
+        """Return the table with an integer as the layer that tells apart cells at one place, if one does."""
+        used = {*self.group.branches}
+        for each, values in self.numbers.items() if self.group.layer is None else ():
+            is_layer = (
+                each not in used and values.dtype.kind in "iu" and 1 < len(np.unique(values)) <= MOST_LAYERS
+            )
+            if is_layer and n_different([*places, values]) == len(self.ids):
+                return self._replace(group=self.group._replace(layer=each))
+        return None
 
 
 def id_tables(tree: Tree, branches: Sequence[Branch]) -> Iterator[IdTable]:
@@ -51,11 +74,12 @@ def id_tables(tree: Tree, branches: Sequence[Branch]) -> Iterator[IdTable]:
     for depth in (0, 1) if tree.n_entries == 1 else (0,):
         for group in group_hits(branches, depth):
             if group.value is None and group.pair and tree.n_entries <= MOST_CELLS:
-                yield from _read_table(tree, group)
+                whole = [each for each in branches if each.dtype.kind in "iu" and len(each.shape) == depth]
+                yield from _read_table(tree, group, whole[:MOST_INTEGERS])
 
 
-def _read_table(tree: Tree, group: Group) -> Iterator[IdTable]:
-    wanted = [*group.places.values(), group.channel, group.layer, group.section]
+def _read_table(tree: Tree, group: Group, integers: Sequence[Branch]) -> Iterator[IdTable]:
+    wanted = [*group.places.values(), group.channel, group.layer, group.section, *integers]
     members = list(dict.fromkeys(each for each in wanted if each is not None))
     arrays = read(tree.content, members, MOST_CELLS)
     if arrays is None:
@@ -63,7 +87,7 @@ def _read_table(tree: Tree, group: Group) -> Iterator[IdTable]:
     numbers = {branch: flat(values) for branch, values in zip(members, arrays, strict=True)}
     n = len(numbers[members[0]])
     ids = np.arange(n) if group.channel is None else numbers[group.channel]
-    if {len(values) for values in numbers.values()} == {n} and n > 1 and len(np.unique(ids)) == n:
+    if {len(values) for values in numbers.values()} == {n} and n > 1:
         yield IdTable(tree, group, ids, numbers)
 
 
@@ -100,7 +124,8 @@ def _placed(candidate: Candidate, channels: Channels, table: IdTable) -> Candida
             return None
         places[word] = numbers
     if n_different([*places.values()]) < len(table.ids):
-        return None
+        in_layers = table.in_layers([*places.values()])
+        return None if in_layers is None else _placed_in_layers(candidate, channels, in_layers)
     about = f"the {len(table.ids)} cells of tree {table.tree.name}, which init writes into cells.csv"
     if channels.are_in_order:
         what, source = "values", {"dense": {"branch": channels.branch, "axes": ["channel"]}}
@@ -121,6 +146,16 @@ def _placed(candidate: Candidate, channels: Channels, table: IdTable) -> Candida
         table=_as_text(table.ids, places),
         told_of_table=MADE_TABLE,
     )
+
+
+def _placed_in_layers(candidate: Candidate, channels: Channels, table: IdTable) -> Candidate | None:
+    """Return cells that share places with a table in which a number that tells them apart is the layer."""
+    found = _placed(candidate, channels, table)
+    if found is None or table.group.layer is None:
+        return None
+    text = f"guessed that cells at one place, which differ in {table.group.layer.name} alone, "
+    text += "are layers behind each other"
+    return found._replace(comments=(*found.comments, ("layers", text)))
 
 
 def _numbers(axis: ProposedAxis | None, values: Array) -> Array | None:

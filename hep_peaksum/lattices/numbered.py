@@ -31,6 +31,7 @@ FLAT_PLANES = (("y", "x"), ("rho", "phi"))
 ALSO = {"eta": ("eta", "theta", "z"), "rho": ("rho", "eta", "theta")}  # in which cells may be equally wide
 MAX_CELLS = 4_000_000
 MAX_LISTED = 512  # labels one by one, since they fall along the coordinate
+FULL = 0.9  # of a turn, over which two halves lie
 ON_LATTICE = 0.02  # of a cell, from its centre
 
 
@@ -182,7 +183,8 @@ def _closed_turn(chain: Chain, phi: Array, is_one_based: bool) -> tuple[list[int
         return None if found is None else ([origin + stride * each for each in found[0]], found[1])
     low, high = int(first.values.min()), int(first.values.max())
     fitting = []
-    for n in range(max(high - low + 1, 3), max(8 * (high - low + 1), 64)):
+    are_halves = high - low == 1 and _width(phi) > FULL * TURN
+    for n in range(2 if are_halves else max(high - low + 1, 3), max(8 * (high - low + 1), 64)):
         width = _width(phi - direction * first.values * TURN / n) * n / TURN
         if width < 1.001:
             fitting.append((width, n))

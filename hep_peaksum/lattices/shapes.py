@@ -105,11 +105,16 @@ def _largest_prime(n: int) -> int:
 def _seen_in(cells: Array) -> tuple[int, ...] | None:
     """Return the shape of which the likeness of cells speaks: a row, or a layer, apart it has a maximum.
 
-    Without one, cells are compared once more with their means subtracted, as raw counts have pedestals.
+    Every cell counts alike, without its pedestal, so that a hot channel outweighs no shower. Without a maximum
+    cells are compared as they are, since those of a beam that does not move never change; and without means.
     """
     cells = _finite(cells[: max(MAX_NUMBERS // cells.shape[1], 1)])
-    found = _alike_in(cells)
-    return _alike_in(cells - cells.mean(axis=0)) if found is None else found
+    over = cells - np.median(cells, axis=0)
+    size = np.sqrt(np.mean(over * over, axis=0))
+    for compared in (over / np.where(size > 0, size, 1), cells, cells - cells.mean(axis=0)):
+        if (found := _alike_in(compared)) is not None:
+            return found
+    return None
 
 
 def _finite(cells: Array) -> Array:

@@ -61,15 +61,26 @@ class Tree(NamedTuple):
 def list_branches(tree: Any) -> tuple[list[Branch], list[str]]:
     """Return the branches of a tree (TTree or RNTuple) that hold numbers, and the names of unreadable ones."""
     branches, unreadable = [], []
+    counters = _counters(tree)
     for name, kind, title in _types(tree):
         if kind is None:
             unreadable.append(name)
             continue
         shape, dtype = _shape(kind)
+        if not shape and name in counters:  # it says how long a list is, and nothing of a hit: nhit_row
+            continue
         if dtype is not None:
             is_member = "/" in name and None in shape[:1] and _is_counted(tree[name])
             branches.append(Branch(name, *split_name(name), shape, dtype, title, is_member))
     return branches, unreadable
+
+
+def _counters(tree: Any) -> set[str]:
+    """Return the names of the branches that count the values of lists."""
+    if not isinstance(tree, uproot.TTree):
+        return set()
+    counted = (branch.count_branch for branch in tree.itervalues(recursive=False))
+    return {branch.name for branch in counted if branch is not None}
 
 
 def _types(tree: Any) -> Iterator[tuple[str, Any, str]]:

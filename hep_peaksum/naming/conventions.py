@@ -94,7 +94,10 @@ RUNS = (
     *("run", "id_run", "run_nr", "run_number", "runnumber", "run_num", "runnum", "run_id", "runid", "run_no"),
     "i_run",
 )
-BLOCKS = ("luminosity_block", "lumi_block", "lumi_block_num", "lumi", "ls")
+BLOCKS = (
+    *("luminosity_block", "lumi_block", "lumi_block_num", "lumi", "ls", "lbn", "spill", "spill_number"),
+    *("spill_id", "spill_no", "spill_num", "i_spill"),
+)
 EVENTS = (
     *("event_id", "event", "evt", "evt_id", "event_number", "evt_number", "ievent", "i_event", "eventid"),
     *("ievt", "i_evt"),

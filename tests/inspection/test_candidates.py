@@ -1,6 +1,7 @@
 """Proposals for ROOT files: every kind of calorimeter that is common, and nothing for other files."""
 
 import time
+from pathlib import Path
 
 import awkward as ak
 import numpy as np
@@ -12,10 +13,11 @@ from long_tests import LONG
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.inspection import files
 from hep_peaksum.inspection.candidates import Candidate, choose, config_text, proposed_config
-from hep_peaksum.inspection.channels import IdParts, decimal_digits
+from hep_peaksum.inspection.channels import IdParts, _ranges_of, decimal_digits
 from hep_peaksum.inspection.files import inspect_file
 from hep_peaksum.naming.branches import Branch, Tree, split_name
 from hep_peaksum.naming.groups import Group
+from hep_peaksum.naming.identity import Identity
 
 RANDOM = np.random.default_rng(11)
 N = 30
@@ -469,6 +471,20 @@ def test_one_row_a_hit_becomes_events_by_the_columns_that_name_them(write, colum
     }
 
 
+@pytest.mark.parametrize(
+    "of_event",
+    [
+        pytest.param({}, id="how_many_hits"),
+        pytest.param({word: np.arange(N) + 0.5 for word in ("vtx_x", "vtx_y", "vtx_energy")}, id="a_vertex"),
+        pytest.param({word: np.arange(N) + 0.5 for word in ("x", "y", "energy")}, id="where_the_beam_is"),
+    ],
+)
+def test_numbers_of_events_with_hits_are_no_hits_although_event_numbers_begin_anew(write, of_event):
+    """As in every spill: entries of the same number are not rows of one event."""
+    _, candidates = inspected(write(Events={"event": np.arange(N) % 5, **of_event, **hits()}))
+    assert [each.branches for each in candidates] == [("hit_ieta", "hit_iphi", "hit_iet")]
+
+
 RUN, EVENT = np.full(N, 7, "i4"), np.arange(N, dtype="i8")
 ONE = jagged(EVENT, np.ones(N, int))
 
@@ -496,6 +512,11 @@ ONE = jagged(EVENT, np.ones(N, int))
             {"run": "runinfo.run", "luminosityBlock": 1, "event": "evtinfo.event"},
             id="headers_of_their_own",
         ),
+        pytest.param(
+            {"runNumber": RUN, "spillNumber": EVENT // 7, "evtNumber": EVENT % 7},
+            {"run": "runNumber", "luminosityBlock": "spillNumber", "event": "evtNumber"},
+            id="counted_in_every_spill",
+        ),
         pytest.param({"run": RUN, "luminosityBlock": RUN, "event": EVENT}, None, id="those_of_nanoaod"),
         pytest.param({"run": RUN, "event": RUN}, None, id="the_same_in_every_event"),
         pytest.param({"run": RUN, "event": EVENT - 1}, None, id="below_0"),
@@ -509,6 +530,59 @@ def test_numbers_of_run_and_event_identify_events(write, branches, identify):
     (candidate,) = inspect_file(path).candidates
     events = proposed_config(path, {"calo": candidate}).get("events")
     assert events == (identify and {"identify": identify})
+
+
+CELLS = {"calo_e": FIXED["calo_e"]}
+
+
+def test_run_and_event_may_be_in_another_tree_with_as_many_entries(write):
+    """Which is told as a guess; one with more entries is another list."""
+    info = {"runNumber": RUN, "lbn": RUN, "eventNumber": EVENT}
+    path = write(calo=CELLS, EventInfo=info)
+    _, (candidate,) = inspected(path)
+    config = proposed_config(path, {"calo": candidate})
+    assert config["friends"] == {"info": "EventInfo"}
+    identify = {"run": "info:runNumber", "luminosityBlock": "info:lbn", "event": "info:eventNumber"}
+    assert config["events"] == {"identify": identify}
+    told = "# guessed that the entries of EventInfo are those of calo, one by one\nfriends:"
+    assert told in config_text(path, {"calo": candidate})
+    longer = {name: np.concatenate([values, values + N]) for name, values in info.items()}
+    _, (candidate,) = inspected(write(calo=CELLS, EventInfo=longer))
+    assert candidate.identity == Identity()
+
+
+def test_the_run_may_be_in_the_name_of_the_file(write):
+    path = Path(write(Events={**CELLS, "EventNumber": EVENT}))
+    named = path.rename(path.with_name("beam_run_000721.root"))
+    _, (candidate,) = inspected(str(named))
+    run = {"filename": r"[Rr]un[_-]?(\d+)"}
+    assert candidate.identity.numbers == {"run": run, "luminosityBlock": 1, "event": "EventNumber"}
+    told = "# the run is guessed to be the number in the name of the file, beam_run_000721.root\nevents:"
+    assert told in config_text(str(named), {"calo": candidate})
+
+
+@pytest.mark.parametrize(
+    ("trees", "last"),
+    [
+        pytest.param({}, "events: {identify: {run: 1, luminosityBlock: 1, event: event}}", id="nowhere"),
+        pytest.param(
+            {"RunInfo": {"runNumber": np.array([4711])}},
+            "the run is 4711 (runNumber of tree RunInfo), if all files are of it",
+            id="of_the_file",
+        ),
+        pytest.param(
+            {"RunInfo": {"runNumber": np.array([4711, 4712])}},
+            "events: {identify: {run: 1, luminosityBlock: 1, event: event}}",
+            id="of_several_runs",
+        ),
+    ],
+)
+def test_events_without_a_run_are_numbered_by_entry_and_what_to_write_is_told(write, trees, last):
+    """Since files may count alike, numbers of theirs are not written as if they were different."""
+    path = write(Events={**CELLS, "event": EVENT}, **trees)
+    candidate = next(each for each in inspect_file(path).candidates if each.tree == "Events")
+    assert not candidate.identity.numbers
+    assert candidate.identity.comment.splitlines()[-1] == last
 
 
 def test_numbers_under_words_are_cells_if_their_owner_says_so(write):
@@ -815,6 +889,67 @@ def test_ids_that_count_cells_in_order_get_the_shape_that_their_likeness_shows(w
     told = "they look like 1 + 9 * row + col, row 0 to 5 and col 0 to 8 (numbers 9 apart are alike)"
     assert told in candidate.comments[0][1]
     assert candidate.table.splitlines()[:3] == ["channel,row,col", "1,0,0", "2,0,1"]
+
+
+def showers_in_order(rows, cols, first, n_events=200, seed=5):
+    """Return ids, energies and their counts of wide showers in cells that are counted from `first` on."""
+    random = np.random.default_rng(seed)
+    row, col = np.indices((rows, cols)).reshape(2, -1)
+    at = random.uniform(0, 1, (n_events, 2)) * (rows, cols)
+    away = (row - at[:, :1]) ** 2 + (col - at[:, 1:]) ** 2
+    energy = np.exp(-away / 2) * (np.exp(-away / 2) > 0.05)
+    return np.nonzero(energy)[1] + first, energy[energy > 0], np.count_nonzero(energy, axis=1)
+
+
+def test_ids_of_two_detectors_count_the_cells_of_each(write):
+    """Glass from 1 and crystals from 1001 on: layers of one table, none of which is left out."""
+    glass, crystals = showers_in_order(10, 12, 1), showers_in_order(14, 8, 1001)
+    ids, energies = (
+        ak.concatenate([jagged(each[at], each[2]) for each in (glass, crystals)], axis=1) for at in (0, 1)
+    )
+    (candidate,) = inspect_file(write(Events={"module_id": ids, "module_energy": energies})).candidates
+    (told,) = (text for key, text in candidate.comments if key == "cells")
+    assert (
+        "1 + 12 * row + col, row 0 to 9 and col 0 to 11 (numbers 12 apart are alike); and 1001 + 8 * row"
+        in told
+    )
+    assert "guessed that these are detectors of their own, so layers, each searched by itself" in told
+    assert candidate.grid["layers"] == "each"
+    lines = candidate.table.splitlines()
+    assert (lines[:3], lines[120:122]) == (
+        ["channel,layer,row,col", "1,0,0,0", "2,0,0,1"],
+        ["120,0,9,11", "1001,1,0,0"],
+    )
+    assert lines[-1] == f"{1000 + 14 * 8},1,13,7"
+
+
+@pytest.mark.parametrize(
+    ("ids", "begins"),
+    [
+        pytest.param([*range(1, 121), *range(1001, 1113)], [0, 120], id="at_a_round_number"),
+        pytest.param([*range(120), *range(500, 612)], [0, 120], id="from_0"),
+        pytest.param([*range(1, 121), *range(1041, 1153)], [], id="at_no_round_number"),
+        pytest.param([*range(1, 121), *range(201, 213), *range(301, 413)], [], id="behind_one_of_two_gaps"),
+        pytest.param([*range(7, 121), *range(1001, 1113)], [], id="of_which_the_first_begins_anywhere"),
+        pytest.param(range(1, 121), [], id="one_range"),
+    ],
+)
+def test_ids_of_another_detector_begin_at_a_round_number_behind_a_gap(ids, begins):
+    assert [int(np.argmax(own)) for own in _ranges_of(np.array(ids))] == begins
+
+
+def test_channels_that_are_all_read_out_have_the_shape_of_an_array_guessed(write):
+    """Of pedestals, which show no shape; numbers of channels are no cells, in whatever order."""
+    ids = np.random.default_rng(4).permutation(64).astype("i4")
+    adc = RANDOM.normal(200, 5, (N, 64)).astype("i4")
+    found = inspect_file(write(Events={"ch": np.tile(ids, (N, 1)), "adc": adc}))
+    (candidate,) = found.candidates
+    told = "they look like 8 * row + col, row 0 to 7 and col 0 to 7 (the nearest to a square)"
+    assert any(told in text for _, text in candidate.comments)
+    assert candidate.table.splitlines()[1:3] == ["0,0,0", "1,0,1"]
+    found = inspect_file(write(Events={"fers_ch0": np.tile(ids, (N, 1)), "hg0": adc}))
+    assert [each.branches for each in found.candidates] == [("hg0",)]
+    assert "they number channels" in found.rejected[0].reason
 
 
 def test_planes_of_bars_are_rows_and_bars_columns_one_view_at_a_time(write):

@@ -527,6 +527,33 @@ def test_detectors_of_other_sizes_are_grids_of_their_own(tmp_path):
     assert not any("layer" in each["hits"] for each in grids)  # z, which has few values, is no depth here
 
 
+def test_a_grid_of_some_hits_says_how_many_it_leaves_out(proposed):
+    columns = detector_files.two_detectors()
+    n_hits = ak.sum(ak.num(columns["tower_caloid"]))
+    n_left = ak.sum(columns["tower_caloid"] == 2)
+    path, printed = proposed(columns)
+    told = f"{n_left} of {n_hits} hits read are left out of this grid"
+    assert f"    # {told}\n" in path.read_text()
+    assert f"  {told}\n" in printed
+
+
+def test_sides_of_a_detector_across_the_beam_are_searched_each_by_itself(tmp_path):
+    """Of cells by x and y, where no z tells the sides apart; of sections of another kind one is taken."""
+    row, col, energy = detector_files.as_hits(detector_files.cells(77, (12, 12)))
+    side = ak.where(row % 2 == 0, -1, 1)
+    columns = {"hit_ix": col, "hit_iy": row, "hit_energy": energy}
+    (grid,) = grids_of(tmp_path, {**columns, "hit_zside": side})
+    assert (grid["hits"]["layer"], grid["depth"], grid["layers"]) == (
+        "hit_zside",
+        {"labels": "-1, 1"},
+        "each",
+    )
+    assert "where" not in grid
+    for more in ({"hit_zside": side + 1}, {"hit_zside": side, "hit_layer": col % 3}, {"hit_section": side}):
+        (grid,) = grids_of(tmp_path, {**columns, **more})
+        assert "where" in grid
+
+
 def test_a_barrel_and_its_end_caps_are_grids_of_their_own(tmp_path):
     """Whose rings are fewer, and of fewer cells: their labels close a turn of another length."""
     random = np.random.default_rng(8)

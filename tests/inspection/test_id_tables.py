@@ -85,6 +85,45 @@ def test_what_init_writes_fills_the_cells_of_the_detector(tmp_path, monkeypatch)
     assert Path("cells.csv").read_text().startswith("channel,layer,row,col\n")
 
 
+def test_cells_named_by_two_numbers_are_where_another_tree_has_both(tmp_path):
+    """Modules of 3 x 4 cells; a tree that lacks one of the numbers, or a cell of theirs, says nothing."""
+    module, cell = ROW // 3 * 2 + COL // 4, ROW % 3 * 4 + COL % 4
+    row, col, energy = detector_files.as_hits(CELLS)
+    at, counts = ak.flatten(row * N_COLS + col), ak.num(row)
+    events = {
+        "hit_module": ak.unflatten(module[at], counts),
+        "hit_crystal": ak.unflatten(cell[at], counts),
+        "hit_energy": energy,
+    }
+    places = {"module": module, "crystal": cell, "x": 30.0 * COL, "y": 30.0 * ROW}
+    candidate, found = placed(write(tmp_path / "hits.root", places, events))
+    pairs = zip(module.tolist(), cell.tolist(), ROW.tolist(), COL.tolist(), strict=True)
+    assert found == {10_000 * m + c: (row, col) for m, c, row, col in pairs}
+    assert candidate.grid["hits"] == {"channel": {"join": ["hit_module", "hit_crystal"]}, "value": "hit_energy"}
+    for wrong in ({"module": module + 1}, {"crystal": cell * 0}):
+        path = write(tmp_path / "wrong.root", places | wrong, events)
+        assert "rows" not in inspect_file(path).candidates[0].grid
+    del places["module"]
+    assert "rows" not in inspect_file(write(tmp_path / "less.root", places, events)).candidates[0].grid
+
+
+def test_cells_that_share_a_place_are_layers_by_a_number_that_tells_them_apart(tmp_path):
+    """Which is told as a guess; without such a number there is no table."""
+    two = {name: np.tile(PLACES["x and y"][name], 2) for name in ("x", "y", "cellID")}
+    two["cellID"] += np.repeat([0, 1], len(IDS)).astype("i8")
+    segment = np.repeat([3, 4], len(IDS))
+    path = write(tmp_path / "hits.root", {**two, "segment": segment}, hits())
+    (candidate, *_), lines = inspect_file(path).candidates, {}
+    for line in csv.DictReader(candidate.table.splitlines()):
+        lines[int(line["channel"])] = tuple(int(line[word]) for word in ("layer", "row", "col"))
+    cells = np.stack([segment, np.tile(ROW, 2), np.tile(COL, 2)], axis=1).tolist()
+    assert lines == dict(zip(two["cellID"].tolist(), map(tuple, cells), strict=True))
+    told = "guessed that cells at one place, which differ in segment alone, are layers behind each other"
+    assert ("layers", told) in candidate.comments
+    path = write(tmp_path / "flat.root", {**two, "segment": segment * 0}, hits())
+    assert "rows" not in inspect_file(path).candidates[0].grid
+
+
 def test_an_array_of_as_many_values_is_guessed_to_be_in_the_order_of_the_cells(tmp_path):
     order = np.random.default_rng(5).permutation(len(IDS))
     places = {"x": 30.0 * COL[order], "y": 30.0 * ROW[order]}

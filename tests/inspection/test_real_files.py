@@ -301,4 +301,4 @@ def test_pixels_without_an_energy_are_counted(data):
 )
 def test_headers_identify_events(data, name, run, event):
     first = inspect_file(str(data(name))).candidates[0]
-    assert dict(first.identify) == {"run": run, "luminosityBlock": 1, "event": event}
+    assert first.identity.numbers == {"run": run, "luminosityBlock": 1, "event": event}

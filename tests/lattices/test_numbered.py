@@ -105,6 +105,24 @@ def test_a_turn_of_which_all_numbers_occur_is_sure():
         assert found.cols.is_guess == (n_seen < 32)
 
 
+@pytest.mark.parametrize("n_empty", [0, 4])
+def test_two_halves_close_a_turn_unless_a_part_of_it_is_empty(n_empty):
+    """Of 6 rows of 16 cells around the beam; two sectors that leave out a part may be two of several."""
+    row, col = (each.ravel() for each in np.indices((6, 16)))
+    row, col = row[col < 16 - n_empty], col[col < 16 - n_empty]
+    phi = (col + 0.5) * math.tau / 16
+    integers = [Integers("r", "r", row), Integers("half", "half", col // 8), Integers("n", "n", col % 8)]
+    layer = np.zeros(len(row), np.int64)
+    found = numbered_plane(
+        {"eta": row / 2, "phi": phi}, integers, layer, 100 * row + col, is_flat=False, length="mm"
+    )
+    assert found.col == {"join": ["half", "n"]}
+    assert found.cols.section.get("periodic", False) == (n_empty == 0)
+    assert ("phi: 2 numbers of half close a turn" in found.cols.comment) == (n_empty == 0)
+    if n_empty == 0:
+        assert (found.cols.n_labels, found.cols.section["bins"]) == (16, 16)
+
+
 @pytest.mark.parametrize(
     ("numbers", "dead", "first_row", "labels", "is_sure"),
     [

@@ -62,6 +62,24 @@ def test_pedestals_do_not_hide_showers_and_a_still_beam_is_seen():
     assert guess_shape(80, still).sizes == (20, 4)
 
 
+@pytest.mark.parametrize(
+    "hot",
+    [
+        pytest.param(lambda _, n: np.full(n, 100.0), id="always_on"),
+        pytest.param(lambda random, n: random.normal(0, 50, n), id="noise"),
+        pytest.param(lambda random, n: np.where(random.random(n) < 0.2, 300.0, 0), id="fires"),
+    ],
+)
+@pytest.mark.parametrize("shape", [(16, 5), (8, 10)])
+def test_hot_and_dead_channels_hide_no_showers(hot, shape):
+    flat = cells(3, shape, 300).reshape(300, -1)
+    random = np.random.default_rng(8)
+    for channel in (11, 17, 31, 53):
+        flat[:, channel] += hot(random, 300)
+    flat[:, [22, 40, 69]] = 0
+    assert guess_shape(80, flat).sizes == shape
+
+
 def test_sparse_showers_show_the_length_of_a_row():
     """Most have one cell only."""
     flat, random = np.zeros((400, 6, 20)), np.random.default_rng(6)

@@ -19,7 +19,7 @@ class Odd:
         raise self.error
 
 
-def test_what_holds_no_numbers_is_left_out_and_what_cannot_be_read_is_named(write_root):
+def test_counters_and_what_holds_no_numbers_are_left_out_and_what_cannot_be_read_is_named(write_root):
     names = ["first", "group", "cpp", "unreadable", "Hits.position.x", "text", "grid"]
     content = dict.fromkeys(names, np.arange(3, dtype="f4"))
     content |= {"Hits.position.x": ak.Array([[1], [], [2, 3]]), "text": ak.Array(["a", "b", "c"])}
@@ -34,7 +34,6 @@ def test_what_holds_no_numbers_is_left_out_and_what_cannot_be_read_is_named(writ
     kinds = {each.name: (each.collection, each.words, each.shape, each.dtype.str) for each in found}
     assert kinds == {
         "first": ("", "first", (), "<f4"),
-        "nHits.position.x": ("nHits", "position_x", (), "<i4"),
         "Hits.position.x": ("Hits", "position_x", (None,), "<i8"),
         "grid": ("", "grid", (4, 5), "<u2"),
     }

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from hep_peaksum.inspection.hits import MAX_SECTIONS, _split_detectors
 from hep_peaksum.naming.branches import Branch
 from hep_peaksum.naming.groups import Group
+from hep_peaksum.partition.sections import MAX_SECTIONS
+from hep_peaksum.partition.splitting import _split_detectors
 
 ROW, COL, SIDE, DETECTOR = (
     Branch(f"hit_{word}", "", f"hit_{word}", (None,), np.dtype("i4")) for word in ("iy", "ix", "side", "det")
