@@ -90,6 +90,7 @@ Side = Literal["clusters", "reference"]
 NEGATIVE, OFFLINE_RATE = "_negative", "_rate"
 # Labels: what all objects count in, beside the thresholds; and those that have a partner.
 TOTAL, MATCHED = "total", "matched"
+THRESHOLD = "threshold"  # the axis of an efficiency
 
 
 class EfficiencyInput(FrozenModel):
