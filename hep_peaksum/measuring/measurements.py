@@ -102,7 +102,9 @@ class EfficiencyInput(FrozenModel):
     axis: MeasuredAxis = Field(description="Field of the objects, or of events, and its bins.")
     passing: PassInput = Field(alias="pass", description="Field of the clusters, and its thresholds.")
     denominator: Literal["all", "matched", "leading"] = Field(
-        "all", description="Objects that count: all, those with a cluster, or the leading one of every event."
+        "all",
+        description="Objects that count: all, those with a cluster, or the leading one of every event. The "
+        "leading one is the highest in pt (else et, else energy; without these the first).",
     )
     match: Literal["none"] | None = Field(
         None,
