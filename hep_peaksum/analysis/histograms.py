@@ -91,6 +91,10 @@ class HistogramInput(FrozenModel):
         if len(kinds) > 1:
             msg = f"the axes {', '.join(axis.field for axis in self.axes)} are of several collections"
             raise ValueError(msg)
+        fields = [axis.field for axis in self.axes]
+        if again := next((field for field in fields if fields.count(field) > 1), None):
+            msg = f"{again} has {fields.count(again)} axes: give each another field, or make two histograms"
+            raise ValueError(msg)
         n_bins = math.prod(axis.bins or len(axis.edges or ()) for axis in self.axes)
         if n_bins > MAX_BINS:
             msg = f"a histogram of {n_bins:.3g} bins is too large: at most {MAX_BINS:.3g} are possible"

@@ -208,7 +208,7 @@ class Calibrator:
     def _periods(self, runs: Array) -> tuple[Array, list[Calibration]]:
         """Return the number of every event's calibration, and the calibrations."""
         if len(runs) == 0:
-            return np.zeros(0, np.int64), [self.calibrations.of_run(self.calibrations.table.periods()[0][0])]
+            return np.zeros(0, np.int64), [self.calibrations.of_any_run()]
         if (runs == runs[0]).all():  # nearly always, and the rest takes a tenth of a search
             return np.zeros(len(runs), np.int64), [self.calibrations.of_run(int(runs[0]))]
         period = self.calibrations.period(runs)

@@ -87,23 +87,28 @@ def places(table: CellTable, grid: Grid) -> tuple[Array, Array]:
     return found[0], found[1]
 
 
-def cell_index(table: CellTable, word: str, grid: Grid) -> Array:
+def cell_index(table: CellTable, word: str, grid: Grid, depth: Axis | None = None) -> Array:
     """Return the index on the grid of every number in the column row, col or layer; -1 where it is on none.
 
-    They are labels where the axis has any, else indices; layers are counted in the order of their numbers.
+    They are labels where the axis has any, else indices; layers are then counted in the order of their numbers.
     """
     if word == "layer":
-        return layer_index(table)
+        return layer_index(table, depth)
     numbers, axis = table[word], grid.rows if word == "row" else grid.cols
     if axis.label_values is not None:
         return np.where(numbers == EMPTY, -1, axis.find(numbers))
     return np.where((numbers >= 0) & (numbers < axis.size), numbers, -1)
 
 
-def layer_index(table: CellTable) -> Array:
-    """Return the layer of every row of the table, counted from 0 in the order of their numbers."""
+def layer_index(table: CellTable, depth: Axis | None = None) -> Array:
+    """Return the layer of every row of the table: its place among the labels of the axis, -1 if it is none.
+
+    Without labels layers are counted from 0 in the order of their numbers.
+    """
     if "layer" not in table:
         return np.zeros(len(table), np.int64)
+    if depth is not None and depth.label_values is not None:
+        return depth.find(table["layer"])
     return np.unique(table["layer"], return_inverse=True)[1].reshape(-1)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from hep_peaksum.calibration.cell_places import cell_index, layer_index, places
 from hep_peaksum.calibration.cell_table import CellTable
 from hep_peaksum.calibration.table_files import CELL_KEYS, COLUMNS, CellTableError
+from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array
 from hep_peaksum.suggestions import did_you_mean
@@ -54,6 +55,8 @@ class Calibrations:
         table) or by ``"cell"``, in the order layer, row, col.
     n_layers
         Number of layers of cells, None if they have none. The layers of channels are those of the table.
+    depth
+        Axis of the layers of cells. The layers of the table are its labels, if it has any.
     scale
         What every energy is multiplied by.
     common_mode
@@ -78,6 +81,7 @@ class Calibrations:
         *,
         order: Order = "channel",
         n_layers: int | None = None,
+        depth: Axis | None = None,
         scale: float = 1.0,
         common_mode: str | None = None,
     ) -> None:
@@ -89,8 +93,9 @@ class Calibrations:
             msg += "table, or write axes: [channel]"
             raise CellTableError(msg)
         self.table, self.grid, self.order, self.scale = table, grid, order, scale
+        self.depth = None if order == "channel" else depth
         self.has_layers = n_layers is not None or (order == "channel" and "layer" in table)
-        layer = layer_index(table)
+        layer = layer_index(table, self.depth)
         self.n_layers = n_layers or int(layer.max()) + 1
         self._group = common_mode_groups(table, common_mode)
         self._places: tuple[Array, ...] = ()
@@ -126,6 +131,22 @@ class Calibrations:
                 self._known[period] = self._of_rows(run, rows, np.arange(len(rows)))
         return self._known[period]
 
+    def of_any_run(self) -> Calibration:
+        """Return what the table says of the first runs that it covers completely: for no events, any will do.
+
+        Raises
+        ------
+        CellTableError
+            If it covers no run completely; it is that of the first.
+        """
+        errors = []
+        for first, _ in self.table.periods():
+            try:
+                return self.of_run(first)
+            except CellTableError as error:
+                errors.append(error)
+        raise errors[0]
+
     def _cell_of(self, rows: Array, run: int) -> Array:
         """Return the flat index of the cell of every channel; two channels of one cell are an error."""
         layer, row, col = (place[rows] for place in self._places)
@@ -147,7 +168,9 @@ class Calibrations:
     def _rows_of_cells(self, rows: Array, run: int) -> Array:
         """Return the row of the table for every cell; a number that the table leaves out is any."""
         table, shape = self.table, (self.n_layers, *self.grid.shape)
-        given = {word: cell_index(table, word, self.grid)[rows] for word in CELL_KEYS if word in table}
+        given = {
+            word: cell_index(table, word, self.grid, self.depth)[rows] for word in CELL_KEYS if word in table
+        }
         at = tuple(given.get(word, np.zeros(len(rows), np.int64)) for word in ("layer", "row", "col"))
         sizes = dict(zip(("layer", "row", "col"), shape, strict=True))
         for word, index in given.items():

@@ -65,13 +65,14 @@ def _choice_and_region(
 ) -> tuple[Array | None, Array | None]:
     """Return by what `max_clusters` chooses, and the region of every seed; None where it needs none of them.
 
-    It chooses by the sum, or by the seed, that of several grids by its energy. A seed outside all regions has
-    region -1.
+    It chooses by the sum, or by the seed, that of several grids by its energy (a significance as it is). A seed
+    outside all regions has region -1.
     """
     settings = contexts[0].settings
     choice = region = None
     if settings.max_clusters is not None and settings.max_clusters_by == "seed":
-        seeds = [c.peaks.seed if len(contexts) == 1 else c.peaks.seed * c.grid.unit for c in contexts]
+        has_scale = len(contexts) > 1 and settings.quantity == "energy"
+        seeds = [c.peaks.seed * c.grid.scale if has_scale else c.peaks.seed for c in contexts]
         choice = _join(seeds, passing)
     if settings.max_clusters_per != "event":
         n_cols = max(context.grid.shape[1] * settings.coarsen[1] for context in contexts)

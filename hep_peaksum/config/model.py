@@ -44,7 +44,7 @@ from hep_peaksum.inputs.branch_names import Name, includes, split_branch
 from hep_peaksum.inputs.functions import check_contents, digests_of
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.hits import HitFunction
-from hep_peaksum.measuring.matches import PLACE, MatchInput
+from hep_peaksum.measuring.matches import PLACE, MatchInput, highest_by
 from hep_peaksum.measuring.measurements import Measurement, ResponseInput
 from hep_peaksum.measuring.references import ReferenceObjects
 from hep_peaksum.settings.frozen_model import FrozenModel
@@ -211,8 +211,18 @@ class Job(FrozenModel):
             yield from condition.fields()
         for match in self.matches.values():
             yield from (f"{match.clusters}.{word}" for word in PLACE[match.by])
+            yield from self._height_of(match)
         for measurement in self.measurements.values():
             yield from (field for _, field in measurement.fields())
+
+    def _height_of(self, match: MatchInput) -> Iterator[str]:
+        """Yield the field by which the clusters of a match are the highest, if it takes these."""
+        origin = origin_of(self.select, match.clusters)
+        tables = (
+            [{*fields.fields_of(grid)} for grid in self.grids_of(origin)] if origin in self.clusters else []
+        )
+        if match.pairing == "highest" and tables:
+            yield f"{match.clusters}.{highest_by(set.intersection(*tables))}"
 
     def branches(self) -> list[str]:
         """Return every branch that is read."""

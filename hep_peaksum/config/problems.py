@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from hep_peaksum.analysis.derived import origin_of
-from hep_peaksum.analysis.selection import CUT_FLOW, CUT_FLOW_ENTRIES, NOMINAL
+from hep_peaksum.analysis.selection import CUT_FLOW, CUT_FLOW_ENTRIES, NOMINAL, VARIATION
 from hep_peaksum.clustering.discriminant import search_grid
 from hep_peaksum.clustering.fields import check_fields, fields_of
 from hep_peaksum.clustering.validation import check_energies, check_windows
@@ -18,7 +18,7 @@ from hep_peaksum.events.section import IDENTITY, PASS, WEIGHT
 from hep_peaksum.inputs.functions import user_function
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.measuring.matches import OF_MATCHES, PLACE
-from hep_peaksum.measuring.measurements import FITTED, NEGATIVE, OFFLINE_RATE
+from hep_peaksum.measuring.measurements import FITTED, NEGATIVE, OFFLINE_RATE, THRESHOLD
 from hep_peaksum.settings.messages import shown
 from hep_peaksum.suggestions import did_you_mean
 
@@ -49,6 +49,9 @@ def name_problems(job: Job) -> Iterator[str]:
             yield f"events.keep: {branch!r} would be {name!r}, a column of {owner!r}: {rename}"
         elif names.count(name) > 1:
             yield f"events.keep: {branch!r} and another branch would both be the column {name!r}: {rename}"
+    for section, given in (("sums", job.sums), ("references", job.references)):
+        for name in (each for each in given if each in (VARIATION, THRESHOLD)):
+            yield f"{section}.{name}: {name!r} is an axis of histograms already: choose another name"
     yield from _histogram_name_problems(job)
 
 

@@ -317,7 +317,8 @@ cells that a cluster holds, its held cells, are those that its sum contains; mea
 
 Some fields have a condition. `noise` needs the noise of the grid, `time` and `seed_time` need the times of
 hits, `layer_sums` layers that are summed, and `layer` layers that are searched separately; it is then written
-by default, as is `n_saturated` for a grid with `saturated` values. Positions need an axis with edges.
+by default, as is `n_saturated` for a grid with `saturated` values. Positions need an axis with edges, and so
+does the energy of cells of transverse energy: without a pseudorapidity they give `pt` instead.
 Collections of several grids also have the field `grid`, the place of the grid in their list.
 
 This page is made from the table in `clustering/fields.py` by `python -m hep_peaksum.config.reference`.

@@ -150,7 +150,8 @@ class ClusterInput(FrozenModel):
         ),
     ] = Field(
         description="Grid that is searched, or a list of grids. Clusters of several grids fill one "
-        "collection, whose field grid is the place in the list.",
+        "collection, whose field grid is the place in the list; they are ordered by their sums in GeV, equal "
+        "ones by grid.",
         examples=["towers", ["em", "had"]],
     )
     preset: str | None = Field(

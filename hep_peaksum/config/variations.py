@@ -72,7 +72,7 @@ def _set(place: Any, above: list[str], last: str, value: Any, key: str) -> None:
         return
     if not isinstance(place, dict) or (_is_name(above) and last not in place):
         raise ValueError(_not_there(key, last, place))
-    if section == "grids" and len(above) == 2 and last in ("unit", "scale"):
+    if section == "grids" and len(above) == 2 and last in ("unit", "scale", "cells"):
         _set_unit(place, last, value)
         return
     if len(above) == 2 and section in GATHERED and last not in place:
@@ -108,19 +108,24 @@ def written_place(problem: str) -> str:
 
 
 def _set_unit(grid: dict[str, Any], key: str, value: Any) -> None:
-    """Set unit or scale of a grid, whose unit has been multiplied by its scale.
+    """Set unit, scale or cells of a grid; its unit has been multiplied by its scale, if it has no cell table.
 
     Decimal fractions are divided exactly, so that the result is that of a config with this value.
     """
-    plane, scale = grid["grid"], grid.get("scale")
+    plane = grid["grid"]
     if plane.get("unit") is None:
-        (grid if key == "scale" else plane)[key] = value
+        (plane if key == "unit" else grid)[key] = value
         return
-    unit = float(exact(plane["unit"]) / exact(1 if scale is None else scale))
-    if key == "scale":
-        grid["scale"] = scale = value
-    else:
+    unit = float(exact(plane["unit"]) / exact(_scale_of_unit(grid) or 1))
+    if key == "unit":
         unit = float(energy_in_gev(value)) if isinstance(value, str) else value
-    if isinstance(scale, (int, float)):
-        unit = float(unit * scale)
-    plane["unit"] = unit
+    else:
+        grid[key] = value
+    scale = _scale_of_unit(grid)
+    plane["unit"] = unit if scale is None else float(unit * scale)
+
+
+def _scale_of_unit(grid: dict[str, Any]) -> float | None:
+    """Return the factor on the unit of a grid; None without scale, or if it scales the gains of a table."""
+    scale = grid.get("scale")
+    return scale if isinstance(scale, (int, float)) and grid.get("cells") is None else None

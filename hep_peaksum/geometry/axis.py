@@ -149,7 +149,10 @@ class Axis(FrozenModel):
         examples=["-41..-30, -28..-1, 1..28, 30..41"],
     )
     periodic: bool = Field(
-        False, strict=True, description="Whether the axis closes on itself: the last cell touches the first."
+        False,
+        strict=True,
+        description="Whether the axis closes on itself: the last cell touches the first. Coordinates are "
+        "then folded into it; labels and indices that it does not have are outside.",
     )
     unit: str | None = Field(
         None,

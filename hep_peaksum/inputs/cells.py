@@ -194,6 +194,7 @@ def make_calibrator(
     order: Order,
     n_layers: int | None,
     *,
+    depth: Axis | None,
     layers: Literal["sum", "each"],
     scale: float,
     common_mode: str | None,
@@ -207,7 +208,7 @@ def make_calibrator(
         If the table does not fit the grid.
     """
     calibrations = Calibrations(
-        table, grid, order=order, n_layers=n_layers, scale=scale, common_mode=common_mode
+        table, grid, order=order, n_layers=n_layers, depth=depth, scale=scale, common_mode=common_mode
     )
     return Calibrator(calibrations, layers=layers, fill_dead=fill_dead)
 

@@ -305,6 +305,7 @@ class GridInput(FrozenModel):
             self.grid,
             "channel" if self._is_by_channel else "cell",
             self.n_layers if self.has_layers and not self._is_by_channel else None,
+            depth=self.depth,
             layers=self.layers,
             scale=float(self.scale or 1),
             common_mode=None if self.common_mode is None else self.common_mode.by,

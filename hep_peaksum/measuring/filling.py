@@ -16,10 +16,11 @@ from hep_peaksum.evaluation.pairing import Pairing
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.jagged import counts_of, flat_field
 from hep_peaksum.kernels import Array
-from hep_peaksum.measuring.matches import MatchInput, height_of
+from hep_peaksum.measuring.matches import MatchInput, height_of, highest_by
 from hep_peaksum.measuring.measurements import (
     MATCHED,
     NEGATIVE,
+    THRESHOLD,
     TOTAL,
     Bins,
     EfficiencyInput,
@@ -91,9 +92,13 @@ class MeasuredEvents:
     def pairs(self, name: str, *, otherwise: Pairing = "one_to_one", by: str | None = None) -> Pairs:
         """Return the pairs of a match, each choice of them found once.
 
-        `otherwise` is the pairing of a match that names none, `by` the field in which a cluster is the highest.
+        `otherwise` is the pairing of a match that names none, `by` the field in which a cluster is the highest;
+        by default the one of `highest_by`.
         """
-        match, key = self.matches[name], (name, otherwise, by)
+        match = self.matches[name]
+        if by is None and (match.pairing or otherwise) == "highest":
+            by = f"{match.clusters}.{highest_by(self._records(match.clusters).fields)}"
+        key = name, otherwise, by
         if key in self.known_pairs:
             return self.known_pairs[key]
         references = self.references[match.reference]
@@ -117,7 +122,7 @@ def book(
         axes.append(hist.axis.StrCategory([NOMINAL, *variations], name=VARIATION))
     if isinstance(measurement, EfficiencyInput):
         label = measurement.passing.field
-        axes.append(hist.axis.StrCategory(measurement.labels, name="threshold", label=label))
+        axes.append(hist.axis.StrCategory(measurement.labels, name=THRESHOLD, label=label))
     if isinstance(measurement, PurityInput):
         axes.append(hist.axis.StrCategory(measurement.labels, name="clusters"))
     if measurement.axis is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -39,8 +40,9 @@ class MatchInput(FrozenModel):
         None,
         description="Which of the candidates is taken. The highest or the nearest for each object, which may "
         "share clusters; one_to_one: the objects in order of decreasing pt (else et, else energy) take the "
-        "nearest free cluster; optimal: the smallest sum of distances. By default highest in an efficiency, "
-        "and one_to_one elsewhere.",
+        "nearest free cluster; optimal: the smallest sum of distances. The highest is that in pass of an "
+        "efficiency, elsewhere in pt (else energy, else peak_sum). By default highest in an efficiency, and "
+        "one_to_one elsewhere.",
     )
     datasets: Words | None = Field(None, description="Datasets that are matched; by default all.")
 
@@ -75,9 +77,12 @@ class MatchInput(FrozenModel):
     ) -> Pairs:
         """Return the candidates that are taken, by `otherwise` if no pairing is named; `value` of clusters."""
         how = self.pairing or otherwise
-        if how == "highest" and value is None:
-            how = "nearest"
         return chosen(candidates, how, height=height_of(references), value=value)
+
+
+def highest_by(fields: Collection[str]) -> str:
+    """Return by which of their fields clusters are the highest: pt, else energy, else peak_sum."""
+    return next(name for name in ("pt", "energy", "peak_sum") if name in fields)
 
 
 def height_of(references: ak.Array) -> Array | None:

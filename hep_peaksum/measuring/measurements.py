@@ -90,6 +90,7 @@ Side = Literal["clusters", "reference"]
 NEGATIVE, OFFLINE_RATE = "_negative", "_rate"
 # Labels: what all objects count in, beside the thresholds; and those that have a partner.
 TOTAL, MATCHED = "total", "matched"
+THRESHOLD = "threshold"  # the axis of an efficiency
 
 
 class EfficiencyInput(FrozenModel):
@@ -101,7 +102,9 @@ class EfficiencyInput(FrozenModel):
     axis: MeasuredAxis = Field(description="Field of the objects, or of events, and its bins.")
     passing: PassInput = Field(alias="pass", description="Field of the clusters, and its thresholds.")
     denominator: Literal["all", "matched", "leading"] = Field(
-        "all", description="Objects that count: all, those with a cluster, or the leading one of every event."
+        "all",
+        description="Objects that count: all, those with a cluster, or the leading one of every event. The "
+        "leading one is the highest in pt (else et, else energy; without these the first).",
     )
     match: Literal["none"] | None = Field(
         None,

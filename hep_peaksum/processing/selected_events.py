@@ -241,7 +241,8 @@ class SelectedEvents:
     def _matched(self, events: MeasuredEvents) -> dict[str, ak.Array]:
         """Return the collections with the index of the object of every cluster, and the distance.
 
-        These are -1 and NaN where there is none. Of several objects that share a cluster the nearest counts.
+        These are -1 and NaN where there is none. Of several objects that share a cluster the nearest counts, of
+        equally near ones the first.
         """
         found = events.collections
         clusters = dict(found.clusters)
@@ -253,7 +254,7 @@ class SelectedEvents:
             if match.reference in events.references and match.is_for(self.dataset):
                 pairs = events.pairs(key)
                 if np.bincount(pairs.cluster).max(initial=0) > 1:  # what is written last stays
-                    pairs = pairs.select(np.argsort(-pairs.distance, kind="stable"))
+                    pairs = pairs.select(np.argsort(pairs.distance, kind="stable")[::-1])
                 place = _place_in_origin(found, match.clusters)[pairs.cluster]
                 index[place] = events.flat(f"{match.reference}.index")[pairs.reference]
                 distance[place] = pairs.distance

@@ -371,6 +371,11 @@ def test_the_axes_of_a_histogram_are_of_one_collection(fields):
             "one to three axes, this has 4",
             id="four_axes",
         ),
+        pytest.param(
+            [{"field": "Jet.pt", "bins": 2, "start": 0, "stop": stop} for stop in (1, 10)],
+            "Jet.pt has 2 axes: give each another field, or make two histograms",
+            id="a_field_twice",
+        ),
         pytest.param([{"field": "nJet"}], "one of n, bins", id="no_bins"),
         pytest.param(
             [{"field": f"Jet.{name}", "bins": 3200, "start": 0, "stop": 1} for name in ("pt", "eta")],

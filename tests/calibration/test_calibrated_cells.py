@@ -160,6 +160,31 @@ def test_a_table_of_layers_weights_them():
     assert found.mask is None
 
 
+@pytest.mark.parametrize(
+    ("depth", "gains"),
+    [
+        (Axis(labels="3..1"), [3, 2, 1]),
+        (Axis(labels="2, 3, 1"), [2, 3, 1]),
+        (Axis(labels="1..3"), [1, 2, 3]),
+        (Axis(n=3), [1, 2, 3]),
+    ],
+    ids=["from_the_back", "in_any_order", "rising", "numbered"],
+)
+def test_the_layers_of_a_table_are_the_labels_of_the_axis_of_layers(depth, gains):
+    table = CellTable.from_columns({"layer": [3, 1, 2], "gain": [3.0, 1.0, 2.0]})
+    cells = np.ones((1, 3, N_ROWS, N_COLS))
+    calibrations = Calibrations(table, PLANE, order="cell", n_layers=3, depth=depth)
+    found = Calibrator(calibrations).dense(cells, np.zeros(1, int))
+    assert found.cells[0, :, 2, 3].tolist() == gains
+
+
+def test_a_layer_that_is_no_label_of_the_axis_is_named():
+    table = CellTable.from_columns({"layer": [0, 1, 2], "gain": [3.0, 1.0, 2.0]})
+    calibrations = Calibrations(table, PLANE, order="cell", n_layers=3, depth=Axis(labels="1..3"))
+    with pytest.raises(CellTableError, match="layer 0, for run 7: not on the grid, which has 3 layers"):
+        calibrations.of_run(7)
+
+
 def test_a_dead_cell_is_masked_or_given_the_mean_of_its_neighbours():
     picture = np.array([[1, 2, 3, 9], [4, 50, 6, 9], [7, 8, 99, 9]], float)
     plane = Grid(rows=Axis(n=3), cols=Axis(n=4))
@@ -382,9 +407,12 @@ def test_channels_are_no_cells():
 @pytest.mark.parametrize("common_mode", [None, "asic"])
 @pytest.mark.parametrize("fill_dead", [False, True])
 @pytest.mark.parametrize("of_hits", [False, True])
-def test_no_events_are_no_cells(common_mode, fill_dead, of_hits):
-    """As in a file without entries, or in a chunk of which a selection leaves nothing."""
-    table, cells = CellTable.from_columns(make_columns()), N_ROWS * N_COLS
+@pytest.mark.parametrize("first_run", [1, 4], ids=["all_channels_together", "a_channel_that_came_later"])
+def test_no_events_are_no_cells(common_mode, fill_dead, of_hits, first_run):
+    """As in a file without entries, or in a chunk of which a selection leaves nothing: no run is looked up."""
+    columns, cells = make_columns(), N_ROWS * N_COLS
+    columns["first_run"][3] = first_run
+    table = CellTable.from_columns(columns)
     common_mode = None if of_hits else common_mode
     calibrations = Calibrations(table, PLANE, order="channel", common_mode=common_mode)
     calibrator = Calibrator(calibrations, fill_dead=fill_dead)
@@ -392,3 +420,9 @@ def test_no_events_are_no_cells(common_mode, fill_dead, of_hits):
     found = calibrator.hits(hits, hits, runs) if of_hits else calibrator.dense(make_raw(cells)[:0], runs)
     assert found.energies().shape == (0, N_ROWS, N_COLS)
     assert find_clusters(found, {"seed_threshold": 5}, PLANE).to_list() == []
+
+
+def test_no_events_need_a_table_that_covers_some_run_completely():
+    columns = {"channel": [3, 4], "row": [0, 0], "col": [0, 1], "first_run": [1, 5], "last_run": [4, 9]}
+    with pytest.raises(CellTableError, match="channel 4 has no row for run 1: add one"):
+        calibrator(columns).dense(np.zeros((0, 2)), RUNS[:0])

@@ -92,6 +92,14 @@ def test_of_summed_layers_those_with_a_value_are_added():
     assert each.peak_sum.to_list() == [[20.0, 10.0, 4.0, 2.0]]
 
 
+def test_a_layer_that_is_no_number_masks_the_cell_of_the_sum():
+    layers = np.array([[[[1.0, np.nan, 4]], [[10, 20, 40]]]])
+    alone = PeakSumSettings(search_window=(1, 1), sum_window=(1, 1), nonfinite="mask")
+    assert find_clusters(layers, alone, fields=["peak_sum", "col"]).to_list() == [
+        [{"peak_sum": 44.0, "col": 2}, {"peak_sum": 11.0, "col": 0}]
+    ]
+
+
 def test_the_unknown_noise_of_a_layer_takes_the_layer_out():
     layers, noise = np.array([[[[5.0, 2]], [[100, 2]]]]), np.ones((1, 2, 1, 2))
     unknown = np.ma.array(noise, mask=[[[[0, 0]], [[1, 0]]]])

@@ -68,6 +68,26 @@ def test_the_most_energetic_of_all_grids_are_kept():
     assert in_place.grid.to_list() == [[0, 1]]
 
 
+@pytest.mark.parametrize(
+    ("units", "quantity", "kept"),
+    [
+        pytest.param((None, None), "energy", (0, 3), id="counts"),
+        pytest.param(("1 MeV", "1 GeV"), "energy", (1, 0), id="energies"),
+        pytest.param(("1 MeV", "1 GeV"), "significance", (0, 3), id="significances"),
+    ],
+)
+def test_the_highest_seed_of_all_grids_is_kept(units, quantity, kept):
+    settings = PeakSumSettings(max_clusters=1, max_clusters_by="seed", quantity=quantity)
+    grids = [index_grid((1, 1, n), unit=unit) for n, unit in zip((4, 1), units, strict=True)]
+    cells = [[[5, 0, 0, 9]]], [[[7]]]
+    parts = [
+        find_peaks(each, settings, grid, noise=np.ones(grid.shape))
+        for each, grid in zip(cells, grids, strict=True)
+    ]
+    (cluster,) = jagged_clusters([cluster_table(parts, ["col"])], settings)[0]
+    assert (cluster.grid, cluster.col) == kept
+
+
 def test_in_the_order_of_position_the_grids_follow_each_other():
     clusters = both([[[5, 0, 0, 9]]], [[[7]]], PeakSumSettings(order="position"))
     assert list(zip(clusters.grid[0], clusters.col[0], strict=True)) == [(0, 0), (0, 3), (1, 0)]

@@ -28,8 +28,8 @@ clusters:                         # 9
 histograms:                       # 17
   h:                              # 18
     axes:                         # 19
-      - {field: nJet, bins: 4, start: 0, stop: 4}     # 20
-      - field: nJet               # 21
+      - {field: Jet.row, bins: 4, start: 0, stop: 4}  # 20
+      - field: Jet.col            # 21
         edges: [0, 1]             # 22
 output: {directory: results}      # 23
 """
@@ -44,7 +44,7 @@ WRONG = {
     "an_axis_without_bins": ("bins: 4, start: 0, stop: 4", "bins: 4", {20: "histograms.h.axes.0"}),
     "a_whole_grid": ("branch: e,", "branch: e, axes: [row, row],", {7: "grids.calo"}),
     "between_sections": ("grid: calo", "grid: cal", {11: "clusters.Jet.grid"}),
-    "a_histogram_of_no_collection": ("- field: nJet", "- field: nMuon", {18: "histograms.h"}),
+    "a_histogram_of_no_collection": ("- field: Jet.col", "- field: Muon.col", {18: "histograms.h"}),
     "a_drawing": ("      xox", "      xyx", {12: "clusters.Jet.search_window"}),
     "a_name": ("  Tau:", "  My_Tau:", {16: "clusters.My_Tau"}),
     "a_name_that_yaml_reads_as_false": ("  data-2018.v1:", "  no:", {3: "datasets.False"}),

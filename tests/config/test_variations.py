@@ -79,6 +79,29 @@ def test_the_unit_of_a_grid_is_multiplied_by_its_scale(changes, unit, scale):
 
 
 @pytest.mark.parametrize(
+    ("changes", "unit"),
+    [
+        ({"scale": 3}, 2),
+        ({"unit": 4}, 4),
+        ({"unit": "400 MeV", "scale": 3}, 0.4),
+        ({"cells": "other.csv"}, 2),
+        ({"cells": None}, 0.5),
+        ({"cells": None, "scale": 3}, 6),
+    ],
+    ids=["scale", "unit", "both", "another_table", "no_table", "no_table_and_scale"],
+)
+def test_with_a_cell_table_the_gains_are_scaled_and_not_the_unit(changes, unit):
+    content = {"grids": {"adc": {"grid": {"unit": 2}, "scale": 0.25, "cells": "cells.csv"}}}
+    adc = changed(content, {f"grids.adc.{key}": value for key, value in changes.items()})["grids"]["adc"]
+    assert (adc["grid"]["unit"], adc["scale"]) == (unit, changes.get("scale", 0.25))
+
+
+def test_with_a_cell_table_of_the_variation_the_unit_is_no_longer_scaled():
+    ecal = changed(CONTENT, {"grids.ecal.cells": "cells.csv"})["grids"]["ecal"]
+    assert (ecal["grid"]["unit"], ecal["scale"]) == (2, 0.25)
+
+
+@pytest.mark.parametrize(
     ("key", "problem"),
     [
         ("output.directory", "a variation changes keys of grids, clusters, derive, select, references, events"),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hep_peaksum.geometry.grid import bare_grid
-from hep_peaksum.measuring.matches import MatchInput, height_of
+from hep_peaksum.measuring.matches import MatchInput, height_of, highest_by
 
 PT, ET, ENERGY = [[30.0, 20.0], [], [5.0]], [[31.0, 21.0], [], [6.0]], [[40.0, 90.0], [], [7.0]]
 
@@ -60,7 +60,7 @@ def test_candidates_are_near_in_what_is_asked_for(keys, names, expected):
     ("pairing", "otherwise", "value", "expected"),
     [
         (None, "highest", [9, 1, 2], [(0, 0), (1, 1)]),
-        (None, "highest", None, [(0, 1), (1, 1)]),  # the nearest, where clusters have no value
+        ("highest", "one_to_one", [9, 1, 2], [(0, 0), (1, 1)]),
         (None, "one_to_one", [1, 9, 2], [(0, 0), (1, 1)]),  # object 1 is higher, and takes cluster 1 first
         ("nearest", "one_to_one", None, [(0, 1), (1, 1)]),
         ("one_to_one", "highest", [1, 9, 2], [(0, 0), (1, 1)]),
@@ -75,3 +75,22 @@ def test_pairs_are_those_of_the_pairing_that_is_named_else_the_usual_one(pairing
         candidates, references, otherwise=otherwise, value=None if value is None else np.array(value)
     )
     assert [*zip(found.reference.tolist(), found.cluster.tolist(), strict=True)] == expected
+
+
+def test_the_highest_of_clusters_needs_a_value():
+    match = MatchInput(clusters="Jet", reference="Gen", by="distance", within=2, pairing="highest")
+    places = objects("xy", [(0, 0.4, 5)])
+    with pytest.raises(ValueError, match="pairing 'highest' needs a value of every cluster"):
+        match.pairs(match.candidates(places, places, GRID), places)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (("energy", "pt", "peak_sum"), "pt"),
+        (("peak_sum", "energy"), "energy"),
+        (("row", "peak_sum"), "peak_sum"),
+    ],
+)
+def test_clusters_are_the_highest_in_pt_else_energy_else_their_sum(fields, expected):
+    assert highest_by(fields) == expected

@@ -159,9 +159,15 @@ def test_variations_that_share_clusters_or_weights_equal_jobs_of_their_own(confi
 
 @pytest.mark.parametrize("key", ["unit", "scale"])
 @pytest.mark.parametrize("value", [1.05, 0.95, 1.1])
-def test_a_varied_unit_or_scale_is_that_of_a_config_to_the_last_bit(config, key, value):
+@pytest.mark.parametrize("table", [{}, {"cells": "flat.csv"}], ids=["counts", "calibrated"])
+def test_a_varied_unit_or_scale_is_that_of_a_config_to_the_last_bit(
+    config, key, value, table, tmp_path, monkeypatch
+):
+    """With a cell table the scale multiplies the gains: the unit stays as it is."""
+    monkeypatch.chdir(tmp_path)
+    write_tables(tmp_path)
     content = config()
-    content["grids"]["calo"] |= {"unit": 0.5, "scale": 1.02}
+    content["grids"]["calo"] |= {"unit": 0.5, "scale": 1.02, **table}
     varied = parse_config({**content, "variations": {"Up": {f"grids.calo.{key}": value}}}).varied("Up")
     content["grids"]["calo"][key] = value
     assert varied.grids == parse_config(content).grids
