@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-MAX_LISTED = 40  # names in an error message
+MAX_LISTED = 10  # names in an error message, of which one line is read
 SHORTEST_PART = 3  # letters of a word that is looked for inside other words
 
 
@@ -31,11 +31,23 @@ def did_you_mean(word: str, words: Iterable[str], *, likeness: float = 0.6) -> s
     return f" (did you mean {known[near[0]]!r}?)" if near else ""
 
 
-def listed(names: Sequence[str], most: int = MAX_LISTED) -> str:
-    """Return names as text: the first ones, and how many there are more.
+def listed(names: Iterable[str], most: int = MAX_LISTED, *, near: str = "") -> str:
+    """Return names as text: of many the first, or those nearest to a word, and how many there are more.
 
     >>> listed(["a", "b", "c"], most=2)
     'a, b and 1 more'
+    >>> listed(["row", "seed", "peak_sum", "sum_noise"], most=2, near="sum")
+    'peak_sum, sum_noise and 2 more'
     """
-    n_more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {n_more} more" if n_more > 0 else "")
+    shown = list(names)
+    n_more = len(shown) - most
+    if n_more <= 0:
+        return ", ".join(shown)
+    if near:
+        shown.sort(key=lambda name: _distance(near.lower(), name.lower()))  # equally near ones stay in order
+    return f"{', '.join(shown[:most])} and {n_more} more"
+
+
+def _distance(word: str, name: str) -> tuple[bool, float]:
+    """Return how far a name is from a word: one that has the word as a part is nearer than any other."""
+    return word not in name, -difflib.SequenceMatcher(None, name, word).ratio()

@@ -1,15 +1,22 @@
 """Wrong arguments of the functions in Python: each answer is one line with what was given and what to do."""
 
+import pickle
+
 import awkward as ak
 import numpy as np
 import pytest
 
 import hep_peaksum as ps
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters
+from hep_peaksum.config.load import load_config
 from hep_peaksum.settings.frozen_model import SettingsError
 
 CELLS = np.arange(2 * 6 * 8, dtype="f4").reshape(2, 6, 8)
 GRID = Grid(rows=Axis(n=6), cols=Axis(n=8))
+ETA_PHI = Grid(
+    rows=Axis(name="eta", bins=6, start=-3, stop=3),
+    cols=Axis(name="phi", bins=8, start="-pi", stop="pi", periodic=True),
+)
 LIKE_SETTINGS = "expected PeakSumSettings, a map of their keys, or the name of a preset"
 
 WRONG = {
@@ -18,6 +25,60 @@ WRONG = {
     "swapped_axes": (
         lambda: find_clusters(CELLS.transpose(0, 2, 1), {}, GRID),
         "grids have shape (2, 8, 6), the grid has 6 x 8 cells: swap rows and cols of the grid",
+    ),
+    "events_along_the_last_axis": (
+        lambda: find_clusters(np.zeros((6, 8, 2)), {}, GRID),
+        "grids have shape (6, 8, 2), the grid has 6 x 8 cells: events come first, (event, row, col): give ",
+    ),
+    "a_config_for_settings": (
+        lambda: find_clusters(CELLS, "job.yaml"),
+        f"settings is 'job.yaml', a file, {LIKE_SETTINGS}: of a config take load_config('job.yaml').clusters[",
+    ),
+    # fields of clusters
+    "four_vectors_of_bare_indices": (
+        lambda: find_clusters(CELLS, {}, GRID).pt,
+        "the clusters have no field 'pt': it needs a grid with axes named eta and phi; there are ",
+    ),
+    "a_field_in_brackets": (
+        lambda: find_clusters(CELLS, {}, GRID)["pt"],
+        "the clusters have no field 'pt': it needs a grid with axes named eta and phi; there are ",
+    ),
+    "layers_of_a_plane": (
+        lambda: find_clusters(CELLS, {}, GRID).layer,
+        "the clusters have no field 'layer': it needs layers='each'; there are peak_sum",
+    ),
+    "layers_of_four_vectors": (
+        lambda: find_clusters(CELLS, {}, ETA_PHI).layer,
+        "the clusters have no field 'layer': it needs layers='each'; there are peak_sum",
+    ),
+    "a_field_that_was_not_asked_for": (
+        lambda: find_clusters(CELLS, {}, GRID).prominence,
+        "the clusters have no field 'prominence': name it in fields=[..., 'prominence']; there are peak_sum",
+    ),
+    "pile_up_without_an_estimate": (
+        lambda: find_clusters(CELLS, {}, GRID).donut,
+        "the clusters have no field 'donut': name it in pileup of the settings; there are peak_sum",
+    ),
+    "a_misspelt_field_of_clusters": (
+        lambda: find_clusters(CELLS, {}, GRID).peaksum,
+        "the clusters have no field 'peaksum' (did you mean 'peak_sum'?); there are peak_sum",
+    ),
+    # the processor
+    "a_config_for_a_processor": (
+        lambda: ps.PeakSumProcessor("job.yaml"),
+        "takes the sections of a config by name: write PeakSumProcessor(**load_config('job.yaml').job()), load",
+    ),
+    "sections_in_one_map": (
+        lambda: ps.PeakSumProcessor({"grids": {}}),
+        "PeakSumProcessor takes the sections of a config by name: write PeakSumProcessor(**sections)",
+    ),
+    "sections_of_a_whole_job": (
+        lambda: ps.PeakSumProcessor(grids={}, clusters={}, output={}, run={}),
+        "PeakSumProcessor has no 'output', 'run': leave out what is not one; there are grids, clusters, ",
+    ),
+    "a_misspelt_section": (
+        lambda: ps.PeakSumProcessor(grids={}, cluster={}),
+        "PeakSumProcessor has no 'cluster' (did you mean 'clusters'?); there are grids, clusters, ",
     ),
     "another_grid": (
         lambda: find_clusters(CELLS, {}, "cms-l1-towers"),
@@ -41,7 +102,7 @@ WRONG = {
     ),
     "a_misspelt_preset": (
         lambda: find_clusters(CELLS, "keras-3x"),
-        "no preset is called 'keras-3x' (did you mean 'keras-3x3'?): there are alice-",
+        "no preset is called 'keras-3x' (did you mean 'keras-3x3'?): there are keras-3x3, ",
     ),
     "a_misspelt_geometry": (
         lambda: find_clusters(CELLS, {}, "cms-towers"),
@@ -77,7 +138,7 @@ WRONG = {
     ),
     "a_field": (
         lambda: find_clusters(CELLS, fields=["peaksum"]),
-        "no field is called 'peaksum' (did you mean 'peak_sum'?); there are peak_sum, seed",
+        "no field is called 'peaksum' (did you mean 'peak_sum'?); there are peak_sum, ",
     ),
     "a_field_without_positions": (
         lambda: find_clusters(CELLS, {}, GRID, fields="pt"),
@@ -106,6 +167,10 @@ WRONG = {
     "hits_on_no_grid": (
         lambda: ps.sparse([[1]], [[2]], [[3]], None),
         "grid is None, expected a Grid: write Grid(rows=Axis(n=24), cols=Axis(n=16))",
+    ),
+    "a_number_for_the_cells_of_an_event": (
+        lambda: ps.from_dense(np.zeros(3), GRID),
+        "the array has one number an event, the grid needs (6, 8) (row, col): name the branch of all cells, ",
     ),
     "dense_cells_on_a_shape": (
         lambda: ps.from_dense(CELLS, (6, 8)),
@@ -302,7 +367,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("call", "answer"), WRONG.values(), ids=WRONG)
 def test_a_wrong_argument_is_answered_in_one_line(call, answer):
-    with pytest.raises((ValueError, TypeError, AttributeError)) as caught:
+    with pytest.raises((ValueError, TypeError, AttributeError, LookupError)) as caught:
         call()
     said = str(caught.value)
     assert answer in said
@@ -388,3 +453,23 @@ def test_a_wrong_number_of_cells_names_the_axis_and_what_it_needs(array, axes, r
     with pytest.raises(ValueError, match="cells an event, the grid needs") as error:
         ps.from_dense(np.zeros(array), Grid(rows=Axis(**rows), cols=Axis(n=5)), axes=axes)
     assert str(error.value).endswith(f": {remedy}")
+
+
+def test_clusters_that_answer_are_arrays_like_any_other():
+    clusters = find_clusters(CELLS, {}, ETA_PHI)
+    assert not hasattr(clusters, "layer")
+    assert repr(clusters).startswith("<MomentumArray4D [[{")
+    copied = pickle.loads(pickle.dumps(clusters))
+    assert ak.array_equal(copied, clusters)
+    assert type(copied) is type(ak.copy(clusters))
+    assert ak.almost_equal(clusters.mass, 0 * clusters.energy, atol=1e-3)  # properties of vector are there
+
+
+def test_the_sections_of_a_loaded_config_make_a_processor(tmp_path):
+    text = "datasets: {a: {files: {a.root: Events}}}\noutput: {directory: results}\n"
+    text += "grids: {calo: {dense: {branch: cells, shape: [6, 8]}}}\nclusters: {Jet: {grid: calo}}\n"
+    (tmp_path / "job.yaml").write_text(text)
+    config = load_config(tmp_path / "job.yaml")
+    events = ak.zip({"cells": CELLS}, depth_limit=1)
+    (found,) = [ps.PeakSumProcessor(**config.job()).find(events).n_clusters]
+    assert found == {"Jet": 2}  # the last cell of each of two events, which rise from the first

@@ -89,7 +89,9 @@ class HistogramInput(FrozenModel):
             raise ValueError(msg)
         kinds = {(axis.collection, axis.cluster_field is None) for axis in self.axes}
         if len(kinds) > 1:
-            msg = f"the axes {', '.join(axis.field for axis in self.axes)} are of several collections"
+            is_of_one = len({collection for collection, _ in kinds}) == 1
+            what = "numbers of events and fields of clusters" if is_of_one else "of several collections"
+            msg = f"the axes {', '.join(axis.field for axis in self.axes)} are {what}: make a histogram of each"
             raise ValueError(msg)
         fields = [axis.field for axis in self.axes]
         if again := next((field for field in fields if fields.count(field) > 1), None):
@@ -157,8 +159,12 @@ def check_histogram(
         if name not in grids:
             example = next(iter(grids))
             ways = f"write {example}.{axis.cluster_field or 'pt'} or n{example}"
-            near = did_you_mean(name, grids)
+            numbers = [*sums, *(f"n{each}" for each in grids)]
+            near = did_you_mean(axis.field, numbers) if field is None else did_you_mean(name, grids)
             msg = f"{axis.field!r} belongs to no collection{near}: there are {', '.join(grids)} ({ways})"
+            raise ValueError(msg)
+        if axis.field == name:
+            msg = f"{name!r} is a collection: name a field of it, as in {name}.peak_sum, or its number, n{name}"
             raise ValueError(msg)
         if field == "grid" and len(grids[name]) > 1:
             continue

@@ -42,16 +42,25 @@ def export(
 
     The header has no dependencies and is for one event. In RDataFrame: Define("jets", "peaksum::find(cells)").
     """
+    from hep_peaksum.config.yaml_io import ConfigError
     from hep_peaksum.integrations.cpp_header import cpp_header
 
     if Path(search).suffix in (".yaml", ".yml"):
         if shape is not None:
             msg = f"config {search} has grids: drop --shape"
             raise click.UsageError(msg)
-        settings, grid, mask = _of_config(search, overrides, collection)
+        name, settings, grid, mask = _of_config(search, overrides, collection)
     else:
-        settings, grid, mask = (*_of_preset(search, shape), None)
-    header = cpp_header(settings, grid, mask=mask, namespace=namespace)
+        name, settings, grid, mask = "", *_of_preset(search, shape), None
+    try:
+        header = cpp_header(settings, grid, mask=mask, namespace=namespace)
+    except ValueError as error:
+        if not name:
+            raise
+        key, _, problem = str(error).partition(" ")  # it begins with the key that cannot be exported
+        is_key = key in type(settings).model_fields
+        place = f"clusters.{name}.{key}: {problem}" if is_key else f"clusters.{name}: {error}"
+        raise ConfigError([place]) from None
     write_text(output, header, "// Written by hep_peaksum ")
     rows, cols = grid.shape
     console = streams.open_console()
@@ -64,10 +73,11 @@ def export(
 
 def _of_config(
     file: str, overrides: Sequence[str], collection: str | None
-) -> tuple[PeakSumSettings, Grid, Any]:
-    """Return settings, grid and mask of a collection."""
+) -> tuple[str, PeakSumSettings, Grid, Any]:
+    """Return the name of a collection, with its settings, grid and mask."""
     config = load(file, overrides)
-    chosen = config.clusters[pick_collection(config, collection)]
+    name = pick_collection(config, collection)
+    chosen = config.clusters[name]
     source = config.grids[chosen.grid[0]]
     if len(chosen.grid) > 1 or (source.has_layers and source.layers == "each"):
         what = "several grids" if len(chosen.grid) > 1 else "each layer separately"
@@ -77,7 +87,7 @@ def _of_config(
         msg = f"grid {chosen.grid[0]!r} has a cell table, and a header knows neither pedestals nor dead cells: "
         msg += "name a collection of another grid, or make a config whose cells are calibrated already"
         raise ValueError(msg)
-    return chosen.settings, source.grid, source.mask_map()
+    return name, chosen.settings, source.grid, source.mask_map()
 
 
 def _of_preset(name: str, shape: str | None) -> tuple[PeakSumSettings, Grid]:

@@ -7,6 +7,7 @@ the algorithm (`explain`, `ties`, `compare`, `closure`, `presets`) are in `cli/d
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -146,18 +147,27 @@ def _with_remedy(error: click.ClickException) -> click.ClickException:
         remedy = f"It is a key of the config: --set {keys[0].name}=..." if keys else ""
     if isinstance(error, click.BadOptionUsage) and "argument" in error.message:
         remedy = EXAMPLES.get(error.option_name, "")
-    if isinstance(error, click.BadParameter) and isinstance(getattr(error.param, "type", None), click.Path):
+    if misplaced := re.match(r"No such command '(.+\.(ya?ml|root))'", error.message):
+        name, suffix = misplaced.groups()
+        remedy = f"The command comes first: hep-peaksum {'inspect' if suffix == 'root' else 'run'} {name}"
+    if isinstance(error, click.MissingParameter) and isinstance(error.param, click.Option):
+        remedy = f"Add {error.param.opts[0]} {error.param.metavar}."
+    elif isinstance(error, click.BadParameter) and isinstance(getattr(error.param, "type", None), click.Path):
         is_results = str(error.param and error.param.metavar).startswith("DIR")
         remedy = "Name a folder of results, the output.directory of a config." * is_results
     if "unexpected extra argument" in error.message and (ctx := getattr(error, "ctx", None)) is not None:
-        remedy = _what_it_takes(ctx)
+        remedy = _what_it_takes(ctx, error.message.rpartition("(")[2].rstrip(")."))
     if not remedy:
         return error
     return click.UsageError(f"{error.format_message().rstrip('.')}. {remedy}", ctx=getattr(error, "ctx", None))
 
 
-def _what_it_takes(ctx: click.Context) -> str:
+def _what_it_takes(ctx: click.Context, extra: str) -> str:
     """Return what to do about an argument too many."""
+    suffix = Path(extra).suffix
+    for option in ctx.command.params if suffix else ():  # a ROOT file where only an option takes one
+        if isinstance(option, click.Option) and str(option.metavar) == f"FILE{suffix}":
+            return f"Write {option.opts[0]} {extra}."
     if any("=" not in setting for setting in ctx.params.get("overrides", ())):
         return "Write --set KEY=VALUE, without blanks around =, and in quotes if the value has blanks."
     arguments = (each.make_metavar(ctx) for each in ctx.command.params if isinstance(each, click.Argument))
@@ -170,9 +180,19 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except ValueError as error:
-            if SOURCE in ctx.meta and hasattr(error, "at"):
-                raise error.at(ctx.meta[SOURCE]) from None
+        except (ValueError, OSError, RuntimeError) as error:
+            source = ctx.meta.get(SOURCE)
+            if source is None:
+                raise
+            if hasattr(error, "at"):
+                raise error.at(source) from None
+            # what a job finds wrong in a file names the key in the middle: a.root: entry 3: events.weight.w:
+            if key := re.search(
+                r": ((?:events|grids|derive|select|matches|measurements)\.[\w.]+): ", str(error)
+            ):
+                place = source.located(f"{key[1]}: ").removesuffix(f": {key[1]}: ")
+                msg = f"{place}: {error}"
+                raise RuntimeError(msg) from None
             raise
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -20,12 +20,14 @@ from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.pileup import Pileup, PileupKind
-from hep_peaksum.suggestions import did_you_mean
+from hep_peaksum.suggestions import did_you_mean, listed
 
 FOUR_VECTOR = ("pt", "eta", "phi", "energy")
 
 # Computed from peaks alone. All others need cells, and hits are made dense for them (see `needs_cells`).
 OF_PEAKS = frozenset({"peak_sum", "seed", "row", "col", "layer", "n_cells"})
+# What others call a field of ours.
+OTHER_NAMES = {"e": "energy", "et": "pt", "size": "n_cells", "nhits": "n_cells", "sum": "peak_sum"}
 OF_LAYERS = frozenset({"layer_sums", "n_saturated"})
 
 
@@ -429,6 +431,16 @@ def _as_list(names: object) -> tuple[Any, ...]:
     return tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else (names,)
 
 
+def field_meant(name: str, known: Iterable[str]) -> str:
+    """Return which field is meant by a name: one that others call so, or one that is spelt alike.
+
+    >>> field_meant("E", ["peak_sum", "energy"])
+    " (did you mean 'energy'?)"
+    """
+    meant = OTHER_NAMES.get(name.lower(), "")
+    return f" (did you mean {meant!r}?)" if meant in known else did_you_mean(name, known)
+
+
 def _unavailable(name: str, table: Iterable[str], grid: Grid) -> str:
     """Return why clusters cannot have a field, and the remedy."""
     if name in ("net", "net_pt", "net_energy") and "net" not in table:
@@ -438,10 +450,13 @@ def _unavailable(name: str, table: Iterable[str], grid: Grid) -> str:
     position = name.partition("_")[2] if name.startswith(("barycentre_", "width_")) else name
     if position in FOUR_VECTOR or position in (grid.rows.name, grid.cols.name):
         needed = [position] if grid.axis(position) else ["eta", "phi"]
+        for axis in (grid.rows, grid.cols):
+            if (meant := str(axis.name).lower()) in needed and axis.name != meant:
+                return f"field {name!r} needs an axis named {meant}: write name: {meant}, and not {axis.name!r}"
         missing = [n for n in needed if (match := grid.axis(n)) is None or match[1].centres is None]
         return (
             f"field {name!r} needs positions on an axis named {' and one named '.join(missing)}: "
             "add name and edges, or bins, start and stop, to rows or cols"
         )
-    near = f": write a list, [{name}]" if "," in name else did_you_mean(name, table)
-    return f"no field is called {name!r}{near}; there are {', '.join(table)}"
+    near = f": write a list, [{name}]" if "," in name else field_meant(name, table)
+    return f"no field is called {name!r}{near}; there are {listed(table, near=name)}"

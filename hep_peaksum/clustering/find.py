@@ -136,7 +136,7 @@ def find_clusters(
         names = check_fields(fields, settings, searched)
     tables = list(cluster_tables([given], settings, names))
     clusters = records.jagged_clusters(tables, settings)
-    return records.without_values(clusters) if no_values else clusters
+    return records.without_values(clusters) if no_values else records.answering(clusters)
 
 
 @settings_apart

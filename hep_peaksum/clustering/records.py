@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from hep_peaksum.clustering import shapes
-from hep_peaksum.clustering.fields import FOUR_VECTOR, energy_of_sum, fields_of, net_sum
+from hep_peaksum.clustering.fields import FIELDS, FOUR_VECTOR, energy_of_sum, field_meant, fields_of, net_sum
 from hep_peaksum.clustering.seeding import falling_order
 from hep_peaksum.clustering.sharing import PeakContext
 from hep_peaksum.kernels import Array, event_offsets, get_kernel, offsets_after_mask
 from hep_peaksum.loops.seeds import leading
 from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.settings.pileup import PileupKind
 from hep_peaksum.settings.thresholds import passes
 from hep_peaksum.settings.units import in_sigmas
+from hep_peaksum.suggestions import listed
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -267,3 +269,69 @@ def _register_vectors() -> None:
     import vector
 
     vector.register_awkward()
+
+
+# What must be there for a field besides its name.
+FOUR_VECTORS = "it needs a grid with axes named eta and phi"
+CONDITIONS = {
+    **dict.fromkeys(("pt", "eta", "phi", "mass", "px", "py", "pz"), FOUR_VECTORS),
+    **dict.fromkeys(("net", "net_pt", "net_energy"), "it needs pileup in the settings"),
+    **dict.fromkeys(get_args(PileupKind), "name it in pileup of the settings"),
+    "layer": "it needs layers='each'",
+}
+
+
+class _Answering:
+    """Added to the class of an array: the answer to an attribute that is no field."""
+
+    fields: list[str]
+
+    def __getitem__(self, where: Any) -> Any:
+        if isinstance(where, str) and where not in self.fields:
+            raise _no_such_field()(missing_field(where, self.fields))
+        return super().__getitem__(where)  # type: ignore[misc]  # of the class that this one is added to
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)  # type: ignore[misc]  # of the class that this one is added to
+        except AttributeError:
+            if name.startswith("_") or hasattr(type(self), name):
+                raise
+            raise AttributeError(missing_field(name, self.fields)) from None
+
+
+def missing_field(name: str, fields: list[str]) -> str:
+    """Return what to do about a field that clusters do not have.
+
+    >>> missing_field("layer", ["peak_sum", "row"])
+    "the clusters have no field 'layer': it needs layers='each'; there are peak_sum, row"
+    """
+    remedy = f": {CONDITIONS[name]}" if name in CONDITIONS else field_meant(name, fields)
+    if name not in CONDITIONS and (name in FIELDS or name.startswith(("barycentre_", "width_"))):
+        remedy = f": name it in fields=[..., {name!r}]"
+    return f"the clusters have no field {name!r}{remedy}; there are {listed(fields, near=name)}"
+
+
+def answering(clusters: ak.Array) -> ak.Array:
+    """Return an array of clusters, itself, with an answer for fields that it does not have.
+
+    As awkward does itself, this changes the class of the array. What is made of it, also by pickle, has the
+    class that awkward gives it.
+    """
+    if not isinstance(clusters, _Answering):
+        kind: Any = type(clusters)
+        clusters.__class__ = _with_answers(kind)
+    return clusters
+
+
+def _no_such_field() -> type[Exception]:
+    """Return what awkward raises for a field that is not there, by its version."""
+    import awkward as ak
+
+    return ak.errors.FieldNotFoundError if hasattr(ak, "errors") else ValueError
+
+
+@cache
+def _with_answers(kind: Any) -> Any:
+    """Return a class of arrays with answers, which is called as before."""
+    return type(kind.__name__, (_Answering, kind), {})

@@ -291,6 +291,8 @@ def check_shape(shape: tuple[int, ...], grid: Grid | None, layers: str) -> None:
         is_swapped, is_flat = shape[:-3:-1] == grid.shape, shape[-1] == grid.n_cells
         remedy = "swap rows and cols of the grid" if is_swapped else "give the grid of these cells"
         remedy = "flat layers are put on it by from_dense with axes" if is_flat else remedy
+        if shape[:-1] == grid.shape:
+            remedy = "events come first, (event, row, col): give np.moveaxis(grids, -1, 0)"
         msg = f"grids have shape {shape}, the grid has {grid.shape[0]} x {grid.shape[1]} cells: {remedy}"
         raise ValueError(msg)
     if layers not in ("sum", "each"):

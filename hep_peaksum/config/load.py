@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,12 +94,70 @@ def _parse(model: type[Model], content: Mapping[str, Any], **known: Any) -> Mode
     try:
         parsed = model.model_validate(content)
     except ValidationError as error:
-        problems = [_problem(detail, content) for detail in error.errors() if not messages.is_repeated(detail)]
+        problems = list(_problems_of(error, content))
         raise ConfigError([*problems, *_problems_between(content, error)]) from None
     problems = list(parsed.problems(**known))
     if problems:
         raise ConfigError(problems)
     return parsed
+
+
+def _problems_of(error: ValidationError, content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield one line for every error of pydantic; of keys that are not indented, one for their map."""
+    details = [detail for detail in error.errors() if not messages.is_repeated(detail)]
+    places = [file_key(detail["loc"], content) for detail in details]
+    unindented = _unindented(places, content)
+    for key, names in unindented.items():
+        yield f"{_shown_key(key)}: has no value: indent what belongs to it, {', '.join(names)}"
+    told = {*unindented, *((*key[:-1], name) for key, names in unindented.items() for name in names)}
+    for detail, place in zip(details, places, strict=True):
+        if not any(tuple(place[: len(key)]) == key for key in told):
+            yield _problem(detail, content)
+
+
+def _unindented(paths: Sequence[Sequence[str]], content: Mapping[str, Any]) -> dict[tuple[str, ...], list[str]]:
+    """Return the maps without a value whose keys stand behind them, in the same column, with these keys.
+
+    Parameters
+    ----------
+    paths
+        Where something is wrong with the config.
+    content
+        The config.
+
+    >>> content = {"grids": {"calo": {"rows": None, "name": "eta", "bins": 24}}}
+    >>> _unindented([["grids", "calo", word] for word in ("rows", "name", "bins")], content)
+    {('grids', 'calo', 'rows'): ['name', 'bins']}
+    """
+    found: dict[tuple[str, ...], list[str]] = {}
+    for path in paths:
+        for depth, name in enumerate(path):
+            above = path[:depth]
+            place = (*above, _empty_map_before(name, above, _at(content, above)))
+            if place[-1] and name not in found.setdefault(place, []):
+                found[place].append(name)
+    return found
+
+
+def _empty_map_before(name: str, above: Sequence[str], beside: Any) -> str:
+    """Return the key before another one that has no value, and may hold that other one; empty if none does."""
+    names = [str(each) for each in beside] if isinstance(beside, Mapping) else []
+    before = names[: names.index(name)] if name in names else []
+    empty = (each for each in reversed(before) if beside.get(each, ...) is None)
+    return next((each for each in empty if _belongs(name, [*above, each], beside)), "")
+
+
+def _at(content: Any, path: Sequence[str]) -> Any:
+    for part in path:
+        content = content.get(part) if isinstance(content, Mapping) else None
+    return content
+
+
+def _belongs(name: str, place: Sequence[str], beside: Mapping[str, Any]) -> bool:
+    """Return whether a key is not one of where it stands, and may be one of the map at a place."""
+    known = keys_at(place)
+    may_be = name in known if known else isinstance(beside.get(name), Mapping)
+    return may_be and name not in keys_at(place[:-1])
 
 
 def _problems_between(content: Mapping[str, Any], error: ValidationError) -> list[str]:

@@ -32,7 +32,7 @@ def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     result = copy.deepcopy(dict(content))
     for key, value in changes.items():
         if not any(key.startswith(f"{section}.") for section in VARIED):
-            msg = f"{key}: a variation changes keys of {', '.join(VARIED)} only"
+            msg = f"{key}: a variation changes keys of {', '.join(VARIED)} only{_section_meant(key, result)}"
             if key in VARIED:
                 msg = f"{key}: a variation changes one key of it at a time: write {key}.NAME"
             raise ValueError(msg)
@@ -52,6 +52,15 @@ def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
             result["grids"][above[1]].pop("digests", None)  # they are of the maps that it had
     result.pop("variations", None)
     return result
+
+
+def _section_meant(key: str, content: Mapping[str, Any]) -> str:
+    """Return the section that is missing before a key, or is misspelt in it."""
+    name = key.partition(".")[0]
+    for section in VARIED:
+        if name in content.get(section, ()):
+            return f": write {section}.{key}"
+    return did_you_mean(name, VARIED)
 
 
 def _set(place: Any, above: list[str], last: str, value: Any, key: str) -> None:

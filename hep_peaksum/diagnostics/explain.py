@@ -21,6 +21,28 @@ from hep_peaksum.library.geometries import GridLike, as_grid
 from hep_peaksum.library.presets import SettingsLike, as_settings
 from hep_peaksum.settings.model import PeakSumSettings
 
+DIGITS, DIGITS_OF_DOUBLES = 6, 15  # of a value in words, and those that a double always holds
+
+
+def in_digits(*values: float) -> list[str]:
+    """Return values as text: whole numbers as they are, others with as few digits as tell them apart.
+
+    >>> in_digits(0.2010592520236969, 0.6425705552101135, 1234567.0)
+    ['0.201059', '0.642571', '1234567']
+    >>> in_digits(0.10000000149011612, 0.10000000894069672)
+    ['0.1', '0.10000001']
+    """
+    for digits in range(DIGITS, DIGITS_OF_DOUBLES + 3):
+        texts = [str(v) if isinstance(v, int) else _in_digits(v, digits) for v in values]
+        if len({*texts}) == len({*values}):
+            break
+    return texts
+
+
+def _in_digits(value: float, digits: int) -> str:
+    is_count = float(value).is_integer() and abs(value) < 10.0**DIGITS_OF_DOUBLES
+    return f"{value:.0f}" if is_count else f"{value:.{digits}g}"
+
 
 class Neighbour(NamedTuple):
     """A cell of the search window, its value, and the comparison that the seed needs with it, `>` or `>=`."""
@@ -31,9 +53,11 @@ class Neighbour(NamedTuple):
     needed: str
 
     def __str__(self) -> str:
-        return (
-            f"cell (row {self.row}, col {self.col}) holds {self.value}, and the seed must be {self.needed} it"
-        )
+        return self.beating(*in_digits(self.value))
+
+    def beating(self, value: str) -> str:
+        """Return that it beats a cell, with its value as text."""
+        return f"cell (row {self.row}, col {self.col}) holds {value}, and the seed must be {self.needed} it"
 
 
 class Explanation(NamedTuple):
@@ -74,7 +98,8 @@ class Explanation(NamedTuple):
     def __str__(self) -> str:
         if self.is_masked:
             return f"cell (row {self.row}, col {self.col}) is masked: no seed"
-        begin = f"cell (row {self.row}, col {self.col}) holds {self.value}"
+        own, *other = in_digits(self.value, *([self.deciding.value] if self.deciding else []))
+        begin = f"cell (row {self.row}, col {self.col}) holds {own}"
         if self.is_seed:
             verdict = f"it passes {self.threshold} and beats all other cells of its search window"
             if self.leads_seedless_group:
@@ -83,9 +108,9 @@ class Explanation(NamedTuple):
             return f"{begin}: a seed; " + "; ".join([verdict, *dropped])
         reasons = [] if self.excluded_by is None else [self.excluded_by]
         reasons += [] if self.passes_threshold else [f"it does not pass {self.threshold}"]
-        if self.beaten_by:
+        if self.deciding:
             others = len(self.beaten_by) - 1
-            reasons.append(f"{self.deciding}" + f" (it is beaten by {others} more)" * (others > 0))
+            reasons.append(self.deciding.beating(*other) + f" (it is beaten by {others} more)" * (others > 0))
         if self.removed_by is not None:
             row, col = self.removed_by
             reasons.append(f"the seed (row {row}, col {col}) was accepted before it and has it in its window")

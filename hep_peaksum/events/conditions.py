@@ -340,6 +340,9 @@ def _lumi_mask(path: str, _state: object) -> Any:
     try:
         _check_lumi_mask(json.loads(Path(path).read_bytes()))
         return LumiMask(path)
+    except FileNotFoundError:
+        msg = f"lumi_mask: there is no file {path!r} (seen from {Path.cwd()})"
+        raise ValueError(msg) from None
     except Exception as error:  # noqa: BLE001 -- json, the file system, numpy
         reason = " ".join(str(error).split())
         msg = f"lumi_mask: {path!r} cannot be read as a JSON file of luminosity blocks ({reason:.120})"

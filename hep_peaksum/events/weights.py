@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_serializer, model_validator
 from hep_peaksum.events.conditions import one_number
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.inputs.branch_names import Words, split_branch
-from hep_peaksum.inputs.functions import values_for
+from hep_peaksum.inputs.functions import key_named, values_for
 from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.thresholds import Number
@@ -109,7 +109,8 @@ def _factor(
 ) -> Array:
     """Return the factor of every event."""
     if term.is_function(friends):
-        return values_for(str(term.source), events)
+        with key_named(f"events.weight.{name}"):
+            return values_for(str(term.source), events)
     values = one_number(column(str(term.source)))
     if values.ndim > 1:
         msg = f"events.weight.{name}: {term.source!r} has several values for every event, expected one"

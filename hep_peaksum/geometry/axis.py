@@ -288,8 +288,9 @@ class Axis(FrozenModel):
         if n == 1:
             return self
         if self.size % n and (self.periodic or not allow_partial_towers):
+            whole = ", ".join(str(k) for k in range(2, self.size + 1) if self.size % k == 0)
             remedy = (
-                "a periodic axis cannot have a partial tower"
+                f"a periodic axis cannot have a partial tower, pool by one of {whole}"
                 if self.periodic
                 else "set allow_partial_towers to true"
             )
@@ -349,6 +350,22 @@ class Axis(FrozenModel):
             values = fold(values, low, high)
             inside = np.isfinite(values)
         return np.where(inside, edges_below(values, self.edge_positions) - 1, -1)
+
+    def turns(self, values: Array) -> str:
+        """Return what is odd about coordinates that go around a periodic axis more than once; else nothing.
+
+        >>> Axis(name="phi", bins=4, start="-pi", stop="pi", periodic=True).turns(np.array([-170.0, 175.0]))
+        '-170 to 175 is more than once around phi, from -3.142 to 3.142: is its unit another?'
+        """
+        known = values[np.isfinite(values)]
+        if self.label_values is not None or self.edge_positions is None or not self.periodic or not len(known):
+            return ""
+        low, high = self.edge_positions[0], self.edge_positions[-1]
+        least, most = known.min(), known.max()
+        if low - (high - low) <= least and most <= high + (high - low):
+            return ""
+        around = f"more than once around {self.name or 'an axis'}, from {low:.4g} to {high:.4g}"
+        return f"{least:.4g} to {most:.4g} is {around}: is its unit another?"
 
 
 def fold(values: Array, low: float, high: float) -> Array:

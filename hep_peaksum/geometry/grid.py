@@ -156,12 +156,14 @@ class Grid(FrozenModel):
         """Return the plane of towers of `pool` (rows, cols) cells each (see `Axis.coarsened`)."""
         if tuple(pool) == (1, 1):
             return self
-        axes = [
-            axis.coarsened(n, allow_partial_towers=allow_partial_towers)
-            for axis, n in zip((self.rows, self.cols), pool, strict=True)
-        ]
+        sizes = {"rows": (self.rows, pool[0]), "cols": (self.cols, pool[1])}
+        # an error of a periodic axis comes first: it has one remedy, and that of the other axis does not help
+        axes = {
+            word: axis.coarsened(n, allow_partial_towers=allow_partial_towers)
+            for word, (axis, n) in sorted(sizes.items(), key=lambda each: not each[1][0].periodic)
+        }
         # not validated: drawn regions remain those of the cells
-        return BaseModel.model_copy(self, update={"rows": axes[0], "cols": axes[1], "hexagons": None})
+        return BaseModel.model_copy(self, update={**axes, "hexagons": None})
 
     def division(self, name: str) -> Regions:
         """Return the division into regions of that name.
@@ -400,6 +402,8 @@ def _swapped(shape: tuple[int, ...], expected: tuple[int, ...], axes: Sequence[A
 
 def _mend(grid: Grid, shape: tuple[int, ...], expected: tuple[int, ...], axes: Sequence[AxisWord]) -> str:
     """Return which axes do not have the number of cells of an array, or are not named, and what to write."""
+    if not shape:
+        return ": name the branch of all cells, or several branches of one cell each, or give hits"
     if len(shape) == 1 and len(axes) > 1:
         n_cells = math.prod(n or 1 for n in expected)
         return f": these are {shape[0]} values, rows and cols make {n_cells}" if shape[0] != n_cells else ""

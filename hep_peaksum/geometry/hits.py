@@ -25,7 +25,7 @@ from hep_peaksum.geometry.grid import (
     known,
     traced_like,
 )
-from hep_peaksum.geometry.jagged import check_numbers
+from hep_peaksum.geometry.jagged import check_numbers, flat_numbers
 from hep_peaksum.kernels import (
     Array,
     KernelName,
@@ -285,7 +285,8 @@ def from_hits(
     Warns
     -----
     UserWarning
-        If hits lie outside the grid, or in no layer of it; they are counted and not added.
+        If hits lie outside the grid, or in no layer of it; they are counted and not added. If coordinates go
+        around a periodic axis more than once, as degrees do on an axis in radian.
 
     >>> import awkward as ak
     >>> from hep_peaksum.geometry.grid import bare_grid
@@ -299,4 +300,7 @@ def from_hits(
         if not len(hits.value):
             msg += ", which are all: are row, col and energy in this order, and in the units of the axes?"
         warnings.warn(msg, stacklevel=2)
+    for word, axis, places in (("row", grid.rows, row), ("col", grid.cols, col)):
+        if axis.periodic and not hits.is_traced and (odd := axis.turns(flat_numbers(places))):
+            warnings.warn(f"{word}: {odd}", stacklevel=2)
     return traced_like(hits.dense(), energy)

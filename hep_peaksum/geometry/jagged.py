@@ -46,6 +46,13 @@ def flat_parts(columns: Iterable[tuple[str, ak.Array]]) -> tuple[Array, list[Arr
     return n_hits, parts
 
 
+def flat_numbers(column: ak.Array) -> Array:
+    """Return the numbers of all events; of numbers alone, as they are."""
+    import awkward as ak
+
+    return np.asarray(ak.to_numpy(ak.flatten(ak.Array(column), axis=None)))
+
+
 def flat_field(records: ak.Array, name: str) -> Array:
     """Return a field of all records of a jagged array, event after event.
 

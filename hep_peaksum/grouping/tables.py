@@ -89,7 +89,7 @@ def is_pattern(name: str, names: Collection[str]) -> bool:
 
 def _no_branch(name: str, names: Collection[str], where: str) -> str:
     words = [last_part(each) for each in names]
-    return f"{where}: no branch {name!r}{did_you_mean(name, words)}; there are {listed(words)}"
+    return f"{where}: no branch {name!r}{did_you_mean(name, words)}; there are {listed(words, near=name)}"
 
 
 def last_part(branch: str) -> str:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +24,7 @@ from pydantic import WithJsonSchema
 from hep_peaksum.inputs.paths import expand_variables
 from hep_peaksum.kernels import Array
 from hep_peaksum.plain_files import has_no_end, no_file
-from hep_peaksum.suggestions import did_you_mean
+from hep_peaksum.suggestions import did_you_mean, listed
 
 FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 FunctionName = Annotated[
@@ -84,15 +86,50 @@ def failure_of(name: str, error: Exception) -> str:
     return f"{name} failed{f' in line {lines[-1]}' if lines else ''} ({brief_error(error)})"
 
 
+@contextmanager
+def key_named(key: str) -> Iterator[None]:
+    """Name the key of the config in an error about its value that is raised inside the block."""
+    try:
+        yield
+    except ValueError as error:
+        if type(error) is not ValueError or str(error).startswith(key):
+            raise
+        msg = f"{key}: {error}"
+        raise ValueError(msg) from None  # the first of a chain of errors is what a job reports
+
+
+def result_of(name: str, events: Any) -> Any:
+    """Return what the function ``module:function`` gives for events.
+
+    Raises
+    ------
+    ValueError
+        If it fails; the message names its line, and the branches of the events.
+    """
+    function = user_function(name)
+    try:
+        return function(events)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # what a function of the user raises can be anything
+        modules = (frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__))
+        if any(module.partition(".")[0] == "uproot" for module in modules):
+            raise  # the file cannot be read, for which the function is not to blame
+        word = re.findall(r"\w+", str(error))[-1:]
+        branches = listed(events.fields, near="".join(word))
+        msg = f"{failure_of(name, error)}: the events have {branches}"
+        raise ValueError(msg) from None
+
+
 def values_for(name: str, events: Any) -> Array:
     """Return what the function ``module:function`` gives for events, as an array.
 
     Raises
     ------
     ValueError
-        If it gives lists of different lengths, as for the hits of events.
+        If it fails, or gives lists of different lengths, as for the hits of events.
     """
-    result = user_function(name)(events)
+    result = result_of(name, events)
     try:
         return np.asarray(result)
     except ValueError:

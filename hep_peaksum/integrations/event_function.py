@@ -11,6 +11,7 @@ from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.integrations.event_rules import Bounds, EventRules
 from hep_peaksum.kernels import Array, Offset
 from hep_peaksum.settings.model import PeakSumSettings
+from hep_peaksum.suggestions import listed
 
 
 def event_function(
@@ -52,7 +53,7 @@ def event_function(
     """
     rules = EventRules.of(settings, grid, mask)
     if field not in rules.fields:
-        msg = f"no field {field!r} in one event: there are {', '.join(rules.fields)}"
+        msg = f"no field {field!r} in one event: there are {listed(rules.fields, near=field)}"
         raise ValueError(msg)
     return _compilable(rules, rules.integer if integer else rules.floating, *_value_of(field, rules))
 

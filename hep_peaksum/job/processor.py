@@ -7,9 +7,11 @@ it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import wraps
+from inspect import signature
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec
 
 import awkward as ak
 import hist
@@ -35,6 +37,7 @@ from hep_peaksum.reading.file_numbers import FileNumbers, number_datasets
 from hep_peaksum.reading.prefetch import prefetch
 from hep_peaksum.reading.provenance import check_events, first_entry, is_chunk, metadata_of, without_values
 from hep_peaksum.results.checkpoints import Chunk, Record, commit, filled_bins
+from hep_peaksum.suggestions import did_you_mean
 
 
 class ChunkResult(NamedTuple):
@@ -44,6 +47,32 @@ class ChunkResult(NamedTuple):
     histograms: dict[str, hist.Hist[Any]]
     n_clusters: dict[str, int]
     n_outside: dict[str, int]
+
+
+P = ParamSpec("P")
+
+
+def sections_by_name(init: Callable[P, None]) -> Callable[P, None]:
+    """Return the `__init__` of a processor, with an error for a whole config, and for sections of others."""
+    names = [*signature(init).parameters][1:]
+
+    @wraps(init)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> None:
+        kind, *others = type(args[0]).__name__, *args[1:]
+        if others:
+            is_path = isinstance(others[0], (str, Path))
+            given = f"**load_config({str(others[0])!r}).job()" if is_path else "**sections"
+            source = ", load_config is in hep_peaksum.config.load" * is_path
+            msg = f"{kind} takes the sections of a config by name: write {kind}({given}){source}"
+            raise TypeError(msg)
+        unknown = [name for name in kwargs if name not in names]
+        if unknown:
+            near = did_you_mean(unknown[0], names) or ": leave out what is not one"
+            msg = f"{kind} has no {', '.join(map(repr, unknown))}{near}; there are {', '.join(names)}"
+            raise TypeError(msg)
+        init(*args, **kwargs)
+
+    return checked
 
 
 class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
@@ -81,6 +110,7 @@ class PeakSumProcessor(ProcessorABC):  # type: ignore[misc]
     ... )
     """
 
+    @sections_by_name
     def __init__(
         self,
         *,

@@ -19,7 +19,7 @@ from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.inputs.paths import InputFile, public_path
 from hep_peaksum.job.planning import Plan
 from hep_peaksum.measuring.results import measure
-from hep_peaksum.preview.check import empty_grids, empty_seeds, oblique_windows
+from hep_peaksum.preview.check import empty_grids, empty_seeds, oblique_windows, unused_luminosity
 from hep_peaksum.preview.thresholds import thresholds
 from hep_peaksum.processing.normalisation import Normalisation
 from hep_peaksum.processing.tally import empty_tally
@@ -122,8 +122,10 @@ N_LOOKED_AT = 1000  # entries in which energy is looked for if there is no clust
 
 def hints(config: Config, totals: Mapping[str, DatasetTotal]) -> list[str]:
     """Return what is allowed but probably not meant: empty cells that are seeds, and no cluster at all."""
-    lines = [*empty_seeds(config), *oblique_windows(config)]
+    lines = [*unused_luminosity(config), *empty_seeds(config), *oblique_windows(config)]
     for dataset, total in totals.items():
+        if not total.processed.total():
+            lines.append(f"{dataset}: not a single entry; are its files and trees the right ones?")
         without = [name for name in config.clusters if not total.n_clusters[name]]
         if not without or not total.processed.total():
             continue

@@ -25,6 +25,7 @@ from hep_peaksum.keras.support import (
     Layers,
     Returns,
     Windows,
+    check_images,
     check_names,
     inclusive_bounds,
     resolve_windows,
@@ -114,9 +115,14 @@ class PeakSum2D(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
         self.data_format = validate_choice(
             "data_format", data_format or keras.config.image_data_format(), DataFormat
         )
-        self.input_spec = keras.layers.InputSpec(ndim=4)
         for error in self._errors():
             raise ValueError(error)
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Check the shape of the images; there are no weights to be made."""
+        check_images(input_shape, self.data_format)
+        self.input_spec = keras.layers.InputSpec(ndim=4)  # not before: Keras says only that it expected ndim=4
+        super().build(input_shape)
 
     def call(self, inputs: Tensor) -> Tensor:
         """Return the output that `returns` names for a batch of images."""

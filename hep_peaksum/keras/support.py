@@ -41,6 +41,11 @@ REASONS = {
     "pileup": "the layer estimates no pile-up",
     "position": "the layer gives the row and column of the seed cell",
 }
+# What pooling layers and convolutions have, and what to do here.
+OF_OTHER_LAYERS = {
+    **dict.fromkeys(("pool_size", "kernel_size"), "give search_window and sum_window"),
+    **dict.fromkeys(("padding", "strides"), "the output has the rows and columns of the images, leave it out"),
+}
 
 
 class NeighbourGroup(NamedTuple):
@@ -206,11 +211,24 @@ def validate_settings(settings: SettingsLike | None, keywords: dict[str, Any]) -
 
 
 def check_names(keywords: Iterable[str]) -> None:
-    """Raise a ValueError for a misspelt setting among the keywords that are left for Keras."""
+    """Raise a ValueError for a misspelt setting, or one of other layers, among the keywords left for Keras."""
     for name in keywords:
-        if near := did_you_mean(name, PeakSumSettings.model_fields, likeness=0.8):
+        remedy = f": {OF_OTHER_LAYERS[name]}" if name in OF_OTHER_LAYERS else ""
+        if near := remedy or did_you_mean(name, PeakSumSettings.model_fields, likeness=0.8):
             msg = f"PeakSum2D has no {name!r}{near}"
             raise ValueError(msg)
+
+
+def check_images(shape: Sequence[int | None], data_format: DataFormat) -> None:
+    """Raise a ValueError if a batch of images does not have four axes."""
+    if len(shape) == 4:
+        return
+    axes, of_images, of_one = "(batch, row, col, channel)", "images[..., None]", "image[None, ..., None]"
+    if data_format == "channels_first":
+        axes, of_images, of_one = "(batch, channel, row, col)", "images[:, None]", "image[None, None]"
+    remedy = {3: f": for one channel give {of_images}", 2: f": for a single image give {of_one}"}
+    msg = f"the images have shape {tuple(shape)}, expected {axes}{remedy.get(len(shape), '')}"
+    raise ValueError(msg)
 
 
 def validate_unit(unit: float | str | None) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.suggestions import did_you_mean
+from hep_peaksum.suggestions import did_you_mean, listed
 
 GridLike = Grid | Mapping[str, Any] | str  # a grid, its keys, or the name of a geometry
 
@@ -33,7 +33,7 @@ def named_grid(name: str) -> Grid:
     """
     if name not in named_grids():
         near = did_you_mean(str(name), named_grids())
-        msg = f"no geometry is called {name!r}{near}: there are {', '.join(named_grids())}"
+        msg = f"no geometry is called {name!r}{near}: there are {listed(named_grids(), near=str(name))}"
         raise ValueError(msg)
     text = (resources.files("hep_peaksum.library") / "detectors" / f"{name}.yaml").read_text(encoding="utf-8")
     content = yaml.safe_load(text)

@@ -17,7 +17,7 @@ from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.library.geometries import named_grid
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
-from hep_peaksum.suggestions import did_you_mean
+from hep_peaksum.suggestions import did_you_mean, listed
 
 NOT_PRESETS = "_not_presets"
 SettingsLike = PeakSumSettings | Mapping[str, Any] | str  # settings, their keys, or the name of a preset
@@ -78,11 +78,15 @@ def as_settings(settings: object) -> PeakSumSettings:
     """
     if settings is None or isinstance(settings, PeakSumSettings):
         return settings or PeakSumSettings()
+    what = "expected PeakSumSettings, a map of their keys, or the name of a preset"
+    if str(settings).endswith((".yaml", ".yml")):
+        of_config = f"load_config({str(settings)!r}).clusters[NAME].settings, from hep_peaksum.config.load"
+        msg = f"settings is {str(settings)!r}, a file, {what}: of a config take {of_config}"
+        raise ValueError(msg)
     if isinstance(settings, str):
         return preset(settings)[0]
     if isinstance(settings, Mapping):
         return PeakSumSettings(**settings)
-    what = "expected PeakSumSettings, a map of their keys, or the name of a preset"
     order = ": settings come before the grid" if isinstance(settings, Grid) else ""
     pair = ": preset() returns two, write settings, grid = preset(...)" if isinstance(settings, tuple) else ""
     cells = ": cells come before settings" if hasattr(settings, "ndim") else ""
@@ -94,7 +98,8 @@ def read_preset(name: str) -> Preset:
     """Return a preset with its source and its differences from it; errors as in `preset`."""
     if name not in _names():
         near = did_you_mean(str(name), _names())
-        msg = _not_a_preset(name) or f"no preset is called {name!r}{near}: there are {', '.join(_names())}"
+        known = f"there are {listed(_names(), near=str(name))}: `hep-peaksum presets` lists them"
+        msg = _not_a_preset(name) or f"no preset is called {name!r}{near}: {known}"
         raise ValueError(msg)
     return Preset(**_read(name))
 

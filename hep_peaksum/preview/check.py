@@ -29,6 +29,7 @@ from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.events.weights import weights_of
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits
+from hep_peaksum.geometry.jagged import flat_numbers
 from hep_peaksum.inputs.branch_names import split_branch
 from hep_peaksum.inputs.functions import brief_error
 from hep_peaksum.inputs.grid import GridInput
@@ -39,7 +40,7 @@ from hep_peaksum.processing.normalisation import check_weights, is_normalised
 from hep_peaksum.processing.selected_events import SelectedEvents
 from hep_peaksum.processing.tally import empty_tally
 from hep_peaksum.reading.blocks import block_size, read_cells
-from hep_peaksum.reading.columns import column, event_identity, identifying_column
+from hep_peaksum.reading.columns import EQUAL_ENTRIES, column, event_identity, identifying_column
 from hep_peaksum.reading.files import (
     count_entries,
     name_trees,
@@ -78,7 +79,8 @@ def check_inputs(config: Config) -> Remarks:
     if unknown := [*function_problems(config)]:
         raise ConfigError(unknown)
     check_directory(Path(config.output.directory))
-    remarks = Remarks([], [*idle_workers(config), *empty_seeds(config), *oblique_windows(config)])
+    of_config = (idle_workers, unused_luminosity, empty_seeds, oblique_windows)
+    remarks = Remarks([], [remark for find in of_config for remark in find(config)])
     # as a processor has it, but for the variations, which are tried one by one
     events_alone = config.events.model_copy(update={"write_variations": ()})
     job = config.model_copy(update={"dataset_metadata": config.divisors(), "events": events_alone})
@@ -119,6 +121,12 @@ def idle_workers(config: Config) -> Iterator[str]:
     """Yield a remark on workers that the executor does not start."""
     if config.run.executor == "iterative" and config.run.workers > 1:
         yield f"run.workers: {config.run.workers}, and executor iterative has one: set run.executor to futures"
+
+
+def unused_luminosity(config: Config) -> Iterator[str]:
+    """Yield a remark on a luminosity by which nothing is normalised."""
+    if config.luminosity is not None and all(each.cross_section is None for each in config.datasets.values()):
+        yield "luminosity: no dataset has a cross_section, so nothing is normalised to it: is one missing?"
 
 
 def _weight_problems(config: Config, dataset: str, file: InputFile) -> Iterator[str]:
@@ -219,6 +227,10 @@ class _Trial:
         n_entries = min(n_in_file, N_ENTRIES, block_size(self.config.grids.values()))
         schema = self.config.events.schema_name
         events = nano_events(file, path, tree, 0, n_entries, schema=schema, dataset=self.dataset)
+        if not n_in_file:
+            self.remarks.append(
+                f"datasets.{self.dataset}: {path}: tree {tree!r} has no entries: is it the right one?"
+            )
         self.look_at_friends(file, path, n_in_file)
         self.run(events)
         for variation in self.config.variations:
@@ -234,7 +246,7 @@ class _Trial:
                 n_friend, problem = n_entries, str(error)
             if n_friend != n_entries:
                 counts = f"{path}: {tree!r} has {n_friend} entries, the main tree {n_entries}"
-                problem = f"{counts}: its branches cannot be used"
+                problem = f"{counts}: its branches cannot be used, {EQUAL_ENTRIES}"
             if problem and name in used:
                 self.broken_friends.add(name)
                 self.problems.append((f"friends.{name}: ", problem))
@@ -317,9 +329,18 @@ class _Trial:
         for name, source in self.config.grids.items():
             with self._noting(partial(_key_in_grid, name, source)):
                 columns = grid_columns(events, source, self.config.friends, self.config.run_source)
-                cells[name] = columns.read(0, len(events)).sparse_cells(0, len(events))
+                read = columns.read(0, len(events))
+                cells[name] = read.sparse_cells(0, len(events))
                 self._look_for_energy(name, cells[name])
+                if isinstance(source.hits, HitBranches):
+                    self._look_for_turns(name, source, source.hit_columns(read.columns, read.encodings))
         return cells
+
+    def _look_for_turns(self, name: str, source: GridInput, places: Mapping[str, Any]) -> None:
+        """Remark on coordinates that go around an axis more than once, such as degrees for radians."""
+        for word, axis in (("row", source.grid.rows), ("col", source.grid.cols)):
+            if word in places and (odd := axis.turns(flat_numbers(places[word]))):
+                self.remarks.append(f"datasets.{self.dataset}: grids.{name}.hits.{word}: {odd}")
 
     def _look_for_places(self, name: str, objects: ak.Array) -> None:
         """Remark on objects that lie on no cell of their grid."""
@@ -369,7 +390,9 @@ class _Trial:
         """Remark on hits outside a grid, and on a grid without any energy."""
         n_outside = getattr(cells, "n_outside", 0)
         if n_outside:
-            remark = f"{n_outside} hits of the first {len(cells)} entries lie outside grid {name!r}"
+            hits = "1 hit of" if n_outside == 1 else f"{n_outside} hits of"
+            lie = "lies" if n_outside == 1 else "lie"
+            remark = f"{hits} the first {len(cells)} entries {lie} outside grid {name!r}"
             remedy = "they are not added: are rows, cols and depth as meant?"
             self.remarks.append(f"datasets.{self.dataset}: {remark}: {remedy}")
         values = cells.value if isinstance(cells, Hits) else plain_cells(cells)

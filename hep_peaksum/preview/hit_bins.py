@@ -20,7 +20,7 @@ from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.hits import HitBranches
 from hep_peaksum.kernels import Array
 from hep_peaksum.reading.blocks import read_blocks
-from hep_peaksum.reading.files import find_files
+from hep_peaksum.reading.files import find_files, one_line_errors
 from hep_peaksum.reading.hit_columns import grid_columns
 
 N_ENTRIES = 100
@@ -112,7 +112,8 @@ def _positions(config: Config, source: GridInput, hits: HitBranches, events: ak.
 
     The layer counts where each is searched by itself; else it is 0.
     """
-    given = grid_columns(events, source, config.friends, config.run_source).read(0, len(events))
+    with one_line_errors(events.metadata["filename"]):
+        given = grid_columns(events, source, config.friends, config.run_source).read(0, len(events))
     columns = [column for column in (hits.row, hits.col) if column is not None]  # else they are by channel
     branches = dict.fromkeys(hits.position or (branch for column in columns for branch in column.branches))
     raw = {f"from {branch}": given.columns[branch] for branch in branches}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 import awkward as ak
 
@@ -13,6 +14,8 @@ from hep_peaksum.clustering.records import ClusterTable, jagged_clusters
 from hep_peaksum.config.model import Job
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits
+from hep_peaksum.inputs.functions import key_named
+from hep_peaksum.inputs.hits import HitFunction
 from hep_peaksum.kernels import Array
 from hep_peaksum.processing.tally import Tally
 from hep_peaksum.reading.hit_columns import GridColumns, grid_columns
@@ -66,12 +69,14 @@ class Searches:
 
     def columns(self, events: ak.Array) -> dict[Place, GridColumns]:
         """Return what fills the grids, once for all variations that read the same branches."""
-        job = self.jobs[NOMINAL]
-        return {
-            place: grid_columns(events, source, job.friends, job.run_source)
-            for place, source in self._sources.items()
-            if place[0] == NOMINAL or source.is_read != job.grids[place[1]].is_read
-        }
+        job, found = self.jobs[NOMINAL], dict[Place, GridColumns]()
+        for (variation, name), source in self._sources.items():
+            if variation == NOMINAL or source.is_read != job.grids[name].is_read:
+                # what a function of the user does wrong is named by its key, a branch by its own name
+                is_function = isinstance(source.hits, HitFunction)
+                with key_named(f"grids.{name}.hits") if is_function else nullcontext():
+                    found[variation, name] = grid_columns(events, source, job.friends, job.run_source)
+        return found
 
     def tables(
         self, grids: Mapping[Place, GridColumns], bounds: tuple[int, int], tally: Tally

@@ -19,6 +19,7 @@ from hep_peaksum.events.section import IDENTITY, PASS, WEIGHT
 from hep_peaksum.events.weights import weights_of
 from hep_peaksum.geometry.jagged import counts_of
 from hep_peaksum.inputs.branch_names import includes
+from hep_peaksum.inputs.functions import key_named
 from hep_peaksum.kernels import Array
 from hep_peaksum.measuring import filling
 from hep_peaksum.measuring.filling import MeasuredEvents
@@ -81,7 +82,8 @@ class SelectedEvents:
         steps: list[tuple[int, Array | None]] = [(0, None)]
         for step, condition in self.early:
             if condition.is_for(self.dataset):
-                passed &= condition.evaluate(self.events, self.column, self.number, None)
+                with key_named(f"events.where.{step - 1}"):
+                    passed &= condition.evaluate(self.events, self.column, self.number, None)
             steps.append((step, passed.copy()))
         for number, name in enumerate(self.jobs):
             fill_cut_flow(self.tally.histograms, number, steps, self.weights.get(name), len(self.events))
@@ -159,7 +161,8 @@ class SelectedEvents:
         steps: list[tuple[int, Array]] = []
         for step, condition in self.late:
             if condition.is_for(self.dataset):
-                passed = passed & condition.evaluate(events, column, number, found.event_value)
+                with key_named(f"events.where.{step - 1}"):
+                    passed = passed & condition.evaluate(events, column, number, found.event_value)
             steps.append((step, passed))
         return steps
 

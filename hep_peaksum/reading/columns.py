@@ -6,6 +6,7 @@ those of friends through the same open file; those of grids from the file direct
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from hep_peaksum.reading.provenance import (
     open_file_of,
 )
 from hep_peaksum.suggestions import did_you_mean, listed
+
+EQUAL_ENTRIES = "the entries of a friend are those of the events, name another tree of the file"
 
 
 def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
@@ -68,7 +71,7 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
             spelt = next((field for field in values.fields if field.lower() == part.lower()), "")
             near = [name.replace(part, spelt, 1)] if spelt else list(_members(values, name))
             meant = did_you_mean(name, near) if near else _branch_meant(name, names)
-            msg = f"no branch {name!r}{meant}; there are {listed(names)}"
+            msg = f"no branch {name!r}{meant}; there are {listed(names, near=name)}"
             raise ValueError(msg)
         values, path = values[part], f"{path}.{part}".lstrip(".")
     return values
@@ -86,6 +89,8 @@ def _branch_meant(name: str, names: Sequence[str]) -> str:
     """Return what was meant by a name that no branch has: several branches, an expression, a name like it."""
     if "," in name:
         return f": for several branches write a list, [{name}]"
+    if "*" in name and (matching := fnmatch.filter(names, name)):
+        return f": write a list of names, a pattern is none: [{listed(matching)}]"
     first, *others = re.split(r"\s*[*/+-]\s*", name)
     if others and (first in names or re.fullmatch(r"[\d.]+", first)):
         return ": it is an expression, and a branch is expected: write a function, module:function"
@@ -115,13 +120,13 @@ def _friend_column(events: ak.Array, branch: str, tree_name: str) -> ak.Array:
     names = tree.keys()
     if (branch := full_name(branch, names)) not in names:
         near = did_you_mean(branch, names)
-        msg = f"friend {tree_name!r} has no branch {branch!r}{near}; there are {listed(names)}"
+        msg = f"friend {tree_name!r} has no branch {branch!r}{near}; there are {listed(names, near=branch)}"
         raise ValueError(msg)
     check_readable(tree, branch)
     n_friend, n_main = int(tree.num_entries), int(file[metadata["treename"]].num_entries)
     if n_friend != n_main:
         main = metadata["treename"]
-        msg = f"friend {tree_name!r} has {n_friend} entries, {main!r} has {n_main}: the numbers must be equal"
+        msg = f"friend {tree_name!r} has {n_friend} entries, {main!r} has {n_main}: {EQUAL_ENTRIES}"
         raise ValueError(msg)
     if is_chunk(events):
         log_access(events, branch, tree_name)
@@ -198,8 +203,8 @@ def branch_types(
         is_friend = alias in friends
         source = open_tree(file, path, friends[alias]) if is_friend else main
         if is_friend and int(source.num_entries) != int(main.num_entries):
-            msg = f"friend {friends[alias]!r} has {int(source.num_entries)} entries, {tree!r} has "
-            msg += f"{int(main.num_entries)}: these must be equal"
+            n_friend, n_main = int(source.num_entries), int(main.num_entries)
+            msg = f"friend {friends[alias]!r} has {n_friend} entries, {tree!r} has {n_main}: {EQUAL_ENTRIES}"
             raise ValueError(msg)
         names = source.keys() if schema == "base" else ()
         key = full_name(branch if is_friend or not alias else name, names)

@@ -27,7 +27,7 @@ from hep_peaksum.inputs.paths import REMOTE, InputFile, expand_files, public_pat
 from hep_peaksum.plain_files import is_endless, no_file
 from hep_peaksum.reading.basket_limit import MAX_BASKET, LargeBasketError, find_basket
 from hep_peaksum.reading.remote import check_protocol, reading_options
-from hep_peaksum.suggestions import did_you_mean
+from hep_peaksum.suggestions import did_you_mean, listed
 
 if TYPE_CHECKING:
     from coffea.nanoevents import BaseSchema
@@ -173,8 +173,20 @@ def _other_kind(path: Path) -> str:
         return f": a folder, name a file in it, as in {path / 'NAME.root'}"
     if path.suffix in (".yaml", ".yml") and path.is_file():
         return f": a config, see `hep-peaksum check {path}`"
+    if path.is_file() and not (start := _start_of(path)).startswith(b"root"):
+        held = f"begins with {start[:20]!r}, and a ROOT file begins with b'root'" if start else "is empty"
+        return f": it {held}: download or make it again"
     beside = (each.name for each in path.parent.iterdir()) if path.parent.is_dir() else ()
     return "" if path.exists() else did_you_mean(path.name, beside, likeness=0.85)
+
+
+def _start_of(path: Path) -> bytes:
+    """Return the first bytes of a file; those of a ROOT file if it cannot be read at all."""
+    try:
+        with path.open("rb") as file:
+            return file.read(64)
+    except OSError:
+        return b"root"
 
 
 def content_digest(path: str, n_bytes: int, timeout: int | None = None) -> str:
@@ -204,7 +216,8 @@ def open_tree(file: Any, path: str, tree: str) -> Any:
         content = None
     if not isinstance(content, (uproot.TTree, uproot.behaviors.RNTuple.RNTuple)):
         trees = tree_names(file)
-        msg = f"{path}: no tree {tree!r}{did_you_mean(tree, trees)}; there are {', '.join(trees) or 'none'}"
+        there = listed(trees, near=tree) or "none"
+        msg = f"{path}: no tree {tree!r}{did_you_mean(tree, trees)}; there are {there}"
         raise ValueError(msg)
     if isinstance(content, uproot.behaviors.RNTuple.RNTuple):
         mark_leaves(content)
@@ -398,7 +411,7 @@ def error_message(path: str, error: BaseException) -> str:
     if isinstance(error, FileNotFoundError) and not is_other:
         return f"{path}: the file no longer exists"
     if isinstance(error, DAMAGED) and not is_other:
-        return f"{path}: cannot be read as a ROOT file, it is cut short or damaged ({reason})"
+        return f"{path}: cannot be read as a ROOT file, it is cut short or damaged ({reason}): copy it again"
     if _comes_from_uproot(error) and not isinstance(error, LargeBasketError):
         reason = f"{type(error).__name__}: {reason}"
         return f"{path}: cannot be read as a ROOT file, it is damaged, or uproot cannot read it ({reason})"

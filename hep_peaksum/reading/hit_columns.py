@@ -17,7 +17,7 @@ from hep_peaksum.calibration.table_files import CellTableError
 from hep_peaksum.events.section import Identifier
 from hep_peaksum.geometry.grid import EventError
 from hep_peaksum.geometry.hits import Hits, sparse
-from hep_peaksum.inputs.functions import user_function
+from hep_peaksum.inputs.functions import result_of
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.hits import HitFunction
 from hep_peaksum.kernels import Array
@@ -130,11 +130,10 @@ def user_hits(name: str, events: ak.Array, *, has_layers: bool) -> dict[str, ak.
     Raises
     ------
     ValueError
-        If it cannot be imported, or returns something else.
+        If it cannot be imported, fails, or returns something else.
     """
-    function = user_function(name)
     words = ("row", "col", "value", "layer") if has_layers else ("row", "col", "value")
-    result = function(events)
+    result = result_of(name, events)
     if not isinstance(result, (tuple, list)) or len(result) != len(words):
         given = f"{len(result)} values" if isinstance(result, (tuple, list)) else type(result).__name__
         msg = f"{name} returns {given}, expected {', '.join(words)}, each a jagged array: return these"
@@ -173,8 +172,8 @@ def read_encodings(file: Any, path: str, collections: Collection[str]) -> dict[s
     known = known_encodings(open_tree(file, path, PODIO_TREE))
     for name in collections:
         if name not in known:
-            near = did_you_mean(name, known)
-            msg = f"the tree {PODIO_TREE!r} has no encoding of {name!r}{near}; there are {listed([*known])}"
+            near = f"{did_you_mean(name, known)}; there are {listed(known, near=name)}"
+            msg = f"the tree {PODIO_TREE!r} has no encoding of {name!r}{near}"
             raise ValueError(msg)
     return {name: known[name] for name in collections}
 

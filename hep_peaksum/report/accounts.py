@@ -153,10 +153,21 @@ def versions(summary: Summary) -> Table:
     return Table.of("Versions", ("software", "version"), [*summary["versions"].items()])
 
 
+def hits_outside(n_hits: int, grid: str) -> str:
+    """Return what to say of hits that lie on no cell of a grid.
+
+    >>> hits_outside(1, "ecal")
+    "1 hit lies outside grid 'ecal' and was not added: are rows, cols and depth as meant?"
+    """
+    outside = f"outside grid {grid!r}"
+    lies = f"1 hit lies {outside} and was" if n_hits == 1 else f"{n_hits} hits lie {outside} and were"
+    return f"{lies} not added: are rows, cols and depth as meant?"
+
+
 def remarks(summary: Summary) -> list[str]:
     """Return what a reader should know about the numbers."""
     lines = [
-        f"{name}: {n} hits lie outside grid {grid} and were not added"
+        f"{name}: {hits_outside(n, grid)}"
         for name, dataset in summary["datasets"].items()
         for grid, n in dataset["n_outside"].items()
         if n

@@ -50,6 +50,8 @@ NAMES = {
     "preset": "the name of a preset: `hep-peaksum presets` lists them",
     "subtract": "the name of a pile-up estimate: write one of those under pileup, such as chunky_donut",
 }
+# Numbers that cannot be left out by themselves.
+WITH_OTHERS = {"bins", "start", "stop", "shape", "edges", "thresholds", "first", "last"}
 YAML_BOOL = " (YAML makes that of yes, no, on and off)"
 THOUSANDS = {"k": "_000", "m": "_000_000"}  # as one writes them behind a number
 LONGEST_VALUE = 60
@@ -159,7 +161,7 @@ def in_words(detail: Any, patterns: Mapping[str, str] = PATTERNS, keys: Sequence
         return str(detail["msg"]).removeprefix("Value error, ")
     if expected == "text" and isinstance(value, (int, float)):  # a bool is an int
         expected = NAMES.get(_key_of(detail["loc"]), expected)
-    remedy = next(_remedies(expected, value, keys), "")
+    remedy = next(_remedies(expected, value, keys, _key_of(detail["loc"])), "")
     if isinstance(value, (list, tuple)) and _key_of(detail["loc"]) == "bins":
         remedy = f": write edges: {shown(list(value))}"
     if value is None:
@@ -172,7 +174,7 @@ def _key_of(loc: Sequence[str | int]) -> str:
     return next((part for part in reversed(_public(loc)) if isinstance(part, str)), "")
 
 
-def _remedies(expected: str, value: Any, keys: Sequence[str]) -> Iterator[str]:
+def _remedies(expected: str, value: Any, keys: Sequence[str], key: str) -> Iterator[str]:
     """Yield what to do about a value that is not what was expected, where that is plain to see."""
     if expected == "text" and isinstance(value, bool):
         yield f"{YAML_BOOL}: put it in quotes"
@@ -193,8 +195,21 @@ def _remedies(expected: str, value: Any, keys: Sequence[str]) -> Iterator[str]:
         yield f"; its keys are {', '.join(keys[:MOST_KEYS])}{more}"
     elif expected == "a whole number" and isinstance(value, float) and value.is_integer():
         yield f": write {value:.0f}"
-    elif expected in ("a number", "a whole number") and isinstance(value, str) and _is_number(value):
-        yield ": leave out the quotes"
+    elif expected in ("a number", "a whole number") and isinstance(value, str):
+        yield _number_for(value, key, is_whole="whole" in expected)
+
+
+def _number_for(text: str, key: str, *, is_whole: bool) -> str:
+    """Return what to do about a text where a number was expected."""
+    if _is_number(text):
+        return ": leave out the quotes"
+    if "%" in text:
+        return ": write a number without %" + ", as 0.03 or 1.03 for 3 %" * (not is_whole)
+    if re.fullmatch(r"-?\d+,\d+", text) and not is_whole:
+        return f": write {text.replace(',', '.')} with a point"
+    if with_unit := re.fullmatch(r"([-\d.]+) ?[A-Za-z/]+", text):
+        return f": write {with_unit[1]}, without a unit"
+    return ": write a number" + ", or leave the key out" * (key not in WITH_OTHERS)
 
 
 def _is_number(text: str) -> bool:

@@ -105,6 +105,8 @@ def read_drawing(drawing: str) -> dict[Offset, str]:
     unknown = sorted(set(drawing) - {*MARKS, "\n"})
     if unknown:
         remedy = next((text for marks, text in NEAR_MARKS.items() if unknown[0] in marks), "")
+        if drawing.isalpha() and len(drawing) > 1 and not remedy:  # a word, and no drawing
+            remedy = ": give [rows, cols], two odd numbers, or draw it"
         msg = f"a window is drawn with 'o', 'x', 'g', '.', '>' and '=', not with {unknown[0]!r}{remedy}"
         raise ValueError(msg)
     if len({len(line) for line in lines}) != 1:

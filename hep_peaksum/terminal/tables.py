@@ -14,6 +14,7 @@ from rich.text import Text
 
 from hep_peaksum.config.formats import REPORT, SUMMARY
 from hep_peaksum.diagnostics import wording
+from hep_peaksum.report.accounts import hits_outside
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.suggestions import listed
 from hep_peaksum.terminal import streams
@@ -140,7 +141,7 @@ def print_joined(console: Console, file: str, output: str, joined: Joined) -> No
 
 
 def _print_written(console: Console, output: str, columns: Iterable[str]) -> None:
-    console.print(f"{output}: tree Events with {listed(list(columns), MAX_COLUMNS)}")
+    console.print(f"{output}: tree Events with {listed(columns, MAX_COLUMNS)}")
     console.print(f"Next: hep-peaksum inspect {output}")
 
 
@@ -283,7 +284,7 @@ def remarks(summary: Mapping[str, Any]) -> list[str]:
                 )
         for grid, n_outside in dataset["n_outside"].items():
             if n_outside:
-                lines.append(f"{name}: {n_outside} hits lie outside grid {grid!r} and were not added")
+                lines.append(f"{name}: {hits_outside(n_outside, grid)}")
     lines.extend(summary.get("hints", ()))
     if not summary["config"]["events"].get("identify"):
         lines.append(f"Event identity: {summary['identity']}")

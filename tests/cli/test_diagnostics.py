@@ -53,12 +53,12 @@ def test_explain_names_the_neighbour_and_the_comparison(cli, job):
     status, output, _ = cli("explain", job, "--entry", "1", "--cell", "0", "1")
     assert status == 0
     assert output.startswith(
-        "First on calo, entry 1: cell (row 0, col 1) holds 3.0: no seed; cell (row 0, col 0) holds 3.0, "
+        "First on calo, entry 1: cell (row 0, col 1) holds 3: no seed; cell (row 0, col 0) holds 3, "
         "and the seed must be > it row 0; col 1 beaten by value [counts] the seed must be"
     )
     assert output.endswith("row 0, col 0 3 > 3 decides")
     status, output, _ = cli("explain", job, "--entry", "1", "--cell", "0", "1", "--collection", "All")
-    assert output.startswith("All on calo, entry 1: cell (row 0, col 1) holds 3.0: a seed")
+    assert output.startswith("All on calo, entry 1: cell (row 0, col 1) holds 3: a seed")
 
 
 def test_explain_refuses_a_cell_that_is_not_there(cli, job):
@@ -160,7 +160,7 @@ def test_noise_and_mask_of_the_grid_are_used(cli, job):
         "(row 0, col 0) is masked: no seed"
         in cli("explain", job, "--entry", "1", "--cell", "0", "0", *masked)[1]
     )
-    assert "col 1) holds 3.0: a seed" in cli("explain", job, "--entry", "1", "--cell", "0", "1", *masked)[1]
+    assert "col 1) holds 3: a seed" in cli("explain", job, "--entry", "1", "--cell", "0", "1", *masked)[1]
     assert cli("ties", job, *masked)[1].endswith("the seeds of 0 of 3 events (0.0%) depend on the tie rule")
     assert "only in All 0" in cli("compare", job, "First", "All", *masked)[1]
     noisy = "--set", "clusters.First.seed_threshold=2 sigma", "--set", "grids.calo.noise=2"

@@ -1,5 +1,6 @@
 """Mistakes that newcomers make: each answer is one line with place, value, expectation and remedy."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -156,6 +157,17 @@ COMMANDS = {
     "two_configs": (["check", "job.yaml", "empty.yaml"], "extra argument (empty.yaml). It takes FILE.yaml and"),
     "a_value_without_its_key": (["run", "job.yaml", "--set", "run.workers", "4"], "Write --set KEY=VALUE, w"),
     "a_config_at_the_end": (["compare", "Jet", "crystal-3x3", "job.yaml"], "write FILE.yaml first, then A "),
+    "a_config_before_the_command": (["job.yaml", "run"], "The command comes first: hep-peaksum run job.yaml"),
+    "a_root_file_alone": (["toy.root"], "The command comes first: hep-peaksum inspect toy.root"),
+    "a_root_file_without_its_option": (
+        ["init", "toy.root"],
+        "extra argument (toy.root). Write --root toy.root",
+    ),
+    "a_merge_to_nowhere": (["merge", "a", "b"], "Add -o DIR."),
+    "a_header_of_greedy_seeds": (
+        ["export", "job.yaml", "-o", "x.hpp", "--set", "clusters.Jet.tie_rule=greedy"],
+        "--set clusters.Jet.tie_rule=greedy: clusters.Jet.tie_rule: 'greedy' cannot be exported: ",
+    ),
     "a_picture": (["show", "job.yaml", "-o", "event.xyz"], "pictures are PNG, PDF, SVG, not .xyz: name it "),
 }
 
@@ -167,3 +179,81 @@ def test_a_wrong_command_line_is_answered_with_what_to_do(cli, folder, arguments
     status, _, err = cli(*arguments)
     assert status in (1, 2)
     assert answer in err
+
+
+def test_a_page_that_was_saved_for_a_file_is_told(cli, folder):
+    (folder / "toy.root").write_text("<!DOCTYPE html><html>log in</html>")
+    (folder / "job.yaml").write_text(JOB)
+    (said,) = placed_complaints(cli("check", "job.yaml")[2])
+    start = (
+        "it begins with b'<!DOCTYPE html><html', and a ROOT file begins with b'root': download or make it again"
+    )
+    assert said.startswith("job.yaml:3: datasets.toy.files: toy.root: cannot be read as a ROOT file (")
+    assert said.endswith(f"): {start}")
+
+
+def test_a_luminosity_that_normalises_nothing_is_told(cli, folder):
+    (folder / "job.yaml").write_text(f"luminosity: 59.8 /fb\n{JOB}")
+    remark = "luminosity: no dataset has a cross_section, so nothing is normalised to it: is one missing?"
+    assert remark in cli("check", "job.yaml")[2]
+    assert remark in " ".join(cli("run", "job.yaml")[1].split())
+
+
+def test_a_tree_without_entries_is_told(cli, folder, write_events):
+    write_events("here/toy.root", 0, pile_up=np.arange(0.0))
+    (folder / "job.yaml").write_text(JOB)
+    assert (
+        "datasets.toy: toy.root: tree 'Events' has no entries: is it the right one?"
+        in cli("check", "job.yaml")[2]
+    )
+    told = " ".join(cli("run", "job.yaml")[1].split())
+    assert "toy: not a single entry; are its files and trees the right ones?" in told
+
+
+FAILING = """\
+def weight(events):
+    return events.pileup * 2
+def passes(events):
+    return events.pile_up
+def hits(events):
+    return events.row, events.col, events.energy
+"""
+DENSE = "dense: {branch: cells, shape: [6, 8], axes: [row, col]}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "answer"),
+    [
+        pytest.param(
+            "events:\n",
+            "events:\n  weight: {pu: mine:weight}\n",
+            (5, "events.weight.pu"),
+            "mine:weight failed in line 2 (AttributeError: no field named 'pileup'): the events have ",
+            id="a_weight_of_no_branch",
+        ),
+        pytest.param(
+            "events:\n",
+            "events:\n  where:\n  - {branch: pile_up, min: 0}\n  - mine:passes\n",
+            (7, "events.where.1"),
+            "'mine:passes' returned float64 of shape (5,), expected bool of shape (5,)",
+            id="a_number_for_a_bool",
+        ),
+        pytest.param(
+            DENSE,
+            "hits: mine:hits",
+            (8, "grids.calo.hits"),
+            "mine:hits failed in line 6 (AttributeError: no field named 'row'): the events have ",
+            id="hits_of_no_branch",
+        ),
+    ],
+)
+def test_run_names_the_line_of_a_function_that_fails(cli, folder, monkeypatch, old, new, place, answer):
+    (folder / "mine.py").write_text(FAILING)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    (folder / "job.yaml").write_text(JOB.replace(old, new))
+    status, _, err = cli("run", "job.yaml")
+    assert status == 1
+    (said,) = placed_complaints(err)
+    assert said.startswith(f"job.yaml:{place[0]}: ")
+    assert f"toy.root: {place[1]}: {answer}" in said

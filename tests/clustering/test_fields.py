@@ -232,11 +232,12 @@ def test_a_field_that_needs_positions_says_what_to_add(grid, field, axes):
     [
         pytest.param(
             "peak_summ",
-            r"^no field is called 'peak_summ' \(did you mean 'peak_sum'\?\); there are peak_sum, seed, ",
+            r"^no field is called 'peak_summ' \(did you mean 'peak_sum'\?\); there are peak_sum, shared_sum, ",
             id="near",
         ),
         pytest.param("ncells", r"^no field is called 'ncells' \(did you mean 'n_cells'\?\); ", id="nearer"),
-        pytest.param("jet_flavour", r"^no field is called 'jet_flavour'; there are peak_sum, seed, ", id="far"),
+        pytest.param("E", r"^no field is called 'E' \(did you mean 'energy'\?\); ", id="another_name"),
+        pytest.param("jet_flavour", r"^no field is called 'jet_flavour'; there are .* and .. more$", id="far"),
         *(
             pytest.param(name, rf"^field '{name}' is .* ask for one with pileup: \[chunky_donut\]$", id=name)
             for name in ("net", "net_pt", "net_energy")

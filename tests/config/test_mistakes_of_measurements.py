@@ -183,7 +183,7 @@ MISTAKES = {
     ),
     "measurements.turn_on.pass.thresholds": (
         ["8 GeV"],
-        "measurements.turn_on.pass.thresholds.0: '8 GeV' is not a number",
+        "measurements.turn_on.pass.thresholds.0: '8 GeV' is not a number: write 8, without a unit",
     ),
     "measurements.rate.crossing_rate": (
         "1",

@@ -190,7 +190,7 @@ WRONG = {
     # what is not there
     "unknown_preset": (
         "clusters.Jet.preset=cms-jet",
-        "clusters.Jet.preset: no preset is called 'cms-jet' (did you mean 'cms-l1-jet'?): there are alice",
+        "clusters.Jet.preset: no preset is called 'cms-jet' (did you mean 'cms-l1-jet'?): there are cms-l1",
     ),
     "unknown_geometry": (
         "grids.calo.geometry=cms",
@@ -246,7 +246,7 @@ WRONG = {
     ),
     "a_histogram_of_two_kinds": (
         "histograms={h: {axes: [{field: Jet.peak_sum, edges: [0, 1]}, {field: nJet, edges: [0, 1]}]}}",
-        "histograms.h: the axes Jet.peak_sum, nJet are of several collections",
+        "histograms.h: the axes Jet.peak_sum, nJet are numbers of events and fields of clusters: make a ",
     ),
     # keys that are fine each on their own
     "a_derived_field_of_nothing": (
@@ -587,7 +587,7 @@ def test_layer_sums_need_a_single_grid():
 @pytest.mark.parametrize(
     ("setting", "problem"),
     [
-        ("run.workers=two", "run.workers: 'two' is not a whole number"),
+        ("run.workers=two", "run.workers: 'two' is not a whole number: write a number, or leave the key out"),
         ("run.workers=1.5", "run.workers: 1.5 is not a whole number"),
         ("run.workers=true", "run.workers: True is not a whole number"),
         ("run.workers=0", "run.workers: 0 is below 1, the smallest value allowed"),
@@ -595,7 +595,7 @@ def test_layer_sums_need_a_single_grid():
             "run.workers=",
             "run.workers: has no value, expected a whole number: give it one, or leave the key out",
         ),
-        ("clusters.Jet.w0=big", "clusters.Jet.w0: 'big' is not a number"),
+        ("clusters.Jet.w0=big", "clusters.Jet.w0: 'big' is not a number: write a number, or leave the key out"),
         ("clusters.Jet.w0=0", "clusters.Jet.w0: 0 is not above 0"),
         (
             "clusters.Jet.subtract=3",
@@ -667,7 +667,10 @@ def test_layer_sums_need_a_single_grid():
             "histograms={h: {axes: [{field: Jet.pt*2, edges: [0, 1]}]}}",
             "histograms.h.axes.0.field: 'Jet.pt*2' is not a field such as Jet.pt, or nJet",
         ),
-        ("grids.calo.saturated=[high]", "grids.calo.saturated.0: 'high' is not a number"),
+        (
+            "grids.calo.saturated=[high]",
+            "grids.calo.saturated.0: 'high' is not a number: write a number, or leave the key out",
+        ),
         ("clusters.Jet.fields=[sum]", "clusters.Jet.fields: no field is called 'sum'"),
         (
             "clusters.Jet.stronger=rows",

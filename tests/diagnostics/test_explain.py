@@ -291,3 +291,20 @@ def test_a_seed_that_is_not_among_the_leading_is_explained(rules, text):
     why = str(explain([[6, 0, 0, 0, 4, 5, 4]], settings, grid, row=0, col=0))
     assert why.startswith("cell (row 0, col 0) holds 6: a seed; ")
     assert why.endswith("beats all other cells of its search window" if text is None else text)
+
+
+@pytest.mark.parametrize(
+    ("seed", "other", "shown"),
+    [
+        pytest.param(0.2010592520236969, 0.6425705552101135, ("0.201059", "0.642571"), id="noise"),
+        pytest.param(
+            0.3, np.nextafter(0.3, 1), ("0.29999999999999999", "0.30000000000000004"), id="almost_equal"
+        ),
+        pytest.param(1234567.0, 7654321.5, ("1234567", "7.65432e+06"), id="counts"),
+        pytest.param(0.1, 0.1, ("0.1", "0.1"), id="equal"),
+    ],
+)
+def test_values_have_as_few_digits_as_tell_them_apart(seed, other, shown):
+    why = str(explain([[other, seed]], {"tie_rule": "first"}, row=0, col=1))
+    assert why.startswith(f"cell (row 0, col 1) holds {shown[0]}: no seed; ")
+    assert f"cell (row 0, col 0) holds {shown[1]}, and the seed must be > it" in why

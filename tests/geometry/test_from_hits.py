@@ -166,3 +166,20 @@ def test_an_unsigned_hit_beyond_int64_is_refused_and_the_largest_int64_is_not():
     beyond = ak.unflatten(np.array([2**63], np.uint64), [1])
     with pytest.raises(ValueError, match="the largest hit, 9223372036854775808, does not fit into int64"):
         from_hits(place, place, beyond, plane)
+
+
+def test_degrees_on_an_axis_in_radian_are_told():
+    phi = Axis(name="phi", bins=4, start="-pi", stop="pi", periodic=True)
+    grid = Grid(rows=Axis(n=1), cols=phi)
+    degrees = ak.Array([[-170.0, 20.0], [175.0]])
+    around = r"col: -170 to 175 is more than once around phi, from -3\.142 to 3\.142: is its unit another\?"
+    with pytest.warns(UserWarning, match=around):
+        from_hits(ak.Array([[0, 0], [0]]), degrees, ak.Array([[1.0, 2.0], [3.0]]), grid)
+
+
+@pytest.mark.filterwarnings("error")
+def test_azimuths_from_zero_to_two_pi_are_folded_without_a_word():
+    phi = Axis(name="phi", bins=4, start="-pi", stop="pi", periodic=True)
+    grid = Grid(rows=Axis(n=1), cols=phi)
+    cells = from_hits(ak.Array([[0, 0]]), ak.Array([[0.1, 6.2]]), ak.Array([[1.0, 2.0]]), grid)
+    assert cells.tolist() == [[[0, 2, 1, 0]]]  # 6.2 - 2 pi = -0.08

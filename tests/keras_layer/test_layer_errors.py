@@ -1,5 +1,7 @@
 """Errors of the Keras layer: one line that names the key."""
 
+import re
+
 import numpy as np
 import pytest
 from keras_backend import PeakSum2D, keras
@@ -36,6 +38,11 @@ from hep_peaksum import PeakSumSettings
         ({"mask": [1, 0]}, r"mask is int64 of shape \(2,\), expected bool"),
         ({"settings": PeakSumSettings(), "tie_rule": "all"}, "settings and tie_rule are both given"),
         ({"dtype": "int32"}, "dtype is int32: the layer computes in floating point"),
+        ({"pool_size": 3}, "PeakSum2D has no 'pool_size': give search_window and sum_window"),
+        (
+            {"padding": "same"},
+            "PeakSum2D has no 'padding': the output has the rows and columns of the images, l",
+        ),
         ({"search_windw": (3, 3)}, r"PeakSum2D has no 'search_windw' \(did you mean 'search_window'\?\)"),
         ({"settings": {"search_windw": (3, 3)}}, r"has no 'search_windw' \(did you mean 'search_window'\?\)"),
         ({"settings": "keras-3x"}, r"no preset is called 'keras-3x' \(did you mean 'keras-3x3'\?\)"),
@@ -72,5 +79,27 @@ def test_images_must_fit_the_mask_and_the_windows():
         PeakSum2D(mask=np.eye(3, dtype=bool))(np.zeros((1, 4, 4, 1)))
     with pytest.raises(ValueError, match="search_window is longer than the periodic axis"):
         PeakSum2D(periodic=(False, True))(keras.Input((4, 2, 1)))
-    with pytest.raises(ValueError, match="expected ndim=4"):
-        PeakSum2D()(np.zeros((1, 4, 4)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "data_format", "expected"),
+    [
+        ((5, 4, 3), "channels_last", "(batch, row, col, channel): for one channel give images[..., None]"),
+        ((5, 4, 3), "channels_first", "(batch, channel, row, col): for one channel give images[:, None]"),
+        ((4, 3), "channels_last", "(batch, row, col, channel): for a single image give image[None, ..., None]"),
+        ((1, 2, 4, 3, 1), "channels_last", "(batch, row, col, channel)"),
+    ],
+    ids=["without_channels", "without_channels_first", "a_single_image", "with_depth"],
+)
+def test_images_have_four_axes(shape, data_format, expected):
+    with pytest.raises(
+        ValueError, match=re.escape(f"the images have shape {shape}, expected {expected}") + "$"
+    ):
+        PeakSum2D(data_format=data_format)(np.zeros(shape, "f4"))
+
+
+@pytest.mark.parametrize(
+    ("shape", "remedy"), [((5, 4, 3), lambda images: images[..., None]), ((4, 3), lambda i: i[None, ..., None])]
+)
+def test_what_the_answer_says_of_images_helps(shape, remedy):
+    assert PeakSum2D(data_format="channels_last")(remedy(np.ones(shape, "f4"))).shape[1:] == (4, 3, 1)

@@ -207,7 +207,9 @@ def test_a_derived_field_may_use_an_earlier_one(config):
 )
 def test_check_accepts_what_run_accepts(config, job, tree):
     job = config(tree=tree, **job)
-    assert check_inputs(job) == ([], [])
+    (path,) = job.datasets["toy"].files
+    empty = f"datasets.toy: {path}: tree 'Empty' has no entries: is it the right one?"
+    assert check_inputs(job) == ([], [empty] if tree == "Empty" else [])
     run(job)
 
 
@@ -255,8 +257,9 @@ def test_a_job_without_a_cluster_has_a_hint(config, branch):
     ]
 
 
-def test_a_job_without_events_has_no_hint(config):
-    assert run(config(tree="Empty")).summary["hints"] == []
+def test_a_job_without_events_has_no_hint_of_its_clusters(config):
+    hint = "toy: not a single entry; are its files and trees the right ones?"
+    assert run(config(tree="Empty")).summary["hints"] == [hint]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +297,10 @@ FRIENDS = {
     "no_such_tree": ("Emulator", "no tree 'Emulator'; there are Events, Empty"),
     "another_number_of_entries": (
         "Empty",
-        "'Empty' has 0 entries, the main tree 5: its branches cannot be used",
+        (
+            "'Empty' has 0 entries, the main tree 5: its branches cannot be used, the entries of a friend are "
+            "those of the events, name another tree of the file"
+        ),
     ),
 }
 

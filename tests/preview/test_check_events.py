@@ -58,7 +58,10 @@ LINE = looks_up.__code__.co_firstlineno + 3
             {"derive": {"Jet": {"a": f"{__name__}:looks_up"}}},
             rf":looks_up failed in line {LINE} \(KeyError: 'no such trigger'\): the clusters have ",
         ),
-        ({"events": {"where": [f"{__name__}:looks_up"]}}, "^events.where.0: .*: KeyError: 'no such trigger'$"),
+        (
+            {"events": {"where": [f"{__name__}:looks_up"]}},
+            f"^events.where.0: .*:looks_up failed in line {LINE} .KeyError: 'no such trigger'.: the events ",
+        ),
         (
             {"events": {"keep": "x, word"}},
             "no branch 'x, word': for several branches write a list, .x, word.",

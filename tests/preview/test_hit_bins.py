@@ -1,6 +1,7 @@
 """How hits fill their bins, counted by hand and by plain loops: what `check` says of grids of coordinates."""
 
 import math
+from pathlib import Path
 
 import awkward as ak
 import numpy as np
@@ -134,3 +135,17 @@ def test_a_barrel_is_counted_as_plain_loops_do(data, tmp_path):
     ((_, filling),) = bin_fillings(config)
     assert filling[:5] == (5, 2091, len(points), len(bins), max(map(len, bins.values())))
     assert np.isclose(filling.empty_rows[1], max(i for i, _ in bins) - min(i for i, _ in bins) + 1)
+
+
+def test_a_second_file_that_is_cut_short_is_named_in_one_line(content, write_root, tmp_path):
+    config = content({"row": "x"}, 4)
+    whole = Path(write_root("b.root", {"Events": {key: ak.Array([[0.0] * 2000] * 50) for key in HITS}}))
+    cut = tmp_path / "cut.root"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    config["datasets"]["toy"]["files"][str(cut)] = "Events"
+    with pytest.raises(
+        OSError, match=r"cut\.root: cannot be read as a ROOT file, it is cut short or damaged"
+    ) as error:
+        list(bin_fillings(parse_config(config)))
+    assert "\n" not in str(error.value)
+    assert str(error.value).endswith(": copy it again")

@@ -209,7 +209,7 @@ def test_selected_events_of_a_returned_result_are_the_same(config, samples, cond
         ([{"branch": "bits", "equals": True}], "'bits' has several values for every event: name an element"),
         ([{"branch": "hodo_x", "bit": 1}], "'hodo_x' holds float64, expected whole numbers"),
         (["nowhere:good"], "nowhere:good cannot be imported"),
-        ([{"lumi_mask": "absent.json"}], "lumi_mask: 'absent.json' cannot be read"),
+        ([{"lumi_mask": "absent.json"}], "lumi_mask: there is no file 'absent.json' .seen from "),
     ],
 )
 def test_what_cannot_be_decided_is_one_line(config, where, words):

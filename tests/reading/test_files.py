@@ -80,7 +80,9 @@ def test_the_cause_of_an_error_is_told_and_not_what_coffea_wrapped_around_it():
     assert error_message("a.root", other) == expected
     # a damaged file is the cause, whatever made uproot notice it
     damaged = raised(IndexError("out of range"), OSError("cannot read a basket"))
-    assert error_message("a.root", damaged).endswith("it is cut short or damaged (cannot read a basket)")
+    assert error_message("a.root", damaged).endswith(
+        "it is cut short or damaged (cannot read a basket): copy it again"
+    )
 
 
 def test_a_file_is_opened_once_where_files_are_kept_open(two_trees, monkeypatch):
