@@ -334,4 +334,4 @@ def _no_such_field() -> type[Exception]:
 @cache
 def _with_answers(kind: Any) -> Any:
     """Return a class of arrays with answers, which is called as before."""
-    return type(kind.__name__, (_Answering, kind), {})
+    return type(kind.__name__, (_Answering, kind), {"__module__": kind.__module__})

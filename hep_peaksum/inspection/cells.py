@@ -11,11 +11,10 @@ import numpy as np
 
 from hep_peaksum.inspection.candidates import Candidate, Channels, Rejected
 from hep_peaksum.kernels import Array
-from hep_peaksum.lattices.shapes import MAX_RATIO, MIN_CELLS, closes, guess_shape, in_words
+from hep_peaksum.lattices.shapes import MAX_RATIO, MIN_CELLS, SHAPE_ENTRIES, closes, guess_shape, in_words
 from hep_peaksum.naming.branches import Branch, Tree, read
 from hep_peaksum.naming.conventions import order_of_cells, unit_comments, units_of
 
-SHAPE_ENTRIES = 200  # that are read for the shape of a branch
 VARIES = "entries differ in length"
 
 
@@ -59,7 +58,7 @@ def _problem(branch: Branch, cells: Array) -> tuple[str, str]:
     if not np.nan_to_num(cells).any():
         return f"0 in the first {len(cells)} entries", ""
     if cells.dtype.kind in "iu" and len(cells) > 1 and _are_numbers_of_channels(cells.reshape(len(cells), -1)):
-        return f"the same {numbers}, all different: they number channels", ""
+        return f"the same {numbers}, all different, as the numbers of channels are", ""
     if len(sizes) > 3:
         text = f"{branch.name}: {numbers} have more axes than layer, row and col: a function of your own makes "
         return f'{text}hits of them (hits: "module:function")', "order"

@@ -9,8 +9,8 @@ from string import ascii_lowercase, ascii_uppercase
 import numpy as np
 
 from hep_peaksum.inspection.candidates import Candidate, Rejected
-from hep_peaksum.inspection.cells import SHAPE_ENTRIES, array_candidate
-from hep_peaksum.lattices.shapes import MIN_CELLS, Shape, guess_shape, in_words
+from hep_peaksum.inspection.cells import array_candidate
+from hep_peaksum.lattices.shapes import MIN_CELLS, SHAPE_ENTRIES, Shape, guess_shape, in_words
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, read
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from hep_peaksum.kernels import Array
 
+SHAPE_ENTRIES = 200  # that are read for the shape of a branch
 MAX_NUMBERS = 2_000_000  # of them in which a shape is sought
 MIN_CELLS = 6
 MAX_RATIO = 10  # of the sides of a plane that is proposed without a reason to

@@ -13,8 +13,8 @@ from long_tests import LONG
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.inspection import files
 from hep_peaksum.inspection.candidates import Candidate, choose, config_text, proposed_config
-from hep_peaksum.inspection.channels import IdParts, _ranges_of, decimal_digits
 from hep_peaksum.inspection.files import inspect_file
+from hep_peaksum.lattices.id_parts import IdParts, decimal_digits, ranges_of
 from hep_peaksum.naming.branches import Branch, Tree, split_name
 from hep_peaksum.naming.groups import Group
 from hep_peaksum.naming.identity import Identity
@@ -935,7 +935,7 @@ def test_ids_of_two_detectors_count_the_cells_of_each(write):
     ],
 )
 def test_ids_of_another_detector_begin_at_a_round_number_behind_a_gap(ids, begins):
-    assert [int(np.argmax(own)) for own in _ranges_of(np.array(ids))] == begins
+    assert [int(np.argmax(own)) for own in ranges_of(np.array(ids))] == begins
 
 
 def test_channels_that_are_all_read_out_have_the_shape_of_an_array_guessed(write):
@@ -949,7 +949,7 @@ def test_channels_that_are_all_read_out_have_the_shape_of_an_array_guessed(write
     assert candidate.table.splitlines()[1:3] == ["0,0,0", "1,0,1"]
     found = inspect_file(write(Events={"fers_ch0": np.tile(ids, (N, 1)), "hg0": adc}))
     assert [each.branches for each in found.candidates] == [("hg0",)]
-    assert "they number channels" in found.rejected[0].reason
+    assert "as the numbers of channels are" in found.rejected[0].reason
 
 
 def test_planes_of_bars_are_rows_and_bars_columns_one_view_at_a_time(write):
