@@ -17,10 +17,11 @@ from hep_peaksum.analysis.derived import Collections
 from hep_peaksum.analysis.selection import NOMINAL, VARIATION
 from hep_peaksum.analysis.variation_axis import Weights, add_entries
 from hep_peaksum.clustering.fields import check_fields, fields_of
-from hep_peaksum.geometry.axis import Axis, Coordinate
+from hep_peaksum.geometry.axis import Axis, Coordinate, fold
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.jagged import counts_of, flat_field
 from hep_peaksum.inputs.branch_names import FIELD_PATH
+from hep_peaksum.kernels import Array
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import Size
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 ENERGY_EDGES = tuple(float(edge) for edge in np.logspace(-2, 4, 121))
 MOST_CLUSTERS = 50
 MAX_BINS = 10_000_000
+AZIMUTHS = ("phi", "barycentre_phi")
 
 
 class HistogramAxis(FrozenModel):
@@ -50,7 +52,9 @@ class HistogramAxis(FrozenModel):
         None, description="Lower end of the first bin, in the unit of the field. '-pi' is understood."
     )
     stop: Coordinate | None = Field(
-        None, description="Upper end of the last bin, in the unit of the field. '2pi' is understood."
+        None,
+        description="Upper end of the last bin, in the unit of the field. '2pi' is understood. Of phi, an axis "
+        "of a whole turn holds every cluster, wherever the turn begins.",
     )
     edges: tuple[Coordinate, ...] | None = Field(
         None,
@@ -72,6 +76,18 @@ class HistogramAxis(FrozenModel):
     def cluster_field(self) -> str | None:
         """The field of the clusters, or None for the number of clusters of an event."""
         return self.field.partition(".")[2] or None
+
+    def fold_turn(self, values: Array) -> Array:
+        """Return azimuths on the turn that the axis covers, if it is a whole one; all others as they are.
+
+        >>> axis = HistogramAxis(field="Jet.phi", bins=4, start=0, stop="2pi")
+        >>> axis.fold_turn(np.array([1.0, -1.0])).round(3).tolist()
+        [1.0, 5.283]
+        """
+        ends = self.edges or (self.start, self.stop)
+        low, high = float(ends[0] or 0), float(ends[-1] or 0)
+        is_turn = self.cluster_field in AZIMUTHS and math.isclose(high - low, 2 * math.pi)
+        return fold(values, low, high) if is_turn else values
 
 
 class HistogramInput(FrozenModel):
@@ -255,7 +271,8 @@ def fill(
         elif axis.cluster_field is None:
             values.append(counts_of(collections.clusters[axis.collection]))
         else:
-            values.append(flat_field(collections.clusters[axis.collection], axis.cluster_field))
+            field = flat_field(collections.clusters[axis.collection], axis.cluster_field)
+            values.append(axis.fold_turn(field))
             if any(each is not None for each in weights.values()):
                 event = collections.event_of(axis.collection)
     add_entries(histogram, values, weights, event)

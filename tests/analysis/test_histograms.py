@@ -167,6 +167,38 @@ def test_every_cell_has_its_own_bin_of_the_position(grid):
     assert booked.sum(flow=True) == booked.sum()
 
 
+FIVE_CELLS = Grid(rows=TOWERS.rows, cols=Axis(name="phi", bins=5, start=0, stop="2pi", periodic=True))
+
+
+def test_a_barycentre_beyond_pi_of_its_cell_is_in_the_bin_of_the_cell():
+    """Cell 2 of 5 is about pi, its bin about -pi; the mean of 0.6 pi and 3 times pi is 0.91 pi, on its far side."""
+    cells = np.zeros((1, *FIVE_CELLS.shape))
+    cells[0, 0, 1:3] = 1, 3
+    settings = PeakSumSettings(position="linear")
+    histogram = default_histograms("Jet", [FIVE_CELLS])["Jet_position"]
+    booked = book(histogram, {"Jet": FIVE_CELLS})
+    clusters = find_clusters(cells, settings, FIVE_CELLS)
+    assert clusters.phi[0, 0] == pytest.approx(np.angle(np.exp(0.6j * np.pi) - 3))
+
+    fill(booked, histogram.axes, Collections({"Jet": clusters}, {}, {}))
+    assert booked.values()[0].tolist() == [1, 0, 0, 0, 0]
+    assert booked.sum(flow=True) == 1
+
+
+@pytest.mark.parametrize(("axis", "bins"), {(4, 0, "2pi"): [1, 0, 1, 0], (4, 0, 7): [1, 0, 0, 0]}.items())
+def test_azimuths_go_around_an_axis_of_a_whole_turn(axis, bins):
+    """The cells are at 0.2 and at 1.4 times pi."""
+    cells = np.zeros((1, *FIVE_CELLS.shape))
+    cells[0, 0, [0, 3]] = 1
+    alone = PeakSumSettings(search_window=(1, 1), sum_window=(1, 1))
+    histogram = asked(("Jet.phi", *axis))
+    booked = book(histogram, {"Jet": FIVE_CELLS})
+    clusters = find_clusters(cells, alone, FIVE_CELLS)
+    assert sorted(clusters.phi[0].to_list()) == pytest.approx([-0.6 * np.pi, 0.2 * np.pi])
+    fill(booked, histogram.axes, Collections({"Jet": clusters}, {}, {}))
+    assert booked.values().tolist() == bins
+
+
 # ---------------------------------------------------------------------------------------------- book and fill
 
 
