@@ -171,7 +171,7 @@ FIVE_CELLS = Grid(rows=TOWERS.rows, cols=Axis(name="phi", bins=5, start=0, stop=
 
 
 def test_a_barycentre_beyond_pi_of_its_cell_is_in_the_bin_of_the_cell():
-    """Cell 2 of 5 is about pi, its bin about -pi; the mean of 0.6 pi and 3 times pi is 0.91 pi, on its far side."""
+    """Cell 2 of 5 is about pi, its bin about -pi; 0.6 pi and three times pi give 0.91 pi, on its far side."""
     cells = np.zeros((1, *FIVE_CELLS.shape))
     cells[0, 0, 1:3] = 1, 3
     settings = PeakSumSettings(position="linear")
@@ -383,14 +383,18 @@ def test_a_histogram_is_checked_on_every_grid_of_its_collection():
 
 
 @pytest.mark.parametrize(
-    "fields",
+    ("fields", "problem"),
     [
-        pytest.param(("Jet.pt", "Tau.pt"), id="two_collections"),
-        pytest.param(("Jet.pt", "nJet"), id="per_cluster_and_per_event"),
+        pytest.param(("Jet.pt", "Tau.pt"), "of several collections", id="two_collections"),
+        pytest.param(
+            ("Jet.pt", "nJet"), "numbers of events and fields of clusters", id="per_cluster_and_event"
+        ),
     ],
 )
-def test_the_axes_of_a_histogram_are_of_one_collection(fields):
-    with pytest.raises(ValueError, match=rf"the axes {fields[0]}, {fields[1]} are of several collections"):
+def test_the_axes_of_a_histogram_are_of_one_collection(fields, problem):
+    with pytest.raises(
+        ValueError, match=f"the axes {', '.join(fields)} are {problem}: make a histogram of each"
+    ):
         asked(*((field, 4, 0, 9) for field in fields))
 
 
