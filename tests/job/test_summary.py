@@ -50,6 +50,7 @@ def test_every_dataset_without_a_cluster_has_a_hint(hints):
     )
     threshold = "not a single cluster in Jet; does any cell pass seed_threshold (> 20 counts = 20 GeV)?"
     assert found == [
+        "unread: not a single entry; are its files and trees the right ones?",
         f"high: {threshold}",
         "half: not a single cluster in Jet; grid had seems to be empty: is its branch right?",
         f"gone: {threshold}",
