@@ -36,6 +36,7 @@ from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.hits import HitBranches
 from hep_peaksum.inputs.paths import InputFile, expand_files, public_path
 from hep_peaksum.kernels import Array
+from hep_peaksum.preview.hits_outside import missed
 from hep_peaksum.processing.normalisation import check_weights, is_normalised
 from hep_peaksum.processing.selected_events import SelectedEvents
 from hep_peaksum.processing.tally import empty_tally
@@ -210,6 +211,18 @@ def _key_in_grid(name: str, source: GridInput, problem: str) -> str:
     return f"{grid}.hits.{word}: " if (word := next(words, "")) else f"{grid}.hits: "
 
 
+def _missed_axes(source: GridInput, places: Mapping[str, Any]) -> str:
+    """Return what is to be said of the axes that hits miss; nothing if they miss none, or have no places."""
+    axes = {"row": ("rows", source.grid.rows), "col": ("cols", source.grid.cols)}
+    axes |= {} if source.depth is None else {"layer": ("depth", source.depth)}
+    said = (
+        missed(key, word, axis, flat_numbers(places[word]))
+        for word, (key, axis) in axes.items()
+        if word in places
+    )
+    return "; ".join(each for each in said if each)
+
+
 class _Trial:
     """The first entries of one dataset on their way through the job, with all that goes wrong."""
 
@@ -331,9 +344,11 @@ class _Trial:
                 columns = grid_columns(events, source, self.config.friends, self.config.run_source)
                 read = columns.read(0, len(events))
                 cells[name] = read.sparse_cells(0, len(events))
-                self._look_for_energy(name, cells[name])
+                places: Mapping[str, Any] = {}
                 if isinstance(source.hits, HitBranches):
-                    self._look_for_turns(name, source, source.hit_columns(read.columns, read.encodings))
+                    places = source.hit_columns(read.columns, read.encodings)
+                    self._look_for_turns(name, source, places)
+                self._look_for_energy(name, cells[name], _missed_axes(source, places))
         return cells
 
     def _look_for_turns(self, name: str, source: GridInput, places: Mapping[str, Any]) -> None:
@@ -386,14 +401,14 @@ class _Trial:
             )
         return jagged_clusters([cluster_table(contexts, self.config.computed_fields(name))], settings)
 
-    def _look_for_energy(self, name: str, cells: Array | Hits | CalibratedCells) -> None:
-        """Remark on hits outside a grid, and on a grid without any energy."""
+    def _look_for_energy(self, name: str, cells: Array | Hits | CalibratedCells, missed: str) -> None:
+        """Remark on hits outside a grid, and which axes they miss, and on a grid without any energy."""
         n_outside = getattr(cells, "n_outside", 0)
         if n_outside:
             hits = "1 hit of" if n_outside == 1 else f"{n_outside} hits of"
             lie = "lies" if n_outside == 1 else "lie"
             remark = f"{hits} the first {len(cells)} entries {lie} outside grid {name!r}"
-            remedy = "they are not added: are rows, cols and depth as meant?"
+            remedy = f"they are not added: {missed or 'are rows, cols and depth as meant?'}"
             self.remarks.append(f"datasets.{self.dataset}: {remark}: {remedy}")
         values = cells.value if isinstance(cells, Hits) else plain_cells(cells)
         if len(cells) and not values.any():

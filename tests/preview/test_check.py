@@ -101,7 +101,14 @@ IN_TYPE = {  # also of a tree without entries
     ),
     "one_number_for_all_cells": (dense("number"), "number: the array has one number an event"),
     "one_row_for_all_hits": (hits(row="number"), f"row has one number for every event, {LIST}"),
-    "one_energy_for_all_hits": (hits(value="number"), f"energy has one number for every event, {LIST}"),
+    "one_energy_for_all_hits": (
+        hits(value="number"),
+        f"value has one number for every event, {LIST}: 'number' is no branch",
+    ),
+    "one_hit_an_entry": (
+        hits(row="number", col="number", value="number"),
+        f"{LIST}: if every entry is a hit, first make events of them by `hep-peaksum group FILE:TREE --by ",
+    ),
     "a_grid_for_a_hit": (hits(col="cells"), f"col has 2 axes below the event, {LIST}"),
     "a_grid_that_identifies": (
         {"events": {"identify": {"event": "cells"}}},
@@ -113,7 +120,7 @@ IN_TYPE = {  # also of a tree without entries
     ),
 }
 IN_VALUES = {
-    "lists_of_another_length": (dense("energies"), "entry 0: energies: 2 values where the grid needs 48"),
+    "lists_of_another_length": (dense("energies"), "entry 0: energies: 2 values where the grid needs 48: "),
     "one_list_of_another_length": (dense("uneven"), "entry 4: uneven: 40 values where the grid needs 48"),
     "a_list_that_identifies": (
         {"events": {"identify": {"event": "lists"}}},
@@ -291,6 +298,9 @@ def test_hits_outside_their_grid_are_a_remark(config):
     small_plane = job.model_copy(update={"grids": {"calo": {**PLANE, "rows": {"n": 3}, "hits": HITS}}})
     (remark,) = check_inputs(small_plane).others
     assert remark.startswith("datasets.toy: 2 hits of the first 5 entries lie outside grid 'calo': they are n")
+    assert remark.endswith(
+        ": row is 3 to 5 for 2 of them, rows has index (0 to 2): does rows need more cells, or labels?"
+    )
 
 
 FRIENDS = {
