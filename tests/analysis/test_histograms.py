@@ -351,14 +351,16 @@ def test_a_histogram_is_checked_on_every_grid_of_its_collection():
 
 
 @pytest.mark.parametrize(
-    "fields",
+    ("fields", "what"),
     [
-        pytest.param(("Jet.pt", "Tau.pt"), id="two_collections"),
-        pytest.param(("Jet.pt", "nJet"), id="per_cluster_and_per_event"),
+        pytest.param(("Jet.pt", "Tau.pt"), "of several collections", id="two_collections"),
+        pytest.param(
+            ("Jet.pt", "nJet"), "numbers of events and fields of clusters", id="per_cluster_and_per_event"
+        ),
     ],
 )
-def test_the_axes_of_a_histogram_are_of_one_collection(fields):
-    with pytest.raises(ValueError, match=rf"the axes {fields[0]}, {fields[1]} are of several collections"):
+def test_the_axes_of_a_histogram_are_of_one_collection(fields, what):
+    with pytest.raises(ValueError, match=f"the axes {fields[0]}, {fields[1]} are {what}"):
         asked(*((field, 4, 0, 9) for field in fields))
 
 
