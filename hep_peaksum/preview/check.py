@@ -33,7 +33,7 @@ from hep_peaksum.geometry.jagged import flat_numbers
 from hep_peaksum.inputs.branch_names import split_branch
 from hep_peaksum.inputs.functions import brief_error
 from hep_peaksum.inputs.grid import GridInput
-from hep_peaksum.inputs.hits import HitBranches
+from hep_peaksum.inputs.hits import HitBranches, HitFunction
 from hep_peaksum.inputs.paths import InputFile, expand_files, public_path
 from hep_peaksum.kernels import Array
 from hep_peaksum.preview.hits_outside import missed
@@ -43,7 +43,9 @@ from hep_peaksum.processing.tally import empty_tally
 from hep_peaksum.reading.blocks import block_size, read_cells
 from hep_peaksum.reading.columns import EQUAL_ENTRIES, column, event_identity, identifying_column
 from hep_peaksum.reading.files import (
+    DAMAGED,
     count_entries,
+    error_message,
     name_trees,
     nano_events,
     one_line_errors,
@@ -51,7 +53,7 @@ from hep_peaksum.reading.files import (
     open_tree,
     schema_class,
 )
-from hep_peaksum.reading.hit_columns import grid_columns
+from hep_peaksum.reading.hit_columns import GridColumns, grid_columns
 from hep_peaksum.results.folder import check_directory
 from hep_peaksum.results.parquet import flat_columns
 
@@ -233,10 +235,11 @@ class _Trial:
         self.problems_of_variations: list[tuple[str, str]] = []
         self.remarks: list[str] = []
         self.broken_friends: set[str] = set()
+        self.path = ""
 
     def run_first_entries(self, file: Any, path: str, tree: str) -> None:
         """Try the job, and each of its variations, on the first entries of an open file."""
-        n_in_file = count_entries(open_tree(file, path, tree))
+        self.path, n_in_file = path, count_entries(open_tree(file, path, tree))
         n_entries = min(n_in_file, N_ENTRIES, block_size(self.config.grids.values()))
         schema = self.config.events.schema_name
         events = nano_events(file, path, tree, 0, n_entries, schema=schema, dataset=self.dataset)
@@ -306,6 +309,7 @@ class _Trial:
         if self.problems:
             return
         varied = _Trial(self.config.varied(variation), self.dataset)
+        varied.path = self.path
         varied.run(events)
         self.problems_of_variations += [
             (f"variations.{variation}: {place}", problem) for place, problem in varied.problems
@@ -342,7 +346,7 @@ class _Trial:
         for name, source in self.config.grids.items():
             with self._noting(partial(_key_in_grid, name, source)):
                 columns = grid_columns(events, source, self.config.friends, self.config.run_source)
-                read = columns.read(0, len(events))
+                read = self._read(columns, len(events), source)
                 cells[name] = read.sparse_cells(0, len(events))
                 places: Mapping[str, Any] = {}
                 if isinstance(source.hits, HitBranches):
@@ -350,6 +354,15 @@ class _Trial:
                     self._look_for_turns(name, source, places)
                 self._look_for_energy(name, cells[name], _missed_axes(source, places))
         return cells
+
+    def _read(self, columns: GridColumns, n_entries: int, source: GridInput) -> GridColumns:
+        """Return the columns of the first entries; of a file that is cut short, a ValueError says so."""
+        try:
+            return columns.read(0, n_entries)
+        except DAMAGED as error:
+            if isinstance(source.hits, HitFunction):  # it may have read another file
+                raise
+            raise ValueError(error_message(self.path, error)) from None
 
     def _look_for_turns(self, name: str, source: GridInput, places: Mapping[str, Any]) -> None:
         """Remark on coordinates that go around an axis more than once, such as degrees for radians."""

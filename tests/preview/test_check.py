@@ -1,5 +1,7 @@
 """`check` refuses what `run` refuses, and remarks on what is probably not meant."""
 
+from pathlib import Path
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -325,3 +327,18 @@ def test_a_friend_that_is_wrong_is_told_before_a_branch_of_it_is_used(config, tr
     with pytest.raises(ConfigError) as error:
         check_inputs(used)
     assert error.value.problems == (f"friends.emu: {path}: {problem}",)
+
+
+def test_a_file_whose_cells_are_cut_off_is_to_be_copied_again(config, write_root):
+    job = config()
+    cells = np.random.default_rng(1).normal(size=(300, 6, 8))  # noise is not compressed
+    numbers = {name: np.arange(300) for name in ("run", "luminosityBlock", "event")}
+    path = Path(write_root("a.root", {"Events": {**numbers, "cells": cells}}))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ConfigError) as error:
+        check_inputs(job)
+    (problem,) = error.value.problems
+    assert problem.startswith(
+        f"grids.calo.dense: {path}: cannot be read as a ROOT file, it is cut short or damaged"
+    )
+    assert problem.endswith(": copy it again")
