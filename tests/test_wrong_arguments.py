@@ -274,7 +274,11 @@ WRONG = {
     # hits and branches
     "hits_of_one_event": (
         lambda: ps.from_hits([1, 2], [1, 2], [3.0, 4.0], GRID),
-        "expected a list with a number for every hit: for a single event pass [row]",
+        "expected a list with a number for every hit: for a single event pass [row], [col] and [energy]",
+    ),
+    "one_column_of_another_number_of_events": (
+        lambda: ps.from_hits([[1], [2]], [[1]], [[3.0]], GRID),
+        "row, col and energy have 2 events, 1 events and 1 events: give those of the same events",
     ),
     "hits_of_text": (
         lambda: ps.from_hits([["a"]], [[1]], [[3.0]], GRID),

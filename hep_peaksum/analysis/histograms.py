@@ -177,6 +177,9 @@ def check_histogram(
             ways = f"write {example}.{axis.cluster_field or 'pt'} or n{example}"
             numbers = [*sums, *(f"n{each}" for each in grids)]
             near = did_you_mean(axis.field, numbers) if field is None else did_you_mean(name, grids)
+            whose = [each for each in grids if axis.field.startswith(f"{each}_")]
+            if whose:  # the name of its column
+                near = f" (did you mean {axis.field.replace('_', '.', 1)!r}?)"
             msg = f"{axis.field!r} belongs to no collection{near}: there are {', '.join(grids)} ({ways})"
             raise ValueError(msg)
         if axis.field == name:

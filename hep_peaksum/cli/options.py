@@ -5,6 +5,7 @@ Nothing heavy is imported at the top, so that `--help` answers at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,6 +29,17 @@ class Count(click.IntRange):
     """A whole number of something."""
 
     name = "whole number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; of one that is written otherwise, as 1e4, the answer says how to write it."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            if re.fullmatch(r"\d+(\.\d*)?([eE]\+?\d)?", str(value)) and not str(value).isdigit():
+                number = float(value)
+                if number.is_integer():
+                    self.fail(f"{value!r} is not written as a whole number: write {int(number)}.", param, ctx)
+            raise
 
 
 config_file = click.argument("file", type=click.Path(), metavar="FILE.yaml")

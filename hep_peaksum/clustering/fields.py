@@ -448,12 +448,15 @@ def _unavailable(name: str, table: Iterable[str], grid: Grid) -> str:
     if name in get_args(PileupKind):
         return f"field {name!r} is a pile-up estimate: ask for it with pileup: [{name}]"
     position = name.partition("_")[2] if name.startswith(("barycentre_", "width_")) else name
-    if position in FOUR_VECTOR or position in (grid.rows.name, grid.cols.name):
-        needed = [position] if grid.axis(position) else ["eta", "phi"]
+    if position in (*FOUR_VECTOR, "x", "y", grid.rows.name, grid.cols.name):
+        needed = [position] if grid.axis(position) or position in ("x", "y") else ["eta", "phi"]
         for axis in (grid.rows, grid.cols):
             if (meant := str(axis.name).lower()) in needed and axis.name != meant:
                 return f"field {name!r} needs an axis named {meant}: write name: {meant}, and not {axis.name!r}"
         missing = [n for n in needed if (match := grid.axis(n)) is None or match[1].centres is None]
+        if position in ("x", "y") and grid.rows.name and grid.cols.name and grid.axis(position) is None:
+            named = f"the axes are named {grid.rows.name} and {grid.cols.name}"
+            return f"field {name!r} needs an axis named {position}, and {named}: leave it out, or name one so"
         return (
             f"field {name!r} needs positions on an axis named {' and one named '.join(missing)}: "
             "add name and edges, or bins, start and stop, to rows or cols"

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 AxisWord = Literal["row", "col", "layer"]
 POSITION_NAMES = ("x", "y", "eta", "phi")
+# Whether lengths vary is not known here: the events may come one by one.
+OTHER_LENGTH = (
+    "change rows, cols or shape; a branch that leaves out empty cells has hits, which need row and col"
+)
 
 
 class EventError(ValueError):
@@ -485,5 +489,5 @@ def _wrong_shape(array: ak.Array, event: int, sizes: list[int]) -> str:
         ]  # in this order: awkward 1 counts wrongly in slices
         for n in ak.to_list(ak.flatten(numbers, axis=None)):
             if n != size:
-                return f"{n} values where the grid needs {size}"
+                return f"{n} values where the grid needs {size}: {OTHER_LENGTH}"
     return "another shape than the grid"

@@ -166,8 +166,9 @@ class HitBranches(FrozenModel):
         Raises
         ------
         ValueError
-            As `HitColumn.values`.
+            As `HitColumn.values`, and if branches have one number for every entry.
         """
+        self._check_lists(columns)
         result: dict[str, ak.Array] = {}
         given = dict(self.given)
         if lattice is not None and self.hexagon is not None:
@@ -189,6 +190,22 @@ class HitBranches(FrozenModel):
                 msg = f"{word}: {error}"
                 raise ValueError(msg) from None
         return result
+
+    def _check_lists(self, columns: Columns) -> None:
+        """Raise a ValueError if a branch has one number for every entry, as all have where these are hits."""
+        branches = [*self.branches]
+        single = [name for name in branches if name in columns and columns[name].ndim == 1]
+        if not single:
+            return
+        named = ((word, name) for word, column in self.given.items() for name in column.branches)
+        word = next((word for word, name in named if name == single[0]), "hexagon")
+        advice = f"{single[0]!r} is no branch of hits: name one that is"
+        if len(single) == len(branches):
+            advice = (
+                "if every entry is a hit, first make events of them by `hep-peaksum group FILE:TREE --by KEYS`"
+            )
+        msg = f"{word} has one number for every event, expected a list with a number for every hit: {advice}"
+        raise ValueError(msg)
 
     def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
         """Yield the keys that name a branch, each with the branch; `key` is that of these."""

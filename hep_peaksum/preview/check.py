@@ -33,16 +33,19 @@ from hep_peaksum.geometry.jagged import flat_numbers
 from hep_peaksum.inputs.branch_names import split_branch
 from hep_peaksum.inputs.functions import brief_error
 from hep_peaksum.inputs.grid import GridInput
-from hep_peaksum.inputs.hits import HitBranches
+from hep_peaksum.inputs.hits import HitBranches, HitFunction
 from hep_peaksum.inputs.paths import InputFile, expand_files, public_path
 from hep_peaksum.kernels import Array
+from hep_peaksum.preview.hits_outside import missed
 from hep_peaksum.processing.normalisation import check_weights, is_normalised
 from hep_peaksum.processing.selected_events import SelectedEvents
 from hep_peaksum.processing.tally import empty_tally
 from hep_peaksum.reading.blocks import block_size, read_cells
 from hep_peaksum.reading.columns import EQUAL_ENTRIES, column, event_identity, identifying_column
 from hep_peaksum.reading.files import (
+    DAMAGED,
     count_entries,
+    error_message,
     name_trees,
     nano_events,
     one_line_errors,
@@ -50,7 +53,7 @@ from hep_peaksum.reading.files import (
     open_tree,
     schema_class,
 )
-from hep_peaksum.reading.hit_columns import grid_columns
+from hep_peaksum.reading.hit_columns import GridColumns, grid_columns
 from hep_peaksum.results.folder import check_directory
 from hep_peaksum.results.parquet import flat_columns
 
@@ -210,6 +213,18 @@ def _key_in_grid(name: str, source: GridInput, problem: str) -> str:
     return f"{grid}.hits.{word}: " if (word := next(words, "")) else f"{grid}.hits: "
 
 
+def _missed_axes(source: GridInput, places: Mapping[str, Any]) -> str:
+    """Return what is to be said of the axes that hits miss; nothing if they miss none, or have no places."""
+    axes = {"row": ("rows", source.grid.rows), "col": ("cols", source.grid.cols)}
+    axes |= {} if source.depth is None else {"layer": ("depth", source.depth)}
+    said = (
+        missed(key, word, axis, flat_numbers(places[word]))
+        for word, (key, axis) in axes.items()
+        if word in places
+    )
+    return "; ".join(each for each in said if each)
+
+
 class _Trial:
     """The first entries of one dataset on their way through the job, with all that goes wrong."""
 
@@ -220,10 +235,11 @@ class _Trial:
         self.problems_of_variations: list[tuple[str, str]] = []
         self.remarks: list[str] = []
         self.broken_friends: set[str] = set()
+        self.path = ""
 
     def run_first_entries(self, file: Any, path: str, tree: str) -> None:
         """Try the job, and each of its variations, on the first entries of an open file."""
-        n_in_file = count_entries(open_tree(file, path, tree))
+        self.path, n_in_file = path, count_entries(open_tree(file, path, tree))
         n_entries = min(n_in_file, N_ENTRIES, block_size(self.config.grids.values()))
         schema = self.config.events.schema_name
         events = nano_events(file, path, tree, 0, n_entries, schema=schema, dataset=self.dataset)
@@ -293,6 +309,7 @@ class _Trial:
         if self.problems:
             return
         varied = _Trial(self.config.varied(variation), self.dataset)
+        varied.path = self.path
         varied.run(events)
         self.problems_of_variations += [
             (f"variations.{variation}: {place}", problem) for place, problem in varied.problems
@@ -329,12 +346,23 @@ class _Trial:
         for name, source in self.config.grids.items():
             with self._noting(partial(_key_in_grid, name, source)):
                 columns = grid_columns(events, source, self.config.friends, self.config.run_source)
-                read = columns.read(0, len(events))
+                read = self._read(columns, len(events), source)
                 cells[name] = read.sparse_cells(0, len(events))
-                self._look_for_energy(name, cells[name])
+                places: Mapping[str, Any] = {}
                 if isinstance(source.hits, HitBranches):
-                    self._look_for_turns(name, source, source.hit_columns(read.columns, read.encodings))
+                    places = source.hit_columns(read.columns, read.encodings)
+                    self._look_for_turns(name, source, places)
+                self._look_for_energy(name, cells[name], _missed_axes(source, places))
         return cells
+
+    def _read(self, columns: GridColumns, n_entries: int, source: GridInput) -> GridColumns:
+        """Return the columns of the first entries; of a file that is cut short, a ValueError says so."""
+        try:
+            return columns.read(0, n_entries)
+        except DAMAGED as error:
+            if isinstance(source.hits, HitFunction):  # it may have read another file
+                raise
+            raise ValueError(error_message(self.path, error)) from None
 
     def _look_for_turns(self, name: str, source: GridInput, places: Mapping[str, Any]) -> None:
         """Remark on coordinates that go around an axis more than once, such as degrees for radians."""
@@ -386,14 +414,14 @@ class _Trial:
             )
         return jagged_clusters([cluster_table(contexts, self.config.computed_fields(name))], settings)
 
-    def _look_for_energy(self, name: str, cells: Array | Hits | CalibratedCells) -> None:
-        """Remark on hits outside a grid, and on a grid without any energy."""
+    def _look_for_energy(self, name: str, cells: Array | Hits | CalibratedCells, missed: str) -> None:
+        """Remark on hits outside a grid, and which axes they miss, and on a grid without any energy."""
         n_outside = getattr(cells, "n_outside", 0)
         if n_outside:
             hits = "1 hit of" if n_outside == 1 else f"{n_outside} hits of"
             lie = "lies" if n_outside == 1 else "lie"
             remark = f"{hits} the first {len(cells)} entries {lie} outside grid {name!r}"
-            remedy = "they are not added: are rows, cols and depth as meant?"
+            remedy = f"they are not added: {missed or 'are rows, cols and depth as meant?'}"
             self.remarks.append(f"datasets.{self.dataset}: {remark}: {remedy}")
         values = cells.value if isinstance(cells, Hits) else plain_cells(cells)
         if len(cells) and not values.any():

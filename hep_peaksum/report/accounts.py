@@ -157,11 +157,11 @@ def hits_outside(n_hits: int, grid: str) -> str:
     """Return what to say of hits that lie on no cell of a grid.
 
     >>> hits_outside(1, "ecal")
-    "1 hit lies outside grid 'ecal' and was not added: are rows, cols and depth as meant?"
+    "1 hit lies outside grid 'ecal' and was not added: `hep-peaksum check` says of the first ones why"
     """
     outside = f"outside grid {grid!r}"
     lies = f"1 hit lies {outside} and was" if n_hits == 1 else f"{n_hits} hits lie {outside} and were"
-    return f"{lies} not added: are rows, cols and depth as meant?"
+    return f"{lies} not added: `hep-peaksum check` says of the first ones why"
 
 
 def remarks(summary: Summary) -> list[str]:

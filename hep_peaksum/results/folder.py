@@ -200,8 +200,8 @@ def own_manifest(directory: Path, config: Config) -> Content | None:
     if content.fingerprint != fingerprint(config):
         if not holds_results(directory):
             return None  # a first run that finished nothing binds nobody
-        what = what_differs(content.job, config.job())
-        msg = f"holds the results of another config ({what} differs): {REMEDY}"
+        what, values = what_differs(content.job, config.job()), _both_values(content.job, config.job())
+        msg = f"holds the results of another config ({what} differs{values}): {REMEDY}"
         raise ValueError(msg)
     return content
 
@@ -223,6 +223,20 @@ def what_differs(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     if content := _first_difference(one.get("digests"), other.get("digests")):
         return f"the content of {content[0]}"
     return "the version of hep_peaksum"
+
+
+def _both_values(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Return the values of the first key in which two jobs differ, if both are single ones; else nothing."""
+    plain, others = ({key: each for key, each in job.items() if key != "digests"} for job in (one, other))
+    path = _first_difference(plain, others)
+    values: list[Any] = [plain, others]
+    for key in path:
+        values = [each.get(key) if isinstance(each, dict) else None for each in values]
+    if not path or "digests" in path or not all(isinstance(each, (str, int, float)) for each in values):
+        return ""
+    if any("://" in str(each) for each in values):  # an address may hold a password
+        return ""
+    return f": {values[0]!r:.60} there, {values[1]!r:.60} here"
 
 
 def _first_difference(one: Any, other: Any, path: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -142,6 +142,10 @@ COMMANDS = {
         f"{NO_OPTION}. It is a key of the con",
     ),
     "an_option": (["run", "job.yaml", "--max-event", "5"], NEAREST_OPTION),
+    "a_number_of_events_with_an_exponent": (
+        ["run", "job.yaml", "--max-events", "1e4"],
+        "'1e4' is not written as a whole number: write 10000.",
+    ),
     "a_number_of_events": (["run", "job.yaml", "--max-events", "all"], "'all' is not a valid whole number."),
     "a_command": (["checks", "job.yaml"], f"No such command 'checks'.{NEAREST_COMMAND}"),
     "a_cell_with_a_comma": (["explain", "job.yaml", "--cell", "1,2"], "Write row and column, as in --cell 3 5"),

@@ -403,7 +403,9 @@ def test_a_ragged_event_is_reported_with_file_and_entry(write_root):
     lists = ak.values_astype(ak.Array([[1] * 48] * 7 + [[1] * 47] + [[1] * 48]), "f4")
     words = {word: np.arange(9) for word in ("run", "luminosityBlock", "event")}
     file = write_root("a.root", {"Events": {"cells": lists, **words}})
-    assert error_of(file) == f"{file}: entry 7: cells: 47 values where the grid needs 48"
+    short = f"{file}: entry 7: cells: 47 values where the grid needs 48"
+    advice = "change rows, cols or shape; a branch that leaves out empty cells has hits, which need row and col"
+    assert error_of(file) == f"{short}: {advice}"
 
 
 @pytest.mark.usefixtures("block_cells")

@@ -133,7 +133,9 @@ def test_the_directory_of_another_config_is_refused_and_the_key_named(two_files,
 
 def test_the_key_that_differs_is_named_as_in_the_file(two_files, job):
     run_job(job(*two_files))
-    with pytest.raises(ConfigError, match=r"\(clusters\.Jet\.seed_threshold differs\)"):
+    with pytest.raises(
+        ConfigError, match=r"\(clusters\.Jet\.seed_threshold differs: [^ ]+ there, [^ ]+ here\)"
+    ):
         run_job(job(*two_files, clusters={"Jet": {"grid": "calo", "seed_threshold": 4}}))
 
 

@@ -1,5 +1,7 @@
 """`check` refuses what `run` refuses, and remarks on what is probably not meant."""
 
+from pathlib import Path
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -101,7 +103,14 @@ IN_TYPE = {  # also of a tree without entries
     ),
     "one_number_for_all_cells": (dense("number"), "number: the array has one number an event"),
     "one_row_for_all_hits": (hits(row="number"), f"row has one number for every event, {LIST}"),
-    "one_energy_for_all_hits": (hits(value="number"), f"energy has one number for every event, {LIST}"),
+    "one_energy_for_all_hits": (
+        hits(value="number"),
+        f"value has one number for every event, {LIST}: 'number' is no branch",
+    ),
+    "one_hit_an_entry": (
+        hits(row="number", col="number", value="number"),
+        f"{LIST}: if every entry is a hit, first make events of them by `hep-peaksum group FILE:TREE --by ",
+    ),
     "a_grid_for_a_hit": (hits(col="cells"), f"col has 2 axes below the event, {LIST}"),
     "a_grid_that_identifies": (
         {"events": {"identify": {"event": "cells"}}},
@@ -113,7 +122,7 @@ IN_TYPE = {  # also of a tree without entries
     ),
 }
 IN_VALUES = {
-    "lists_of_another_length": (dense("energies"), "entry 0: energies: 2 values where the grid needs 48"),
+    "lists_of_another_length": (dense("energies"), "entry 0: energies: 2 values where the grid needs 48: "),
     "one_list_of_another_length": (dense("uneven"), "entry 4: uneven: 40 values where the grid needs 48"),
     "a_list_that_identifies": (
         {"events": {"identify": {"event": "lists"}}},
@@ -291,6 +300,9 @@ def test_hits_outside_their_grid_are_a_remark(config):
     small_plane = job.model_copy(update={"grids": {"calo": {**PLANE, "rows": {"n": 3}, "hits": HITS}}})
     (remark,) = check_inputs(small_plane).others
     assert remark.startswith("datasets.toy: 2 hits of the first 5 entries lie outside grid 'calo': they are n")
+    assert remark.endswith(
+        ": row is 3 to 5 for 2 of them, rows has index (0 to 2): does rows need more cells, or labels?"
+    )
 
 
 FRIENDS = {
@@ -315,3 +327,18 @@ def test_a_friend_that_is_wrong_is_told_before_a_branch_of_it_is_used(config, tr
     with pytest.raises(ConfigError) as error:
         check_inputs(used)
     assert error.value.problems == (f"friends.emu: {path}: {problem}",)
+
+
+def test_a_file_whose_cells_are_cut_off_is_to_be_copied_again(config, write_root):
+    job = config()
+    cells = np.random.default_rng(1).normal(size=(300, 6, 8))  # noise is not compressed
+    numbers = {name: np.arange(300) for name in ("run", "luminosityBlock", "event")}
+    path = Path(write_root("a.root", {"Events": {**numbers, "cells": cells}}))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ConfigError) as error:
+        check_inputs(job)
+    (problem,) = error.value.problems
+    assert problem.startswith(
+        f"grids.calo.dense: {path}: cannot be read as a ROOT file, it is cut short or damaged"
+    )
+    assert problem.endswith(": copy it again")

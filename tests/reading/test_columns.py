@@ -119,7 +119,8 @@ def test_ragged_rows_are_an_error_with_branch_and_event(write_root, lists, probl
     with pytest.raises(EventError) as error:
         columns.cells(1, 3)
     assert error.value.event == 2
-    assert error.value.problem == problem
+    advice = "change rows, cols or shape; a branch that leaves out empty cells has hits, which need row and col"
+    assert error.value.problem == f"{problem}: {advice}"
 
 
 def test_a_branch_of_another_shape_is_an_error_with_both_shapes(write_root):

@@ -133,7 +133,10 @@ def test_a_rate_is_told_where_all_of_the_job_was_timed(more, rate):
 @pytest.mark.parametrize(("n", "rest"), [(49, []), (51, ["and 2 more remarks, in summary.json"])])
 def test_remarks_are_limited_and_end_with_the_identity(n, rest):
     lines = accounts.remarks({**summary(), "hints": [f"hint {k}" for k in range(n)]})
-    first = "ttbar: 3 hits lie outside grid 'calo' and were not added: are rows, cols and depth as meant?"
+    first = (
+        "ttbar: 3 hits lie outside grid 'calo' and were not added: "
+        "`hep-peaksum check` says of the first ones why"
+    )
     assert lines == [first, *(f"hint {k}" for k in range(49)), *rest, "Event identity: by file and entry."]
 
 

@@ -94,7 +94,10 @@ def test_remarks_name_what_a_user_should_know():
     assert tables.remarks(summary_of(n_clusters=1200)) == []
     assert tables.remarks(summary_of(n_clusters=1201, n_outside=3, identify=None, n_reused=2)) == [
         "Jet: more than 100 clusters per event; is seed_threshold (> 4 GeV) above the noise?",
-        "ttbar: 3 hits lie outside grid 'calo' and were not added: are rows, cols and depth as meant?",
+        (
+            "ttbar: 3 hits lie outside grid 'calo' and were not added: "
+            "`hep-peaksum check` says of the first ones why"
+        ),
         "Event identity: by file and entry",
         "2 of 5 chunks were already finished and were not repeated",
     ]
