@@ -997,6 +997,22 @@ def test_numbers_beside_labels_are_guessed_to_be_energies_if_no_name_says_so(wri
     assert inspected(write(T={key: branches[key] for key in ("tower_ix", "tower_iy", "tower_time")}))[1] == []
 
 
+def test_a_summed_deposit_is_the_energy_and_a_position_beside_it_never(write):
+    """As of a simulation that sums the steps of a cell, and says where its centre is, and its mean time."""
+    ix, iy, energy = PIXELS["PixX"], PIXELS["PixY"], PIXELS["Value"] * 0.5
+    branches = {
+        "hcal_hit_row": iy,
+        "hcal_hit_col": ix,
+        "hcal_hit_xcell": ix * 0.15,
+        "hcal_hit_tavg": energy + 7,
+    }
+    _, (candidate,) = inspected(write(T=branches | {"hcal_hit_sumedep": energy}))
+    assert candidate.grid["hits"] == {"row": "hcal_hit_row", "col": "hcal_hit_col", "value": "hcal_hit_sumedep"}
+    assert not any("guessed" in text for _, text in candidate.comments)
+    _, (candidate,) = inspected(write(T=branches | {"hcal_hit_sci": energy}))
+    assert ("hits", "no name says what the energy is: hcal_hit_sci guessed") in candidate.comments
+
+
 def test_ids_of_crystals_tell_whose_the_numbers_beside_them_are(write):
     """As of a matrix read in the order of its electronics; a time and a list of another length are none."""
     order = RANDOM.permutation([10 * row + col for row in range(1, 6) for col in range(1, 6)])
