@@ -196,6 +196,18 @@ def test_flat_cells_are_folded_as_nearly_square_as_possible(write):
     assert candidate.grid == {"dense": {"branch": "ECEnergyVector", "shape": [10, 8], "axes": ["row", "col"]}}
 
 
+def test_numbers_without_a_shape_of_their_own_are_told_of_cell_tables(write):
+    """As of 25 crystals and three triggers, which make no rectangle; a shape that is seen needs no table."""
+    random = np.random.default_rng(0)  # of its own, as noise shows a shape by chance now and then
+    peaks = random.exponential(1, (N, 28)).astype("f4")
+    row, col = (np.exp(-np.abs(np.arange(n) - random.uniform(0, n - 1, (N, 1)))) for n in (5, 6))
+    showers = (row[:, :, None] * col[:, None, :]).reshape(N, 30)
+    for values, is_told in ((peaks, True), (showers, False)):
+        _, (candidate,) = inspected(write(T={"amp_max": values}))
+        told = [text for _, text in candidate.comments if "axes: [channel]} and cells: FILE.csv" in text]
+        assert bool(told) is is_told
+
+
 def test_hits_with_integer_labels_have_those_labels(write):
     _, (candidate,) = inspected(write(Events=hits()))
     assert set(candidate.branches) == {"hit_ieta", "hit_iphi", "hit_iet"}
