@@ -90,6 +90,12 @@ def _flat_candidate(tree: Tree, branch: Branch, cells: Array) -> Candidate | Rej
     cells = cells.reshape(-1, *shape.sizes)
     found = array_candidate(tree, (branch.name,), looks_like, source, cells, shape.axes, comment, branch)
     found = found._replace(channels=Channels(branch.config_name, np.arange(n), are_in_order=True))
+    if branch.dtype.kind == "f" and not shape.is_seen:
+        table = f"dense: {{branch: {branch.config_name}, axes: [channel]}} and cells: FILE.csv"
+        by_table = (
+            f"where some are no cells (triggers), or in another order: {table} with channel, row, col, status"
+        )
+        found = found._replace(comments=(*found.comments, ("dense", by_table)))
     planes = [sizes for sizes in (shape.sizes, *shape.others) if len(sizes) == 2 and sizes[0] != sizes[1]]
     if not planes:
         return found

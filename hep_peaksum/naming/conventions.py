@@ -66,8 +66,8 @@ OTHER_POSITIONS = re.compile(
     r"|reference|point|local|beam|prod|outer|centroid|dimensions?|d|crystal_last|phantom)(_|$)"
 )
 VALUES = (
-    *("iet", "et", "edep", "e_dep", "edeposit", "energy_deposit", "energy", "e", "ene", "en", "energies"),
-    *("de", "total_energy_deposit", "tot", "total_energy"),
+    *("iet", "et", "edep", "e_dep", "sumedep", "edeposit", "energy_deposit", "energy", "e", "ene", "en"),
+    *("energies", "de", "total_energy_deposit", "tot", "total_energy"),
     *("a_c", "a_p", "a_amp_p"),  # Podd of JLab
     *("amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "value", "weight"),
 )
@@ -228,11 +228,13 @@ def may_number(words: str) -> bool:
 def may_measure(words: str) -> bool:
     """Return whether a number of hits, by the words of its name, may be an energy: no time, error or angle.
 
-    >>> may_measure("sci"), may_measure("time"), may_measure("sigma_e"), may_measure("t"), may_measure("chi2")
+    >>> may_measure("sci"), may_measure("time"), may_measure("sigma_e"), may_measure("t"), may_measure("xhit")
     (True, False, False, False, False)
     """
     is_other = re.search(
-        r"(^|_)(t|t0|toa|tof|theta|phi|eta|r|rho|perp|angle|chi2|radius|distance|size|width)(_|$)", words
+        r"(^|_)(t|t0|toa|tof|theta|phi|eta|r|rho|perp|angle|chi2|radius|distance|size|width|[xyz](cell|hit)g?"
+        r"|t_?(avg|mean|rms|min|max))(_|$)",
+        words,
     )
     return is_other is None and may_number(words) and likeness(words) not in ("weights", "covariances", "ids")
 

@@ -196,6 +196,18 @@ def test_flat_cells_are_folded_as_nearly_square_as_possible(write):
     assert candidate.grid == {"dense": {"branch": "ECEnergyVector", "shape": [10, 8], "axes": ["row", "col"]}}
 
 
+def test_numbers_without_a_shape_of_their_own_are_told_of_cell_tables(write):
+    """As of 25 crystals and three triggers, which make no rectangle; a shape that is seen needs no table."""
+    random = np.random.default_rng(0)  # of its own, as noise shows a shape by chance now and then
+    peaks = random.exponential(1, (N, 28)).astype("f4")
+    row, col = (np.exp(-np.abs(np.arange(n) - random.uniform(0, n - 1, (N, 1)))) for n in (5, 6))
+    showers = (row[:, :, None] * col[:, None, :]).reshape(N, 30)
+    for values, is_told in ((peaks, True), (showers, False)):
+        _, (candidate,) = inspected(write(T={"amp_max": values}))
+        told = [text for _, text in candidate.comments if "axes: [channel]} and cells: FILE.csv" in text]
+        assert bool(told) is is_told
+
+
 def test_hits_with_integer_labels_have_those_labels(write):
     _, (candidate,) = inspected(write(Events=hits()))
     assert set(candidate.branches) == {"hit_ieta", "hit_iphi", "hit_iet"}
@@ -995,6 +1007,22 @@ def test_numbers_beside_labels_are_guessed_to_be_energies_if_no_name_says_so(wri
     assert candidate.grid["hits"] == {"row": "tower_iy", "col": "tower_ix", "value": "tower_Sci"}
     assert ("hits", "no name says what the energy is: tower_Sci guessed; also tower_Cer") in candidate.comments
     assert inspected(write(T={key: branches[key] for key in ("tower_ix", "tower_iy", "tower_time")}))[1] == []
+
+
+def test_a_summed_deposit_is_the_energy_and_a_position_beside_it_never(write):
+    """As of a simulation that sums the steps of a cell, and says where its centre is, and its mean time."""
+    ix, iy, energy = PIXELS["PixX"], PIXELS["PixY"], PIXELS["Value"] * 0.5
+    branches = {
+        "hcal_hit_row": iy,
+        "hcal_hit_col": ix,
+        "hcal_hit_xcell": ix * 0.15,
+        "hcal_hit_tavg": energy + 7,
+    }
+    _, (candidate,) = inspected(write(T=branches | {"hcal_hit_sumedep": energy}))
+    assert candidate.grid["hits"] == {"row": "hcal_hit_row", "col": "hcal_hit_col", "value": "hcal_hit_sumedep"}
+    assert not any("guessed" in text for _, text in candidate.comments)
+    _, (candidate,) = inspected(write(T=branches | {"hcal_hit_sci": energy}))
+    assert ("hits", "no name says what the energy is: hcal_hit_sci guessed") in candidate.comments
 
 
 def test_ids_of_crystals_tell_whose_the_numbers_beside_them_are(write):

@@ -554,6 +554,47 @@ def test_sides_of_a_detector_across_the_beam_are_searched_each_by_itself(tmp_pat
         assert "where" in grid
 
 
+def barrel_between_end_caps(depths):
+    """Return hits of a barrel, 1, and end caps, 2, by ieta; they have `depths` of its last row."""
+    random = np.random.default_rng(12)
+    ieta = random.choice([n for n in range(-12, 13) if n], 9000)
+    depth = random.integers(1, 4, 9000)
+    is_barrel = (np.abs(ieta) < 8) & ~((np.abs(ieta) == 7) & np.isin(depth, depths))
+    hit = {"ieta": ieta, "iphi": random.integers(1, 25, 9000), "depth": depth}
+    hit |= {"energy": random.exponential(size=9000), "subdet": np.where(is_barrel, 1, 2)}
+    return hit
+
+
+@pytest.mark.parametrize("depths", [(), (3,)], ids=["rows-of-their-own", "a-row-at-the-seam-by-depths"])
+def test_a_barrel_and_end_caps_of_one_numbering_are_one_grid(tmp_path, depths):
+    """Of the whole detector; that it is one is a guess, and is told as one."""
+    hit = barrel_between_end_caps(depths)
+    lists = {f"hit_{name}": ak.unflatten(each, np.full(90, 100)) for name, each in hit.items()}
+    path = detector_files.write_tree(tmp_path / "data.root", lists)
+    (candidate,) = inspect_file(path).candidates
+    assert "where" not in candidate.grid
+    assert candidate.grid["rows"]["labels"] == "-12..-1, 1..12"
+    (text,) = (text for _, text in candidate.comments if "sections" in text)
+    assert text.startswith("guessed that 2 sections are one grid, as no cell is in two of them; ")
+    assert text.endswith("where: [{branch: hit_subdet, equals: 1}] takes one")
+
+
+def test_sections_that_are_numbered_each_by_itself_are_no_grid_together(tmp_path):
+    """One cell in both, a gap between them, or few hits: the fullest section is taken, and that is told."""
+    hit = barrel_between_end_caps(())
+    names = {f"hit_{name}": each for name, each in hit.items()}
+    shared = {**names, "hit_subdet": np.where(np.arange(9000) == 7, 3 - hit["subdet"], hit["subdet"])}
+    apart = {**names, "hit_ieta": hit["ieta"] + 20 * (np.abs(hit["ieta"]) > 7)}
+    for columns, n_events in (
+        (shared, 90),
+        (apart, 90),
+        ({name: each[:20] for name, each in names.items()}, 2),
+    ):
+        n_hits = np.full(n_events, len(columns["hit_ieta"]) // n_events)
+        (grid,) = grids_of(tmp_path, {name: ak.unflatten(each, n_hits) for name, each in columns.items()})
+        assert "where" in grid
+
+
 def test_a_barrel_and_its_end_caps_are_grids_of_their_own(tmp_path):
     """Whose rings are fewer, and of fewer cells: their labels close a turn of another length."""
     random = np.random.default_rng(8)
