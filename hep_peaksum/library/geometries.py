@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -57,9 +58,15 @@ def as_grid(grid: object) -> Grid | None:
     if grid is None or isinstance(grid, Grid):
         return grid
     if isinstance(grid, str):
-        return named_grid(grid)
+        return _of_name(grid)
     if isinstance(grid, Mapping):
         return Grid(**grid)
     what = "expected a Grid, a map of its keys, or the name of a geometry"
     msg = f"grid is {grid!r:.60}, {what}, as in Grid(rows=Axis(n=24), cols=Axis(n=16))"
     raise TypeError(msg)
+
+
+@cache
+def _of_name(name: str) -> Grid:
+    """Return a named geometry, read once: events may be searched one by one."""
+    return named_grid(name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.suggestions import did_you_mean, listed
 
 NOT_PRESETS = "_not_presets"
+DEFAULT = PeakSumSettings()
 SettingsLike = PeakSumSettings | Mapping[str, Any] | str  # settings, their keys, or the name of a preset
 
 
@@ -77,14 +79,14 @@ def as_settings(settings: object) -> PeakSumSettings:
     True
     """
     if settings is None or isinstance(settings, PeakSumSettings):
-        return settings or PeakSumSettings()
+        return settings or DEFAULT
     what = "expected PeakSumSettings, a map of their keys, or the name of a preset"
     if str(settings).endswith((".yaml", ".yml")):
         of_config = f"load_config({str(settings)!r}).clusters[NAME].settings, from hep_peaksum.config.load"
         msg = f"settings is {str(settings)!r}, a file, {what}: of a config take {of_config}"
         raise ValueError(msg)
     if isinstance(settings, str):
-        return preset(settings)[0]
+        return _of_preset(settings)
     if isinstance(settings, Mapping):
         return PeakSumSettings(**settings)
     order = ": settings come before the grid" if isinstance(settings, Grid) else ""
@@ -92,6 +94,12 @@ def as_settings(settings: object) -> PeakSumSettings:
     cells = ": cells come before settings" if hasattr(settings, "ndim") else ""
     msg = f"settings is a {type(settings).__name__}, {what}{order}{pair}{cells}"
     raise TypeError(msg)
+
+
+@cache
+def _of_preset(name: str) -> PeakSumSettings:
+    """Return the settings of a preset: reading them takes as long as twenty searches of one event."""
+    return preset(name)[0]
 
 
 def read_preset(name: str) -> Preset:

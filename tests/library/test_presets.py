@@ -11,7 +11,8 @@ import yaml
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters, named_grid, peak_sum_map
 from hep_peaksum.clustering.validation import check_windows
 from hep_peaksum.kernels import NEIGHBOUR_WINS, SEED_WINS
-from hep_peaksum.library.presets import Preset, preset, presets, read_preset
+from hep_peaksum.library.geometries import as_grid
+from hep_peaksum.library.presets import Preset, as_settings, preset, presets, read_preset
 
 # cms-sw/cmssw Stage2Layer2JetAlgorithmFirmwareImp1.cc, as it is stored: a line is an offset in phi, from +4 at
 # the top to -4, a column one in eta from -4 to +4. A neighbour vetoes a seed if it is >= (2) or > (1).
@@ -340,3 +341,9 @@ def test_the_first_tower_in_azimuth_begins_at_zero():
     phi = named_grid("cms-l1-towers").cols
     assert phi.centres[0] == pytest.approx(np.radians(2.5))
     assert phi.centres[71] == pytest.approx(np.radians(-2.5))
+
+
+def test_names_are_read_once_as_events_may_come_one_by_one():
+    assert as_settings("cms-l1-jet") is as_settings("cms-l1-jet")
+    assert as_settings(None) is as_settings(None)
+    assert as_grid("cms-l1-towers") is as_grid("cms-l1-towers")
