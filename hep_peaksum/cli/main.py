@@ -315,7 +315,7 @@ def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
     """
     with importing():
         from hep_peaksum.preview.cell_tables import describe_table
-        from hep_peaksum.preview.check import check_inputs, reference_places
+        from hep_peaksum.preview.check import Remarks, check_inputs, reference_places
         from hep_peaksum.preview.hit_bins import bin_fillings
         from hep_peaksum.preview.thresholds import thresholds, varied_thresholds
         from hep_peaksum.reading.files import files_kept_open
@@ -323,8 +323,9 @@ def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
 
         config = load(file, overrides)
     bounds = thresholds(config)
+    source = click.get_current_context().meta[SOURCE]
     with files_kept_open():
-        remarks = check_inputs(config)
+        remarks = Remarks(*([*map(source.located, each)] for each in check_inputs(config)))
         fillings = {name: filling.in_words() for name, filling in bin_fillings(config)}
     if as_json:
         streams.print_document(documents.checked(file, config, bounds, fillings, remarks))
@@ -334,9 +335,9 @@ def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
         tables.print_collection(console, config, name, bounds[name])
     for line in (*varied_thresholds(config), *reference_places(config)):
         console.print(line)
-    for name, source in config.grids.items():
-        if source.cells is not None:
-            tables.print_cell_table(console, f"cells of {name}: {source.cells}", describe_table(source))
+    for name, grid in config.grids.items():
+        if grid.cells is not None:
+            tables.print_cell_table(console, f"cells of {name}: {grid.cells}", describe_table(grid))
     for name, lines in fillings.items():
         tables.print_filling(console, name, lines)
     for remark in (*remarks.others, *remarks.missing):

@@ -368,7 +368,7 @@ class _Trial:
         """Remark on coordinates that go around an axis more than once, such as degrees for radians."""
         for word, axis in (("row", source.grid.rows), ("col", source.grid.cols)):
             if word in places and (odd := axis.turns(flat_numbers(places[word]))):
-                self.remarks.append(f"datasets.{self.dataset}: grids.{name}.hits.{word}: {odd}")
+                self.remarks.append(f"grids.{name}.hits.{word}: dataset {self.dataset}: {odd}")
 
     def _look_for_places(self, name: str, objects: ak.Array) -> None:
         """Remark on objects that lie on no cell of their grid."""
@@ -379,7 +379,7 @@ class _Trial:
         if n_outside:
             remark = f"{n_outside} of {ak.count(objects.row)} objects are on no cell of grid {grid!r}"
             remedy = "are row and col as the grid has them?"
-            self.remarks.append(f"datasets.{self.dataset}: references.{name}: {remark}: {remedy}")
+            self.remarks.append(f"references.{name}: dataset {self.dataset}: {remark}: {remedy}")
 
     @contextmanager
     def _noting(self, place: str | Callable[[str], str] = "") -> Iterator[None]:
@@ -422,10 +422,10 @@ class _Trial:
             lie = "lies" if n_outside == 1 else "lie"
             remark = f"{hits} the first {len(cells)} entries {lie} outside grid {name!r}"
             remedy = f"they are not added: {missed or 'are rows, cols and depth as meant?'}"
-            self.remarks.append(f"datasets.{self.dataset}: {remark}: {remedy}")
+            self.remarks.append(f"grids.{name}: dataset {self.dataset}: {remark}: {remedy}")
         values = cells.value if isinstance(cells, Hits) else plain_cells(cells)
         if len(cells) and not values.any():
             branch = self.config.grids[name].value_branch
             remedy = f"is {branch!r} the branch of its cells?" if branch else "are rows and cols as meant?"
             remark = f"grid {name!r} is empty in the first {len(cells)} entries: {remedy}"
-            self.remarks.append(f"datasets.{self.dataset}: {remark}")
+            self.remarks.append(f"grids.{name}: dataset {self.dataset}: {remark}")

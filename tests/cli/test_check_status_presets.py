@@ -33,7 +33,7 @@ def test_check_finds_every_problem_at_once(cli, job, write_config):
 def test_check_warns_of_missing_files_and_succeeds(cli, job, write_config):
     status, out, err = cli("check", write_config(job("gone.root")))
     assert status == 0
-    assert "warning: datasets.toy.files: there is no file 'gone.root'" in err
+    assert "job.yaml:3: datasets.toy.files: there is no file 'gone.root'" in err
     assert "the config is valid, but not all of its files are here\n" in out
 
 

@@ -249,9 +249,8 @@ def test_a_threshold_that_no_empty_cell_passes_is_not_remarked(config, threshold
 
 def test_cells_that_are_all_zero_are_remarked(config):
     job = config(**dense("zeros"))
-    assert check_inputs(job).others == [
-        "datasets.toy: grid 'calo' is empty in the first 5 entries: is 'zeros' the branch of its cells?"
-    ]
+    remark = "grid 'calo' is empty in the first 5 entries: is 'zeros' the branch of its cells?"
+    assert check_inputs(job).others == [f"grids.calo: dataset toy: {remark}"]
     assert run(job).summary["hints"] == [
         "toy: not a single cluster in Jet; grid calo seems to be empty: is its branch right?"
     ]
@@ -299,7 +298,7 @@ def test_hits_outside_their_grid_are_a_remark(config):
     assert check_inputs(job).others == []
     small_plane = job.model_copy(update={"grids": {"calo": {**PLANE, "rows": {"n": 3}, "hits": HITS}}})
     (remark,) = check_inputs(small_plane).others
-    assert remark.startswith("datasets.toy: 2 hits of the first 5 entries lie outside grid 'calo': they are n")
+    assert remark.startswith("grids.calo: dataset toy: 2 hits of the first 5 entries lie outside grid 'calo': ")
     assert remark.endswith(
         ": row is 3 to 5 for 2 of them, rows has index (0 to 2): does rows need more cells, or labels?"
     )

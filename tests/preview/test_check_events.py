@@ -217,5 +217,5 @@ def test_objects_on_no_cell_are_counted(content, tmp_path):
         }
     content["datasets"]["a"]["files"] = {str(path): "Events"}
     content["references"] = {"Emu": {"row": "emu_row", "col": "emu_col", "grid": "calo"}}
-    remark = "datasets.a: references.Emu: 2 of 5 objects are on no cell of grid 'calo': are row and col as the "
+    remark = "references.Emu: dataset a: 2 of 5 objects are on no cell of grid 'calo': are row and col as the "
     assert check_inputs(parse_config(content)).others == [f"{remark}grid has them?"]
