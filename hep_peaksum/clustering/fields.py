@@ -26,9 +26,9 @@ FOUR_VECTOR = ("pt", "eta", "phi", "energy")
 
 # Computed from peaks alone. All others need cells, and hits are made dense for them (see `needs_cells`).
 OF_PEAKS = frozenset({"peak_sum", "seed", "row", "col", "layer", "n_cells"})
+OF_LAYERS = frozenset({"layer_sums", "n_saturated"})
 # What others call a field of ours.
 OTHER_NAMES = {"e": "energy", "et": "pt", "size": "n_cells", "nhits": "n_cells", "sum": "peak_sum"}
-OF_LAYERS = frozenset({"layer_sums", "n_saturated"})
 
 
 class Field(NamedTuple):

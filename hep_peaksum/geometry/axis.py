@@ -357,8 +357,10 @@ class Axis(FrozenModel):
         >>> Axis(name="phi", bins=4, start="-pi", stop="pi", periodic=True).turns(np.array([-170.0, 175.0]))
         '-170 to 175 is more than once around phi, from -3.142 to 3.142: is its unit another?'
         """
+        if self.label_values is not None or self.edge_positions is None or not self.periodic:
+            return ""
         known = values[np.isfinite(values)]
-        if self.label_values is not None or self.edge_positions is None or not self.periodic or not len(known):
+        if not len(known):
             return ""
         low, high = self.edge_positions[0], self.edge_positions[-1]
         least, most = known.min(), known.max()

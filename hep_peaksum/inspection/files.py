@@ -13,13 +13,14 @@ import numpy as np
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import override
+from hep_peaksum.geometry.jagged import flat_numbers
 from hep_peaksum.inspection.candidates import FIRST, Candidate, Rejected, choose, proposed_config
 from hep_peaksum.inspection.cells import VARIES, dense_candidate
 from hep_peaksum.inspection.hits import hit_candidates, nameless_hits
 from hep_peaksum.inspection.id_tables import IdTable, id_tables, with_places
 from hep_peaksum.inspection.series import named_numbers, series_candidates
 from hep_peaksum.lattices.shapes import MIN_CELLS
-from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, list_branches, read
+from hep_peaksum.naming.branches import Branch, Tree, are_whole, list_branches, read
 from hep_peaksum.naming.conventions import EVENTS, RUNS, likeness, order, order_of_cells
 from hep_peaksum.naming.groups import Group, group_hits
 from hep_peaksum.naming.identity import identity_of
@@ -248,9 +249,9 @@ def _rows_candidate(tree: Tree, branches: Sequence[Branch], path: str) -> Candid
     run = next((columns[word] for word in RUNS if word in columns), None)
     by = [event] if run is None else [run, event]  # the events of each run may count from 0
     arrays = read(tree.content, by, ROWS_READ)
-    if arrays is None or not all(are_whole(flat(each)) for each in arrays):
+    if arrays is None or not all(are_whole(flat_numbers(each)) for each in arrays):
         return None
-    numbers = np.stack([flat(each).astype(np.int64) for each in arrays], axis=1)
+    numbers = np.stack([flat_numbers(each).astype(np.int64) for each in arrays], axis=1)
     n_events = len(np.unique(numbers, axis=0))
     if n_events > 0.8 * len(numbers):
         return None
@@ -311,7 +312,7 @@ def _is_relation(branch: Branch, collection: str) -> bool:
 def _leads(tree: Tree, index: Branch) -> bool:
     """Return whether a relation is used at all."""
     arrays = read(tree.content, [index], ROWS_READ)
-    return arrays is not None and len(flat(arrays[0])) > 0
+    return arrays is not None and len(flat_numbers(arrays[0])) > 0
 
 
 def _quoted(path: str, tree: Tree) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hep_peaksum.geometry.coordinates import COORDINATES
-from hep_peaksum.inspection.planes import is_flat, plane_of
+from hep_peaksum.inspection.planes import are_planes, plane_of
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ProposedAxis, snapped
 from hep_peaksum.lattices.depth import Layers, layers_of
@@ -123,9 +123,8 @@ def _coordinates(
     }
     if not {"x", "y"} <= {*found}:
         return found, False
-    x, y = found["x"], found["y"]
-    radius = np.hypot(x, y)
-    flat = "z" not in found or units.is_flat or is_flat(x, y, found["z"])
+    radius = np.hypot(found["x"], found["y"])
+    flat = are_planes(group, numbers, units)
     if len(radius) and radius.min() > 0:
         parts = [found[word] for word in "xyz" if word in found]
         found |= {name: made(*parts[:n]) for name, (made, n) in COORDINATES.items() if n <= len(parts)}

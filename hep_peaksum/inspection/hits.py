@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from hep_peaksum.geometry.axis import Axis
-from hep_peaksum.geometry.jagged import counts_of
+from hep_peaksum.geometry.jagged import counts_of, flat_numbers
 from hep_peaksum.inspection.candidates import TABLE, Candidate, Rejected
 from hep_peaksum.inspection.channels import channel_candidate, value_comments
 from hep_peaksum.inspection.found_planes import found_plane
-from hep_peaksum.inspection.planes import is_flat
+from hep_peaksum.inspection.planes import are_planes
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ranges
 from hep_peaksum.naming import conventions
-from hep_peaksum.naming.branches import Branch, Tree, are_whole, flat, read
+from hep_peaksum.naming.branches import Branch, Tree, are_whole, read
 from hep_peaksum.naming.groups import Group, nameless_values
 from hep_peaksum.partition.layers import condition_name, split_layers
 from hep_peaksum.partition.sections import pick_section, with_sides
@@ -46,7 +46,7 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
         return hit_candidates(tree, group.without(others))
     if different:
         return [Rejected(tree.name, names, "the branches have different numbers of hits")]
-    numbers = {branch: flat(values) for branch, values in zip(branches, arrays, strict=True)}
+    numbers = {branch: flat_numbers(values) for branch, values in zip(branches, arrays, strict=True)}
     if group.layer is not None and not are_whole(numbers[group.layer]):
         group = group._replace(layer=None)
     numbers |= {label: numbers[label].astype(np.int64) for label in _labels(group) if are_whole(numbers[label])}
@@ -62,8 +62,8 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
     group = with_sides(group, numbers)
     is_picked, where, told = pick_section(group, numbers)
     found: list[Candidate | Rejected] = []
-    are_planes = _is_flat(tree, group, numbers)
-    for of_grid, more, comments in split_layers(tree, group, numbers, is_picked, is_flat=are_planes):
+    is_flat = are_planes(group, numbers, _units(tree, group))
+    for of_grid, more, comments in split_layers(tree, group, numbers, is_picked, is_flat=is_flat):
         for of_part, part, told_of_part in split_parts(tree, group, numbers, of_grid):
             some = {branch: each[of_part] for branch, each in numbers.items()}
             conditions, about = [*where, *more, *part], [*told, *comments, *told_of_part, *_left_out(of_part)]
@@ -84,13 +84,8 @@ def _with_place(group: Group, numbers: dict[Branch, Array], event: Array) -> tup
     return {branch: values[is_placed] for branch, values in numbers.items()}, event[is_placed]
 
 
-def _is_flat(tree: Tree, group: Group, numbers: dict[Branch, Array]) -> bool:
-    """Return whether positions in space are those of planes across the beam; True without such positions."""
-    if not {"x", "y", "z"} <= {*group.places}:
-        return True
-    units = conventions.units_of(tree, group.value, next(iter(group.places.values())))
-    x, y, z = (numbers[group.places[axis]].astype(np.float64) for axis in "xyz")
-    return units.is_flat or not len(x) or is_flat(x, y, z)
+def _units(tree: Tree, group: Group) -> conventions.Units:
+    return conventions.units_of(tree, group.value, next(iter(group.places.values())))
 
 
 def _masking(found: Candidate | Rejected, group: Group, numbers: dict[Branch, Array]) -> Candidate | Rejected:
@@ -154,7 +149,7 @@ def _placed_candidate(
     comments: list[tuple[str, str]],
 ) -> Candidate | Rejected:
     """Return hits that say where they are; `event` is that of each, `where` the conditions that picked them."""
-    units = conventions.units_of(tree, group.value, next(iter(group.places.values())))
+    units = _units(tree, group)
     plane, layers = found_plane(tree, group, numbers, event, units)
     names = tuple(branch.name for branch in (*plane.branches, group.value) if branch is not None)
     if plane.rows is None or plane.cols is None:

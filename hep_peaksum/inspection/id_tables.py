@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hep_peaksum.geometry.axis import Axis
+from hep_peaksum.geometry.jagged import flat_numbers
 from hep_peaksum.inspection.candidates import TABLE, Candidate, Channels
 from hep_peaksum.inspection.found_planes import layers_of_places
 from hep_peaksum.inspection.planes import plane_of
@@ -16,7 +17,7 @@ from hep_peaksum.lattices.axes import ProposedAxis
 from hep_peaksum.lattices.joined_labels import can_join, join_labels
 from hep_peaksum.lattices.numbering import n_different
 from hep_peaksum.naming import conventions
-from hep_peaksum.naming.branches import Branch, Tree, flat, read
+from hep_peaksum.naming.branches import Branch, Tree, read
 from hep_peaksum.naming.groups import Group, group_hits
 
 MOST_CELLS = 500_000  # of a table
@@ -84,7 +85,7 @@ def _read_table(tree: Tree, group: Group, integers: Sequence[Branch]) -> Iterato
     arrays = read(tree.content, members, MOST_CELLS)
     if arrays is None:
         return
-    numbers = {branch: flat(values) for branch, values in zip(members, arrays, strict=True)}
+    numbers = {branch: flat_numbers(values) for branch, values in zip(members, arrays, strict=True)}
     n = len(numbers[members[0]])
     ids = np.arange(n) if group.channel is None else numbers[group.channel]
     if {len(values) for values in numbers.values()} == {n} and n > 1:

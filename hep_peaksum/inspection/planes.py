@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,8 +76,8 @@ def plane_of(group: Group, numbers: dict[Branch, Array], units: conventions.Unit
     if group.pair == ("y", "x"):
         if "z" in group.places:
             positions = [group.places[role] for role in ("x", "y", "z")]
-            x, y, z = (numbers[branch].astype(np.float64) for branch in positions)
-            if not units.is_flat and not is_flat(x, y, z):
+            if not are_planes(group, numbers, units):
+                x, y, z = (numbers[branch].astype(np.float64) for branch in positions)
                 return _projected(positions, x, y, z)
         return _flat(group, numbers, units)
     row, col = (group.places[role] for role in group.pair)
@@ -137,6 +137,14 @@ def _projected(positions: Sequence[Branch], x: Array, y: Array, z: Array) -> Pla
     return Plane(
         row, {"phi": names[:2]}, (role, "phi"), (rows[role], phi(x, y)), positions, comments=(("hits", text),)
     )
+
+
+def are_planes(group: Group, numbers: Mapping[Branch, Array], units: conventions.Units) -> bool:
+    """Return whether hits at x, y and z lie in planes across the beam; True of hits without these."""
+    if not {"x", "y", "z"} <= {*group.places} or units.is_flat:
+        return True
+    x, y, z = (numbers[group.places[axis]].astype(np.float64) for axis in "xyz")
+    return not len(x) or is_flat(x, y, z)
 
 
 def is_flat(x: Array, y: Array, z: Array) -> bool:

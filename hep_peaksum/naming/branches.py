@@ -165,11 +165,6 @@ def read(tree: Any, branches: Sequence[Branch], n_entries: int | None = None) ->
         return None
 
 
-def flat(values: ak.Array) -> np.ndarray[Any, Any]:
-    """Return all numbers of an array, one after the other."""
-    return np.asarray(ak.flatten(values, axis=None))
-
-
 def are_whole(numbers: np.ndarray[Any, Any]) -> bool:
     """Return whether all numbers are integers, also if they are stored as floats.
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import awkward as ak
 import numpy as np
 
+from hep_peaksum.geometry.jagged import flat_numbers
 from hep_peaksum.naming import conventions
-from hep_peaksum.naming.branches import Branch, Tree, flat, read
+from hep_peaksum.naming.branches import Branch, Tree, read
 
 FRIEND = "info"  # what the tree with run and event is called, where it is not that of the cells
 RUN_IN_NAME = r"[Rr]un[_-]?(\d+)"
@@ -60,7 +61,7 @@ def _run_elsewhere(trees: Sequence[tuple[Tree, Sequence[Branch]]]) -> str:
     for tree, branches in trees:
         for run in _named(branches, conventions.RUNS) if tree.n_entries == 1 else ():
             values = read(tree.content, [run])
-            if values is not None and len(numbers := flat(values[0])) == 1:
+            if values is not None and len(numbers := flat_numbers(values[0])) == 1:
                 return f"\nthe run is {numbers[0]} ({run.name} of tree {tree.name}), if all files are of it"
     return ""
 
@@ -103,5 +104,5 @@ def _is_unique(tree: Tree, branches: Sequence[Branch]) -> bool:
     arrays = read(tree.content, branches)
     if arrays is None or any(values.ndim > 1 and ak.any(ak.num(values) != 1) for values in arrays):
         return False
-    numbers = np.stack([flat(values).astype(np.int64) for values in arrays], axis=1)
+    numbers = np.stack([flat_numbers(values).astype(np.int64) for values in arrays], axis=1)
     return len(numbers) > 0 and numbers.min() >= 0 and len(np.unique(numbers, axis=0)) == len(numbers)

@@ -51,20 +51,26 @@ def split_layers(
     Around the beam they are also behind each other; of layers across it, those that are shifted may be
     hexagons of one lattice. `is_flat` says that positions are those of planes across the beam.
     """
+    if not is_picked.any():
+        yield is_picked, [], []
+        return
     barrel = None if is_flat else _barrel(group, numbers, is_picked)
     layer = None
     if group.layer is not None and ("phi" in group.pair or group.pair == ("y", "x")):
         layer = LayerNumbers(numbers[group.layer], {"branch": group.layer.config_name})
     elif barrel is not None:
         layer = _layer_in_id(tree, group, numbers, barrel.depth, is_picked)
-    if not is_picked.any() or (layer is None and barrel is None):
+    if layer is not None:
+        of_layer = layer.values[is_picked]
+    elif barrel is not None:
+        of_layer = barrel.depth
+    else:
         yield is_picked, [], []
         return
     is_around = "phi" in group.pair or barrel is not None
     split = layers_in_line if is_around else layers_of_one_pitch
-    places = [numbers[group.places[role]][is_picked] for role in group.pair]
-    places, depth = (places, is_picked) if barrel is None else ([*barrel.places], barrel.depth)
-    parts = split(places, depth if layer is None else layer.values[is_picked])
+    along = [numbers[group.places[role]][is_picked] for role in group.pair]
+    parts = split(along if barrel is None else [*barrel.places], of_layer)
     if len(parts) == 1:
         yield is_picked, [], []
     elif layer is None:
@@ -96,7 +102,7 @@ class _Barrel(NamedTuple):
 
 def _barrel(group: Group, numbers: Mapping[Branch, Array], is_picked: Array) -> _Barrel | None:
     """Return where the hits that are picked are in a barrel with layers; or None, if it is not seen."""
-    if group.pair != ("y", "x") or "z" not in group.places or not is_picked.any():
+    if group.pair != ("y", "x") or "z" not in group.places:
         return None
     x, y, z = (numbers[group.places[role]][is_picked].astype(np.float64) for role in "xyz")
     radius = np.hypot(x, y)

@@ -225,6 +225,16 @@ def _missed_axes(source: GridInput, places: Mapping[str, Any]) -> str:
     return "; ".join(each for each in said if each)
 
 
+def _read(columns: GridColumns, events: ak.Array, source: GridInput) -> GridColumns:
+    """Return the columns of the first entries; of a file that is cut short, a ValueError says so."""
+    try:
+        return columns.read(0, len(events))
+    except DAMAGED as error:
+        if isinstance(source.hits, HitFunction):  # it may have read another file
+            raise
+        raise ValueError(error_message(events.metadata["filename"], error)) from None
+
+
 class _Trial:
     """The first entries of one dataset on their way through the job, with all that goes wrong."""
 
@@ -235,11 +245,10 @@ class _Trial:
         self.problems_of_variations: list[tuple[str, str]] = []
         self.remarks: list[str] = []
         self.broken_friends: set[str] = set()
-        self.path = ""
 
     def run_first_entries(self, file: Any, path: str, tree: str) -> None:
         """Try the job, and each of its variations, on the first entries of an open file."""
-        self.path, n_in_file = path, count_entries(open_tree(file, path, tree))
+        n_in_file = count_entries(open_tree(file, path, tree))
         n_entries = min(n_in_file, N_ENTRIES, block_size(self.config.grids.values()))
         schema = self.config.events.schema_name
         events = nano_events(file, path, tree, 0, n_entries, schema=schema, dataset=self.dataset)
@@ -309,7 +318,6 @@ class _Trial:
         if self.problems:
             return
         varied = _Trial(self.config.varied(variation), self.dataset)
-        varied.path = self.path
         varied.run(events)
         self.problems_of_variations += [
             (f"variations.{variation}: {place}", problem) for place, problem in varied.problems
@@ -346,23 +354,14 @@ class _Trial:
         for name, source in self.config.grids.items():
             with self._noting(partial(_key_in_grid, name, source)):
                 columns = grid_columns(events, source, self.config.friends, self.config.run_source)
-                read = self._read(columns, len(events), source)
+                read = _read(columns, events, source)
                 cells[name] = read.sparse_cells(0, len(events))
                 places: Mapping[str, Any] = {}
                 if isinstance(source.hits, HitBranches):
                     places = source.hit_columns(read.columns, read.encodings)
                     self._look_for_turns(name, source, places)
-                self._look_for_energy(name, cells[name], _missed_axes(source, places))
+                self._look_for_energy(name, cells[name], places)
         return cells
-
-    def _read(self, columns: GridColumns, n_entries: int, source: GridInput) -> GridColumns:
-        """Return the columns of the first entries; of a file that is cut short, a ValueError says so."""
-        try:
-            return columns.read(0, n_entries)
-        except DAMAGED as error:
-            if isinstance(source.hits, HitFunction):  # it may have read another file
-                raise
-            raise ValueError(error_message(self.path, error)) from None
 
     def _look_for_turns(self, name: str, source: GridInput, places: Mapping[str, Any]) -> None:
         """Remark on coordinates that go around an axis more than once, such as degrees for radians."""
@@ -414,15 +413,17 @@ class _Trial:
             )
         return jagged_clusters([cluster_table(contexts, self.config.computed_fields(name))], settings)
 
-    def _look_for_energy(self, name: str, cells: Array | Hits | CalibratedCells, missed: str) -> None:
+    def _look_for_energy(
+        self, name: str, cells: Array | Hits | CalibratedCells, places: Mapping[str, Any]
+    ) -> None:
         """Remark on hits outside a grid, and which axes they miss, and on a grid without any energy."""
         n_outside = getattr(cells, "n_outside", 0)
         if n_outside:
             hits = "1 hit of" if n_outside == 1 else f"{n_outside} hits of"
             lie = "lies" if n_outside == 1 else "lie"
             remark = f"{hits} the first {len(cells)} entries {lie} outside grid {name!r}"
-            remedy = f"they are not added: {missed or 'are rows, cols and depth as meant?'}"
-            self.remarks.append(f"grids.{name}: dataset {self.dataset}: {remark}: {remedy}")
+            why = _missed_axes(self.config.grids[name], places) or "are rows, cols and depth as meant?"
+            self.remarks.append(f"grids.{name}: dataset {self.dataset}: {remark}: they are not added: {why}")
         values = cells.value if isinstance(cells, Hits) else plain_cells(cells)
         if len(cells) and not values.any():
             branch = self.config.grids[name].value_branch

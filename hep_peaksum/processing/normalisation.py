@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import awkward as ak
 import hist
 import numpy as np
 
 from hep_peaksum.analysis.selection import CUT_FLOW, CUT_FLOW_ENTRIES
 from hep_peaksum.config.model import Config
+from hep_peaksum.geometry.jagged import flat_numbers
 from hep_peaksum.inputs.branch_names import split_branch
 from hep_peaksum.inputs.paths import InputFile, public_path, same_place
 from hep_peaksum.kernels import Array
@@ -110,7 +110,7 @@ def _weights(config: Config, dataset: str, file: InputFile, stop: int | None = N
             msg = f"{key}: {where} has no branch {branch!r}{near}"
             raise ValueError(msg)
         with one_line_errors(file.path):
-            weights = np.asarray(ak.to_numpy(ak.flatten(tree[branch].array(entry_stop=stop), axis=None)))
+            weights = flat_numbers(tree[branch].array(entry_stop=stop))
     if weights.dtype.kind not in "fiub" or not np.isfinite(weights).all():
         wrong = weights[~np.isfinite(weights)][0] if weights.dtype.kind == "f" else weights.dtype
         held = f"{branch!r} in {where} holds {wrong}"

@@ -32,6 +32,7 @@ from hep_peaksum.reading.provenance import (
 )
 from hep_peaksum.suggestions import did_you_mean, listed
 
+# What to do about a friend of another length.
 EQUAL_ENTRIES = "the entries of a friend are those of the events, name another tree of the file"
 
 
