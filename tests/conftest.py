@@ -72,6 +72,12 @@ def write_events(write_root, random_cells):
     return write
 
 
+@pytest.fixture(scope="session")
+def one_histogram():
+    """Return the histograms of a job that draws as little as it can."""
+    return {"nJet": {"axes": [{"field": "nJet", "bins": 5, "start": 0, "stop": 5}]}}
+
+
 @pytest.fixture
 def job(tmp_path):
     """Return a config for the files of `write_events`, as plain values; sections can be replaced."""

@@ -24,7 +24,7 @@ JOB = {
         }
     },
     "clusters": {"Cluster": {"grid": "calo", "seed_threshold": "1 GeV"}},
-    "output": {"directory": "results"},
+    "output": {"directory": "results", "plots": False},  # pictures are drawn in test_configs.py
 }
 FOLDERS = ("get-started", "how-to", "explanation")
 PAGES = [*(path for name in FOLDERS for path in sorted((DOCS / name).glob("*.md"))), DOCS / "faq.md"]

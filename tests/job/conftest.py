@@ -12,7 +12,7 @@ def two_files(write_events):
 
 @pytest.fixture
 def every_format(tmp_path):
-    return {"directory": str(tmp_path / "results"), "clusters": ["parquet", "ttree", "rntuple"], "plots": True}
+    return {"directory": str(tmp_path / "results"), "clusters": ["parquet", "ttree", "rntuple"], "plots": False}
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ def test_a_dataset_with_only_bad_files_is_reported(job, tmp_path, two_files):
     garbage(None, path)
     content = job(
         run={"on_bad_file": "skip"},
-        output={"directory": str(tmp_path / "results"), "clusters": ["parquet", "ttree"]},
+        output={"directory": str(tmp_path / "results"), "clusters": ["parquet", "ttree"], "plots": False},
     )
     content["datasets"] = {"bad": {"files": {str(path): "Events"}}, "good": {"files": {two_files[0]: "Events"}}}
     result = run_job(content)

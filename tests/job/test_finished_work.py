@@ -115,15 +115,15 @@ def test_a_folder_where_a_file_belongs_is_one_line(two_files, job, name, restart
     assert written(folder(content)) == count(*two_files)
 
 
-def test_restart_removes_plots_and_forms_that_no_longer_belong(two_files, job, tmp_path):
+def test_restart_removes_plots_and_forms_that_no_longer_belong(two_files, job, one_histogram, tmp_path):
     forms = {"directory": str(tmp_path / "results"), "clusters": [*FORMATS], "plots": [*PICTURES]}
-    run_job(job(*two_files, output=forms))
+    run_job(job(*two_files, output=forms, histograms=one_histogram))
     plots = tmp_path / "results/plots"
     assert {path.suffix for path in plots.iterdir()} == {".png", ".pdf", ".svg"}
     mine = {"mine.png": b"\x89PNG\r\n\x1a\n of another program", "text.png": b"no picture, by hep_peaksum"}
     for name, content in mine.items():
         (tmp_path / "results/plots" / name).write_bytes(content)
-    later = job(*two_files, output={**forms, "clusters": ["parquet"], "plots": False})
+    later = job(*two_files, output={**forms, "clusters": ["parquet"], "plots": False}, histograms=one_histogram)
     run_job(later, restart=True)
     assert not list((tmp_path / "results").glob("toy/clusters*.root"))
     left = {path.name: path.read_bytes() for path in (tmp_path / "results/plots").iterdir()}

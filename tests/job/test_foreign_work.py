@@ -66,8 +66,8 @@ def test_results_of_others_are_not_replaced_unasked(write_events, job, tmp_path,
     assert (tmp_path / "results" / name).read_text() == "of the user"
 
 
-def test_restart_removes_only_pictures_of_ours(write_events, job, tmp_path):
-    content = job(write_events("a.root", 5))
+def test_restart_removes_only_pictures_of_ours(write_events, job, one_histogram, tmp_path):
+    content = job(write_events("a.root", 5), histograms=one_histogram)
     content["output"]["plots"] = True
     plots = folder(content) / "plots"
     run_job(content)
@@ -114,7 +114,7 @@ def test_a_record_of_a_file_before_it_changed_does_not_count(write_events, job, 
 def test_a_chunk_of_the_same_content_under_another_name_counts_as_this_file(write_events, job, tmp_path):
     content, other = job(write_events("a.root", 6, 1)), job(write_events("b.root", 6, 1))
     shutil.copy(tmp_path / "a.root", tmp_path / "b.root")
-    other["output"] = {"directory": str(tmp_path / "other")}
+    other["output"] = {"directory": str(tmp_path / "other"), "plots": False}
     directory, elsewhere = run_job(content).directory, run_job(other).directory
     expected = clusters_of(directory).to_list()
     [record] = (directory / "toy/_chunks").glob("part-*")
@@ -133,7 +133,7 @@ def test_a_chunk_with_another_number_of_its_dataset_does_not_count(write_events,
     content = job(file, events={})
     second = {**content, "datasets": {"first": {"files": {write_events("b.root", 6, 2): "Events"}}}}
     second["datasets"]["toy"] = content["datasets"]["toy"]
-    second["output"] = {"directory": str(tmp_path / "second")}
+    second["output"] = {"directory": str(tmp_path / "second"), "plots": False}
     directory, elsewhere = run_job(content).directory, run_job(second).directory
     expected = clusters_of(directory).to_list()
     copy_chunk(elsewhere / "toy", directory / "toy")

@@ -55,10 +55,10 @@ def test_a_job_reads_files_of_any_name(write_events, job, tmp_path, name):
 
 
 @pytest.mark.slow
-def test_workers_read_files_of_any_name_and_plots_are_made(write_events, job, tmp_path):
+def test_workers_read_files_of_any_name_and_plots_are_made(write_events, job, one_histogram, tmp_path):
     names = ["日本.root", 'dou"ble.root', "[1].root", "a\nb.root"]
     paths = [renamed(write_events, tmp_path / name, seed) for seed, name in enumerate(names)]
-    content = job(*paths, run={"executor": "futures"})
+    content = job(*paths, run={"executor": "futures"}, histograms=one_histogram)
     content["output"] = {"directory": str(tmp_path / 'results of "日本\n[1]'), "plots": True}
     run_job(content)
     assert written(folder(content)) == count(*paths)

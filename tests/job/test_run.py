@@ -29,7 +29,7 @@ EXECUTORS = ["iterative", "threads", "futures"]
 
 
 def test_a_job_leaves_parts_trees_histograms_plots_summary_manifest_report(two_files, job, every_format):
-    result = run_job(job(*two_files, output=every_format))
+    result = run_job(job(*two_files, output={**every_format, "plots": True}))
     stems = [f"part-00000{number}-000000000000-{n:012d}" for number, n in ((1, 13), (2, 8))]
     names = ["nJet", "Jet_pt", "Jet_energy", "Jet_position"]
     assert files_below(result.directory) == {

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from compilation import IN_HALF_THE_TIME
 from long_tests import LONG
 
 import hep_peaksum
@@ -84,7 +85,8 @@ def search(folder):
 
 def run(folder, script):
     """Return what a script prints, with the package and the cache of the folder."""
-    environment = {**os.environ, "PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(folder / "cache")}
+    places = {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(folder / "cache")}
+    environment = {**os.environ, **IN_HALF_THE_TIME, **places}
     command = [sys.executable, "-B", "-c", script]
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

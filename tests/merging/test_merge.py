@@ -154,10 +154,11 @@ def test_a_merge_says_what_every_condition_left(write_events, run_in, tmp_path):
     assert "17 entries in = 13 written + 4 cut + 0 lost" in (tmp_path / "all/report.html").read_text()
 
 
-def test_histograms_and_plots_of_the_merge_hold_the_events_of_all(write_events, job, tmp_path):
+def test_histograms_and_plots_of_the_merge_hold_the_events_of_all(write_events, job, one_histogram, tmp_path):
     files = [write_events(f"{k}.root", 9, k) for k in (1, 2)]
     for k, file in enumerate(files):
-        run_job(job(file, output={"directory": str(tmp_path / f"{k}"), "plots": True}))
+        output = {"directory": str(tmp_path / f"{k}"), "plots": True}
+        run_job(job(file, output=output, histograms=one_histogram))
     result = merge([tmp_path / "0", tmp_path / "1"], tmp_path / "all")
     assert result.histograms["toy"]["nJet"].sum(flow=True) == 18
     assert (tmp_path / "all/plots/toy-nJet.png").is_file()

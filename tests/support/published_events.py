@@ -47,8 +47,8 @@ def events(name, number):
     """Return grids full of ties: sparse, dense, negative, with plateaus, at the thresholds; and golden ones."""
     random = np.random.default_rng(sum(name.encode()))
     levels = PUBLISHED[name].levels
-    shape, scale = (10, N_ROWS, N_COLS), max(1, max(levels) // 3)
-    plateaus = random.integers(0, 6, (10, N_ROWS // 2 + 1, N_COLS // 2)).repeat(2, axis=1).repeat(2, axis=2)
+    shape, scale = (6, N_ROWS, N_COLS), max(1, max(levels) // 3)
+    plateaus = random.integers(0, 6, (6, N_ROWS // 2 + 1, N_COLS // 2)).repeat(2, axis=1).repeat(2, axis=2)
     grids = [
         random.integers(0, 5, shape) * scale,
         random.poisson(0.2, shape) * random.integers(1, 6, shape) * scale,
