@@ -85,31 +85,19 @@ def test_the_demo_runs_in_an_empty_folder_and_again(tmp_path, cli):
 
 
 @pytest.mark.slow
-def test_a_demo_of_another_size_replaces_the_first(cli):
-    assert cli("demo", "--events", "40")[0] == 0
-    status, out, err = cli("demo", "--events", "60", "--seed", "2")
-    assert (status, err) == (0, "")
-    assert "60 events" in out
-    assert sum(uproot.open(p)["Events"].num_entries for p in Path("hep-peaksum-demo").glob("toy-*.root")) == 60
-    assert uproot.open("hep-peaksum-demo/results/toy/clusters.root")["Events"].num_entries == 60
-
-
-@pytest.mark.slow
-def test_a_demo_runs_again_after_its_files_were_replaced(cli):
+def test_a_demo_runs_again_after_its_files_were_replaced_or_deleted(cli):
+    folder = Path("hep-peaksum-demo")
     for n_events in (40, 60, 40):
         status, out, err = cli("demo", "--events", n_events)
         assert (status, err) == (0, "")
         assert counts_of(out, "toy") == ("2", str(n_events), "0")
-
-
-@pytest.mark.slow
-def test_a_demo_goes_on_with_a_file_of_the_same_events_that_was_deleted(cli):
-    cli("demo", "--events", "40")
-    files = sorted(Path("hep-peaksum-demo").glob("toy-*.root"))
-    files[1].unlink()
+        for files in [[*folder.glob("toy-*.root")], [folder / "results/toy/clusters.root"]]:
+            assert sum(uproot.open(each)["Events"].num_entries for each in files) == n_events
+    deleted = max(folder.glob("toy-*.root"))
+    deleted.unlink()
     status, out, err = cli("demo", "--events", "40")
     assert (status, err) == (0, "")
-    assert files[1].exists()
+    assert deleted.exists()
     assert "2 of 2 chunks were already finished and were not repeated" in out
 
 

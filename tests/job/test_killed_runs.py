@@ -152,7 +152,7 @@ def test_processes_end_with_a_killed_run(killable):
 def test_ctrl_c_stops_within_seconds_and_the_next_run_continues(killable, executor, write_events):
     make, _ = killable
     path, content = make(executor)
-    content["datasets"]["toy"]["files"] = {write_events("many.root", 100): "Events"}
+    content["datasets"]["toy"]["files"] = {write_events("many.root", 40): "Events"}
     _, undisturbed = make(name="whole")
     undisturbed["datasets"] = content["datasets"]
     expected = content_of(run_job(undisturbed).directory)

@@ -79,9 +79,8 @@ SECRETS = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("url", SECRETS)
-def test_tokens_in_urls_reach_neither_disk_nor_screen(write_events, job, tmp_path, url):
-    content = job(write_events("a.root", 3), url, run={"on_bad_file": "skip", "timeout": 2, "retries": 0})
+def test_tokens_in_urls_reach_neither_disk_nor_screen(write_events, job, tmp_path):
+    content = job(write_events("a.root", 3), *SECRETS, run={"on_bad_file": "skip", "timeout": 2, "retries": 0})
     config = tmp_path / "job.yaml"
     config.write_text(yaml.safe_dump(content))
     for arguments in (

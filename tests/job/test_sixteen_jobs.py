@@ -12,7 +12,7 @@ from finished_jobs import clusters_of, run_job
 ROWS, COLS = 4, 5
 ALL = 10**6
 # Entries of the first file by chunk size: chunks of one entry are slow. The second file has 17.
-N_FIRST, N_SECOND = {1: 151, 7: 151, 1000: 1510, ALL: 1510}, 17
+N_FIRST, N_SECOND = {1: 31, 7: 151, 1000: 1510, ALL: 1510}, 17
 EXECUTORS = ["iterative", "threads", "futures", "dask"]
 COUNTS = [5, 10, 20, 40]  # edges of the histogram of sums
 

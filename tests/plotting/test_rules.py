@@ -69,7 +69,10 @@ def test_rules_without_marks_are_described_in_words(rule):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(presets()))
-def test_the_windows_of_every_preset_are_drawn(name, tmp_path):
+def test_the_windows_of_every_preset_are_drawn(name):
     figure = draw_windows(preset(name)[0], title=name, notes=[("source", presets()[name])])
-    assert_drawable(figure, tmp_path / "windows.png")
     assert overlapping_texts(figure) == []
+
+
+def test_windows_are_saved(tmp_path):
+    assert_drawable(draw_windows(preset("cms-l1-jet")[0]), tmp_path / "windows.png")
