@@ -121,7 +121,9 @@ def pocket_coffea(session: nox.Session) -> None:
     """Test the workflow of PocketCoffea, and the array level on what it needs: awkward 1, NumPy 1."""
     # pyarrow 22 and later need NumPy 2; uproot 4 needs pkg_resources of old setuptools
     session.install("pocket-coffea==0.9.13", "pyarrow<22", "setuptools<71", "zstandard")
-    session.install("numba>=0.60", "pydantic>=2.9", "xxhash", "hypothesis>=6.100", "pytest>=8", "numpy<2")
+    session.install(
+        "numba>=0.60", "pydantic>=2.9", "xxhash", "hypothesis>=6.100", "pytest>=8", "pytest-xdist", "numpy<2"
+    )
     session.install("--no-deps", ".")
     array_level = [
         "tests/integrations/test_collection.py",
