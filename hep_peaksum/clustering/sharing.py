@@ -373,13 +373,18 @@ class Windows:
     @property
     def shares(self) -> Shares:
         """What each cluster holds of the cells of its window, under the overlap policy."""
-        claims, loops = self.claims, self.context.loops
-        if claims is None:
+        return self._once("shares", lambda: self._share_out(self.values))
+
+    @property
+    def parts(self) -> Shares:
+        """Which part of every cell each cluster holds, from 0 to 1; also of cells whose layers add up to 0."""
+        return self._once("parts", lambda: self._share_out(np.ones_like(self.values)))
+
+    def _share_out(self, values: Array) -> Shares:
+        if self.claims is None:
             msg = "who holds these cells has not been settled"
             raise RuntimeError(msg)
-        return self._once(
-            "shares", lambda: claims.shares(loops, self.values, self.place, self.is_added, self.first)
-        )
+        return self.claims.shares(self.context.loops, values, self.place, self.is_added, self.first)
 
     @property
     def contested(self) -> Array:
