@@ -339,8 +339,7 @@ class Windows:
         context, settings, values = self.context, self.context.settings, self.values
         is_added = exists(values)
         if settings.cell_threshold is not None:
-            noise = None if context.summed.noise is None else self.pick(context.summed.noise)
-            is_added &= passes_cell_threshold(values, noise, settings, context.grid.unit)
+            is_added &= passes_cell_threshold(values, self.pick, context.summed, settings)
         if context.searched.groups is not None:
             is_added &= self._in_own_group(context.searched.groups)
         for k, gate in context.gates:
