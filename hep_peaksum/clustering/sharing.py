@@ -241,10 +241,11 @@ class PeakContext:
         if (weights <= 0).any():
             n = int(np.argmax(weights <= 0))
             word = "seed" if is_seed else "sum"
+            keys = "seed_threshold" if is_seed else "seed_threshold, cell_threshold or sum_window"
             msg = (
                 f"overlap {self.overlap!r} divides cells in proportion to the {word}s, but the {word} at (row "
-                f"{self.peaks.row[n]}, col {self.peaks.col[n]}) is {weights[n]}: set seed_threshold above 0, "
-                "or choose another overlap"
+                f"{self.peaks.row[n]}, col {self.peaks.col[n]}) is {weights[n]}: keep {word}s above 0 by "
+                f"{keys}, or choose another overlap"
             )
             raise EventError(int(self.event[n]), msg)
         return weights.astype(np.float64, copy=False)
