@@ -6,7 +6,7 @@ offset in row-major order, so that they equal the definition bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -19,6 +19,7 @@ from hep_peaksum.kernels import Array, KernelName, Offset, Periodic, absent, acc
 from hep_peaksum.loops.seeds import connected
 from hep_peaksum.settings.model import PeakSumSettings
 from hep_peaksum.settings.thresholds import passes
+from hep_peaksum.settings.units import in_sigmas
 
 # Steps from a cell to half of the cells that it is joined with; from the others the steps lead to it.
 JOINS: dict[str, tuple[Offset, ...]] = {
@@ -95,13 +96,21 @@ def discriminant(cells: Cells, settings: PeakSumSettings) -> Cells:
 
 
 def passes_cell_threshold(
-    values: Array, noise: Array | None, settings: PeakSumSettings, unit: float | None
+    values: Array, pick: Callable[[Array], Array], cells: Cells, settings: PeakSumSettings
 ) -> Array:
-    """Return which values, float64 or int64 and in counts, pass the cell threshold; all if there is none."""
-    if settings.cell_threshold is None:
+    """Return which values of cells, float64 or int64, pass the cell threshold; all if there is none.
+
+    `pick` takes noise and mask to the shape of the values. A masked cell that counts as 0 passes no threshold
+    in sigma: nothing is known of its noise, and 0 is at least 5 times a noise of 0.
+    """
+    threshold = settings.cell_threshold
+    if threshold is None:
         return np.ones(values.shape, bool)
+    in_sigma = in_sigmas(threshold) is not None
+    noise = pick(np.asarray(cells.noise)) if in_sigma else None
     heights = np.abs(values) if settings.cell_threshold_abs else values
-    return passes(heights, settings.cell_threshold, settings.cell_comparison, unit, noise=noise)
+    passed = passes(heights, threshold, settings.cell_comparison, cells.grid.unit, noise=noise)
+    return passed & ~pick(cells.mask) if in_sigma and cells.mask is not None else passed
 
 
 def grouped(cells: Cells, settings: PeakSumSettings) -> Cells:
@@ -109,7 +118,7 @@ def grouped(cells: Cells, settings: PeakSumSettings) -> Cells:
     if settings.group is None:
         return cells
     values = cells.values.astype(accumulator(cells.values.dtype), copy=False)
-    is_member = passes_cell_threshold(values, cells.noise, settings, cells.grid.unit) & exists(cells.values)
+    is_member = passes_cell_threshold(values, np.asarray, cells, settings) & exists(cells.values)
     return replace(
         cells, groups=connected(is_member, JOINS[settings.group], cells.grid.periodic, settings.kernel)
     )

@@ -152,19 +152,20 @@ def _layer_sums(context: PeakContext) -> Array:
 
 def _held_parts(windows: Windows) -> tuple[Array, Array]:
     """Return the cells of which peaks hold anything, and the part of each; one masked as zero holds nothing."""
-    (held, is_held), values, mask = windows.shares, windows.values, windows.context.summed.mask
+    (parts, is_held), mask = windows.parts, windows.context.summed.mask
     if mask is not None:
         is_held = is_held & ~windows.pick(mask)
-    return is_held, np.where(held == values, 1, held / np.where(values == 0, 1, values))
+    return is_held, parts
 
 
 def _layer_sums_of(windows: Windows) -> Array:
-    context, (is_held, fraction) = windows.context, _held_parts(windows)
+    context, (is_held, part) = windows.context, _held_parts(windows)
     layers = np.asarray(context.summed.layers)
     layers = layers.reshape(*layers.shape[:2], context.sum_grid.n_cells)
-    is_whole = bool((fraction[is_held] == 1).all())
-    held_part, dtype = None if is_whole else fraction, windows.shares.values.dtype
-    return context.loops.layer_sums(layers, windows.event, windows.cell(), is_held, held_part, dtype)
+    is_whole = bool((part[is_held] == 1).all())
+    return context.loops.layer_sums(
+        layers, windows.event, windows.cell(), is_held, None if is_whole else part, part.dtype
+    )
 
 
 def _moment(name: str, moment: Array | None) -> Array:
@@ -182,8 +183,8 @@ def _time(context: PeakContext) -> Array:
 
 def _moment_of(windows: Windows) -> Array:
     """Return the sum of energy * time over the held cells, of a cell that is shared in its part."""
-    moment, (is_held, fraction) = np.asarray(windows.context.summed.moments), _held_parts(windows)
-    return windows.sum(np.where(is_held, fraction * windows.pick(moment), 0.0))
+    moment, (is_held, part) = np.asarray(windows.context.summed.moments), _held_parts(windows)
+    return windows.sum(np.where(is_held, part * windows.pick(moment), 0.0))
 
 
 def _seed_time(context: PeakContext) -> Array:

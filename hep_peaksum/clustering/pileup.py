@@ -114,9 +114,8 @@ def _donut(context: PeakContext, estimate: Pileup) -> Array:
     Cells beyond an edge count as 0. With `edge` "strip", as in older versions of the emulator, so does a whole
     strip that lies beyond the edge it is next to, in part or altogether.
     """
-    box = window_box(context.settings)
-    sides, strips, sums = _sides(box), _strips(box, estimate), []
-    area = sides[0] * sides[1]
+    strips, sums = _strips(window_box(context.settings), estimate), []
+    area = len(context.settings.sum_cells())
     for strip, step, total in zip(strips, STRIP_STEPS, _strip_sums(context, strips), strict=True):
         if estimate.edge == "strip":
             deepest = max(d * step[0] + p * step[1] for d, p in strip)
@@ -150,16 +149,16 @@ def _strip_sums(context: PeakContext, strips: Sequence[tuple[Offset, ...]]) -> S
 def _phi_ring(context: PeakContext, estimate: Pileup) -> Array:
     """Return the mean cell of the full rings through the window, times the area of the window.
 
-    Integers are divided as in the firmware, truncating.
+    Integers are divided as in the firmware, truncating. Without the cluster the whole window leaves the rings,
+    also the cells that the cluster does not hold: those below the cell threshold, and those of other clusters.
     """
-    grid, box = context.grid, window_box(context.settings)
-    sides = _sides(box)
+    grid, window = context.grid, context.settings.sum_cells()
     along = 1 if ring_axis(estimate, grid) == "cols" else 0
-    across = 1 - along
-    ring, n_rings = _rings_through_window(context, estimate, across)
-    n_cells, area = n_rings * grid.shape[along], _area(context, estimate, box.cells)
+    ring, n_rings = _rings_through_window(context, estimate, 1 - along)
+    n_cells, area = n_rings * grid.shape[along], _area(context, estimate, window)
     if not estimate.includes_cluster:
-        ring, n_cells = ring - context.peaks.sum, n_rings * (grid.shape[along] - sides[along])
+        ring = ring - context.sum_offsets(window)
+        n_cells = n_cells - _n_in_rings(context, estimate, along)
     if ring.dtype.kind == "f":
         return np.asarray(ring * area / n_cells)
     return np.asarray(np.sign(ring) * (np.abs(ring) * area // n_cells))
@@ -184,6 +183,17 @@ def _rings_through_window(context: PeakContext, estimate: Pileup, across: int) -
         numbers = seed[:, None] + np.arange(first, last + 1)
         n_rings = ((grid.rows, grid.cols)[across].wrap(numbers) >= 0).sum(axis=1)
     return total[context.peaks.event, seed], n_rings
+
+
+def _n_in_rings(context: PeakContext, estimate: Pileup, along: int) -> Array:
+    """Return how many cells of its window lie in the rings of every peak, with those that count as 0."""
+    grid, peaks, offsets = context.grid, context.peaks, np.array(context.settings.sum_cells())
+    exists_in = (
+        grid.rows.wrap(peaks.row[:, None] + offsets[:, 0]) >= 0,
+        grid.cols.wrap(peaks.col[:, None] + offsets[:, 1]) >= 0,
+    )
+    is_in_ring = exists_in[0] & exists_in[1] if estimate.edge == "existing" else exists_in[along]
+    return np.asarray(is_in_ring.sum(axis=1))
 
 
 def _ring_median(context: PeakContext, estimate: Pileup) -> Array:

@@ -241,10 +241,11 @@ class PeakContext:
         if (weights <= 0).any():
             n = int(np.argmax(weights <= 0))
             word = "seed" if is_seed else "sum"
+            keys = "seed_threshold" if is_seed else "seed_threshold, cell_threshold or sum_window"
             msg = (
                 f"overlap {self.overlap!r} divides cells in proportion to the {word}s, but the {word} at (row "
-                f"{self.peaks.row[n]}, col {self.peaks.col[n]}) is {weights[n]}: set seed_threshold above 0, "
-                "or choose another overlap"
+                f"{self.peaks.row[n]}, col {self.peaks.col[n]}) is {weights[n]}: keep {word}s above 0 by "
+                f"{keys}, or choose another overlap"
             )
             raise EventError(int(self.event[n]), msg)
         return weights.astype(np.float64, copy=False)
@@ -339,8 +340,7 @@ class Windows:
         context, settings, values = self.context, self.context.settings, self.values
         is_added = exists(values)
         if settings.cell_threshold is not None:
-            noise = None if context.summed.noise is None else self.pick(context.summed.noise)
-            is_added &= passes_cell_threshold(values, noise, settings, context.grid.unit)
+            is_added &= passes_cell_threshold(values, self.pick, context.summed, settings)
         if context.searched.groups is not None:
             is_added &= self._in_own_group(context.searched.groups)
         for k, gate in context.gates:
@@ -373,13 +373,18 @@ class Windows:
     @property
     def shares(self) -> Shares:
         """What each cluster holds of the cells of its window, under the overlap policy."""
-        claims, loops = self.claims, self.context.loops
-        if claims is None:
+        return self._once("shares", lambda: self._share_out(self.values))
+
+    @property
+    def parts(self) -> Shares:
+        """Which part of every cell each cluster holds, from 0 to 1; also of cells whose layers add up to 0."""
+        return self._once("parts", lambda: self._share_out(np.ones_like(self.values)))
+
+    def _share_out(self, values: Array) -> Shares:
+        if self.claims is None:
             msg = "who holds these cells has not been settled"
             raise RuntimeError(msg)
-        return self._once(
-            "shares", lambda: claims.shares(loops, self.values, self.place, self.is_added, self.first)
-        )
+        return self.claims.shares(self.context.loops, values, self.place, self.is_added, self.first)
 
     @property
     def contested(self) -> Array:

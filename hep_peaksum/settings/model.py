@@ -83,7 +83,7 @@ class PeakSumSettings(SearchSettings):
     )
     saturated_seeds: tuple[Number, ...] = Field(
         (),
-        description="Values of a seed, in counts, that stand for an overflow. Pile-up estimates of such "
+        description="Values of a seed cell, in counts, that stand for an overflow. Pile-up estimates of such "
         "clusters are 0.",
         examples=[[509, 510, 511]],
     )

@@ -61,7 +61,7 @@ class Pileup(FrozenModel):
         "ring_median, else zero.",
     )
     includes_cluster: bool = Field(
-        True, strict=True, description="Whether a phi ring includes the cells of the cluster itself."
+        True, strict=True, description="Whether a phi ring includes the cells of the sum window."
     )
     axis: Literal["rows", "cols"] | None = Field(
         None, description="Axis that a phi ring runs along; by default the periodic one."

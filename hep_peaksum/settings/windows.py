@@ -228,12 +228,6 @@ class Box(NamedTuple):
         rows, cols = [d for d, _ in offsets], [p for _, p in offsets]
         return cls(min(rows), max(rows), min(cols), max(cols))
 
-    @property
-    def cells(self) -> tuple[Offset, ...]:
-        """The offsets in the box, in row-major order."""
-        rows, cols = range(self.top, self.bottom + 1), range(self.left, self.right + 1)
-        return tuple((d, p) for d in rows for p in cols)
-
     def ring(self, depth: int) -> tuple[Offset, ...]:
         """Return the offsets that lie around the box, up to `depth` cells from it, in row-major order."""
         return tuple(

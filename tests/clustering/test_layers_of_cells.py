@@ -131,3 +131,14 @@ def test_a_partial_tower_of_masked_cells_is_masked(kernel):
     settings = PeakSumSettings(**rules, allow_partial_towers=True, masked="zero", kernel=kernel)
     clusters = find_clusters([[[1, 2, 9]]], settings, mask=[[False, False, True]], fields=["col", "peak_sum"])
     assert clusters.to_list() == [[{"col": 0, "peak_sum": 3}]]
+
+
+@pytest.mark.parametrize(
+    ("overlap", "expected"),
+    [("equal", [[7.5, -1.5], [7.5, -1.5]]), ("highest", [[9, -3], [6, 0]]), ("shared", [[9, -3], [9, -3]])],
+)
+def test_a_cell_whose_layers_add_up_to_0_is_shared_like_any_other(overlap, expected, kernel):
+    settings = {"search_window": (1, 3), "sum_window": (1, 3), "overlap": overlap, "kernel": kernel}
+    clusters = find_clusters([[[[6, 3, 6]], [[0, -3, 0]]]], settings, fields=["peak_sum", "layer_sums"])
+    assert clusters.peak_sum.to_list() == [[6, 6]]
+    assert clusters.layer_sums.to_list() == [expected]

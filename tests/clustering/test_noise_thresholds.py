@@ -102,3 +102,16 @@ def test_a_noisy_masked_cell_and_a_quiet_one_do_not_move_the_thresholds_of_other
     found = find_clusters([[[2.5, 9.0, 5.0, 9.0]], [[1.0, 9.0, 7.0, 9.0]]], settings, noise=noise, mask=mask)
 
     assert found.col.to_list() == [[0], [2]]
+
+
+@pytest.mark.parametrize("kernel", ["numba", "scipy"])
+@pytest.mark.parametrize("noise_of_dead", [0.0, np.nan, 3.0])
+@pytest.mark.parametrize("rules", [{}, {"group": "edges", "search_window": (1, 5)}])
+def test_a_dead_cell_that_counts_as_zero_is_not_added_nor_does_it_join_groups(rules, noise_of_dead, kernel):
+    """Its 0 is at least 2 times a noise of 0, which is what cell tables say of dead channels."""
+    settings = {"search_window": (1, 3), "sum_window": (1, 3), "cell_threshold": "2 sigma", "masked": "zero"}
+    noise, mask = [[1.0, noise_of_dead, 1.0]], [[False, True, False]]
+
+    found = find_clusters([[[6, 9, 5]]], {**settings, **rules, "kernel": kernel}, noise=noise, mask=mask)
+
+    assert [found.col.to_list(), found.n_cells.to_list()] == [[[0, 2]], [[1, 1]]]

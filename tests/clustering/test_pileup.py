@@ -342,6 +342,58 @@ def test_existing_rings_at_an_edge_leave_out_the_existing_part_of_the_cluster(ke
     assert find_clusters(cells, settings, grid).phi_ring.to_list() == [[2 * 6]]
 
 
+RING = {"kind": "phi_ring", "axis": "cols"}
+WITHOUT = {**RING, "includes_cluster": False}
+CROSS = {"sum_window": ".x.\nxox\n.x."}
+
+
+@pytest.mark.parametrize(
+    ("estimate", "settings", "seeds", "expected"),
+    [
+        pytest.param(
+            WITHOUT, {"cell_threshold": 5}, {(1, 3): 9}, [12 * 2 * 9 // 12], id="its_window_holds_one_cell"
+        ),
+        pytest.param(
+            WITHOUT,
+            {"overlap": "highest"},
+            {(1, 2): 9, (1, 4): 8},
+            [(11 * 2 + 8) * 9 // 12, (11 * 2 + 9) * 9 // 12],
+            id="a_part_of_its_window_is_of_another",
+        ),
+        pytest.param(
+            WITHOUT, {}, {(1, 0): 9}, [15 * 2 * 9 // 15], id="a_part_of_its_window_is_beyond_the_ring"
+        ),
+        pytest.param(
+            WITHOUT, CROSS, {(1, 3): 9}, [16 * 2 * 5 // 16], id="five_cells_of_the_rings_are_its_window"
+        ),
+        pytest.param(RING, CROSS, {(1, 3): 16}, [(20 * 2 + 16) * 5 // 21], id="five_cells_of_the_rings"),
+        pytest.param(
+            {"kind": "chunky_donut", "depth": 1, "length": 3},
+            CROSS,
+            {(2, 3): 9},
+            [5 * 2],
+            id="five_cells_of_strips",
+        ),
+        pytest.param(
+            {"kind": "donut", "length": 3},
+            CROSS,
+            {(2, 3): 9},
+            [pytest.approx(4 * 5 / 81 * 9 / 3 * 12)],
+            id="five_cells_of_four_strips",
+        ),
+    ],
+)
+@pytest.mark.parametrize("kernel", ["numba", "scipy"])
+def test_pileup_is_that_of_the_cells_of_the_window(kernel, estimate, settings, seeds, expected):
+    """Cells of 2 around the seeds: the window leaves its rings whole, and has as many cells as are drawn."""
+    rows = 5 if estimate["kind"].endswith("donut") else 3
+    cells = np.full((1, rows, 7), 2)
+    for place, value in seeds.items():
+        cells[0][place] = value
+    rules = {**settings, "seed_threshold": 5, "pileup": [estimate], "kernel": kernel, "order": "position"}
+    assert find_clusters(cells, rules)[estimate["kind"]].to_list() == [expected]
+
+
 @pytest.mark.parametrize(
     ("dtype", "seed", "codes", "is_saturated"),
     [

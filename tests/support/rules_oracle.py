@@ -380,7 +380,7 @@ def fields_of(seed, shares, q, fine, coarse, settings, saturated, axes):
     is_saturated = coarse.cells[seed] in settings.saturated_seeds
     for given in settings.pileup:
         estimate = pileup_settings(given, settings)
-        counts = pileup_estimate(estimate, seed, cluster["peak_sum"], coarse, settings)
+        counts = pileup_estimate(estimate, seed, coarse, settings)
         cluster[estimate.name] = 0 if is_saturated else counts
     if settings.pileup:
         first = pileup_settings(settings.pileup[0], settings).name

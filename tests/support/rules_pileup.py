@@ -24,10 +24,10 @@ def pileup_settings(given, settings):
     return SimpleNamespace(**{**defaults, **given})
 
 
-def pileup_estimate(estimate, seed, total, coarse, settings):
+def pileup_estimate(estimate, seed, coarse, settings):
     """Return the estimate, from all cells that exist, in clusters or not."""
     if estimate.kind == "phi_ring":
-        return phi_ring(estimate, seed, total, coarse, settings)
+        return phi_ring(estimate, seed, coarse, settings)
     if estimate.kind == "ring_median":
         return ring_median(estimate, seed, coarse, settings)
     return donut(estimate, seed, coarse, settings)
@@ -43,9 +43,10 @@ def donut(estimate, seed, coarse, settings):
         sums.append(0 if estimate.edge == "strip" and is_cut else coarse.total(seed, strip))
     first, second, third, _ = sorted(sums)
     n_cells = estimate.depth * estimate.length
+    area = len(read_window(settings.sum_window))
     if estimate.kind == "chunky_donut":
-        return scaled(first + second + third, box.area, 3 * n_cells)
-    return scaled(4 * (second + third), box.area * 9, 81 * n_cells)
+        return scaled(first + second + third, area, 3 * n_cells)
+    return scaled(4 * (second + third), area * 9, 81 * n_cells)
 
 
 def scaled(total, numerator, denominator):
@@ -54,7 +55,7 @@ def scaled(total, numerator, denominator):
     return total * factor if rest == 0 else total * (numerator / denominator)
 
 
-def phi_ring(estimate, seed, total, coarse, settings):
+def phi_ring(estimate, seed, coarse, settings):
     """Return the mean cell of the rings through the window times its area, truncated for integers."""
     n_rows, n_cols, periodic = coarse.plane
     box = bounding_box(settings)
@@ -65,6 +66,9 @@ def phi_ring(estimate, seed, total, coarse, settings):
         offsets, length = [(0, p) for p in range(box.left, box.right + 1)], n_rows
     rings = [coarse.plane.at(seed, offset) for offset in offsets]
     k = 0 if axis == "cols" else 1
+    n_rings = len(rings) if estimate.edge == "zero" else len([there for there in rings if there is not None])
+    ring_cells = n_rings * length
+    window = list(read_window(settings.sum_window))
     ring = add(
         value
         for there in rings
@@ -72,13 +76,14 @@ def phi_ring(estimate, seed, total, coarse, settings):
         for place, value in coarse.cells.items()
         if place[k] == there[k]
     )
-    n_rings = len(rings) if estimate.edge == "zero" else len([there for there in rings if there is not None])
-    ring_cells = n_rings * length
     if not estimate.includes_cluster:
-        across = box.area // len(rings)  # cells of the window in one ring
-        ring, ring_cells = ring - total, n_rings * (length - across)
-    offsets = [(d, p) for d in range(box.top, box.bottom + 1) for p in range(box.left, box.right + 1)]
-    area = covered(estimate, seed, offsets, coarse)
+        ring -= coarse.total(seed, window)
+        if estimate.edge == "zero":  # a ring beyond the edge counts as 0, and has the cells of any other
+            window_along = [(0, p) if axis == "cols" else (d, 0) for d, p in window]
+        else:
+            window_along = window
+        ring_cells -= len([offset for offset in window_along if coarse.plane.at(seed, offset) is not None])
+    area = covered(estimate, seed, window, coarse)
     if isinstance(ring, float):
         return ring * area / ring_cells
     whole = abs(ring) * area // ring_cells
