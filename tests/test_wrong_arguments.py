@@ -43,6 +43,14 @@ WRONG = {
         lambda: find_clusters(CELLS, {}, GRID)["pt"],
         "the clusters have no field 'pt': it needs a grid with axes named eta and phi; there are ",
     ),
+    "a_field_of_a_slice": (
+        lambda: find_clusters(CELLS, {}, GRID)[:1].pt,
+        "the clusters have no field 'pt': it needs a grid with axes named eta and phi; there are ",
+    ),
+    "a_field_of_one_cluster": (
+        lambda: find_clusters(CELLS, {}, ETA_PHI)[0][0].layer,
+        "the clusters have no field 'layer': it needs layers='each'; there are peak_sum",
+    ),
     "layers_of_a_plane": (
         lambda: find_clusters(CELLS, {}, GRID).layer,
         "the clusters have no field 'layer': it needs layers='each'; there are peak_sum",
@@ -467,6 +475,8 @@ def test_clusters_that_answer_are_arrays_like_any_other():
     assert ak.array_equal(copied, clusters)
     assert type(copied) is type(ak.copy(clusters))
     assert ak.almost_equal(clusters.mass, 0 * clusters.energy, atol=1e-3)  # properties of vector are there
+    assert clusters[0, 0].mass == clusters.mass[0, 0]
+    assert type(clusters.pt) is ak.Array
 
 
 def test_the_sections_of_a_loaded_config_make_a_processor(tmp_path):
