@@ -354,8 +354,8 @@ class Axis(FrozenModel):
     def turns(self, values: Array) -> str:
         """Return what is odd about coordinates that go around a periodic axis more than once; else nothing.
 
-        >>> Axis(name="phi", bins=4, start="-pi", stop="pi", periodic=True).turns(np.array([-170.0, 175.0]))
-        '-170 to 175 is more than once around phi, from -3.142 to 3.142: is its unit another?'
+        >>> Axis(name="turn", bins=4, start=0, stop=1, periodic=True).turns(np.array([-7.0, 9.0]))
+        '-7 to 9 is more than once around turn, from 0 to 1: is its unit another?'
         """
         if self.label_values is not None or self.edge_positions is None or not self.periodic:
             return ""
@@ -367,7 +367,10 @@ class Axis(FrozenModel):
         if low - (high - low) <= least and most <= high + (high - low):
             return ""
         around = f"more than once around {self.name or 'an axis'}, from {low:.4g} to {high:.4g}"
-        return f"{least:.4g} to {most:.4g} is {around}: is its unit another?"
+        ends = " and ".join(f"{np.degrees(end):g}" for end in (low, high))
+        are_degrees = self.name == "phi" and self.unit is None and -360 <= least <= most <= 360
+        remedy = f"write unit: deg, and degrees for its ends, {ends}" if are_degrees else "is its unit another?"
+        return f"{least:.4g} to {most:.4g} is {around}: {remedy}"
 
 
 def fold(values: Array, low: float, high: float) -> Array:
