@@ -118,11 +118,11 @@ WRONG = {
     ),
     "ragged_events": (
         lambda: find_clusters(ak.Array([[[1, 2], [3]]])),
-        "the events differ in their numbers of cells: make grids of hits with from_hits or sparse",
+        "grids: the events differ in their numbers of cells, expected (event, row, col): make grids ",
     ),
     "ragged_lists": (
         lambda: find_clusters([[[1, 2], [3]]]),
-        "the events differ in their numbers of cells: make grids of hits with from_hits or sparse",
+        "grids: the events differ in their numbers of cells, expected (event, row, col): make grids ",
     ),
     "text_for_cells": (
         lambda: find_clusters(np.full((1, 2, 2), "a")),
@@ -334,7 +334,7 @@ WRONG = {
     ),
     "a_range": (
         lambda: Axis(bins=24, range=(-3, 3)),
-        "Axis has no 'range'; there are name, n, bins, start, stop, edges, labels, periodic, unit",
+        "Axis has no 'range' (did you mean 'start' and 'stop'?)",
     ),
     "a_branch_of_another_shape": (
         lambda: ps.from_dense(np.zeros((3, 8, 6)), GRID),

@@ -169,6 +169,8 @@ def _what_it_takes(ctx: click.Context, extra: str) -> str:
     suffix = Path(extra).suffix
     for option in ctx.command.params if suffix else ():  # a ROOT file where only an option takes one
         if isinstance(option, click.Option) and str(option.metavar) == f"FILE{suffix}":
+            if ctx.params.get(str(option.name)):
+                return f"{option.opts[0]} takes one file; name the others in the config, under files."
             return f"Write {option.opts[0]} {extra}."
     if any("=" not in setting for setting in ctx.params.get("overrides", ())):
         return "Write --set KEY=VALUE, without blanks around =, and in quotes if the value has blanks."

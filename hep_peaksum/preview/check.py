@@ -116,7 +116,9 @@ def check_inputs(config: Config) -> Remarks:
                 remarks.tried.append(f"{name}: {entries}")
         except (OSError, ValueError) as error:
             problems.append(f"datasets.{name}.files: {error}")
-    problems += [f"{place}{_files(where)}: {problem}" for (place, problem), where in of_files.items()]
+    for (place, said), where in of_files.items():
+        remedy = _remedy_of_some(place, said) if len(where) < len(config.datasets) else ""
+        problems.append(f"{place}{_files(where)}: {said}{remedy}")
     if problems:
         raise ConfigError(problems)
     return remarks
@@ -126,6 +128,14 @@ def _files(paths: list[str]) -> str:
     """Return the first of the files in which something is wrong, and how many there are more."""
     more = len(paths) - 1
     return paths[0] + (f" (and the first files of {more} more dataset{'s' * (more > 1)})" if more else "")
+
+
+def _remedy_of_some(place: str, problem: str) -> str:
+    """Return what to do about a branch that only some datasets have, where a key can say which."""
+    section = re.match(r"references\.\w+|events\.where\.\d+|events\.weight\.\w+", place)
+    if section is None or not problem.startswith("no branch"):
+        return ""
+    return f": name the datasets that have it in {section[0]}.datasets"
 
 
 def idle_workers(config: Config) -> Iterator[str]:

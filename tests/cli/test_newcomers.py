@@ -187,6 +187,10 @@ COMMANDS = {
         ["init", "toy.root"],
         "extra argument (toy.root). Write --root toy.root",
     ),
+    "two_root_files": (
+        ["init", "--root", "toy.root", "toy2.root"],
+        "extra argument (toy2.root). --root takes one file; name the others in the config, under files.",
+    ),
     "a_merge_to_nowhere": (["merge", "a", "b"], "Add -o DIR."),
     "a_header_of_greedy_seeds": (
         ["export", "job.yaml", "-o", "x.hpp", "--set", "clusters.Jet.tie_rule=greedy"],
