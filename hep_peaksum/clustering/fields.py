@@ -27,8 +27,9 @@ FOUR_VECTOR = ("pt", "eta", "phi", "energy")
 # Computed from peaks alone. All others need cells, and hits are made dense for them (see `needs_cells`).
 OF_PEAKS = frozenset({"peak_sum", "seed", "row", "col", "layer", "n_cells"})
 OF_LAYERS = frozenset({"layer_sums", "n_saturated"})
-# What others call a field of ours.
+# What four-vectors know of themselves, so that it is no field.
 OF_VECTORS = ("mass", "m", "px", "py", "pz", "theta", "rapidity")
+# What others call a field of ours.
 OTHER_NAMES = {"e": "energy", "et": "pt", "size": "n_cells", "nhits": "n_cells", "sum": "peak_sum"}
 
 

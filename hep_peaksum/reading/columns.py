@@ -81,7 +81,7 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
 def _members(values: ak.Array, name: str) -> Iterator[str]:
     """Yield the field of a record that is meant by a name in which an underscore joins them.
 
-    A schema of coffea may have made records of the branches, perhaps not by the wish of who names one.
+    A schema of coffea makes such records of the branches Jet_pt and Jet_eta.
     """
     for joint in re.finditer("_", name):
         record, member = name[: joint.start()], name[joint.end() :]
