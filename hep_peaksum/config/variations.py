@@ -61,7 +61,7 @@ def _dotted(key: str, value: Any) -> str:
     >>> _dotted("grids", {"ecal": {"scale": 1.03}}), _dotted("grids", 1)
     ('grids.ecal.scale: 1.03', 'grids.NAME')
     """
-    if not isinstance(value, Mapping):
+    if not (isinstance(value, Mapping) and value):
         return f"{key}.NAME"
     while isinstance(value, Mapping) and value:
         name, value = next(iter(value.items()))
