@@ -100,7 +100,7 @@ def test_an_example_config_is_commented(path):
 
 
 def test_every_branch_of_an_example_config_is_there(config):
-    assert check_inputs(load_config(config)) == ([], [])
+    assert check_inputs(load_config(config))[:2] == ([], [])
 
 
 @pytest.mark.slow

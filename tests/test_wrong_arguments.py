@@ -43,6 +43,14 @@ WRONG = {
         lambda: find_clusters(CELLS, {}, GRID)["pt"],
         "the clusters have no field 'pt': it needs a grid with axes named eta and phi; there are ",
     ),
+    "a_field_of_a_slice": (
+        lambda: find_clusters(CELLS, {}, GRID)[:1].pt,
+        "the clusters have no field 'pt': it needs a grid with axes named eta and phi; there are ",
+    ),
+    "a_field_of_one_cluster": (
+        lambda: find_clusters(CELLS, {}, ETA_PHI)[0][0].layer,
+        "the clusters have no field 'layer': it needs layers='each'; there are peak_sum",
+    ),
     "layers_of_a_plane": (
         lambda: find_clusters(CELLS, {}, GRID).layer,
         "the clusters have no field 'layer': it needs layers='each'; there are peak_sum",
@@ -110,11 +118,11 @@ WRONG = {
     ),
     "ragged_events": (
         lambda: find_clusters(ak.Array([[[1, 2], [3]]])),
-        "the events differ in their numbers of cells: make grids of hits with from_hits or sparse",
+        "grids: the events differ in their numbers of cells, expected (event, row, col): make grids ",
     ),
     "ragged_lists": (
         lambda: find_clusters([[[1, 2], [3]]]),
-        "the events differ in their numbers of cells: make grids of hits with from_hits or sparse",
+        "grids: the events differ in their numbers of cells, expected (event, row, col): make grids ",
     ),
     "text_for_cells": (
         lambda: find_clusters(np.full((1, 2, 2), "a")),
@@ -326,7 +334,7 @@ WRONG = {
     ),
     "a_range": (
         lambda: Axis(bins=24, range=(-3, 3)),
-        "Axis has no 'range'; there are name, n, bins, start, stop, edges, labels, periodic, unit",
+        "Axis has no 'range' (did you mean 'start' and 'stop'?)",
     ),
     "a_branch_of_another_shape": (
         lambda: ps.from_dense(np.zeros((3, 8, 6)), GRID),
@@ -467,6 +475,8 @@ def test_clusters_that_answer_are_arrays_like_any_other():
     assert ak.array_equal(copied, clusters)
     assert type(copied) is type(ak.copy(clusters))
     assert ak.almost_equal(clusters.mass, 0 * clusters.energy, atol=1e-3)  # properties of vector are there
+    assert clusters[0, 0].mass == clusters.mass[0, 0]
+    assert type(clusters.pt) is ak.Array
 
 
 def test_the_sections_of_a_loaded_config_make_a_processor(tmp_path):

@@ -94,19 +94,21 @@ class DerivedField(FrozenModel):
                 msg = f"{key}: {failure_of(self.function, error)}: the clusters have the fields {fields}"
                 raise ValueError(msg) from None
             if result.ndim != 2 or not ak.all(ak.num(result) == ak.num(clusters)):
-                msg = (
-                    f"{key}: {self.function!r} returned {ak.type(result)}, expected a number for every cluster"
-                )
+                expected = "a number for every cluster, in a list for every event"
+                remedy = "neither flatten nor cut the fields that it is made of"
+                msg = f"{key}: {self.function!r} returned {ak.type(result)}, expected {expected}: {remedy}"
                 raise ValueError(msg)
             return np.asarray(ak.to_numpy(ak.flatten(result)), np.float64)
         flat = ak.flatten(clusters)
         arguments = [np.asarray(flat[each]) if isinstance(each, str) else each for each in self.inputs]
+        takes = ""
         try:
-            return np.asarray(
-                _correction(*local_place(str(self.correctionlib)), str(self.name)).evaluate(*arguments)
-            )
+            correction = _correction(*local_place(str(self.correctionlib)), str(self.name))
+            takes = f": it takes {', '.join(each.name for each in correction.inputs)}, in this order"
+            return np.asarray(correction.evaluate(*arguments))
         except (RuntimeError, ValueError, IndexError) as error:
-            msg = f"{key}: correction {self.name!r} of {self.correctionlib}: {' '.join(str(error).split())}"
+            said = " ".join(str(error).split())
+            msg = f"{key}: correction {self.name!r} of {self.correctionlib}: {said}{takes}"
             raise ValueError(msg) from None
 
 

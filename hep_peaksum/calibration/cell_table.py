@@ -247,8 +247,11 @@ class CellTable:
             wrong = is_empty if is_needed else is_empty & self.good
             if wrong.any():
                 row = int(np.argmax(wrong))
-                what = self.in_words(row) if name not in self.key_names else f"row {row + 1} of the table"
-                yield f"{what}: {name} is empty, for {self.runs_of(row)}: give a finite number"
+                place = f"row {row + 1} of the table"
+                what = place if name in self.key_names else f"{self.in_words(row)} ({place})"
+                given = "infinite" if name not in WHOLE and np.isinf(column[row]) else "empty or n/a"
+                remedy = "give a finite number" + ", or a status other than 0" * (not is_needed)
+                yield f"{what}: {name} is {given}, for {self.runs_of(row)}: {remedy}"
         for name in ("noise", "noise_raw"):
             if name in self and (wrong := self.good & (self[name] < 0)).any():
                 row = int(np.argmax(wrong))

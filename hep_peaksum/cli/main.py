@@ -24,6 +24,7 @@ from hep_peaksum.cli.export import export
 from hep_peaksum.cli.files import group, init, inspect, merge, view
 from hep_peaksum.cli.keys import keys
 from hep_peaksum.cli.options import (
+    CONFIG,
     DONE,
     FAILED,
     SOURCE,
@@ -33,6 +34,7 @@ from hep_peaksum.cli.options import (
     dataset_option,
     entry_option,
     json_option,
+    key_in,
     load,
     print_job,
     set_option,
@@ -167,6 +169,8 @@ def _what_it_takes(ctx: click.Context, extra: str) -> str:
     suffix = Path(extra).suffix
     for option in ctx.command.params if suffix else ():  # a ROOT file where only an option takes one
         if isinstance(option, click.Option) and str(option.metavar) == f"FILE{suffix}":
+            if ctx.params.get(str(option.name)):
+                return f"{option.opts[0]} takes one file; name the others in the config, under files."
             return f"Write {option.opts[0]} {extra}."
     if any("=" not in setting for setting in ctx.params.get("overrides", ())):
         return "Write --set KEY=VALUE, without blanks around =, and in quotes if the value has blanks."
@@ -187,10 +191,8 @@ class _Commands(click.Group):
             if hasattr(error, "at"):
                 raise error.at(source) from None
             # what a job finds wrong in a file names the key in the middle: a.root: entry 3: events.weight.w:
-            if key := re.search(
-                r": ((?:events|grids|derive|select|matches|measurements)\.[\w.]+): ", str(error)
-            ):
-                place = source.located(f"{key[1]}: ").removesuffix(f": {key[1]}: ")
+            if key := key_in(str(error), ctx.meta[CONFIG]):
+                place = source.located(f"{key}: ").removesuffix(f": {key}: ")
                 msg = f"{place}: {error}"
                 raise RuntimeError(msg) from None
             raise
@@ -311,11 +313,12 @@ def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
     """Report every problem of a config, or show what it means.
 
     What the config reads is tried on the first entries of every dataset, if its first file exists. With
-    --json, `missing` has a line for every dataset without one, and `remarks` lists what is probably not meant.
+    --json, `missing` has a line for every dataset without one, `tried` says which entries of the others these
+    were, and `remarks` lists what is probably not meant.
     """
     with importing():
         from hep_peaksum.preview.cell_tables import describe_table
-        from hep_peaksum.preview.check import Remarks, check_inputs, reference_places
+        from hep_peaksum.preview.check import check_inputs, reference_places
         from hep_peaksum.preview.hit_bins import bin_fillings
         from hep_peaksum.preview.thresholds import thresholds, varied_thresholds
         from hep_peaksum.reading.files import files_kept_open
@@ -325,7 +328,9 @@ def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
     bounds = thresholds(config)
     source = click.get_current_context().meta[SOURCE]
     with files_kept_open():
-        remarks = Remarks(*([*map(source.located, each)] for each in check_inputs(config)))
+        found = check_inputs(config)
+        missing, others = ([*map(source.located, each)] for each in (found.missing, found.others))
+        remarks = found._replace(missing=missing, others=others)
         fillings = {name: filling.in_words() for name, filling in bin_fillings(config)}
     if as_json:
         streams.print_document(documents.checked(file, config, bounds, fillings, remarks))
@@ -342,6 +347,8 @@ def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
         tables.print_filling(console, name, lines)
     for remark in (*remarks.others, *remarks.missing):
         streams.warn(remark)
+    for entries in remarks.tried:
+        console.print(f"Tried on {entries}")
     here = ", but not all of its files are here" if remarks.missing else ""
     console.print(f"{file}: the config is valid{here}")
 

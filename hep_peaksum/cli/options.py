@@ -102,7 +102,8 @@ STREAM_OPTIONS = (
 )
 
 
-SOURCE = "hep_peaksum.source"  # in the context of click: the config file, which knows where its keys stand
+# in the context of click: the config file, which knows where its keys stand, and what it holds
+SOURCE, CONFIG = "hep_peaksum.source", "hep_peaksum.config"
 
 
 def load(
@@ -132,8 +133,18 @@ def load(
         options["output.directory"] = (f"--output {output}", output)
     source = source._replace(options=options)
     config = read_config(source)
-    click.get_current_context().meta[SOURCE] = source
+    click.get_current_context().meta.update({SOURCE: source, CONFIG: config})
     return config
+
+
+def key_in(text: str, config: Config) -> str:
+    """Return the key that an error of a job is about: the one it names, or that of the branch it names."""
+    if key := re.search(r": ((?:events|grids|derive|select|matches|measurements)\.[\w.]+): ", text):
+        return key[1]
+    if missing := re.search(r"no branch '([^']+)'", text):
+        named = ((key, {branch, branch.rpartition(":")[2]}) for key, branch in config.branch_keys())
+        return next((key for key, names in named if missing[1] in names), "")
+    return ""
 
 
 def _only_dataset(there: object, name: str | None, inputs: Sequence[str]) -> dict[str, Any]:

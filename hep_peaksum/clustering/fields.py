@@ -27,6 +27,8 @@ FOUR_VECTOR = ("pt", "eta", "phi", "energy")
 # Computed from peaks alone. All others need cells, and hits are made dense for them (see `needs_cells`).
 OF_PEAKS = frozenset({"peak_sum", "seed", "row", "col", "layer", "n_cells"})
 OF_LAYERS = frozenset({"layer_sums", "n_saturated"})
+# What four-vectors know of themselves, so that it is no field.
+OF_VECTORS = ("mass", "m", "px", "py", "pz", "theta", "rapidity")
 # What others call a field of ours.
 OTHER_NAMES = {"e": "energy", "et": "pt", "size": "n_cells", "nhits": "n_cells", "sum": "peak_sum"}
 
@@ -463,4 +465,6 @@ def _unavailable(name: str, table: Iterable[str], grid: Grid) -> str:
             "add name and edges, or bins, start and stop, to rows or cols"
         )
     near = f": write a list, [{name}]" if "," in name else field_meant(name, table)
+    if name in OF_VECTORS:
+        near = ": readers compute it from pt, eta, phi and energy: leave it out"
     return f"no field is called {name!r}{near}; there are {listed(table, near=name)}"

@@ -282,14 +282,14 @@ CONDITIONS = {
 
 
 class _Answering:
-    """Added to the class of an array: the answer to an attribute that is no field."""
+    """Added to the class of an array or a record: the answer to an attribute that is no field."""
 
     fields: list[str]
 
     def __getitem__(self, where: Any) -> Any:
         if isinstance(where, str) and where not in self.fields:
             raise _no_such_field()(missing_field(where, self.fields))
-        return super().__getitem__(where)  # type: ignore[misc]  # of the class that this one is added to
+        return answering(super().__getitem__(where))  # type: ignore[misc]  # of the class that this one is added to
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -312,13 +312,13 @@ def missing_field(name: str, fields: list[str]) -> str:
     return f"the clusters have no field {name!r}{remedy}; there are {listed(fields, near=name)}"
 
 
-def answering(clusters: ak.Array) -> ak.Array:
-    """Return an array of clusters, itself, with an answer for fields that it does not have.
+def answering(clusters: Any) -> Any:
+    """Return clusters, themselves, with an answer for fields that they do not have; other values as they are.
 
-    As awkward does itself, this changes the class of the array. What is made of it, also by pickle, has the
-    class that awkward gives it.
+    As awkward does itself, this changes the class of the array or the record. Slices answer, too; what else is
+    made of them, by functions or by pickle, has the class that awkward gives it.
     """
-    if not isinstance(clusters, _Answering):
+    if getattr(clusters, "fields", ()) and not isinstance(clusters, _Answering):
         kind: Any = type(clusters)
         clusters.__class__ = _with_answers(kind)
     return clusters

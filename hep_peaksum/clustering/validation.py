@@ -55,7 +55,8 @@ def _split_grids(grids: npt.ArrayLike | ak.Array) -> tuple[Array, Array | None]:
     except ValueError as error:
         if "inhomogeneous" not in str(error) and "not regular" not in str(error):
             raise
-        msg = "the events differ in their numbers of cells: make grids of hits with from_hits or sparse"
+        remedy = "make grids of hits with from_hits or sparse"
+        msg = f"grids: the events differ in their numbers of cells, expected (event, row, col): {remedy}"
         raise ValueError(msg) from None
 
 

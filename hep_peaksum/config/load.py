@@ -33,6 +33,8 @@ PATTERNS = {
     COLLECTION_FIELD: "a field of a collection, such as Jet.pt",
 }
 
+MOST_MEANT = 3  # keys that an error message proposes
+
 # Sections that name what is in another one: of names that are there, but wrong, nothing is said twice.
 MEASURED = ("matches", "measurements", "variations")
 USERS = ("sums", "events", "histograms", *MEASURED)
@@ -110,8 +112,10 @@ def _problems_of(error: ValidationError, content: Mapping[str, Any]) -> Iterator
     for key, names in unindented.items():
         yield f"{_shown_key(key)}: has no value: indent what belongs to it, {', '.join(names)}"
     told = {*unindented, *((*key[:-1], name) for key, names in unindented.items() for name in names)}
+    misnamed = [place for detail, place in zip(details, places, strict=True) if detail["loc"][-1] == "[key]"]
     for detail, place in zip(details, places, strict=True):
-        if not any(tuple(place[: len(key)]) == key for key in told):
+        is_told = any(tuple(place[: len(key)]) == key for key in told)
+        if not is_told and (place not in misnamed or detail["loc"][-1] == "[key]"):
             yield _problem(detail, content)
 
 
@@ -204,6 +208,9 @@ def _problem(detail: Any, content: Any) -> str:
         return f"{key}.{problem}"
     if detail["type"] == "dict_type" and isinstance(detail["input"], (list, tuple)):
         problem += _as_in(key)
+    elif detail["type"] in ("model_type", "model_attributes_type") and detail["input"] is not None:
+        example = next((known.example for known in find_keys(key.rstrip(".0123456789"))), "")
+        problem += f": write it as in `{example}`" if "{" in example and "\n" not in example else ""
     elif detail["type"] in ("tuple_type", "dict_type") and ": " not in problem.partition(" is not ")[2]:
         example = next((known.example for known in find_keys(key)), "") or "[{...}]"
         problem += f": write it as in `{example}`" if isinstance(detail["input"], (str, dict, int)) else ""
@@ -217,46 +224,74 @@ def _shown_key(path: Sequence[str]) -> str:
 def _problem_of_key(detail: Any, path: Sequence[str], content: Any) -> str:
     """Return the line for an error that is about a key, not about its value; an empty text for others."""
     key = _shown_key(path)
-    if detail["type"] == "extra_forbidden":
-        return f"{key}: unknown key{_known_key(path)}"
     if detail["type"] == "missing":
         return f"{key}: missing, the config needs it{_how_to_write(path)}"
-    if detail["type"] == "invalid_key":
-        return _split_number(path, content) or f"{key}: unknown key{_known_key(path)}"
+    if detail["type"] in ("extra_forbidden", "invalid_key"):
+        return _split_number(path, content) or f"{key}: unknown key{_known_key(path, content)}"
     if detail["loc"][-1] == "[key]" and not isinstance(detail["input"], str):
         return f"{key}: {_not_a_name(detail['input'])}"
     if detail.get("ctx", {}).get("pattern") == COLLECTION_NAME and "_" in detail["input"]:
+        if path[0] == "clusters" and path[-1] in keys_at(["clusters", "NAME"]):
+            return f"{key}: unknown key{_meant_at(['clusters', 'NAME', path[-1]], content)}"
         return f"{key}: {_with_underscore(detail['input'])}"
     return ""
 
 
-def _known_key(path: Sequence[str]) -> str:
+def _known_key(path: Sequence[str], content: Any) -> str:
     """Return where an unknown key belongs, or the key that is meant, or the keys that there are."""
     *above, name = path
     known = keys_at(above)
-    if messages.SYNONYMS.get(name) in known:
-        return messages.key_meant(name, known)
+    if meant := messages.other_word(name, known):
+        return meant
     is_word_of_another = any(name in each.split("_") for each in known)
     if is_word_of_another and (inner := _key_inside(above, name)):  # depth is not isolation_depth
-        return f" (it is a key of {inner})"
+        return _meant_at(inner, content)
     if near := did_you_mean(name, known, likeness=0.8):
         return near
     if name in ("tree", "treename"):
         return ": a tree stands beside its file, as in `files: {run.root: Events}`"
+    there = f"; there are {', '.join(known)}" if known else ""
+    return _elsewhere(path, content) or did_you_mean(name, known) or there
+
+
+def _elsewhere(path: Sequence[str], content: Any) -> str:
+    """Return where else there is a key of that name, or an entry where a section is expected; or nothing."""
+    name = path[-1]
+    if len(path) == 1 and (sections := [each for each in content if name in _names(content, each)]):
+        return _meant_at([sections[0], name], content)
     # keys of measurements are common words, such as width, which are hardly meant in another section
     known_places = (key.path for key in every_key() if key.path[-1] == name)
     others = (place for place in known_places if path[0] == place[0] or place[0] != "measurements")
     if places := sorted((other[0] != path[0], len(other), other) for other in others):
-        return f" (it is a key of {'.'.join(places[0][2][:-1]) or 'the config itself'})"
-    return did_you_mean(name, known) or (f"; there are {', '.join(known)}" if known else "")
+        place = places[0][2]
+        return _meant_at(place, content) if place[1:] else " (it is a key of the config itself)"
+    return ""
 
 
-def _key_inside(path: Sequence[str], name: str) -> str:
-    """Return the place of a key of that name inside the map at a path, or nothing."""
+def _key_inside(path: Sequence[str], name: str) -> Sequence[str]:
+    """Return the path of a key of that name inside the map at a path, or nothing."""
     for known in (key.path for key in every_key() if key.path[-1] == name):
         if all(one in (other, "NAME", "N") for one, other in zip(known, path, strict=False)):
-            return ".".join(known[:-1])
-    return ""
+            return known
+    return ()
+
+
+def _meant_at(path: Sequence[str], content: Any) -> str:
+    """Return the path of the key that is meant, with the names that the config has for NAME.
+
+    >>> _meant_at(["clusters", "NAME", "w0"], {"clusters": {"Jet": {}, "Tau": {}}})
+    ' (did you mean clusters.Jet.w0 or clusters.Tau.w0?)'
+    """
+    found: list[tuple[str, ...]] = [()]
+    for part in path:
+        found = [(*above, name) for above in found for name in _names_for(part, _at(content, above))]
+    return f" (did you mean {' or '.join('.'.join(each) for each in found[:MOST_MEANT])}?)"
+
+
+def _names_for(part: str, there: Any) -> list[str]:
+    """Return what a part of a path stands for: NAME for the names of the maps that are there, if any are."""
+    entries = there.items() if part == "NAME" and isinstance(there, Mapping) else ()
+    return [str(name) for name, each in entries if isinstance(each, Mapping)] or [part]
 
 
 def _how_to_write(path: Sequence[str]) -> str:

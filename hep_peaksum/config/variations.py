@@ -31,12 +31,13 @@ def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     """
     result = copy.deepcopy(dict(content))
     for key, value in changes.items():
+        *above, last = key.split(".")
+        if key in VARIED or (isinstance(value, Mapping) and len(above) == 1 and above[0] in GATHERED):
+            msg = f"{key}: a variation changes one key of it at a time: write {_dotted(key, value)}"
+            raise ValueError(msg)
         if not any(key.startswith(f"{section}.") for section in VARIED):
             msg = f"{key}: a variation changes keys of {', '.join(VARIED)} only{_section_meant(key, result)}"
-            if key in VARIED:
-                msg = f"{key}: a variation changes one key of it at a time: write {key}.NAME"
             raise ValueError(msg)
-        *above, last = key.split(".")
         if above[0] == "clusters" and last in ("grid", "preset", "fields", "reference"):
             msg = f"{key}: a variation does not change {last}: change keys of the search"
             raise ValueError(msg)
@@ -52,6 +53,20 @@ def changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
             result["grids"][above[1]].pop("digests", None)  # they are of the maps that it had
     result.pop("variations", None)
     return result
+
+
+def _dotted(key: str, value: Any) -> str:
+    """Return the first key, with its value, in maps that stand in one another.
+
+    >>> _dotted("grids", {"ecal": {"scale": 1.03}}), _dotted("grids", 1)
+    ('grids.ecal.scale: 1.03', 'grids.NAME')
+    """
+    if not (isinstance(value, Mapping) and value):
+        return f"{key}.NAME"
+    while isinstance(value, Mapping) and value:
+        name, value = next(iter(value.items()))
+        key += f".{name}"
+    return f"{key}: {value}"
 
 
 def _section_meant(key: str, content: Mapping[str, Any]) -> str:

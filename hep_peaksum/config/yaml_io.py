@@ -212,10 +212,11 @@ def _in_words(error: yaml.MarkedYAMLError) -> str:
     said = " ".join(f"{error.context or ''} {error.problem or ''}".split())
     problem = error.problem or ""
     found = said if not problem or problem.startswith("but ") else problem
-    for part in ("\\t", *REMEDIES):
-        if part in said:
-            return f"{found}: {REMEDIES[part]}"
-    return found
+    remedy = next((REMEDIES[part] for part in ("\\t", *REMEDIES) if part in said), "")
+    opened, noticed = error.context_mark, error.problem_mark
+    if opened and noticed and opened.line < noticed.line and "expected ',' or" in said:
+        remedy = remedy.replace("the bracket", f"the bracket of line {opened.line + 1}")
+    return f"{found}: {remedy}" if remedy else found
 
 
 class Source(NamedTuple):

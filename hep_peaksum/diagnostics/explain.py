@@ -67,7 +67,7 @@ class Explanation(NamedTuple):
     a greedy rule or `suppress`; `dropped_by` names the cuts that the cluster of a seed fails. `neighbours` are
     all cells that it was compared with, `beaten_by` those that beat it. `excluded_by` says why it is no
     candidate, whatever its neighbours are. `leads_seedless_group` is True for the highest cell of a group that
-    has no other seed, where that one is a seed.
+    has no other seed, where that one is a seed. `n_layers` are the layers that were summed before the search.
     """
 
     row: int
@@ -82,6 +82,7 @@ class Explanation(NamedTuple):
     neighbours: tuple[Neighbour, ...] = ()
     excluded_by: str | None = None
     leads_seedless_group: bool = False
+    n_layers: int = 1
 
     @property
     def deciding(self) -> Neighbour | None:
@@ -99,7 +100,8 @@ class Explanation(NamedTuple):
         if self.is_masked:
             return f"cell (row {self.row}, col {self.col}) is masked: no seed"
         own, *other = in_digits(self.value, *([self.deciding.value] if self.deciding else []))
-        begin = f"cell (row {self.row}, col {self.col}) holds {own}"
+        layers = f" in the sum of {self.n_layers} layers" if self.n_layers > 1 else ""
+        begin = f"cell (row {self.row}, col {self.col}) holds {own}{layers}"
         if self.is_seed:
             verdict = f"it passes {self.threshold} and beats all other cells of its search window"
             if self.leads_seedless_group:
@@ -148,7 +150,8 @@ def explain(
     cell (row 0, col 2) holds 2: no seed; cell (row 0, col 1) holds 2, and the seed must be > it
     """
     settings, grid = as_settings(settings), as_grid(grid)
-    context = find_peaks(one_event(cells), settings, grid, mask=mask, noise=noise)
+    event = one_event(cells)
+    context = find_peaks(event, settings, grid, mask=mask, noise=noise)
     n_rows, n_cols = context.grid.shape
     row, col = operator.index(row), operator.index(col)
     if not (0 <= row < n_rows and 0 <= col < n_cols):
@@ -175,6 +178,7 @@ def explain(
         neighbours=neighbours,
         excluded_by=excluded_by,
         leads_seedless_group=bool(is_peak.any()) and (bool(beaten_by) or not passes_threshold),
+        n_layers=event.shape[1] if event.ndim == 4 else 1,
     )
 
 

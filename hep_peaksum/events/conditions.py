@@ -301,6 +301,10 @@ def _one_value(values: ak.Array, name: str, index: int | None) -> tuple[Array, A
     """Return a value of every event, and whether it has one; what has none is 0."""
     import awkward as ak
 
+    if values.ndim > 2:
+        remedy = "compare a field of clusters, as in {field: Jet.pt, min: 5}, or write a module:function"
+        msg = f"{name!r} has lists of lists for every event, and a condition is on one number: {remedy}"
+        raise ValueError(msg)
     if index is not None and values.ndim > 1:
         padded = ak.pad_none(values, index + 1, axis=1)[:, index]
         return np.asarray(ak.to_numpy(ak.fill_none(padded, 0))), ~np.asarray(ak.to_numpy(ak.is_none(padded)))
@@ -361,7 +365,8 @@ def _check_lumi_mask(content: object) -> None:
         for pair in ranges if isinstance(ranges, list) else [ranges]:
             is_pair = isinstance(pair, list) and [type(each) for each in pair] == [int, int]
             if not is_pair or not 0 <= pair[0] <= pair[1]:
-                msg = f"run {run} has {shown(pair)}, expected [first, last], with first up to last"
+                given = pair if isinstance(pair, list) else ranges
+                msg = f"run {run} has {shown(given)}, expected [[first, last], ...], with first up to last"
                 raise ValueError(msg)
 
 

@@ -351,11 +351,23 @@ class Axis(FrozenModel):
             inside = np.isfinite(values)
         return np.where(inside, edges_below(values, self.edge_positions) - 1, -1)
 
+    def numbered(self, values: Array) -> str:
+        """Return what to write if values seem to number the cells of an axis with positions; else nothing.
+
+        >>> Axis(bins=4, start=0, stop=1).numbered(np.array([1, 4]))
+        'do they number the cells? then add labels: 1..4'
+        """
+        least, most = values.min(), values.max()
+        first = int(least == 1 and most == self.size)
+        is_number = (values == np.round(values)).all() and 0 <= first <= least < most < first + self.size
+        last = first + self.size - 1
+        return f"do they number the cells? then add labels: {first}..{last}" if is_number else ""
+
     def turns(self, values: Array) -> str:
         """Return what is odd about coordinates that go around a periodic axis more than once; else nothing.
 
-        >>> Axis(name="phi", bins=4, start="-pi", stop="pi", periodic=True).turns(np.array([-170.0, 175.0]))
-        '-170 to 175 is more than once around phi, from -3.142 to 3.142: is its unit another?'
+        >>> Axis(name="turn", bins=4, start=0, stop=1, periodic=True).turns(np.array([-7.0, 9.0]))
+        '-7 to 9 is more than once around turn, from 0 to 1: is its unit another?'
         """
         if self.label_values is not None or self.edge_positions is None or not self.periodic:
             return ""
@@ -367,7 +379,10 @@ class Axis(FrozenModel):
         if low - (high - low) <= least and most <= high + (high - low):
             return ""
         around = f"more than once around {self.name or 'an axis'}, from {low:.4g} to {high:.4g}"
-        return f"{least:.4g} to {most:.4g} is {around}: is its unit another?"
+        ends = " and ".join(f"{np.degrees(end):g}" for end in (low, high))
+        are_degrees = self.name == "phi" and self.unit is None and -360 <= least <= most <= 360
+        remedy = f"write unit: deg, and degrees for its ends, {ends}" if are_degrees else "is its unit another?"
+        return f"{least:.4g} to {most:.4g} is {around}: {self.numbered(known) or remedy}"
 
 
 def fold(values: Array, low: float, high: float) -> Array:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from hep_peaksum.plain_files import is_endless, no_file
-from hep_peaksum.suggestions import did_you_mean
+from hep_peaksum.suggestions import did_you_mean, listed
 
 # A path that contains this is a URL; several are joined to a chain, the file in an archive first.
 REMOTE, CHAIN = "://", "::"
@@ -130,7 +130,7 @@ def expand_files(patterns: Iterable[tuple[str, str]]) -> list[InputFile]:
         is_pattern = glob.has_magic(path) and not os.path.lexists(path)
         matches = sorted(glob.glob(path, recursive=True)) if is_pattern else [path]  # noqa: PTH207 -- Path.glob takes no absolute pattern
         if not matches:
-            msg = f"no file matches {path!r} (seen from {Path.cwd()})"
+            msg = f"no file matches {path!r} (seen from {Path.cwd()}){_why_no_match(path)}"
             raise FileNotFoundError(msg)
         for name in matches:
             if not os.path.isfile(name):  # noqa: PTH113 -- of 20 000 files
@@ -147,6 +147,16 @@ def expand_files(patterns: Iterable[tuple[str, str]]) -> list[InputFile]:
 def same_place(path: str) -> str:
     """Return the absolute path of a file, the same for all symbolic links to it; of a remote one its URL."""
     return path if REMOTE in path else os.path.realpath(path)
+
+
+def _why_no_match(pattern: str) -> str:
+    """Return why a glob matches nothing: its folder is not there, or holds files of other names."""
+    folder = next(each for each in Path(pattern).parents if not glob.has_magic(str(each)))
+    try:
+        held = sorted(each.name for each in folder.iterdir() if each.suffix == ".root")
+    except OSError as error:
+        return f": the folder {str(folder)!r} cannot be read ({error.strerror})"
+    return f": the folder {str(folder)!r} has {listed(held, near=Path(pattern).name) or 'no .root files'}"
 
 
 def _why_no_file(name: str) -> str:

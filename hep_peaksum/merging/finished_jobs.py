@@ -96,8 +96,9 @@ def _other_job(first: FinishedJob, job: FinishedJob) -> list[str]:
     """Return the problem that a job has another config, or is of another version, than the first."""
     both = f"{first.directory} and {job.directory}"
     if job.content.fingerprint != first.content.fingerprint:
-        key = what_differs(first.content.job, job.content.job)
-        return [f"{both} are of different jobs ({key} differs): merge those of one config and version"]
+        places = (f"in {first.directory}", f"in {job.directory}")
+        what = what_differs(first.content.job, job.content.job, places)
+        return [f"{both} are of different jobs ({what}): merge those of one config and version"]
     return [*_differing(both, ["luminosity"], first.summary["config"], job.summary["config"])]
 
 

@@ -63,10 +63,14 @@ DERIVED_KEY = re.compile(r"(derive|select|sums|matches|measurements|histograms)(
 
 
 class Remarks(NamedTuple):
-    """What is not an error: datasets whose files are not here (they may yet come), and likely mistakes."""
+    """What is not an error: datasets whose files are not here (they may yet come), and likely mistakes.
+
+    `tried` says which entries have been looked at.
+    """
 
     missing: list[str]
     others: list[str]
+    tried: list[str]
 
 
 def check_inputs(config: Config) -> Remarks:
@@ -83,7 +87,7 @@ def check_inputs(config: Config) -> Remarks:
         raise ConfigError(unknown)
     check_directory(Path(config.output.directory))
     of_config = (idle_workers, unused_luminosity, empty_seeds, oblique_windows)
-    remarks = Remarks([], [remark for find in of_config for remark in find(config)])
+    remarks = Remarks([], [remark for find in of_config for remark in find(config)], [])
     # as a processor has it, but for the variations, which are tried one by one
     events_alone = config.events.model_copy(update={"write_variations": ()})
     job = config.model_copy(update={"dataset_metadata": config.divisors(), "events": events_alone})
@@ -91,7 +95,8 @@ def check_inputs(config: Config) -> Remarks:
     of_files: dict[tuple[str, str], list[str]] = {}  # what is wrong in several datasets is said once
     for name, dataset in config.datasets.items():
         try:
-            path, tree = name_trees(expand_files(dataset.patterns)[:1], config.run.timeout)[0]
+            files = expand_files(dataset.patterns)
+            path, tree = name_trees(files[:1], config.run.timeout)[0]
         except FileNotFoundError as error:
             remarks.missing.append(f"datasets.{name}.files: {error}")
             continue
@@ -106,9 +111,14 @@ def check_inputs(config: Config) -> Remarks:
                     of_files.setdefault(problem, []).append(public_path(path))
                 problems.extend(_weight_problems(config, name, InputFile(path, tree)))
                 remarks.others.extend(trial.remarks)
+                of_several = f", the first of {len(files)} files" if len(files) > 1 else ""
+                entries = f"{trial.n_entries} entries of {public_path(path)}{of_several}"
+                remarks.tried.append(f"{name}: {entries}")
         except (OSError, ValueError) as error:
             problems.append(f"datasets.{name}.files: {error}")
-    problems += [f"{place}{_files(where)}: {problem}" for (place, problem), where in of_files.items()]
+    for (place, said), where in of_files.items():
+        remedy = _remedy_of_some(place, said) if len(where) < len(config.datasets) else ""
+        problems.append(f"{place}{_files(where)}: {said}{remedy}")
     if problems:
         raise ConfigError(problems)
     return remarks
@@ -118,6 +128,14 @@ def _files(paths: list[str]) -> str:
     """Return the first of the files in which something is wrong, and how many there are more."""
     more = len(paths) - 1
     return paths[0] + (f" (and the first files of {more} more dataset{'s' * (more > 1)})" if more else "")
+
+
+def _remedy_of_some(place: str, problem: str) -> str:
+    """Return what to do about a branch that only some datasets have, where a key can say which."""
+    section = re.match(r"references\.\w+|events\.where\.\d+|events\.weight\.\w+", place)
+    if section is None or not problem.startswith("no branch"):
+        return ""
+    return f": name the datasets that have it in {section[0]}.datasets"
 
 
 def idle_workers(config: Config) -> Iterator[str]:
@@ -245,13 +263,14 @@ class _Trial:
         self.problems_of_variations: list[tuple[str, str]] = []
         self.remarks: list[str] = []
         self.broken_friends: set[str] = set()
+        self.n_entries = 0
 
     def run_first_entries(self, file: Any, path: str, tree: str) -> None:
         """Try the job, and each of its variations, on the first entries of an open file."""
         n_in_file = count_entries(open_tree(file, path, tree))
-        n_entries = min(n_in_file, N_ENTRIES, block_size(self.config.grids.values()))
+        self.n_entries = min(n_in_file, N_ENTRIES, block_size(self.config.grids.values()))
         schema = self.config.events.schema_name
-        events = nano_events(file, path, tree, 0, n_entries, schema=schema, dataset=self.dataset)
+        events = nano_events(file, path, tree, 0, self.n_entries, schema=schema, dataset=self.dataset)
         if not n_in_file:
             self.remarks.append(
                 f"datasets.{self.dataset}: {path}: tree {tree!r} has no entries: is it the right one?"

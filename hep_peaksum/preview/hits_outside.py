@@ -43,8 +43,9 @@ def _question(key: str, word: str, axis: Axis, values: Array) -> str:
         if least == 1 and most == axis.size:
             return f"does {word} count from 1? then write labels: 1..{axis.size} for n"
         return f"does {key} need more cells, or labels?"
+    numbered = axis.numbered(known) if len(known) else ""
     turn = 2 * math.pi / ANGLE_UNITS.get(axis.unit or "rad", 1)
     span = float(axis.edge_positions[-1] - axis.edge_positions[0])
-    if axis.name == "phi" and not axis.periodic and math.isclose(span, turn, rel_tol=1e-3):
+    if not numbered and axis.name == "phi" and not axis.periodic and math.isclose(span, turn, rel_tol=1e-3):
         return f"is {key} a full turn? then add periodic: true"
-    return f"is another start or stop meant in {key}, or another unit?"
+    return numbered or f"is another start or stop meant in {key}, or another unit?"

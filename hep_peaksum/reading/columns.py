@@ -79,11 +79,15 @@ def column(events: ak.Array, name: str, friends: Mapping[str, str]) -> ak.Array:
 
 
 def _members(values: ak.Array, name: str) -> Iterator[str]:
-    """Yield the field of a record that is meant by a name in which an underscore joins them."""
+    """Yield the field of a record that is meant by a name in which an underscore joins them.
+
+    A schema of coffea makes such records of the branches Jet_pt and Jet_eta.
+    """
     for joint in re.finditer("_", name):
         record, member = name[: joint.start()], name[joint.end() :]
-        if record in values.fields and member in values[record].fields:
-            yield f"{record}.{member}"
+        if record in values.fields:
+            same = (each for each in values[record].fields if each.lower() == member.lower())
+            yield from (f"{record}.{each}" for each in same)
 
 
 def _branch_meant(name: str, names: Sequence[str]) -> str:
@@ -92,6 +96,8 @@ def _branch_meant(name: str, names: Sequence[str]) -> str:
         return f": for several branches write a list, [{name}]"
     if "*" in name and (matching := fnmatch.filter(names, name)):
         return f": write a list of names, a pattern is none: [{listed(matching)}]"
+    if re.fullmatch(r"[\d.eE\s*/+()-]+", name):
+        return ": it is an expression of numbers: write the number that it makes"
     first, *others = re.split(r"\s*[*/+-]\s*", name)
     if others and (first in names or re.fullmatch(r"[\d.]+", first)):
         return ": it is an expression, and a branch is expected: write a function, module:function"

@@ -10,7 +10,7 @@ import errno
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -200,8 +200,8 @@ def own_manifest(directory: Path, config: Config) -> Content | None:
     if content.fingerprint != fingerprint(config):
         if not holds_results(directory):
             return None  # a first run that finished nothing binds nobody
-        what, values = what_differs(content.job, config.job()), _both_values(content.job, config.job())
-        msg = f"holds the results of another config ({what} differs{values}): {REMEDY}"
+        what = what_differs(content.job, config.job(), ("there", "here"))
+        msg = f"holds the results of another config ({what}): {REMEDY}"
         raise ValueError(msg)
     return content
 
@@ -211,32 +211,32 @@ def holds_results(directory: Path) -> bool:
     return (directory / SUMMARY).is_file() or holds_chunks(directory)
 
 
-def what_differs(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Return the first key in which two jobs of different fingerprints differ; the version if none does.
+def what_differs(one: Mapping[str, Any], other: Mapping[str, Any], places: tuple[str, str]) -> str:
+    """Return that the first key differs in which two jobs of different fingerprints do, with both values.
 
-    Of a file or a module that the config names, the content alone may differ.
+    Of a file or a module that the config names, the content alone may differ; else it is the version. `places`
+    are words for where each of the two is.
     """
     plain, others = ({key: each for key, each in job.items() if key != "digests"} for job in (one, other))
-    if key := ".".join(file_key(_first_difference(plain, others))):
-        grid = key.removesuffix(".digests")
-        return key if grid == key else f"the content of a map or a cell table of {grid}"
-    if content := _first_difference(one.get("digests"), other.get("digests")):
-        return f"the content of {content[0]}"
-    return "the version of hep_peaksum"
-
-
-def _both_values(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Return the values of the first key in which two jobs differ, if both are single ones; else nothing."""
-    plain, others = ({key: each for key, each in job.items() if key != "digests"} for job in (one, other))
     path = _first_difference(plain, others)
-    values: list[Any] = [plain, others]
+    if key := ".".join(file_key(path)):
+        grid = key.removesuffix(".digests")
+        if grid != key:
+            return f"the content of a map or a cell table of {grid} differs"
+        return f"{key} differs{_both_values(path, (plain, others), places)}"
+    if content := _first_difference(one.get("digests"), other.get("digests")):
+        return f"the content of {content[0]} differs"
+    return "the version of hep_peaksum differs"
+
+
+def _both_values(path: Sequence[str], jobs: Sequence[Any], places: tuple[str, str]) -> str:
+    """Return the values that two jobs have at a path; nothing if one is a map, or may hold a password."""
     for key in path:
-        values = [each.get(key) if isinstance(each, dict) else None for each in values]
-    if not path or "digests" in path or not all(isinstance(each, (str, int, float)) for each in values):
+        jobs = [each.get(key) if isinstance(each, dict) else None for each in jobs]
+    if any(isinstance(each, dict) or "://" in str(each) for each in jobs):
         return ""
-    if any("://" in str(each) for each in values):  # an address may hold a password
-        return ""
-    return f": {values[0]!r:.60} there, {values[1]!r:.60} here"
+    texts = ["not given" if each is None else f"{each!r:.60}" for each in jobs]
+    return ": " + ", ".join(f"{text} {place}" for text, place in zip(texts, places, strict=True))
 
 
 def _first_difference(one: Any, other: Any, path: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -57,8 +57,9 @@ THOUSANDS = {"k": "_000", "m": "_000_000"}  # as one writes them behind a number
 LONGEST_VALUE = 60
 MOST_KEYS = 10  # in an error message
 
-# What others call a key of ours.
+# What others call a key of ours, or two.
 SYNONYMS = {
+    **dict.fromkeys(("range", "limits", "lim"), "start and stop"),
     **dict.fromkeys(("min", "low", "lower", "from"), "start"),
     **dict.fromkeys(("max", "high", "upper", "to"), "stop"),
     **dict.fromkeys(("wrap", "circular", "cyclic"), "periodic"),
@@ -87,8 +88,16 @@ def key_meant(name: str, known: Sequence[str]) -> str:
 
     >>> key_meant("threshold", ["sum_threshold", "seed_threshold"])
     " (did you mean 'seed_threshold'?)"
+    >>> key_meant("range", ["bins", "start", "stop"])
+    " (did you mean 'start' and 'stop'?)"
     """
-    return f" (did you mean {SYNONYMS[name]!r}?)" if SYNONYMS.get(name) in known else did_you_mean(name, known)
+    return other_word(name, known) or did_you_mean(name, known)
+
+
+def other_word(name: str, known: Sequence[str]) -> str:
+    """Return which known key, or which two, others call by a name; nothing if it is none of these names."""
+    meant = SYNONYMS.get(name, "").split(" and ")
+    return f" (did you mean {' and '.join(map(repr, meant))}?)" if set(meant) <= {*known} else ""
 
 
 def problems_of(error: Any, known_keys: Callable[[Sequence[Any]], Sequence[str]] = lambda _: ()) -> list[str]:

@@ -34,7 +34,10 @@ class CheckedCollection(Document):
 
 
 class Checked(Document):
-    """`check`: what a config means; a line for every dataset whose files are `missing`, and other `remarks`."""
+    """`check`: what a config means; a line for every dataset whose files are `missing`, and other `remarks`.
+
+    `tried` has a line for every dataset with the entries that have been looked at.
+    """
 
     command: Literal["check"]
     file: str
@@ -42,6 +45,7 @@ class Checked(Document):
     hits: dict[str, list[str]]
     missing: list[str]
     remarks: list[str]
+    tried: list[str]
 
 
 def checked(
@@ -69,6 +73,7 @@ def checked(
         hits=hits,
         missing=remarks.missing,
         remarks=remarks.others,
+        tried=remarks.tried,
     )
 
 

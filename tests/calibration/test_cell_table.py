@@ -110,7 +110,10 @@ WRONG = {
     ),
     "no_key": ("gain\n1\n", "none of the columns channel, row, col, layer (there are gain): rename"),
     "a_typing_error": ("channel,pedestall\n4,2\n", "column 'pedestall' is unknown (did you mean 'pedestal'?)"),
-    "no_gain": ("channel,gain,first_run\n4,,7\n", "channel 4: gain is empty, for run 7 and later: "),
+    "no_gain": (
+        "channel,gain,first_run\n4,,7\n",
+        "channel 4 (row 1 of the table): gain is empty or n/a, for run 7 and later: ",
+    ),
     "a_gain_that_is_no_number": (
         "channel,gain\n4,high\n",
         "column 'gain' holds 'high' in row 1, expected a number",
@@ -123,7 +126,10 @@ WRONG = {
         "channel,status\n4,good\n",
         "column 'status' holds 'good' in row 1, expected a number in every row: write 0 for good channels",
     ),
-    "infinite": ("channel,gain\n4,inf\n", "channel 4: gain is empty, for every run: give a finite number"),
+    "infinite": (
+        "channel,gain\n4,inf\n",
+        "channel 4 (row 1 of the table): gain is infinite, for every run: give a finite number",
+    ),
     "a_channel_and_a_half": ("channel,gain\n4.5,1\n", "column 'channel' holds 4.5, expected a whole number"),
     "two_noises": ("channel,noise,noise_raw\n4,1,1\n", "both noise_raw (counts before the gain) and noise "),
     "negative_noise": ("channel,noise\n4,-1\n", "channel 4: noise is -1, for every run: give 0 or above"),
@@ -133,11 +139,11 @@ WRONG = {
     ),
     "a_dead_channel_without_its_number": (
         "channel,gain,status\n4,1,0\n,1,1\n",
-        "row 2 of the table: channel is empty, for every run: give a finite number",
+        "row 2 of the table: channel is empty or n/a, for every run: give a finite number",
     ),
     "a_dead_channel_without_a_status": (
         "channel,gain,status\n4,1,0\n5,1,\n",
-        "channel 5: status is empty, for every run: give a finite number",
+        "channel 5 (row 2 of the table): status is empty or n/a, for every run: give a finite number",
     ),
     "two_cells_twice": (
         "channel,gain\n4,1\n7,1\n7,2\n4,2\n",
@@ -145,7 +151,10 @@ WRONG = {
     ),
     "no_rows": ("channel,gain\n", "no rows: "),
     "last_run_alone": ("channel,last_run\n4,9\n", "last_run without first_run: "),
-    "no_place_of_a_good_channel": ("channel,row,col\n4,,1\n", "channel 4: row is empty, for every run: "),
+    "no_place_of_a_good_channel": (
+        "channel,row,col\n4,,1\n",
+        "channel 4 (row 1 of the table): row is empty or n/a, for every run: ",
+    ),
 }
 
 

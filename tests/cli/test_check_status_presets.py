@@ -14,6 +14,7 @@ def test_check_shows_what_a_config_means(cli, good):
     for words in ("Jet", "calo 6 x 8", "3 x 3", "first", "> 3 counts = 3 GeV", "sum seed row col n_cells pt"):
         assert words in output
     assert "the config is valid\n" in out
+    assert "Tried on toy: 13 entries of a.root, the first of 2 files" in output.replace(f"{good.parent}/", "")
 
 
 def test_check_finds_every_problem_at_once(cli, job, write_config):

@@ -209,7 +209,7 @@ def test_a_sum_of_layers_is_explained_with_the_noise_of_all(cli, layered):
     for n, answer in ((2, "a seed"), (3, "no seed; it does not pass the seed threshold > 3 sigma")):  # of 4.2
         threshold = "--set", f"clusters.Hit.seed_threshold={n} sigma"
         output = cli("explain", layered, "--cell", "0", "1", *together, *threshold)[1]
-        assert f"(row 0, col 1) holds 11: {answer}" in output
+        assert f"(row 0, col 1) holds 11 in the sum of 2 layers: {answer}" in output
 
 
 def test_an_event_that_cannot_be_searched_is_named_by_its_entry(cli, job):

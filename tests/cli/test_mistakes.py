@@ -97,7 +97,8 @@ def missing_file(content, write):
 
 def empty_glob(content, write):
     content["datasets"]["toy"]["files"] = {"gone/*.root": "Events"}
-    return 2, ["datasets.toy.files: no file matches 'gone/*.root' (seen from {here})"]
+    why = "the folder 'gone' cannot be read (No such file or directory)"
+    return 2, [f"datasets.toy.files: no file matches 'gone/*.root' (seen from {{here}}): {why}"]
 
 
 def no_root_file(content, write):

@@ -67,6 +67,17 @@ def test_run_names_the_line_of_what_it_finds_wrong_later(cli, folder):
     assert said.startswith(f"job.yaml:3: datasets.toy.files: {missing}")
 
 
+@pytest.mark.parametrize("command", ["run", "show"])
+def test_a_branch_that_a_file_lacks_is_named_with_its_line(cli, folder, command):
+    text = JOB.replace("events:\n", "events:\n  weight: {pu: pile_up}\n").replace(
+        "branch: cells", "branch: cels"
+    )
+    (folder / "job.yaml").write_text(text)
+    (said,) = placed_complaints(cli(command, "job.yaml")[2])
+    assert said.startswith("job.yaml:9: ")
+    assert "no branch 'cels' (did you mean 'cells'?); there are " in said
+
+
 def test_the_config_without_a_mistake_is_valid(cli, folder):
     (folder / "job.yaml").write_text(JOB)
     assert cli("check", "job.yaml")[::2] == (0, "")
@@ -109,6 +120,15 @@ OVERRIDES = {
     "a_unit": ("clusters.Jet.seed_threshold=4 Gev", "clusters.Jet.seed_threshold: '4 Gev' is not an energy (d"),
     "a_key": ("clusters.Jet.seed_treshold=4", "clusters.Jet.seed_treshold: unknown key (did you mean 'seed_th"),
     "a_section": ("cluster.Jet.w0=4", "cluster: unknown key (did you mean 'clusters'?)"),
+    "a_key_alone": (
+        "seed_threshold=4",
+        "seed_threshold: unknown key (did you mean clusters.Jet.seed_threshold?)",
+    ),
+    "a_key_in_its_section": (
+        "clusters.seed_threshold=4",
+        "clusters.seed_threshold: unknown key (did you mean clusters.Jet.seed_threshold?)",
+    ),
+    "a_name_without_its_section": ("Jet.w0=4", "Jet: unknown key (did you mean clusters.Jet?)"),
     "a_place_in_a_list": ("histograms.n.axes.1.bins=3", "the config has no place 'histograms.n.axes.1.bins': "),
     "no_value": ("clusters.Jet.w0", "write key.path=value, as in clusters.Jet.seed_threshold=4"),
 }
@@ -166,6 +186,10 @@ COMMANDS = {
     "a_root_file_without_its_option": (
         ["init", "toy.root"],
         "extra argument (toy.root). Write --root toy.root",
+    ),
+    "two_root_files": (
+        ["init", "--root", "toy.root", "toy2.root"],
+        "extra argument (toy2.root). --root takes one file; name the others in the config, under files.",
     ),
     "a_merge_to_nowhere": (["merge", "a", "b"], "Add -o DIR."),
     "a_header_of_greedy_seeds": (

@@ -612,8 +612,8 @@ def test_layer_sums_need_a_single_grid():
             "clusters.Jet.preset=3",
             "clusters.Jet.preset: 3 is not the name of a preset: `hep-peaksum presets` lists them",
         ),
-        ("clusters.Jet.depth=2", "clusters.Jet.depth: unknown key (it is a key of clusters.NAME.pileup.N)"),
-        ("clusters.Jet.sum=2", "clusters.Jet.sum: unknown key (it is a key of clusters.NAME.reference)"),
+        ("clusters.Jet.depth=2", "clusters.Jet.depth: unknown key (did you mean clusters.Jet.pileup.N.depth?)"),
+        ("clusters.Jet.sum=2", "clusters.Jet.sum: unknown key (did you mean clusters.Jet.reference.sum?)"),
         (
             "grids.calo.regions={a: [1, 1], b: [4]}",
             (

@@ -121,3 +121,11 @@ def test_with_a_cell_table_of_the_variation_the_unit_is_no_longer_scaled():
 def test_what_cannot_be_changed_is_one_line(key, problem):
     with pytest.raises(ValueError, match=re.escape(f"{key}: {problem}")):
         changed(CONTENT, {key: 3})
+
+
+@pytest.mark.parametrize("key", ["grids", "grids.ecal"])
+def test_maps_in_one_another_are_told_the_dotted_key(key):
+    nested = {"scale": 1.03} if "." in key else {"ecal": {"scale": 1.03}}
+    remedy = "a variation changes one key of it at a time: write grids.ecal.scale: 1.03"
+    with pytest.raises(ValueError, match=re.escape(f"{key}: {remedy}")):
+        changed(CONTENT, {key: nested})

@@ -127,6 +127,7 @@ def test_the_seed_that_removes_another_is_named(cells, col, remover, rules):
 def test_the_layers_of_an_event_are_added_first():
     why = explain([[[0, 4, 1]], [[0, 1, 4]]], row=0, col=2)
     assert (why.value, why.beaten_by) == (5, ((0, 1, 5, ">"),))
+    assert str(why).startswith("cell (row 0, col 2) holds 5 in the sum of 2 layers: no seed; ")
 
 
 @pytest.mark.parametrize(

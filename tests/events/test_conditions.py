@@ -46,7 +46,7 @@ def test_a_lumi_mask_passes_the_blocks_from_first_to_last(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"1": [1, 3]}, "run 1 has 1, expected .first, last., with first up to last"),
+        ({"1": [1, 3]}, r"run 1 has \[1, 3\], expected \[\[first, last\], ...\], with first up to last"),
         ({"1": 3}, "run 1 has 3, expected"),
         ({"1": [[1, 2]], "2": [[3, 1]]}, r"run 2 has \[3, 1\], expected"),
         ({"1": [[1, 2, 3]]}, r"run 1 has \[1, 2, 3\], expected"),

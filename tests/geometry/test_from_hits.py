@@ -172,7 +172,8 @@ def test_degrees_on_an_axis_in_radian_are_told():
     phi = Axis(name="phi", bins=4, start="-pi", stop="pi", periodic=True)
     grid = Grid(rows=Axis(n=1), cols=phi)
     degrees = ak.Array([[-170.0, 20.0], [175.0]])
-    around = r"col: -170 to 175 is more than once around phi, from -3\.142 to 3\.142: is its unit another\?"
+    around = r"col: -170 to 175 is more than once around phi, from -3\.142 to 3\.142: "
+    around += "write unit: deg, and degrees for its ends, -180 and 180"
     with pytest.warns(UserWarning, match=around):
         from_hits(ak.Array([[0, 0], [0]]), degrees, ak.Array([[1.0, 2.0], [3.0]]), grid)
 

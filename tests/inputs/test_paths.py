@@ -76,7 +76,10 @@ def test_a_tree_belongs_to_its_pattern(folder):
     ("pattern", "error", "problem"),
     [
         pytest.param("gone.root", FileNotFoundError, "there is no file 'gone.root' .seen from ", id="missing"),
-        pytest.param("*.gone", FileNotFoundError, "no file matches '\\*.gone' .seen from ", id="empty_glob"),
+        pytest.param(
+            "*.gone", FileNotFoundError, "no file matches '\\*.gone' .seen from .*a.root", id="empty_glob"
+        ),
+        pytest.param("deap/*.root", FileNotFoundError, "the folder 'deap' cannot be read", id="no_folder"),
         pytest.param(
             "deep",
             FileNotFoundError,

@@ -22,6 +22,9 @@ HEADER = "channel,row,col,pedestal,gain,noise_raw,status,first_run,last_run"
 CHANNELS = [(0, 0, 0), (1, 0, 1), (2, 1, 0), (3, 1, 1)]
 
 
+REMEDY = "give a finite number, or a status other than 0"
+
+
 def table_text(*, without=(), more=(), first=1, last=""):
     """Return the table of four channels, from which some are left out, and to which rows are added."""
     rows = [f"{n},{row},{col},10,0.5,1,0,{first},{last}" for n, row, col in CHANNELS if n not in without]
@@ -107,11 +110,11 @@ REFUSED = {
     ),
     "a_channel_without_a_place": (
         table_text(without=[2], more=["2,,0,10,0.5,1,0,1,"]),
-        "channel 2: row is empty, for run 1 and later: give a finite number",
+        "channel 2 (row 4 of the table): row is empty or n/a, for run 1 and later: " + REMEDY,
     ),
     "a_gain_that_is_missing": (
         table_text(without=[2], more=["2,1,0,10,,1,0,3,4"]),
-        "channel 2: gain is empty, for run 3 to 4: give a finite number",
+        "channel 2 (row 4 of the table): gain is empty or n/a, for run 3 to 4: " + REMEDY,
     ),
 }
 

@@ -111,8 +111,8 @@ def test_a_larger_number_of_events_reuses_complete_chunks(two_files, job):
 @pytest.mark.parametrize(
     ("section", "value", "key"),
     [
-        ("clusters", {"Jet": {"grid": "calo", "seed_threshold": 4}}, "seed_threshold"),
-        ("clusters", {"Jet": {"grid": "calo", "seed_threshold": 3, "tie_rule": "all"}}, "tie_rule"),
+        ("clusters", {"Jet": {"grid": "calo", "seed_threshold": 3, "sum_window": [5, 5]}}, ": [3, 3] th"),
+        ("clusters", {"Jet": {"grid": "calo", "seed_threshold": 3, "tie_rule": "all"}}, "'first' there, 'a"),
         ("clusters", {"Cluster": {"grid": "calo", "seed_threshold": 3}}, "clusters.Cluster"),
         ("histograms", {}, "histograms"),
         ("events", {"keep": ["weight"]}, "events"),

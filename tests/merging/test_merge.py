@@ -214,7 +214,7 @@ def test_different_files_of_one_relative_name_are_not_taken_for_one(write_events
 def test_jobs_of_different_configs_are_refused_with_the_key(write_events, run_in, tmp_path):
     first, second = (write_events(f"{k}.root", 9, k) for k in (1, 2))
     jobs = [run_in("a", first), run_in("b", second, clusters={"Jet": {"grid": "calo", "seed_threshold": 4}})]
-    with pytest.raises(ConfigError, match=r"clusters\.Jet\.seed_threshold differs"):
+    with pytest.raises(ConfigError, match=r"Jet\.seed_threshold differs: 3 in .*/a, 4 in .*/b\)"):
         merge(jobs, tmp_path / "all")
 
 

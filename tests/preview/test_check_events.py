@@ -87,6 +87,15 @@ def test_what_is_wrong_in_several_datasets_is_told_once(content):
     assert "events.root (and the first files of 2 more datasets): no branch 'y'" in problem
 
 
+def test_a_branch_that_one_dataset_lacks_is_told_with_the_key_for_the_others(content, write_root):
+    content["datasets"]["b"] = {"files": {write_root("b.root", {"Events": {"y": [1]}}): "Events"}}
+    content["events"] = {"weight": {"w": "x"}}
+    with pytest.raises(ConfigError) as raised:
+        check_inputs(parse_config(content))
+    (problem,) = (each for each in raised.value.problems if each.startswith("events.weight"))
+    assert problem.endswith(": name the datasets that have it in events.weight.w.datasets")
+
+
 def test_measurements_are_filled_with_the_first_events(content, monkeypatch):
     """What is wrong with them was an error of the first chunk."""
 

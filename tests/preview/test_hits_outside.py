@@ -40,6 +40,14 @@ QUESTIONS = {
         [0, 7],
         "is 7 for 1 of them, cols has index (0 to 3): does cols need more cells, or labels?",
     ),
+    "numbers_of_cells": (
+        Axis(bins=4, start=-1, stop=1),
+        [0, 3, 1],
+        (
+            "is 1 to 3 for 2 of them, cols has coordinate (-1 to 1): "
+            "do they number the cells? then add labels: 0..3"
+        ),
+    ),
     "a_coordinate_beyond_both_ends": (
         ETA,
         [-4.5, 0, 5.0],

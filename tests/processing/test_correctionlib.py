@@ -48,7 +48,14 @@ def test_a_correction_is_a_field_like_any_other(config, samples, corrections):
     assert result.histograms["toy"]["n_high"].values().tolist() == np.bincount(n_high, minlength=9)[:9].tolist()
 
 
-def test_a_correction_that_is_not_there_is_one_line(config, corrections):
-    content = config(derive={"Jet": {"a": {"correctionlib": corrections, "name": "scal", "inputs": ["seed"]}}})
-    with pytest.raises(ValueError, match="no correction 'scal'; there are scale"):
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("scal", "no correction 'scal'; there are scale"),
+        ("scale", r"number of inputs .*: it takes seed, sum, part, in this order$"),
+    ],
+)
+def test_a_correction_that_cannot_be_made_is_one_line(config, corrections, name, problem):
+    content = config(derive={"Jet": {"a": {"correctionlib": corrections, "name": name, "inputs": ["seed"]}}})
+    with pytest.raises(ValueError, match=problem):
         check_inputs(parse_config(content))

@@ -207,6 +207,14 @@ def test_selected_events_of_a_returned_result_are_the_same(config, samples, cond
     ("where", "words"),
     [
         ([{"branch": "bits", "equals": True}], "'bits' has several values for every event: name an element"),
+        (
+            [{"branch": "cells", "above": 1}],
+            "'cells' has lists of lists for every event, and a ",
+        ),
+        (
+            [{"branch": "cells[0]", "above": 1}],
+            "'cells' has lists of lists for every event",
+        ),
         ([{"branch": "hodo_x", "bit": 1}], "'hodo_x' holds float64, expected whole numbers"),
         (["nowhere:good"], "nowhere:good cannot be imported"),
         ([{"lumi_mask": "absent.json"}], "lumi_mask: there is no file 'absent.json' .seen from "),

@@ -311,7 +311,7 @@ def test_a_function_that_misses_clusters_is_one_line(config):
         ({"variations": {"Up": {"grids.calo.unti": 2}}}, "variations.Up: grids.calo.*unti"),
         ({"variations": {"Up": {"grids.cal.unit": 2}}}, "variations.Up: grids.cal.unit: there is no 'cal'"),
         ({"variations": {"Up": {"output.plots": True}}}, "output.plots: a variation changes keys of grids"),
-        ({"variations": {"Up": {"events.weight": {"a": 2}}}}, "write events.weight.NAME"),
+        ({"variations": {"Up": {"events.weight": {"a": 2}}}}, "write events.weight.a: 2"),
         *(
             ({"variations": {"Up": {f"clusters.Jet.{key}": "x"}}}, f"a variation does not change {key}")
             for key in ("grid", "preset", "fields", "reference")

@@ -105,7 +105,9 @@ def test_a_missing_field_of_a_collection_names_the_nearest(data):
         column(events, "Tower.Ehadd", {})
 
 
-@pytest.mark.parametrize(("name", "meant"), [("tower.Eta", "Tower.Eta"), ("Tower.eta", "Tower.Eta")])
+@pytest.mark.parametrize(
+    ("name", "meant"), [("tower.Eta", "Tower.Eta"), ("Tower.eta", "Tower.Eta"), ("Tower_eta", "Tower.Eta")]
+)
 def test_a_name_in_other_letters_is_the_one_that_is_meant(name, meant):
     events = ak.Array([{"Tower": {"Eta": 1.0, "offsets": 3}, "Tower.offsets": 3}])
     with pytest.raises(ValueError, match=rf"no branch '{name}' \(did you mean '{meant}'\?\); there are "):

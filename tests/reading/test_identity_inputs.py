@@ -92,7 +92,7 @@ def beam(write_events, job):
 def test_a_job_takes_runs_from_the_names_of_its_files(beam):
     identify = {"run": {"filename": r"run(\d+)"}, "luminosityBlock": 3, "event": "event"}
     config = parse_config(beam("run7.root", "run8.root", identify=identify))
-    assert check_inputs(config) == ([], [])
+    assert check_inputs(config)[:2] == ([], [])
     result = run(config)
     events = ak.from_parquet(result.directory / "toy/clusters.parquet")
     assert events.run.to_list() == [7] * 4 + [8] * 4
@@ -122,7 +122,7 @@ def test_what_finds_no_number_is_refused(pattern, problem):
 
 def test_a_kept_branch_may_have_another_name(beam):
     config = parse_config(beam("a.root", keep={"bunch": "event"}))
-    assert check_inputs(config) == ([], [])
+    assert check_inputs(config)[:2] == ([], [])
     events = ak.from_parquet(run(config).directory / "toy/clusters.parquet")
     assert events.bunch.to_list() == events.event.to_list()
 

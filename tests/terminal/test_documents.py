@@ -59,7 +59,8 @@ def test_a_config_that_was_checked_tells_grids_thresholds_settings_and_fields():
             "output": {"directory": "results"},
         }
     )
-    bounds, remarks = {"Jet": {"seed": "> 5 counts"}}, Remarks(["datasets.data.files: gone"], ["hardly meant"])
+    bounds = {"Jet": {"seed": "> 5 counts"}}
+    remarks = Remarks(["datasets.data.files: gone"], ["hardly meant"], ["mc: 20 entries of a.root"])
     assert documents.checked(
         "a.yaml", config, bounds, {"calo": ("1 hit", "2 empty")}, remarks
     ).model_dump() == {
@@ -76,6 +77,7 @@ def test_a_config_that_was_checked_tells_grids_thresholds_settings_and_fields():
         "hits": {"calo": ["1 hit", "2 empty"]},
         "missing": ["datasets.data.files: gone"],
         "remarks": ["hardly meant"],
+        "tried": ["mc: 20 entries of a.root"],
     }
 
 
