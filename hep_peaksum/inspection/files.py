@@ -14,7 +14,7 @@ from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import override
 from hep_peaksum.geometry.jagged import flat_numbers
-from hep_peaksum.inspection.candidates import FIRST, Candidate, Rejected, choose, proposed_config
+from hep_peaksum.inspection.candidates import FIRST, Candidate, ChannelNames, Rejected, choose, proposed_config
 from hep_peaksum.inspection.cells import VARIES, dense_candidate
 from hep_peaksum.inspection.hits import hit_candidates, nameless_hits
 from hep_peaksum.inspection.id_tables import IdTable, id_tables, with_places
@@ -148,7 +148,7 @@ def _look_at(tree: Tree, branches: Sequence[Branch], path: str) -> Iterator[Cand
         yield from _rows_without_events(tree, branches)
     yield from _look_at_hits(tree, branches, groups, path)
     series = [*series_candidates(tree, branches)]
-    yield from series
+    yield from (each for each in series if isinstance(each, Candidate))
     if not groups and not series:
         yield from named_numbers(tree, branches)
     used = {branch for group in groups for branch in group.branches}
@@ -157,10 +157,13 @@ def _look_at(tree: Tree, branches: Sequence[Branch], path: str) -> Iterator[Cand
         yield found
     lists = [branch for branch in branches if branch not in used and _may_be_cells(branch)]
     lists.sort(key=lambda branch: (order_of_cells(branch.name, tree.name), branch.words.count("_")))
-    yield from _with_others([*_look_at_lists(tree, lists)])
+    channel_names = [each for each in series if isinstance(each, ChannelNames)]
+    yield from _with_others([*_look_at_lists(tree, lists, channel_names)])
 
 
-def _look_at_lists(tree: Tree, lists: Sequence[Branch]) -> Iterator[Candidate | Rejected]:
+def _look_at_lists(
+    tree: Tree, lists: Sequence[Branch], channel_names: Sequence[ChannelNames]
+) -> Iterator[Candidate | Rejected]:
     """Yield what lists are; of several that begin with one word, one whose length varies speaks for all."""
     first_words = Counter(_owner(branch) for branch in lists)
     vary: dict[str, str] = {}
@@ -170,7 +173,7 @@ def _look_at_lists(tree: Tree, lists: Sequence[Branch]) -> Iterator[Candidate | 
             reason = f"not looked into: entries of {vary[owner]}, which begins alike, differ in length"
             yield Rejected(tree.name, (branch.name,), reason)
             continue
-        found = dense_candidate(tree, branch)
+        found = dense_candidate(tree, branch, channel_names)
         is_list = isinstance(found, Rejected) and found.reason == VARIES
         if is_list and first_words[owner] > 2 and not _is_calorimeter(branch):
             vary[owner] = branch.name
