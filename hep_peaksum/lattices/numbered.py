@@ -182,10 +182,11 @@ def _closed_turn(chain: Chain, phi: Array, is_one_based: bool) -> tuple[list[int
         found = _closed_turn(chain._replace(members=(steps, *chain.members[1:])), phi, False)
         return None if found is None else ([origin + stride * each for each in found[0]], found[1])
     low, high = int(first.values.min()), int(first.values.max())
-    fitting = []
-    are_halves = high - low == 1 and _width(phi) > FULL * TURN
+    arcs, fitting = _arcs(first.values, phi), []
+    are_halves = high - low == 1 and _width(arcs.low, arcs.high) > FULL * TURN
     for n in range(2 if are_halves else max(high - low + 1, 3), max(8 * (high - low + 1), 64)):
-        width = _width(phi - direction * first.values * TURN / n) * n / TURN
+        turned = direction * arcs.numbers * TURN / n
+        width = _width(arcs.low - turned, arcs.high - turned) * n / TURN
         if width < 1.001:
             fitting.append((width, n))
     if not fitting:
@@ -199,11 +200,36 @@ def _closed_turn(chain: Chain, phi: Array, is_one_based: bool) -> tuple[list[int
     return list(range(begin, begin + n))[::direction], is_sure
 
 
-def _width(angles: Array) -> float:
-    """Return the width of the shortest arc that holds all angles."""
-    angles = np.sort(np.mod(angles, TURN))
-    gaps = np.diff(np.concatenate([angles, [angles[0] + TURN]]))
-    return float(TURN - gaps.max())
+class _Arcs(NamedTuple):
+    """Different numbers of hits, and the ends of the arc in which the hits of each lie."""
+
+    numbers: Array
+    low: Array
+    high: Array
+
+
+def _arcs(numbers: Array, angles: Array) -> _Arcs:
+    """Return the arcs of hits by their numbers, each of which fills less than half a turn."""
+    different, first, place = np.unique(numbers, return_index=True, return_inverse=True)
+    angles = near(angles, angles[first][place])
+    low, high = np.full(len(different), np.inf), np.full(len(different), -np.inf)
+    np.minimum.at(low, place, angles)
+    np.maximum.at(high, place, angles)
+    return _Arcs(different, low, high)
+
+
+def _width(low: Array, high: Array) -> float:
+    """Return the width of the shortest arc that holds all arcs.
+
+    >>> _width(np.array([0.1, 0.5, 5.5]), np.array([0.2, 0.6, 7.0]))
+    1.5
+    """
+    start = np.mod(low, TURN)
+    order = np.argsort(start)
+    stop = (start + high - low)[order]
+    reach = np.maximum(np.maximum.accumulate(stop), stop.max() - TURN)
+    gaps = np.append(start[order], start.min() + TURN)[1:] - reach
+    return float(TURN - max(gaps.max(), 0))
 
 
 def _positions(
