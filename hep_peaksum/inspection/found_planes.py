@@ -25,6 +25,7 @@ from hep_peaksum.partition.splitting import FAR
 BY_COORDINATES = (("y", "x"), ("eta", "phi"), ("theta", "phi"), ("z", "phi"))
 MOST_INTEGERS, MOST_BITS = 20, 40  # that are tried
 FEW_CELLS = 30  # from fewer a lattice may be chance
+SHIFTED = "layers are shifted"
 FLAT_MODULES = 0.1  # of the radius: the corners of eight flat modules are that much further out, not in layers
 
 
@@ -226,8 +227,8 @@ def _numbered(
         found.cols,
         found.words,
         branches,
-        comments=found.comments,
-        layers_apart=bool(found.modules),
+        comments=(*found.comments, *([("depth", SHIFTED)] if found.are_shifted else [])),
+        layers_apart=found.are_shifted or bool(found.modules),
     )
     return plane, layers.with_modules(found.modules)
 

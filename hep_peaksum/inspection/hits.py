@@ -15,6 +15,7 @@ from hep_peaksum.inspection.found_planes import found_plane
 from hep_peaksum.inspection.planes import are_planes
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ranges
+from hep_peaksum.lattices.depth import SEARCHED, SUMMED
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, read
 from hep_peaksum.naming.groups import Group, nameless_values
@@ -158,7 +159,8 @@ def _placed_candidate(
     hits |= {} if layers.source is None else {"layer": layers.source}
     hits["value"] = 1 if group.value is None else group.value.config_name
     comments = [*comments, *plane.comments, *value_comments(group, numbers)]
-    comments += [("depth", layers.comment)] if layers.source is not None else []
+    told_of_layers = layers.comment.replace(SUMMED, SEARCHED) if plane.layers_apart else layers.comment
+    comments += [("depth", told_of_layers)] if layers.source is not None else []
     conditions = {"where": where} if where else {}
     grid: dict[str, Any] = {"hits": hits, **conditions, **layers.keys(each=plane.layers_apart)}
     if plane.geometry:
