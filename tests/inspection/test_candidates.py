@@ -230,6 +230,20 @@ def test_names_that_hold_the_numbers_of_channels_say_where_these_are(write):
     assert candidate.table.splitlines() == ["channel,row,col,status", *lines]
 
 
+@pytest.mark.parametrize(("ids", "layer"), [(4, None), (8, "hit_disk")], ids=["of positions", "of both disks"])
+def test_disks_with_crystals_at_the_same_positions_are_layers_if_ids_say_so(write, ids, layer):
+    """In each disk are four crystals, 34.3 mm apart in x and y; their ids count from 0 in each, or go on."""
+    disk, x, y = np.indices((2, 2, 2)).reshape(3, -1)
+    hit = {"hit_disk": disk, "hit_crystalId": (4 * disk + 2 * x + y) % ids}
+    hit = {name: np.tile(each.astype("i4"), N) for name, each in hit.items()}
+    hit |= {f"hit_{word}": np.tile(34.3 * each + 17.15, N) for word, each in (("x", x), ("y", y))}
+    hit |= {"hit_edep": RANDOM.exponential(size=8 * N)}
+    hits = {name: jagged(each, np.full(N, 8)) for name, each in hit.items()}
+    (candidate,) = inspect_file(write(T=hits)).candidates
+    assert candidate.grid["hits"].get("layer") == layer
+    assert candidate.grid.get("layers") == (layer and "each")
+
+
 def test_flat_cells_are_folded_as_nearly_square_as_possible(write):
     _, (candidate,) = inspected(write(B5=FLAT))
     assert candidate.looks_like == "80 values per entry, 10×8 guessed"
