@@ -16,7 +16,7 @@ from hep_peaksum.config.yaml_io import override
 from hep_peaksum.geometry.jagged import flat_numbers
 from hep_peaksum.inspection.candidates import FIRST, Candidate, ChannelNames, Rejected, choose, proposed_config
 from hep_peaksum.inspection.cells import VARIES, dense_candidate
-from hep_peaksum.inspection.hits import hit_candidates, nameless_hits
+from hep_peaksum.inspection.hits import hit_candidates, hits_by_any_integer, nameless_hits
 from hep_peaksum.inspection.id_tables import IdTable, id_tables, with_places
 from hep_peaksum.inspection.series import named_numbers, series_candidates
 from hep_peaksum.lattices.shapes import MIN_CELLS
@@ -69,10 +69,12 @@ def inspect_file(path: str, places_in: str = "") -> Inspection:
     found = Inspection({}, [], [], {}, {})
     with open_file(path) as file, one_line_errors(path):
         trees = [*_trees_in(file, path, found)]
-        for tree, branches in trees:
-            looked_at = [*_look_at(tree, branches, path)]
-            found.rejected.extend(each for each in looked_at if isinstance(each, Rejected))
-            if candidates := [each for each in looked_at if isinstance(each, Candidate)]:
+        looked_at = [(tree, branches, [*_look_at(tree, branches, path)]) for tree, branches in trees]
+        if not any(isinstance(each, Candidate) for *_, some in looked_at for each in some):
+            looked_at += [(tree, own, [*hits_by_any_integer(tree, own)]) for tree, own in trees]
+        for tree, branches, some in looked_at:
+            found.rejected.extend(each for each in some if isinstance(each, Rejected))
+            if candidates := [each for each in some if isinstance(each, Candidate)]:
                 identity = identity_of(tree, branches, trees, path)
                 found.candidates.extend(each._replace(identity=identity) for each in candidates)
         if any(candidate.channels is not None for candidate in found.candidates):

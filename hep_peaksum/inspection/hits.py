@@ -16,9 +16,10 @@ from hep_peaksum.inspection.planes import are_planes
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ranges
 from hep_peaksum.lattices.depth import SEARCHED, SUMMED
+from hep_peaksum.lattices.numbering import n_different
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, read
-from hep_peaksum.naming.groups import Group, nameless_values
+from hep_peaksum.naming.groups import Group, nameless_values, values_by_any_integer
 from hep_peaksum.partition.layers import condition_name, split_layers
 from hep_peaksum.partition.sections import pick_section, with_sides
 from hep_peaksum.partition.splitting import split_parts
@@ -108,6 +109,20 @@ def nameless_hits(tree: Tree, branches: Sequence[Branch]) -> Iterator[tuple[Grou
         if values:
             hits = group._replace(value=values[0], other_values=tuple(values[1:]))
             yield from ((hits, found) for found in hit_candidates(tree, hits))
+
+
+def hits_by_any_integer(tree: Tree, branches: Sequence[Branch]) -> Iterator[Candidate]:
+    """Yield energies beside integers under any name, which are ids if no two hits of an event have the same."""
+    for channel, group in values_by_any_integer(branches):
+        arrays = read(tree.content, [channel])
+        if arrays is None or not conventions.holds_cells(group.name, tree.name):
+            continue
+        n_hits, ids = counts_of(arrays[0]), flat_numbers(arrays[0])
+        if n_different([np.repeat(np.arange(len(n_hits)), n_hits), ids]) < len(ids):
+            continue
+        text = f"guessed that {channel.config_name} numbers cells: no two hits of an event have the same"
+        found = (each for each in hit_candidates(tree, group) if isinstance(each, Candidate))
+        yield from (each._replace(comments=(("hits", text), *each.comments)) for each in found)
 
 
 def _labels(group: Group) -> list[Branch]:

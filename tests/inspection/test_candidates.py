@@ -244,6 +244,16 @@ def test_disks_with_crystals_at_the_same_positions_are_layers_if_ids_say_so(writ
     assert candidate.grid.get("layers") == (layer and "each")
 
 
+@pytest.mark.parametrize(("ids", "is_found"), [([7, 2, 5], True), ([7, 2, 7], False)], ids=str)
+def test_integers_under_any_name_are_ids_if_no_two_hits_of_an_event_have_the_same(write, ids, is_found):
+    """Beside energies, where the file has nothing else that may be cells."""
+    hit = {"xtal_ic": np.tile(ids, N).astype("i4"), "xtal_energy": RANDOM.exponential(size=3 * N)}
+    found = inspect_file(write(T={name: jagged(each, np.full(N, 3)) for name, each in hit.items()}))
+    hits = [each.grid["hits"] for each in found.candidates]
+    assert hits == [{"channel": "xtal_ic", "value": "xtal_energy"}] * is_found
+    assert all("guessed that xtal_ic" in each.comments[0][1] for each in found.candidates)
+
+
 def test_flat_cells_are_folded_as_nearly_square_as_possible(write):
     _, (candidate,) = inspected(write(B5=FLAT))
     assert candidate.looks_like == "80 values per entry, 10×8 guessed"
