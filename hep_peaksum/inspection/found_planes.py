@@ -281,10 +281,11 @@ def _modules_by_ids(
         return (), []
     cells = [layers.place, *(snapped(each) for each in positions)]
     n_ids = n_different([layers.place, numbers[group.channel]])
+    if n_different(cells) == n_ids:
+        return (), []
     own = branch_integers(group.channel, numbers)  # which tells all ids apart, as its bits may
-    others = [each for each in integers if not share_bits(each, own)]
-    for each in others if n_different(cells) < n_ids else ():
+    for each in (each for each in integers if not share_bits(each, own)):
         is_few = n_different([each.values]) <= MAX_SECTIONS
-        if is_few and n_different([*cells, each.values]) >= n_ids:
+        if is_few and n_different([*cells, each.values]) == n_ids:
             return (each,), [("hits", f"{each.name} {TELLS_APART}")]
     return (), []

@@ -183,8 +183,8 @@ class _Turn(NamedTuple):
 def _closed_turn(chain: Chain, phi: Array, layer: Array, is_one_based: bool) -> _Turn | None:
     """Return the numbers of the first member around a full turn, or None.
 
-    With so many around the turn all hits of a number lie in its part of the turn, in all layers or, where these
-    are shifted, in each.
+    With so many around the turn all hits of a number lie in its part of the turn: in all layers or, where these
+    are shifted and all numbers occur, in each.
     """
     first, direction = chain.members[0], chain.directions[0]
     origin, stride = int(first.values.min()), label_step(np.unique(first.values))
@@ -200,7 +200,8 @@ def _closed_turn(chain: Chain, phi: Array, layer: Array, is_one_based: bool) -> 
     are_shifted = not fitting
     if are_shifted and len(np.unique(layer)) > 1:
         of_layers = [layer == each for each in np.unique(layer)]
-        fitting = _numbers_around([_arcs(first.values[of], phi[of]) for of in of_layers], direction, may_be)
+        arcs = [_arcs(first.values[of], phi[of]) for of in of_layers]
+        fitting = _numbers_around(arcs, direction, may_be[:1])
     if not fitting:
         return None
     _, n = min(fitting)
