@@ -20,6 +20,7 @@ KEYS = (
 )
 WIDTH = 110
 TABLE = "cells.csv"  # the name of the cell table that `init` writes
+GUESSED_TABLE = "row and col of its channels are guessed"
 FIRST = {"calo": "1"}  # the grid that is proposed unless others are chosen: the likeliest candidate
 
 
@@ -33,6 +34,16 @@ class Channels(NamedTuple):
     ids: Array
     are_in_order: bool = False  # as those of an array
     parts: tuple[str, ...] = ()  # the words of the numbers that are joined
+
+
+class ChannelNames(NamedTuple):
+    """Branches that name channels of arrays as the squares of a plane: each holds the number of its channel.
+
+    `numbers` are those of the channels, shape (row, col).
+    """
+
+    names: tuple[str, ...]
+    numbers: Array
 
 
 class Candidate(NamedTuple):

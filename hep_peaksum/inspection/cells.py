@@ -9,16 +9,34 @@ from typing import Any
 import awkward as ak
 import numpy as np
 
-from hep_peaksum.inspection.candidates import Candidate, Channels, Rejected
+from hep_peaksum.inspection.candidates import (
+    GUESSED_TABLE,
+    TABLE,
+    Candidate,
+    ChannelNames,
+    Channels,
+    Rejected,
+)
 from hep_peaksum.kernels import Array
-from hep_peaksum.lattices.shapes import MAX_RATIO, MIN_CELLS, SHAPE_ENTRIES, closes, guess_shape, in_words
+from hep_peaksum.lattices.depth import SEARCHED, SUMMED
+from hep_peaksum.lattices.shapes import (
+    MAX_RATIO,
+    MIN_CELLS,
+    SHAPE_ENTRIES,
+    closes,
+    guess_shape,
+    in_words,
+    seen_layers,
+)
 from hep_peaksum.naming.branches import Branch, Tree, read
 from hep_peaksum.naming.conventions import order_of_cells, unit_comments, units_of
 
 VARIES = "entries differ in length"
 
 
-def dense_candidate(tree: Tree, branch: Branch) -> Candidate | Rejected:
+def dense_candidate(
+    tree: Tree, branch: Branch, channel_names: Sequence[ChannelNames] = ()
+) -> Candidate | Rejected:
     """Return a branch that may hold every cell as a candidate, after a look at its first entries."""
     arrays = read(tree.content, [branch], SHAPE_ENTRIES)
     if arrays is None:
@@ -29,14 +47,11 @@ def dense_candidate(tree: Tree, branch: Branch) -> Candidate | Rejected:
         return Rejected(tree.name, (branch.name,), reason, lacks)
     sizes = cells.shape[1:]
     if len(sizes) == 1:
+        names = next((each for each in channel_names if {*each.numbers.flat} <= {*range(sizes[0])}), None)
+        if names is not None:
+            return _named_candidate(tree, branch, cells, names)
         return _flat_candidate(tree, branch, cells)
-    axes = ["layer", "row", "col"] if len(sizes) == 3 else ["row", "col"]
-    comment = ""
-    if len(sizes) == 3:
-        if sizes[-1] < sizes[0]:
-            axes = ["row", "col", "layer"]
-        other = ["row", "col", "layer"] if axes[0] == "layer" else ["layer", "row", "col"]
-        comment = f"{' × '.join(axes)} guessed; also [{', '.join(other)}]"
+    axes, comment, are_modules = _axes_with_layers(cells) if len(sizes) == 3 else (["row", "col"], "", False)
     # Raw counts are never 0, as a pedestal lies below them.
     are_raw = branch.dtype.kind in "iu" and sizes[-1] != sizes[-2] and bool(cells.all())
     if are_raw or max(sizes) > MAX_RATIO * sorted(sizes)[-2]:
@@ -46,9 +61,22 @@ def dense_candidate(tree: Tree, branch: Branch) -> Candidate | Rejected:
         comment = f"{comment}\n{text}".lstrip()
     content = "cells" if math.prod(sizes) > MIN_CELLS else "values"
     looks_like = f"{' x '.join(map(str, sizes))} {content} per entry"
-    return array_candidate(
-        tree, (branch.name,), looks_like, {"branch": branch.config_name}, cells, axes, comment, branch
-    )
+    about = (looks_like, {"branch": branch.config_name}, cells, axes, comment, branch)
+    return array_candidate(tree, (branch.name,), *about, are_modules=are_modules)
+
+
+def _axes_with_layers(cells: Array) -> tuple[list[str], str, bool]:
+    """Return the words of three axes, the comment on them, and whether each layer is searched by itself.
+
+    Layers are the axis that showers show; else the first, unless the last has fewer.
+    """
+    seen = seen_layers(cells)
+    axis, are_modules = seen or (2 if cells.shape[-1] < cells.shape[1] else 0, False)
+    reason = " (no shower is in two layers)" if are_modules else " (along layers showers are longest)"
+    orders = {0: ["layer", "row", "col"], 2: ["row", "col", "layer"], 1: ["row", "layer", "col"]}
+    axes = orders.pop(axis)
+    others = " or ".join(f"[{', '.join(each)}]" for each in orders.values())
+    return axes, f"{' × '.join(axes)} guessed{reason if seen else ''}; also {others}", are_modules
 
 
 def _problem(branch: Branch, cells: Array) -> tuple[str, str]:
@@ -57,7 +85,7 @@ def _problem(branch: Branch, cells: Array) -> tuple[str, str]:
     numbers = f"{in_words(sizes)} numbers per entry"
     if not np.nan_to_num(cells).any():
         return f"0 in the first {len(cells)} entries", ""
-    if cells.dtype.kind in "iu" and len(cells) > 1 and _are_numbers_of_channels(cells.reshape(len(cells), -1)):
+    if are_numbers_of_channels(cells.reshape(len(cells), -1)):
         return f"the same {numbers}, all different, as the numbers of channels are", ""
     if len(sizes) > 3:
         text = f"{branch.name}: {numbers} have more axes than layer, row and col: a function of your own makes "
@@ -67,9 +95,32 @@ def _problem(branch: Branch, cells: Array) -> tuple[str, str]:
     return "", ""
 
 
-def _are_numbers_of_channels(numbers: Array) -> bool:
-    """Return whether integers, shape (event, n), are the same in every event, and no two of them are equal."""
+def are_numbers_of_channels(numbers: Array) -> bool:
+    """Return whether numbers, shape (event, n), are integers, the same in every event, and no two are equal."""
+    if numbers.dtype.kind not in "iu" or len(numbers) < 2:
+        return False
     return bool((numbers == numbers[0]).all()) and len(np.unique(numbers[0])) == numbers.shape[1] > 1
+
+
+def _named_candidate(tree: Tree, branch: Branch, cells: Array, names: ChannelNames) -> Candidate:
+    """Return a branch with n values per entry, of which other branches say which ones are cells, and where."""
+    n, (n_rows, n_cols) = cells.shape[1], names.numbers.shape
+    place = {int(number): divmod(k, n_cols) for k, number in enumerate(names.numbers.flat)}
+    text = f"{', '.join(names.names)} hold the numbers of channels: guessed that their names say row and col"
+    text += f"\nthe other {n - len(place)} channels are no cells: status 1 in {TABLE}" * (len(place) < n)
+    looks_like = f"{n} values per entry, {len(place)} of them {n_rows}×{n_cols} cells, guessed by names"
+    planes, axes = cells[:, names.numbers], ["row", "col"]
+    found = array_candidate(tree, (branch.name,), looks_like, {}, planes, axes, text, branch)
+    lines = [
+        f"{channel},{place[channel][0]},{place[channel][1]},0" if channel in place else f"{channel},,,1"
+        for channel in range(n)
+    ]
+    grid = {"dense": {"branch": branch.config_name, "axes": ["channel"]}, "cells": TABLE}
+    return found._replace(
+        grid={**found.grid, **grid},
+        table="\n".join(["channel,row,col,status", *lines, ""]),
+        told_of_table=GUESSED_TABLE,
+    )
 
 
 def _flat_candidate(tree: Tree, branch: Branch, cells: Array) -> Candidate | Rejected:
@@ -113,17 +164,22 @@ def array_candidate(
     axes: list[str],
     comment: str,
     branch: Branch,
+    *,
+    are_modules: bool = False,
 ) -> Candidate:
     """Return arrays of cells as a candidate; `cells` are some, an axis each behind that of the entries.
 
-    `axes` are the words of these, and `branch` is the first of the branches.
+    `axes` are the words of these, and `branch` is the first of the branches. Modules beside each other are
+    layers, of which each is searched by itself.
     """
     units, sizes = units_of(tree, branch, None), cells.shape[1:]
     rings, told = _rings(cells, axes)
+    layered = [("layers", SEARCHED if are_modules else SUMMED)] if "layer" in axes else []
     found = Candidate(
         *(tree.name, tree.n_entries, names, looks_like),
         {
             "dense": {**source, "shape": list(sizes), "axes": axes},
+            **({"layers": "each"} if are_modules else {}),
             **rings,
             **({"unit": units.energy} if units.energy else {}),
         },
@@ -131,7 +187,7 @@ def array_candidate(
         order=order_of_cells(branch.name, tree.name),
         comments=tuple(
             (key, text.lstrip())
-            for key, text in (("dense", comment), *told, *unit_comments(tree, units, branch))
+            for key, text in (("dense", comment), *layered, *told, *unit_comments(tree, units, branch))
             if text
         ),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hep_peaksum.geometry.bit_fields import BitField
-from hep_peaksum.inspection.candidates import TABLE, Candidate, Channels
+from hep_peaksum.inspection.candidates import GUESSED_TABLE, TABLE, Candidate, Channels
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import propose_axis
 from hep_peaksum.lattices.id_parts import IdParts, id_sections
@@ -24,7 +24,6 @@ MOST_MORE = 2  # integers that name a channel with another
 FEW_LEFT = 0.1  # of the hits that share a channel, which may still do so
 FEW_BITS = 10
 EMPTY_TABLE = "fill in row and col of its channels"
-GUESSED_TABLE = "row and col of its channels are guessed"
 
 
 def channel_candidate(tree: Tree, group: Group, numbers: dict[Branch, Array], event: Array) -> Candidate:

@@ -14,9 +14,9 @@ from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import override
 from hep_peaksum.geometry.jagged import flat_numbers
-from hep_peaksum.inspection.candidates import FIRST, Candidate, Rejected, choose, proposed_config
+from hep_peaksum.inspection.candidates import FIRST, Candidate, ChannelNames, Rejected, choose, proposed_config
 from hep_peaksum.inspection.cells import VARIES, dense_candidate
-from hep_peaksum.inspection.hits import hit_candidates, nameless_hits
+from hep_peaksum.inspection.hits import hit_candidates, hits_by_any_integer, nameless_hits
 from hep_peaksum.inspection.id_tables import IdTable, id_tables, with_places
 from hep_peaksum.inspection.series import named_numbers, series_candidates
 from hep_peaksum.lattices.shapes import MIN_CELLS
@@ -69,10 +69,12 @@ def inspect_file(path: str, places_in: str = "") -> Inspection:
     found = Inspection({}, [], [], {}, {})
     with open_file(path) as file, one_line_errors(path):
         trees = [*_trees_in(file, path, found)]
-        for tree, branches in trees:
-            looked_at = [*_look_at(tree, branches, path)]
-            found.rejected.extend(each for each in looked_at if isinstance(each, Rejected))
-            if candidates := [each for each in looked_at if isinstance(each, Candidate)]:
+        looked_at = [(tree, branches, [*_look_at(tree, branches, path)]) for tree, branches in trees]
+        if not any(isinstance(each, Candidate) for *_, some in looked_at for each in some):
+            looked_at += [(tree, own, [*hits_by_any_integer(tree, own)]) for tree, own in trees]
+        for tree, branches, some in looked_at:
+            found.rejected.extend(each for each in some if isinstance(each, Rejected))
+            if candidates := [each for each in some if isinstance(each, Candidate)]:
                 identity = identity_of(tree, branches, trees, path)
                 found.candidates.extend(each._replace(identity=identity) for each in candidates)
         if any(candidate.channels is not None for candidate in found.candidates):
@@ -148,7 +150,7 @@ def _look_at(tree: Tree, branches: Sequence[Branch], path: str) -> Iterator[Cand
         yield from _rows_without_events(tree, branches)
     yield from _look_at_hits(tree, branches, groups, path)
     series = [*series_candidates(tree, branches)]
-    yield from series
+    yield from (each for each in series if isinstance(each, Candidate))
     if not groups and not series:
         yield from named_numbers(tree, branches)
     used = {branch for group in groups for branch in group.branches}
@@ -157,10 +159,13 @@ def _look_at(tree: Tree, branches: Sequence[Branch], path: str) -> Iterator[Cand
         yield found
     lists = [branch for branch in branches if branch not in used and _may_be_cells(branch)]
     lists.sort(key=lambda branch: (order_of_cells(branch.name, tree.name), branch.words.count("_")))
-    yield from _with_others([*_look_at_lists(tree, lists)])
+    channel_names = [each for each in series if isinstance(each, ChannelNames)]
+    yield from _with_others([*_look_at_lists(tree, lists, channel_names)])
 
 
-def _look_at_lists(tree: Tree, lists: Sequence[Branch]) -> Iterator[Candidate | Rejected]:
+def _look_at_lists(
+    tree: Tree, lists: Sequence[Branch], channel_names: Sequence[ChannelNames]
+) -> Iterator[Candidate | Rejected]:
     """Yield what lists are; of several that begin with one word, one whose length varies speaks for all."""
     first_words = Counter(_owner(branch) for branch in lists)
     vary: dict[str, str] = {}
@@ -170,7 +175,7 @@ def _look_at_lists(tree: Tree, lists: Sequence[Branch]) -> Iterator[Candidate | 
             reason = f"not looked into: entries of {vary[owner]}, which begins alike, differ in length"
             yield Rejected(tree.name, (branch.name,), reason)
             continue
-        found = dense_candidate(tree, branch)
+        found = dense_candidate(tree, branch, channel_names)
         is_list = isinstance(found, Rejected) and found.reason == VARIES
         if is_list and first_words[owner] > 2 and not _is_calorimeter(branch):
             vary[owner] = branch.name

@@ -15,16 +15,19 @@ from hep_peaksum.lattices.axes import ProposedAxis, snapped
 from hep_peaksum.lattices.depth import Layers, layers_of
 from hep_peaksum.lattices.hexagonal import find_hexagons
 from hep_peaksum.lattices.numbered import NumberedPlane, numbered_plane
-from hep_peaksum.lattices.numbering import MAX_GROUPS, Integers, n_different, ranks
+from hep_peaksum.lattices.numbering import MAX_GROUPS, Integers, n_different, ranks, share_bits
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree
 from hep_peaksum.naming.groups import Group
 from hep_peaksum.naming.hit_integers import bits_of, branch_integers, integers_of
+from hep_peaksum.partition.sections import MAX_SECTIONS
 from hep_peaksum.partition.splitting import FAR
 
 BY_COORDINATES = (("y", "x"), ("eta", "phi"), ("theta", "phi"), ("z", "phi"))
 MOST_INTEGERS, MOST_BITS = 20, 40  # that are tried
 FEW_CELLS = 30  # from fewer a lattice may be chance
+SHIFTED = "layers are shifted"
+TELLS_APART = "tells hits apart that have the same row and column, so it is part of the layer"
 FLAT_MODULES = 0.1  # of the radius: the corners of eight flat modules are that much further out, not in layers
 
 
@@ -63,8 +66,10 @@ def found_plane(
     if found is not None:
         return found
     by_places = _by_places(group, numbers, event, layers, integers, units)
-    if by_places[0].layers_apart and len(coordinates) > 1:  # the cells of modules may be in one plane
-        labels = [branch_integers(group.places[role], numbers) for role in group.pair]
+    pair = [group.places[role] for role in group.pair]
+    are_labels = all(numbers[each].dtype.kind in "iu" for each in pair)
+    if by_places[0].layers_apart and are_labels and len(coordinates) > 1:  # modules may be in one plane
+        labels = [branch_integers(each, numbers) for each in pair]
         found = _numbered(group, numbers, layers, [*integers, *labels], (coordinates, flat, units))
     return by_places if found is None or found[0].layers_apart else found
 
@@ -226,8 +231,8 @@ def _numbered(
         found.cols,
         found.words,
         branches,
-        comments=found.comments,
-        layers_apart=bool(found.modules),
+        comments=(*found.comments, *([("depth", SHIFTED)] if found.are_shifted else [])),
+        layers_apart=found.are_shifted or bool(found.modules),
     )
     return plane, layers.with_modules(found.modules)
 
@@ -242,7 +247,7 @@ def _modules(
 ) -> tuple[tuple[Integers, ...], list[tuple[str, str]]]:
     """Return integers without which cells of different modules would be one, and what to tell."""
     if any(each.dtype.kind not in "iu" for each in places):
-        return (), []
+        return _modules_by_ids(places, group, numbers, layers, integers)
     keys = [layers.place, *places]
     of = "ids" if group.channel is not None else "positions"
     has_places = {"x", "y"} <= {*group.places}
@@ -257,9 +262,30 @@ def _modules(
             more = [each.values for each in modules]
             if n_different([layers.place, *more]) <= MAX_GROUPS and n_different([*cells, *more]) >= wanted:
                 names = " and ".join(each.name for each in modules)
-                text = f"{names} tells hits apart that have the same row and column, so it is part of the layer"
-                return modules, [("hits", text)]
+                return modules, [("hits", f"{names} {TELLS_APART}")]
     if cells is not keys:
         return (), []
     text = f"guessed that row and column say the cell, though {wanted} {of} are {n_different(keys)} cells"
     return (), [("hits", text)]
+
+
+def _modules_by_ids(
+    positions: Sequence[Array],
+    group: Group,
+    numbers: Mapping[Branch, Array],
+    layers: Layers,
+    integers: Sequence[Integers],
+) -> tuple[tuple[Integers, ...], list[tuple[str, str]]]:
+    """Return an integer without which two ids at one position would be one cell, as of two disks."""
+    if group.channel is None:
+        return (), []
+    cells = [layers.place, *(snapped(each) for each in positions)]
+    n_ids = n_different([layers.place, numbers[group.channel]])
+    if n_different(cells) == n_ids:
+        return (), []
+    own = branch_integers(group.channel, numbers)  # which tells all ids apart, as its bits may
+    for each in (each for each in integers if not share_bits(each, own)):
+        is_few = n_different([each.values]) <= MAX_SECTIONS
+        if is_few and n_different([*cells, each.values]) == n_ids:
+            return (each,), [("hits", f"{each.name} {TELLS_APART}")]
+    return (), []

@@ -15,9 +15,11 @@ from hep_peaksum.inspection.found_planes import found_plane
 from hep_peaksum.inspection.planes import are_planes
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ranges
+from hep_peaksum.lattices.depth import SEARCHED, SUMMED
+from hep_peaksum.lattices.numbering import n_different
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, read
-from hep_peaksum.naming.groups import Group, nameless_values
+from hep_peaksum.naming.groups import Group, nameless_values, values_by_any_integer
 from hep_peaksum.partition.layers import condition_name, split_layers
 from hep_peaksum.partition.sections import pick_section, with_sides
 from hep_peaksum.partition.splitting import split_parts
@@ -109,6 +111,20 @@ def nameless_hits(tree: Tree, branches: Sequence[Branch]) -> Iterator[tuple[Grou
             yield from ((hits, found) for found in hit_candidates(tree, hits))
 
 
+def hits_by_any_integer(tree: Tree, branches: Sequence[Branch]) -> Iterator[Candidate]:
+    """Yield energies beside integers under any name, which are ids if no two hits of an event have the same."""
+    for channel, group in values_by_any_integer(branches):
+        arrays = read(tree.content, [channel])
+        if arrays is None or not conventions.holds_cells(group.name, tree.name):
+            continue
+        n_hits, ids = counts_of(arrays[0]), flat_numbers(arrays[0])
+        if n_different([np.repeat(np.arange(len(n_hits)), n_hits), ids]) < len(ids):
+            continue
+        text = f"guessed that {channel.config_name} numbers cells: no two hits of an event have the same"
+        found = (each for each in hit_candidates(tree, group) if isinstance(each, Candidate))
+        yield from (each._replace(comments=(("hits", text), *each.comments)) for each in found)
+
+
 def _labels(group: Group) -> list[Branch]:
     """Return the branches that are labels by their names, although some programs store all as floats."""
     places = [branch for role, branch in group.places.items() if role in conventions.LABELS]
@@ -158,7 +174,8 @@ def _placed_candidate(
     hits |= {} if layers.source is None else {"layer": layers.source}
     hits["value"] = 1 if group.value is None else group.value.config_name
     comments = [*comments, *plane.comments, *value_comments(group, numbers)]
-    comments += [("depth", layers.comment)] if layers.source is not None else []
+    told_of_layers = layers.comment.replace(SUMMED, SEARCHED) if plane.layers_apart else layers.comment
+    comments += [("depth", told_of_layers)] if layers.source is not None else []
     conditions = {"where": where} if where else {}
     grid: dict[str, Any] = {"hits": hits, **conditions, **layers.keys(each=plane.layers_apart)}
     if plane.geometry:

@@ -8,8 +8,8 @@ from string import ascii_lowercase, ascii_uppercase
 
 import numpy as np
 
-from hep_peaksum.inspection.candidates import Candidate, Rejected
-from hep_peaksum.inspection.cells import array_candidate
+from hep_peaksum.inspection.candidates import Candidate, ChannelNames, Rejected
+from hep_peaksum.inspection.cells import are_numbers_of_channels, array_candidate
 from hep_peaksum.lattices.shapes import MIN_CELLS, SHAPE_ENTRIES, Shape, guess_shape, in_words
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, read
@@ -17,8 +17,8 @@ from hep_peaksum.naming.branches import Branch, Tree, read
 FEWEST_NAMED = 6  # branches whose names begin alike
 
 
-def series_candidates(tree: Tree, branches: Sequence[Branch]) -> Iterator[Candidate]:
-    """Yield groups of branches with one number each whose names count cells, a cell each.
+def series_candidates(tree: Tree, branches: Sequence[Branch]) -> Iterator[Candidate | ChannelNames]:
+    """Yield groups of branches with one number each whose names count cells: a cell each, or its channel.
 
     Their names end in consecutive numbers, one (``E1`` to ``E25``) or several (``cell_0_0`` to ``cell_3_4``),
     or in a letter and a number as the squares of a chessboard (``A1`` to ``E5``).
@@ -134,8 +134,11 @@ def _ranges(numbers: Sequence[tuple[str, ...]]) -> list[tuple[str, str]] | None:
 
 def _series_candidate(
     tree: Tree, names: tuple[str, ...], numbered: Sequence[Branch], sizes: tuple[int, ...]
-) -> Candidate | None:
-    """Return branches with a cell each as a candidate, None if their number makes no plane, or all are 0."""
+) -> Candidate | ChannelNames | None:
+    """Return branches with a cell each as a candidate, None if their number makes no plane, or all are 0.
+
+    Numbers that never change and are all different are those of channels, where names say a row and a column.
+    """
     shape = guess_shape(len(numbered)) if len(sizes) == 1 else Shape(sizes, "the numbers in the names", ())
     if len(numbered) == 4 and conventions.likeness(names[0]) in ("towers", "cells", "hits"):
         shape = Shape((2, 2), "the nearest to a square", ())  # as few are cells only where a name says it
@@ -147,6 +150,8 @@ def _series_candidate(
     cells = None if arrays is None else np.stack([np.asarray(each) for each in arrays], axis=1)
     if cells is None or not cells.any():
         return None
+    if are_numbers_of_channels(cells):
+        return ChannelNames(names, cells[0].reshape(sizes)) if len(sizes) == 2 else None
     if len(sizes) == 1:
         shape = guess_shape(len(numbered), cells) or shape
     looks_like = f"a branch for each of {len(numbered)} cells, {in_words(shape.sizes)} guessed"

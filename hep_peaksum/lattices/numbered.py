@@ -46,6 +46,7 @@ class NumberedPlane(NamedTuple):
     words: str
     comments: tuple[tuple[str, str], ...]
     is_whole: bool  # no two ids share a cell
+    are_shifted: bool = False  # in phi, layers against each other
 
 
 def numbered_plane(
@@ -64,11 +65,12 @@ def numbered_plane(
     if found is None:
         return None
     is_one_based = all(each.values.min() >= 1 for each in integers if not each.is_signed)
-    axes = [
-        _axis(role, chain, coordinates, is_one_based, length)
-        for role, chain in zip(found.roles, (found.row, found.col), strict=True)
-    ]
-    rows, cols = axes
+    chains = dict(zip(found.roles, (found.row, found.col), strict=True))
+    turn = _closed_turn(chains["phi"], coordinates["phi"], layer, is_one_based) if "phi" in chains else None
+    rows, cols = (
+        _axis(role, chain, coordinates, turn if role == "phi" else None, length)
+        for role, chain in chains.items()
+    )
     if rows is None or cols is None or _size(rows) * _size(cols) > MAX_CELLS:
         return None
     row, col = (joined_source(chain.members) for chain in (found.row, found.col))
@@ -76,7 +78,8 @@ def numbered_plane(
     words = "-".join(names).replace("y-x", "x-y")
     comments = tuple(_comments(found, integers, len(layer)))
     is_whole = found.n_cells == found.n_ids
-    return NumberedPlane(row, col, rows, cols, found.modules, words, comments, is_whole)
+    are_shifted = turn is not None and turn.are_shifted
+    return NumberedPlane(row, col, rows, cols, found.modules, words, comments, is_whole, are_shifted)
 
 
 def _size(axis: ProposedAxis) -> int:
@@ -108,7 +111,7 @@ def _is_of(part: Integers, integers: Sequence[Integers]) -> bool:
 
 
 def _axis(
-    role: str, chain: Chain, coordinates: Mapping[str, Array], is_one_based: bool, length: str
+    role: str, chain: Chain, coordinates: Mapping[str, Array], turn: _Turn | None, length: str
 ) -> ProposedAxis | None:
     """Return the axis of a chain of integers, with positions where its cells are equally wide."""
     names = " and ".join(member.name for member in chain.members)
@@ -119,9 +122,8 @@ def _axis(
         for member, direction in zip(chain.members, chain.directions, strict=True)
     ]
     section: dict[str, Any] = {}
-    turn = _closed_turn(chain, coordinates["phi"], is_one_based) if role == "phi" else None
     if turn is not None:
-        members[0], is_sure = turn
+        members[0], is_sure = turn.numbers, turn.is_sure
     if np.prod([len(each) for each in members]) > MAX_LABELS:
         return None
     labels = np.array([_joined(numbers) for numbers in product(*members)])
@@ -170,24 +172,36 @@ def _joined(numbers: Sequence[Any]) -> Any:
     return label
 
 
-def _closed_turn(chain: Chain, phi: Array, is_one_based: bool) -> tuple[list[int], bool] | None:
-    """Return the numbers of the first member around a full turn, and whether these are sure; or None.
+class _Turn(NamedTuple):
+    """The numbers around a full turn, whether these are sure, and whether layers are shifted in it."""
 
-    With so many around the turn all hits of a number lie in its part of the turn.
+    numbers: list[int]
+    is_sure: bool
+    are_shifted: bool
+
+
+def _closed_turn(chain: Chain, phi: Array, layer: Array, is_one_based: bool) -> _Turn | None:
+    """Return the numbers of the first member around a full turn, or None.
+
+    With so many around the turn all hits of a number lie in its part of the turn: in all layers or, where these
+    are shifted and all numbers occur, in each.
     """
     first, direction = chain.members[0], chain.directions[0]
     origin, stride = int(first.values.min()), label_step(np.unique(first.values))
     if stride > 1:  # cells are merged, and each has the number of its first part
         steps = first._replace(values=(first.values - origin) // stride, is_signed=False)
-        found = _closed_turn(chain._replace(members=(steps, *chain.members[1:])), phi, False)
-        return None if found is None else ([origin + stride * each for each in found[0]], found[1])
+        found = _closed_turn(chain._replace(members=(steps, *chain.members[1:])), phi, layer, False)
+        return None if found is None else found._replace(numbers=[origin + stride * n for n in found.numbers])
     low, high = int(first.values.min()), int(first.values.max())
-    fitting = []
-    are_halves = high - low == 1 and _width(phi) > FULL * TURN
-    for n in range(2 if are_halves else max(high - low + 1, 3), max(8 * (high - low + 1), 64)):
-        width = _width(phi - direction * first.values * TURN / n) * n / TURN
-        if width < 1.001:
-            fitting.append((width, n))
+    whole = _arcs(first.values, phi)
+    are_halves = high - low == 1 and _width(whole.low, whole.high) > FULL * TURN
+    may_be = range(2 if are_halves else max(high - low + 1, 3), max(8 * (high - low + 1), 64))
+    fitting = _numbers_around([whole], direction, may_be)
+    are_shifted = not fitting
+    if are_shifted and len(np.unique(layer)) > 1:
+        of_layers = [layer == each for each in np.unique(layer)]
+        arcs = [_arcs(first.values[of], phi[of]) for of in of_layers]
+        fitting = _numbers_around(arcs, direction, may_be[:1])
     if not fitting:
         return None
     _, n = min(fitting)
@@ -196,14 +210,54 @@ def _closed_turn(chain: Chain, phi: Array, is_one_based: bool) -> tuple[list[int
         begin = -(n // 2) if low < 0 else 1 if (is_one_based or high == n) else 0
         begin = begin if begin <= low and high < begin + n else low
         is_sure = len(fitting) == 1 and (high == n or (low < 0 and low == begin) or (low == 0))
-    return list(range(begin, begin + n))[::direction], is_sure
+    return _Turn(list(range(begin, begin + n))[::direction], is_sure, are_shifted)
 
 
-def _width(angles: Array) -> float:
-    """Return the width of the shortest arc that holds all angles."""
-    angles = np.sort(np.mod(angles, TURN))
-    gaps = np.diff(np.concatenate([angles, [angles[0] + TURN]]))
-    return float(TURN - gaps.max())
+class _Arcs(NamedTuple):
+    """Different numbers of hits, and the ends of the arc in which the hits of each lie."""
+
+    numbers: Array
+    low: Array
+    high: Array
+
+
+def _arcs(numbers: Array, angles: Array) -> _Arcs:
+    """Return the arcs of hits by their numbers, each of which fills less than half a turn."""
+    different, first, place = np.unique(numbers, return_index=True, return_inverse=True)
+    angles = near(angles, angles[first][place])
+    low, high = np.full(len(different), np.inf), np.full(len(different), -np.inf)
+    np.minimum.at(low, place, angles)
+    np.maximum.at(high, place, angles)
+    return _Arcs(different, low, high)
+
+
+def _numbers_around(arcs: Sequence[_Arcs], direction: int, may_be: Sequence[int]) -> list[tuple[float, int]]:
+    """Return numbers around the turn for which each layer lies in one part, behind the share that it fills."""
+    fitting = []
+    for n in may_be:
+        widest = 0.0
+        for of_layer in arcs:
+            turned = direction * of_layer.numbers * TURN / n
+            widest = max(widest, _width(of_layer.low - turned, of_layer.high - turned) * n / TURN)
+            if widest >= 1.001:
+                break
+        else:
+            fitting.append((widest, n))
+    return fitting
+
+
+def _width(low: Array, high: Array) -> float:
+    """Return the width of the shortest arc that holds all arcs.
+
+    >>> _width(np.array([0.1, 0.5, 5.5]), np.array([0.2, 0.6, 7.0]))
+    1.5
+    """
+    start = np.mod(low, TURN)
+    order = np.argsort(start)
+    stop = (start + high - low)[order]
+    reach = np.maximum(np.maximum.accumulate(stop), stop.max() - TURN)
+    gaps = np.append(start[order], start.min() + TURN)[1:] - reach
+    return float(TURN - max(gaps.max(), 0))
 
 
 def _positions(

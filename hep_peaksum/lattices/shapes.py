@@ -18,6 +18,7 @@ LARGEST_SIDE = 16  # a prime factor above this is rather a number of layers than
 SIGNIFICANT, LEAST_ALIKE = 3.0, 0.02  # standard deviations, and the likeness of cells in a column
 FEWEST_IN_TURN, LIKE_NEIGHBOURS, SHARE, CLEARLY = 6, 0.05, 1 / 3, 4.0  # of an axis that closes on itself
 MAX_SHIFTS, FEWEST_AT_SEAM = 32, 2.0
+LONG, LONGER = 0.5, 1.5  # likeness two layers apart over that of neighbours, and that over that of other axes
 FEWEST_OTHERS = 6  # shapes that are told, if there are so many
 MAX_PLANES, MAX_BOXES, MAX_LAYERS = 7, 3, 100  # of the likely ones, which are all told
 
@@ -151,6 +152,30 @@ def _alike_in(cells: Array) -> tuple[int, ...] | None:
     if layer is not None:
         return n // layer, layer // row, row
     return (n // row, row) if n <= MOST_SEEN * row * row else None
+
+
+def seen_layers(cells: Array) -> tuple[int, bool] | None:
+    """Return which axis of cells, shape (event, a, b, c), layers are, and whether they are modules; or None.
+
+    Showers are longer than wide: energies two layers apart are almost as alike as those of neighbours. Modules
+    beside each other have no energy together, unlike neighbours in one.
+    """
+    cells = _finite(cells[: max(MAX_NUMBERS // math.prod(cells.shape[1:]), 1)])
+    alike, lasting = zip(*(_likeness_along(np.moveaxis(cells, axis, 0)) for axis in (1, 2, 3)), strict=True)
+    for axis, others in ((0, alike[1:]), (2, alike[:2])):
+        if alike[axis] < LEAST_ALIKE and min(others) > LIKE_NEIGHBOURS:
+            return axis, True
+    first, _, last = lasting
+    if max(first, last) < max(LONG, LONGER * min(first, last)):
+        return None
+    return 2 if last > first else 0, False
+
+
+def _likeness_along(cells: Array) -> tuple[float, float]:
+    """Return how alike neighbours along the first axis are, and how much of it cells two apart still are."""
+    total = float(np.mean(cells * cells))
+    near, far = (float(np.mean(cells[:-lag] * cells[lag:])) if len(cells) > lag else 0.0 for lag in (1, 2))
+    return (near / total if total else 0.0), (far / near if near > LEAST_ALIKE * total else 0.0)
 
 
 def closes(cells: Array, axis: int) -> bool:

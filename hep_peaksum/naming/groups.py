@@ -284,6 +284,20 @@ def nameless_values(branches: Iterable[Branch], tree: str) -> Iterator[Group]:
                 yield group._replace(is_value_guessed=True, integers=modules)
 
 
+def values_by_any_integer(branches: Iterable[Branch]) -> Iterator[tuple[Branch, Group]]:
+    """Yield the only integers beside lists of energies, which may be ids of cells, and the group with these."""
+    stems: dict[tuple[str, str], list[Branch]] = {}
+    for branch in branches:
+        if len(branch.shape) == 1:
+            stems.setdefault((branch.collection, branch.words.rpartition("_")[0]), []).append(branch)
+    for (collection, stem), members in stems.items():
+        values = [b for b in members if b.words.rpartition("_")[2] in conventions.VALUES]
+        others = [b for b in members if b.dtype.kind in "iu" and b not in values]
+        ids = [b for b in others if conventions.may_number(b.words.removeprefix(f"{stem}_"))]
+        if values and len(ids) == 1:
+            yield ids[0], Group(collection, stem, {}, (), values[0], tuple(values[1:]), channel=ids[0])
+
+
 def _may_be_energy(branch: Branch, words: str) -> bool:
     """Return whether the numbers of cells may be energies by their name; integers need a word for that."""
     without_numbers = re.sub(r"(?<=[a-z])\d+(?=_|$)", "", words)  # tdc1

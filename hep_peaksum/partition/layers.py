@@ -11,12 +11,13 @@ import numpy as np
 from hep_peaksum.geometry.bit_fields import BitField, read_encoding
 from hep_peaksum.geometry.coordinates import COORDINATES
 from hep_peaksum.kernels import Array
-from hep_peaksum.lattices.axes import depths_of, distinct_places, equal_step, ranges, snapped
+from hep_peaksum.lattices.axes import depths_of, distinct_places, equal_step, label_step, ranges, snapped
 from hep_peaksum.lattices.depth import layers_in_line, layers_of_one_pitch
+from hep_peaksum.lattices.numbered import NumberedPlane, numbered_plane
 from hep_peaksum.lattices.numbering import n_different
 from hep_peaksum.naming.branches import Branch, Tree
 from hep_peaksum.naming.groups import Group
-from hep_peaksum.naming.hit_integers import integers_of
+from hep_peaksum.naming.hit_integers import bits_of, integers_of
 
 MORE_BITS = 3  # than layers need: their numbers may have gaps
 
@@ -71,6 +72,8 @@ def split_layers(
     split = layers_in_line if is_around else layers_of_one_pitch
     along = [numbers[group.places[role]][is_picked] for role in group.pair]
     parts = split(along if barrel is None else [*barrel.places], of_layer)
+    if len(parts) > 1 and barrel is not None and layer is not None:
+        parts = _shifted_parts(tree, group, numbers, barrel, of_layer, is_picked) or parts
     if len(parts) == 1:
         yield is_picked, [], []
     elif layer is None:
@@ -94,8 +97,9 @@ def _parts_of(layer: LayerNumbers, parts: Sequence[Array], is_picked: Array, wha
 
 
 class _Barrel(NamedTuple):
-    """Two coordinates of hits along which cells are in equal steps, and the layer by its radius."""
+    """Coordinates of hits, the two along which cells are in equal steps, and the layer by its radius."""
 
+    coordinates: dict[str, Array]
     places: tuple[Array, Array]
     depth: Array
 
@@ -110,11 +114,55 @@ def _barrel(group: Group, numbers: Mapping[Branch, Array], is_picked: Array) -> 
     if found is None:
         return None
     _, depth, _ = found
-    (eta, _), (theta, _), (phi, _) = (COORDINATES[name] for name in ("eta", "theta", "phi"))
+    coordinates = {name: COORDINATES[name][0](x, y, z) for name in ("eta", "theta")}
+    coordinates |= {"z": z, "phi": COORDINATES["phi"][0](x, y)}
     is_fullest = depth == np.argmax(np.bincount(depth))
-    rows = (snapped(values) for values in (eta(x, y, z), theta(x, y, z), z))
+    rows = (snapped(coordinates[name]) for name in ("eta", "theta", "z"))
     row = next((each for each in rows if equal_step(distinct_places(each[is_fullest]))), None)
-    return None if row is None else _Barrel((row, snapped(phi(x, y))), depth)
+    return None if row is None else _Barrel(coordinates, (row, snapped(coordinates["phi"])), depth)
+
+
+def _shifted_parts(
+    tree: Tree, group: Group, numbers: dict[Branch, Array], barrel: _Barrel, layer: Array, is_picked: Array
+) -> list[Array]:
+    """Return the labels of layers with as many cells around the turn, though shifted, the fullest first.
+
+    Those in which the integers that number cells are in other steps are apart. There are none if no integers
+    number all cells, or not in equal steps. `layer` is that of the hits that are picked.
+    """
+    if group.channel is None:
+        return []
+    _, integers = integers_of(tree, group, numbers)
+    integers = [each._replace(values=each.values[is_picked]) for each in (*integers, *bits_of(integers))]
+    ids = numbers[group.channel][is_picked]
+
+    def numbered(chosen: Array) -> NumberedPlane | None:
+        coordinates = {name: values[chosen] for name, values in barrel.coordinates.items()}
+        some = [each._replace(values=each.values[chosen]) for each in integers]
+        found = numbered_plane(
+            coordinates, some, layer[chosen], ids[chosen], is_flat=False, length="", most_modules=0
+        )
+        return found if found is not None and found.is_whole else None
+
+    if (found := numbered(np.ones(len(ids), bool))) is None:
+        return []
+    along = [each.values for each in integers if each.source in (found.row, found.col)]
+    parts = _layers_of_equal_steps(along, layer)
+    for part in parts:
+        found = numbered(np.isin(layer, part))
+        if found is None or "bins" not in found.rows.section or "periodic" not in found.cols.section:
+            return []
+    return parts
+
+
+def _layers_of_equal_steps(along: Sequence[Array], layer: Array) -> list[Array]:
+    """Return the labels of layers in which integers are in equal steps, the fullest first."""
+    labels, counts = np.unique(layer, return_counts=True)
+    parts: dict[tuple[int, ...], list[Any]] = {}
+    for label in labels[np.argsort(-counts, kind="stable")]:
+        steps = tuple(label_step(np.unique(each[layer == label])) for each in along)
+        parts.setdefault(steps, []).append(label)
+    return [np.sort(part) for part in parts.values()]
 
 
 def _layer_in_id(

@@ -185,6 +185,75 @@ def test_layers_come_first_unless_the_last_axis_is_shorter(write, shape, axes):
     assert candidate.grid["dense"]["axes"] == axes
 
 
+SHOWER = np.outer([0.2, 0.6, 0.2], [0.2, 0.6, 0.2])
+
+
+def showers(n_layers, shape):
+    """Return a shower an entry, shape (N, layer, row, col), as long as all layers and 3 x 3 cells wide."""
+    cells = np.zeros((N, n_layers, *shape))
+    for event, (row, col) in enumerate(RANDOM.integers(0, np.array(shape) - 2, (N, 2))):
+        cells[event, :, row : row + 3, col : col + 3] = SHOWER
+    return cells.astype("f4")
+
+
+def in_one_module(n_modules, shape):
+    """Return a shower an entry, shape (N, module, row, col), in one of several modules."""
+    cells = showers(n_modules, shape)
+    is_hit = np.arange(n_modules) == RANDOM.integers(0, n_modules, N)[:, np.newaxis]
+    return cells * is_hit[:, :, np.newaxis, np.newaxis]
+
+
+DEPTH = {
+    "first though the last is shorter": (showers(12, (8, 6)), ["layer", "row", "col"], None),
+    "last though it is longer": (np.moveaxis(showers(12, (8, 6)), 1, -1), ["row", "col", "layer"], None),
+    "modules": (in_one_module(9, (6, 8)), ["layer", "row", "col"], "each"),
+    "modules last": (np.moveaxis(in_one_module(9, (6, 8)), 1, -1), ["row", "col", "layer"], "each"),
+}
+
+
+@pytest.mark.parametrize(("cells", "axes", "layers"), DEPTH.values(), ids=DEPTH)
+def test_showers_show_which_axis_is_that_of_layers_or_modules(write, cells, axes, layers):
+    _, (candidate,) = inspected(write(T={"cells": cells}))
+    assert (candidate.grid["dense"]["axes"], candidate.grid.get("layers")) == (axes, layers)
+    assert "guessed" in dict(candidate.comments)["dense"]
+
+
+def test_names_that_hold_the_numbers_of_channels_say_where_these_are(write):
+    """A trigger stands between the crystals A1 to B3, whose channels are in no order."""
+    numbers = {"A1": 4, "A2": 0, "A3": 6, "B1": 2, "B2": 5, "B3": 1}
+    constants = {name: np.full(N, number, "i4") for name, number in numbers.items()}
+    branches = {"amp_max": RANDOM.exponential(1, (N, 7)), **constants}
+    (candidate,) = inspect_file(write(h4=branches)).candidates
+    assert candidate.grid == {"dense": {"branch": "amp_max", "axes": ["channel"]}, "cells": "cells.csv"}
+    assert "guessed" in candidate.looks_like
+    lines = ["0,0,1,0", "1,1,2,0", "2,1,0,0", "3,,,1", "4,0,0,0", "5,1,1,0", "6,0,2,0"]
+    assert candidate.table.splitlines() == ["channel,row,col,status", *lines]
+
+
+@pytest.mark.parametrize(("ids", "layer"), [(4, None), (8, "hit_disk")], ids=["of positions", "of both disks"])
+def test_disks_with_crystals_at_the_same_positions_are_layers_if_ids_say_so(write, ids, layer):
+    """In each disk are four crystals, 34.3 mm apart in x and y; their ids count from 0 in each, or go on."""
+    disk, x, y = np.indices((2, 2, 2)).reshape(3, -1)
+    hit = {"hit_disk": disk, "hit_crystalId": (4 * disk + 2 * x + y) % ids}
+    hit = {name: np.tile(each.astype("i4"), N) for name, each in hit.items()}
+    hit |= {f"hit_{word}": np.tile(34.3 * each + 17.15, N) for word, each in (("x", x), ("y", y))}
+    hit |= {"hit_edep": RANDOM.exponential(size=8 * N)}
+    hits = {name: jagged(each, np.full(N, 8)) for name, each in hit.items()}
+    (candidate,) = inspect_file(write(T=hits)).candidates
+    assert candidate.grid["hits"].get("layer") == layer
+    assert candidate.grid.get("layers") == (layer and "each")
+
+
+@pytest.mark.parametrize(("ids", "is_found"), [([7, 2, 5], True), ([7, 2, 7], False)], ids=str)
+def test_integers_under_any_name_are_ids_if_no_two_hits_of_an_event_have_the_same(write, ids, is_found):
+    """Beside energies, where the file has nothing else that may be cells."""
+    hit = {"xtal_ic": np.tile(ids, N).astype("i4"), "xtal_energy": RANDOM.exponential(size=3 * N)}
+    found = inspect_file(write(T={name: jagged(each, np.full(N, 3)) for name, each in hit.items()}))
+    hits = [each.grid["hits"] for each in found.candidates]
+    assert hits == [{"channel": "xtal_ic", "value": "xtal_energy"}] * is_found
+    assert all("guessed that xtal_ic" in each.comments[0][1] for each in found.candidates)
+
+
 def test_flat_cells_are_folded_as_nearly_square_as_possible(write):
     _, (candidate,) = inspected(write(B5=FLAT))
     assert candidate.looks_like == "80 values per entry, 10×8 guessed"

@@ -459,29 +459,49 @@ def test_layers_of_other_cells_are_a_grid_of_their_own(tmp_path):
     assert found == {(16, 16, 0, 1), (8, 8, 2, 3)}
 
 
-def merged_cells(id_of_layer):
-    """Return hits of a barrel where four cells in theta are one, but in layer 1: as argon is read out."""
+def merged_cells(make_id, shift=0.0):
+    """Return hits of a barrel where four cells in theta are one, but in layer 1: as argon is read out.
+
+    An id is made of layer, number of the first cell, and number in phi, in which each layer is shifted.
+    """
     random = np.random.default_rng(9)
-    layer, phi = random.integers(0, 4, 6000), (random.integers(0, 48, 6000) + 0.5) * 2 * np.pi / 48
+    layer, col = random.integers(0, 4, 6000), random.integers(0, 48, 6000)
+    phi = (col + 0.5) * 2 * np.pi / 48 + shift * layer
     n_merged = np.where(layer == 1, 1, 4)
     cell = random.integers(0, 160, 6000) // n_merged
     theta, radius = 1.1 + (cell + 0.5) * n_merged * 0.005, 2000 + 40.0 * layer
     columns = {"x": radius * np.cos(phi), "y": radius * np.sin(phi), "z": radius / np.tan(theta)}
     columns = {f"position.{word}": each.astype("f4") for word, each in columns.items()}
-    columns |= {"cellID": id_of_layer(layer).astype("u8"), "energy": random.exponential(size=6000)}
+    columns |= {
+        "cellID": make_id(layer, cell * n_merged, col).astype("u8"),
+        "energy": random.exponential(size=6000),
+    }
     return {f"Cells.{word}": ak.unflatten(each, np.full(60, 100)) for word, each in columns.items()}
 
 
 def test_layers_whose_cells_are_merged_are_grids_of_their_own(tmp_path):
-    merged, fine = grids_of(tmp_path, merged_cells(lambda layer: layer << 8 | 3))
+    merged, fine = grids_of(tmp_path, merged_cells(lambda layer, *_: layer << 8 | 3))
     bits = {"branch": "Cells.cellID", "first": 8, "last": 9}
     assert merged["where"] == [{**bits, "in": [0, 2, 3]}]
     assert fine["where"] == [{**bits, "equals": 1}]
     assert [(each["rows"]["bins"], each["cols"]["bins"]) for each in (merged, fine)] == [(40, 48), (160, 48)]
 
 
+def test_layers_that_are_shifted_in_phi_are_one_grid_if_ids_number_their_cells(tmp_path):
+    """As inclined electrodes are: each is then searched by itself. Of merged cells, two bits are always 0."""
+    branches = merged_cells(lambda layer, first, col: layer << 20 | first << 8 | col, 0.05)
+    merged, fine = grids_of(tmp_path, branches)
+    assert [each["where"][0].get("in") for each in (merged, fine)] == [[0, 2, 3], None]
+    assert (merged["layers"], "layers" in fine) == ("each", False)
+    for grid, first, n in ((merged, 10, 40), (fine, 8, 160)):
+        assert grid["hits"]["row"] == {"bits": "Cells.cellID", "first": first, "last": 15}
+        assert grid["hits"]["col"] == {"bits": "Cells.cellID", "first": 0, "last": 5}
+        assert (grid["rows"]["labels"], grid["cols"]["labels"]) == (f"0..{n - 1}", "0..47")
+        assert grid["cols"]["periodic"]
+
+
 def test_layers_whose_cells_are_merged_are_a_guess_where_no_id_tells_them(proposed):
-    _, out = proposed(merged_cells(lambda layer: 0 * layer))
+    _, out = proposed(merged_cells(lambda layer, *_: 0 * layer))
     assert "the cells of layers are of 2 sizes" in out
     assert "guessed as one grid" in out
 

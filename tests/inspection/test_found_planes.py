@@ -15,8 +15,8 @@ from hep_peaksum.naming.groups import Group
 
 def plane(name, *, is_whole):
     """Return a plane whose rows have a name; it is whole if no two ids share a cell."""
-    texts = {"row": name, "col": "c", "words": "x-y"}
-    return SimpleNamespace(**texts, rows=None, cols=None, comments=(), modules=(), is_whole=is_whole)
+    given = {"row": name, "col": "c", "words": "x-y", "are_shifted": False, "is_whole": is_whole}
+    return SimpleNamespace(**given, rows=None, cols=None, comments=(), modules=())
 
 
 PART, WHOLE = plane("part", is_whole=False), plane("whole", is_whole=True)
