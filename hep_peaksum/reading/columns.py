@@ -96,7 +96,7 @@ def _branch_meant(name: str, names: Sequence[str]) -> str:
         return f": for several branches write a list, [{name}]"
     if "*" in name and (matching := fnmatch.filter(names, name)):
         return f": write a list of names, a pattern is none: [{listed(matching)}]"
-    if re.fullmatch(r"[\d.eE\s*/+()-]+", name):
+    if re.fullmatch(r"[\d.\s*/+()-]+", name):
         return ": it is an expression of numbers: write the number that it makes"
     first, *others = re.split(r"\s*[*/+-]\s*", name)
     if others and (first in names or re.fullmatch(r"[\d.]+", first)):

@@ -143,7 +143,7 @@ IN_VALUES = {
     "a_cell_that_is_no_number": (dense("nan"), "cell (row 0, col 0) is nan"),
     "shares_of_nothing": (
         {**dense("zeros"), "overlap": "proportional", "seed_threshold": -1},
-        "the seed at (row 0, col 0) is 0.0: set seed_threshold above 0",
+        "the seed at (row 0, col 0) is 0.0: keep seeds above 0 by seed_threshold",
     ),
     "rows_and_columns_of_different_lengths": (
         hits(col="uneven"), "entry 0: lists, uneven, energies: col has 48, energy has 2 values"

@@ -70,6 +70,11 @@ LINE = looks_up.__code__.co_firstlineno + 3
             {"events": {"weight": {"w": "x * 2"}}},
             "no branch 'x . 2': it is an expression, and a branch is",
         ),
+        (
+            {"events": {"weight": {"w": "1 / 500"}}},
+            "no branch '1 / 500': it is an expression of numbers: write the number",
+        ),
+        ({"events": {"weight": {"w": "e1"}}}, r"no branch 'e1'; there are"),
     ],
 )
 def test_what_run_would_refuse_is_a_problem_once(content, sections, words):
