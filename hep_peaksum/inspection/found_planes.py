@@ -26,6 +26,7 @@ from hep_peaksum.partition.splitting import FAR
 BY_COORDINATES = (("y", "x"), ("eta", "phi"), ("theta", "phi"), ("z", "phi"))
 MOST_INTEGERS, MOST_BITS = 20, 40  # that are tried
 FEW_CELLS = 30  # from fewer a lattice may be chance
+FILLED = 2  # places in rows and columns for each that was hit
 SHIFTED = "layers are shifted"
 TELLS_APART = "tells hits apart that have the same row and column, so it is part of the layer"
 FLAT_MODULES = 0.1  # of the radius: the corners of eight flat modules are that much further out, not in layers
@@ -222,6 +223,8 @@ def _numbered(
         found = by_bits if by_bits is not None and (found is None or by_bits.is_whole) else found
     if found is None or (needs_all and (not found.is_whole or found.modules)):
         return None
+    if not found.is_whole and _n_places(group, coordinates, layers) > found.n_cells:
+        return None
     branches = [group.places[role] for role in ("x", "y", "z") if role in group.places] or [
         *group.places.values()
     ]
@@ -235,6 +238,14 @@ def _numbered(
         layers_apart=found.are_shifted or bool(found.modules),
     )
     return plane, layers.with_modules(found.modules)
+
+
+def _n_places(group: Group, coordinates: Mapping[str, Array], layers: Layers) -> int:
+    """Return how many cells the positions of hits tell apart where these fill rows and columns; else 0."""
+    places = [snapped(coordinates[role]) for role in group.pair if role in coordinates]
+    n_in_plane = np.prod([len(np.unique(each)) for each in places])
+    is_filled = len(places) == 2 and n_in_plane < FILLED * n_different(places)
+    return n_different([layers.place, *places]) if is_filled else 0
 
 
 def _modules(

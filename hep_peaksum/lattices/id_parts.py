@@ -14,7 +14,8 @@ from hep_peaksum.lattices.shapes import SHAPE_ENTRIES, guess_shape
 
 LEAST_OF_TWO, LEAST_OF_THREE = 0.3, 0.005  # of the cells that digits allow, which occur
 LOG_OF_CHANCE, MOST_CELLS, MOST_SEEN = -14.0, 200_000, 0.5
-ROUND, WIDER = 100, 3  # the number at which ids of another detector begin, and the gap before it than others
+ROUND, WIDER = 100, 3  # the number at which ids of a detector begin, and the gap before it than others
+MOST_UNHIT = 5  # cells at the begin that no event has hit
 
 
 class IdParts(NamedTuple):
@@ -79,7 +80,7 @@ def id_sections(ids: Array, values: Array, event: Array) -> tuple[IdParts, ...]:
     if planes and len(planes) == len(parts):
         return tuple(planes)
     found = decimal_digits(np.unique(ids))
-    if found is None and 0 <= int(ids.min()) <= 1:
+    if found is None and _begin(ids) is not None:
         n_events = int(event.max()) + 1
         is_array = len(ids) == n_events * len(np.unique(ids))  # of every channel in every event
         found = _in_order(ids, values, event, also_unseen=is_array)
@@ -90,13 +91,24 @@ def ranges_of(ids: Array) -> list[Array]:
     """Return the hits of two ranges of ids, one of which begins at a round number behind a gap; or nothing."""
     labels = np.unique(ids)
     gaps = np.diff(labels)
-    if len(gaps) < 2 or not 0 <= int(labels[0]) <= 1:
+    if len(gaps) < 2:
         return []
     at = int(np.argmax(gaps))
     begin, rest = int(labels[at + 1]), np.delete(gaps, at)
-    if begin % ROUND > 1 or gaps[at] < WIDER * rest.max():
+    if None in (_begin(labels), _begin(labels[at + 1 :])) or gaps[at] < WIDER * rest.max():
         return []
     return [ids < begin, ids >= begin]
+
+
+def _begin(ids: Array) -> int | None:
+    """Return the round number at which ids begin, or the one behind it; None if they begin elsewhere.
+
+    >>> _begin(np.array([1003, 1004])), _begin(np.array([0, 7])), _begin(np.array([50, 51]))
+    (1001, 0, None)
+    """
+    first = int(ids.min())
+    behind = first % ROUND
+    return first - behind + min(behind, 1) if first >= 0 and behind <= MOST_UNHIT else None
 
 
 def _in_order(ids: Array, values: Array, event: Array, *, also_unseen: bool = False) -> IdParts | None:
@@ -104,7 +116,8 @@ def _in_order(ids: Array, values: Array, event: Array, *, also_unseen: bool = Fa
 
     With `also_unseen` the shape may be that which n numbers have without it.
     """
-    first, last = int(ids.min()), int(ids.max())
+    begin, last = _begin(ids), int(ids.max())
+    first = int(ids.min()) if begin is None else begin
     n, n_events = last - first + 1, min(int(event.max()) + 1, SHAPE_ENTRIES)
     if n > MOST_CELLS or len(np.unique(ids)) < MOST_SEEN * n:
         return None

@@ -45,6 +45,7 @@ class NumberedPlane(NamedTuple):
     modules: tuple[Integers, ...]
     words: str
     comments: tuple[tuple[str, str], ...]
+    n_cells: int  # that hits are in
     is_whole: bool  # no two ids share a cell
     are_shifted: bool = False  # in phi, layers against each other
 
@@ -77,9 +78,9 @@ def numbered_plane(
     names = (axis.section.get("name", role) for role, axis in zip(found.roles, (rows, cols), strict=True))
     words = "-".join(names).replace("y-x", "x-y")
     comments = tuple(_comments(found, integers, len(layer)))
-    is_whole = found.n_cells == found.n_ids
+    n_cells, is_whole = found.n_cells, found.n_cells == found.n_ids
     are_shifted = turn is not None and turn.are_shifted
-    return NumberedPlane(row, col, rows, cols, found.modules, words, comments, is_whole, are_shifted)
+    return NumberedPlane(row, col, rows, cols, found.modules, words, comments, n_cells, is_whole, are_shifted)
 
 
 def _size(axis: ProposedAxis) -> int:

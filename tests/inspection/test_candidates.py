@@ -982,6 +982,16 @@ def showers_in_order(rows, cols, first, n_events=200, seed=5):
     return np.nonzero(energy)[1] + first, energy[energy > 0], np.count_nonzero(energy, axis=1)
 
 
+def test_ids_count_cells_from_a_round_number_on_though_no_event_has_the_first_ones(write):
+    ids, energies, counts = showers_in_order(14, 8, 1001)
+    energies[ids < 1003] = 0  # below the threshold of the readout
+    is_hit = energies > 0
+    counts = np.bincount(np.repeat(np.arange(len(counts)), counts)[is_hit], minlength=len(counts))
+    events = {"module_id": jagged(ids[is_hit], counts), "module_energy": jagged(energies[is_hit], counts)}
+    (candidate,) = inspect_file(write(Events=events)).candidates
+    assert candidate.table.splitlines()[1:10:8] == ["1001,0,0", "1009,1,0"]
+
+
 def test_ids_of_two_detectors_count_the_cells_of_each(write):
     """Glass from 1 and crystals from 1001 on: layers of one table, none of which is left out."""
     glass, crystals = showers_in_order(10, 12, 1), showers_in_order(14, 8, 1001)
@@ -1009,6 +1019,7 @@ def test_ids_of_two_detectors_count_the_cells_of_each(write):
     [
         pytest.param([*range(1, 121), *range(1001, 1113)], [0, 120], id="at_a_round_number"),
         pytest.param([*range(120), *range(500, 612)], [0, 120], id="from_0"),
+        pytest.param([*range(3, 121), *range(1002, 1113)], [0, 118], id="without_the_first_cells"),
         pytest.param([*range(1, 121), *range(1041, 1153)], [], id="at_no_round_number"),
         pytest.param([*range(1, 121), *range(201, 213), *range(301, 413)], [], id="behind_one_of_two_gaps"),
         pytest.param([*range(7, 121), *range(1001, 1113)], [], id="of_which_the_first_begins_anywhere"),

@@ -515,6 +515,14 @@ def test_places_that_are_the_same_in_all_hits_are_none(tmp_path):
     assert "extent" not in str(grid)
 
 
+def test_positions_are_taken_where_the_numbers_of_hits_tell_fewer_cells_apart(tmp_path):
+    (found,) = inspect_file(
+        detector_files.write_tree(tmp_path / "pads.root", detector_files.chips())
+    ).candidates
+    assert (found.grid["hits"]["row"], found.grid["hits"]["col"]) == ("hit_y", "hit_x")
+    assert (found.grid["rows"]["bins"], found.grid["cols"]["bins"]) == (16, 16)
+
+
 def test_numbers_of_steps_say_no_cell(proposed):
     """Several steps may be in a cell, and no module is theirs."""
     event, row, col, energy = (

@@ -15,7 +15,7 @@ from hep_peaksum.naming.groups import Group
 
 def plane(name, *, is_whole):
     """Return a plane whose rows have a name; it is whole if no two ids share a cell."""
-    given = {"row": name, "col": "c", "words": "x-y", "are_shifted": False, "is_whole": is_whole}
+    given = {"row": name, "col": "c", "words": "x-y", "are_shifted": False, "n_cells": 4, "is_whole": is_whole}
     return SimpleNamespace(**given, rows=None, cols=None, comments=(), modules=())
 
 

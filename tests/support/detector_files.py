@@ -226,6 +226,20 @@ def barrel():
     return {f"ECalBarrel.{word}": typed(each, "float32") for word, each in values.items()}
 
 
+def chips():
+    """Hits at the centres of 16 x 16 pads with a gap in the middle, beside chip and channel of each."""
+    row, col, energy = as_hits(cells(27, (16, 16)))
+    centre = 5.5 * np.arange(16) - 41.25 + np.where(np.arange(16) < 8, -1, 1)
+    wiring = np.random.default_rng(5).permutation(16)
+    x, y = (ak.unflatten(centre[ak.flatten(each)], ak.num(each)) for each in (col, row))
+    channel = ak.unflatten(wiring[ak.flatten(4 * (row % 4) + col % 4)], ak.num(row))
+    return {
+        **{f"hit_{name}": typed(each, "float32") for name, each in (("x", x), ("y", y), ("energy", energy))},
+        "hit_chip": typed(4 * (row // 4) + col // 4, "int32"),
+        "hit_chan": typed(channel, "int32"),
+    }
+
+
 def rows_of_hits():
     """One row per hit: event, index of the cell along x and y, energy."""
     event, row, col, energy = as_rows(cells(23, (6, 6)))
