@@ -16,7 +16,12 @@ from hep_peaksum.config.yaml_io import override
 from hep_peaksum.geometry.jagged import flat_numbers
 from hep_peaksum.inspection.candidates import FIRST, Candidate, ChannelNames, Rejected, choose, proposed_config
 from hep_peaksum.inspection.cells import VARIES, dense_candidate
-from hep_peaksum.inspection.hits import hit_candidates, hits_by_any_integer, nameless_hits
+from hep_peaksum.inspection.hits import (
+    hit_candidates,
+    hits_by_any_integer,
+    hits_of_equal_lists,
+    nameless_hits,
+)
 from hep_peaksum.inspection.id_tables import IdTable, id_tables, with_places
 from hep_peaksum.inspection.series import named_numbers, series_candidates
 from hep_peaksum.lattices.shapes import MIN_CELLS
@@ -70,8 +75,9 @@ def inspect_file(path: str, places_in: str = "") -> Inspection:
     with open_file(path) as file, one_line_errors(path):
         trees = [*_trees_in(file, path, found)]
         looked_at = [(tree, branches, [*_look_at(tree, branches, path)]) for tree, branches in trees]
-        if not any(isinstance(each, Candidate) for *_, some in looked_at for each in some):
-            looked_at += [(tree, own, [*hits_by_any_integer(tree, own)]) for tree, own in trees]
+        for look in (hits_by_any_integer, hits_of_equal_lists):
+            if not any(isinstance(each, Candidate) for *_, some in looked_at for each in some):
+                looked_at += [(tree, own, [*look(tree, own)]) for tree, own in trees]
         for tree, branches, some in looked_at:
             found.rejected.extend(each for each in some if isinstance(each, Rejected))
             if candidates := [each for each in some if isinstance(each, Candidate)]:
@@ -82,7 +88,18 @@ def inspect_file(path: str, places_in: str = "") -> Inspection:
             tables += [table for tree, branches in trees for table in id_tables(tree, branches)]
             found.candidates[:] = [with_places(candidate, tables) for candidate in found.candidates]
     found.candidates.sort(key=lambda candidate: candidate.likelihood)
+    found.rejected[:] = _without_repeated(found.rejected)
     return found
+
+
+def _without_repeated(rejected: Sequence[Rejected]) -> list[Rejected]:
+    """Return what was rejected without branches of which another line says what their owner may write."""
+    told = {(each.tree, name) for each in rejected if each.lacks == "order" for name in each.branches}
+    return [
+        each
+        for each in rejected
+        if each.lacks == "order" or not {(each.tree, name) for name in each.branches} <= told
+    ]
 
 
 def _trees_in(file: Any, path: str, found: Inspection) -> Iterator[tuple[Tree, list[Branch]]]:
