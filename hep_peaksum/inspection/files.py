@@ -14,9 +14,20 @@ from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import override
 from hep_peaksum.geometry.jagged import flat_numbers
-from hep_peaksum.inspection.candidates import FIRST, Candidate, ChannelNames, Rejected, choose, proposed_config
-from hep_peaksum.inspection.cells import VARIES, dense_candidate
+from hep_peaksum.inspection.candidates import (
+    FIRST,
+    NO_ENERGY,
+    VARIES,
+    Candidate,
+    ChannelNames,
+    Rejected,
+    choose,
+    proposed_config,
+    without_repeated,
+)
+from hep_peaksum.inspection.cells import dense_candidate
 from hep_peaksum.inspection.hits import (
+    MAX_LISTS,
     hit_candidates,
     hits_by_any_integer,
     hits_of_equal_lists,
@@ -32,7 +43,7 @@ from hep_peaksum.naming.identity import identity_of
 from hep_peaksum.reading.files import one_line_errors, open_file, open_tree, tree_names
 from hep_peaksum.reading.hit_columns import PODIO_TREE, known_encodings
 
-MAX_GROUPS, MAX_LISTS = 60, 300  # of hits, and of lists of equal length, that are looked into
+MAX_GROUPS = 60  # of hits that are looked into
 ROWS_READ = 10_000
 MOST_NAMED = 5  # branches that are as likely
 GROUPED = "grouped.root"  # proposed name of what `group` writes
@@ -88,18 +99,8 @@ def inspect_file(path: str, places_in: str = "") -> Inspection:
             tables += [table for tree, branches in trees for table in id_tables(tree, branches)]
             found.candidates[:] = [with_places(candidate, tables) for candidate in found.candidates]
     found.candidates.sort(key=lambda candidate: candidate.likelihood)
-    found.rejected[:] = _without_repeated(found.rejected)
+    found.rejected[:] = without_repeated(found.rejected)
     return found
-
-
-def _without_repeated(rejected: Sequence[Rejected]) -> list[Rejected]:
-    """Return what was rejected without branches of which another line says what their owner may write."""
-    told = {(each.tree, name) for each in rejected if each.lacks == "order" for name in each.branches}
-    return [
-        each
-        for each in rejected
-        if each.lacks == "order" or not {(each.tree, name) for name in each.branches} <= told
-    ]
 
 
 def _trees_in(file: Any, path: str, found: Inspection) -> Iterator[tuple[Tree, list[Branch]]]:
@@ -235,7 +236,7 @@ def _look_at_hits(
     for group in groups[:MAX_GROUPS]:
         is_table = tree.n_entries == 1  # of where cells are, if it holds no energy
         if group.value is None and (group.layer is None or is_table):
-            yield Rejected(tree.name, tuple(b.name for b in group.branches), "no branch holds their energy")
+            yield Rejected(tree.name, tuple(b.name for b in group.branches), NO_ENERGY)
             continue
         found = hit_candidates(tree, group)
         for each in found:

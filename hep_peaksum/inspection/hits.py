@@ -21,7 +21,7 @@ from hep_peaksum.lattices.shapes import SHAPE_ENTRIES
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, read
 from hep_peaksum.naming.equal_lists import hits_to_edit, labelled_hits
-from hep_peaksum.naming.groups import Group, nameless_values, values_by_any_integer
+from hep_peaksum.naming.groups import Group, group_hits, nameless_values, values_by_any_integer
 from hep_peaksum.partition.layers import condition_name, split_layers
 from hep_peaksum.partition.sections import pick_section, with_sides
 from hep_peaksum.partition.splitting import split_parts
@@ -130,7 +130,8 @@ def hits_by_any_integer(tree: Tree, branches: Sequence[Branch]) -> Iterator[Cand
 
 def hits_of_equal_lists(tree: Tree, branches: Sequence[Branch]) -> Iterator[Candidate | Rejected]:
     """Yield equally long lists as hits, if integers name row and column, else what to write of them."""
-    for lists in _equal_lists(tree, branches):
+    known = {each for group in group_hits(branches, 1) if group.value is not None for each in group.branches}
+    for lists in _equal_lists(tree, [each for each in branches if each not in known]):
         looked_at = (each for group in labelled_hits(lists) for each in hit_candidates(tree, group))
         found = [each for each in looked_at if isinstance(each, Candidate)]
         yield from found

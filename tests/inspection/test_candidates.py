@@ -309,6 +309,15 @@ def test_a_file_without_candidates_says_what_to_write_of_integers_in_equally_lon
     assert found.in_words.endswith(reason)
 
 
+def test_hits_whose_energy_is_zero_are_named_so_and_not_what_to_write_of_them(write):
+    lists = equal_lists(["lane", "row", "col"], ["energy"])
+    rejected = inspect_file(write(T={**lists, "energy": 0 * lists["energy"]})).rejected
+    assert {each.branches: each.reason for each in rejected} == {
+        ("row", "col", "energy"): f"energy is 0 in all {7 * N} hits",
+        ("lane",): "entries differ in length",
+    }
+
+
 def test_flat_cells_are_folded_as_nearly_square_as_possible(write):
     _, (candidate,) = inspected(write(B5=FLAT))
     assert candidate.looks_like == "80 values per entry, 10×8 guessed"
