@@ -21,6 +21,7 @@ KEYS = (
 WIDTH = 110
 TABLE = "cells.csv"  # the name of the cell table that `init` writes
 GUESSED_TABLE = "row and col of its channels are guessed"
+NO_ENERGY, VARIES = "no branch holds their energy", "entries differ in length"
 FIRST = {"calo": "1"}  # the grid that is proposed unless others are chosen: the likeliest candidate
 
 
@@ -104,6 +105,17 @@ class Rejected(NamedTuple):
     branches: tuple[str, ...]
     reason: str
     lacks: str = ""
+
+
+def without_repeated(rejected: Sequence[Rejected]) -> list[Rejected]:
+    """Return what was rejected without lines of branches of which another says what their owner may write."""
+    told = {(each.tree, name) for each in rejected if each.lacks == "order" for name in each.branches}
+    return [
+        each
+        for each in rejected
+        if not each.reason.endswith((NO_ENERGY, "differ in length"))
+        or not {(each.tree, name) for name in each.branches} <= told
+    ]
 
 
 def choose(candidates: Sequence[Candidate], words: Mapping[str, str]) -> dict[str, Candidate]:

@@ -12,6 +12,7 @@ import numpy as np
 from hep_peaksum.inspection.candidates import (
     GUESSED_TABLE,
     TABLE,
+    VARIES,
     Candidate,
     ChannelNames,
     Channels,
@@ -30,8 +31,6 @@ from hep_peaksum.lattices.shapes import (
 )
 from hep_peaksum.naming.branches import Branch, Tree, read
 from hep_peaksum.naming.conventions import order_of_cells, unit_comments, units_of
-
-VARIES = "entries differ in length"
 
 
 def dense_candidate(

@@ -70,7 +70,8 @@ def _words(group: Group, members: Sequence[Branch]) -> tuple[str, ...]:
 def value_comments(group: Group, numbers: dict[Branch, Array]) -> list[tuple[str, str]]:
     """Return what to say of the values of hits: what else they may be, and whether they are guessed."""
     if group.value is None:
-        return [("hits", "no branch holds an energy: value: 1 counts hits")]
+        guessed = ", guessed" * group.is_value_guessed
+        return [("hits", f"no branch holds an energy: value: 1 counts hits{guessed}")]
     others = [branch.config_name for branch in group.other_values if np.any(numbers[branch])]
     if group.is_value_guessed:
         also = f"; also {', '.join(others)}" if others else ""

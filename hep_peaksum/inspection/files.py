@@ -14,9 +14,25 @@ from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.model import Config
 from hep_peaksum.config.yaml_io import override
 from hep_peaksum.geometry.jagged import flat_numbers
-from hep_peaksum.inspection.candidates import FIRST, Candidate, ChannelNames, Rejected, choose, proposed_config
-from hep_peaksum.inspection.cells import VARIES, dense_candidate
-from hep_peaksum.inspection.hits import hit_candidates, hits_by_any_integer, nameless_hits
+from hep_peaksum.inspection.candidates import (
+    FIRST,
+    NO_ENERGY,
+    VARIES,
+    Candidate,
+    ChannelNames,
+    Rejected,
+    choose,
+    proposed_config,
+    without_repeated,
+)
+from hep_peaksum.inspection.cells import dense_candidate
+from hep_peaksum.inspection.hits import (
+    MAX_LISTS,
+    hit_candidates,
+    hits_by_any_integer,
+    hits_of_equal_lists,
+    nameless_hits,
+)
 from hep_peaksum.inspection.id_tables import IdTable, id_tables, with_places
 from hep_peaksum.inspection.series import named_numbers, series_candidates
 from hep_peaksum.lattices.shapes import MIN_CELLS
@@ -27,7 +43,7 @@ from hep_peaksum.naming.identity import identity_of
 from hep_peaksum.reading.files import one_line_errors, open_file, open_tree, tree_names
 from hep_peaksum.reading.hit_columns import PODIO_TREE, known_encodings
 
-MAX_GROUPS, MAX_LISTS = 60, 300  # of hits, and of lists of equal length, that are looked into
+MAX_GROUPS = 60  # of hits that are looked into
 ROWS_READ = 10_000
 MOST_NAMED = 5  # branches that are as likely
 GROUPED = "grouped.root"  # proposed name of what `group` writes
@@ -70,8 +86,9 @@ def inspect_file(path: str, places_in: str = "") -> Inspection:
     with open_file(path) as file, one_line_errors(path):
         trees = [*_trees_in(file, path, found)]
         looked_at = [(tree, branches, [*_look_at(tree, branches, path)]) for tree, branches in trees]
-        if not any(isinstance(each, Candidate) for *_, some in looked_at for each in some):
-            looked_at += [(tree, own, [*hits_by_any_integer(tree, own)]) for tree, own in trees]
+        for look in (hits_by_any_integer, hits_of_equal_lists):
+            if not any(isinstance(each, Candidate) for *_, some in looked_at for each in some):
+                looked_at += [(tree, own, [*look(tree, own)]) for tree, own in trees]
         for tree, branches, some in looked_at:
             found.rejected.extend(each for each in some if isinstance(each, Rejected))
             if candidates := [each for each in some if isinstance(each, Candidate)]:
@@ -82,6 +99,7 @@ def inspect_file(path: str, places_in: str = "") -> Inspection:
             tables += [table for tree, branches in trees for table in id_tables(tree, branches)]
             found.candidates[:] = [with_places(candidate, tables) for candidate in found.candidates]
     found.candidates.sort(key=lambda candidate: candidate.likelihood)
+    found.rejected[:] = without_repeated(found.rejected)
     return found
 
 
@@ -218,7 +236,7 @@ def _look_at_hits(
     for group in groups[:MAX_GROUPS]:
         is_table = tree.n_entries == 1  # of where cells are, if it holds no energy
         if group.value is None and (group.layer is None or is_table):
-            yield Rejected(tree.name, tuple(b.name for b in group.branches), "no branch holds their energy")
+            yield Rejected(tree.name, tuple(b.name for b in group.branches), NO_ENERGY)
             continue
         found = hit_candidates(tree, group)
         for each in found:

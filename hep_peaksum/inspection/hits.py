@@ -17,13 +17,16 @@ from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ranges
 from hep_peaksum.lattices.depth import SEARCHED, SUMMED
 from hep_peaksum.lattices.numbering import n_different
+from hep_peaksum.lattices.shapes import SHAPE_ENTRIES
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, read
-from hep_peaksum.naming.groups import Group, nameless_values, values_by_any_integer
+from hep_peaksum.naming.equal_lists import hits_to_edit, labelled_hits
+from hep_peaksum.naming.groups import Group, group_hits, nameless_values, values_by_any_integer
 from hep_peaksum.partition.layers import condition_name, split_layers
 from hep_peaksum.partition.sections import pick_section, with_sides
 from hep_peaksum.partition.splitting import split_parts
 
+MAX_LISTS = 300  # of equal length, that are looked into
 MAX_VALUES = 40  # of ids that may be their energies, which are read
 MANY_HITS = 50  # of which some are in another cell than the first
 FALLING = 0.95  # of the values that are below 0
@@ -123,6 +126,28 @@ def hits_by_any_integer(tree: Tree, branches: Sequence[Branch]) -> Iterator[Cand
         text = f"guessed that {channel.config_name} numbers cells: no two hits of an event have the same"
         found = (each for each in hit_candidates(tree, group) if isinstance(each, Candidate))
         yield from (each._replace(comments=(("hits", text), *each.comments)) for each in found)
+
+
+def hits_of_equal_lists(tree: Tree, branches: Sequence[Branch]) -> Iterator[Candidate | Rejected]:
+    """Yield equally long lists as hits, if integers name row and column, else what to write of them."""
+    known = {each for group in group_hits(branches, 1) if group.value is not None for each in group.branches}
+    for lists in _equal_lists(tree, [each for each in branches if each not in known]):
+        looked_at = (each for group in labelled_hits(lists) for each in hit_candidates(tree, group))
+        found = [each for each in looked_at if isinstance(each, Candidate)]
+        yield from found
+        if not found and (hits := hits_to_edit(lists)):
+            reason = f"if these are hits, whose row, col and value only you know: {hits}"
+            yield Rejected(tree.name, tuple(each.name for each in lists), reason, "order")
+
+
+def _equal_lists(tree: Tree, branches: Sequence[Branch]) -> list[list[Branch]]:
+    """Return the lists whose lengths vary, those together that are equally long in every event."""
+    lists = [each for each in branches if each.shape == (None,)][:MAX_LISTS]
+    by_counts: dict[bytes, list[Branch]] = {}
+    for branch, values in zip(lists, read(tree.content, lists, SHAPE_ENTRIES) or (), strict=False):
+        if np.ptp(counts := counts_of(values)):
+            by_counts.setdefault(counts.tobytes(), []).append(branch)
+    return [*by_counts.values()]
 
 
 def _labels(group: Group) -> list[Branch]:

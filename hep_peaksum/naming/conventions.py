@@ -25,6 +25,8 @@ PAIRS = (
     ("theta", "phi"),
     ("y", "x"),
     ("z", "phi"),
+    ("iy", "iz"),
+    ("ix", "iz"),
 )
 ROLES = {
     "ieta": r"i_?eta|tower_?i_?eta",
@@ -33,6 +35,7 @@ ROLES = {
     "col": r"(?:adc|cell|pix)?i?_?col(?:umn)?(?:_?id)?",
     "iy": r"i_?y|(?:index|idx)_?y",
     "ix": r"i_?x|(?:index|idx)_?x",
+    "iz": r"i_?z|(?:index|idx)_?z",
     "iv": r"(?:i_?)?v",
     "iu": r"(?:i_?)?u",
     "wire": r"wire(?:_?id|_?number)?",

@@ -156,12 +156,20 @@ def _placed_groups(collection: str, members: _Members, step: str = "") -> list[G
         if place is not None:
             places.setdefault(place.stem, {}).setdefault(place.role, branch)
     groups = []
-    for stem, roles in places.items():
+    for stem, named in places.items():
+        roles = _as_numbers_of_cells(named)
         pair = next((pair for pair in conventions.PAIRS if set(pair) <= set(roles)), ())
         if pair:
             group = Group(collection, stem, roles, pair, value=None)
             groups.append(_with_partners(group, members, {branch.name for branch in roles.values()}))
     return groups
+
+
+def _as_numbers_of_cells(places: Mapping[str, Branch]) -> dict[str, Branch]:
+    """Return places with integers y and z, or x and z, as numbers of cells (iy, iz) if the third is missing."""
+    across = {role: each for role, each in places.items() if role in ("x", "y", "z")}
+    are_numbers = len(across) == 2 and "z" in across and all(e.dtype.kind in "iu" for e in across.values())
+    return {f"i{role}" if are_numbers and role in across else role: each for role, each in places.items()}
 
 
 def _groups_of_bars(collection: str, members: _Members) -> list[Group]:
@@ -200,7 +208,7 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
     if not values and not collection:  # padRow, padCol and ADC
         values = members.numbers.partners("", conventions.VALUES, taken)[:1]
     if not values and members.are_arrays:  # energy_EB with ieta and iphi
-        values = [b for b in members.numbers.branches if b.name not in taken and _is_value(b)]
+        values = [b for b in members.numbers.branches if b.name not in taken and is_value(b)]
     unnamed = _unnamed_values(group, members, taken) if not values and stem else []
     values = values or unnamed
     group = group._replace(
@@ -276,8 +284,8 @@ def nameless_values(branches: Iterable[Branch], tree: str) -> Iterator[Group]:
                 continue
             begin = f"{stem}_" if stem and not collection else ""
             own = [b for b in members if b.dtype.kind in "iuf" and b.words.startswith(begin) and b != channel]
-            values = [b for b in own if _may_be_energy(b, b.words.removeprefix(begin))]
-            values.sort(key=lambda b: (not _is_value(b), b.words.count("_")))
+            values = [b for b in own if may_be_energy(b, b.words.removeprefix(begin))]
+            values.sort(key=lambda b: (not is_value(b), b.words.count("_")))
             if values:
                 modules = tuple(b for b in own if b.dtype.kind in "iu" and conventions.names_module(b.words))
                 group = Group(collection, stem, {}, (), values[0], tuple(values[1:]), channel=channel)
@@ -298,16 +306,17 @@ def values_by_any_integer(branches: Iterable[Branch]) -> Iterator[tuple[Branch, 
             yield ids[0], Group(collection, stem, {}, (), values[0], tuple(values[1:]), channel=ids[0])
 
 
-def _may_be_energy(branch: Branch, words: str) -> bool:
+def may_be_energy(branch: Branch, words: str) -> bool:
     """Return whether the numbers of cells may be energies by their name; integers need a word for that."""
     without_numbers = re.sub(r"(?<=[a-z])\d+(?=_|$)", "", words)  # tdc1
     is_beside = any(conventions.BESIDE.search(each) for each in (words, without_numbers))
     if is_beside or conventions.place_of(words) is not None:
         return False
-    return _is_value(branch) or (branch.dtype.kind == "f" and conventions.may_measure(words))
+    return is_value(branch) or (branch.dtype.kind == "f" and conventions.may_measure(words))
 
 
-def _is_value(branch: Branch) -> bool:
+def is_value(branch: Branch) -> bool:
+    """Return whether a word of the name says an energy."""
     return any(word.rstrip("0123456789") in conventions.VALUES for word in branch.words.split("_"))  # adc1
 
 

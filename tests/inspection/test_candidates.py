@@ -254,6 +254,70 @@ def test_integers_under_any_name_are_ids_if_no_two_hits_of_an_event_have_the_sam
     assert all("guessed that xtal_ic" in each.comments[0][1] for each in found.candidates)
 
 
+def equal_lists(integers, floats=()):
+    """Return lists of 6 or 8 hits an event: cells of 2 x 2, in two modules that the first integer counts."""
+    cells = [cell for n in range(N) for cell in [*np.ndindex(2, 2, 2)][: 8 - n % 2 * 2]]
+    numbers = np.transpose(cells).astype("i2")[-len(integers) :]
+    values = dict(zip(integers, numbers, strict=True)) | {name: np.ones(len(cells), "f4") for name in floats}
+    return {name: jagged(each, 8 - np.arange(N) % 2 * 2) for name, each in values.items()}
+
+
+@pytest.mark.parametrize(
+    ("lists", "hits", "told"),
+    [
+        (
+            equal_lists(["lane", "row", "column"]),
+            {"row": "row", "col": "column", "layer": "lane", "value": 1},
+            "no branch holds an energy: value: 1 counts hits, guessed",
+        ),
+        (
+            equal_lists(["arm", "ypos", "zpos"], ["twr_e", "twr_tof"]),
+            {"row": "ypos", "col": "zpos", "layer": "arm", "value": "twr_e"},
+            "no name says what the energy is: twr_e guessed",
+        ),
+        (
+            equal_lists(["side_of", "ix", "iz"], ["a"]),
+            {"row": "ix", "col": "iz", "layer": "side_of", "value": "a"},
+            "no name says what the energy is: a guessed",
+        ),
+    ],
+    ids=["counted", "ypos-zpos", "ix-iz"],
+)
+def test_integers_that_name_cells_are_hits_if_nothing_else_in_the_file_is(write, lists, hits, told):
+    """The only list as long that may be energies is their value, whatever its name."""
+    _, (candidate,) = inspected(write(T={**lists, "other": jagged(np.ones(2 * N), np.full(N, 2))}))
+    assert (candidate.grid["hits"], candidate.grid["layers"]) == (hits, "each")
+    assert ("hits", told) in candidate.comments
+    _, (candidate,) = inspected(write(T=lists, Cells=FIXED))
+    assert candidate.branches == ("calo_e",)
+
+
+@pytest.mark.parametrize(
+    ("lists", "hits"),
+    [
+        (equal_lists(["col", "row"], ["a", "b"]), "{row: row, col: col, value: a}"),
+        (equal_lists(["wheel", "tooth"], ["tof", "my_e"]), "{row: wheel, col: tooth, value: my_e}"),
+        (equal_lists(["wheel", "tooth"]), "{row: wheel, col: tooth, value: 1}"),
+    ],
+    ids=["two energies", "no words", "no energy"],
+)
+def test_a_file_without_candidates_says_what_to_write_of_integers_in_equally_long_lists(write, lists, hits):
+    found = inspect_file(write(T={**lists, "jet": jagged(np.ones(3 * N), np.arange(N) % 2 * 6)}))
+    reason = f"if these are hits, whose row, col and value only you know: hits: {hits}"
+    told = {each.branches: each.reason for each in found.rejected}
+    assert (found.candidates, told) == ([], {("jet",): "entries differ in length", (*lists,): reason})
+    assert found.in_words.endswith(reason)
+
+
+def test_hits_whose_energy_is_zero_are_named_so_and_not_what_to_write_of_them(write):
+    lists = equal_lists(["lane", "row", "col"], ["energy"])
+    rejected = inspect_file(write(T={**lists, "energy": 0 * lists["energy"]})).rejected
+    assert {each.branches: each.reason for each in rejected} == {
+        ("row", "col", "energy"): f"energy is 0 in all {7 * N} hits",
+        ("lane",): "entries differ in length",
+    }
+
+
 def test_flat_cells_are_folded_as_nearly_square_as_possible(write):
     _, (candidate,) = inspected(write(B5=FLAT))
     assert candidate.looks_like == "80 values per entry, 10×8 guessed"
