@@ -28,7 +28,6 @@ MOST_INTEGERS, MOST_BITS = 20, 40  # that are tried
 FEW_CELLS = 30  # from fewer a lattice may be chance
 FILLED = 2  # places in rows and columns for each that was hit
 SHIFTED = "layers are shifted"
-TELLS_APART = "tells hits apart that have the same row and column, so it is part of the layer"
 FLAT_MODULES = 0.1  # of the radius: the corners of eight flat modules are that much further out, not in layers
 
 
@@ -272,8 +271,7 @@ def _modules(
         for modules in combinations(integers, size):
             more = [each.values for each in modules]
             if n_different([layers.place, *more]) <= MAX_GROUPS and n_different([*cells, *more]) >= wanted:
-                names = " and ".join(each.name for each in modules)
-                return modules, [("hits", f"{names} {TELLS_APART}")]
+                return modules, _told_of(modules)
     if cells is not keys:
         return (), []
     text = f"guessed that row and column say the cell, though {wanted} {of} are {n_different(keys)} cells"
@@ -298,5 +296,13 @@ def _modules_by_ids(
     for each in (each for each in integers if not share_bits(each, own)):
         is_few = n_different([each.values]) <= MAX_SECTIONS
         if is_few and n_different([*cells, each.values]) == n_ids:
-            return (each,), [("hits", f"{each.name} {TELLS_APART}")]
+            return (each,), _told_of([each])
     return (), []
+
+
+def _told_of(modules: Sequence[Integers]) -> list[tuple[str, str]]:
+    """Return why integers are part of the layer."""
+    names = " and ".join(each.name for each in modules)
+    tell, they_are = ("tells", "it is") if len(modules) == 1 else ("tell", "they are")
+    text = f"{names} {tell} hits apart that have the same row and column, so {they_are} part of the layer"
+    return [("hits", text)]

@@ -20,8 +20,8 @@ from hep_peaksum.lattices.numbering import n_different
 from hep_peaksum.lattices.shapes import SHAPE_ENTRIES
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, read
-from hep_peaksum.naming.equal_lists import hits_to_edit, labelled_hits
-from hep_peaksum.naming.groups import Group, group_hits, nameless_values, values_by_any_integer
+from hep_peaksum.naming.groups import Group, group_hits
+from hep_peaksum.naming.unnamed_hits import hits_to_edit, labelled_hits, nameless_values, values_by_any_integer
 from hep_peaksum.partition.layers import condition_name, split_layers
 from hep_peaksum.partition.sections import pick_section, with_sides
 from hep_peaksum.partition.splitting import split_parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hep_peaksum.naming import conventions
@@ -251,68 +251,18 @@ def _unnamed_values(group: Group, members: _Members, taken: Container[str]) -> l
 def _channel_groups(collection: str, members: _Members) -> Iterable[Group]:
     """Yield the hits of a collection that say no more than a channel and a value."""
     for channel in members.whole.branches:
-        stem = _channel_stem(channel.words)
+        stem = channel_stem(channel.words)
         if stem is None:
             continue
         group = _with_partners(Group(collection, stem, {}, (), value=None), members, {channel.name})
         if group.value is None:  # module_id and module_energy
             stem = channel.words.rpartition("_")[0]
             group = _with_partners(Group(collection, stem, {}, (), value=None), members, {channel.name})
-        if group.value is None or (_is_any_id(channel.words) and not group.value.words.startswith(f"{stem}_")):
+        if group.value is None or (is_any_id(channel.words) and not group.value.words.startswith(f"{stem}_")):
             continue
         is_energy = not group.value.words.endswith(("weight", "pt"))
         if is_energy and conventions.likeness(group.name) in ("towers", "cells", "hits", "others"):
             yield group._replace(channel=channel)
-
-
-def nameless_values(branches: Iterable[Branch], tree: str) -> Iterator[Group]:
-    """Yield lists of ids of cells with the lists beside them that may be energies under names of their own.
-
-    These are the values of the group, the plainest name first; how long the lists are is not known yet.
-    """
-    collections: dict[str, list[Branch]] = {}
-    for branch in branches:
-        if len(branch.shape) == 1 and not branch.is_member:
-            collections.setdefault(branch.collection, []).append(branch)
-    for collection, members in collections.items():
-        for channel in members:
-            stem = _channel_stem(channel.words) if channel.dtype.kind in "iu" else None
-            if stem is None or _is_any_id(channel.words) or channel.words in ("id", "index", "key"):
-                continue
-            is_noun = not {*conventions.NOUNS}.isdisjoint(channel.words.split("_"))
-            if not is_noun and conventions.likeness(collection, tree) not in ("towers", "cells", "hits"):
-                continue
-            begin = f"{stem}_" if stem and not collection else ""
-            own = [b for b in members if b.dtype.kind in "iuf" and b.words.startswith(begin) and b != channel]
-            values = [b for b in own if may_be_energy(b, b.words.removeprefix(begin))]
-            values.sort(key=lambda b: (not is_value(b), b.words.count("_")))
-            if values:
-                modules = tuple(b for b in own if b.dtype.kind in "iu" and conventions.names_module(b.words))
-                group = Group(collection, stem, {}, (), values[0], tuple(values[1:]), channel=channel)
-                yield group._replace(is_value_guessed=True, integers=modules)
-
-
-def values_by_any_integer(branches: Iterable[Branch]) -> Iterator[tuple[Branch, Group]]:
-    """Yield the only integers beside lists of energies, which may be ids of cells, and the group with these."""
-    stems: dict[tuple[str, str], list[Branch]] = {}
-    for branch in branches:
-        if len(branch.shape) == 1:
-            stems.setdefault((branch.collection, branch.words.rpartition("_")[0]), []).append(branch)
-    for (collection, stem), members in stems.items():
-        values = [b for b in members if b.words.rpartition("_")[2] in conventions.VALUES]
-        others = [b for b in members if b.dtype.kind in "iu" and b not in values]
-        ids = [b for b in others if conventions.may_number(b.words.removeprefix(f"{stem}_"))]
-        if values and len(ids) == 1:
-            yield ids[0], Group(collection, stem, {}, (), values[0], tuple(values[1:]), channel=ids[0])
-
-
-def may_be_energy(branch: Branch, words: str) -> bool:
-    """Return whether the numbers of cells may be energies by their name; integers need a word for that."""
-    without_numbers = re.sub(r"(?<=[a-z])\d+(?=_|$)", "", words)  # tdc1
-    is_beside = any(conventions.BESIDE.search(each) for each in (words, without_numbers))
-    if is_beside or conventions.place_of(words) is not None:
-        return False
-    return is_value(branch) or (branch.dtype.kind == "f" and conventions.may_measure(words))
 
 
 def is_value(branch: Branch) -> bool:
@@ -320,20 +270,20 @@ def is_value(branch: Branch) -> bool:
     return any(word.rstrip("0123456789") in conventions.VALUES for word in branch.words.split("_"))  # adc1
 
 
-def _is_any_id(words: str) -> bool:
+def is_any_id(words: str) -> bool:
     """Return whether a word is the id of anything, as track_id is, and that of a cell only beside its energy.
 
-    >>> _is_any_id("hit_id"), _is_any_id("hit_cell_id"), _is_any_id("id")
+    >>> is_any_id("hit_id"), is_any_id("hit_cell_id"), is_any_id("id")
     (True, False, False)
     """
     ends = (word for word in conventions.CHANNELS if word != "id" and words.endswith(word))
     return words.endswith("_id") and not any(ends)
 
 
-def _channel_stem(words: str) -> str | None:
+def channel_stem(words: str) -> str | None:
     """Return what stands before the word for a channel, or None.
 
-    >>> _channel_stem("hit_channel"), _channel_stem("cell_id"), _channel_stem("hit_id"), _channel_stem("hit")
+    >>> channel_stem("hit_channel"), channel_stem("cell_id"), channel_stem("hit_id"), channel_stem("hit")
     ('hit', '', 'hit', None)
     """
     if words in conventions.CHANNELS:

@@ -105,16 +105,16 @@ def test_cells_that_are_hit_or_not_are_a_grid_and_a_list_of_flags_is_none(write)
 
 
 @pytest.mark.parametrize(
-    ("cells", "layer", "names"),
+    ("cells", "layer", "words"),
     [
-        ([0, 1, 2, 3], None, ""),
-        ([0, 1, 0, 1], "hit_kind", "hit_kind"),
-        ([0, 0, 1, 1], "hit_part", "hit_part"),
-        ([0, 0, 0, 0], {"join": ["hit_kind", "hit_part"]}, "hit_kind and hit_part"),
+        ([0, 1, 2, 3], None, []),
+        ([0, 1, 0, 1], "hit_kind", ["hit_kind tells", "it is"]),
+        ([0, 0, 1, 1], "hit_part", ["hit_part tells", "it is"]),
+        ([0, 0, 0, 0], {"join": ["hit_kind", "hit_part"]}, ["hit_kind and hit_part tell", "they are"]),
     ],
     ids=["none", "the first", "the second", "both"],
 )
-def test_integers_that_tell_cells_apart_are_part_of_the_layer(write, cells, layer, names):
+def test_integers_that_tell_cells_apart_are_part_of_the_layer(write, cells, layer, words):
     """Four hits in an event, in each of four modules one, share cells, and so need the number of the module."""
     place = np.array([RANDOM.permutation(9)[cells] for _ in range(N)])
     module = {"hit_kind": np.tile([0, 0, 1, 1], (N, 1)), "hit_part": np.tile([0, 1, 0, 1], (N, 1))}
@@ -124,8 +124,10 @@ def test_integers_that_tell_cells_apart_are_part_of_the_layer(write, cells, laye
     _, (candidate,) = inspected(write(Events={**branches, **energy}))
     assert candidate.grid["hits"].get("layer") == layer
     assert candidate.grid.get("layers") == ("each" if layer else None)
-    told = f"{names} tells hits apart that have the same row and column, so it is part of the layer"
-    assert [text for key, text in candidate.comments if key == "hits"] == ([told] if layer else [])
+    told = "{} hits apart that have the same row and column, so {} part of the layer"
+    assert [text for key, text in candidate.comments if key == "hits"] == (
+        [told.format(*words)] if words else []
+    )
 
 
 @pytest.mark.parametrize(
