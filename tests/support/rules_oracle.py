@@ -284,6 +284,8 @@ def added_cells(seed, fine, coarse, groups, settings):
 
 def passes_cell_threshold(place, layer, settings):
     """Return whether a cell passes the cell threshold."""
+    if place in layer.masked and "sigma" in str(settings.cell_threshold):  # nothing is known of its noise
+        return False
     if settings.cell_threshold is None:
         return True
     value = abs(layer.cells[place]) if settings.cell_threshold_abs else layer.cells[place]
