@@ -154,11 +154,15 @@ def _phi_ring(context: PeakContext, estimate: Pileup) -> Array:
     """
     grid, window = context.grid, context.settings.sum_cells()
     along = 1 if ring_axis(estimate, grid) == "cols" else 0
-    ring, n_rings = _rings_through_window(context, estimate, 1 - along)
+    across = 1 - along
+    ring, n_rings = _rings_through_window(context, estimate, across)
     n_cells, area = n_rings * grid.shape[along], _area(context, estimate, window)
     if not estimate.includes_cluster:
         ring = ring - context.sum_offsets(window)
-        n_cells = n_cells - _n_in_rings(context, estimate, along)
+        if estimate.edge == "existing":
+            n_cells = n_cells - area
+        else:  # rings beyond an edge have cells of 0, and the window covers them, too, but none beyond an end
+            n_cells = n_cells - _n_before_edges(context, [(d * across, p * along) for d, p in window])
     if ring.dtype.kind == "f":
         return np.asarray(ring * area / n_cells)
     return np.asarray(np.sign(ring) * (np.abs(ring) * area // n_cells))
@@ -185,17 +189,6 @@ def _rings_through_window(context: PeakContext, estimate: Pileup, across: int) -
     return total[context.peaks.event, seed], n_rings
 
 
-def _n_in_rings(context: PeakContext, estimate: Pileup, along: int) -> Array:
-    """Return how many cells of its window lie in the rings of every peak, with those that count as 0."""
-    grid, peaks, offsets = context.grid, context.peaks, np.array(context.settings.sum_cells())
-    exists_in = (
-        grid.rows.wrap(peaks.row[:, None] + offsets[:, 0]) >= 0,
-        grid.cols.wrap(peaks.col[:, None] + offsets[:, 1]) >= 0,
-    )
-    is_in_ring = exists_in[0] & exists_in[1] if estimate.edge == "existing" else exists_in[along]
-    return np.asarray(is_in_ring.sum(axis=1))
-
-
 def _ring_median(context: PeakContext, estimate: Pileup) -> Array:
     """Return the median of the cells around the window, times the area of the window."""
     offsets, counts_missing = estimate_offsets(estimate, context.settings), estimate.edge == "zero"
@@ -211,11 +204,14 @@ def _ring_median(context: PeakContext, estimate: Pileup) -> Array:
 
 def _area(context: PeakContext, estimate: Pileup, window: Sequence[Offset]) -> Any:
     """Return how many cells a window covers: of every peak those before the edges, if others are left out."""
-    if estimate.edge != "existing":
-        return len(window)
+    return _n_before_edges(context, window) if estimate.edge == "existing" else len(window)
+
+
+def _n_before_edges(context: PeakContext, window: Sequence[Offset]) -> Array:
+    """Return how many cells of a window lie before the edges, for every peak."""
     plane = np.ones((1, *context.grid.shape), np.int64)
     n_cells = window_map(plane, tuple(window), context.grid.periodic, context.settings.kernel)[0]
-    return n_cells[context.peaks.row, context.peaks.col]
+    return np.asarray(n_cells[context.peaks.row, context.peaks.col])
 
 
 def _medians(context: PeakContext, offsets: Sequence[Offset], *, counts_missing: bool) -> Array:

@@ -207,10 +207,9 @@ def _problem(detail: Any, content: Any) -> str:
     if colon and (inner in keys_at(path) or messages.names_entry(detail, inner)):
         return f"{key}.{problem}"
     if detail["type"] == "dict_type" and isinstance(detail["input"], (list, tuple)):
-        problem += _as_in(key)
+        problem += _as_its_example(key) or ": write name: {...} for each, without hyphens"
     elif detail["type"] in ("model_type", "model_attributes_type") and detail["input"] is not None:
-        example = next((known.example for known in find_keys(key.rstrip(".0123456789"))), "")
-        problem += f": write it as in `{example}`" if "{" in example and "\n" not in example else ""
+        problem += _as_its_example(key.rstrip(".0123456789"))
     elif detail["type"] in ("tuple_type", "dict_type") and ": " not in problem.partition(" is not ")[2]:
         example = next((known.example for known in find_keys(key)), "") or "[{...}]"
         problem += f": write it as in `{example}`" if isinstance(detail["input"], (str, dict, int)) else ""
@@ -331,12 +330,10 @@ def _split_number(path: Sequence[str], content: Any) -> str:
     return ""
 
 
-def _as_in(key: str) -> str:
-    """Return how the map at a key is written, by its example if it has one."""
+def _as_its_example(key: str) -> str:
+    """Return how the map at a key is written, if it has an example of one line."""
     example = next((known.example for known in find_keys(key)), "")
-    if "{" in example and "\n" not in example:
-        return f": write it as in `{example}`"
-    return ": write name: {...} for each, without hyphens"
+    return f": write it as in `{example}`" if "{" in example and "\n" not in example else ""
 
 
 def _with_underscore(name: str) -> str:
