@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from cli_output import without_compilation
+from cli_output import without_notices
 
 from hep_peaksum.cli.main import main
 from hep_peaksum.processing import progress
@@ -23,7 +23,7 @@ def cli(tmp_path, monkeypatch, capfd):
             main([str(argument) for argument in arguments])
         printed = capfd.readouterr()
         assert "Traceback" not in printed.out + printed.err
-        return end.value.code, printed.out, without_compilation(printed.err)
+        return end.value.code, printed.out, without_notices(printed.err)
 
     return command
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import uproot
-from cli_output import PNG, complaints, counts_of, python_m, without_compilation
+from cli_output import PNG, complaints, counts_of, python_m, without_notices
 from compilation import IN_HALF_THE_TIME
 
 from hep_peaksum.cli import demo
@@ -66,7 +66,7 @@ def test_the_first_run_on_a_machine_reports_the_compilation(tmp_path, monkeypatc
 def test_the_demo_runs_in_an_empty_folder_and_again(tmp_path, cli):
     first = python_m("demo", "--events", "150", cwd=tmp_path / "here")
     assert first.returncode == 0, first.stderr
-    assert not without_compilation(first.stderr)
+    assert not without_notices(first.stderr)
     for words in ("true showers", "found within one cell", "fake clusters", "energy resolution"):
         assert words in first.stdout
     folder = tmp_path / "here" / "hep-peaksum-demo"

@@ -14,6 +14,7 @@ from pathlib import Path
 import plain_count
 import pytest
 import yaml
+from cli_output import without_notices
 from coffea import processor
 from finished_jobs import command, environment, has_no_temporary_files, records_of, run_job
 from places import ROOT
@@ -67,7 +68,7 @@ def test_a_lost_scheduler_is_one_line_and_the_next_run_continues(write_events, j
             scheduler.send_signal(how)
             out, err = run.communicate(timeout=60)
     assert run.returncode == 1, err
-    (line,) = (each for each in err.splitlines() if not each.startswith("compiling the search"))
+    (line,) = without_notices(err).splitlines()
     assert line.startswith(f"error: the Dask scheduler at {address} was lost in the middle of the job: ")
     assert "Traceback" not in out
     n_finished = len(records_of(content))

@@ -14,9 +14,9 @@ def python_m(*arguments, cwd):
     )
 
 
-def without_compilation(err):
-    """Return stderr without the notice that depends on what ran before on this machine."""
-    return re.sub(r"^compiling the search .*\n", "", err, flags=re.MULTILINE)
+def without_notices(err):
+    """Return stderr without what depends on the machine: that it compiles, and how far a slow job has come."""
+    return re.sub(r"^(compiling the search |\w+ \d+/\d+ (chunk|file)s ).*\n", "", err, flags=re.MULTILINE)
 
 
 def complaints(err):
