@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import uproot
+import yaml
 from cli_output import PNG, complaints, counts_of, python_m, without_notices
 from compilation import IN_HALF_THE_TIME
 
@@ -53,10 +54,11 @@ def test_ctrl_c_shows_no_traceback(when):
 
 
 @pytest.mark.slow
-def test_the_first_run_on_a_machine_reports_the_compilation(tmp_path, monkeypatch):
+def test_the_first_run_on_a_machine_reports_the_compilation(write_events, job, tmp_path, monkeypatch):
     for name, value in {**IN_HALF_THE_TIME, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}.items():
         monkeypatch.setenv(name, value)
-    first, second = (python_m("demo", "--events", "20", cwd=tmp_path) for _ in range(2))
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(job(write_events("a.root", 20))))
+    first, second = (python_m("run", "job.yaml", "--restart", cwd=tmp_path) for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert first.stderr.count("compiling the search for cells of this type, once") == 1
     assert "compiling" not in second.stderr + first.stdout
