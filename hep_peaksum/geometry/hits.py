@@ -239,8 +239,7 @@ def _cells(place: Mapping[str, Array], grid: Grid, depth: Axis | None) -> tuple[
     """
     n_hits = len(place["row"])
     cell, layer = np.empty(n_hits, np.int32), None if depth is None else np.empty(n_hits, np.int32)
-    for start in range(0, n_hits, block_sizes.HITS):
-        block = slice(start, start + block_sizes.HITS)
+    for block in block_sizes.blocks(n_hits, block_sizes.HITS):
         i, j = grid.rows.find(place["row"][block]), grid.cols.find(place["col"][block])
         cell[block] = np.where(j < 0, -1, i * grid.cols.size + j)
         if depth is not None and layer is not None:
