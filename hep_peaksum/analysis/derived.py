@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
 
 from hep_peaksum.evaluation.rates import nth_leading
-from hep_peaksum.geometry.jagged import counts_of
+from hep_peaksum.geometry.jagged import event_of
 from hep_peaksum.inputs.comparisons import Comparison
 from hep_peaksum.inputs.functions import FUNCTION, FunctionName, failure_of, local_place, user_function
 from hep_peaksum.kernels import Array
@@ -225,8 +225,7 @@ class Collections:
     def event_of(self, name: str) -> Array:
         """Return the event of every cluster of a collection or view."""
         if name not in self._event_of:
-            counts = counts_of(self.clusters[name])
-            self._event_of[name] = np.repeat(np.arange(len(counts)), counts)
+            self._event_of[name] = event_of(self.clusters[name])
         return self._event_of[name]
 
     def event_value(self, field: str, nth: int = 1) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.geometry.jagged import counts_of, flat_field
+from hep_peaksum.geometry.jagged import event_of, flat_field
 from hep_peaksum.kernels import Array
 
 if TYPE_CHECKING:
@@ -30,9 +30,8 @@ class CellIndices(NamedTuple):
     @classmethod
     def from_jagged(cls, records: ak.Array) -> CellIndices:
         """Return the cells of jagged records with the fields `row` and `col`, events numbered from 0."""
-        event = np.repeat(np.arange(len(records)), counts_of(records))
         row, col = (flat_field(records, word).astype(np.int64) for word in ("row", "col"))
-        return cls(event, row, col)
+        return cls(event_of(records), row, col)
 
     def cell_number(self, grid: Grid) -> Array:
         """Return a number that is unique to each cell of each event, -1 outside the grid."""

@@ -14,7 +14,7 @@ from hep_peaksum.analysis.variation_axis import UNLABELLED, Labels, Weights, add
 from hep_peaksum.evaluation.matching import Pairs, is_first
 from hep_peaksum.evaluation.pairing import Pairing
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.geometry.jagged import counts_of, flat_field
+from hep_peaksum.geometry.jagged import event_of, flat_field
 from hep_peaksum.kernels import Array
 from hep_peaksum.measuring.matches import MatchInput, height_of, highest_by
 from hep_peaksum.measuring.measurements import (
@@ -80,10 +80,8 @@ class MeasuredEvents:
 
     def event_of(self, name: str) -> Array:
         """Return the event of every object or cluster of a name."""
-        if name not in self.references:
-            return self.collections.event_of(name)
-        counts = counts_of(self.references[name])
-        return np.repeat(np.arange(len(counts)), counts)
+        is_reference = name in self.references
+        return event_of(self.references[name]) if is_reference else self.collections.event_of(name)
 
     def _records(self, name: str) -> ak.Array:
         """Return the objects or clusters of a name."""
@@ -207,8 +205,7 @@ def _efficiency(measurement: EfficiencyInput, events: MeasuredEvents) -> tuple[A
 
 def _is_leading(references: ak.Array) -> Array:
     """Return which objects are the highest of their event; of equal ones the first."""
-    counts = counts_of(references)
-    event, height = np.repeat(np.arange(len(counts)), counts), height_of(references)
+    event, height = event_of(references), height_of(references)
     height = np.zeros(len(event)) if height is None else height
     order = np.lexsort((-height, event))
     is_leading = np.zeros(len(event), bool)
