@@ -20,9 +20,8 @@ from hep_peaksum.geometry.jagged import event_of
 from hep_peaksum.inputs.comparisons import Comparison
 from hep_peaksum.inputs.functions import FUNCTION, FunctionName, failure_of, local_place, user_function
 from hep_peaksum.kernels import Array
-from hep_peaksum.settings.frozen_model import FrozenModel
-from hep_peaksum.settings.thresholds import finite_number
-from hep_peaksum.settings.units import energy_in_gev
+from hep_peaksum.settings.frozen_model import FrozenModel, text_under
+from hep_peaksum.settings.thresholds import parse_energy
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -129,24 +128,14 @@ def _correction(path: str, _state: object, name: str) -> Any:
     raise ValueError(msg)
 
 
-def _parse_derived(value: object) -> object:
-    """Return a function that stands alone as a map."""
-    return {"function": value} if isinstance(value, str) else value
-
-
 Derived = Annotated[
-    DerivedField, BeforeValidator(_parse_derived, json_schema_input_type=FunctionName | DerivedField)
+    DerivedField, BeforeValidator(text_under("function"), json_schema_input_type=FunctionName | DerivedField)
 ]
-
-
-def _parse_amount(value: object) -> object:
-    """Return an energy such as 30 GeV as a number of GeV."""
-    return float(energy_in_gev(value)) if isinstance(value, str) else finite_number(value)
 
 
 Amount = Annotated[
     int | float,
-    BeforeValidator(_parse_amount),
+    BeforeValidator(parse_energy),
     WithJsonSchema({"title": "number, or energy", "type": ["number", "string"]}),
 ]
 

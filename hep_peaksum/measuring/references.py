@@ -13,7 +13,7 @@ from hep_peaksum.events.conditions import one_number
 from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.jagged import flat_parts
 from hep_peaksum.inputs.branch_names import BranchName, Words, includes
-from hep_peaksum.settings.frozen_model import FrozenModel
+from hep_peaksum.settings.frozen_model import FrozenModel, text_under
 from hep_peaksum.settings.thresholds import EnergyUnit, Number
 
 if TYPE_CHECKING:
@@ -36,13 +36,8 @@ class ReferenceField(FrozenModel):
         return self.branch if self.unit is None else serialise(self)
 
 
-def _parse_field(value: object) -> object:
-    """Return a branch that stands alone as a map."""
-    return {"branch": value} if isinstance(value, str) else value
-
-
 Column = Annotated[
-    ReferenceField, BeforeValidator(_parse_field, json_schema_input_type=BranchName | ReferenceField)
+    ReferenceField, BeforeValidator(text_under("branch"), json_schema_input_type=BranchName | ReferenceField)
 ]
 
 
