@@ -365,9 +365,10 @@ def _kinematic_fields(grid: Grid, axes: Mapping[str, Axis]) -> dict[str, Field]:
         fields = {"pt": Field(r"$p_T$", grid.energy_unit, "transverse momentum", energy_of_sum)}
     for name, axis in axes.items():
         fields[name] = Field(name, axis.field_unit, f"position in {name}", partial(_position, name))
-    for dim, name in enumerate("xy" if grid.hexagons is not None else ""):
-        unit = grid.hexagons.unit or "" if grid.hexagons is not None else ""
-        fields[name] = Field(name, unit, f"position in {name}", partial(_hexagon, dim=dim))
+    if grid.hexagons is not None:
+        for dim, name in enumerate("xy"):
+            unit = grid.hexagons.unit or ""
+            fields[name] = Field(name, unit, f"position in {name}", partial(_hexagon, dim=dim))
     return fields
 
 

@@ -12,7 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hep_peaksum.clustering.discriminant import Cells, exists, has_noise_of_plane, has_whole_window, seed_noise
+from hep_peaksum.clustering.discriminant import (
+    Cells,
+    exists,
+    has_noise_of_plane,
+    has_whole_window,
+    is_plane,
+    seed_noise,
+)
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, Peaks, Rule, Search, absent, accumulator, get_kernel
 from hep_peaksum.loops.seeds import accepted_in_order, add_highest, keep_maxima
@@ -192,7 +199,7 @@ def accepted_seeds(peaks: Peaks, searched: Cells, compared: Cells, settings: Pea
 def _without_forbidden(peaks: Peaks, searched: Cells, settings: PeakSumSettings) -> Peaks:
     """Return the peaks without masked cells, and without those at an edge where windows must be whole."""
     if searched.mask is not None and len(peaks.cell):
-        if searched.mask.strides[0] == 0:  # one map, repeated for every event
+        if is_plane(searched.mask):
             is_masked = searched.mask[0].reshape(-1)[peaks.cell]
         else:
             is_masked = searched.mask[peaks.event, peaks.row, peaks.col]
