@@ -205,8 +205,8 @@ def _numbers_of_hits(columns: Mapping[str, ak.Array]) -> Array:
     if len({len(column) for column in columns.values()}) > 1:
         *words, last = columns
         *lengths, length = (f"{len(column)} events" for column in columns.values())
-        msg = f"{', '.join(words)} and {last} have {', '.join(lengths)} and {length}: "
-        msg += "give those of the same events"
+        both = f"{', '.join(words)} and {last} have {', '.join(lengths)} and {length}"
+        msg = f"{both}: give those of the same events"
         raise ValueError(msg)
     *words, last = (f"[{word}]" for word in columns)
     advice = f": for a single event pass {', '.join(words)} and {last}"
