@@ -80,24 +80,14 @@ class DerivedField(FrozenModel):
         ValueError
             If the function or the correction does not give one number for every cluster.
         """
+        if self.function is not None:
+            return _values_of_function(self.function, clusters, key)
+        return self._corrections(clusters, key)
+
+    def _corrections(self, clusters: ak.Array, key: str) -> Array:
+        """Return what the correction gives for every cluster."""
         import awkward as ak
 
-        if self.function is not None:
-            function = user_function(self.function)
-            try:
-                result = ak.Array(function(clusters))
-            except MemoryError:
-                raise
-            except Exception as error:  # noqa: BLE001 -- what a function of the user raises can be anything
-                fields = ", ".join(clusters.fields)
-                msg = f"{key}: {failure_of(self.function, error)}: the clusters have the fields {fields}"
-                raise ValueError(msg) from None
-            if result.ndim != 2 or not ak.all(ak.num(result) == ak.num(clusters)):
-                expected = "a number for every cluster, in a list for every event"
-                remedy = "neither flatten nor cut the fields that it is made of"
-                msg = f"{key}: {self.function!r} returned {ak.type(result)}, expected {expected}: {remedy}"
-                raise ValueError(msg)
-            return np.asarray(ak.to_numpy(ak.flatten(result)), np.float64)
         flat = ak.flatten(clusters)
         arguments = [np.asarray(flat[each]) if isinstance(each, str) else each for each in self.inputs]
         takes = ""
@@ -109,6 +99,27 @@ class DerivedField(FrozenModel):
             said = " ".join(str(error).split())
             msg = f"{key}: correction {self.name!r} of {self.correctionlib}: {said}{takes}"
             raise ValueError(msg) from None
+
+
+def _values_of_function(name: str, clusters: ak.Array, key: str) -> Array:
+    """Return what a function of the user gives for every cluster."""
+    import awkward as ak
+
+    function = user_function(name)
+    try:
+        result = ak.Array(function(clusters))
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 -- what a function of the user raises can be anything
+        fields = ", ".join(clusters.fields)
+        msg = f"{key}: {failure_of(name, error)}: the clusters have the fields {fields}"
+        raise ValueError(msg) from None
+    if result.ndim != 2 or not ak.all(ak.num(result) == ak.num(clusters)):
+        expected = "a number for every cluster, in a list for every event"
+        remedy = "neither flatten nor cut the fields that it is made of"
+        msg = f"{key}: {name!r} returned {ak.type(result)}, expected {expected}: {remedy}"
+        raise ValueError(msg)
+    return np.asarray(ak.to_numpy(ak.flatten(result)), np.float64)
 
 
 @lru_cache(maxsize=16)

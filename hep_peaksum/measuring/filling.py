@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hep_peaksum.analysis.derived import Collections
-from hep_peaksum.analysis.selection import NOMINAL, VARIATION
+from hep_peaksum.analysis.selection import variation_axes
 from hep_peaksum.analysis.variation_axis import UNLABELLED, Labels, Weights, add_entries, alike, weights_at
 from hep_peaksum.evaluation.matching import Pairs, is_first
 from hep_peaksum.evaluation.pairing import Pairing
@@ -24,7 +24,6 @@ from hep_peaksum.measuring.measurements import (
     TOTAL,
     Bins,
     EfficiencyInput,
-    MeasuredAxis,
     PurityInput,
     RateInput,
     ResponseInput,
@@ -115,16 +114,14 @@ def book(
     """Return the empty histograms of a measurement, by their names."""
     import hist
 
-    axes: list[Any] = []
-    if variations:
-        axes.append(hist.axis.StrCategory([NOMINAL, *variations], name=VARIATION))
+    axes = variation_axes(variations)
     if isinstance(measurement, EfficiencyInput):
         label = measurement.passing.field
         axes.append(hist.axis.StrCategory(measurement.labels, name=THRESHOLD, label=label))
     if isinstance(measurement, PurityInput):
         axes.append(hist.axis.StrCategory(measurement.labels, name="clusters"))
     if measurement.axis is not None:
-        label = _label(measurement)
+        label = measurement.rate if isinstance(measurement, RateInput) else measurement.axis.field
         axes.append(_axis(measurement.axis, label.replace(".", "_"), label))
     if isinstance(measurement, ResponseInput):
         above, below = measurement.ratio or (measurement.of, measurement.divisor)
@@ -134,11 +131,6 @@ def book(
     if weighted:
         booked[f"{name}{NEGATIVE}"] = hist.Hist(*axes, storage=hist.storage.Double())
     return booked
-
-
-def _label(measurement: Filled) -> str:
-    axis = measurement.axis
-    return axis.field if isinstance(axis, MeasuredAxis) else str(getattr(measurement, "rate", ""))
 
 
 def _axis(bins: Bins, name: str, label: str) -> Any:
