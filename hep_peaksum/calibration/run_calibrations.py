@@ -226,8 +226,7 @@ def common_mode_groups(table: CellTable, column: str | None) -> Array:
         return np.zeros(len(table), np.int64)
     if column not in table or (column in COLUMNS and column not in CELL_KEYS):
         known = [name for name in table.columns if name not in COLUMNS or name in CELL_KEYS]
-        near = did_you_mean(column, known)
-        msg = f"{table.name}: no column {column!r} for groups with a common mode{near}; there are "
-        msg += ", ".join([*known, EVERY])
+        near, there = did_you_mean(column, known), ", ".join([*known, EVERY])
+        msg = f"{table.name}: no column {column!r} for groups with a common mode{near}; there are {there}"
         raise CellTableError(msg)
     return np.unique(table[column], return_inverse=True)[1].reshape(-1)

@@ -12,6 +12,7 @@ import numpy as np
 from hep_peaksum.kernels import Array
 
 CORE = 1.5  # a core reaches so many standard deviations to each side of its mean
+IN_CORE = 0.87  # of the entries of a Gaussian
 SAME, MOST_STEPS = 0.01, 20  # a core is found when its width changes by less than 1 %
 FEWEST_BINS = 4
 TERMS = ("stochastic", "noise", "constant")
@@ -91,7 +92,7 @@ def fit_core(contents: Array, edges: Array, variances: Array | None = None) -> F
         core = _bins_within(edges, mu - CORE * sigma, mu + CORE * sigma)
         if core.stop - core.start < FEWEST_BINS or not contents[core].sum() > 0:
             return fit
-        start = {"entries": float(contents[core].sum() / 0.87), "mu": mu, "sigma": sigma}
+        start = {"entries": float(contents[core].sum() / IN_CORE), "mu": mu, "sigma": sigma}
         limits = {"entries": (0, None), "sigma": (1e-9 * sigma, None)}
         bins = edges[core.start : core.stop + 1]
         fit = _fit_bins(contents[core], variances[core], bins, gaussian_contents, start, limits)
