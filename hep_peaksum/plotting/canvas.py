@@ -210,13 +210,18 @@ def write_label(axes: Axes, label: str) -> None:
             axes.text(0, 1.01, label, transform=axes.transAxes, va="bottom", style="italic")
 
 
-def panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes], Axes]:
-    """Return a figure, its `n` panels of equal size (in inches), and the axes of a colour bar."""
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches, which notebooks show."""
     from hep_peaksum.plotting.notebook_figure import NotebookFigure
 
+    return NotebookFigure(style, figsize=(width, height))
+
+
+def panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes], Axes]:
+    """Return a figure, its `n` panels of equal size (in inches), and the axes of a colour bar."""
     width, height = size
     figure_size = LEFT + n * width + (n - 1) * GAP + RIGHT, BOTTOM + height + TOP
-    figure = NotebookFigure(style, figsize=figure_size)
+    figure = new_figure(*figure_size)
     lefts = [LEFT + k * (width + GAP) for k in range(n)]
     boxes = [(left, width) for left in lefts] + [(lefts[-1] + width + 0.12, 0.18)]
     *axes, bar = (
@@ -230,12 +235,10 @@ def panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes]
 
 def stacked_panels() -> tuple[Figure, Axes, Axes]:
     """Return a figure with a panel for a graph, and a low one below it with the same x axis."""
-    from hep_peaksum.plotting.notebook_figure import NotebookFigure
-
     width, height = GRAPH_SIZE
     low, gap = height / 3, 0.12
     total = LEFT + width + RIGHT / 3, BOTTOM + low + gap + height + TOP
-    figure = NotebookFigure(style, figsize=total)
+    figure = new_figure(*total)
     boxes = ((BOTTOM + low + gap, height), (BOTTOM, low))
     upper, lower = (
         figure.add_axes((LEFT / total[0], bottom / total[1], width / total[0], h / total[1]))

@@ -40,8 +40,6 @@ def draw_windows(
     notes
         Pairs of a headword and its text, written below the settings in words.
     """
-    from matplotlib.figure import Figure as Figure_
-
     windows = wording.drawn_windows(settings)
     boxes = {name: Box.around(list(marks)) for name, marks in windows.items()}
     cell = min(CELL, MAX_WINDOW / max(max(box.shape) for box in boxes.values()))
@@ -50,7 +48,7 @@ def draw_windows(
     text_height = LINE * len(lines) + 0.3
     height = text_height + windows_height + 0.55
     with canvas.style():
-        figure = Figure_(figsize=(width, height))
+        figure = canvas.new_figure(width, height)
         for name, (left, top) in places.items():
             rows, cols = (n * cell for n in boxes[name].shape)
             place = left / width, (text_height + windows_height - top - rows) / height
