@@ -336,16 +336,12 @@ def fields_of(grid: Grid, settings: PeakSumSettings | None = None) -> Mapping[st
 
 def _net_fields(grid: Grid, table: Mapping[str, Field]) -> dict[str, Field]:
     """Return energy and transverse momentum minus pile-up, of those that there are without."""
-    ways = {"pt": _pt, "energy": _energy}
-    titles = {"pt": r"$p_T$ minus pile-up", "energy": "energy minus pile-up"}
+    ways = {"pt": (r"$p_T$ minus pile-up", _pt), "energy": ("energy minus pile-up", _energy)}
     return {
         f"net_{word}": Field(
-            titles[word],
-            grid.energy_unit,
-            f"{table[word].meaning} of net",
-            partial(ways[word], _energy_of_net),
+            title, grid.energy_unit, f"{table[word].meaning} of net", partial(way, _energy_of_net)
         )
-        for word in ("pt", "energy")
+        for word, (title, way) in ways.items()
         if word in table
     }
 

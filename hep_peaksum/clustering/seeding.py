@@ -142,11 +142,8 @@ def _lowest_bound(searched: Cells, dtype: np.dtype[Any], settings: PeakSumSettin
 
 def admits_empty_cells(settings: PeakSumSettings, unit: float | None) -> bool:
     """Return whether a cell of 0 passes the seed threshold, so that every empty cell may be a seed."""
-    threshold: Any = settings.seed_threshold
-    if settings.quantity == "significance":
-        threshold = float(str(threshold).split()[0])
-    n_sigmas = in_sigmas(threshold)
-    threshold = threshold if n_sigmas is None else n_sigmas
+    n_sigmas = in_sigmas(settings.seed_threshold)
+    threshold = settings.seed_threshold if n_sigmas is None else n_sigmas
     return inclusive_bound(threshold, settings.seed_comparison, unit, integer=False) <= 0
 
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.config.formats import REPORT, SUMMARY
 from hep_peaksum.diagnostics import wording
 from hep_peaksum.report.accounts import hits_outside
@@ -260,8 +261,8 @@ def _cut_flow(dataset: str, flows: Mapping[str, Sequence[Mapping[str, Any]]]) ->
     """Return the cut flow of a dataset, a row for every condition, with a column for every variation."""
     first = next(iter(flows.values()))
     is_weighted = first[0]["sum_of_weights"] is not None
-    titles = [word for name in flows for word in ([name, f"{name}, weighted"] if is_weighted else [name])]
-    titles = [title.replace("nominal", "entries") for title in titles]
+    names = ["entries" if name == NOMINAL else name for name in flows]
+    titles = [word for name in names for word in ([name, f"{name}, weighted"] if is_weighted else [name])]
     rows = table(f"{dataset}: left after", *titles)
     for number, step in enumerate(first):
         cells = []

@@ -204,7 +204,7 @@ def test_elements_without_a_link_or_with_several_are_told(capsys, n_joined, n_se
 
 
 def test_a_cut_flow_has_a_column_for_every_variation():
-    steps = {"nominal": [(12, 6.5), (3, 1.25)], "Up": [(12, 7.0), (4, 2.0)]}
+    steps = {"nominal": [(12, 6.5), (3, 1.25)], "nominal2": [(12, 7.0), (4, 2.0)]}
     for is_weighted in (True, False):
         flows = {
             name: [
@@ -219,7 +219,7 @@ def test_a_cut_flow_has_a_column_for_every_variation():
         found = [line[2:] for line in rows_of(lines, ["step"])]
         wanted = [["12", "6.5", "12", "7"], ["3", "1.25", "4", "2"]]
         assert found == (wanted if is_weighted else [row[::2] for row in wanted])
-        titles = "entries entries, weighted Up Up, weighted" if is_weighted else "entries Up"
+        titles = "entries entries, weighted nominal2 nominal2, weighted" if is_weighted else "entries nominal2"
         assert f"ttbar: left after {titles}" in text_of(lines)
 
 
