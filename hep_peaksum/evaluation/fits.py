@@ -183,9 +183,8 @@ def fit_resolution(
 def _mode_and_width(contents: Array, edges: Array) -> tuple[float, float]:
     """Return the centre of the highest bin, and the width of a Gaussian as wide at half its height."""
     centres, highest = (edges[1:] + edges[:-1]) / 2, int(np.argmax(contents))
-    is_high = contents >= contents[highest] / 2
-    left = highest - int(np.argmin(is_high[highest::-1])) if not is_high[: highest + 1].all() else -1
-    right = highest + int(np.argmin(is_high[highest:])) if not is_high[highest:].all() else len(contents)
+    low = np.flatnonzero(contents < contents[highest] / 2)
+    left, right = low[low < highest].max(initial=-1), low[low > highest].min(initial=len(contents))
     width = max(edges[right] - edges[left + 1], edges[highest + 1] - edges[highest])
     return float(centres[highest]), max(float(width) / 2.355, float(np.diff(edges).min()))
 

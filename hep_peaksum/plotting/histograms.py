@@ -193,9 +193,14 @@ def _set_ranges(axes: Axes, h: hist.Hist[Any], contents: Array) -> None:
     filled = contents[contents > 0]
     if len(filled) and contents.min() >= 0 and filled.max() > DECADES * filled.min():
         axes.set_yscale("log")
-        axes.set_ylim(filled.min() / 2, filled.max() * 3)
+        axes.set_ylim(*log_limits(contents))
     elif contents.min(initial=0) >= 0:
         axes.set_ylim(0, None if np.any(contents) else 1)
+
+
+def log_limits(contents: Array) -> tuple[float, float]:
+    """Return the ends of a logarithmic axis of contents, of which some are above 0."""
+    return float(contents[contents > 0].min()) / 2, float(contents.max()) * 3
 
 
 def _write_plain_numbers(axes: Axes) -> None:
