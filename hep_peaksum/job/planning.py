@@ -244,7 +244,7 @@ def plan_job(
         numbers, loss = manifest.numbers(name, path, tree), known.get(LOSSES)
         own = {*ranges[name, numbers[1]]}
         if loss is not None:  # what is finished of a file that cannot be read now counts nevertheless
-            known = manifest.known_metadata(name, path, tree)  # noqa: PLW2901
+            known = manifest.known_metadata(name, path, tree)  # noqa: PLW2901 -- of an earlier run
         if known is None:
             lost.append(loss)
             continue
