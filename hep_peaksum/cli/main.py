@@ -234,12 +234,12 @@ def demo(n_events: int, seed: int) -> None:
     """
     with importing():
         from hep_peaksum.cli import demo as demo_
-        from hep_peaksum.terminal import tables
+        from hep_peaksum.terminal import job_tables, tables
 
     console = streams.open_console()
     console.print(f"Toy calorimeter: {n_events} events of 24 x 16 cells (seed {seed})")
     made = demo_.demo(n_events, seed, progress=not streams.is_quiet())
-    tables.print_result(console, made.result)
+    job_tables.print_result(console, made.result)
     tables.print_score(console, made.score)
     console.print(f"Next: look at {made.picture} and the plots beside it, edit {made.config}, and run")
     console.print(f"  hep-peaksum run {made.config} --set output.directory=hep-peaksum-demo/mine", style="bold")
@@ -293,13 +293,13 @@ def run(
 
 def _show_plan(planned: Plan, config: Config, *, as_json: bool) -> int:
     """Print what a job would process."""
-    from hep_peaksum.terminal import job_documents, tables
+    from hep_peaksum.terminal import job_documents, job_tables
 
     if as_json:
         streams.print_document(job_documents.plan(planned, config.output.directory))
         return DONE
     console = streams.open_console()
-    tables.print_plan(console, planned)
+    job_tables.print_plan(console, planned)
     formats = ", ".join(config.output.clusters)
     console.print(f"dry run: would write {formats} and histograms to {config.output.directory}")
     return DONE
@@ -431,12 +431,12 @@ def _draw(
 def status(directory: str, *, verify: bool, as_json: bool) -> int:
     """Show what a results directory holds: finished, missing, lost."""
     from hep_peaksum.results.status import read_status
-    from hep_peaksum.terminal import job_documents, tables
+    from hep_peaksum.terminal import job_documents, job_tables
 
     state = read_status(Path(directory), verify=verify)
     exit_status = FAILED if state.damaged else DONE
     if as_json and state.summary is not None:
-        remarks = tables.remarks(state.summary)
+        remarks = job_tables.remarks(state.summary)
         done = job_documents.finished_job("status", directory, state.summary, remarks, state.damaged)
         streams.print_document(done)
         return exit_status
@@ -451,13 +451,13 @@ def _print_status(directory: str, state: Status, *, verify: bool) -> None:
     """Print what a results directory holds."""
     from rich.markup import escape
 
-    from hep_peaksum.terminal import tables
+    from hep_peaksum.terminal import job_tables
 
     console = streams.open_console()
     if state.summary is not None:
-        tables.print_summary(console, state.summary)
+        job_tables.print_summary(console, state.summary)
     else:
-        tables.print_unfinished(console, state.unfinished)
+        job_tables.print_unfinished(console, state.unfinished)
         console.print(f"{directory}: incomplete; the same run command continues from the finished chunks")
     for line in state.damaged:
         told = f"[red]damaged:[/red] {escape(line)}; the same run command makes it anew"
@@ -475,9 +475,9 @@ def report(directory: str) -> None:
     """
     with importing():
         from hep_peaksum.report.page import write_report
-        from hep_peaksum.terminal import tables
+        from hep_peaksum.terminal import job_tables
 
-    tables.print_report(streams.open_console(), write_report(Path(directory)))
+    job_tables.print_report(streams.open_console(), write_report(Path(directory)))
 
 
 for command in (
