@@ -64,7 +64,7 @@ def parse_energy(value: object) -> object:
 
 
 def parse_quantity(value: object, units: Mapping[str, str], kind: str, example: str) -> object:
-    """Return a quantity with a unit as a number, given by what each unit is to be multiplied.
+    """Return a quantity such as ``"2 kHz"`` as a number; `units` say what one of each is worth.
 
     >>> parse_quantity("2 kHz", {"Hz": "1", "kHz": "1e3"}, "frequency", "50 Hz")
     2000.0
