@@ -6,6 +6,8 @@ depend on the processor and not on the job (bytes of a vector, cells in its cach
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 # Cells of the events that are read, made into grids and searched together: memory stays bounded whatever the
 # size of a chunk, and the arrays are large enough that Python's share of the time is small.
 READ_CELLS = 1 << 22
@@ -46,6 +48,16 @@ GROUP_BYTES = 32_000_000
 SORT_BYTES = 256_000_000
 # Toy events made or written at a time.
 TOY_EVENTS = 10_000
+
+
+def blocks(n: int, size: int) -> Iterator[slice]:
+    """Yield the slices that divide `n` items into blocks of a size; the last may be smaller.
+
+    >>> [*blocks(5, 3)]
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))
 
 
 def cells_at_a_time(most: int, allowed: int) -> int:

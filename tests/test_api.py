@@ -158,11 +158,3 @@ def test_help_loads_nothing_heavy(arguments):
     loaded, printed = loaded_by("from hep_peaksum.__main__ import main; main()", *arguments)
     assert "hep-peaksum" in printed or "hep_peaksum" in printed
     assert not loaded & {*HEAVY, "numpy", "pydantic", "yaml"}
-
-
-def test_the_module_is_the_command():
-    done = subprocess.run(
-        [sys.executable, "-m", "hep_peaksum", "--help"], capture_output=True, text=True, check=True, timeout=120
-    )
-    assert done.stdout.startswith("Usage: hep-peaksum")
-    assert not done.stderr

@@ -16,13 +16,12 @@ import numpy as np
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
 
 from hep_peaksum.evaluation.rates import nth_leading
-from hep_peaksum.geometry.jagged import counts_of
+from hep_peaksum.geometry.jagged import event_of
 from hep_peaksum.inputs.comparisons import Comparison
 from hep_peaksum.inputs.functions import FUNCTION, FunctionName, failure_of, local_place, user_function
 from hep_peaksum.kernels import Array
-from hep_peaksum.settings.frozen_model import FrozenModel
-from hep_peaksum.settings.thresholds import finite_number
-from hep_peaksum.settings.units import energy_in_gev
+from hep_peaksum.settings.frozen_model import FrozenModel, text_under
+from hep_peaksum.settings.thresholds import parse_energy
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -81,24 +80,14 @@ class DerivedField(FrozenModel):
         ValueError
             If the function or the correction does not give one number for every cluster.
         """
+        if self.function is not None:
+            return _values_of_function(self.function, clusters, key)
+        return self._corrections(clusters, key)
+
+    def _corrections(self, clusters: ak.Array, key: str) -> Array:
+        """Return what the correction gives for every cluster."""
         import awkward as ak
 
-        if self.function is not None:
-            function = user_function(self.function)
-            try:
-                result = ak.Array(function(clusters))
-            except MemoryError:
-                raise
-            except Exception as error:  # noqa: BLE001 -- what a function of the user raises can be anything
-                fields = ", ".join(clusters.fields)
-                msg = f"{key}: {failure_of(self.function, error)}: the clusters have the fields {fields}"
-                raise ValueError(msg) from None
-            if result.ndim != 2 or not ak.all(ak.num(result) == ak.num(clusters)):
-                expected = "a number for every cluster, in a list for every event"
-                remedy = "neither flatten nor cut the fields that it is made of"
-                msg = f"{key}: {self.function!r} returned {ak.type(result)}, expected {expected}: {remedy}"
-                raise ValueError(msg)
-            return np.asarray(ak.to_numpy(ak.flatten(result)), np.float64)
         flat = ak.flatten(clusters)
         arguments = [np.asarray(flat[each]) if isinstance(each, str) else each for each in self.inputs]
         takes = ""
@@ -110,6 +99,27 @@ class DerivedField(FrozenModel):
             said = " ".join(str(error).split())
             msg = f"{key}: correction {self.name!r} of {self.correctionlib}: {said}{takes}"
             raise ValueError(msg) from None
+
+
+def _values_of_function(name: str, clusters: ak.Array, key: str) -> Array:
+    """Return what a function of the user gives for every cluster."""
+    import awkward as ak
+
+    function = user_function(name)
+    try:
+        result = ak.Array(function(clusters))
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 -- what a function of the user raises can be anything
+        fields = ", ".join(clusters.fields)
+        msg = f"{key}: {failure_of(name, error)}: the clusters have the fields {fields}"
+        raise ValueError(msg) from None
+    if result.ndim != 2 or not ak.all(ak.num(result) == ak.num(clusters)):
+        expected = "a number for every cluster, in a list for every event"
+        remedy = "neither flatten nor cut the fields that it is made of"
+        msg = f"{key}: {name!r} returned {ak.type(result)}, expected {expected}: {remedy}"
+        raise ValueError(msg)
+    return np.asarray(ak.to_numpy(ak.flatten(result)), np.float64)
 
 
 @lru_cache(maxsize=16)
@@ -129,24 +139,14 @@ def _correction(path: str, _state: object, name: str) -> Any:
     raise ValueError(msg)
 
 
-def _parse_derived(value: object) -> object:
-    """Return a function that stands alone as a map."""
-    return {"function": value} if isinstance(value, str) else value
-
-
 Derived = Annotated[
-    DerivedField, BeforeValidator(_parse_derived, json_schema_input_type=FunctionName | DerivedField)
+    DerivedField, BeforeValidator(text_under("function"), json_schema_input_type=FunctionName | DerivedField)
 ]
-
-
-def _parse_amount(value: object) -> object:
-    """Return an energy such as 30 GeV as a number of GeV."""
-    return float(energy_in_gev(value)) if isinstance(value, str) else finite_number(value)
 
 
 Amount = Annotated[
     int | float,
-    BeforeValidator(_parse_amount),
+    BeforeValidator(parse_energy),
     WithJsonSchema({"title": "number, or energy", "type": ["number", "string"]}),
 ]
 
@@ -225,8 +225,7 @@ class Collections:
     def event_of(self, name: str) -> Array:
         """Return the event of every cluster of a collection or view."""
         if name not in self._event_of:
-            counts = counts_of(self.clusters[name])
-            self._event_of[name] = np.repeat(np.arange(len(counts)), counts)
+            self._event_of[name] = event_of(self.clusters[name])
         return self._event_of[name]
 
     def event_value(self, field: str, nth: int = 1) -> Array:

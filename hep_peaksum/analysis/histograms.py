@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from hep_peaksum.analysis.derived import Collections
-from hep_peaksum.analysis.selection import NOMINAL, VARIATION
+from hep_peaksum.analysis.selection import NOMINAL, variation_axes
 from hep_peaksum.analysis.variation_axis import Weights, add_entries
 from hep_peaksum.clustering.fields import check_fields, fields_of
 from hep_peaksum.geometry.axis import Axis, Coordinate, fold
@@ -210,9 +210,7 @@ def book(
     """
     import hist
 
-    axes: list[Any] = []
-    if variations:
-        axes.append(hist.axis.StrCategory([NOMINAL, *variations], name=VARIATION))
+    axes = variation_axes(variations)
     for axis in histogram.axes:
         if axis.field in sums:
             collection, _, field = sums[axis.field].partition(".")

@@ -28,13 +28,20 @@ def step_labels(conditions: Sequence[EventCondition]) -> list[str]:
     return [ALL_ENTRIES, *(f"{number}: {each.label}" for number, each in enumerate(conditions, 1))]
 
 
+def variation_axes(variations: Sequence[str]) -> list[Any]:
+    """Return the axis of variations, whose first bin is not varied; none where nothing is varied."""
+    import hist
+
+    return [hist.axis.StrCategory([NOMINAL, *variations], name=VARIATION)] if variations else []
+
+
 def book_cut_flow(
     conditions: Sequence[EventCondition], variations: Sequence[str], *, weighted: bool
 ) -> dict[str, hist.Hist[Any]]:
     """Return the empty histograms of a cut flow: weighted sums, and numbers of entries where these differ."""
     import hist
 
-    axes = [hist.axis.StrCategory([NOMINAL, *variations], name=VARIATION)] if variations else []
+    axes = variation_axes(variations)
     axes.append(hist.axis.StrCategory(step_labels(conditions), name="step", label="condition"))
     counts = hist.Hist(*axes, storage=hist.storage.Double(), label="entries")
     if not weighted:

@@ -72,10 +72,9 @@ def add_entries(
     # what has the same weights is copied, unless copying is more than adding it again
     copies = has_variations and contents[0].size <= n_entries
     groups = alike({name: id(each) if copies else name for name, each in weights.items()})
-    for first in range(0, n_entries, block_sizes.BINNED_NUMBERS):
-        block = slice(first, first + block_sizes.BINNED_NUMBERS)
+    for block in block_sizes.blocks(n_entries, block_sizes.BINNED_NUMBERS):
         bins = _bin_numbers(with_numbers, [each[block] for each in values])
-        owner = np.arange(first, first + len(bins)) if event is None else event[block]
+        owner = np.arange(block.start, block.stop) if event is None else event[block]
         for label, mask in labels.items():
             chosen = slice(None) if mask is None else np.flatnonzero(mask[block])
             start = 0 if label is None else axes[-len(values) - 1].index(label) * strides[-len(values) - 1]

@@ -212,9 +212,8 @@ class Calibrator:
         if (runs == runs[0]).all():  # nearly always, and the rest takes a tenth of a search
             return np.zeros(len(runs), np.int64), [self.calibrations.of_run(int(runs[0]))]
         period = self.calibrations.period(runs)
-        present = np.flatnonzero(np.bincount(period))
-        of_runs = [self.calibrations.of_run(int(runs[np.argmax(period == number)])) for number in present]
-        return np.searchsorted(present, period), of_runs
+        _, first, number = np.unique(period, return_index=True, return_inverse=True)
+        return number, [self.calibrations.of_run(int(run)) for run in runs[first]]
 
     def _result(
         self, cells: Array | Hits, period: Array, maps: Sequence[CellMaps], flags: dict[str, Array]
@@ -260,10 +259,8 @@ class Calibrator:
         """Return the error for events with another number of values; it names a channel left out, if one is."""
         table, channel = self.calibrations.table, of_run.channel
         what = "channels" if self.calibrations.order == "channel" else "cells"
-        text = (
-            f"{table.name}: {n_values} values per event in run {of_run.run}, and {len(channel)} {what} in the "
-        )
-        text += "table"
+        values = f"{n_values} values per event in run {of_run.run}"
+        text = f"{table.name}: {values}, and {len(channel)} {what} in the table"
         missing = np.setdiff1d(np.arange(channel[0], channel[-1] + 1), channel)
         first = missing[0] if len(missing) else channel[-1] + 1
         if what == "channels" and n_values > len(channel):
@@ -276,10 +273,9 @@ class Calibrator:
         counts, flat = ak.to_numpy(ak.num(channel)), np.asarray(ak.flatten(channel))
         first = int(np.argmax(~np.isin(flat, channels)))
         run = np.repeat(runs, counts)[first]
-        text = (
-            f"{self.calibrations.table.name}: channel {flat[first]} has hits in run {run}, and no row: add one"
-        )
-        return f"{text}, of status 1 if its hits are not to be used"
+        problem = f"channel {flat[first]} has hits in run {run}, and no row"
+        remedy = "add one, of status 1 if its hits are not to be used"
+        return f"{self.calibrations.table.name}: {problem}: {remedy}"
 
 
 def _flat_cell(hits: Hits) -> Array:

@@ -81,8 +81,8 @@ def places(table: CellTable, grid: Grid) -> tuple[Array, Array]:
             size = f"{axis.size} {word}{'s' * (axis.size > 1)}"
             if axis.labels is not None:
                 size = f"{word}s {axis.labels}"
-            msg = f"{table.name}: {table.in_words(row)} has {column} {table[column][row]:g}, for "
-            msg += f"{table.runs_of(row)}: the grid has {size}, and it is on none of them"
+            what = f"{table.in_words(row)} has {column} {table[column][row]:g}, for {table.runs_of(row)}"
+            msg = f"{table.name}: {what}: the grid has {size}, and it is on none of them"
             raise CellTableError(msg)
     return found[0], found[1]
 
@@ -143,10 +143,9 @@ def _lattice(table: CellTable, name: str) -> Lattice:
     row = int(np.argmax(distance))
     if distance[row] > TOLERANCE * pitch or index.max() >= MAX_CELLS:
         unit = f" {UNITS[name]}" if UNITS[name] else ""
-        msg = (
-            f"{table.name}: {table.in_words(row)} has {name} {values[row]:g}{unit}, for {table.runs_of(row)}, "
-        )
-        msg += f"which is not on a lattice with the others (pitch {pitch:g}{unit}): give row and col instead"
+        what = f"{table.in_words(row)} has {name} {values[row]:g}{unit}, for {table.runs_of(row)}"
+        lattice = f"a lattice with the others (pitch {pitch:g}{unit})"
+        msg = f"{table.name}: {what}, which is not on {lattice}: give row and col instead"
         raise CellTableError(msg)
     return Lattice(start, pitch, index)
 
@@ -187,19 +186,15 @@ def _labelled_axis(table: CellTable, word: str) -> Axis:
         if not is_straight or slope == 0:
             continue
         if slope < 0:
-            msg = (
-                f"{table.name}: {name} falls while {word} rises: number {word}s by rising {name}, or leave out "
-            )
-            msg += name
+            remedy = f"number {word}s by rising {name}, or leave out {name}"
+            msg = f"{table.name}: {name} falls while {word} rises: {remedy}"
             raise CellTableError(msg)
         first = float(round(start + slope * numbers.min(), 9))
         return Lattice(first, float(round(slope, 9)), np.asarray(numbers - numbers.min())).axis(
             name, labels=labels
         )
     if names:
-        msg = (
-            f"{table.name}: neither {' nor '.join(names)} rises evenly with {word}: give rows and cols in the "
-        )
-        msg += "config, or leave these columns out"
+        remedy = "give rows and cols in the config, or leave these columns out"
+        msg = f"{table.name}: neither {' nor '.join(names)} rises evenly with {word}: {remedy}"
         raise CellTableError(msg)
     return Axis(labels=labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from hep_peaksum.kernels.numba_compile import cached_jit, read_only
 
 
 @cached_jit
-def _in_order(raw, period, pedestal, gain, shift, cells):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _in_order(raw: Any, period: Any, pedestal: Any, gain: Any, shift: Any, cells: Any) -> None:
+    """Write down the energies of cells of which each has the raw value of its own place."""
     for event in range(raw.shape[0]):
         p = period[event]
         for cell in range(cells.shape[1]):
@@ -19,7 +21,8 @@ def _in_order(raw, period, pedestal, gain, shift, cells):  # type: ignore[no-unt
 
 
 @cached_jit
-def _in_place(raw, period, source, pedestal, gain, shift, cells):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _in_place(raw: Any, period: Any, source: Any, pedestal: Any, gain: Any, shift: Any, cells: Any) -> None:
+    """Write down the energies of cells, given the place of the raw value of each."""
     for event in range(raw.shape[0]):
         p = period[event]
         for cell in range(cells.shape[1]):

@@ -89,8 +89,8 @@ class Calibrations:
             msg = f"{table.name}: no column channel, by which values are read: add it, or read by row and col"
             raise CellTableError(msg)
         if order == "cell" and table.key_names == ("channel",) and not {*CELL_KEYS} & {*table.columns}:
-            msg = f"{table.name}: only channels, and values are read by row and col: add row and col to the "
-            msg += "table, or write axes: [channel]"
+            remedy = "add row and col to the table, or write axes: [channel]"
+            msg = f"{table.name}: only channels, and values are read by row and col: {remedy}"
             raise CellTableError(msg)
         self.table, self.grid, self.order, self.scale = table, grid, order, scale
         self.depth = None if order == "channel" else depth
@@ -158,10 +158,8 @@ class Calibrations:
         if same.any():
             n = int(np.argmax(same))
             one, other = (self.table.in_words(int(rows[order[k]])) for k in (n, n + 1))
-            msg = (
-                f"{self.table.name}: {one} and {other} are the same cell in run {run}: correct one of them, or "
-            )
-            msg += "give them different layers, which are added up"
+            remedy = "correct one of them, or give them different layers, which are added up"
+            msg = f"{self.table.name}: {one} and {other} are the same cell in run {run}: {remedy}"
             raise CellTableError(msg)
         return cell
 
@@ -192,10 +190,8 @@ class Calibrations:
             missing = np.argwhere(row_of < 0)[0]
             words = zip(("layer", "row", "col"), missing, strict=True)
             cell = ", ".join(f"{word} {number}" for word, number in words if word in given)
-            msg = (
-                f"{table.name}: no row for {cell} (counted from 0) in run {run}: add one, of status 1 if there "
-            )
-            msg += "is no such cell"
+            remedy = "add one, of status 1 if there is no such cell"
+            msg = f"{table.name}: no row for {cell} (counted from 0) in run {run}: {remedy}"
             raise CellTableError(msg)
         return np.broadcast_to(row_of, shape).reshape(-1)
 
@@ -207,8 +203,7 @@ class Calibrations:
             for name in ("pedestal", "gain", "noise", "noise_raw", "t0")
             if name in table
         }
-        gain = np.where(good, self.scale, 0.0)
-        gain = gain * values.get("gain", 1.0)
+        gain = np.where(good, self.scale, 0.0) * values.get("gain", 1.0)
         noise = values["noise"] * abs(self.scale) if "noise" in values else None
         if "noise_raw" in values:
             noise = values["noise_raw"] * np.abs(gain)
@@ -231,8 +226,7 @@ def common_mode_groups(table: CellTable, column: str | None) -> Array:
         return np.zeros(len(table), np.int64)
     if column not in table or (column in COLUMNS and column not in CELL_KEYS):
         known = [name for name in table.columns if name not in COLUMNS or name in CELL_KEYS]
-        near = did_you_mean(column, known)
-        msg = f"{table.name}: no column {column!r} for groups with a common mode{near}; there are "
-        msg += ", ".join([*known, EVERY])
+        near, there = did_you_mean(column, known), ", ".join([*known, EVERY])
+        msg = f"{table.name}: no column {column!r} for groups with a common mode{near}; there are {there}"
         raise CellTableError(msg)
     return np.unique(table[column], return_inverse=True)[1].reshape(-1)

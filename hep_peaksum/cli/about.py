@@ -14,19 +14,8 @@ from hep_peaksum.cli.options import json_option
 from hep_peaksum.terminal import streams
 
 VERSIONED = (
-    *(
-        "hep_peaksum",
-        "awkward",
-        "click",
-        "coffea",
-        "hist",
-        "iminuit",
-        "llvmlite",
-        "loky",
-        "matplotlib",
-        "mplhep",
-    ),
-    *("numba", "numpy", "pyarrow", "pydantic", "rich", "scipy", "uproot", "vector"),
+    *("hep_peaksum", "awkward", "click", "coffea", "hist", "iminuit", "llvmlite", "loky", "matplotlib"),
+    *("mplhep", "numba", "numpy", "pyarrow", "pydantic", "rich", "scipy", "uproot", "vector"),
 )
 OPTIONAL = ("distributed", "parsl", "keras", "aiohttp", "s3fs", "fsspec-xrootd", "xrootd", "bokeh")
 # Modules that the executors need beside coffea.

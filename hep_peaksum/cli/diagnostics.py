@@ -306,8 +306,8 @@ def _read_event(config: Config, grid: str, dataset: str | None, entry: int, laye
     n_layers = len(values)
     if layer is None or layer >= n_layers:
         missing = "" if layer is None else f", but no layer {layer}"
-        msg = f"grid {grid!r} has {n_layers} layers, searched separately{missing}: "
-        msg += f"give --layer, 0 to {n_layers - 1}"
+        there = f"grid {grid!r} has {n_layers} layers, searched separately{missing}"
+        msg = f"{there}: give --layer, 0 to {n_layers - 1}"
         raise ValueError(msg)
     mask, noise = (each[layer] if each is not None and each.ndim == 3 else each for each in (mask, noise))
     return _Block(entry, values[layer], mask, noise, "each")

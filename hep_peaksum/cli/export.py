@@ -84,8 +84,9 @@ def _of_config(
         msg = f"the collection is of {what}, a header is of one grid: name another with --collection"
         raise ValueError(msg)
     if source.cells is not None:
-        msg = f"grid {chosen.grid[0]!r} has a cell table, and a header knows neither pedestals nor dead cells: "
-        msg += "name a collection of another grid, or make a config whose cells are calibrated already"
+        why = f"grid {chosen.grid[0]!r} has a cell table, and a header knows neither pedestals nor dead cells"
+        remedy = "name a collection of another grid, or make a config whose cells are calibrated already"
+        msg = f"{why}: {remedy}"
         raise ValueError(msg)
     return name, chosen.settings, source.grid, source.mask_map()
 

@@ -190,15 +190,15 @@ def _is_of_others(path: Path, mark: str) -> bool:
 
 def print_job(command: Literal["run", "merge"], result: RunResult, *, as_json: bool) -> int:
     """Print the results of a job, and return the exit status."""
-    from hep_peaksum.terminal import tables
+    from hep_peaksum.terminal import job_tables
 
     if as_json:
         from hep_peaksum.terminal.job_documents import finished_job
 
-        remarks = tables.remarks(result.summary)
+        remarks = job_tables.remarks(result.summary)
         streams.print_document(finished_job(command, str(result.directory), result.summary, remarks))
     else:
-        tables.print_result(streams.open_console(), result)
+        job_tables.print_result(streams.open_console(), result)
     return DONE_WITH_LOSSES if result.losses else DONE
 
 

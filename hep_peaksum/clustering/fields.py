@@ -336,16 +336,12 @@ def fields_of(grid: Grid, settings: PeakSumSettings | None = None) -> Mapping[st
 
 def _net_fields(grid: Grid, table: Mapping[str, Field]) -> dict[str, Field]:
     """Return energy and transverse momentum minus pile-up, of those that there are without."""
-    ways = {"pt": _pt, "energy": _energy}
-    titles = {"pt": r"$p_T$ minus pile-up", "energy": "energy minus pile-up"}
+    ways = {"pt": (r"$p_T$ minus pile-up", _pt), "energy": ("energy minus pile-up", _energy)}
     return {
         f"net_{word}": Field(
-            titles[word],
-            grid.energy_unit,
-            f"{table[word].meaning} of net",
-            partial(ways[word], _energy_of_net),
+            title, grid.energy_unit, f"{table[word].meaning} of net", partial(way, _energy_of_net)
         )
-        for word in ("pt", "energy")
+        for word, (title, way) in ways.items()
         if word in table
     }
 
@@ -365,9 +361,10 @@ def _kinematic_fields(grid: Grid, axes: Mapping[str, Axis]) -> dict[str, Field]:
         fields = {"pt": Field(r"$p_T$", grid.energy_unit, "transverse momentum", energy_of_sum)}
     for name, axis in axes.items():
         fields[name] = Field(name, axis.field_unit, f"position in {name}", partial(_position, name))
-    for dim, name in enumerate("xy" if grid.hexagons is not None else ""):
-        unit = grid.hexagons.unit or "" if grid.hexagons is not None else ""
-        fields[name] = Field(name, unit, f"position in {name}", partial(_hexagon, dim=dim))
+    if grid.hexagons is not None:
+        for dim, name in enumerate("xy"):
+            unit = grid.hexagons.unit or ""
+            fields[name] = Field(name, unit, f"position in {name}", partial(_hexagon, dim=dim))
     return fields
 
 

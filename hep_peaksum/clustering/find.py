@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from inspect import signature
-from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -220,27 +220,23 @@ class SearchInput:
         layers: Literal["sum", "each"] = "sum",
     ) -> SearchInput:
         """Return what was given to `find_clusters`; parameters and errors are the same."""
-        calibrated, of_table = None, None
-        if isinstance(grids, CalibratedCells):
-            calibrated, of_table, grids = grids, grids.mask, grids.cells
-        cells, noise, missing = unmask(grids, noise, grid, layers)
+        calibrated = grids if isinstance(grids, CalibratedCells) else CalibratedCells(cast("Array", grids))
+        cells, noise, missing = unmask(calibrated.cells, noise, grid, layers)
         check_shape(cells.shape, grid, layers)
         grid = grid or bare_grid(cells.shape)
         mask = None if mask is np.ma.nomask else mask
         if mask is not None:
             mask, unknown = split_mask(mask)
             missing = missing if unknown is None else [*missing, unknown]
-        is_absent = calibrated is not None and calibrated.holds_absent and mask is None and not missing
-        missing = missing if of_table is None else [*missing, of_table]
+        is_absent = calibrated.holds_absent and mask is None and not missing
+        missing = missing if calibrated.mask is None else [*missing, calibrated.mask]
         mask, noise = (
             None if each is None else _map_of(np.asarray(each), cells.shape, grid, layers)
             for each in (mask, noise)
         )
         missing = [_map_of(each, cells.shape, grid, layers) for each in missing]
-        given = cls(cells, grid, mask, noise, missing, layers, len(cells))
-        if calibrated is None:
-            return given
-        return replace(given, flags=calibrated.flags, holds_absent=is_absent, table_noise=calibrated.noise)
+        of_table = calibrated.flags, is_absent, calibrated.noise
+        return cls(cells, grid, mask, noise, missing, layers, len(cells), *of_table)
 
     def with_noise(self) -> SearchInput:
         """Return the same with the noise of the cell table, if no other is given."""
@@ -267,8 +263,8 @@ class SearchInput:
         cells = self.cells
         cells = cells.events(first, last, room) if isinstance(cells, Hits) else cells[first:last]
         mask, noise = (None if each is None else part(each) for each in (self.mask, self.noise))
-        missing, flags = [part(each) for each in self.missing], self.flags
-        flags = {name: flag[first:last] for name, flag in flags.items()}
+        missing = [part(each) for each in self.missing]
+        flags = {name: flag[first:last] for name, flag in self.flags.items()}
         return replace(self, cells=cells, mask=mask, noise=noise, missing=missing, flags=flags)
 
     def plan(self, settings: PeakSumSettings) -> SearchPlan:

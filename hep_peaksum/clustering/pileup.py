@@ -86,7 +86,7 @@ def ring_axis(estimate: Pileup, grid: Grid) -> Literal["rows", "cols"]:
 def check_ring(estimate: Pileup, settings: PeakSumSettings, grid: Grid) -> None:
     """Raise a ValueError if a φ-ring cannot close, or has no cell outside the window."""
     along = 1 if ring_axis(estimate, grid) == "cols" else 0
-    if not estimate.includes_cluster and _sides(window_box(settings))[along] >= grid.shape[along]:
+    if not estimate.includes_cluster and window_box(settings).shape[along] >= grid.shape[along]:
         msg = (
             f"{estimate.name}: the sum window covers the whole ring of {grid.shape[along]} cells, none is left "
             "to average: set includes_cluster to true, or make the window shorter"
@@ -96,10 +96,6 @@ def check_ring(estimate: Pileup, settings: PeakSumSettings, grid: Grid) -> None:
 
 def _strips(box: Box, estimate: Pileup) -> tuple[tuple[Offset, ...], ...]:
     return box.strips(estimate.depth or 1, estimate.length)
-
-
-def _sides(box: Box) -> tuple[int, int]:
-    return box.bottom - box.top + 1, box.right - box.left + 1
 
 
 def _scaled(counts: Array, numerator: int, denominator: int) -> Array:

@@ -12,7 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hep_peaksum.clustering.discriminant import Cells, exists, has_noise_of_plane, has_whole_window, seed_noise
+from hep_peaksum.clustering.discriminant import (
+    Cells,
+    exists,
+    has_noise_of_plane,
+    has_whole_window,
+    is_plane,
+    seed_noise,
+)
 from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.kernels import Array, Offset, Peaks, Rule, Search, absent, accumulator, get_kernel
 from hep_peaksum.loops.seeds import accepted_in_order, add_highest, keep_maxima
@@ -135,11 +142,8 @@ def _lowest_bound(searched: Cells, dtype: np.dtype[Any], settings: PeakSumSettin
 
 def admits_empty_cells(settings: PeakSumSettings, unit: float | None) -> bool:
     """Return whether a cell of 0 passes the seed threshold, so that every empty cell may be a seed."""
-    threshold: Any = settings.seed_threshold
-    if settings.quantity == "significance":
-        threshold = float(str(threshold).split()[0])
-    n_sigmas = in_sigmas(threshold)
-    threshold = threshold if n_sigmas is None else n_sigmas
+    n_sigmas = in_sigmas(settings.seed_threshold)
+    threshold = settings.seed_threshold if n_sigmas is None else n_sigmas
     return inclusive_bound(threshold, settings.seed_comparison, unit, integer=False) <= 0
 
 
@@ -192,7 +196,7 @@ def accepted_seeds(peaks: Peaks, searched: Cells, compared: Cells, settings: Pea
 def _without_forbidden(peaks: Peaks, searched: Cells, settings: PeakSumSettings) -> Peaks:
     """Return the peaks without masked cells, and without those at an edge where windows must be whole."""
     if searched.mask is not None and len(peaks.cell):
-        if searched.mask.strides[0] == 0:  # one map, repeated for every event
+        if is_plane(searched.mask):
             is_masked = searched.mask[0].reshape(-1)[peaks.cell]
         else:
             is_masked = searched.mask[peaks.event, peaks.row, peaks.col]

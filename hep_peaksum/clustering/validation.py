@@ -282,8 +282,9 @@ def _signed_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
 def check_shape(shape: tuple[int, ...], grid: Grid | None, layers: str) -> None:
     """Raise a ValueError if cells of this shape do not fit the grid, or have no layers that are searched."""
     if len(shape) not in (3, 4):
-        hint = ": for a single event pass grids[None], for flat cells a grid of as many" * (len(shape) == 2)
-        msg = f"grids have shape {shape}, expected (event, row, col) or (event, layer, row, col){hint}"
+        remedy = ": for a single event pass grids[None], for flat cells a grid of as many"
+        expected = f"(event, row, col) or (event, layer, row, col){remedy if len(shape) == 2 else ''}"
+        msg = f"grids have shape {shape}, expected {expected}"
         raise ValueError(msg)
     if 0 in shape[-2:]:
         msg = f"grids have shape {shape}, expected at least one row and one column"
@@ -348,9 +349,9 @@ def _broadcast(array: Array, cells: Cells, name: str, *, by_layer: bool) -> Arra
         return np.tile(array, (with_layers[0], 1, 1))
     if array.shape not in (shape, with_layers):
         kind = "bool" if name == "mask" else "numbers"
-        msg = f"{name} is {array.dtype} of shape {array.shape}, expected {kind} of shape "
-        msg += f"{shape[1:]} or {with_layers}"
-        msg += ": transpose it" * (array.shape == shape[:0:-1])
+        given = f"{name} is {array.dtype} of shape {array.shape}"
+        remedy = ": transpose it" if array.shape == shape[:0:-1] else ""
+        msg = f"{given}, expected {kind} of shape {shape[1:]} or {with_layers}{remedy}"
         raise ValueError(msg)
     return array.reshape(shape)
 

@@ -12,6 +12,7 @@ import numpy as np
 from hep_peaksum.kernels import Array
 
 CORE = 1.5  # a core reaches so many standard deviations to each side of its mean
+IN_CORE = 0.87  # of the entries of a Gaussian
 SAME, MOST_STEPS = 0.01, 20  # a core is found when its width changes by less than 1 %
 FEWEST_BINS = 4
 TERMS = ("stochastic", "noise", "constant")
@@ -91,7 +92,7 @@ def fit_core(contents: Array, edges: Array, variances: Array | None = None) -> F
         core = _bins_within(edges, mu - CORE * sigma, mu + CORE * sigma)
         if core.stop - core.start < FEWEST_BINS or not contents[core].sum() > 0:
             return fit
-        start = {"entries": float(contents[core].sum() / 0.87), "mu": mu, "sigma": sigma}
+        start = {"entries": float(contents[core].sum() / IN_CORE), "mu": mu, "sigma": sigma}
         limits = {"entries": (0, None), "sigma": (1e-9 * sigma, None)}
         bins = edges[core.start : core.stop + 1]
         fit = _fit_bins(contents[core], variances[core], bins, gaussian_contents, start, limits)
@@ -182,9 +183,8 @@ def fit_resolution(
 def _mode_and_width(contents: Array, edges: Array) -> tuple[float, float]:
     """Return the centre of the highest bin, and the width of a Gaussian as wide at half its height."""
     centres, highest = (edges[1:] + edges[:-1]) / 2, int(np.argmax(contents))
-    is_high = contents >= contents[highest] / 2
-    left = highest - int(np.argmin(is_high[highest::-1])) if not is_high[: highest + 1].all() else -1
-    right = highest + int(np.argmin(is_high[highest:])) if not is_high[highest:].all() else len(contents)
+    low = np.flatnonzero(contents < contents[highest] / 2)
+    left, right = low[low < highest].max(initial=-1), low[low > highest].min(initial=len(contents))
     width = max(edges[right] - edges[left + 1], edges[highest + 1] - edges[highest])
     return float(centres[highest]), max(float(width) / 2.355, float(np.diff(edges).min()))
 

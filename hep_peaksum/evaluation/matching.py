@@ -13,7 +13,7 @@ import numpy as np
 
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.geometry.jagged import counts_of, flat_field
+from hep_peaksum.geometry.jagged import event_of, flat_field
 from hep_peaksum.kernels import Array
 
 if TYPE_CHECKING:
@@ -30,9 +30,8 @@ class CellIndices(NamedTuple):
     @classmethod
     def from_jagged(cls, records: ak.Array) -> CellIndices:
         """Return the cells of jagged records with the fields `row` and `col`, events numbered from 0."""
-        event = np.repeat(np.arange(len(records)), counts_of(records))
         row, col = (flat_field(records, word).astype(np.int64) for word in ("row", "col"))
-        return cls(event, row, col)
+        return cls(event_of(records), row, col)
 
     def cell_number(self, grid: Grid) -> Array:
         """Return a number that is unique to each cell of each event, -1 outside the grid."""
@@ -153,7 +152,8 @@ def with_unmatched(pairs: Pairs, n_references: int, n_clusters: int) -> Pairs:
     >>> with_unmatched(pairs, 2, 2)
     Pairs(reference=array([ 0,  1, -1]), cluster=array([-1,  0,  1]), distance=array([nan,  0., nan]))
     """
-    lone_references, lone_clusters = _others(pairs.reference, n_references), _others(pairs.cluster, n_clusters)
+    lone_references = np.delete(np.arange(n_references), pairs.reference)
+    lone_clusters = np.delete(np.arange(n_clusters), pairs.cluster)
     reference = np.concatenate([pairs.reference, lone_references])
     cluster = np.concatenate([pairs.cluster, np.full(len(lone_references), -1)])
     distance = np.concatenate([pairs.distance, np.full(len(lone_references), np.nan)])
@@ -172,13 +172,6 @@ def take_or_zero(values: Array, index: Array) -> Array:
     [7, 0, 5]
     """
     return np.append(values, values.dtype.type(0))[index]
-
-
-def _others(indices: Array, n: int) -> Array:
-    """Return the indices from 0 to n - 1 that are not among those given."""
-    is_other = np.ones(n, bool)
-    is_other[indices] = False
-    return np.flatnonzero(is_other)
 
 
 def equal_pairs(first: Array, second: Array) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ import numpy as np
 from hep_peaksum.evaluation.matching import Pairs, best_of_references, nearest, one_to_one
 from hep_peaksum.evaluation.numba_pairs import pairs_about
 from hep_peaksum.geometry.axis import fold_azimuth
-from hep_peaksum.geometry.jagged import counts_of, flat_field
+from hep_peaksum.geometry.jagged import event_of, flat_field
 from hep_peaksum.kernels import Array
 
 if TYPE_CHECKING:
@@ -33,9 +33,8 @@ class Places(NamedTuple):
     @classmethod
     def from_jagged(cls, records: ak.Array, names: tuple[str, str]) -> Places:
         """Return the places of jagged records by the names of two fields, events numbered from 0."""
-        event = np.repeat(np.arange(len(records)), counts_of(records))
         first, second = (flat_field(records, name).astype(np.float64) for name in names)
-        return cls(event, first, second)
+        return cls(event_of(records), first, second)
 
 
 def within_delta_r(references: Places, clusters: Places, largest: float) -> Pairs:

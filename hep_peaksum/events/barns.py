@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from hep_peaksum.settings.thresholds import finite_number
+from hep_peaksum.settings.thresholds import finite_number, parse_quantity
 from hep_peaksum.settings.units import NUMBER, exact
 
 IN_PICOBARN = {"ab": "1e-6", "fb": "1e-3", "pb": "1", "nb": "1e3", "ub": "1e6", "mb": "1e9", "b": "1e12"}
@@ -20,14 +20,7 @@ def parse_cross_section(value: object) -> object:
     >>> parse_cross_section("0.83 nb"), parse_cross_section(830)
     (830.0, 830)
     """
-    if not isinstance(value, str):
-        return finite_number(value)
-    match = re.fullmatch(rf"\s*({NUMBER})\s*({_UNITS})\s*", value)
-    if not match:
-        units = ", ".join(IN_PICOBARN)
-        msg = f"{value!r} is not a cross section: write a number and one of {units}, as in '830 pb'"
-        raise ValueError(msg)
-    return float(exact(match[1]) * exact(IN_PICOBARN[match[2]]))
+    return parse_quantity(value, IN_PICOBARN, "cross section", "830 pb")
 
 
 def parse_luminosity(value: object) -> object:

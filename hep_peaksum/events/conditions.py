@@ -21,6 +21,7 @@ from hep_peaksum.inputs.branch_names import BranchName, FieldPath, Words, includ
 from hep_peaksum.inputs.comparisons import Comparison
 from hep_peaksum.inputs.functions import FUNCTION, FunctionName, local_place, values_for
 from hep_peaksum.kernels import Array
+from hep_peaksum.settings.frozen_model import text_under
 from hep_peaksum.settings.messages import shown
 
 if TYPE_CHECKING:
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
 
 ELEMENT = re.compile(r"(.+)\[(\d{1,9})\]")
 Column = Callable[[str], "ak.Array"]
-
-
-def _parse_condition(value: object) -> object:
-    """Return a function that stands alone as a map."""
-    return {"function": value} if isinstance(value, str) else value
 
 
 class SimpleCondition(Comparison):
@@ -190,7 +186,7 @@ class SimpleCondition(Comparison):
 
 Alternative = Annotated[
     SimpleCondition,
-    BeforeValidator(_parse_condition, json_schema_input_type=FunctionName | SimpleCondition),
+    BeforeValidator(text_under("function"), json_schema_input_type=FunctionName | SimpleCondition),
 ]
 
 
@@ -263,7 +259,7 @@ class EventCondition(SimpleCondition):
 
 Condition = Annotated[
     EventCondition,
-    BeforeValidator(_parse_condition, json_schema_input_type=FunctionName | EventCondition),
+    BeforeValidator(text_under("function"), json_schema_input_type=FunctionName | EventCondition),
 ]
 Conditions = tuple[Condition, ...]
 

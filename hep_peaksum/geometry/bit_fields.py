@@ -51,8 +51,7 @@ class BitField(NamedTuple):
         bits = ids.view(f"u{ids.dtype.itemsize}")
         is_wide = self.width == ID_BITS and not self.is_signed
         field = np.empty(len(ids), np.uint64 if is_wide else np.int64)
-        for start in range(0, len(ids), block_sizes.HITS):
-            block = slice(start, start + block_sizes.HITS)
+        for block in block_sizes.blocks(len(ids), block_sizes.HITS):
             high = bits[block].astype(np.uint64) << np.uint64(ID_BITS - 1 - self.last)
             if self.is_signed:  # shifting a signed number repeats its sign
                 field[block] = high.view(np.int64) >> np.int64(ID_BITS - self.width)

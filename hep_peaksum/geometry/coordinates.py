@@ -92,8 +92,7 @@ def _in_blocks(function: Callable[..., Array], shifted: Sequence[tuple[Array, fl
     n_hits = len(shifted[0][0])
     result = np.empty(n_hits, np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        for start in range(0, n_hits, block_sizes.HITS):
-            block = slice(start, start + block_sizes.HITS)
+        for block in block_sizes.blocks(n_hits, block_sizes.HITS):
             parts = (array[block].astype(np.float64) for array, _ in shifted)
             result[block] = function(
                 *(part - zero if zero else part for part, (_, zero) in zip(parts, shifted, strict=True))

@@ -35,8 +35,7 @@ def edges_below(values: Array, edges: Array) -> Array:
     """
     buckets = _buckets(np.asarray(edges, np.float64).tobytes())
     found = np.empty(len(values), np.int64)
-    for first in range(0, len(values), block_sizes.BINNED_NUMBERS):
-        block = slice(first, first + block_sizes.BINNED_NUMBERS)
+    for block in block_sizes.blocks(len(values), block_sizes.BINNED_NUMBERS):
         numbers = np.asarray(values[block], np.float64)
         if buckets is None:
             found[block] = np.where(np.isnan(numbers), 0, np.searchsorted(edges, numbers, side="right"))

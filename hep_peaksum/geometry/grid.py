@@ -105,8 +105,8 @@ class Grid(FrozenModel):
                 msg = f"{word}: axial coordinates of hexagons {remedy}"
                 raise ValueError(msg)
             if labels is not None and (np.diff(labels) != 1).any():
-                msg = f"{word}: labels of hexagons are neighbours if they differ by 1: give one range, "
-                msg += f"{labels.min()}..{labels.max()}, in which cells may be missing"
+                remedy = f"give one range, {labels.min()}..{labels.max()}, in which cells may be missing"
+                msg = f"{word}: labels of hexagons are neighbours if they differ by 1: {remedy}"
                 raise ValueError(msg)
             if axis.name in POSITION_NAMES:
                 msg = (
@@ -119,8 +119,8 @@ class Grid(FrozenModel):
     def _check_regions(self) -> Grid:
         for regions in self.regions:
             if regions.shape not in (None, self.shape):
-                msg = f"regions {regions.name!r} are drawn for {regions.shape} cells, the grid has {self.shape}"
-                msg += regions.remedy
+                drawn = f"regions {regions.name!r} are drawn for {regions.shape} cells"
+                msg = f"{drawn}, the grid has {self.shape}{regions.remedy}"
                 raise ValueError(msg)
         return self
 
@@ -363,9 +363,9 @@ def from_dense(
         expected = _with_layers(expected, cells.shape[1:])
     if cells.shape[1:] not in (expected, (math.prod(expected),)):
         given = f"{cells.shape[1:]} cells" if cells.ndim > 1 else "one number"
-        msg = f"the array has {given} an event, the grid needs {expected} ({', '.join(axes)})"
-        msg += _swapped(cells.shape[1:], expected, axes, "swap rows and cols")
-        msg += _mend(grid, cells.shape[1:], expected, axes) if msg.endswith(")") else ""
+        remedy = _swapped(cells.shape[1:], expected, axes, "swap rows and cols")
+        remedy = remedy or _mend(grid, cells.shape[1:], expected, axes)
+        msg = f"the array has {given} an event, the grid needs {expected} ({', '.join(axes)}){remedy}"
         raise ValueError(msg)
     order = (0, *(axes.index(word) + 1 for word in ("layer", "row", "col") if word in axes))
     grids, missing = (
@@ -386,12 +386,18 @@ def _dense_shape(grid: Grid, axes: Sequence[AxisWord], shape: Sequence[int] | No
     expected = tuple(sizes[word] for word in axes)
     if shape is None:
         return expected
-    if len(shape) != len(axes) or any(n not in (m, n * (m == 0)) for n, m in zip(shape, expected, strict=True)):
-        msg = f"shape {list(shape)} does not fit the axes {list(axes)} of a grid of {grid.shape} cells"
-        msg += _swapped(tuple(shape), expected, axes, "write shape: " + str([n for n in expected if n]))
-        msg += _mend(grid, tuple(shape), expected, axes) if msg.endswith("cells") else ""
+    shape = tuple(shape)
+    if not _fits(shape, expected):
+        remedy = _swapped(shape, expected, axes, f"write shape: {[n for n in expected if n]}")
+        remedy = remedy or _mend(grid, shape, expected, axes)
+        msg = f"shape {list(shape)} does not fit the axes {list(axes)} of a grid of {grid.shape} cells{remedy}"
         raise ValueError(msg)
-    return tuple(shape)
+    return shape
+
+
+def _fits(shape: Sequence[int], expected: Sequence[int]) -> bool:
+    """Return whether a shape is the expected one, of which 0 stands for any number."""
+    return len(shape) == len(expected) and all(m in (0, n) for n, m in zip(shape, expected, strict=True))
 
 
 def _swapped(shape: tuple[int, ...], expected: tuple[int, ...], axes: Sequence[AxisWord], remedy: str) -> str:
@@ -399,9 +405,7 @@ def _swapped(shape: tuple[int, ...], expected: tuple[int, ...], axes: Sequence[A
     words: dict[str, AxisWord] = {"row": "col", "col": "row"}
     other = [words.get(word, word) for word in axes]
     sizes = [expected[axes.index(word)] for word in other]
-    if len(shape) != len(axes) or any(n not in (m, n * (m == 0)) for n, m in zip(shape, sizes, strict=True)):
-        return ""
-    return f": {remedy}, or axes: [{', '.join(other)}]"
+    return f": {remedy}, or axes: [{', '.join(other)}]" if _fits(shape, sizes) else ""
 
 
 def _mend(grid: Grid, shape: tuple[int, ...], expected: tuple[int, ...], axes: Sequence[AxisWord]) -> str:
@@ -484,9 +488,7 @@ def _wrong_shape(array: ak.Array, event: int, sizes: list[int]) -> str:
     import awkward as ak
 
     for level, size in enumerate(sizes, start=1):
-        numbers = ak.num(array, axis=level)[
-            event : event + 1
-        ]  # in this order: awkward 1 counts wrongly in slices
+        numbers = ak.num(array, axis=level)[event : event + 1]  # awkward 1 counts wrongly in slices
         for n in ak.to_list(ak.flatten(numbers, axis=None)):
             if n != size:
                 return f"{n} values where the grid needs {size}: {OTHER_LENGTH}"

@@ -96,8 +96,7 @@ def axial_coordinates(
     ([0, 1, 0], [0, 0, 1])
     """
     q, r = np.empty(len(x), np.int64), np.empty(len(x), np.int64)
-    for start in range(0, len(x), block_sizes.HITS):  # to allocate temporaries for all hits takes longer
-        block = slice(start, start + block_sizes.HITS)
+    for block in block_sizes.blocks(len(x), block_sizes.HITS):  # temporaries for all hits take longer
         dx, dy = _zero(hexagons, None if layer is None else layer[block])
         part = x[block].astype(np.float64) - dx, y[block].astype(np.float64) - dy
         with np.errstate(invalid="ignore"):

@@ -205,8 +205,8 @@ def _numbers_of_hits(columns: Mapping[str, ak.Array]) -> Array:
     if len({len(column) for column in columns.values()}) > 1:
         *words, last = columns
         *lengths, length = (f"{len(column)} events" for column in columns.values())
-        msg = f"{', '.join(words)} and {last} have {', '.join(lengths)} and {length}: "
-        msg += "give those of the same events"
+        both = f"{', '.join(words)} and {last} have {', '.join(lengths)} and {length}"
+        msg = f"{both}: give those of the same events"
         raise ValueError(msg)
     *words, last = (f"[{word}]" for word in columns)
     advice = f": for a single event pass {', '.join(words)} and {last}"
@@ -239,8 +239,7 @@ def _cells(place: Mapping[str, Array], grid: Grid, depth: Axis | None) -> tuple[
     """
     n_hits = len(place["row"])
     cell, layer = np.empty(n_hits, np.int32), None if depth is None else np.empty(n_hits, np.int32)
-    for start in range(0, n_hits, block_sizes.HITS):
-        block = slice(start, start + block_sizes.HITS)
+    for block in block_sizes.blocks(n_hits, block_sizes.HITS):
         i, j = grid.rows.find(place["row"][block]), grid.cols.find(place["col"][block])
         cell[block] = np.where(j < 0, -1, i * grid.cols.size + j)
         if depth is not None and layer is not None:

@@ -81,6 +81,17 @@ def counts_of(records: ak.Array) -> Array:
     return np.asarray(np.diff(ak.to_layout(records).to_ListOffsetArray64(False).offsets.data))
 
 
+def event_of(records: ak.Array) -> Array:
+    """Return the event of every record of a jagged array, numbered from 0.
+
+    >>> import awkward as ak
+    >>> event_of(ak.Array([[3, 7], [], [1]])).tolist()
+    [0, 0, 2]
+    """
+    counts = counts_of(records)
+    return np.repeat(np.arange(len(counts)), counts)
+
+
 def check_numbers(name: str, column: ak.Array, *, advice: str = "", columns: str = "all branches") -> None:
     """Raise a ValueError if a column is not a list of numbers for every event, an EventError if one is None.
 

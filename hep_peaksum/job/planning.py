@@ -71,22 +71,20 @@ def check_duplicates(config: Config, files: Files, metadata: Mapping[FileMeta, A
     Files are the same if UUID, size and number of entries are; those without a UUID if their content is.
     """
     problems = []
-    for name, inputs in files.items():
-        first_of: dict[tuple[Any, ...], InputFile] = {}
-        for path, tree in [] if config.datasets[name].allow_duplicates else inputs:
-            known = metadata[InputMeta(name, path, tree)]
-            if LOSSES in known:
-                continue
-            key: tuple[Any, ...] = (without_cycle(tree), known["uuid"], known["numentries"], known["n_bytes"])
-            if not any(known["uuid"]):
-                key = (*key, content_digest(path, known["n_bytes"], config.run.timeout))
-            first = first_of.setdefault(key, InputFile(path, tree))
-            if first != (path, tree):
-                both = f"{public_path(first.path)} and {public_path(path)}"
-                if first.path == path:
-                    both = f"the trees {first.tree} and {tree} of {public_path(path)}"
-                remedy = "remove one of them, or set allow_duplicates to true"
-                problems.append(f"datasets.{name}.files: {both} have the same content: {remedy}")
+    first_of: dict[tuple[Any, ...], InputFile] = {}
+    for name, path, tree, known in _each_input(files, metadata):
+        if LOSSES in known or config.datasets[name].allow_duplicates:
+            continue
+        key: tuple[Any, ...] = (name, without_cycle(tree), known["uuid"], known["numentries"], known["n_bytes"])
+        if not any(known["uuid"]):
+            key = (*key, content_digest(path, known["n_bytes"], config.run.timeout))
+        first = first_of.setdefault(key, InputFile(path, tree))
+        if first != (path, tree):
+            both = f"{public_path(first.path)} and {public_path(path)}"
+            if first.path == path:
+                both = f"the trees {first.tree} and {tree} of {public_path(path)}"
+            remedy = "remove one of them, or set allow_duplicates to true"
+            problems.append(f"datasets.{name}.files: {both} have the same content: {remedy}")
     if problems:
         raise ConfigError(problems)
 
@@ -95,16 +93,22 @@ def check_encodings(files: Files, metadata: Mapping[FileMeta, Any]) -> None:
     """Raise a ConfigError if files do not have the same encodings of ids, with a line for each that differs."""
     first_of: dict[str, tuple[str, str]] = {}
     problems = []
-    for name, inputs in files.items():
-        for path, tree in inputs:
-            for collection, text in metadata[InputMeta(name, path, tree)].get("encodings", {}).items():
-                first, where = first_of.setdefault(collection, (text, public_path(path)))
-                if text != first:
-                    both = f"{first!r} in {where}, and {text!r} in {public_path(path)}"
-                    remedy = "leave out one of the files, or make a job for each encoding"
-                    problems.append(f"datasets.{name}.files: the ids of {collection} are {both}: {remedy}")
+    for name, path, _, known in _each_input(files, metadata):
+        for collection, text in known.get("encodings", {}).items():
+            first, where = first_of.setdefault(collection, (text, public_path(path)))
+            if text != first:
+                both = f"{first!r} in {where}, and {text!r} in {public_path(path)}"
+                remedy = "leave out one of the files, or make a job for each encoding"
+                problems.append(f"datasets.{name}.files: the ids of {collection} are {both}: {remedy}")
     if problems:
         raise ConfigError(problems)
+
+
+def _each_input(files: Files, metadata: Mapping[FileMeta, Any]) -> Iterator[tuple[str, str, str, Any]]:
+    """Yield dataset, path, tree and metadata of every input of a job."""
+    for name, inputs in files.items():
+        for path, tree in inputs:
+            yield name, path, tree, metadata[InputMeta(name, path, tree)]
 
 
 Types = Mapping[str, tuple[int, str]]
@@ -123,46 +127,45 @@ def decide_types(
     ConfigError
         If there is no such type, or finished parts have another one; it names both files.
     """
-    decided: dict[str, dict[str, tuple[int, str]]] = {}
+    decided: dict[str, dict[str, tuple[int, str]]] = {name: dict(known.get(name, {})) for name in files}
     problems = []
-    for name, inputs in files.items():
-        types: dict[str, tuple[int, str]] = dict(known.get(name, {}))
-        first_of: dict[str, str] = {}
-        for path, tree in inputs:
-            for branch, found in metadata[InputMeta(name, path, tree)].get("types", {}).items():
-                first = first_of.setdefault(branch, path)
-                old = types.setdefault(branch, found)
-                merged = _merge_types(old, found, is_kept=branch in config.events.kept)
-                where, here = public_path(first), public_path(path)
-                if merged is None:
-                    both = f"{_in_words(old)} in {where}, and {_in_words(found)} in {here}"
-                    problem = f"holds {both}: leave out one of the files, or the branch"
-                elif branch in known.get(name, {}) and merged != old:
-                    both = f"{found[1]} in {here}, and the finished parts have it as {old[1]}"
-                    problem = f"holds {both}: choose another output.directory, or add --restart"
-                else:
-                    types[branch] = merged
-                    continue
-                problems.append(f"datasets.{name}.files: branch {branch!r} {problem}")
-        decided[name] = types
-        if not config.events.identify:
-            problems.extend(_mixed_identity(name, inputs, metadata))
+    first_of: dict[tuple[str, str], str] = {}
+    for name, path, _, content in _each_input(files, metadata):
+        types, here = decided[name], public_path(path)
+        for branch, found in content.get("types", {}).items():
+            where = first_of.setdefault((name, branch), here)
+            old = types.setdefault(branch, found)
+            merged = _merge_types(old, found, is_kept=branch in config.events.kept)
+            if merged is None:
+                both = f"{_in_words(old)} in {where}, and {_in_words(found)} in {here}"
+                problem = f"holds {both}: leave out one of the files, or the branch"
+            elif branch in known.get(name, {}) and merged != old:
+                both = f"{found[1]} in {here}, and the finished parts have it as {old[1]}"
+                problem = f"holds {both}: choose another output.directory, or add --restart"
+            else:
+                types[branch] = merged
+                continue
+            problems.append(f"datasets.{name}.files: branch {branch!r} {problem}")
+    if not config.events.identify:
+        problems.extend(_mixed_identity(files, metadata))
     if problems:
         raise ConfigError(problems)
     return decided
 
 
-def _mixed_identity(name: str, inputs: Iterable[InputFile], metadata: Mapping[FileMeta, Any]) -> Iterator[str]:
-    """Yield a problem if only some files of a dataset identify their events."""
-    identified: dict[bool, str] = {}
-    for path, tree in inputs:
-        content = metadata[InputMeta(name, path, tree)]
+def _mixed_identity(files: Files, metadata: Mapping[FileMeta, Any]) -> Iterator[str]:
+    """Yield a problem for every dataset of which only some files identify their events."""
+    identified: dict[tuple[str, bool], str] = {}
+    for name, path, _, content in _each_input(files, metadata):
         if LOSSES not in content:
-            identified.setdefault(has_identity(content.get("types", {})), public_path(path))
-    if len(identified) == 2:
-        words = " and ".join([", ".join(list(IDENTITY)[:-1]), list(IDENTITY)[-1]])
-        remedy = "name branches that both have, or numbers, in events.identify"
-        yield f"datasets.{name}.files: {identified[True]} has {words}, {identified[False]} does not: {remedy}"
+            has = has_identity(content.get("types", {}))
+            identified.setdefault((name, has), public_path(path))
+    for name in files:
+        one, other = (identified.get((name, has)) for has in (True, False))
+        if one and other:
+            words = "{}, {} and {}".format(*IDENTITY)
+            remedy = "name branches that both have, or numbers, in events.identify"
+            yield f"datasets.{name}.files: {one} has {words}, {other} does not: {remedy}"
 
 
 def _merge_types(one: tuple[int, str], other: tuple[int, str], *, is_kept: bool) -> tuple[int, str] | None:
@@ -236,32 +239,30 @@ def plan_job(
         ranges[chunk.dataset, chunk.file_number].append((chunk.start, chunk.stop))
     items: dict[Chunk, WorkItem] = {}
     lost: list[Loss] = []
-    for name, inputs in files.items():
-        left = math.inf if max_events is None else max_events
-        for path, tree in inputs:
-            known = metadata[InputMeta(name, path, tree)]
-            numbers, loss = manifest.numbers(name, path, tree), known.get(LOSSES)
-            own = {*ranges[name, numbers[1]]}
-            if loss is not None:  # what is finished of a file that cannot be read now counts nevertheless
-                known = manifest.known_metadata(name, path, tree)
-                if known is None:
-                    lost.append(loss)
-                    continue
-            n_entries = known["numentries"]
-            n_planned = int(min(n_entries, left))
-            left -= n_planned
-            usermeta = {"state": known["state"], "numbers": numbers}
-            if casts := _casts(config, types[name], known.get("types", {})):
-                usermeta["casts"] = casts
-            n_lost = 0
-            for start, stop in entry_ranges(n_planned, own, config.run.chunksize, is_empty=n_entries == 0):
-                if loss is not None and (start, stop) not in own:
-                    n_lost += stop - start
-                    continue
-                item = WorkItem(name, path, tree, start, stop, known["uuid"], usermeta)
-                items[Chunk(name, numbers[1], start, stop)] = item
-            if loss is not None and n_lost:
-                lost.append(replace(loss, n_entries=n_lost))
+    left = dict.fromkeys(files, math.inf if max_events is None else max_events)
+    for name, path, tree, known in _each_input(files, metadata):
+        numbers, loss = manifest.numbers(name, path, tree), known.get(LOSSES)
+        own = {*ranges[name, numbers[1]]}
+        if loss is not None:  # what is finished of a file that cannot be read now counts nevertheless
+            known = manifest.known_metadata(name, path, tree)  # noqa: PLW2901 -- of an earlier run
+        if known is None:
+            lost.append(loss)
+            continue
+        n_entries = known["numentries"]
+        n_planned = int(min(n_entries, left[name]))
+        left[name] -= n_planned
+        usermeta = {"state": known["state"], "numbers": numbers}
+        if casts := _casts(config, types[name], known.get("types", {})):
+            usermeta["casts"] = casts
+        n_lost = 0
+        for start, stop in entry_ranges(n_planned, own, config.run.chunksize, is_empty=n_entries == 0):
+            if loss is not None and (start, stop) not in own:
+                n_lost += stop - start
+                continue
+            item = WorkItem(name, path, tree, start, stop, known["uuid"], usermeta)
+            items[Chunk(name, numbers[1], start, stop)] = item
+        if n_lost:
+            lost.append(replace(loss, n_entries=n_lost))
     return Plan(items, lost, finished)
 
 

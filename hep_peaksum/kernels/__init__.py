@@ -122,17 +122,6 @@ class Peaks:
         columns = (column[index] for column in (self.cell, self.seed, self.sum, self.n_cells))
         return Peaks(self.n_cols, offsets, *columns)
 
-    def merged(self, other: Peaks) -> Peaks:
-        """Return these peaks and others, of the same events, in the order of their places."""
-        event = np.concatenate([self.event, other.event])
-        columns = [
-            np.concatenate([getattr(peaks, name) for peaks in (self, other)])
-            for name in ("cell", "seed", "sum", "n_cells")
-        ]
-        order = np.lexsort((columns[0], event))
-        offsets = self.event_offsets + other.event_offsets
-        return Peaks(self.n_cols, offsets, *(column[order] for column in columns))
-
 
 class Search(NamedTuple):
     """The peaks, and whether every cell is finite; where one is not, the peaks are undefined."""

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hep_peaksum.analysis.derived import Collections
-from hep_peaksum.analysis.selection import NOMINAL, VARIATION
+from hep_peaksum.analysis.selection import variation_axes
 from hep_peaksum.analysis.variation_axis import UNLABELLED, Labels, Weights, add_entries, alike, weights_at
 from hep_peaksum.evaluation.matching import Pairs, is_first
 from hep_peaksum.evaluation.pairing import Pairing
 from hep_peaksum.geometry.grid import Grid
-from hep_peaksum.geometry.jagged import counts_of, flat_field
+from hep_peaksum.geometry.jagged import event_of, flat_field
 from hep_peaksum.kernels import Array
 from hep_peaksum.measuring.matches import MatchInput, height_of, highest_by
 from hep_peaksum.measuring.measurements import (
@@ -24,7 +24,6 @@ from hep_peaksum.measuring.measurements import (
     TOTAL,
     Bins,
     EfficiencyInput,
-    MeasuredAxis,
     PurityInput,
     RateInput,
     ResponseInput,
@@ -80,10 +79,8 @@ class MeasuredEvents:
 
     def event_of(self, name: str) -> Array:
         """Return the event of every object or cluster of a name."""
-        if name not in self.references:
-            return self.collections.event_of(name)
-        counts = counts_of(self.references[name])
-        return np.repeat(np.arange(len(counts)), counts)
+        is_reference = name in self.references
+        return event_of(self.references[name]) if is_reference else self.collections.event_of(name)
 
     def _records(self, name: str) -> ak.Array:
         """Return the objects or clusters of a name."""
@@ -117,16 +114,14 @@ def book(
     """Return the empty histograms of a measurement, by their names."""
     import hist
 
-    axes: list[Any] = []
-    if variations:
-        axes.append(hist.axis.StrCategory([NOMINAL, *variations], name=VARIATION))
+    axes = variation_axes(variations)
     if isinstance(measurement, EfficiencyInput):
         label = measurement.passing.field
         axes.append(hist.axis.StrCategory(measurement.labels, name=THRESHOLD, label=label))
     if isinstance(measurement, PurityInput):
         axes.append(hist.axis.StrCategory(measurement.labels, name="clusters"))
     if measurement.axis is not None:
-        label = _label(measurement)
+        label = measurement.rate if isinstance(measurement, RateInput) else measurement.axis.field
         axes.append(_axis(measurement.axis, label.replace(".", "_"), label))
     if isinstance(measurement, ResponseInput):
         above, below = measurement.ratio or (measurement.of, measurement.divisor)
@@ -136,11 +131,6 @@ def book(
     if weighted:
         booked[f"{name}{NEGATIVE}"] = hist.Hist(*axes, storage=hist.storage.Double())
     return booked
-
-
-def _label(measurement: Filled) -> str:
-    axis = measurement.axis
-    return axis.field if isinstance(axis, MeasuredAxis) else str(getattr(measurement, "rate", ""))
 
 
 def _axis(bins: Bins, name: str, label: str) -> Any:
@@ -207,8 +197,7 @@ def _efficiency(measurement: EfficiencyInput, events: MeasuredEvents) -> tuple[A
 
 def _is_leading(references: ak.Array) -> Array:
     """Return which objects are the highest of their event; of equal ones the first."""
-    counts = counts_of(references)
-    event, height = np.repeat(np.arange(len(counts)), counts), height_of(references)
+    event, height = event_of(references), height_of(references)
     height = np.zeros(len(event)) if height is None else height
     order = np.lexsort((-height, event))
     is_leading = np.zeros(len(event), bool)

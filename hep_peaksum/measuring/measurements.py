@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -25,10 +26,9 @@ from hep_peaksum.events.barns import CrossSection
 from hep_peaksum.geometry.axis import Axis, Coordinate
 from hep_peaksum.inputs.branch_names import FieldPath, Words
 from hep_peaksum.settings.frozen_model import FrozenModel
-from hep_peaksum.settings.thresholds import Count, Number, Size, finite_number
-from hep_peaksum.settings.units import NUMBER
+from hep_peaksum.settings.thresholds import Count, Number, Size, parse_quantity
 
-FREQUENCIES = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6}
+FREQUENCIES = {"Hz": "1", "kHz": "1e3", "MHz": "1e6"}
 Term = Literal["stochastic", "noise", "constant"]
 Width = Literal["half_width_68", "sigma_eff", "gaussian", "crystal_ball"]
 FITTED = ("gaussian", "crystal_ball")  # widths that a fit of this name gives
@@ -242,22 +242,10 @@ class ResolutionInput(FrozenModel):
         yield from ()
 
 
-def _parse_frequency(value: object) -> object:
-    """Return a frequency such as 11245.5 Hz as a number of Hz."""
-    if not isinstance(value, str):
-        return finite_number(value)
-    match = re.fullmatch(rf"\s*({NUMBER})\s*({'|'.join(FREQUENCIES)})\s*", value)
-    if not match:
-        units = ", ".join(FREQUENCIES)
-        msg = f"{value!r} is not a frequency: write a number and one of {units}, as in '11245.5 Hz'"
-        raise ValueError(msg)
-    return float(match[1]) * FREQUENCIES[match[2]]
-
-
 Frequency = Annotated[
     int | float,
     Field(gt=0),
-    BeforeValidator(_parse_frequency),
+    BeforeValidator(partial(parse_quantity, units=FREQUENCIES, kind="frequency", example="11245.5 Hz")),
     WithJsonSchema({"title": "number of Hz, or frequency", "type": ["number", "string"]}),
 ]
 

@@ -10,9 +10,10 @@ from pydantic import BeforeValidator, Field, model_serializer, model_validator
 
 from hep_peaksum.analysis.derived import FieldCondition, FieldName
 from hep_peaksum.events.conditions import one_number
-from hep_peaksum.geometry.grid import EventError, Grid
+from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.geometry.jagged import flat_parts
 from hep_peaksum.inputs.branch_names import BranchName, Words, includes
-from hep_peaksum.settings.frozen_model import FrozenModel
+from hep_peaksum.settings.frozen_model import FrozenModel, text_under
 from hep_peaksum.settings.thresholds import EnergyUnit, Number
 
 if TYPE_CHECKING:
@@ -35,13 +36,8 @@ class ReferenceField(FrozenModel):
         return self.branch if self.unit is None else serialise(self)
 
 
-def _parse_field(value: object) -> object:
-    """Return a branch that stands alone as a map."""
-    return {"branch": value} if isinstance(value, str) else value
-
-
 Column = Annotated[
-    ReferenceField, BeforeValidator(_parse_field, json_schema_input_type=BranchName | ReferenceField)
+    ReferenceField, BeforeValidator(text_under("branch"), json_schema_input_type=BranchName | ReferenceField)
 ]
 
 
@@ -149,25 +145,17 @@ class ReferenceObjects(FrozenModel):
                 raise ValueError(msg)
         if depth == 1:
             return ak.zip({SCALAR: _in_unit(ak.to_numpy(arrays[SCALAR]), self.columns[SCALAR])})
-        first, counts = next(iter(arrays)), ak.to_numpy(ak.num(next(iter(arrays.values()))))
-        flat = {}
-        for name, each in self.columns.items():
-            own = ak.to_numpy(ak.num(arrays[name]))
-            if not np.array_equal(own, counts):
-                event = int(np.argmax(own != counts))
-                others = self.columns[first].branch
-                msg = f"{own[event]} values of {each.branch!r} for {counts[event]} of {others!r}"
-                raise EventError(event, msg)
-            flat[name] = _in_unit(ak.to_numpy(ak.flatten(arrays[name])), each)
+        counts, parts = flat_parts((repr(each.branch), arrays[name]) for name, each in self.columns.items())
+        columns = zip(self.columns.items(), parts, strict=True)
+        flat = {name: _in_unit(part, each) for (name, each), part in columns}
         if self.grid is not None:
             plane = grids[self.grid]
             flat["row"], flat["col"] = plane.rows.find(flat["row"]), plane.cols.find(flat["col"])
-        flat["index"] = np.asarray(ak.flatten(ak.local_index(arrays[first])))
+        flat["index"] = np.asarray(ak.flatten(ak.local_index(next(iter(arrays.values())))))
         passed = [each.passes(flat[each.field]) for each in self.where]
         is_kept = np.logical_and.reduce(passed) if passed else np.ones(len(flat["index"]), bool)
-        event_of = np.repeat(np.arange(len(counts)), counts)[is_kept]
-        records = ak.zip({name: values[is_kept] for name, values in flat.items()})
-        return ak.unflatten(records, np.bincount(event_of, minlength=len(counts)))
+        n_kept = np.bincount(np.repeat(np.arange(len(counts)), counts)[is_kept], minlength=len(counts))
+        return ak.unflatten(ak.zip({name: values[is_kept] for name, values in flat.items()}), n_kept)
 
 
 def _in_unit(values: Any, column: ReferenceField) -> Any:

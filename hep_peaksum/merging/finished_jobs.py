@@ -25,14 +25,6 @@ from hep_peaksum.results.status import read_finished
 OF_A_DATASET = [key for key in Dataset.model_fields if key != "files"]
 
 
-class Input(NamedTuple):
-    """A tree of a file that a job has read, or lost."""
-
-    path: str
-    tree: str
-    entry: FileEntry
-
-
 @dataclass(frozen=True)
 class FinishedJob:
     """The folder of a finished job, its manifest, and its summary."""
@@ -62,10 +54,18 @@ class FinishedJob:
     def inputs(self, name: str) -> Iterator[Input]:
         """Yield the inputs of a dataset in their order; files that were taken out of the config are none."""
         paths = self.accounts[name]["files"]
-        for _, (path, entry) in sorted(self.dataset(name).by_number.items()):
-            if path in paths:
-                trees = self.dataset(name).files[path]
-                yield Input(path, next(tree for tree, each in trees.items() if each is entry), entry)
+        for _, known in sorted(self.dataset(name).by_number.items()):
+            if known[0] in paths:
+                yield Input(self, *known)
+
+
+class Input(NamedTuple):
+    """A tree of a file that a job has read, or lost."""
+
+    job: FinishedJob
+    path: str
+    tree: str
+    entry: FileEntry
 
 
 def read_job(directory: Path) -> FinishedJob:
@@ -138,7 +138,7 @@ def _differing(
 
 def _twice(name: str, jobs: Sequence[FinishedJob]) -> Iterator[str]:
     """Yield a problem for every input that two jobs have in a dataset: by its name, or by its content."""
-    inputs = [Owned(job, *each) for job in jobs for each in job.inputs(name)]
+    inputs = [each for job in jobs for each in job.inputs(name)]
     for one, other in _pairs(inputs, lambda each: (each.path, each.tree)):
         both = f"datasets.{name}: {one.job.directory} and {other.job.directory}"
         if one.entry.uuid and other.entry.uuid and one.entry.uuid != other.entry.uuid:
@@ -167,18 +167,9 @@ def _twice(name: str, jobs: Sequence[FinishedJob]) -> Iterator[str]:
         yield f"datasets.{name}: {both} {what}: {remedy}"
 
 
-class Owned(NamedTuple):
-    """An input, with the job that has it."""
-
-    job: FinishedJob
-    path: str
-    tree: str
-    entry: FileEntry
-
-
-def _pairs(inputs: Sequence[Owned], key: Callable[[Owned], Hashable]) -> Iterator[tuple[Owned, Owned]]:
+def _pairs(inputs: Sequence[Input], key: Callable[[Input], Hashable]) -> Iterator[tuple[Input, Input]]:
     """Yield inputs of different jobs for which a key is the same."""
-    groups: dict[Hashable, list[Owned]] = defaultdict(list)
+    groups: dict[Hashable, list[Input]] = defaultdict(list)
     for each in inputs:
         for earlier in groups[key(each)]:
             if earlier.job is not each.job:
@@ -192,13 +183,13 @@ def _uuid(entry: FileEntry) -> str:
     return uuid if uuid.strip("0") else ""
 
 
-def _uuid_or_size(each: Owned) -> Hashable:
+def _uuid_or_size(each: Input) -> Hashable:
     """Return what two inputs of the same content have in common: tree and UUID; without one, their size."""
     entry = each.entry
     return (without_cycle(each.tree), _uuid(entry) or (entry.n_entries, entry.size))
 
 
-def _same_content(one: Owned, other: Owned) -> bool:
+def _same_content(one: Input, other: Input) -> bool:
     """Return whether two inputs of one UUID, or of one size without a UUID, are the same."""
     if _uuid(one.entry):
         return True

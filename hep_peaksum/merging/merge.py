@@ -109,7 +109,7 @@ def _merged_config(jobs: Sequence[FinishedJob], output: Path) -> Config:
     for job in jobs:
         for name in job.accounts:
             section = datasets.setdefault(name, {**job.summary["config"]["datasets"][name], "files": []})
-            section["files"] += [{path.replace("$", "$$"): tree} for path, tree, _ in job.inputs(name)]
+            section["files"] += [{each.path.replace("$", "$$"): each.tree} for each in job.inputs(name)]
     first = jobs[0].summary["config"]
     place = {**first["output"], "directory": str(output)}
     return parse_done({**first, "datasets": datasets, "output": place})
@@ -133,11 +133,11 @@ def _number_anew(jobs: Sequence[FinishedJob]) -> dict[str, _Dataset]:
             dataset = merged.setdefault(name, _Dataset(DatasetEntry(number=len(merged) + 1)))
             dataset.entry.types = {**types, **dataset.entry.types}
             numbers = {}
-            for path, tree, old in job.inputs(name):
+            for each in job.inputs(name):
                 dataset.n_files += 1
-                entry = old.model_copy(update={"number": dataset.n_files})
-                dataset.entry.files.setdefault(path, {})[tree] = entry
-                numbers[old.number] = dataset.n_files
+                entry = each.entry.model_copy(update={"number": dataset.n_files})
+                dataset.entry.files.setdefault(each.path, {})[each.tree] = entry
+                numbers[each.entry.number] = dataset.n_files
             dataset.sources.append((job, numbers))
     return merged
 

@@ -54,6 +54,7 @@ ORANGE, PURPLE, INK = "#f89c20", "#7a21dd", "black"
 # Several lines in one picture, distinguishable with any colour vision and in greyscale (M. A. Petroff,
 # arXiv:2107.02270).
 COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59")
+MARKERS = ("o", "s", "^", "D", "v", "P")  # of points
 DASHES = ("-", "--", ":")  # of the first lines, as many as there are colours, of the next, and so on
 CELL_LINE = "0.92"  # edges of cells
 NEGATIVE, MASKED, HATCH = "0.72", "0.93", "//////"  # negative cells grey; masked, NaN and infinite ones hatched
@@ -66,6 +67,7 @@ LEFT, RIGHT, BOTTOM, TOP, GAP = 0.85, 1.25, 0.7, 0.62, 0.45
 LINE, HANDLE, CHARACTER = 0.2, 0.5, 0.08
 MOST_INSIDE, MOST_ENTRIES = 8, 40  # entries of a legend inside a panel, and of any legend
 MAX_WIDTH, MAX_HEIGHT = 7.2, 5.4
+GRAPH_SIZE = (6.2, 4.4)  # of a panel with histograms or points
 QUARTER_TURNS = (r"$-\pi$", r"$-\pi/2$", "0", r"$\pi/2$", r"$\pi$", r"$3\pi/2$", r"$2\pi$")
 
 
@@ -113,6 +115,13 @@ def from_minus_pi(grid: Grid) -> tuple[Grid, tuple[int, int]]:
     return plane, (first[0], first[1])
 
 
+def size_of(ratio: float) -> tuple[float, float]:
+    """Return width and height, in inches, of a panel whose sides have about this ratio."""
+    ratio = float(np.clip(ratio, 0.5, 6))
+    height = min(MAX_HEIGHT, MAX_WIDTH / ratio)
+    return height * ratio, height
+
+
 class View(NamedTuple):
     """How a grid is laid out on paper: its axes and edges of cells, each as (horizontal, vertical)."""
 
@@ -134,9 +143,7 @@ class View(NamedTuple):
         """Width and height in inches, to scale where both axes or neither have positions and it fits."""
         x, y = (edges[-1] - edges[0] for edges in self.edges)
         is_to_scale = (self.axes[0].edge_positions is None) == (self.axes[1].edge_positions is None)
-        ratio = float(np.clip(x / y, 0.5, 6)) if is_to_scale else 1.3
-        height = min(MAX_HEIGHT, MAX_WIDTH / ratio)
-        return height * ratio, height
+        return size_of(x / y if is_to_scale else 1.3)
 
     def points(self, corners: Array) -> Array:
         """Return the points (x, y) of corners (row, col); add 0.5 to both for the centre of a cell."""
@@ -156,7 +163,16 @@ class View(NamedTuple):
 
     def draw(self, axes: Axes, cells: Array, norm: Normalize | None) -> None:
         """Draw the cells, with ticks and titles of the axes."""
-        draw_cells(axes, self, cells, norm)
+        (x, y), size = self.edges, self.size
+        line = min(0.5, 2 * min(size[0] / len(x), size[1] / len(y)))
+        draw_mesh(axes, x, y, cells.T if self.rows_horizontal else cells, norm, line=line)
+        if not self.rows_horizontal and self.axes[1].edge_positions is None:
+            axes.invert_yaxis()
+        axes.tick_params(which="both", direction="out", top=False, right=False)
+        for letter, axis in zip("xy", self.axes, strict=True):
+            word = "row" if axis is self.grid.rows else "column"
+            side: Any = getattr(axes, f"{letter}axis")
+            getattr(axes, f"set_{letter}label")(set_ticks(side, axis, self.grid, word))
 
 
 @contextmanager
@@ -194,13 +210,18 @@ def write_label(axes: Axes, label: str) -> None:
             axes.text(0, 1.01, label, transform=axes.transAxes, va="bottom", style="italic")
 
 
-def panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes], Axes]:
-    """Return a figure, its `n` panels of equal size (in inches), and the axes of a colour bar."""
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches, which notebooks show."""
     from hep_peaksum.plotting.notebook_figure import NotebookFigure
 
+    return NotebookFigure(style, figsize=(width, height))
+
+
+def panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes], Axes]:
+    """Return a figure, its `n` panels of equal size (in inches), and the axes of a colour bar."""
     width, height = size
     figure_size = LEFT + n * width + (n - 1) * GAP + RIGHT, BOTTOM + height + TOP
-    figure = NotebookFigure(style, figsize=figure_size)
+    figure = new_figure(*figure_size)
     lefts = [LEFT + k * (width + GAP) for k in range(n)]
     boxes = [(left, width) for left in lefts] + [(lefts[-1] + width + 0.12, 0.18)]
     *axes, bar = (
@@ -212,14 +233,12 @@ def panels(size: tuple[float, float], *, n: int = 1) -> tuple[Figure, list[Axes]
     return figure, axes, bar
 
 
-def stacked_panels(size: tuple[float, float]) -> tuple[Figure, Axes, Axes]:
-    """Return a figure with a panel of a size in inches, and a low one below it with the same x axis."""
-    from hep_peaksum.plotting.notebook_figure import NotebookFigure
-
-    width, height = size
+def stacked_panels() -> tuple[Figure, Axes, Axes]:
+    """Return a figure with a panel for a graph, and a low one below it with the same x axis."""
+    width, height = GRAPH_SIZE
     low, gap = height / 3, 0.12
     total = LEFT + width + RIGHT / 3, BOTTOM + low + gap + height + TOP
-    figure = NotebookFigure(style, figsize=total)
+    figure = new_figure(*total)
     boxes = ((BOTTOM + low + gap, height), (BOTTOM, low))
     upper, lower = (
         figure.add_axes((LEFT / total[0], bottom / total[1], width / total[0], h / total[1]))
@@ -306,20 +325,6 @@ def invalid_cells(cells: Array) -> list[Any]:
     if not np.isfinite(cells).all():
         kinds.append(Patch(facecolor=MASKED, edgecolor="0.5", hatch=HATCH, linewidth=0, label="masked"))
     return kinds
-
-
-def draw_cells(axes: Axes, view: View, cells: Array, norm: Normalize | None) -> None:
-    """Draw the cells of a grid, with ticks and titles of its axes."""
-    (x, y), size = view.edges, view.size
-    line = min(0.5, 2 * min(size[0] / len(x), size[1] / len(y)))
-    draw_mesh(axes, x, y, cells.T if view.rows_horizontal else cells, norm, line=line)
-    if not view.rows_horizontal and view.axes[1].edge_positions is None:
-        axes.invert_yaxis()
-    axes.tick_params(which="both", direction="out", top=False, right=False)
-    for letter, axis in zip("xy", view.axes, strict=True):
-        word = "row" if axis is view.grid.rows else "column"
-        side: Any = getattr(axes, f"{letter}axis")
-        getattr(axes, f"set_{letter}label")(set_ticks(side, axis, view.grid, word))
 
 
 def set_ticks(side: Any, axis: Axis, grid: Grid, word: str) -> str:

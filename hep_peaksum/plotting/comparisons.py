@@ -22,12 +22,11 @@ def draw_ties(audit: TieAudit, *, title: str | None = None) -> Figure:
 
     Seeds that every rule finds have a different colour from those that only some rules find.
     """
-    from matplotlib.figure import Figure as Figure_
     from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 
     width, height, left, panel = 8.0, 4.75, 1.5, 5.9
     with canvas.style():
-        figure = Figure_(figsize=(width, height))
+        figure = canvas.new_figure(width, height)
         bars = figure.add_axes((left / width, 1.85 / height, panel / width, 2.05 / height))
         _draw_rules(bars, audit)
         bars.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
@@ -89,11 +88,9 @@ def draw_comparison(
     title
         Written above the picture.
     """
-    from matplotlib.figure import Figure as Figure_
-
     width, height, left, bottom, side, strip, gap = 7.9, 6.75, 0.95, 0.75, 4.2, 0.95, 0.2
     with canvas.style():
-        figure = Figure_(figsize=(width, height))
+        figure = canvas.new_figure(width, height)
 
         def panel(x: float, y: float, w: float, h: float) -> Axes:
             return figure.add_axes((x / width, y / height, w / width, h / height))

@@ -58,9 +58,7 @@ class HexagonView(NamedTuple):
         """Width and height in inches, to scale unless one is many times the other."""
         corners = self.polygons.reshape(-1, 2)
         x, y = corners.max(axis=0) - corners.min(axis=0)
-        ratio = float(np.clip(x / y, 0.5, 6))
-        height = min(canvas.MAX_HEIGHT, canvas.MAX_WIDTH / ratio)
-        return height * ratio, height
+        return canvas.size_of(x / y)
 
     def points(self, places: Array) -> Array:
         """Return the points (x, y) of places (row, col), those of centres being half integers."""
@@ -217,8 +215,8 @@ def _draw_plane(
         view.draw(axes, cells * grid.scale, norm)
         canvas.draw_bar(figure, bar, norm, canvas.cell_title(grid))
         outlines = [view.outline(row, col, offsets) for row, col in seeds.tolist()]
-        _draw_windows(axes, outlines, thin=_thinness(len(seeds)))
-        _draw_seeds(axes, view, seeds, thin=_thinness(len(seeds)))
+        _draw_windows(axes, outlines)
+        _draw_seeds(axes, view, seeds)
         marks = _draw_references(axes, view, references)
         sums = np.asarray(clusters["peak_sum"]) * grid.scale
         unit = "" if grid.unit is None else " GeV"
@@ -247,7 +245,7 @@ def draw_peak_sum(image: Array, sums: Array, *, title: str | None = None) -> Fig
         for axes, cells, panel_title in zip(panels, (image, sums), titles, strict=True):
             view.draw(axes, cells, norm)
             axes.set_title(panel_title, loc="left", fontsize=11)
-        _draw_seeds(panels[0], view, seeds, thin=_thinness(len(seeds)))
+        _draw_seeds(panels[0], view, seeds)
         panels[1].set_ylabel("")
         _write_sums(panels[1], view, seeds, sums[tuple(seeds.T)], ((0, 0),), n=4 * N_LABELLED, unit="")
         canvas.draw_bar(figure, bar, norm, "counts")
@@ -260,19 +258,19 @@ def _thinness(n_clusters: int) -> float:
     return float(np.clip(np.sqrt(MANY / max(1, n_clusters)), 0.35, 1))
 
 
-def _draw_windows(axes: Axes, outlines: Sequence[Array], *, thin: float) -> None:
+def _draw_windows(axes: Axes, outlines: Sequence[Array]) -> None:
     """Draw the outlines of windows, segments between points."""
     from matplotlib.collections import LineCollection
 
     if outlines:
-        lines = list(np.concatenate(outlines))
+        lines, thin = list(np.concatenate(outlines)), _thinness(len(outlines))
         for colour, width in (("white", 2.6 * thin), (canvas.MARK, 1.4 * thin)):
             axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, capstyle="projecting"))
 
 
-def _draw_seeds(axes: Axes, view: View, seeds: Array, *, thin: float) -> None:
+def _draw_seeds(axes: Axes, view: View, seeds: Array) -> None:
     """Draw a ring around every seed."""
-    x, y = view.points(seeds + 0.5).T
+    (x, y), thin = view.points(seeds + 0.5).T, _thinness(len(seeds))
     for colour, width in (("white", 2.8 * thin), (canvas.MARK, 1.4 * thin)):
         options: dict[str, Any] = {"facecolors": "none", "edgecolors": colour, "linewidths": width}
         axes.scatter(x, y, s=30 * thin**2, zorder=3, **options)

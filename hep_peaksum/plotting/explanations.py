@@ -29,7 +29,6 @@ MARGIN = 2  # cells around the search window
 THICK, THIN = 3.2, 1.4  # points: frames of the cell that decides, and of others
 MAX_FRAMES = 40  # more frames hide what they frame
 MIN_TEXT = 4.5  # points: smaller numbers are left out
-LINE = canvas.LINE
 
 
 def draw_explanation(
@@ -62,7 +61,7 @@ def draw_explanation(
     with canvas.style():
         figure, (axes,), bar = canvas.panels(view.size)
         norm = canvas.norm(values)
-        canvas.draw_cells(axes, view, values, norm)
+        view.draw(axes, values, norm)
         canvas.draw_bar(figure, bar, norm, _colour_title(settings, plane))
         _set_ticks(axes, view, region)
         _write_values(axes, view, values, norm, integer=compared.dtype.kind != "f")
@@ -70,7 +69,7 @@ def draw_explanation(
         handles = [*_legend_handles(explanation, has_others=others), *canvas.invalid_cells(values)]
         canvas.draw_legend_above(figure, axes, handles)
         verdict = _wrap(str(explanation), figure.get_size_inches()[0])
-        canvas.add_room(figure, below=LINE * len(verdict) + 0.1)
+        canvas.add_room(figure, below=canvas.LINE * len(verdict) + 0.1)
         canvas.write_title(figure, title)
         _write_verdict(figure, verdict)
     return figure
@@ -242,7 +241,7 @@ def _write_verdict(figure: Figure, lines: Sequence[str]) -> None:
     """Write the explanation into the room below the picture."""
     width, height = figure.get_size_inches()
     for k, line in enumerate(lines):
-        y = (LINE * len(lines) + 0.08 - LINE * k) / height
+        y = (canvas.LINE * (len(lines) - k) + 0.08) / height
         figure.text(0.2 / width, y, line, fontsize=10, va="top")
 
 

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SIZE = (6.2, 4.4)
 LONGEST_RATIO = 24  # characters beside the panel of ratios, which is low
-MARKERS = ("o", "s", "^", "D", "v", "P")
+HELD = 0.999  # of the entries: the bins that are drawn
 DECADES = 1e3  # highest over lowest filled bin: from here the contents are drawn logarithmically
 
 
@@ -41,7 +40,7 @@ def draw_histogram(h: hist.Hist[Any], *, title: str | None = None) -> Figure:
         msg = f"the histogram has {h.ndim} axes, expected 1 or 2: project it first, as in h.project(0)"
         raise ValueError(msg)
     with canvas.style():
-        figure, (axes,), bar = canvas.panels(SIZE)
+        figure, (axes,), bar = canvas.panels(canvas.GRAPH_SIZE)
         if h.ndim == 1:
             bar.remove()
             _draw_filled(axes, h)
@@ -60,7 +59,7 @@ def draw_overlay(parts: Mapping[str, hist.Hist[Any]], *, title: str | None = Non
 
     first, *others = parts
     with canvas.style():
-        figure, axes, below = canvas.stacked_panels(SIZE)
+        figure, axes, below = canvas.stacked_panels()
         reference = parts[first]
         edges, contents = reference.axes[0].edges, reference.values()
         for number, name in enumerate(parts):
@@ -101,16 +100,16 @@ def draw_stack(
     below_others = {name: parts[name] for name in stacked if name in parts}
     points = {name: part for name, part in parts.items() if name not in below_others}
     with canvas.style():
-        figure, axes, below = canvas.stacked_panels(SIZE)
+        figure, axes, below = canvas.stacked_panels()
         reference = next(iter(parts.values()))
         edges, values = reference.axes[0].edges, [part.values() for part in below_others.values()]
         total = np.sum(values, axis=0)
         colours = [COLOURS[k % len(COLOURS)] for k in range(len(values))]
         kind: dict[str, Any] = {"histtype": "fill", "color": colours, "label": [*below_others]}
         mplhep.histplot(values, edges, ax=axes, stack=True, edgecolor="white", linewidth=0.3, **kind)
-        for (name, part), marker in zip(points.items(), cycle(MARKERS), strict=False):
-            _draw_points(axes, edges, part, 1.0, {"fmt": marker, "label": name})
-            _draw_points(below, edges, part, total, {"fmt": marker})
+        for (name, part), marker in zip(points.items(), cycle(canvas.MARKERS), strict=False):
+            _draw_points(axes, part, 1.0, {"fmt": marker, "label": name})
+            _draw_points(below, part, total, {"fmt": marker})
         for contents, colour in zip(values, colours, strict=True) if not points else ():
             below.stairs(_ratio(contents, total), edges, baseline=None, color=colour, linewidth=1.4)
         highest = np.max([total, *(part.values() for part in points.values())], axis=0)
@@ -126,14 +125,15 @@ def _ratio(values: Array, to: Array | float) -> Array:
         return np.where(np.asarray(to) > 0, values / to, np.nan)
 
 
-def _draw_points(axes: Axes, edges: Array, h: hist.Hist[Any], to: Array | float, style: dict[str, Any]) -> None:
+def _draw_points(axes: Axes, h: hist.Hist[Any], to: Array | float, style: dict[str, Any]) -> None:
     """Draw filled bins as points with their errors, relative to others."""
     variances = h.variances()
     variances = np.abs(h.values()) if variances is None else variances
     filled = variances > 0
     value, error = (_ratio(each, to)[filled] for each in (h.values(), np.sqrt(variances)))
-    centres = ((edges[1:] + edges[:-1]) / 2)[filled]
-    axes.errorbar(centres, value, yerr=error, color=canvas.INK, markersize=4, linewidth=1, **style)
+    axes.errorbar(
+        h.axes[0].centers[filled], value, yerr=error, color=canvas.INK, markersize=4, linewidth=1, **style
+    )
 
 
 def _finish_panels(figure: Figure, axes: Axes, below: Axes, reference: hist.Hist[Any], highest: Array) -> None:
@@ -193,9 +193,14 @@ def _set_ranges(axes: Axes, h: hist.Hist[Any], contents: Array) -> None:
     filled = contents[contents > 0]
     if len(filled) and contents.min() >= 0 and filled.max() > DECADES * filled.min():
         axes.set_yscale("log")
-        axes.set_ylim(filled.min() / 2, filled.max() * 3)
+        axes.set_ylim(*log_limits(contents))
     elif contents.min(initial=0) >= 0:
         axes.set_ylim(0, None if np.any(contents) else 1)
+
+
+def log_limits(contents: Array) -> tuple[float, float]:
+    """Return the ends of a logarithmic axis of contents, of which some are above 0."""
+    return float(contents[contents > 0].min()) / 2, float(contents.max()) * 3
 
 
 def _write_plain_numbers(axes: Axes) -> None:
@@ -246,7 +251,7 @@ def _draw_two_axes(figure: Figure, axes: Axes, bar: Axes, h: hist.Hist[Any]) -> 
             side.set_minor_locator(NullLocator())
 
 
-def zoomed(edges: Array, contents: Array, held: float = 0.999) -> tuple[float, float]:
+def zoomed(edges: Array, contents: Array) -> tuple[float, float]:
     """Return the range of the bins that hold almost all entries: the part of a wide axis worth drawing.
 
     >>> zoomed(np.array([0.0, 1.0, 2.0, 3.0, 4.0]), np.array([0.0, 5.0, 5.0, 0.0]))
@@ -256,7 +261,7 @@ def zoomed(edges: Array, contents: Array, held: float = 0.999) -> tuple[float, f
     if not total:
         return float(edges[0]), float(edges[-1])
     cumulative = np.cumsum(np.abs(contents)) / total
-    tail = (1 - held) / 2
+    tail = (1 - HELD) / 2
     first = int(np.searchsorted(cumulative, tail, side="right"))
     last = int(np.searchsorted(cumulative, 1 - tail, side="left"))
     bins = [*pairwise(edges.tolist())]

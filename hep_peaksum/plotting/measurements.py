@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SIZE = (6.2, 4.4)
-MARKERS = ("o", "s", "^", "D", "v", "P")
 BAND, TEXT = 0.25, 10
 KILOHERTZ = 1e3
 Table = Mapping[str, Any]
@@ -57,11 +55,11 @@ def draw_measurement(
         "scaling": _scaling,
     }[kind]
     with canvas.style():
-        figure, (axes,), bar = canvas.panels(SIZE)
+        figure, (axes,), bar = canvas.panels(canvas.GRAPH_SIZE)
         bar.remove()
         labels = _labels(tables)
         for number, (table, label) in enumerate(zip(tables, labels, strict=True)):
-            marker = MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
+            marker = canvas.MARKERS[(number + number // len(COLOURS)) % len(canvas.MARKERS)]
             style: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)], "marker": marker}
             style["zorder"] = 3 if table["variation"] == NOMINAL else 2  # variations may be equal to it
             draw(axes, table, label, style)
@@ -78,12 +76,12 @@ def draw_measurement(
 def draw_ratios(h: hist.Hist[Any], fit: Mapping[str, Any] | None, *, title: str | None = None) -> Figure:
     """Draw the distribution of a ratio, a histogram of one axis, and the function that was fitted to it."""
     with canvas.style():
-        figure, (axes,), bar = canvas.panels(SIZE)
+        figure, (axes,), bar = canvas.panels(canvas.GRAPH_SIZE)
         bar.remove()
         edges, contents, variances = h.axes[0].edges, h.values(), h.variances()
         is_filled = (contents if variances is None else variances) != 0  # an empty bin has no point
         errors = np.sqrt(np.abs(contents if variances is None else variances))[is_filled]
-        centres = ((edges[1:] + edges[:-1]) / 2)[is_filled]
+        centres = h.axes[0].centers[is_filled]
         axes.errorbar(centres, contents[is_filled], yerr=errors, fmt="o", color="black", markersize=4)
         if fit is not None and fit["is_valid"]:
             _draw_fit(axes, edges, fit)

@@ -40,19 +40,17 @@ def draw_windows(
     notes
         Pairs of a headword and its text, written below the settings in words.
     """
-    from matplotlib.figure import Figure as Figure_
-
     windows = wording.drawn_windows(settings)
     boxes = {name: Box.around(list(marks)) for name, marks in windows.items()}
-    cell = min(CELL, MAX_WINDOW / max(max(_size(box)) for box in boxes.values()))
+    cell = min(CELL, MAX_WINDOW / max(max(box.shape) for box in boxes.values()))
     places, (width, windows_height) = _lay_out(boxes, cell)
     lines = _wrap([*wording.legend(settings), *wording.settings_in_words(settings), *notes], width)
     text_height = LINE * len(lines) + 0.3
     height = text_height + windows_height + 0.55
     with canvas.style():
-        figure = Figure_(figsize=(width, height))
+        figure = canvas.new_figure(width, height)
         for name, (left, top) in places.items():
-            rows, cols = (n * cell for n in _size(boxes[name]))
+            rows, cols = (n * cell for n in boxes[name].shape)
             place = left / width, (text_height + windows_height - top - rows) / height
             axes = figure.add_axes((*place, cols / width, rows / height))
             _draw_window(axes, boxes[name], windows[name], cell)
@@ -66,11 +64,6 @@ def draw_windows(
     return figure
 
 
-def _size(box: Box) -> tuple[int, int]:
-    """Return the number of rows and columns."""
-    return box.bottom - box.top + 1, box.right - box.left + 1
-
-
 def _lay_out(
     boxes: Mapping[str, Box], cell: float
 ) -> tuple[dict[str, tuple[float, float]], tuple[float, float]]:
@@ -82,7 +75,7 @@ def _lay_out(
     lefts: dict[str, float] = {}
     x, width = MARGIN, MIN_WIDTH
     for name, box in boxes.items():
-        needed = LEFT + max(_size(box)[1] * cell, 0.085 * len(name)) + RIGHT
+        needed = LEFT + max(box.shape[1] * cell, 0.085 * len(name)) + RIGHT
         if lines[-1] and x + needed > MAX_WIDTH:
             lines.append([])
             x = MARGIN
@@ -130,7 +123,7 @@ def _draw_window(axes: Axes, box: Box, marks: Mapping[Offset, str], cell: float)
         side.set_major_locator(FixedLocator([k for k in range(first, last + 1) if k % step == 0]))
         side.set_minor_locator(NullLocator())
     axes.tick_params(which="both", length=0, labelsize=8, pad=2)
-    rows, cols = _size(box)
+    rows, cols = box.shape
     if cols > 2:  # narrower windows have no room for the title
         axes.set_xlabel("column offset", fontsize=9, labelpad=2)
     if rows > 2:

@@ -64,8 +64,8 @@ class SelectedEvents:
         """Return the run or the luminosityBlock of every event of the chunk, by which a lumi mask decides."""
         if not is_identified(self.events, self.job.events.identify):
             missing = ", ".join(each for each in IDENTITY if each not in self.events.fields) or "whole numbers"
-            msg = f"lumi_mask: events have no {missing}, only numbers of file and entry: name branches in "
-            msg += "events.identify"
+            there = f"events have no {missing}, only numbers of file and entry"
+            msg = f"lumi_mask: {there}: name branches in events.identify"
             raise ValueError(msg)
         return self.identity[word]
 

@@ -139,7 +139,7 @@ class Events:
         return figures
 
     def _where(self, choice: Choice, event: ak.Record) -> str:
-        path, _ = self.content.datasets[choice.dataset].by_number.get(choice.chunk.file_number, ("", None))
+        path, *_ = self.content.datasets[choice.dataset].by_number.get(choice.chunk.file_number, ("",))
         numbers = ", ".join(f"{name} {event[name]}" for name in IDENTITY if name in event.fields)
         return f"{numbers}, of {path}"
 
@@ -180,16 +180,16 @@ def of_its_file(config: Config, content: Content, chunk: Chunk) -> Config:
     ValueError
         If the file is not what it was when the job ran.
     """
-    for path, trees in content.datasets[chunk.dataset].files.items():
-        for tree, entry in trees.items():
-            if entry.number == chunk.file_number:
-                if not entry.is_of(path, check_uuid=False):
-                    msg = f"{path} is not there, or has changed since the job ran"
-                    raise ValueError(msg)
-                dataset = config.datasets[chunk.dataset].model_copy(update={"files": {path: tree}})
-                return config.model_copy(update={"datasets": {chunk.dataset: dataset}})
-    msg = f"the manifest knows no file of the part {chunk.full_name}"
-    raise ValueError(msg)
+    known = content.datasets[chunk.dataset].by_number.get(chunk.file_number)
+    if known is None:
+        msg = f"the manifest knows no file of the part {chunk.full_name}"
+        raise ValueError(msg)
+    path, tree, entry = known
+    if not entry.is_of(path, check_uuid=False):
+        msg = f"{path} is not there, or has changed since the job ran"
+        raise ValueError(msg)
+    dataset = config.datasets[chunk.dataset].model_copy(update={"files": {path: tree}})
+    return config.model_copy(update={"datasets": {chunk.dataset: dataset}})
 
 
 def _read(config: Config, choice: Choice, entry: int, *, search: bool) -> Seen:

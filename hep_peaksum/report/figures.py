@@ -17,7 +17,7 @@ import numpy as np
 
 from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.plotting import canvas
-from hep_peaksum.plotting.histograms import nominal, weighted_variances
+from hep_peaksum.plotting.histograms import log_limits, nominal, weighted_variances
 from hep_peaksum.plotting.job_plots import Picture
 from hep_peaksum.report.accounts import MAX_ROWS, Table, text
 
@@ -85,16 +85,12 @@ def _both_scales(drawing: Drawing, histograms: Iterable[Any]) -> dict[str, str]:
     images = {drawn: vector_graphics(drawing)}
     if contents.max(initial=0) > 0 and contents.min() >= 0:
         other = "linear" if drawn == "log" else "log"
-        limits = (0, contents.max() * 1.1) if other == "linear" else _log_limits(contents)
+        limits = (0, contents.max() * 1.1) if other == "linear" else log_limits(contents)
         with canvas.style():
             axes.set_yscale(other)
             axes.set_ylim(*limits)
         images[other] = vector_graphics(drawing)
     return images
-
-
-def _log_limits(contents: Any) -> tuple[float, float]:
-    return float(contents[contents > 0].min()) / 2, float(contents.max()) * 3
 
 
 def plain_words(label: object) -> str:

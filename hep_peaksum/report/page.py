@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -107,6 +107,7 @@ def _config_of(summary: accounts.Summary) -> Config | None:
         return None
 
 
+@cache  # compiling it takes most of the time of a page without figures
 def _template() -> Any:
     """Return the template of the page; whatever is written into it is escaped."""
     import jinja2

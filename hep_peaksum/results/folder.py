@@ -395,7 +395,7 @@ def _why_unused(manifest: Manifest, files: Files, chunk: Chunk, max_events: int 
     dataset = manifest.datasets[chunk.dataset]
     numbers = {manifest.numbers(chunk.dataset, path, tree)[1] for path, tree in files[chunk.dataset]}
     if chunk.file_number not in numbers:
-        path, _ = dataset.by_number.get(chunk.file_number, ("a file", None))
+        path, *_ = dataset.by_number.get(chunk.file_number, ("a file",))
         return f"of {path}, which is not in the config"
     return (
         f"beyond --max-events {max_events}"

@@ -89,9 +89,13 @@ class DatasetEntry(_Section):
     files: dict[str, dict[str, FileEntry]] = Field(default_factory=dict)
 
     @cached_property
-    def by_number(self) -> dict[int, tuple[str, FileEntry]]:
-        """Path and entry of every tree of every file, by the number."""
-        return {entry.number: (path, entry) for path, trees in self.files.items() for entry in trees.values()}
+    def by_number(self) -> dict[int, tuple[str, str, FileEntry]]:
+        """Path, tree and entry of every tree of every file, by the number."""
+        return {
+            entry.number: (path, tree, entry)
+            for path, trees in self.files.items()
+            for tree, entry in trees.items()
+        }
 
     def entry(self, path: str, tree: str) -> FileEntry | None:
         """Return the entry of a tree of a file, None if there is none."""
@@ -104,7 +108,7 @@ class DatasetEntry(_Section):
             name, entry = public_path(path), FileEntry(number=len(self.by_number) + 1)
             entry.forget(file_state(path))
             self.files.setdefault(name, {})[tree] = entry
-            self.by_number[entry.number] = (name, entry)
+            self.by_number[entry.number] = (name, tree, entry)
         return entry
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -33,6 +33,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes, tuple, range)):
         return [plain(each) for each in value]
     return value
+
+
+def text_under(key: str) -> Callable[[object], object]:
+    """Return a function that takes a text which stands alone for a map of one key; other values are kept."""
+    return lambda value: {key: value} if isinstance(value, str) else value
 
 
 class _InPlainWords(ModelMetaclass):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from hep_peaksum.settings.frozen_model import FrozenModel
+from hep_peaksum.settings.frozen_model import FrozenModel, text_under
 from hep_peaksum.settings.thresholds import Depth
 
 PileupKind = Literal["chunky_donut", "donut", "phi_ring", "ring_median"]
@@ -100,12 +100,7 @@ class Pileup(FrozenModel):
         return self.kind in ("chunky_donut", "donut")
 
 
-def _from_kind(value: object) -> object:
-    """Return the published estimate of a kind that is given by its name alone."""
-    return {"kind": value} if isinstance(value, str) else value
-
-
-PileupEstimate = Annotated[Pileup, BeforeValidator(_from_kind)]
+PileupEstimate = Annotated[Pileup, BeforeValidator(text_under("kind"))]
 
 
 def pileup_problems(

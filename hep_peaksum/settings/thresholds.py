@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
 from typing import Annotated, Any
@@ -20,10 +22,14 @@ from hep_peaksum.settings.units import ENERGY_UNITS, NUMBER, energy_in_gev, exac
 LARGEST = int(np.finfo(np.float64).max)
 
 
+def _python_number(value: object) -> object:
+    """Return a numpy scalar as the Python number that it holds; other values as they are."""
+    return value.item() if hasattr(value, "item") and not getattr(value, "shape", ()) else value
+
+
 def finite_number(value: object) -> object:
     """Return numpy scalars as Python numbers; raise a ValueError for a bool, NaN or infinity."""
-    if hasattr(value, "item") and not getattr(value, "shape", ()):  # a numpy scalar
-        value = value.item()
+    value = _python_number(value)
     if isinstance(value, bool):
         msg = f"{value} is not a number"
         raise ValueError(msg)  # pydantic reports a ValueError, not a TypeError
@@ -52,19 +58,30 @@ def parse_threshold(value: object, *, others: str = ", '5 sigma', or a number of
     return value
 
 
-def _parse_energy_unit(value: object) -> object:
-    """Return an energy such as ``"0.5 GeV"`` as a number of GeV."""
+def parse_energy(value: object) -> object:
+    """Return an energy such as ``"0.5 GeV"`` as a number of GeV; other numbers as they are."""
     return float(energy_in_gev(value)) if isinstance(value, str) else finite_number(value)
+
+
+def parse_quantity(value: object, units: Mapping[str, str], kind: str, example: str) -> object:
+    """Return a quantity such as ``"2 kHz"`` as a number; `units` say what one of each is worth.
+
+    >>> parse_quantity("2 kHz", {"Hz": "1", "kHz": "1e3"}, "frequency", "50 Hz")
+    2000.0
+    """
+    if not isinstance(value, str):
+        return finite_number(value)
+    match = re.fullmatch(rf"\s*({NUMBER})\s*({'|'.join(units)})\s*", value)
+    if not match:
+        known = ", ".join(units)
+        msg = f"{value!r} is not a {kind}: write a number and one of {known}, as in {example!r}"
+        raise ValueError(msg)
+    return float(exact(match[1]) * exact(units[match[2]]))
 
 
 # What a user may write, for editors: the validators below check it in full.
 _ENERGY = rf"^\s*{NUMBER}\s*({'|'.join(ENERGY_UNITS)})\s*$"
 _ENERGY_OR_SIGMA = rf"^\s*{NUMBER}\s*({'|'.join(ENERGY_UNITS)}|sigmas?)\s*$"
-
-
-def _python_number(value: object) -> object:
-    """Return a numpy scalar as the Python number that it holds."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 # What the compiled loops can count.
@@ -87,7 +104,7 @@ Threshold = Annotated[
 EnergyUnit = Annotated[
     int | float,
     Field(gt=0),
-    BeforeValidator(_parse_energy_unit),
+    BeforeValidator(parse_energy),
     WithJsonSchema(
         {
             "title": "number of GeV, or energy",

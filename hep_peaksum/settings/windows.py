@@ -228,6 +228,11 @@ class Box(NamedTuple):
         rows, cols = [d for d, _ in offsets], [p for _, p in offsets]
         return cls(min(rows), max(rows), min(cols), max(cols))
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and columns."""
+        return self.bottom - self.top + 1, self.right - self.left + 1
+
     def ring(self, depth: int) -> tuple[Offset, ...]:
         """Return the offsets that lie around the box, up to `depth` cells from it, in row-major order."""
         return tuple(

@@ -212,8 +212,7 @@ def write_events(
     options = {"compression": uproot.ZSTD(3), "uuid_function": lambda: UUID(bytes=content)}
     with atomic_write(Path(path), tidy=True) as target, uproot.recreate(target, **options) as file:
         tree = file.mktree("Events", branches, title="hep_peaksum toy calorimeter")
-        for first in range(0, len(number), block_sizes.TOY_EVENTS):
-            block = slice(first, first + block_sizes.TOY_EVENTS)
+        for block in block_sizes.blocks(len(number), block_sizes.TOY_EVENTS):
             tree.extend(
                 {
                     "run": np.full(len(number[block]), run, np.uint32),

@@ -47,10 +47,12 @@ def test_the_mark_that_spreadsheets_put_before_a_text_is_no_part_of_it(tmp_path)
     assert (table["channel"].tolist(), table["gain"].tolist()) == ([4], [2])
 
 
-def test_parquet_says_the_same_as_csv(tmp_path):
-    csv = read(tmp_path, "channel,gain,first_run,last_run\n1,0.5,1,\n2,0.25,1,9\n2,0.125,10,\n")
-    columns = {"channel": [1, 2, 2], "gain": [0.5, 0.25, 0.125], "first_run": [1, 1, 10]}
-    columns["last_run"] = pa.array([None, 9, None], pa.int64())
+@pytest.mark.parametrize("kind", [pa.int64(), pa.uint64()], ids=str)
+def test_parquet_says_the_same_as_csv(tmp_path, kind):
+    run = 2**60 + 1  # no float64
+    csv = read(tmp_path, f"channel,gain,first_run,last_run\n1,0.5,1,\n2,0.25,1,{run}\n2,0.125,{run + 1},\n")
+    columns = {"channel": [1, 2, 2], "gain": [0.5, 0.25, 0.125], "first_run": [1, 1, run + 1]}
+    columns["last_run"] = pa.array([None, run, None], kind)
     path = tmp_path / "crystals.parquet"
     parquet.write_table(pa.table(columns), path)
     table = CellTable.read(path)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from clustering_problems import grid_of, index_grid, settings_of, sums_at_seeds
+from clustering_problems import TWO_TOWERS, grid_of, index_grid, settings_of, sums_at_seeds
 from hypothesis import HealthCheck, given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
@@ -12,15 +12,6 @@ from hep_peaksum import PeakSumSettings
 from hep_peaksum.diagnostics.compare import compare
 
 some = runs(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
-
-
-TWO_TOWERS = [
-    [0, 0, 0, 0, 0],
-    [0, 1, 2, 1, 0],
-    [0, 0, 7, 7, 1],
-    [0, 0, 0, 3, 0],
-    [4, 0, 0, 0, 0],
-]
 
 
 def test_clusters_are_matched_by_their_seed():

@@ -3,7 +3,7 @@
 import numpy as np
 import oracle
 import pytest
-from clustering_problems import grid_of, index_grid, settings_of, sums_at_seeds
+from clustering_problems import TWO_TOWERS, grid_of, index_grid, settings_of, sums_at_seeds
 from hypothesis import HealthCheck, given
 from hypothesis import settings as runs
 from strategies import TIE_RULES, problems
@@ -14,15 +14,6 @@ from hep_peaksum.diagnostics.explain import explain
 from hep_peaksum.geometry.grid import EventError
 
 some = runs(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
-
-
-TWO_TOWERS = [
-    [0, 0, 0, 0, 0],
-    [0, 1, 2, 1, 0],
-    [0, 0, 7, 7, 1],
-    [0, 0, 0, 3, 0],
-    [4, 0, 0, 0, 0],
-]
 
 
 SOFT = "no seed; it does not pass the seed threshold > 3"

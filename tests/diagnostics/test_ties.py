@@ -6,6 +6,7 @@ import numpy as np
 import oracle
 import pytest
 from clustering_problems import (
+    TWO_TOWERS,
     grid_of,
     index_grid,
     settings_of,
@@ -21,15 +22,6 @@ from hep_peaksum.diagnostics.compare import Comparison, compare
 from hep_peaksum.diagnostics.ties import TieAudit, audit_ties
 
 some = runs(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
-
-
-TWO_TOWERS = [
-    [0, 0, 0, 0, 0],
-    [0, 1, 2, 1, 0],
-    [0, 0, 7, 7, 1],
-    [0, 0, 0, 3, 0],
-    [4, 0, 0, 0, 0],
-]
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["closed_cols", "closed_rows"])

@@ -8,7 +8,7 @@ import pytest
 import uproot
 import yaml
 
-from hep_peaksum import PeakSumSettings, find_clusters
+from hep_peaksum import find_clusters
 from hep_peaksum.cli.main import main
 from hep_peaksum.config.load import load_config
 from hep_peaksum.config.yaml_io import ConfigError
@@ -280,20 +280,6 @@ def test_a_pickle_is_no_map(config_file, tmp_path):
     np.save(tmp_path / "dead.npy", np.array([{"a": 1}]), allow_pickle=True)
     with pytest.raises(ConfigError, match=r"mask: .* cannot be read as a \.npy file"):
         load_config(config_file)
-
-
-def test_settings_survive_yaml():
-    settings = PeakSumSettings(
-        seed_window=(3, 3),
-        sum_window=".x.\ngxo\n.x.".replace("g", "x"),
-        pileup=("phi_ring", {"kind": "donut", "length": 5, "edge": "strip"}),
-        coarsen=(2, 3),
-        seed_threshold="5  sigma",
-        overlap="nearest",
-    )
-    again = PeakSumSettings(**yaml.safe_load(yaml.safe_dump(settings.model_dump(mode="json"))))
-    assert again == settings
-    assert hash(again) == hash(settings)
 
 
 def test_the_noise_of_layers_that_are_summed_adds_in_quadrature(config_file, tmp_path, noise):

@@ -4,6 +4,7 @@ import numpy as np
 import oracle
 import pytest
 from kernel_problems import COLS, find_peaks, picture, seeds
+from published_cms import JET_MASK
 
 from hep_peaksum.kernels import HIGHER_INDEX_WINS, LOWER_INDEX_WINS, NEIGHBOUR_WINS, SEED_WINS, Periodic, Rule
 from hep_peaksum.settings.model import PeakSumSettings
@@ -82,22 +83,10 @@ def test_a_grid_of_absent_cells_has_no_seeds(kernel):
 
 
 def test_the_cms_jet_mask_is_the_diagonal_rule():
-    # cms-sw/cmssw L1Trigger/L1TCalorimeter, Stage2Layer2JetAlgorithmFirmwareImp1.cc: from the top p = +4 to -4,
-    # from the left d = -4 to +4; 2 = the neighbour vetoes when it is equal, 1 = only when it is higher
-    mask = """
-        1 2 2 2 2 2 2 2 2
-        1 1 2 2 2 2 2 2 2
-        1 1 1 2 2 2 2 2 2
-        1 1 1 1 2 2 2 2 2
-        1 1 1 1 0 2 2 2 2
-        1 1 1 1 1 2 2 2 2
-        1 1 1 1 1 1 2 2 2
-        1 1 1 1 1 1 1 2 2
-        1 1 1 1 1 1 1 1 2
-    """
+    # from the top p = +4 to -4, from the left d = -4 to +4; 2 = the neighbour vetoes when it is equal
     cms = {
         (j - 4, 4 - i): {"2": NEIGHBOUR_WINS, "1": SEED_WINS}[mark]
-        for i, line in enumerate(mask.strip().splitlines())
+        for i, line in enumerate(JET_MASK.strip().splitlines())
         for j, mark in enumerate(line.split())
         if mark != "0"
     }

@@ -7,6 +7,7 @@ from importlib import resources
 import numpy as np
 import pytest
 import yaml
+from published_cms import JET_MASK
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters, named_grid, peak_sum_map
 from hep_peaksum.clustering.validation import check_windows
@@ -14,22 +15,10 @@ from hep_peaksum.kernels import NEIGHBOUR_WINS, SEED_WINS
 from hep_peaksum.library.geometries import as_grid
 from hep_peaksum.library.presets import Preset, as_settings, preset, presets, read_preset
 
-# cms-sw/cmssw Stage2Layer2JetAlgorithmFirmwareImp1.cc, as it is stored: a line is an offset in phi, from +4 at
-# the top to -4, a column one in eta from -4 to +4. A neighbour vetoes a seed if it is >= (2) or > (1).
-CMS_JET_MASK = """
-    1 2 2 2 2 2 2 2 2
-    1 1 2 2 2 2 2 2 2
-    1 1 1 2 2 2 2 2 2
-    1 1 1 1 2 2 2 2 2
-    1 1 1 1 0 2 2 2 2
-    1 1 1 1 1 2 2 2 2
-    1 1 1 1 1 1 2 2 2
-    1 1 1 1 1 1 1 2 2
-    1 1 1 1 1 1 1 1 2
-"""
+# 2 where a neighbour vetoes a seed if it is >=, 1 where if it is >
 CMS_JET_MARKS = {
     (d, p): int(mark)
-    for p, line in zip(range(4, -5, -1), CMS_JET_MASK.split("\n")[1:-1], strict=True)
+    for p, line in zip(range(4, -5, -1), JET_MASK.split("\n")[1:-1], strict=True)
     for d, mark in zip(range(-4, 5), line.split(), strict=True)
 }
 ROW, COL = 20, 30  # well inside the barrel

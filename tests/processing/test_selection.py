@@ -266,7 +266,7 @@ def test_what_is_wrong_with_a_condition_is_said_before(config, where, words):
 def test_the_summary_and_the_terminal_say_what_every_condition_left(config, conditions, capsys):
     from rich.console import Console
 
-    from hep_peaksum.terminal.tables import print_result
+    from hep_peaksum.terminal.job_tables import print_result
 
     where = [conditions["range"][0], {"field": "nJet", "min": 4}]
     result, events = finished(config(events={"where": where}))

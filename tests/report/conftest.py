@@ -13,11 +13,11 @@ NAMES = ("run", "luminosityBlock", "event")
 
 @pytest.fixture
 def finished(write_events, job, tmp_path, one_histogram):
-    """Run a job over two files, with a plot, and return its result; sections can be replaced."""
+    """Run a job over two files, with a plot or without, and return its result; sections can be replaced."""
 
-    def make(*files, **sections):
+    def make(*files, plots=True, **sections):
         inputs = files or (write_events("a.root", 13, 1), write_events("b.root", 8, 2))
-        output = {"directory": str(tmp_path / "results"), "plots": True}
+        output = {"directory": str(tmp_path / "results"), "plots": plots}
         return run_job(job(*inputs, **{"output": output, "histograms": one_histogram, **sections}))
 
     return make

@@ -1,7 +1,6 @@
 """The paragraph on how clusters were made names the windows, the thresholds and the published source."""
 
 import pytest
-from report_pages import Page
 
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.library.presets import read_preset
@@ -77,7 +76,7 @@ def test_a_preset_used_twice_is_cited_once(made):
     assert len(result.references) == len(set(result.references)) == 5
 
 
-def test_the_page_has_every_paragraph_and_reference(finished):
-    page = Page(finished().directory / "report.html")
+def test_the_page_has_every_paragraph_and_reference(good):
+    _, page = good
     assert "Clusters were found with hep_peaksum" in page.visible
     assert "[1] The hep_peaksum developers" in page.visible

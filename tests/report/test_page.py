@@ -11,7 +11,7 @@ from finished_jobs import clusters_of
 from report_pages import Page, tags_of, texts_of
 
 from hep_peaksum.config.load import parse_config
-from hep_peaksum.report import displays
+from hep_peaksum.report import accounts, displays
 from hep_peaksum.report import page as page_
 from hep_peaksum.report.page import write_report
 from hep_peaksum.results.manifest import read_manifest
@@ -95,7 +95,7 @@ def test_the_events_of_a_selection_are_found_again(finished, write_root):
 
 
 def test_cut_flow_and_account_count_what_is_cut(finished):
-    result = finished(events={"where": [{"branch": "event", "max": 1009}]})
+    result = finished(plots=False, events={"where": [{"branch": "event", "max": 1009}]})
     page = Page(result.directory / "report.html")
     assert "21 entries in = 10 written + 11 cut + 0 lost" in page.visible
     assert page.tables["toy: left after"][1:] == [["all entries", "21"], ["1: event max 1009", "10"]]
@@ -104,7 +104,7 @@ def test_cut_flow_and_account_count_what_is_cut(finished):
 def test_losses_are_in_the_verdict_and_listed(finished, write_events, tmp_path):
     good, bad = write_events("a.root", 13, 1), tmp_path / "bad.root"
     bad.write_bytes(b"no ROOT file")
-    result = finished(good, str(bad), run={"on_bad_file": "skip"})
+    result = finished(good, str(bad), plots=False, run={"on_bad_file": "skip"})
     page = Page(result.directory / "report.html")
     assert {"class": "verdict lossy"} in page.all("p")
     assert f"Done with losses: all entries of 1 unreadable file, in {bad} (toy)" in page.visible
@@ -124,7 +124,7 @@ def test_lost_entries_of_a_known_number_are_counted(finished, write_root, random
     cells[2, 0, 0] = np.nan
     broken = write_root("nan.root", {"Events": {"cells": cells, **names}})
     whole = write_root("whole.root", {"Events": {"cells": random_cells(4, 2), **names}})
-    result = finished(whole, broken, run={"on_bad_file": "skip"})
+    result = finished(whole, broken, plots=False, run={"on_bad_file": "skip"})
     page = Page(result.directory / "report.html")
     assert f"Done with losses: 4 of 8 entries, in {broken} (toy)" in page.visible
     assert "8 entries in = 4 written + 0 cut + 4 lost" in page.visible
@@ -208,8 +208,8 @@ def test_results_whose_inputs_are_gone_still_have_a_page(finished, tmp_path):
     assert page.tables["Datasets and collections"] == before.tables["Datasets and collections"]
 
 
-def test_without_plots_there_are_tables_only_until_they_are_asked_for(finished, tmp_path):
-    result = finished(output={"directory": str(tmp_path / "results"), "plots": False})
+def test_without_plots_there_are_tables_only_until_they_are_asked_for(finished):
+    result = finished(plots=False)
     page = Page(result.directory / "report.html")
     assert page.pictures == []
     assert "21 entries in = 21 written" in page.visible
@@ -251,14 +251,14 @@ def test_the_page_stays_small_however_much_there_is(finished, write_events):
     assert "more rows are left out here" in page.visible
 
 
-def test_a_page_of_many_datasets_names_the_rest(finished, write_events, tmp_path):
+def test_a_page_of_many_datasets_names_the_rest(finished, write_events, monkeypatch):
+    monkeypatch.setattr(accounts, "MAX_ROWS", 3)
     file = write_events("a.root", 3)
-    datasets = {f"d{k}": {"files": {file: "Events"}} for k in range(60)}
-    output = {"directory": str(tmp_path / "results"), "plots": False}
-    page = Page(finished(file, datasets=datasets, output=output).directory / "report.html")
-    assert len(page.tables["Datasets and collections"]) == 51
-    assert "10 more rows are left out here." in page.visible
-    assert "180 entries in = 180 written + 0 cut + 0 lost" in page.visible
+    datasets = {f"d{k}": {"files": {file: "Events"}} for k in range(5)}
+    page = Page(finished(file, plots=False, datasets=datasets).directory / "report.html")
+    assert len(page.tables["Datasets and collections"]) == 4, "and the heads of the columns"
+    assert "2 more rows are left out here." in page.visible
+    assert "15 entries in = 15 written + 0 cut + 0 lost" in page.visible
 
 
 def test_config_and_versions_can_be_copied(good):

@@ -303,12 +303,25 @@ def test_blanks_in_a_threshold_do_not_matter():
             ),
             id="everything",
         ),
+        pytest.param(
+            PeakSumSettings(
+                seed_window=(3, 3),
+                coarsen=(2, 3),
+                seed_threshold="5  sigma",
+                overlap="nearest",
+                pileup=("phi_ring", {"kind": "donut", "length": 5, "edge": "strip"}),
+            ),
+            id="pileup_of_towers",
+        ),
     ],
 )
-def test_settings_survive_yaml(settings):
-    text = yaml.safe_dump(settings.model_dump(mode="json", exclude_defaults=True))
+@pytest.mark.parametrize("without_defaults", [True, False])
+def test_settings_survive_yaml(settings, without_defaults):
+    text = yaml.safe_dump(settings.model_dump(mode="json", exclude_defaults=without_defaults))
+    again = PeakSumSettings(**yaml.safe_load(text))
 
-    assert PeakSumSettings(**yaml.safe_load(text)) == settings
+    assert again == settings
+    assert hash(again) == hash(settings)
 
 
 # -------------------------------------------------------------------------------------------- thresholds

@@ -6,6 +6,13 @@ import oracle
 from hep_peaksum import Axis, Grid, PeakSumSettings, find_clusters
 
 PEAK = ["row", "col", "seed", "peak_sum", "n_cells"]
+TWO_TOWERS = [
+    [0, 0, 0, 0, 0],
+    [0, 1, 2, 1, 0],
+    [0, 0, 7, 7, 1],
+    [0, 0, 0, 3, 0],
+    [4, 0, 0, 0, 0],
+]
 
 
 def index_grid(shape, periodic=(False, False), **more):

@@ -7,10 +7,12 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from hep_peaksum.plotting import canvas
+from hep_peaksum.plotting.notebook_figure import NotebookFigure
 
 
 def assert_drawable(figure, path):
-    """Save a figure; the file must be a PNG with something in it, and alone in its folder."""
+    """Save a figure that notebooks show; the file must be a PNG, not empty, and alone in its folder."""
+    assert isinstance(figure, NotebookFigure)
     canvas.save(figure, path)
     content = path.read_bytes()
     assert content.startswith(b"\x89PNG")

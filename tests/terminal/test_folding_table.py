@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from hep_peaksum import Axis, Grid, find_clusters
-from hep_peaksum.terminal import tables
+from hep_peaksum.terminal import job_tables, tables
 
 WIDTH = 80
 PLANE = Grid(
@@ -55,7 +55,7 @@ def test_every_number_of_a_summary_stands_in_one_piece(console):
         "n_chunks": {"reused": 0, "total": 1},
         "losses": [],
     }
-    tables.print_summary(console, summary)
+    job_tables.print_summary(console, summary)
     printed = re.split(r"\s+", " ".join(lines_of(console)))
     for number in ("1", "1234567897", "7", "98765432109", "80.00"):
         assert number in printed

@@ -20,7 +20,7 @@ from hep_peaksum.inspection.candidates import Candidate, Rejected
 from hep_peaksum.inspection.files import Inspection
 from hep_peaksum.preview.closure import Closure
 from hep_peaksum.results.manifest import Loss
-from hep_peaksum.terminal import diagnostic_tables, streams, tables
+from hep_peaksum.terminal import diagnostic_tables, job_tables, streams, tables
 from hep_peaksum.toy import Score
 
 
@@ -75,7 +75,7 @@ def text_of(lines):
 def test_clusters_are_counted_per_event_that_was_written(written, per_event):
     summary = summary_of(losses=[loss("b.root", 8)])
     summary["datasets"]["ttbar"] |= written
-    lines = printed(tables.print_summary, summary)
+    lines = printed(job_tables.print_summary, summary)
     assert rows_of(lines, ["ttbar"]) == [["ttbar", "2", "20", "8", "Jet", "30", per_event]]
     assert "lost 8 entries of ttbar: b.root: damaged" in text_of(lines)
 
@@ -85,14 +85,14 @@ def test_cut_flows_of_many_datasets_are_limited():
     flow = {"nominal": [{"step": "all entries", "entries": 12, "sum_of_weights": None}]}
     (dataset,) = summary["datasets"].values()
     summary["datasets"] = {f"d{k}": {**dataset, "cut_flow": flow} for k in range(30)}
-    told = text_of(printed(tables.print_summary, summary))
-    assert told.count("left after") == tables.MAX_CUT_FLOWS
-    assert f"and the cut flows of {30 - tables.MAX_CUT_FLOWS} more datasets, in summary.json" in told
+    told = text_of(printed(job_tables.print_summary, summary))
+    assert told.count("left after") == job_tables.MAX_CUT_FLOWS
+    assert f"and the cut flows of {30 - job_tables.MAX_CUT_FLOWS} more datasets, in summary.json" in told
 
 
 def test_remarks_name_what_a_user_should_know():
-    assert tables.remarks(summary_of(n_clusters=1200)) == []
-    assert tables.remarks(summary_of(n_clusters=1201, n_outside=3, identify=None, n_reused=2)) == [
+    assert job_tables.remarks(summary_of(n_clusters=1200)) == []
+    assert job_tables.remarks(summary_of(n_clusters=1201, n_outside=3, identify=None, n_reused=2)) == [
         "Jet: more than 100 clusters per event; is seed_threshold (> 4 GeV) above the noise?",
         (
             "ttbar: 3 hits lie outside grid 'calo' and were not added: "
@@ -105,7 +105,7 @@ def test_remarks_name_what_a_user_should_know():
 
 def test_losses_are_added_up_per_file():
     chunks = [loss("a.root", 5), loss("b.root", None), loss("a.root", 7, 5)]
-    told = text_of(printed(tables.print_summary, summary_of(losses=chunks)))
+    told = text_of(printed(job_tables.print_summary, summary_of(losses=chunks)))
     assert "lost 12 entries of ttbar: a.root: damaged (and 1 more chunk of this file)\n" in told + "\n"
     assert "lost all entries of ttbar: b.root: damaged\n" in told + "\n"
 
@@ -113,7 +113,7 @@ def test_losses_are_added_up_per_file():
 @pytest.mark.parametrize(("n_files", "rest"), [(20, None), (22, "lost entries of 2 more files, listed in")])
 def test_losses_of_many_files_are_counted(n_files, rest):
     told = text_of(
-        printed(tables.print_summary, summary_of(losses=[loss(f"{n}.root", 1) for n in range(n_files)]))
+        printed(job_tables.print_summary, summary_of(losses=[loss(f"{n}.root", 1) for n in range(n_files)]))
     )
     assert told.count("entries of ttbar") == 20
     assert ("more files" in told, rest is None or rest in told) == (rest is not None, True)
@@ -168,10 +168,10 @@ def test_a_toy_sample_is_compared_with_its_showers():
 def test_a_plan_and_an_unfinished_job_have_a_row_for_every_dataset():
     lost = [Loss("b", "b.root", 0, None, "b.root: no such file")]
     plan = SimpleNamespace(counts=lambda: {"a": (2, 30, 4, 1), "b": (1, 9, 1, 0)}, lost=lost)
-    lines = printed(tables.print_plan, plan)
+    lines = printed(job_tables.print_plan, plan)
     assert rows_of(lines, ["a", "b"]) == [["a", "2", "30", "4", "1"], ["b", "1", "9", "1", "0"]]
     assert "lost all entries of b: b.root: no such file" in text_of(lines)
-    lines = printed(tables.print_unfinished, {"a": (2, 3, 17), "b": (1, 0, 0)})
+    lines = printed(job_tables.print_unfinished, {"a": (2, 3, 17), "b": (1, 0, 0)})
     assert rows_of(lines, ["a", "b"]) == [["a", "2", "3", "17"], ["b", "1", "0", "0"]]
 
 
@@ -204,7 +204,7 @@ def test_elements_without_a_link_or_with_several_are_told(capsys, n_joined, n_se
 
 
 def test_a_cut_flow_has_a_column_for_every_variation():
-    steps = {"nominal": [(12, 6.5), (3, 1.25)], "Up": [(12, 7.0), (4, 2.0)]}
+    steps = {"nominal": [(12, 6.5), (3, 1.25)], "nominal2": [(12, 7.0), (4, 2.0)]}
     for is_weighted in (True, False):
         flows = {
             name: [
@@ -215,11 +215,11 @@ def test_a_cut_flow_has_a_column_for_every_variation():
         }
         summary = summary_of()
         summary["datasets"]["ttbar"]["cut_flow"] = flows
-        lines = printed(tables.print_summary, summary)
+        lines = printed(job_tables.print_summary, summary)
         found = [line[2:] for line in rows_of(lines, ["step"])]
         wanted = [["12", "6.5", "12", "7"], ["3", "1.25", "4", "2"]]
         assert found == (wanted if is_weighted else [row[::2] for row in wanted])
-        titles = "entries entries, weighted Up Up, weighted" if is_weighted else "entries Up"
+        titles = "entries entries, weighted nominal2 nominal2, weighted" if is_weighted else "entries nominal2"
         assert f"ttbar: left after {titles}" in text_of(lines)
 
 
@@ -230,7 +230,7 @@ def test_paths_and_names_in_square_brackets_are_printed_as_they_are(tmp_path, ca
     (folder / "report.html").touch()
     found = [Candidate("Events [a]", 6, ("cells[n]",), "[dense]", {}, 9, command="group [x]")]
     console = streams.open_console()
-    tables.print_result(console, SimpleNamespace(summary=summary_of(), directory=folder))
+    job_tables.print_result(console, SimpleNamespace(summary=summary_of(), directory=folder))
     tables.print_candidates(console, Inspection({}, found, [], {}, {}))
     tables.print_command(console, found[0])
     told = capsys.readouterr().out
@@ -340,5 +340,5 @@ def test_a_closure_lists_what_is_missed(n, rest):
 
 def test_the_path_of_a_report_is_one_line_however_long(capsys):
     path = Path("/very" * 100) / "report.html"
-    tables.print_report(streams.open_console(), path)
+    job_tables.print_report(streams.open_console(), path)
     assert capsys.readouterr().out == f"Report: {path}\n"
