@@ -233,8 +233,11 @@ def test_several_grids_fill_one_collection_the_largest_energy_first(write_root, 
     job = {
         "grids": grids,
         "clusters": {"Cluster": {"grid": ["em", "had"], "fields": ["peak_sum", "row", "energy"]}},
+        "select": {"Had": {"from": "Cluster", "where": [{"field": "grid", "equals": 1}]}},
+        "sums": {"of_had": "Had.peak_sum"},
     }
-    clusters = run([file], job, chunksize=7)["events"].Cluster
+    events = run([file], job, chunksize=7)["events"]
+    clusters = events.Cluster
     of_em = find_clusters(em, fields=["peak_sum", "row"])
     of_had = find_clusters(had, fields=["peak_sum", "row"])
     for number, expected in enumerate((of_em, of_had)):
@@ -242,6 +245,7 @@ def test_several_grids_fill_one_collection_the_largest_energy_first(write_root, 
         assert ak.sort(mine.peak_sum).to_list() == ak.sort(expected.peak_sum).to_list()
         assert mine.energy.to_list() == (mine.peak_sum * (1, 10)[number]).to_list()
     assert ak.all(clusters.energy[:, :-1] >= clusters.energy[:, 1:])
+    assert events.of_had.to_list() == ak.sum(of_had["peak_sum"], axis=1).to_list()
 
 
 def test_layers_are_summed_for_the_search_and_kept_for_the_field(write_root, random_cells):
