@@ -260,6 +260,20 @@ def test_layers_are_summed_for_the_search_and_kept_for_the_field(write_root, ran
     assert ak.all(ak.sum(jets.layer_sums, axis=-1) == jets["peak_sum"])
 
 
+def test_a_response_divides_by_the_metadata_that_coffea_gives_to_events(random_cells):
+    axis = {"bins": 4, "start": 0, "stop": 40}
+    beam = {"response": "leading", "of": "Jet.peak_sum", "to": "dataset.beam", "ratio_axis": axis}
+    words = ("run", "luminosityBlock", "event")
+    events = ak.zip(
+        {"cells": ak.from_regular(random_cells(9)), **dict.fromkeys(words, np.arange(9))}, depth_limit=1
+    )
+    found = PeakSumProcessor(**JOB, measurements={"beam": beam}).find(
+        ak.with_parameter(events, "metadata", {"dataset": "d", "beam": 2.0})
+    )
+    ratios = ak.max(found.events.Jet["peak_sum"], axis=1) / 2
+    assert found.histograms["beam"].values().tolist() == np.histogram(ratios, 4, (0, 40))[0].tolist()
+
+
 # ------------------------------------------------------------------------------------------------ no clusters
 
 
