@@ -290,4 +290,4 @@ def needed_fields(histograms: Mapping[str, HistogramInput], collection: str) -> 
     axes = [
         axis for histogram in histograms.values() for axis in histogram.axes if axis.collection == collection
     ]
-    return tuple(dict.fromkeys(axis.cluster_field for axis in axes if axis.cluster_field not in (None, "grid")))
+    return tuple(dict.fromkeys(axis.cluster_field for axis in axes if axis.cluster_field))

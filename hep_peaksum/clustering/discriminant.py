@@ -6,6 +6,7 @@ offset in row-major order, so that they equal the definition bit for bit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -204,18 +205,33 @@ def pool(cells: Cells, settings: PeakSumSettings) -> Cells:
     if settings.coarsen == (1, 1):
         return cells
     layers = cells.layers if settings.sum_over == "towers" else None  # else those of the cells are of use
-    if layers is not None and settings.pool_threshold is not None:
-        layers = np.where(_is_pooled(cells.values, settings, cells.grid.unit)[:, None], layers, 0)
+    flags = cells.flags
+    if cells.grid.saturated and "n_saturated" not in flags:  # of calibrated cells the raw values were compared
+        flags = {**flags, "n_saturated": n_codes(cells)}
     return replace(
         cells,
         source=pool_cells(cells.values, settings, cells.grid.unit),
         grid=search_grid(settings, cells.grid),
         mask=None if cells.mask is None else _pool_mask(cells.mask, settings),
         noise=None if cells.noise is None else _pool_noise(cells, settings),
-        layers=None if layers is None else _pool_layers(layers, settings),
-        moment=None if cells.moments is None else _pool_moment(cells, settings),
-        flags={name: _sum_blocks(flag, settings) for name, flag in cells.flags.items()},
+        layers=None if layers is None else _sum_held(layers, cells, settings),
+        moment=None if cells.moments is None else _sum_held(cells.moments, cells, settings),
+        flags={name: _sum_held(flag, cells, settings) for name, flag in flags.items()},
     )
+
+
+def holds_code(values: Array, cells: Cells) -> Array:
+    """Return which values, of some cells or of their layers, are codes of `saturated`."""
+    codes: list[float] = list(cells.grid.saturated)
+    if cells.dtype.kind != "f":  # compared as integers, not as the floats that numpy would make of both
+        codes = [int(code) for code in codes if code == int(code) and abs(code) < 2**63]
+    return np.isin(values, codes)
+
+
+def n_codes(cells: Cells) -> Array:
+    """Return how many codes of `saturated` every cell holds: of summed layers, in how many of them."""
+    n = holds_code(cells.values if cells.layers is None else cells.layers, cells)
+    return n if cells.layers is None else n.sum(axis=1)
 
 
 def pool_cells(cells: Array, settings: PeakSumSettings, unit: float | None) -> Array:
@@ -247,24 +263,28 @@ def _sum_blocks(cells: Array, settings: PeakSumSettings) -> Array:
     return np.where(exists(blocks).any(axis=0), total, np.asarray(absent(number), number))
 
 
-def _pool_moment(cells: Cells, settings: PeakSumSettings) -> Array:
-    """Return the sum of energy * time in every tower, of the cells that it holds."""
-    values, moment = _widen(cells.values), np.asarray(cells.moments)
-    is_held = exists(values)
+def _held_by_towers(cells: Cells, settings: PeakSumSettings) -> Array:
+    """Return which cells their towers hold, as `_blocks`: none that is masked, or that its tower leaves out."""
+    values, is_held = cells.values, exists(cells.values)
+    if cells.mask is not None:
+        is_held &= ~cells.mask  # one masked as zero exists
     if settings.pool_threshold is not None:
         is_held &= _is_pooled(values, settings, cells.grid.unit)
-    moment = np.where(is_held, moment, 0)
-    if settings.pool_by == "sum":
-        return _sum_blocks(moment, settings)
-    blocks, moments = (
-        _blocks(each, settings.coarsen, fill) for each, fill in ((values, absent(values.dtype)), (moment, 0))
-    )
-    return np.asarray(np.take_along_axis(moments, blocks.argmax(axis=0)[None], axis=0)[0])
+    held = _blocks(is_held, settings.coarsen, False)
+    if settings.pool_by == "max":
+        highest = _blocks(values, settings.coarsen, absent(values.dtype)).argmax(axis=0)
+        held &= highest == np.arange(len(held))[:, None, None, None]
+    return held
 
 
-def _pool_layers(layers: Array, settings: PeakSumSettings) -> Array:
-    towers = _sum_blocks(_widen(layers.reshape(-1, *layers.shape[2:])), settings)
-    return towers.reshape(*layers.shape[:2], *towers.shape[1:])
+def _sum_held(numbers: Array, cells: Cells, settings: PeakSumSettings) -> Array:
+    """Return the sums of numbers of cells, or of their layers, over the cells that towers hold."""
+    *events, n_rows, n_cols = numbers.shape
+    blocks = _blocks(numbers.reshape(math.prod(events), n_rows, n_cols), settings.coarsen, 0)
+    total: Array = np.zeros(blocks.shape[1:], accumulator(numbers.dtype))
+    for block, is_held in zip(blocks, _held_by_towers(cells, settings), strict=True):
+        total += np.where(np.repeat(is_held, math.prod(events[1:]), axis=0), block, 0)
+    return total.reshape(*events, *total.shape[1:])
 
 
 def _pool_noise(cells: Cells, settings: PeakSumSettings) -> Array:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 
 from hep_peaksum.clustering import pileup, shapes
+from hep_peaksum.clustering.discriminant import holds_code, n_codes
 from hep_peaksum.clustering.sharing import PeakContext, Windows
 from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.geometry.grid import Grid
@@ -115,8 +116,11 @@ def _n_masked(context: PeakContext) -> Array:
 
 
 def _n_held(windows: Windows, numbers: Array) -> Array:
-    """Return the sum of numbers of every cell over the held ones."""
-    return np.asarray(np.where(windows.shares.is_held, numbers, 0).sum(axis=1, dtype=np.int32))
+    """Return the sum of numbers of every cell over the held ones; one masked as zero holds nothing."""
+    is_held, mask = windows.shares.is_held, windows.context.summed.mask
+    if mask is not None:
+        is_held = is_held & ~windows.pick(mask)
+    return np.asarray(np.where(is_held, numbers, 0).sum(axis=1, dtype=np.int32))
 
 
 def _n_flagged(name: str, context: PeakContext) -> Array:
@@ -127,21 +131,13 @@ def _n_flagged(name: str, context: PeakContext) -> Array:
 
 
 def _n_saturated(context: PeakContext) -> Array:
-    if "n_saturated" in context.summed.flags:  # of calibrated cells the raw values have been compared
+    cells = context.summed
+    if "n_saturated" in cells.flags or not cells.grid.saturated:  # those of towers are known, and of raw values
         return _n_flagged("n_saturated", context)
-    layers, is_integer = context.summed.layers, context.summed.dtype.kind != "f"
-    codes: list[float] = list(context.sum_grid.saturated)
-    if is_integer:  # compared as integers, not as the floats that numpy would make of both
-        codes = [int(code) for code in codes if code == int(code) and abs(code) < 2**63]
-    if not codes:
-        return np.zeros(len(context.peaks), np.int32)
-    n_coded = None if layers is None else np.isin(layers, codes).sum(axis=1)
-
-    def n_held(windows: Windows) -> Array:
-        n_saturated = np.isin(windows.values, codes) if n_coded is None else windows.pick(n_coded)
-        return _n_held(windows, n_saturated)
-
-    return context.of_windows(n_held)
+    if cells.layers is None:
+        return context.of_windows(lambda windows: _n_held(windows, holds_code(windows.values, cells)))
+    codes = n_codes(cells)
+    return context.of_windows(lambda windows: _n_held(windows, windows.pick(codes)))
 
 
 def _layer_sums(context: PeakContext) -> Array:
@@ -281,7 +277,10 @@ FIELDS = {
     "on_edge": Field("window beyond an edge", "", "whether the sum window reaches beyond an edge", _on_edge),
     "n_masked": Field("masked cells in the window", "", "number of masked cells of the sum window", _n_masked),
     "n_saturated": Field(
-        "saturated cells added", "", "number of added cells that hold a code of `saturated`", _n_saturated
+        "saturated cells added",
+        "",
+        "number of added cells, also in towers, that hold a code of `saturated`",
+        _n_saturated,
     ),
     "n_filled": Field(
         "filled cells added",

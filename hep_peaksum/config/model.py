@@ -199,7 +199,7 @@ class Job(FrozenModel):
             name, _, column = field.partition(".")
             needed += [column] if column and name in names else []
         derived = self.derive.get(collection, {})
-        needed = [field for field in needed if field not in derived]
+        needed = [field for field in needed if field not in (*derived, "grid")]  # which is there by itself
         looks_at_any = any(each.function is not None for each in derived.values())
         written = self.written_fields(collection) if is_written or looks_at_any else ()
         return tuple(dict.fromkeys((*written, *needed)))

@@ -239,9 +239,9 @@ def field_problems(job: Job, name: str, fields: Iterable[str], key: str) -> Iter
             known = [*job.clusters, *job.select]
             yield f"{key}: no collection {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}"
         return
-    derived = job.derive.get(collection, {})
+    others = [*job.derive.get(collection, {}), *["grid"] * (len(job.clusters[collection].grid) > 1)]
     for field in fields:
-        for grid in job.grids_of(collection) if field not in derived else ():
+        for grid in job.grids_of(collection) if field not in others else ():
             try:
                 check_fields([field], job.clusters[collection].settings, grid)
             except ValueError as error:

@@ -59,8 +59,11 @@ def _parse_map_path(value: object) -> object:
 MapPath = Annotated[str, BeforeValidator(_parse_map_path)]
 
 
-def check_map(key: str, path: str, shapes: Sequence[tuple[int, ...]]) -> tuple[Array, str]:
-    """Return a map of noise or a mask, and its digest; one that has none of these shapes is a ValueError."""
+def check_map(key: str, path: str, shapes: Sequence[tuple[int, ...]], otherwise: str = "") -> tuple[Array, str]:
+    """Return a map of noise or a mask, and its digest; one that has none of these shapes is a ValueError.
+
+    `otherwise` is what the error ends with where the map itself does not say what is wrong with it.
+    """
     try:
         content, digest = _read_array(path)
     except (OSError, ValueError) as error:
@@ -72,7 +75,7 @@ def check_map(key: str, path: str, shapes: Sequence[tuple[int, ...]]) -> tuple[A
     if content.dtype.kind not in kinds or content.shape not in shapes:
         expected = f"{word} of shape {' or '.join(map(str, shapes))}"
         msg = f"{key}: {path!r} holds {content.dtype} of shape {content.shape}, expected {expected}"
-        msg += _how_to_mend(content, shapes[0], word)
+        msg += _how_to_mend(content, shapes[0], word) or otherwise
         raise ValueError(msg)
     return content, digest
 

@@ -363,8 +363,12 @@ class GridInput(FrozenModel):
     def _check_map(self, key: str, path: str) -> tuple[Array, str]:
         """Return a map and its digest; one that does not fit the grid is a ValueError."""
         by_layer = self.has_layers and (key == "noise" or self.layers == "each")
-        shapes = [self.grid.shape] + [(self.n_layers, *self.grid.shape)] * by_layer
-        return check_map(key, path, shapes)
+        is_declared = (
+            self.depth is not None or self._is_by_channel or (self.dense and self.dense.shape is not None)
+        )
+        shapes = [self.grid.shape] + [(self.n_layers, *self.grid.shape)] * bool(by_layer and is_declared)
+        unknown = ": for a map of every layer, give the number of layers in the shape of dense"
+        return check_map(key, path, shapes, unknown if by_layer and not is_declared else "")
 
     @property
     def _has_noise_map(self) -> bool:

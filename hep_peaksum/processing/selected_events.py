@@ -223,7 +223,8 @@ class SelectedEvents:
         measured: dict[str, MeasuredEvents] = {}
         if not (self.job.measurements or self.job.matches):
             return measured
-        index, known = self._index(searched), self.job.dataset_metadata.get(self.dataset, {})
+        index = self._index(searched)
+        known = {**metadata_of(self.events), **self.job.dataset_metadata.get(self.dataset, {})}
         for names in alike({name: (id(each), id(self.references[name])) for name, each in found.items()}):
             first = names[0]
             objects = {key: each[index] for key, each in self.references[first].items()}

@@ -329,7 +329,6 @@ def test_fields_are_needed_once_and_of_their_own_collection():
         "b": asked(("Jet.pt", 4, 0, 9)),
         "c": asked(("nJet", 4, 0, 9)),
         "d": asked(("Tau.peak_sum", 4, 0, 9)),
-        "e": asked(("Jet.grid", 4, 0, 9)),
     }
     assert needed_fields(histograms, "Jet") == ("pt", "eta")
     assert needed_fields(histograms, "Tau") == ("peak_sum",)

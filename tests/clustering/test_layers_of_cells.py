@@ -33,6 +33,15 @@ def test_the_sum_of_every_layer_has_the_cells_that_were_added():
 
 
 @pytest.mark.parametrize("masked", ["absent", "zero"])
+def test_a_masked_cell_adds_to_no_layer_of_its_tower(masked, kernel):
+    layers = [[[[4, 1, 0, 2]], [[1, 3, 0, 0]]]]
+    settings = PeakSumSettings(coarsen=(1, 2), sum_window=(1, 1), masked=masked, kernel=kernel)
+    dead = [[True, False, False, False]]
+    clusters = find_clusters(layers, settings, mask=dead, fields=["peak_sum", "layer_sums"])
+    assert clusters.to_list() == [[{"peak_sum": 4, "layer_sums": [1, 3]}]]
+
+
+@pytest.mark.parametrize("masked", ["absent", "zero"])
 def test_a_masked_cell_adds_to_no_layer(masked):
     dead = [[False, False, True], [False, False, False]]
     clusters = find_clusters(

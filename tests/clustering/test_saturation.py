@@ -82,3 +82,28 @@ def test_what_no_whole_number_holds_is_the_net_of_a_saturated_seed_as_it_is(rais
     cells[0, 2, 2], cells[0, 2, 7] = 7, 6
     net = find_clusters(cells, PeakSumSettings(**rules, saturated_net=raised), fields=["net"]).net
     assert net.to_list() == [[raised, 6]]
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ({}, {"peak_sum": 64, "n_saturated": 1}),  # towers of 33, 31 and 5: 9 + 22 is no code
+        ({"sum_over": "cells"}, {"peak_sum": 64, "n_saturated": 1}),
+        ({"pool_by": "max"}, {"peak_sum": 53, "n_saturated": 1}),
+        ({"pool_threshold": 30}, {"peak_sum": 31, "n_saturated": 1}),
+    ],
+)
+def test_a_saturated_cell_of_a_tower_is_counted_and_a_sum_is_no_code(kernel, rules, expected):
+    settings = PeakSumSettings(coarsen=(1, 2), search_window=(1, 3), sum_window=(1, 3), kernel=kernel, **rules)
+    grid = Grid(rows=Axis(n=1), cols=Axis(n=6), saturated=(31,))
+    assert find_clusters([[[31, 2, 9, 22, 0, 5]]], settings, grid, fields=COUNTED)[0, 0].to_list() == expected
+
+
+@pytest.mark.parametrize("coarsen", [(1, 1), (1, 2)])
+@pytest.mark.parametrize("masked", ["absent", "zero"])
+def test_a_code_of_a_masked_cell_is_not_added(kernel, coarsen, masked):
+    settings = PeakSumSettings(coarsen=coarsen, masked=masked, kernel=kernel)
+    grid = Grid(rows=Axis(n=1), cols=Axis(n=4), saturated=(31,))
+    layers, dead = [[[[31, 5, 0, 0]], [[0, 31, 0, 2]]]], [[True, False, False, False]]
+    clusters = find_clusters(layers, settings, grid, mask=dead, fields=COUNTED)
+    assert clusters.n_saturated[0, 0] == 1

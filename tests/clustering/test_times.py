@@ -127,3 +127,15 @@ def test_a_sum_of_nothing_has_no_time():
     )
     (time,) = find_clusters(hits, grid=PLANE, fields=["time"]).time[0]
     assert math.isnan(time)
+
+
+@pytest.mark.parametrize("masked", ["absent", "zero"])
+@pytest.mark.parametrize("pool_by", ["sum", "max"])
+def test_the_hits_of_a_masked_cell_give_its_tower_no_time(masked, pool_by):
+    col, energy, time = ak.Array([[0, 1, 4]]), ak.Array([[3.0, 2, 1]]), ak.Array([[10.0, 20, 30]])
+    hits = sparse(ak.zeros_like(col), col, energy, PLANE, time=time)
+    settings = {"coarsen": [1, 2], "pool_by": pool_by, "allow_partial_towers": True, "masked": masked}
+    clusters = find_clusters(
+        hits, settings, PLANE, mask=[[True, False, False, False, False]], fields=["time", "seed_time"]
+    )
+    assert clusters.to_list() == [[{"time": 20, "seed_time": 20}, {"time": 30, "seed_time": 30}]]

@@ -1,5 +1,6 @@
 """What can be wrong in a config: all of it is reported at once, a line each."""
 
+import numpy as np
 import pytest
 from small_config import problems, small
 
@@ -744,3 +745,16 @@ def test_a_reference_is_of_one_plane(layers, several):
     content["clusters"]["Jet"] |= {"grid": ["calo", "more"], "reference": {"row": "r", "col": "c", "sum": "s"}}
     (problem,) = problems(content)
     assert problem.startswith(f"clusters.Jet.reference: row and col do not say which of {several}")
+
+
+def test_a_map_of_every_layer_needs_their_number(tmp_path):
+    np.save(tmp_path / "noise.npy", np.ones((3, 24, 16)))
+    calo = {"dense": {"branch": "e", "axes": ["layer", "row", "col"]}, "rows": {"n": 24}, "cols": {"n": 16}}
+    content = small()
+    content["grids"]["calo"] = {**calo, "noise": str(tmp_path / "noise.npy")}
+    (problem,) = problems(content)
+    assert problem.endswith(
+        "(24, 16): for a map of every layer, give the number of layers in the shape of dense"
+    )
+    calo["dense"]["shape"] = [3, 24, 16]
+    assert parse_config(content)

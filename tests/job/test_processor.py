@@ -233,8 +233,11 @@ def test_several_grids_fill_one_collection_the_largest_energy_first(write_root, 
     job = {
         "grids": grids,
         "clusters": {"Cluster": {"grid": ["em", "had"], "fields": ["peak_sum", "row", "energy"]}},
+        "select": {"Had": {"from": "Cluster", "where": [{"field": "grid", "equals": 1}]}},
+        "sums": {"of_had": "Had.peak_sum"},
     }
-    clusters = run([file], job, chunksize=7)["events"].Cluster
+    events = run([file], job, chunksize=7)["events"]
+    clusters = events.Cluster
     of_em = find_clusters(em, fields=["peak_sum", "row"])
     of_had = find_clusters(had, fields=["peak_sum", "row"])
     for number, expected in enumerate((of_em, of_had)):
@@ -242,6 +245,7 @@ def test_several_grids_fill_one_collection_the_largest_energy_first(write_root, 
         assert ak.sort(mine.peak_sum).to_list() == ak.sort(expected.peak_sum).to_list()
         assert mine.energy.to_list() == (mine.peak_sum * (1, 10)[number]).to_list()
     assert ak.all(clusters.energy[:, :-1] >= clusters.energy[:, 1:])
+    assert events.of_had.to_list() == ak.sum(of_had["peak_sum"], axis=1).to_list()
 
 
 def test_layers_are_summed_for_the_search_and_kept_for_the_field(write_root, random_cells):
@@ -254,6 +258,20 @@ def test_layers_are_summed_for_the_search_and_kept_for_the_field(write_root, ran
     expected = find_clusters(cells, PeakSumSettings(seed_threshold=3), fields=["peak_sum", "layer_sums"])
     assert jets.to_list() == expected.to_list()
     assert ak.all(ak.sum(jets.layer_sums, axis=-1) == jets["peak_sum"])
+
+
+def test_a_response_divides_by_the_metadata_that_coffea_gives_to_events(random_cells):
+    axis = {"bins": 4, "start": 0, "stop": 40}
+    beam = {"response": "leading", "of": "Jet.peak_sum", "to": "dataset.beam", "ratio_axis": axis}
+    words = ("run", "luminosityBlock", "event")
+    events = ak.zip(
+        {"cells": ak.from_regular(random_cells(9)), **dict.fromkeys(words, np.arange(9))}, depth_limit=1
+    )
+    found = PeakSumProcessor(**JOB, measurements={"beam": beam}).find(
+        ak.with_parameter(events, "metadata", {"dataset": "d", "beam": 2.0})
+    )
+    ratios = ak.max(found.events.Jet["peak_sum"], axis=1) / 2
+    assert found.histograms["beam"].values().tolist() == np.histogram(ratios, 4, (0, 40))[0].tolist()
 
 
 # ------------------------------------------------------------------------------------------------ no clusters

@@ -157,6 +157,10 @@ def test_a_response_without_a_match_divides_the_leading_cluster_by_the_beam(even
         if clusters
     ]
     np.testing.assert_allclose(booked["m"].values(), sums(entries, np.linspace(0, 8, 9))[0], atol=1e-12)
+    with pytest.raises(
+        ValueError, match=r"response to dataset\.beam_energy: the events have no 'beam_energy' in"
+    ):
+        filled(response, replace(events, metadata={}))
 
 
 @pytest.mark.parametrize("nth", [1, 2])

@@ -370,7 +370,11 @@ def fields_of(seed, shares, q, fine, coarse, settings, saturated, axes):
         "seed_gap": seed_gap(seed, q, coarse, settings),
         "prominence": prominence(seed, q, coarse.plane),
         "n_neighbours": n_neighbours(seed, q, coarse, settings),
-        "n_saturated": sum(layer.cells[share.place] in saturated for share in shares.values()),
+        "n_saturated": sum(
+            fine.cells[cell] in saturated
+            for share in shares.values()
+            for cell in held(share.place, fine, settings)
+        ),
         "e1_e9": ratio(coarse.total(seed, square(1)), coarse.total(seed, square(3))),
         "e9_e25": ratio(coarse.total(seed, square(3)), coarse.total(seed, square(5))),
     }
@@ -390,6 +394,21 @@ def fields_of(seed, shares, q, fine, coarse, settings, saturated, axes):
         if is_saturated and settings.saturated_net is not None:
             cluster["net"] = settings.saturated_net
     return {**cluster, **shape(seed, shares, coarse, settings, axes)}
+
+
+def held(place, fine, settings):
+    """Return the cells that are added with a place: itself, or those that its tower holds."""
+    if settings.sum_over == "cells" or settings.coarsen == (1, 1):
+        return [place]
+    k, m = settings.coarsen
+    inside = [cell for cell in fine.cells if (cell[0] // k, cell[1] // m) == place]
+    if settings.pool_by == "max":
+        inside = [max(inside, key=fine.cells.get)]
+    return [
+        cell
+        for cell in inside
+        if cell not in fine.masked and is_above(fine.cells[cell], settings.pool_threshold)
+    ]
 
 
 def passes_cuts(cluster, settings):
