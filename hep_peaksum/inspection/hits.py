@@ -15,7 +15,6 @@ from hep_peaksum.inspection.found_planes import found_plane
 from hep_peaksum.inspection.planes import are_planes
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ranges
-from hep_peaksum.lattices.depth import SEARCHED, SUMMED
 from hep_peaksum.lattices.numbering import n_different
 from hep_peaksum.lattices.shapes import SHAPE_ENTRIES
 from hep_peaksum.naming import conventions
@@ -199,8 +198,7 @@ def _placed_candidate(
     hits |= {} if layers.source is None else {"layer": layers.source}
     hits["value"] = 1 if group.value is None else group.value.config_name
     comments = [*comments, *plane.comments, *value_comments(group, numbers)]
-    told_of_layers = layers.comment.replace(SUMMED, SEARCHED) if plane.layers_apart else layers.comment
-    comments += [("depth", told_of_layers)] if layers.source is not None else []
+    comments += [("depth", layers.comment), ("depth", layers.told(each=plane.layers_apart))]
     conditions = {"where": where} if where else {}
     grid: dict[str, Any] = {"hits": hits, **conditions, **layers.keys(each=plane.layers_apart)}
     if plane.geometry:
