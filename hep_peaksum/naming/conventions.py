@@ -39,7 +39,7 @@ ROLES = {
     "iv": r"(?:i_?)?v",
     "iu": r"(?:i_?)?u",
     "wire": r"wire(?:_?id|_?number)?",
-    "tick": r"tick|time_?tick|peak_?tick|time_?bin",
+    "tick": r"tick|time_?tick|peak_?tick|time_?bin|peak_?t(?:ime)?",  # hit_peakT of LArSoft
     "j": r"j",
     "i": r"i",
     "eta": r"eta",
@@ -88,7 +88,8 @@ CHANNELS = (
 )
 MODULES = (  # that a channel may be of
     *("module", "mod", "sector", "slot", "board", "crate", "card", "chip", "asic", "fpga", "supermodule", "sm"),
-    *("disk", "disc", "ring", "stave", "wafer", "block", "rdo", "roc", "fec"),
+    *("disk", "disc", "ring", "stave", "wafer", "block", "rdo", "roc", "fec", "tpc", "cryostat"),
+    *("sensor", "iden", "detector", "lane", "arm", "half", "quadrant", "station"),  # iden: EUTelescope
 )
 SECTIONS = ("section", "subdet", "subdetector", "side", "zside", "view")
 PLANES = ("plane", "plane_id", "plane_no")

@@ -130,6 +130,30 @@ def test_integers_that_tell_cells_apart_are_part_of_the_layer(write, cells, laye
     )
 
 
+TOLD = "hit_sensor tells hits apart that have the same row and column, so it is part of the layer"
+FEW = "guessed from few hits that hit_sensor is no part of the cell; else layer: hit_sensor, and layers: each"
+
+
+@pytest.mark.parametrize(
+    ("module", "cell", "layer", "told"),
+    [
+        ("hit_sensor", np.arange(N) % 9, "hit_sensor", [TOLD]),
+        ("hit_kind", np.arange(N) % 9, None, []),
+        ("hit_sensor", 5 * np.arange(N), None, [FEW]),
+        ("hit_kind", 5 * np.arange(N), None, []),
+    ],
+    ids=["module", "no module", "few hits", "few hits of no module"],
+)
+def test_a_module_is_part_of_the_layer_though_no_event_has_hits_in_two(write, module, cell, layer, told):
+    """An event has one hit, in one of two modules: in the same cells of both, or always in another cell."""
+    labels = {"hit_ix": cell % 10, "hit_iy": cell // 10, module: np.arange(N) % 2}
+    one = np.ones(N, int)
+    branches = {name: jagged(each.astype("int32"), one) for name, each in labels.items()}
+    _, (candidate,) = inspected(write(Events={**branches, "hit_e": jagged(RANDOM.exponential(size=N), one)}))
+    assert candidate.grid["hits"].get("layer") == layer
+    assert [text for key, text in candidate.comments if key == "hits"] == told
+
+
 @pytest.mark.parametrize(
     ("shape", "dtype", "n_samples"),
     [
@@ -1121,6 +1145,19 @@ def test_planes_of_bars_are_rows_and_bars_columns_one_view_at_a_time(write):
     assert candidate.grid["where"][0]["branch"] == "view"
     assert candidate.grid["rows"]["labels"] in ("0..10 step 2", "1..11 step 2")
     assert ("hits", "plane guessed as row, and cell, a bar in it, as col") in candidate.comments
+
+
+def test_wires_and_times_are_rows_and_columns_and_each_plane_of_wires_is_searched_by_itself(write):
+    """As LArSoft writes hits; no two are at one time, so that bins of it are for the owner to choose."""
+    n, counts = 20 * N, np.full(N, 20)
+    plane, wire = RANDOM.integers(0, 3, n), RANDOM.integers(0, 40, n)
+    hits = {"plane": plane, "wire": wire, "channel": 40 * plane + wire, "peakT": 9000 * RANDOM.random(n)}
+    branches = {f"hit_{name}": jagged(each, counts) for name, each in {**hits, "charge": 1 + wire}.items()}
+    _, (candidate,) = inspected(write(Events=branches))
+    places = {"row": "hit_wire", "col": "hit_peakT", "layer": "hit_plane", "value": "hit_charge"}
+    assert (candidate.grid["hits"], candidate.grid["layers"]) == (places, "each")
+    (told,) = (text for key, text in candidate.comments if key == "cols")
+    assert told.startswith("tick: almost no two hits have the same tick")
 
 
 def test_a_table_of_where_cells_are_is_no_event(write):
