@@ -21,7 +21,7 @@ from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, read
 from hep_peaksum.naming.groups import Group, group_hits
 from hep_peaksum.naming.unnamed_hits import hits_to_edit, labelled_hits, nameless_values, values_by_any_integer
-from hep_peaksum.partition.layers import condition_name, split_layers
+from hep_peaksum.partition.layers import condition_name, split_layers, with_depth
 from hep_peaksum.partition.sections import pick_section, with_sides
 from hep_peaksum.partition.splitting import split_parts
 
@@ -63,8 +63,9 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
     if not group.pair:
         return [_masking(channel_candidate(tree, group, numbers, event), group, numbers)]
     numbers, event = _with_place(group, numbers, event)
-    group = with_sides(group, numbers)
+    group, told_of_depth = with_depth(with_sides(group, numbers), numbers, event)
     is_picked, where, told = pick_section(group, numbers)
+    told += told_of_depth
     found: list[Candidate | Rejected] = []
     is_flat = are_planes(group, numbers, _units(tree, group))
     for of_grid, more, comments in split_layers(tree, group, numbers, is_picked, is_flat=is_flat):

@@ -244,6 +244,20 @@ def test_showers_show_which_axis_is_that_of_layers_or_modules(write, cells, axes
     assert "guessed" in dict(candidate.comments)["dense"]
 
 
+@pytest.mark.parametrize(
+    ("long", "short"), [("zCell", "rhoCell"), ("rhoCell", "zCell")], ids=["cylinder", "barrel"]
+)
+def test_showers_show_whether_layers_are_those_of_a_cylinder_or_a_barrel(write, long, short):
+    """Every shower has energy in nine cells behind each other, in one row and column."""
+    depth = np.tile(np.arange(9), N)
+    row, phi = (np.repeat(RANDOM.integers(0, n, N), 9) for n in (8, 12))
+    branches = {long: depth, "phiCell": phi, short: row, "EnergyCell": 1.0 + depth}
+    _, (candidate,) = inspected(write(T={key: jagged(each, np.full(N, 9)) for key, each in branches.items()}))
+    assert candidate.grid["hits"] == {"row": short, "col": "phiCell", "layer": long, "value": "EnergyCell"}
+    told = f"{long} guessed as layer (along layers showers are longest); also row: {long}, layer: {short}"
+    assert ("hits", told) in candidate.comments
+
+
 def test_names_that_hold_the_numbers_of_channels_say_where_these_are(write):
     """A trigger stands between the crystals A1 to B3, whose channels are in no order."""
     numbers = {"A1": 4, "A2": 0, "A3": 6, "B1": 2, "B2": 5, "B3": 1}
