@@ -14,7 +14,7 @@ from hep_peaksum.config.load import parse_config
 from hep_peaksum.inspection import files
 from hep_peaksum.inspection.candidates import Candidate, choose, config_text, proposed_config
 from hep_peaksum.inspection.files import inspect_file
-from hep_peaksum.lattices.id_parts import IdParts, decimal_digits, ranges_of
+from hep_peaksum.lattices.id_parts import IdParts, decimal_digits, id_sections, ranges_of
 from hep_peaksum.naming.branches import Branch, Tree, split_name
 from hep_peaksum.naming.groups import Group
 from hep_peaksum.naming.identity import Identity
@@ -1086,14 +1086,15 @@ def showers_in_order(rows, cols, first, n_events=200, seed=5):
     return np.nonzero(energy)[1] + first, energy[energy > 0], np.count_nonzero(energy, axis=1)
 
 
-def test_ids_count_cells_from_a_round_number_on_though_no_event_has_the_first_ones(write):
+def test_ids_count_cells_from_a_round_number_on_though_no_event_has_the_first_or_the_last_ones(write):
     ids, energies, counts = showers_in_order(14, 8, 1001)
-    energies[ids < 1003] = 0  # below the threshold of the readout
+    energies[(ids < 1003) | (ids > 1109)] = 0  # below the threshold of the readout
     is_hit = energies > 0
     counts = np.bincount(np.repeat(np.arange(len(counts)), counts)[is_hit], minlength=len(counts))
     events = {"module_id": jagged(ids[is_hit], counts), "module_energy": jagged(energies[is_hit], counts)}
     (candidate,) = inspect_file(write(Events=events)).candidates
-    assert candidate.table.splitlines()[1:10:8] == ["1001,0,0", "1009,1,0"]
+    assert candidate.table.splitlines()[1::8][:2] == ["1001,0,0", "1009,1,0"]
+    assert candidate.table.splitlines()[-1] == "1112,13,7"
 
 
 def test_ids_of_two_detectors_count_the_cells_of_each(write):
@@ -1116,6 +1117,16 @@ def test_ids_of_two_detectors_count_the_cells_of_each(write):
         ["120,0,9,11", "1001,1,0,0"],
     )
     assert lines[-1] == f"{1000 + 14 * 8},1,13,7"
+
+
+def test_ids_of_a_detector_that_shows_no_shape_have_one_beside_those_of_one_that_does():
+    """Noise in 64 cells of glass, from 1 on, beside showers in 14 x 8 crystals, from 1001 on."""
+    ids, energies, counts = showers_in_order(14, 8, 1001)
+    event = np.repeat(np.arange(200), counts)
+    noise = np.tile(np.arange(1, 65), 200)
+    ids, event = np.concatenate([noise, ids]), np.concatenate([np.repeat(np.arange(200), 64), event])
+    found = id_sections(ids, np.concatenate([RANDOM.random(len(noise)), energies]), event)
+    assert [(each.first, each.ends) for each in found] == [(1, ((0, 7), (0, 7))), (1001, ((0, 13), (0, 7)))]
 
 
 @pytest.mark.parametrize(
