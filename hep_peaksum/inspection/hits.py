@@ -45,7 +45,8 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
     counts = {branch: counts_of(values) for branch, values in zip(branches, arrays, strict=True)}
     n_hits = counts[branches[0]]
     different = [branch for branch, number in counts.items() if not np.array_equal(number, n_hits)]
-    others = [each for each in group.integers if each in different and each not in group.named]
+    needed = [each for each in group.named if each not in group.other_values]
+    others = [each for each in group.optional if each in different and each not in needed]
     if others:  # a list of something else
         return hit_candidates(tree, group.without(others))
     if different:

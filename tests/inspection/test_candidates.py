@@ -350,11 +350,11 @@ def test_a_file_without_candidates_says_what_to_write_of_integers_in_equally_lon
 
 
 def test_hits_whose_energy_is_zero_are_named_so_and_not_what_to_write_of_them(write):
-    lists = equal_lists(["lane", "row", "col"], ["energy"])
+    lists = equal_lists(["part", "row", "col"], ["energy"])
     rejected = inspect_file(write(T={**lists, "energy": 0 * lists["energy"]})).rejected
     assert {each.branches: each.reason for each in rejected} == {
         ("row", "col", "energy"): f"energy is 0 in all {7 * N} hits",
-        ("lane",): "entries differ in length",
+        ("part",): "entries differ in length",
     }
 
 
@@ -870,8 +870,9 @@ def test_what_is_guessed_of_hits_is_told_above_its_key(write):
     assert candidate.grid["depth"] == {"labels": "0..5"}
     each = "layers are summed; with layers: each every layer is searched by itself"
     assert candidate.comments == (
-        ("hits", "the value may also be hit_energy"),
-        ("depth", f"layers: 3 do not occur in the entries read; kept as cells\n{each}"),
+        ("hits", "value hit_iet guessed; also hit_energy"),
+        ("depth", "layers: 3 do not occur in the entries read; kept as cells"),
+        ("depth", each),
         ("rows", "eta: there is no label 0, so -1 and 1 are neighbours"),
         ("cols", "phi: guessed that the 8 labels close a turn that begins at 0"),
         ("unit", "unit: 1 GeV  # if one count of hit_iet is that: the file does not say it"),
@@ -1215,6 +1216,17 @@ def test_numbers_beside_labels_are_guessed_to_be_energies_if_no_name_says_so(wri
     assert candidate.grid["hits"] == {"row": "tower_iy", "col": "tower_ix", "value": "tower_Sci"}
     assert ("hits", "no name says what the energy is: tower_Sci guessed; also tower_Cer") in candidate.comments
     assert inspected(write(T={key: branches[key] for key in ("tower_ix", "tower_iy", "tower_time")}))[1] == []
+
+
+def test_a_value_is_guessed_where_another_name_speaks_of_an_energy_of_as_many_hits(write):
+    """As of trigger towers with counts and calibrated energies; times, and energies of jets, are none."""
+    place, counts = RANDOM.integers(0, 6, (2, 5 * N)).astype("int32"), np.full(N, 5)
+    hits = {"TT_ix": place[0], "TT_iy": place[1], "TT_adc": 4 + place[0], "TT_cpET": 1 + place[1]}
+    branches = {name: jagged(each, counts) for name, each in {**hits, "TT_etTime": place[0]}.items()}
+    branches["TT_jetEt"] = jagged(np.arange(2 * N), np.full(N, 2))
+    _, (candidate,) = inspected(write(T=branches))
+    assert candidate.grid["hits"] == {"row": "TT_iy", "col": "TT_ix", "value": "TT_adc"}
+    assert ("hits", "value TT_adc guessed; also TT_cpET") in candidate.comments
 
 
 def test_a_summed_deposit_is_the_energy_and_a_position_beside_it_never(write):
