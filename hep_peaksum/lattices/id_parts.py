@@ -15,7 +15,7 @@ from hep_peaksum.lattices.shapes import SHAPE_ENTRIES, guess_shape
 LEAST_OF_TWO, LEAST_OF_THREE = 0.3, 0.005  # of the cells that digits allow, which occur
 LOG_OF_CHANCE, MOST_CELLS, MOST_SEEN = -14.0, 200_000, 0.5
 ROUND, WIDER = 100, 3  # the number at which ids of a detector begin, and the gap before it than others
-MOST_UNHIT = 5  # cells at the begin, or at the end, that no event has hit
+MOST_UNHIT, PER_UNHIT = 5, 40  # cells at the begin that no event has hit, or at the end, one for so many cells
 
 
 class IdParts(NamedTuple):
@@ -126,9 +126,10 @@ def _in_order(ids: Array, values: Array, event: Array, *, also_unseen: bool = Fa
     n, n_events = last - first + 1, min(int(event.max()) + 1, SHAPE_ENTRIES)
     if n > MOST_CELLS or len(np.unique(ids)) < MOST_SEEN * n:
         return None
-    cells, some = np.zeros((n_events, n + MOST_UNHIT)), event < n_events
+    n_all = n + min(n // PER_UNHIT, MOST_UNHIT)
+    cells, some = np.zeros((n_events, n_all)), event < n_events
     cells[event[some], ids[some] - first] = values[some]
-    shapes = (guess_shape(size, cells[:, :size]) for size in range(n, n + MOST_UNHIT + 1))
+    shapes = (guess_shape(size, cells[:, :size]) for size in range(n, n_all + 1))
     shape = next((each for each in shapes if each is not None and each.is_seen), None)
     shape = shape or (guess_shape(n) if also_unseen else None)
     if shape is None:

@@ -68,11 +68,12 @@ OTHER_POSITIONS = re.compile(
     r"(^|_)(vertex|vtx|vx|momentum|mom|end|endpoint|spin|source|step|pre|post|direction|dir|err|error|rms|ref"
     r"|reference|point|local|beam|prod|outer|centroid|dimensions?|d|crystal_last|phantom)(_|$)"
 )
+COUNTS = ("amplitude", "amp", "adc", "charge", "signal", "pe", "value", "weight")  # no energies yet
 VALUES = (
     *("iet", "et", "edep", "e_dep", "sumedep", "edeposit", "energy_deposit", "energy", "e", "ene", "en"),
     *("energies", "de", "total_energy_deposit", "tot", "total_energy"),
     *("a_c", "a_p", "a_amp_p"),  # Podd of JLab
-    *("amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "value", "weight"),
+    *("pt", *COUNTS),
 )
 NOUNS = ("cell", "hit", "crystal", "tower", "pixel", "pix")  # whose energy it is, before or behind it
 LAYERS = (

@@ -258,9 +258,10 @@ def _unnamed_values(group: Group, members: _Members, taken: Container[str]) -> l
 
 
 def _calibrated(group: Group, members: _Members, taken: Container[str]) -> list[Branch]:
-    """Return the numbers of hits that are energies by a word in their names, as TT_cpET is beside TT_adc."""
-    own = (b for b in members.numbers.branches if b.is_of(group.collection, group.stem) and b.name not in taken)
-    words = ((b, b.words.removeprefix(f"{group.stem}_")) for b in own if is_value(b))
+    """Return the numbers of hits whose names end in a word for an energy, as TT_cpET does beside TT_adc."""
+    ends = (b for b in members.numbers.branches if b.words.rpartition("_")[2] in conventions.VALUES)
+    own = (b for b in ends if b.is_of(group.collection, group.stem) and b.name not in taken)
+    words = ((b, b.words.removeprefix(f"{group.stem}_")) for b in own)
     return [b for b, word in words if conventions.may_measure(word) and not conventions.BESIDE.search(word)]
 
 

@@ -870,7 +870,7 @@ def test_what_is_guessed_of_hits_is_told_above_its_key(write):
     assert candidate.grid["depth"] == {"labels": "0..5"}
     each = "layers are summed; with layers: each every layer is searched by itself"
     assert candidate.comments == (
-        ("hits", "value hit_iet guessed; also hit_energy"),
+        ("hits", "the value may also be hit_energy"),
         ("depth", "layers: 3 do not occur in the entries read; kept as cells"),
         ("depth", each),
         ("rows", "eta: there is no label 0, so -1 and 1 are neighbours"),
@@ -1089,7 +1089,7 @@ def showers_in_order(rows, cols, first, n_events=200, seed=5):
 
 def test_ids_count_cells_from_a_round_number_on_though_no_event_has_the_first_or_the_last_ones(write):
     ids, energies, counts = showers_in_order(14, 8, 1001)
-    energies[(ids < 1003) | (ids > 1109)] = 0  # below the threshold of the readout
+    energies[(ids < 1003) | (ids > 1110)] = 0  # below the threshold of the readout
     is_hit = energies > 0
     counts = np.bincount(np.repeat(np.arange(len(counts)), counts)[is_hit], minlength=len(counts))
     events = {"module_id": jagged(ids[is_hit], counts), "module_energy": jagged(energies[is_hit], counts)}
