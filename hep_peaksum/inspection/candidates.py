@@ -21,7 +21,6 @@ KEYS = (
 WIDTH = 110
 TABLE = "cells.csv"  # the name of the cell table that `init` writes
 GUESSED_TABLE = "row and col of its channels are guessed"
-NO_ENERGY, VARIES = "no branch holds their energy", "entries differ in length"
 FIRST = {"calo": "1"}  # the grid that is proposed unless others are chosen: the likeliest candidate
 
 
@@ -98,7 +97,8 @@ class Candidate(NamedTuple):
 class Rejected(NamedTuple):
     """Branches that were looked at, and why they fill no grid.
 
-    `lacks` names what is 0, "energy" or "place"; or what only their owner knows, the "order" of cells.
+    `lacks` names what is 0, "energy" or "place"; what there is none of, "value" or "length"; or what only their
+    owner knows, the "order" of cells.
     """
 
     tree: str
@@ -113,8 +113,7 @@ def without_repeated(rejected: Sequence[Rejected]) -> list[Rejected]:
     return [
         each
         for each in rejected
-        if not each.reason.endswith((NO_ENERGY, "differ in length"))
-        or not {(each.tree, name) for name in each.branches} <= told
+        if each.lacks not in ("value", "length") or not {(each.tree, name) for name in each.branches} <= told
     ]
 
 

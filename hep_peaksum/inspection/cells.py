@@ -12,7 +12,6 @@ import numpy as np
 from hep_peaksum.inspection.candidates import (
     GUESSED_TABLE,
     TABLE,
-    VARIES,
     Candidate,
     ChannelNames,
     Channels,
@@ -41,8 +40,8 @@ def dense_candidate(
     if arrays is None:
         return Rejected(tree.name, (branch.name,), "cannot be read")
     cells = _regular(arrays[0])
-    reason, lacks = (cells, "") if isinstance(cells, str) else _problem(branch, cells)
-    if isinstance(cells, str) or reason:
+    reason, lacks = cells if isinstance(cells, tuple) else _problem(branch, cells)
+    if isinstance(cells, tuple) or reason:
         return Rejected(tree.name, (branch.name,), reason, lacks)
     sizes = cells.shape[1:]
     if len(sizes) == 1:
@@ -205,12 +204,12 @@ def _rings(cells: Array, axes: Sequence[str]) -> tuple[dict[str, Any], list[tupl
     return found, [(key, f"{key}: guessed that they close on themselves, as {reason}") for key in found]
 
 
-def _regular(sample: ak.Array) -> Array | str:
-    """Return entries of one common shape as an array, or why there is none."""
+def _regular(sample: ak.Array) -> Array | tuple[str, str]:
+    """Return entries of one common shape as an array; or why there is none, and what they lack."""
     if len(sample) == 1 and not sample.layout.purelist_isregular:
-        return "one entry does not say whether all have the same length"
+        return "one entry does not say whether all have the same length", ""
     try:
         cells = ak.to_numpy(ak.to_regular(sample, axis=None))
     except ValueError:
-        return VARIES
-    return cells if all(cells.shape) else "entries are empty"
+        return "entries differ in length", "length"
+    return cells if all(cells.shape) else ("entries are empty", "")

@@ -76,6 +76,8 @@ def value_comments(group: Group, numbers: dict[Branch, Array]) -> list[tuple[str
     if group.is_value_guessed:
         also = f"; also {', '.join(others)}" if others else ""
         return [("hits", f"no name says what the energy is: {group.value.config_name} guessed{also}")]
+    if others and group.value.words.endswith(conventions.COUNTS):
+        return [("hits", f"value {group.value.config_name} guessed; also {', '.join(others)}")]
     return [("hits", f"the value may also be {', '.join(others)}")] if others else []
 
 

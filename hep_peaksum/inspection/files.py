@@ -16,8 +16,6 @@ from hep_peaksum.config.yaml_io import override
 from hep_peaksum.geometry.jagged import flat_numbers
 from hep_peaksum.inspection.candidates import (
     FIRST,
-    NO_ENERGY,
-    VARIES,
     Candidate,
     ChannelNames,
     Rejected,
@@ -191,10 +189,10 @@ def _look_at_lists(
         owner = _owner(branch)
         if owner in vary:
             reason = f"not looked into: entries of {vary[owner]}, which begins alike, differ in length"
-            yield Rejected(tree.name, (branch.name,), reason)
+            yield Rejected(tree.name, (branch.name,), reason, "length")
             continue
         found = dense_candidate(tree, branch, channel_names)
-        is_list = isinstance(found, Rejected) and found.reason == VARIES
+        is_list = isinstance(found, Rejected) and found.lacks == "length"
         if is_list and first_words[owner] > 2 and not _is_calorimeter(branch):
             vary[owner] = branch.name
         yield found
@@ -236,7 +234,8 @@ def _look_at_hits(
     for group in groups[:MAX_GROUPS]:
         is_table = tree.n_entries == 1  # of where cells are, if it holds no energy
         if group.value is None and (group.layer is None or is_table):
-            yield Rejected(tree.name, tuple(b.name for b in group.branches), NO_ENERGY)
+            names = tuple(b.name for b in group.branches)
+            yield Rejected(tree.name, names, "no branch holds their energy", "value")
             continue
         found = hit_candidates(tree, group)
         for each in found:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,16 +14,16 @@ from hep_peaksum.lattices.axes import ProposedAxis, snapped
 from hep_peaksum.lattices.depth import Layers, layers_of
 from hep_peaksum.lattices.hexagonal import find_hexagons
 from hep_peaksum.lattices.numbered import NumberedPlane, numbered_plane
-from hep_peaksum.lattices.numbering import MAX_GROUPS, Integers, n_different, ranks, share_bits
+from hep_peaksum.lattices.numbering import Integers, n_different
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree
 from hep_peaksum.naming.groups import Group
 from hep_peaksum.naming.hit_integers import bits_of, branch_integers, integers_of
-from hep_peaksum.partition.sections import MAX_SECTIONS
+from hep_peaksum.partition.modules import MOST_INTEGERS, ids_of, modules_of
 from hep_peaksum.partition.splitting import FAR
 
 BY_COORDINATES = (("y", "x"), ("eta", "phi"), ("theta", "phi"), ("z", "phi"))
-MOST_INTEGERS, MOST_BITS = 20, 40  # that are tried
+MOST_BITS = 40  # of integers that are tried
 FEW_CELLS = 30  # from fewer a lattice may be chance
 FILLED = 2  # places in rows and columns for each that was hit
 SHIFTED = "layers are shifted"
@@ -93,12 +92,13 @@ def _by_places(
     """Return the plane of the labels or the coordinates of hits."""
     plane = plane_of(group, dict(numbers), units)
     rows, cols = plane.axis(0), plane.axis(1)
-    modules, told = _modules(plane.values, group, numbers, event, layers, integers)
+    modules, told = modules_of(plane.values, group, numbers, event, layers, integers)
     hits = {"row": plane.row, "col": plane.col}
     comments = (*plane.comments, *told)
     more, preset = _hexagons_by_labels(plane.roles, rows, cols)
+    are_apart = bool(modules) or plane.roles[0] == "wire"  # wires of other planes run in other directions
     result = HitPlane(
-        *(hits, rows, cols, plane.words, plane.branches, more, plane.geometry, comments, bool(modules), preset)
+        *(hits, rows, cols, plane.words, plane.branches, more, plane.geometry, comments, are_apart, preset)
     )
     return result, layers.with_modules(modules)
 
@@ -144,14 +144,6 @@ def _depth(group: Group, coordinates: Mapping[str, Array], *, flat: bool) -> tup
     if flat or not is_around or "x" not in group.places or "y" not in group.places:
         return coordinates.get("z"), group.places["z"].config_name if "z" in coordinates else None
     return coordinates.get("rho"), {"rho": [group.places[role].config_name for role in ("x", "y")]}
-
-
-def _ids(group: Group, numbers: Mapping[Branch, Array], layers: Layers) -> Array:
-    """Return what is different for every cell: the id of hits with all integers, else their positions."""
-    if group.channel is not None:
-        return ranks([layers.place, *(numbers[each] for each in (group.channel, *group.integers))])
-    places = [numbers[branch] for branch in group.places.values()]
-    return ranks([layers.place, *(each if each.dtype.kind in "iu" else snapped(each) for each in places)])
 
 
 def _hexagons(
@@ -210,7 +202,7 @@ def _numbered(
     coordinates, flat, units = where
     if not 0 < len(integers) <= MOST_INTEGERS or not conventions.holds_cells(group.name):
         return None
-    ids = _ids(group, numbers, layers)
+    ids = ids_of(group, numbers, layers)
 
     def numbered(integers: Sequence[Integers], most_modules: int) -> NumberedPlane | None:
         given = (coordinates, integers, layers.place, ids)
@@ -245,64 +237,3 @@ def _n_places(group: Group, coordinates: Mapping[str, Array], layers: Layers) ->
     n_in_plane = np.prod([len(np.unique(each)) for each in places])
     is_filled = len(places) == 2 and n_in_plane < FILLED * n_different(places)
     return n_different([layers.place, *places]) if is_filled else 0
-
-
-def _modules(
-    places: tuple[Array, Array],
-    group: Group,
-    numbers: Mapping[Branch, Array],
-    event: Array,
-    layers: Layers,
-    integers: Sequence[Integers],
-) -> tuple[tuple[Integers, ...], list[tuple[str, str]]]:
-    """Return integers without which cells of different modules would be one, and what to tell."""
-    if any(each.dtype.kind not in "iu" for each in places):
-        return _modules_by_ids(places, group, numbers, layers, integers)
-    keys = [layers.place, *places]
-    of = "ids" if group.channel is not None else "positions"
-    has_places = {"x", "y"} <= {*group.places}
-    if group.channel is not None or has_places:
-        cells, wanted = keys, n_different([_ids(group, numbers, layers)])
-    else:  # hits of one event that are in one cell may be in different modules
-        cells, wanted = [event, *keys], len(event)
-    if n_different(cells) >= wanted:
-        return (), []
-    for size in (1, 2) if len(integers) <= MOST_INTEGERS else ():
-        for modules in combinations(integers, size):
-            more = [each.values for each in modules]
-            if n_different([layers.place, *more]) <= MAX_GROUPS and n_different([*cells, *more]) >= wanted:
-                return modules, _told_of(modules)
-    if cells is not keys:
-        return (), []
-    text = f"guessed that row and column say the cell, though {wanted} {of} are {n_different(keys)} cells"
-    return (), [("hits", text)]
-
-
-def _modules_by_ids(
-    positions: Sequence[Array],
-    group: Group,
-    numbers: Mapping[Branch, Array],
-    layers: Layers,
-    integers: Sequence[Integers],
-) -> tuple[tuple[Integers, ...], list[tuple[str, str]]]:
-    """Return an integer without which two ids at one position would be one cell, as of two disks."""
-    if group.channel is None:
-        return (), []
-    cells = [layers.place, *(snapped(each) for each in positions)]
-    n_ids = n_different([layers.place, numbers[group.channel]])
-    if n_different(cells) == n_ids:
-        return (), []
-    own = branch_integers(group.channel, numbers)  # which tells all ids apart, as its bits may
-    for each in (each for each in integers if not share_bits(each, own)):
-        is_few = n_different([each.values]) <= MAX_SECTIONS
-        if is_few and n_different([*cells, each.values]) == n_ids:
-            return (each,), _told_of([each])
-    return (), []
-
-
-def _told_of(modules: Sequence[Integers]) -> list[tuple[str, str]]:
-    """Return why integers are part of the layer."""
-    names = " and ".join(each.name for each in modules)
-    tell, they_are = ("tells", "it is") if len(modules) == 1 else ("tell", "they are")
-    text = f"{names} {tell} hits apart that have the same row and column, so {they_are} part of the layer"
-    return [("hits", text)]

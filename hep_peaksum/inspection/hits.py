@@ -15,14 +15,13 @@ from hep_peaksum.inspection.found_planes import found_plane
 from hep_peaksum.inspection.planes import are_planes
 from hep_peaksum.kernels import Array
 from hep_peaksum.lattices.axes import ranges
-from hep_peaksum.lattices.depth import SEARCHED, SUMMED
 from hep_peaksum.lattices.numbering import n_different
 from hep_peaksum.lattices.shapes import SHAPE_ENTRIES
 from hep_peaksum.naming import conventions
 from hep_peaksum.naming.branches import Branch, Tree, are_whole, read
 from hep_peaksum.naming.groups import Group, group_hits
 from hep_peaksum.naming.unnamed_hits import hits_to_edit, labelled_hits, nameless_values, values_by_any_integer
-from hep_peaksum.partition.layers import condition_name, split_layers
+from hep_peaksum.partition.layers import condition_name, split_layers, with_depth
 from hep_peaksum.partition.sections import pick_section, with_sides
 from hep_peaksum.partition.splitting import split_parts
 
@@ -46,7 +45,8 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
     counts = {branch: counts_of(values) for branch, values in zip(branches, arrays, strict=True)}
     n_hits = counts[branches[0]]
     different = [branch for branch, number in counts.items() if not np.array_equal(number, n_hits)]
-    others = [each for each in group.integers if each in different and each not in group.named]
+    needed = [each for each in group.named if each not in group.other_values]
+    others = [each for each in group.optional if each in different and each not in needed]
     if others:  # a list of something else
         return hit_candidates(tree, group.without(others))
     if different:
@@ -64,8 +64,9 @@ def hit_candidates(tree: Tree, group: Group) -> list[Candidate | Rejected]:
     if not group.pair:
         return [_masking(channel_candidate(tree, group, numbers, event), group, numbers)]
     numbers, event = _with_place(group, numbers, event)
-    group = with_sides(group, numbers)
+    group, told_of_depth = with_depth(with_sides(group, numbers), numbers, event)
     is_picked, where, told = pick_section(group, numbers)
+    told += told_of_depth
     found: list[Candidate | Rejected] = []
     is_flat = are_planes(group, numbers, _units(tree, group))
     for of_grid, more, comments in split_layers(tree, group, numbers, is_picked, is_flat=is_flat):
@@ -199,8 +200,7 @@ def _placed_candidate(
     hits |= {} if layers.source is None else {"layer": layers.source}
     hits["value"] = 1 if group.value is None else group.value.config_name
     comments = [*comments, *plane.comments, *value_comments(group, numbers)]
-    told_of_layers = layers.comment.replace(SUMMED, SEARCHED) if plane.layers_apart else layers.comment
-    comments += [("depth", told_of_layers)] if layers.source is not None else []
+    comments += [("depth", layers.comment), ("depth", layers.told(each=plane.layers_apart))]
     conditions = {"where": where} if where else {}
     grid: dict[str, Any] = {"hits": hits, **conditions, **layers.keys(each=plane.layers_apart)}
     if plane.geometry:

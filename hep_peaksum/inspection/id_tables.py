@@ -135,7 +135,7 @@ def _placed(candidate: Candidate, channels: Channels, table: IdTable) -> Candida
         what = "hits"
         source = {"hits": {"channel": channels.branch, "value": candidate.grid["hits"]["value"]}}
     told = [("cells", about), *((key, text.splitlines()[0]) for key, text in plane.comments)]
-    told += [("layers", layers.comment.splitlines()[-1])] if layers.source is not None else []
+    told += [("layers", layers.told(each=False))]
     told += [(key, axis.comment) for key, axis in axes.items() if axis is not None]
     told += [each for each in candidate.comments if each[0] == "unit" or each[1].startswith("no name says")]
     sections = {key: axis.section for key, axis in axes.items() if axis is not None}

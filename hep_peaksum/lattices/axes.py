@@ -46,7 +46,9 @@ def propose_axis(coordinate: str, values: Array, unit: str = "", pitch: float = 
     step = equal_step(places) if len(places) <= max(0.7 * len(values), 3) or len(places) < MAX_EDGES // 4 else 0
     if name == "phi":
         return _azimuth(section, places, step)
-    return _along_line(section, values, places, step, (unit, pitch))
+    found = _along_line(section, values, places, step, (unit, pitch))
+    is_own_choice = found.is_guess and len(np.unique(values)) > 0.9 * len(values) > FEW_VALUES
+    return _of_own_choice(name, found) if is_own_choice and "bins" in found.section else found
 
 
 def _along_line(
@@ -64,9 +66,8 @@ def _along_line(
         edges = [short(edge, places[-1] - places[0]) for edge in (_between(places) if tiles is None else tiles)]
         where = "halfway between" if tiles is None else "of cells in the middle of which are"
         comment = f"{name}: edges guessed, {where} the {len(places)} values that occur"
-        return ProposedAxis({**section, "edges": edges}, comment, is_guess=True)
-    found = _even_bins(section, places, unit, pitch)
-    return _of_own_choice(name, found) if len(np.unique(values)) > 0.9 * len(values) > FEW_VALUES else found
+        return ProposedAxis({**section, "edges": edges}, comment.lstrip(": "), is_guess=True)
+    return _even_bins(section, places, unit, pitch)
 
 
 def _of_own_choice(name: str, found: ProposedAxis) -> ProposedAxis:

@@ -53,14 +53,24 @@ class Layers(NamedTuple):
         joined = len(parts) > 1
         labels = join_labels([("", each) for each in numbers]) if joined else numbers[0]
         names = " and ".join(each.name for each in parts)
-        comment = f"layers: {names}{' together' * joined}\n{SEARCHED}"
+        comment = f"layers: {names}{' together' * joined}"
         section = {"labels": ranges(labels.tolist())}
         return Layers(self.place, labels, joined_source(parts), section, comment)
 
+    @property
+    def are_ends(self) -> bool:
+        """Whether layers are the two ends of a detector, each of which is searched by itself."""
+        return np.array_equal(self.labels, [-1, 1])
+
     def keys(self, *, each: bool) -> dict[str, Any]:
         """Return the keys of the grid; ends are searched by themselves, as are the layers of modules."""
-        each = each or self.labels.tolist() == [-1, 1]
-        return {"depth": self.depth, **({"layers": "each"} if each else {})} if self.source is not None else {}
+        searched = {"layers": "each"} if each or self.are_ends else {}
+        return {"depth": self.depth, **searched} if self.source is not None else {}
+
+    def told(self, *, each: bool) -> str:
+        """Return whether layers are summed, in words; nothing for one layer."""
+        searched = ENDS if self.are_ends else SEARCHED if each else SUMMED
+        return searched if self.source is not None else ""
 
 
 def name_layers(place: Array, modules: Sequence[Integers]) -> bool:
@@ -100,8 +110,7 @@ def layers_of(
         if axis is None:
             return one
         labels = np.array(Axis.model_validate(axis.section).label_values)
-        comment = f"{axis.comment}\n{ENDS if labels.tolist() == [-1, 1] else SUMMED}".strip()
-        return Layers(look_up(layer.values, labels), labels, layer.source, axis.section, comment)
+        return Layers(look_up(layer.values, labels), labels, layer.source, axis.section, axis.comment)
     if depth is None:
         return one
     if (by_integers := _by_integers(depth, integers)) is not None:
@@ -109,8 +118,7 @@ def layers_of(
     if (found := depths_of(depth)) is None:
         return one
     axis, index, n_layers = found
-    comment = f"{axis.comment}\n{SUMMED}"
-    return Layers(index, np.arange(n_layers), source, axis.section, comment)
+    return Layers(index, np.arange(n_layers), source, axis.section, axis.comment)
 
 
 def layers_in_line(coordinates: Sequence[Array], layer: Array) -> list[Array]:
@@ -181,7 +189,7 @@ def _by_integers(depth: Array, integers: Sequence[Integers]) -> Layers | None:
     values = join_labels([("", each.values) for each in chain.members])
     labels = np.array(_with_gaps(values[np.argsort(depth, kind="stable")].tolist()))
     names = " and ".join(each.name for each in chain.members)
-    told = f"layers: {names}, in the order of depth in every one of {len(depth)} hits\n{SUMMED}"
+    told = f"layers: {names}, in the order of depth in every one of {len(depth)} hits"
     section = {"labels": ranges(labels.tolist())}
     return Layers(look_up(values, labels), labels, joined_source(chain.members), section, told)
 

@@ -15,7 +15,7 @@ from hep_peaksum.lattices.shapes import SHAPE_ENTRIES, guess_shape
 LEAST_OF_TWO, LEAST_OF_THREE = 0.3, 0.005  # of the cells that digits allow, which occur
 LOG_OF_CHANCE, MOST_CELLS, MOST_SEEN = -14.0, 200_000, 0.5
 ROUND, WIDER = 100, 3  # the number at which ids of a detector begin, and the gap before it than others
-MOST_UNHIT = 5  # cells at the begin that no event has hit
+MOST_UNHIT, PER_UNHIT = 5, 40  # cells at the begin that no event has hit, or at the end, one for so many cells
 
 
 class IdParts(NamedTuple):
@@ -75,7 +75,12 @@ def decimal_digits(ids: Array) -> IdParts | None:
 
 def id_sections(ids: Array, values: Array, event: Array) -> tuple[IdParts, ...]:
     """Return the numbers of which ids consist, those of each detector if they count the cells of several."""
-    parts = [_in_order(ids[own], values[own], event[own]) for own in ranges_of(ids)]
+    detectors = [(ids[own], values[own], event[own]) for own in ranges_of(ids)]
+    parts = [_in_order(*each) for each in detectors]
+    if any(parts):  # one detector that is seen says that the other has a shape, too
+        parts = [
+            found or _in_order(*each, also_unseen=True) for found, each in zip(parts, detectors, strict=True)
+        ]
     planes = [each for each in parts if each is not None and len(each.ends) == 2]
     if planes and len(planes) == len(parts):
         return tuple(planes)
@@ -121,10 +126,13 @@ def _in_order(ids: Array, values: Array, event: Array, *, also_unseen: bool = Fa
     n, n_events = last - first + 1, min(int(event.max()) + 1, SHAPE_ENTRIES)
     if n > MOST_CELLS or len(np.unique(ids)) < MOST_SEEN * n:
         return None
-    cells, some = np.zeros((n_events, n)), event < n_events
+    n_all = n + min(n // PER_UNHIT, MOST_UNHIT)
+    cells, some = np.zeros((n_events, n_all)), event < n_events
     cells[event[some], ids[some] - first] = values[some]
-    shape = guess_shape(n, cells)
-    if shape is None or not (shape.is_seen or also_unseen):
+    shapes = (guess_shape(size, cells[:, :size]) for size in range(n, n_all + 1))
+    shape = next((each for each in shapes if each is not None and each.is_seen), None)
+    shape = shape or (guess_shape(n) if also_unseen else None)
+    if shape is None:
         return None
     factors = tuple(math.prod(shape.sizes[at:]) for at in range(1, len(shape.sizes) + 1))
     return IdParts(factors, tuple((0, size - 1) for size in shape.sizes), first, f" ({shape.reason})")

@@ -39,7 +39,7 @@ ROLES = {
     "iv": r"(?:i_?)?v",
     "iu": r"(?:i_?)?u",
     "wire": r"wire(?:_?id|_?number)?",
-    "tick": r"tick|time_?tick|peak_?tick|time_?bin",
+    "tick": r"tick|time_?tick|peak_?tick|time_?bin|peak_?t(?:ime)?",  # hit_peakT of LArSoft
     "j": r"j",
     "i": r"i",
     "eta": r"eta",
@@ -68,11 +68,12 @@ OTHER_POSITIONS = re.compile(
     r"(^|_)(vertex|vtx|vx|momentum|mom|end|endpoint|spin|source|step|pre|post|direction|dir|err|error|rms|ref"
     r"|reference|point|local|beam|prod|outer|centroid|dimensions?|d|crystal_last|phantom)(_|$)"
 )
+COUNTS = ("amplitude", "amp", "adc", "charge", "signal", "pe", "value", "weight")  # no energies yet
 VALUES = (
     *("iet", "et", "edep", "e_dep", "sumedep", "edeposit", "energy_deposit", "energy", "e", "ene", "en"),
     *("energies", "de", "total_energy_deposit", "tot", "total_energy"),
     *("a_c", "a_p", "a_amp_p"),  # Podd of JLab
-    *("amplitude", "amp", "adc", "pt", "charge", "signal", "pe", "value", "weight"),
+    *("pt", *COUNTS),
 )
 NOUNS = ("cell", "hit", "crystal", "tower", "pixel", "pix")  # whose energy it is, before or behind it
 LAYERS = (
@@ -88,7 +89,8 @@ CHANNELS = (
 )
 MODULES = (  # that a channel may be of
     *("module", "mod", "sector", "slot", "board", "crate", "card", "chip", "asic", "fpga", "supermodule", "sm"),
-    *("disk", "disc", "ring", "stave", "wafer", "block", "rdo", "roc", "fec"),
+    *("disk", "disc", "ring", "stave", "wafer", "block", "rdo", "roc", "fec", "tpc", "cryostat"),
+    *("sensor", "iden", "detector", "lane", "arm", "half", "quadrant", "station"),  # iden: EUTelescope
 )
 SECTIONS = ("section", "subdet", "subdetector", "side", "zside", "view")
 PLANES = ("plane", "plane_id", "plane_no")

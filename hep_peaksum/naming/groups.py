@@ -48,9 +48,17 @@ class Group(NamedTuple):
         """All branches that a grid of these hits may use."""
         return (*self.named, *self.integers)
 
+    @property
+    def optional(self) -> tuple[Branch, ...]:
+        """The branches that may be those of something else: integers, and other energies."""
+        return (*self.integers, *self.other_values)
+
     def without(self, branches: Sequence[Branch]) -> Group:
-        """Return the hits without some of the integers."""
-        return self._replace(integers=tuple(each for each in self.integers if each not in branches))
+        """Return the hits without some of the optional branches."""
+        integers, values = (
+            tuple(each for each in some if each not in branches) for some in (self.integers, self.other_values)
+        )
+        return self._replace(integers=integers, other_values=values)
 
 
 class _Named:
@@ -211,6 +219,7 @@ def _with_partners(group: Group, members: _Members, taken: Container[str]) -> Gr
         values = [b for b in members.numbers.branches if b.name not in taken and is_value(b)]
     unnamed = _unnamed_values(group, members, taken) if not values and stem else []
     values = values or unnamed
+    values += [b for b in _calibrated(group, members, taken) if values and b not in values]
     group = group._replace(
         is_value_guessed=bool(unnamed),
         value=values[0] if values else None,
@@ -246,6 +255,14 @@ def _unnamed_values(group: Group, members: _Members, taken: Container[str]) -> l
     own = [b for b in floats if b.is_of(group.collection, group.stem) and conventions.place_of(b.words) is None]
     words = [b.words.removeprefix(f"{group.stem}_") for b in own]
     return [b for b, word in zip(own, words, strict=True) if conventions.may_measure(word)]
+
+
+def _calibrated(group: Group, members: _Members, taken: Container[str]) -> list[Branch]:
+    """Return the numbers of hits whose names end in a word for an energy, as TT_cpET does beside TT_adc."""
+    ends = (b for b in members.numbers.branches if b.words.rpartition("_")[2] in conventions.VALUES)
+    own = (b for b in ends if b.is_of(group.collection, group.stem) and b.name not in taken)
+    words = ((b, b.words.removeprefix(f"{group.stem}_")) for b in own)
+    return [b for b, word in words if conventions.may_measure(word) and not conventions.BESIDE.search(word)]
 
 
 def _channel_groups(collection: str, members: _Members) -> Iterable[Group]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from hep_peaksum.lattices.axes import depths_of, distinct_places, equal_step, la
 from hep_peaksum.lattices.depth import layers_in_line, layers_of_one_pitch
 from hep_peaksum.lattices.numbered import NumberedPlane, numbered_plane
 from hep_peaksum.lattices.numbering import n_different
+from hep_peaksum.lattices.shapes import MAX_NUMBERS, seen_layers
 from hep_peaksum.naming.branches import Branch, Tree
 from hep_peaksum.naming.groups import Group
 from hep_peaksum.naming.hit_integers import bits_of, integers_of
@@ -42,6 +44,35 @@ def condition_name(condition: Mapping[str, Any]) -> str:
     """
     name = condition["branch"].rpartition(".")[2]
     return f"bits {condition['first']} to {condition['last']} of {name}" if "first" in condition else name
+
+
+def with_depth(
+    group: Group, numbers: Mapping[Branch, Array], event: Array
+) -> tuple[Group, list[tuple[str, str]]]:
+    """Return hits with labels of rho, phi and z with the layer along which showers are longest, and comments.
+
+    Layers of a barrel are those of rho; a cylinder around the direction of a shower has layers in z. `event` is
+    that of each hit.
+    """
+    rho = group.places.get("irho")
+    if group.pair != ("iz", "iphi") or rho is None or group.layer != rho:
+        return group, []
+    z, phi = (group.places[role] for role in group.pair)
+    if any(numbers[each].dtype.kind not in "iu" for each in (rho, phi, z)):
+        return group, []
+    labels = [numbers[each] - numbers[each].min() for each in (rho, phi, z)]
+    sizes = [int(each.max()) + 1 for each in labels]
+    n_events = MAX_NUMBERS // math.prod(sizes)
+    cells, some = np.zeros((n_events, *sizes)), event < n_events
+    energies = np.ones(len(event)) if group.value is None else numbers[group.value]
+    np.add.at(cells, (event[some], *(each[some] for each in labels)), energies[some])
+    seen = seen_layers(cells) if n_events else None
+    is_along_z = seen is not None and seen[0] == 2
+    layer, row = (z, rho) if is_along_z else (rho, z)
+    reason = " (along layers showers are longest)" if seen is not None else ""
+    text = f"{layer.config_name} guessed as layer{reason}; also row: {layer.config_name}, "
+    text += f"layer: {row.config_name}"
+    return group._replace(pair=("irho" if is_along_z else "iz", "iphi"), layer=layer), [("hits", text)]
 
 
 def split_layers(

@@ -14,7 +14,7 @@ from hep_peaksum.config.load import parse_config
 from hep_peaksum.inspection import files
 from hep_peaksum.inspection.candidates import Candidate, choose, config_text, proposed_config
 from hep_peaksum.inspection.files import inspect_file
-from hep_peaksum.lattices.id_parts import IdParts, decimal_digits, ranges_of
+from hep_peaksum.lattices.id_parts import IdParts, decimal_digits, id_sections, ranges_of
 from hep_peaksum.naming.branches import Branch, Tree, split_name
 from hep_peaksum.naming.groups import Group
 from hep_peaksum.naming.identity import Identity
@@ -130,6 +130,30 @@ def test_integers_that_tell_cells_apart_are_part_of_the_layer(write, cells, laye
     )
 
 
+TOLD = "hit_sensor tells hits apart that have the same row and column, so it is part of the layer"
+FEW = "guessed from few hits that hit_sensor is no part of the cell; else layer: hit_sensor, and layers: each"
+
+
+@pytest.mark.parametrize(
+    ("module", "cell", "layer", "told"),
+    [
+        ("hit_sensor", np.arange(N) % 9, "hit_sensor", [TOLD]),
+        ("hit_kind", np.arange(N) % 9, None, []),
+        ("hit_sensor", 5 * np.arange(N), None, [FEW]),
+        ("hit_kind", 5 * np.arange(N), None, []),
+    ],
+    ids=["module", "no module", "few hits", "few hits of no module"],
+)
+def test_a_module_is_part_of_the_layer_though_no_event_has_hits_in_two(write, module, cell, layer, told):
+    """An event has one hit, in one of two modules: in the same cells of both, or always in another cell."""
+    labels = {"hit_ix": cell % 10, "hit_iy": cell // 10, module: np.arange(N) % 2}
+    one = np.ones(N, int)
+    branches = {name: jagged(each.astype("int32"), one) for name, each in labels.items()}
+    _, (candidate,) = inspected(write(Events={**branches, "hit_e": jagged(RANDOM.exponential(size=N), one)}))
+    assert candidate.grid["hits"].get("layer") == layer
+    assert [text for key, text in candidate.comments if key == "hits"] == told
+
+
 @pytest.mark.parametrize(
     ("shape", "dtype", "n_samples"),
     [
@@ -218,6 +242,20 @@ def test_showers_show_which_axis_is_that_of_layers_or_modules(write, cells, axes
     _, (candidate,) = inspected(write(T={"cells": cells}))
     assert (candidate.grid["dense"]["axes"], candidate.grid.get("layers")) == (axes, layers)
     assert "guessed" in dict(candidate.comments)["dense"]
+
+
+@pytest.mark.parametrize(
+    ("long", "short"), [("zCell", "rhoCell"), ("rhoCell", "zCell")], ids=["cylinder", "barrel"]
+)
+def test_showers_show_whether_layers_are_those_of_a_cylinder_or_a_barrel(write, long, short):
+    """Every shower has energy in nine cells behind each other, in one row and column."""
+    depth = np.tile(np.arange(9), N)
+    row, phi = (np.repeat(RANDOM.integers(0, n, N), 9) for n in (8, 12))
+    branches = {long: depth, "phiCell": phi, short: row, "EnergyCell": 1.0 + depth}
+    _, (candidate,) = inspected(write(T={key: jagged(each, np.full(N, 9)) for key, each in branches.items()}))
+    assert candidate.grid["hits"] == {"row": short, "col": "phiCell", "layer": long, "value": "EnergyCell"}
+    told = f"{long} guessed as layer (along layers showers are longest); also row: {long}, layer: {short}"
+    assert ("hits", told) in candidate.comments
 
 
 def test_names_that_hold_the_numbers_of_channels_say_where_these_are(write):
@@ -312,11 +350,11 @@ def test_a_file_without_candidates_says_what_to_write_of_integers_in_equally_lon
 
 
 def test_hits_whose_energy_is_zero_are_named_so_and_not_what_to_write_of_them(write):
-    lists = equal_lists(["lane", "row", "col"], ["energy"])
+    lists = equal_lists(["part", "row", "col"], ["energy"])
     rejected = inspect_file(write(T={**lists, "energy": 0 * lists["energy"]})).rejected
     assert {each.branches: each.reason for each in rejected} == {
         ("row", "col", "energy"): f"energy is 0 in all {7 * N} hits",
-        ("lane",): "entries differ in length",
+        ("part",): "entries differ in length",
     }
 
 
@@ -833,7 +871,8 @@ def test_what_is_guessed_of_hits_is_told_above_its_key(write):
     each = "layers are summed; with layers: each every layer is searched by itself"
     assert candidate.comments == (
         ("hits", "the value may also be hit_energy"),
-        ("depth", f"layers: 3 do not occur in the entries read; kept as cells\n{each}"),
+        ("depth", "layers: 3 do not occur in the entries read; kept as cells"),
+        ("depth", each),
         ("rows", "eta: there is no label 0, so -1 and 1 are neighbours"),
         ("cols", "phi: guessed that the 8 labels close a turn that begins at 0"),
         ("unit", "unit: 1 GeV  # if one count of hit_iet is that: the file does not say it"),
@@ -1048,14 +1087,15 @@ def showers_in_order(rows, cols, first, n_events=200, seed=5):
     return np.nonzero(energy)[1] + first, energy[energy > 0], np.count_nonzero(energy, axis=1)
 
 
-def test_ids_count_cells_from_a_round_number_on_though_no_event_has_the_first_ones(write):
+def test_ids_count_cells_from_a_round_number_on_though_no_event_has_the_first_or_the_last_ones(write):
     ids, energies, counts = showers_in_order(14, 8, 1001)
-    energies[ids < 1003] = 0  # below the threshold of the readout
+    energies[(ids < 1003) | (ids > 1110)] = 0  # below the threshold of the readout
     is_hit = energies > 0
     counts = np.bincount(np.repeat(np.arange(len(counts)), counts)[is_hit], minlength=len(counts))
     events = {"module_id": jagged(ids[is_hit], counts), "module_energy": jagged(energies[is_hit], counts)}
     (candidate,) = inspect_file(write(Events=events)).candidates
-    assert candidate.table.splitlines()[1:10:8] == ["1001,0,0", "1009,1,0"]
+    assert candidate.table.splitlines()[1::8][:2] == ["1001,0,0", "1009,1,0"]
+    assert candidate.table.splitlines()[-1] == "1112,13,7"
 
 
 def test_ids_of_two_detectors_count_the_cells_of_each(write):
@@ -1078,6 +1118,16 @@ def test_ids_of_two_detectors_count_the_cells_of_each(write):
         ["120,0,9,11", "1001,1,0,0"],
     )
     assert lines[-1] == f"{1000 + 14 * 8},1,13,7"
+
+
+def test_ids_of_a_detector_that_shows_no_shape_have_one_beside_those_of_one_that_does():
+    """Noise in 64 cells of glass, from 1 on, beside showers in 14 x 8 crystals, from 1001 on."""
+    ids, energies, counts = showers_in_order(14, 8, 1001)
+    event = np.repeat(np.arange(200), counts)
+    noise = np.tile(np.arange(1, 65), 200)
+    ids, event = np.concatenate([noise, ids]), np.concatenate([np.repeat(np.arange(200), 64), event])
+    found = id_sections(ids, np.concatenate([RANDOM.random(len(noise)), energies]), event)
+    assert [(each.first, each.ends) for each in found] == [(1, ((0, 7), (0, 7))), (1001, ((0, 13), (0, 7)))]
 
 
 @pytest.mark.parametrize(
@@ -1123,6 +1173,19 @@ def test_planes_of_bars_are_rows_and_bars_columns_one_view_at_a_time(write):
     assert ("hits", "plane guessed as row, and cell, a bar in it, as col") in candidate.comments
 
 
+def test_wires_and_times_are_rows_and_columns_and_each_plane_of_wires_is_searched_by_itself(write):
+    """As LArSoft writes hits; no two are at one time, so that bins of it are for the owner to choose."""
+    n, counts = 20 * N, np.full(N, 20)
+    plane, wire = RANDOM.integers(0, 3, n), RANDOM.integers(0, 40, n)
+    hits = {"plane": plane, "wire": wire, "channel": 40 * plane + wire, "peakT": 9000 * RANDOM.random(n)}
+    branches = {f"hit_{name}": jagged(each, counts) for name, each in {**hits, "charge": 1 + wire}.items()}
+    _, (candidate,) = inspected(write(Events=branches))
+    places = {"row": "hit_wire", "col": "hit_peakT", "layer": "hit_plane", "value": "hit_charge"}
+    assert (candidate.grid["hits"], candidate.grid["layers"]) == (places, "each")
+    (told,) = (text for key, text in candidate.comments if key == "cols")
+    assert told.startswith("tick: almost no two hits have the same tick")
+
+
 def test_a_table_of_where_cells_are_is_no_event(write):
     """As it stands beside the events that have ids only."""
     eta, phi = (each.ravel() for each in np.meshgrid(np.arange(8) * 0.1, np.arange(16) * np.pi / 8))
@@ -1153,6 +1216,17 @@ def test_numbers_beside_labels_are_guessed_to_be_energies_if_no_name_says_so(wri
     assert candidate.grid["hits"] == {"row": "tower_iy", "col": "tower_ix", "value": "tower_Sci"}
     assert ("hits", "no name says what the energy is: tower_Sci guessed; also tower_Cer") in candidate.comments
     assert inspected(write(T={key: branches[key] for key in ("tower_ix", "tower_iy", "tower_time")}))[1] == []
+
+
+def test_a_value_is_guessed_where_another_name_speaks_of_an_energy_of_as_many_hits(write):
+    """As of trigger towers with counts and calibrated energies; times, and energies of jets, are none."""
+    place, counts = RANDOM.integers(0, 6, (2, 5 * N)).astype("int32"), np.full(N, 5)
+    hits = {"TT_ix": place[0], "TT_iy": place[1], "TT_adc": 4 + place[0], "TT_cpET": 1 + place[1]}
+    branches = {name: jagged(each, counts) for name, each in {**hits, "TT_etTime": place[0]}.items()}
+    branches["TT_jetEt"] = jagged(np.arange(2 * N), np.full(N, 2))
+    _, (candidate,) = inspected(write(T=branches))
+    assert candidate.grid["hits"] == {"row": "TT_iy", "col": "TT_ix", "value": "TT_adc"}
+    assert ("hits", "value TT_adc guessed; also TT_cpET") in candidate.comments
 
 
 def test_a_summed_deposit_is_the_energy_and_a_position_beside_it_never(write):

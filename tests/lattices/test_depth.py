@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hep_peaksum.lattices.axes import depths_of
-from hep_peaksum.lattices.depth import ENDS, MAX_LAYERS, SUMMED, layers_in_line, layers_of
+from hep_peaksum.lattices.depth import ENDS, MAX_LAYERS, SEARCHED, SUMMED, layers_in_line, layers_of
 from hep_peaksum.lattices.numbering import Integers
 
 
@@ -45,7 +45,7 @@ def test_layers_that_are_named_are_those_between_the_first_and_the_last(named, l
 def test_two_ends_are_searched_by_themselves_and_other_layers_are_added(named, keys, comment):
     layers = layers_of(8, Integers("l", "hit_l", np.array(named * 4)), None, [], None)
     assert layers.keys(each=False) == {"depth": layers.depth, **keys}
-    assert layers.comment.splitlines()[-1] == comment
+    assert layers.told(each=False) == comment
 
 
 def test_integers_that_follow_the_depth_in_every_hit_name_the_layers():
@@ -59,7 +59,7 @@ def test_integers_that_follow_the_depth_in_every_hit_name_the_layers():
     assert found.source == {"join": ["hit_m", "hit_l"]}
     assert found.depth == {"labels": "70006..70003, 80006..80004"}
     told = "layers: m and l, in the order of depth in every one of 7 hits"
-    assert found.comment.splitlines() == [told, SUMMED]
+    assert (found.comment, found.told(each=False), found.told(each=True)) == (told, SUMMED, SEARCHED)
 
 
 @pytest.mark.parametrize(("n_layers", "source"), [(MAX_LAYERS, "hit_l"), (MAX_LAYERS + 1, None)])
