@@ -584,6 +584,9 @@ def test_layer_sums_need_a_single_grid():
     )
 
 
+UNNAMED = "...}}: choose one, and indent them"
+
+
 @pytest.mark.parametrize(
     ("setting", "problem"),
     [
@@ -642,6 +645,14 @@ def test_layer_sums_need_a_single_grid():
             "clusters: ['Jet'] is not a map of names: write name: {...} for each, without hyphens",
         ),
         ("clusters={}", "clusters: empty, it needs 1 or more entries"),
+        (
+            "grids={dense: {branch: e}, rows: {n: 24}, cols: {n: 16}, unit: 1 GeV}",
+            f"grids: dense, rows, cols, unit belong below a name, as in grids: {{NAME: {{dense: {UNNAMED}",
+        ),
+        (
+            "clusters={grid: calo}",
+            f"clusters: grid belong below a name, as in clusters: {{NAME: {{grid: {UNNAMED}",
+        ),
         ("output.plots=gif", "output.plots: 'gif' is not one of 'png', 'pdf' or 'svg'"),
         ("output.directory=''", "output.directory: '' is empty, expected text"),
         (
