@@ -159,7 +159,7 @@ def hints(config: Config, totals: Mapping[str, DatasetTotal]) -> list[str]:
 
 def _odd_histograms(config: Config, dataset: str, total: DatasetTotal) -> Iterator[str]:
     """Yield the histograms of a dataset that hold nothing between their ends, and weights that are all 0."""
-    for key, odd in outside_axes(config.booked, total.histograms):
+    for key, odd in outside_axes(config.histograms or {}, total.histograms):
         yield f"{dataset}: {key}: {odd}"
     filled = [histogram for name, histogram in total.histograms.items() if name in config.booked]
     is_empty = not any(histogram.values(flow=True).any() for histogram in filled)

@@ -348,7 +348,7 @@ class _Trial:
         if not self.problems:
             kept = slice(None) if chosen.kept is None else chosen.kept
             chosen.columns({NOMINAL: {name: clusters[kept] for name, clusters in found.items()}}, 0)
-            for key, odd in outside_axes(self.config.booked, chosen.tally.histograms):
+            for key, odd in outside_axes(self.config.histograms or {}, chosen.tally.histograms):
                 self._remark(key, f"of the first {len(chosen.events)} events, {odd}")
 
     def _try_events(self, chosen: SelectedEvents) -> None:

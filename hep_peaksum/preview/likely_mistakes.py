@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -32,7 +33,8 @@ def likely_mistakes(config: Config) -> Iterator[str]:
         empty_seeds,
         oblique_windows,
     ):
-        yield from find(config)
+        with suppress(OSError, ValueError):  # a map may be gone since, where finished jobs are merged
+            yield from find(config)
 
 
 def idle_workers(config: Config) -> Iterator[str]:

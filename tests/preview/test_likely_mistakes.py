@@ -75,6 +75,15 @@ def test_a_map_that_masks_most_cells_is_remarked_on(tmp_path, n_masked, is_odd):
     assert found == [f"{said}if true are the good ones, save the map with ~"] * is_odd
 
 
+def test_a_map_that_is_gone_since_is_not_remarked_on(tmp_path):
+    path = tmp_path / "mask.npy"
+    np.save(path, np.ones((24, 16), bool))
+    content = {**small("clusters.Jet.seed_threshold=1"), **hits("a", "b", mask=str(path))}
+    config = parse_config({**content, "variations": {"Up": {"grids.calo.scale": 1.0}}})
+    path.unlink()
+    assert [*likely_mistakes(config)] == []
+
+
 @pytest.mark.parametrize(
     ("variations", "said"),
     [
