@@ -482,5 +482,5 @@ class _Trial:
                 remedy = f"what do the gains of {table} make of {branch or 'the branches'}?"
             remark = f"grid {name!r} is empty in the first {len(cells)} entries: {remedy}"
             self._remark(f"grids.{name}", remark)
-        if odd := implausible_energy(values, self.config.grids[name].grid.unit):
+        if odd := implausible_energy(values, self.config.grids[name].grid):
             self._remark(f"grids.{name}.unit", odd)

@@ -11,6 +11,7 @@ import numpy as np
 
 from hep_peaksum.analysis.histograms import HistogramInput
 from hep_peaksum.config.model import Job
+from hep_peaksum.geometry.grid import Grid
 from hep_peaksum.geometry.jagged import counts_of, flat_parts
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.hits import passing
@@ -30,13 +31,14 @@ CUTS = {
 ENOUGH = 10  # entries of a histogram that all lie outside by chance in no sensible one
 
 
-def implausible_energy(values: Array, unit: float | None) -> str:
+def implausible_energy(values: Array, grid: Grid) -> str:
     """Return what is odd about the highest of some cells; nothing if it may be an energy of GeV.
 
-    >>> implausible_energy(np.array([3.0, 52_000.0]), 1.0)
+    >>> implausible_energy(np.array([3.0, 52_000.0]), Grid(rows={"n": 1}, cols={"n": 2}, unit=1))
     'the highest cell is 52000 GeV, more than any beam has: is the unit another, as 1 MeV?'
     """
-    highest = float(np.max(values, initial=0, where=np.isfinite(values))) * (unit or 0)
+    are_energies = np.isfinite(values) & ~np.isin(values, grid.saturated or ())
+    highest = float(np.max(values, initial=0, where=are_energies)) * (grid.unit or 0)
     if highest <= BEAM:
         return ""
     return f"the highest cell is {highest:g} GeV, more than any beam has: is the unit another, as 1 MeV?"

@@ -273,6 +273,7 @@ def test_a_threshold_that_no_empty_cell_passes_is_not_remarked(config, threshold
             "the highest cell is 8000 GeV, more than any beam has: is the unit another, as 1 MeV?",
         ),
         ({"grid": {"dense": {"branch": "cells"}, "unit": "7 TeV"}}, None, ""),
+        ({"grid": {"dense": {"branch": "cells"}, "unit": "8 TeV", "saturated": [1]}}, None, ""),
         (
             {
                 "grid": {
