@@ -110,7 +110,7 @@ def _problems_of(error: ValidationError, content: Mapping[str, Any]) -> Iterator
     unnamed = _unnamed(content)
     for section, keys in unnamed.items():
         inside = f"{section}: {{NAME: {{{keys[0]}: ...}}}}"
-        yield f"{section}: {', '.join(keys)} belong below a name, as in {inside}: choose one, and indent them"
+        yield f"{section}: write {', '.join(keys)} below a name of your choice, as in {inside}"
     details = [detail for detail in details if detail["loc"][0] not in unnamed]
     places = [file_key(detail["loc"], content) for detail in details]
     unindented = _unindented(places, content)

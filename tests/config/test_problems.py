@@ -584,9 +584,6 @@ def test_layer_sums_need_a_single_grid():
     )
 
 
-UNNAMED = "...}}: choose one, and indent them"
-
-
 @pytest.mark.parametrize(
     ("setting", "problem"),
     [
@@ -646,12 +643,12 @@ UNNAMED = "...}}: choose one, and indent them"
         ),
         ("clusters={}", "clusters: empty, it needs 1 or more entries"),
         (
-            "grids={dense: {branch: e}, rows: {n: 24}, cols: {n: 16}, unit: 1 GeV}",
-            f"grids: dense, rows, cols, unit belong below a name, as in grids: {{NAME: {{dense: {UNNAMED}",
+            "grids={dense: {branch: e}, rows: {n: 24}, cols: {n: 16}}",
+            "grids: write dense, rows, cols below a name of your choice, as in grids: {NAME: {dense: ...}}",
         ),
         (
             "clusters={grid: calo}",
-            f"clusters: grid belong below a name, as in clusters: {{NAME: {{grid: {UNNAMED}",
+            "clusters: write grid below a name of your choice, as in clusters: {NAME: {grid: ...}}",
         ),
         ("output.plots=gif", "output.plots: 'gif' is not one of 'png', 'pdf' or 'svg'"),
         ("output.directory=''", "output.directory: '' is empty, expected text"),
