@@ -265,7 +265,14 @@ WRONG = {
         "start 1 is not below stop 0: cells run from start to stop",
     ),
     "labels_that_repeat": (lambda: Axis(labels=[1, 2, 2]), "labels: the label 2 occurs twice in '1, 2, 2'"),
-    "numbers_for_axes": (lambda: Grid(rows=6, cols=Axis(n=8)), "rows: 6 is not Axis(...) or a map of its keys"),
+    "fields_of_clusters": (
+        lambda: find_clusters(CELLS)[["seed", "n_masked"]],
+        "the clusters have no field 'n_masked': name it in fields=[..., 'n_masked']; there are ",
+    ),
+    "numbers_for_axes": (
+        lambda: Grid(rows=6, cols=Axis(n=8)),
+        "rows: 6 is not Axis(...) or a map of its keys: write Axis(n=6)",
+    ),
     "one_axis": (lambda: Grid(rows=Axis(n=6)), "cols: missing: give it"),
     "a_shape": (
         lambda: Grid(shape=(6, 8)),

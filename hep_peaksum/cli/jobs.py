@@ -131,15 +131,17 @@ def _show_plan(planned: Plan, config: Config, *, as_json: bool) -> int:
 def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
     """Report every problem of a config, or show what it means.
 
-    What the config reads is tried on the first entries of every dataset, if its first file exists. With
-    --json, `missing` has a line for every dataset without one, `tried` says which entries of the others these
-    were, and `remarks` lists what is probably not meant.
+    What the config reads is tried on the first entries of every dataset, if its first file exists; of the next
+    files on this machine, trees and branches are looked up. With --json, `missing` has a line for every dataset
+    without one, `tried` says which entries of the others these were, and `remarks` lists what is probably not
+    meant.
     """
     with importing():
         from hep_peaksum.preview.cell_tables import describe_table
         from hep_peaksum.preview.check import check_inputs, reference_places
         from hep_peaksum.preview.hit_bins import bin_fillings
         from hep_peaksum.preview.thresholds import thresholds, varied_thresholds
+        from hep_peaksum.processing.normalisation import normalised_in_words
         from hep_peaksum.reading.files import files_kept_open
         from hep_peaksum.terminal import documents, tables
 
@@ -157,7 +159,7 @@ def check(file: str, overrides: Sequence[str], *, as_json: bool) -> None:
     console = streams.open_console()
     for name in config.clusters:
         tables.print_collection(console, config, name, bounds[name])
-    for line in (*varied_thresholds(config), *reference_places(config)):
+    for line in (*varied_thresholds(config), *reference_places(config), *normalised_in_words(config)):
         console.print(line)
     for name, grid in config.grids.items():
         if grid.cells is not None:

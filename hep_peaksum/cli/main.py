@@ -130,6 +130,8 @@ def _with_remedy(error: click.ClickException) -> click.ClickException:
     elif isinstance(error, click.BadParameter) and isinstance(getattr(error.param, "type", None), click.Path):
         is_results = str(error.param and error.param.metavar).startswith("DIR")
         remedy = "Name a folder of results, the output.directory of a config." * is_results
+    elif isinstance(error, click.BadParameter) and isinstance(error.param, click.Option):
+        remedy = next((EXAMPLES[name] for name in error.param.opts if name in EXAMPLES), "")
     if "unexpected extra argument" in error.message and (ctx := getattr(error, "ctx", None)) is not None:
         remedy = _what_it_takes(ctx, error.message.rpartition("(")[2].rstrip(")."))
     if not remedy:

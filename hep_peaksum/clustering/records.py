@@ -287,8 +287,9 @@ class _Answering:
     fields: list[str]
 
     def __getitem__(self, where: Any) -> Any:
-        if isinstance(where, str) and where not in self.fields:
-            raise _no_such_field()(missing_field(where, self.fields))
+        for name in where if isinstance(where, list) else [where]:
+            if isinstance(name, str) and name not in self.fields:
+                raise _no_such_field()(missing_field(name, self.fields))
         return answering(super().__getitem__(where))  # type: ignore[misc]  # of the class that this one is added to
 
     def __getattr__(self, name: str) -> Any:

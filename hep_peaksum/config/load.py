@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from hep_peaksum.analysis.derived import COLLECTION_FIELD, FIELD_NAME
 from hep_peaksum.config.model import Config, Job
-from hep_peaksum.config.reference import every_key, find_keys, keys_at
+from hep_peaksum.config.reference import every_key, find_keys, holds_names, keys_at
 from hep_peaksum.config.sections import ADDRESS, COLLECTION_NAME, DATASET_NAME
 from hep_peaksum.config.variations import GATHERED
 from hep_peaksum.config.yaml_io import ConfigError, Source
@@ -107,6 +107,11 @@ def _parse(model: type[Model], content: Mapping[str, Any], **known: Any) -> Mode
 def _problems_of(error: ValidationError, content: Mapping[str, Any]) -> Iterator[str]:
     """Yield one line for every error of pydantic; of keys that are not indented, one for their map."""
     details = [detail for detail in error.errors() if not messages.is_repeated(detail)]
+    unnamed = _unnamed(content)
+    for section, keys in unnamed.items():
+        inside = f"{section}: {{NAME: {{{keys[0]}: ...}}}}"
+        yield f"{section}: write {', '.join(keys)} below a name of your choice, as in {inside}"
+    details = [detail for detail in details if detail["loc"][0] not in unnamed]
     places = [file_key(detail["loc"], content) for detail in details]
     unindented = _unindented(places, content)
     for key, names in unindented.items():
@@ -117,6 +122,24 @@ def _problems_of(error: ValidationError, content: Mapping[str, Any]) -> Iterator
         is_told = any(tuple(place[: len(key)]) == key for key in told)
         if not is_told and (place not in misnamed or detail["loc"][-1] == "[key]"):
             yield _problem(detail, content)
+
+
+def _unnamed(content: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the sections of names in which keys stand at once, without a name above them, with these keys.
+
+    >>> _unnamed({"grids": {"dense": {"branch": "e"}, "unit": 1}, "clusters": {"grid": {"grid": "calo"}}})
+    {'grids': ['dense', 'unit']}
+    """
+    found: dict[str, list[str]] = {}
+    for section, entries in content.items():
+        if isinstance(entries, Mapping) and entries and holds_names([section]):
+            known = set(keys_at([section, "NAME"]))
+            are_entries = any(
+                isinstance(each, Mapping) and known.intersection(each) for each in entries.values()
+            )
+            if known.issuperset(entries) and not are_entries:
+                found[section] = [*entries]
+    return found
 
 
 def _unindented(paths: Sequence[Sequence[str]], content: Mapping[str, Any]) -> dict[tuple[str, ...], list[str]]:

@@ -107,7 +107,10 @@ def picture_name_problems(job: Job, datasets: Iterable[str], formats: Iterable[s
 
 def cluster_problems(name: str, clusters: ClusterInput, grids: Mapping[str, GridInput]) -> Iterator[str]:
     """Yield what is wrong between a collection and the grids that it names."""
-    for grid_name in clusters.grid:
+    for grid_name in dict.fromkeys(clusters.grid):
+        if (n_times := clusters.grid.count(grid_name)) > 1:
+            said = f"{grid_name!r} is named {n_times} times, and so often would every cluster count"
+            yield f"clusters.{name}.grid: {said}: name it once"
         if grid_name not in grids:
             near = did_you_mean(grid_name, grids)
             yield f"clusters.{name}.grid: no grid {grid_name!r}{near}; there are {', '.join(grids)}"

@@ -121,7 +121,7 @@ class SimpleCondition(Comparison):
     def branch_keys(self, key: str) -> Iterator[tuple[str, str]]:
         """Yield the keys that name a branch, each with the branch."""
         if self.branch is not None:
-            yield f"{key}.branch", _element(self.branch)[0]
+            yield f"{key}.branch", split_element(self.branch)[0]
 
     def function_keys(self, key: str) -> Iterator[tuple[str, str]]:
         """Yield the key that names a function, with the function."""
@@ -170,7 +170,7 @@ class SimpleCondition(Comparison):
 
     def _of_branch(self, column: Column) -> Array:
         """Return which events meet the comparisons of the branch."""
-        name, index = _element(str(self.branch))
+        name, index = split_element(str(self.branch))
         values = column(name)
         if self.contains is not None:
             return _contains(values, self.contains, name)
@@ -274,10 +274,10 @@ def check_order(conditions: Sequence[EventCondition]) -> None:
             raise ValueError(msg)
 
 
-def _element(branch: str) -> tuple[str, int | None]:
+def split_element(branch: str) -> tuple[str, int | None]:
     """Return the name of a branch, and the number of the element that is meant, if one is.
 
-    >>> _element("m_algoDecisionFinal[9]"), _element("hodo_x")
+    >>> split_element("m_algoDecisionFinal[9]"), split_element("hodo_x")
     (('m_algoDecisionFinal', 9), ('hodo_x', None))
     """
     match = ELEMENT.fullmatch(branch)

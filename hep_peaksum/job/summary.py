@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -19,10 +20,14 @@ from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.inputs.paths import InputFile, public_path
 from hep_peaksum.job.planning import Plan
 from hep_peaksum.measuring.results import measure
-from hep_peaksum.preview.check import empty_grids, empty_seeds, oblique_windows, unused_luminosity
+from hep_peaksum.preview.check import empty_grids
+from hep_peaksum.preview.event import clusters_of
+from hep_peaksum.preview.first_entries import cut_that_leaves_none, outside_axes
+from hep_peaksum.preview.likely_mistakes import likely_mistakes
 from hep_peaksum.preview.thresholds import thresholds
 from hep_peaksum.processing.normalisation import Normalisation
 from hep_peaksum.processing.tally import empty_tally
+from hep_peaksum.reading.blocks import grid_cells, read_blocks
 from hep_peaksum.reading.columns import has_identity
 from hep_peaksum.results.checkpoints import Chunk, Record, add_bins, flat_contents
 from hep_peaksum.results.manifest import Loss
@@ -121,18 +126,18 @@ N_LOOKED_AT = 1000  # entries in which energy is looked for if there is no clust
 
 
 def hints(config: Config, totals: Mapping[str, DatasetTotal]) -> list[str]:
-    """Return what is allowed but probably not meant: empty cells that are seeds, and no cluster at all."""
-    lines = [*unused_luminosity(config), *empty_seeds(config), *oblique_windows(config)]
+    """Return what is allowed but probably not meant, such as cuts that leave no cluster at all."""
+    lines = [*likely_mistakes(config)]
     for dataset, total in totals.items():
         if not total.processed.total():
             lines.append(f"{dataset}: not a single entry; are its files and trees the right ones?")
+        lines += _odd_histograms(config, dataset, total)
         without = [name for name in config.clusters if not total.n_clusters[name]]
         if not without or not total.processed.total():
             continue
         if config.events.where and not total.n_written and not config.events.write_variations:
-            lines.append(
-                f"{dataset}: not a single event passes events.where; where they are cut is in the cut flow"
-            )
+            last = next(step.step for step in read_cut_flow(total.histograms) if not step.entries)
+            lines.append(f"{dataset}: not a single event passes events.where, from '{last}' on")
             continue
         try:
             empty = empty_grids(config, dataset, N_LOOKED_AT)
@@ -140,11 +145,40 @@ def hints(config: Config, totals: Mapping[str, DatasetTotal]) -> list[str]:
             empty = []
         for name in without:
             of_name = [grid for grid in config.clusters[name].grid if grid in empty]
-            reason = f"does any cell pass seed_threshold ({thresholds(config)[name]['seed']})?"
             if of_name:
+                where = [f"grids.{grid}.where" for grid in of_name if config.grids[grid].where]
                 reason = f"grid {' and '.join(of_name)} seems to be empty: is its branch right?"
+                tables = [str(table) for grid in of_name if (table := config.grids[grid].cells) is not None]
+                reason += f" what do the gains of {' and '.join(tables)} make of it?" if tables else ""
+                reason += f" what does {' and '.join(where)} leave?" if where else ""
+            elif not (reason := _cut(config, dataset, name)):
+                reason = f"does any cell pass seed_threshold ({thresholds(config)[name]['seed']})?"
             lines.append(f"{dataset}: not a single cluster in {name}; {reason}")
     return lines
+
+
+def _odd_histograms(config: Config, dataset: str, total: DatasetTotal) -> Iterator[str]:
+    """Yield the histograms of a dataset that hold nothing between their ends, and weights that are all 0."""
+    for key, odd in outside_axes(config.histograms or {}, total.histograms):
+        yield f"{dataset}: {key}: {odd}"
+    filled = [histogram for name, histogram in total.histograms.items() if name in config.booked]
+    is_empty = not any(histogram.values(flow=True).any() for histogram in filled)
+    if config.events.weight and filled and is_empty and total.n_clusters.total():
+        yield f"{dataset}: every histogram is empty: is a factor of events.weight 0 for all events?"
+
+
+def _cut(config: Config, dataset: str, collection: str) -> str:
+    """Return which cut leaves no cluster of a collection; nothing if its first events do not say it."""
+    grids = config.clusters[collection].grid
+    try:
+        for events in read_blocks(config, grids, dataset, max_events=N_LOOKED_AT):
+            cells = grid_cells(config, grids, events)
+            find = partial(clusters_of, config, collection, cells, fields=("seed", "peak_sum"))
+            if cut := cut_that_leaves_none(config, collection, find, len(events)):
+                return cut
+    except (OSError, ValueError):  # only a hint is lost
+        pass
+    return ""
 
 
 def public_config(config: Config) -> dict[str, Any]:

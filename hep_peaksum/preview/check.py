@@ -7,7 +7,7 @@ refuses. The readable kernel is used: it is ready at once, and its results are t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,12 +19,10 @@ import numpy as np
 from hep_peaksum.analysis.derived import derive
 from hep_peaksum.analysis.selection import NOMINAL
 from hep_peaksum.calibration.calibrated_cells import CalibratedCells, plain_cells
-from hep_peaksum.clustering.find import find_peaks
-from hep_peaksum.clustering.records import cluster_table, jagged_clusters
-from hep_peaksum.clustering.seeding import admits_empty_cells
 from hep_peaksum.config.model import Config, Job
 from hep_peaksum.config.problems import function_problems
 from hep_peaksum.config.yaml_io import ConfigError
+from hep_peaksum.events.conditions import split_element
 from hep_peaksum.events.section import IDENTITY
 from hep_peaksum.events.weights import weights_of
 from hep_peaksum.geometry.grid import EventError
@@ -34,9 +32,21 @@ from hep_peaksum.inputs.branch_names import split_branch
 from hep_peaksum.inputs.functions import brief_error
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.inputs.hits import HitBranches, HitFunction
-from hep_peaksum.inputs.paths import InputFile, expand_files, public_path
+from hep_peaksum.inputs.paths import REMOTE, InputFile, expand_files, public_path
 from hep_peaksum.kernels import Array
+from hep_peaksum.preview.event import clusters_of
+from hep_peaksum.preview.first_entries import (
+    cut_that_leaves_none,
+    impassable,
+    implausible_energy,
+    none_passes,
+    not_radians,
+    nothing_added,
+    outside_axes,
+    repeated_hits,
+)
 from hep_peaksum.preview.hits_outside import missed
+from hep_peaksum.preview.likely_mistakes import idle_workers, likely_mistakes
 from hep_peaksum.processing.normalisation import check_weights, is_normalised
 from hep_peaksum.processing.selected_events import SelectedEvents
 from hep_peaksum.processing.tally import empty_tally
@@ -58,6 +68,7 @@ from hep_peaksum.results.folder import check_directory
 from hep_peaksum.results.parquet import flat_columns
 
 N_ENTRIES = 20
+N_OTHERS = 20  # files of a dataset whose branches are looked up
 # With such keys begins what is wrong with what is made of clusters.
 DERIVED_KEY = re.compile(r"(derive|select|sums|matches|measurements|histograms)(\.\w+)+: ")
 
@@ -86,34 +97,17 @@ def check_inputs(config: Config) -> Remarks:
     if unknown := [*function_problems(config)]:
         raise ConfigError(unknown)
     check_directory(Path(config.output.directory))
-    of_config = (idle_workers, unused_luminosity, empty_seeds, oblique_windows)
-    remarks = Remarks([], [remark for find in of_config for remark in find(config)], [])
+    remarks = Remarks([], [*idle_workers(config), *likely_mistakes(config)], [])
     # as a processor has it, but for the variations, which are tried one by one
     events_alone = config.events.model_copy(update={"write_variations": ()})
     job = config.model_copy(update={"dataset_metadata": config.divisors(), "events": events_alone})
     problems: list[str] = []
     of_files: dict[tuple[str, str], list[str]] = {}  # what is wrong in several datasets is said once
-    for name, dataset in config.datasets.items():
+    for name in config.datasets:
         try:
-            files = expand_files(dataset.patterns)
-            path, tree = name_trees(files[:1], config.run.timeout)[0]
+            problems.extend(_problems_of_dataset(job, config, name, remarks, of_files))
         except FileNotFoundError as error:
             remarks.missing.append(f"datasets.{name}.files: {error}")
-            continue
-        except (OSError, ValueError) as error:
-            problems.append(f"datasets.{name}.files: {error}")
-            continue
-        try:
-            with open_file(path, config.run.timeout, config.run.max_basket) as file, one_line_errors(path):
-                trial = _Trial(job, name)
-                trial.run_first_entries(file, path, tree)
-                for problem in trial.located(public_path(path)):
-                    of_files.setdefault(problem, []).append(public_path(path))
-                problems.extend(_weight_problems(config, name, InputFile(path, tree)))
-                remarks.others.extend(trial.remarks)
-                of_several = f", the first of {len(files)} files" if len(files) > 1 else ""
-                entries = f"{trial.n_entries} entries of {public_path(path)}{of_several}"
-                remarks.tried.append(f"{name}: {entries}")
         except (OSError, ValueError) as error:
             problems.append(f"datasets.{name}.files: {error}")
     for (place, said), where in of_files.items():
@@ -122,6 +116,47 @@ def check_inputs(config: Config) -> Remarks:
     if problems:
         raise ConfigError(problems)
     return remarks
+
+
+def _problems_of_dataset(
+    job: Job, config: Config, name: str, remarks: Remarks, of_files: dict[tuple[str, str], list[str]]
+) -> Iterator[str]:
+    """Yield what is wrong with a dataset alone, and note what is with its first entries."""
+    files = expand_files(config.datasets[name].patterns)
+    path, tree = name_trees(files[:1], config.run.timeout)[0]
+    trial, where = _Trial(job, name), public_path(path)
+    with open_file(path, config.run.timeout, config.run.max_basket) as file, one_line_errors(path):
+        trial.run_first_entries(file, path, tree)
+        for problem in trial.located(where):
+            of_files.setdefault(problem, []).append(where)
+        yield from _weight_problems(config, name, InputFile(path, tree))
+    remarks.others.extend(trial.remarks)
+    of_several = f", the first of {len(files)} files" if len(files) > 1 else ""
+    remarks.tried.append(f"{name}: {trial.n_entries} entries of {where}{of_several}")
+    if not trial.problems:
+        yield from _problems_of_others(job, name, config, files)
+
+
+def _problems_of_others(job: Job, dataset: str, config: Config, files: Sequence[InputFile]) -> Iterator[str]:
+    """Yield what is wrong with the trees and branches of the next files of a dataset, if they are on a disk.
+
+    A file that cannot be read is no problem where a job skips it.
+    """
+    others = name_trees(files, config.run.timeout)[1:N_OTHERS]
+    for path, tree in (each for each in others if REMOTE not in each.path):
+        trial = _Trial(job, dataset)
+        try:
+            with open_file(path, config.run.timeout, config.run.max_basket) as file, one_line_errors(path):
+                n_entries = min(1, count_entries(open_tree(file, path, tree)))
+                schema = job.events.schema_name
+                trial.look_up(nano_events(file, path, tree, 0, n_entries, schema=schema, dataset=dataset))
+        except OSError as error:
+            if config.run.on_bad_file == "stop":
+                yield f"datasets.{dataset}.files: {error}"
+        except ValueError as error:
+            yield f"datasets.{dataset}.files: {error}"
+        where = public_path(path)
+        yield from (f"{place}{where}: {problem}" for place, problem in trial.located(where))
 
 
 def _files(paths: list[str]) -> str:
@@ -136,18 +171,6 @@ def _remedy_of_some(place: str, problem: str) -> str:
     if section is None or not problem.startswith("no branch"):
         return ""
     return f": name the datasets that have it in {section[0]}.datasets"
-
-
-def idle_workers(config: Config) -> Iterator[str]:
-    """Yield a remark on workers that the executor does not start."""
-    if config.run.executor == "iterative" and config.run.workers > 1:
-        yield f"run.workers: {config.run.workers}, and executor iterative has one: set run.executor to futures"
-
-
-def unused_luminosity(config: Config) -> Iterator[str]:
-    """Yield a remark on a luminosity by which nothing is normalised."""
-    if config.luminosity is not None and all(each.cross_section is None for each in config.datasets.values()):
-        yield "luminosity: no dataset has a cross_section, so nothing is normalised to it: is one missing?"
 
 
 def _weight_problems(config: Config, dataset: str, file: InputFile) -> Iterator[str]:
@@ -182,33 +205,6 @@ def reference_places(config: Config) -> Iterator[str]:
                 )
             ]
             yield f"{name}: on grid {reference.grid}, {', '.join(words)}"
-
-
-def empty_seeds(config: Config) -> Iterator[str]:
-    """Yield a remark for every collection in which empty cells pass the seed threshold."""
-    for name, collection in config.clusters.items():
-        settings = collection.settings
-        if any(admits_empty_cells(settings, config.grids[grid].grid.unit) for grid in collection.grid):
-            text = f"{settings.seed_comparison} {settings.seed_threshold}"
-            yield f"{name}: empty cells pass seed_threshold ({text}): is a threshold above 0 meant?"
-
-
-def oblique_windows(config: Config) -> Iterator[str]:
-    """Yield a remark for every window on hexagons that has the cells across a corner in place of neighbours."""
-    for name, collection in config.clusters.items():
-        settings = collection.settings
-        search = [(cell.row, cell.col) for cell in settings.search_cells()]
-        for key, cells in (("search_window", search), ("sum_window", settings.sum_cells())):
-            for grid in collection.grid:
-                hexagons = config.grids[grid].grid.hexagons
-                if hexagons is None or (steps := {(1, 1), (1, -1)}.intersection(cells)) == set():
-                    continue
-                if steps.isdisjoint(hexagons.neighbours):
-                    usual = "hexagon-7" if hexagons.angle == 60 else "hexagon-7-uv"
-                    yield (
-                        f"{name}: {key} has {steps.pop()}, which is not a neighbour on the hexagons of "
-                        f"{grid!r} with angle {hexagons.angle}: is the preset {usual} meant?"
-                    )
 
 
 def _key_before(problem: str) -> str:
@@ -297,8 +293,8 @@ class _Trial:
             elif problem:
                 self.remarks.append(f"friends.{name}: {problem}")
 
-    def run(self, events: ak.Array) -> None:
-        """Try every step that can be tried; after a missing branch only the other branches are looked up."""
+    def look_up(self, events: ak.Array) -> None:
+        """Note the branches that are missing."""
         config, friends = self.config, self.config.friends
         keys = {branch: key for key, branch in reversed(list(config.branch_keys(self.dataset)))}
         for branch in reversed(keys):
@@ -310,8 +306,13 @@ class _Trial:
                     identifying_column(events, key.rpartition(".")[2], branch, friends)
                 else:
                     column(events, branch, friends)
+
+    def run(self, events: ak.Array) -> None:
+        """Try every step that can be tried; after a missing branch only the other branches are looked up."""
+        self.look_up(events)
         if self.problems:
             return
+        config, friends = self.config, self.config.friends
         with self._noting("events.identify: " if config.events.identify else ""):
             event_identity(events, config.events.identify, friends, (1, 1))
         identity = {word: np.zeros(len(events), dtype) for word, dtype in IDENTITY.items()}
@@ -347,17 +348,19 @@ class _Trial:
         if not self.problems:
             kept = slice(None) if chosen.kept is None else chosen.kept
             chosen.columns({NOMINAL: {name: clusters[kept] for name, clusters in found.items()}}, 0)
+            for key, odd in outside_axes(self.config.histograms or {}, chosen.tally.histograms):
+                self._remark(key, f"of the first {len(chosen.events)} events, {odd}")
 
     def _try_events(self, chosen: SelectedEvents) -> None:
         """Try conditions, weights and references, each with the place where it stands."""
         job, events = self.config, chosen.events
-        for step, condition in chosen.early:
-            with self._noting(f"events.where.{step - 1}: "):
-                if condition.is_for(self.dataset):
-                    condition.evaluate(events, chosen.column, chosen.number, None)
+        self._try_conditions(chosen)
         for name, term in job.events.weight.items():
             with self._noting(f"events.weight.{name}: "):
-                weights_of({name: term}, self.dataset, events, chosen.column, job.friends)
+                weights = weights_of({name: term}, self.dataset, events, chosen.column, job.friends)
+                if len(weights) and not weights.any():
+                    zero = f"is 0 in each of the first {len(weights)} entries, and fills nothing"
+                    self._remark(f"events.weight.{name}", f"{term.source or term.number} {zero}: is it right?")
         planes = {name: source.grid for name, source in job.grids.items()}
         for name, reference in job.references.items():
             with self._noting(f"references.{name}: "):
@@ -366,6 +369,22 @@ class _Trial:
         if not self.problems:
             for name, objects in chosen.references[NOMINAL].items():
                 self._look_for_places(name, objects)
+
+    def _try_conditions(self, chosen: SelectedEvents) -> None:
+        """Try the conditions on events, and remark on the one that leaves none of them."""
+        events = chosen.events
+        left = np.ones(len(events), bool)
+        for step, condition in chosen.early:
+            with self._noting(f"events.where.{step - 1}: "):
+                if not condition.is_for(self.dataset):
+                    continue
+                passes = condition.evaluate(events, chosen.column, chosen.number, None)
+                if left.any() and not (left & passes).any():
+                    branch = condition.branch
+                    values = () if branch is None else chosen.column(split_element(branch)[0])
+                    none = none_passes(condition.label, f"first {len(events)} entries", branch, values)
+                    self._remark(f"events.where.{step - 1}", none)
+                left &= passes
 
     def _try_grids(self, events: ak.Array) -> dict[str, Array | Hits | CalibratedCells]:
         """Return the cells of every grid that can be filled."""
@@ -379,6 +398,11 @@ class _Trial:
                 if isinstance(source.hits, HitBranches):
                     places = source.hit_columns(read.columns, read.encodings)
                     self._look_for_turns(name, source, places)
+                    if source.hits.value.way != "number" and (odd := repeated_hits(places)):
+                        self._remark(f"grids.{name}.hits", odd)
+                if source.where and (failed := impassable(source, read.columns)):
+                    self._remark(f"grids.{name}.where.{failed[0]}", failed[1])
+                    continue
                 self._look_for_energy(name, cells[name], places)
         return cells
 
@@ -386,10 +410,12 @@ class _Trial:
         """Remark on coordinates that go around an axis more than once, such as degrees for radians."""
         for word, axis in (("row", source.grid.rows), ("col", source.grid.cols)):
             if word in places and (odd := axis.turns(flat_numbers(places[word]))):
-                self.remarks.append(f"grids.{name}.hits.{word}: dataset {self.dataset}: {odd}")
+                self._remark(f"grids.{name}.hits.{word}", odd)
 
     def _look_for_places(self, name: str, objects: ak.Array) -> None:
-        """Remark on objects that lie on no cell of their grid."""
+        """Remark on objects that lie on no cell of their grid, or beyond a turn in phi."""
+        if "phi" in objects.fields and (odd := not_radians(flat_numbers(objects.phi))):
+            self._remark(f"references.{name}.phi", odd)
         grid = self.config.references[name].grid
         if grid is None:
             return
@@ -397,7 +423,11 @@ class _Trial:
         if n_outside:
             remark = f"{n_outside} of {ak.count(objects.row)} objects are on no cell of grid {grid!r}"
             remedy = "are row and col as the grid has them?"
-            self.remarks.append(f"references.{name}: dataset {self.dataset}: {remark}: {remedy}")
+            self._remark(f"references.{name}", f"{remark}: {remedy}")
+
+    def _remark(self, key: str, remark: str) -> None:
+        """Note what is probably not meant, with its key and the dataset."""
+        self.remarks.append(f"{key}: dataset {self.dataset}: {remark}")
 
     @contextmanager
     def _noting(self, place: str | Callable[[str], str] = "") -> Iterator[None]:
@@ -422,15 +452,16 @@ class _Trial:
 
     def _find(self, name: str, cells: Mapping[str, Array | Hits | CalibratedCells]) -> ak.Array:
         """Return the clusters of a collection, with all fields."""
-        collection = self.config.clusters[name]
-        settings, contexts = collection.settings.model_copy(update={"kernel": "scipy"}), []
-        for grid in collection.grid:
-            source = self.config.grids[grid]
-            mask, noise = source.mask_map(), source.noise_map()
-            contexts.append(
-                find_peaks(cells[grid], settings, source.grid, mask=mask, noise=noise, layers=source.layers)
-            )
-        return jagged_clusters([cluster_table(contexts, self.config.computed_fields(name))], settings)
+        job, collection = self.config, self.config.clusters[name]
+        readable = collection.settings.model_copy(update={"kernel": "scipy"})
+        found = clusters_of(job, name, cells, readable, job.computed_fields(name))
+        find = partial(clusters_of, job, name, cells, fields=("seed", "peak_sum", "n_cells"))
+        if collection.settings.cell_threshold is not None and (odd := nothing_added(job, name, find(readable))):
+            self._remark(f"clusters.{name}.cell_threshold", odd)
+        is_empty = len(found) and not ak.any(ak.num(found))
+        if is_empty and (cut := cut_that_leaves_none(job, name, find, len(found), kernel="scipy")):
+            self._remark(f"clusters.{name}", f"there is not a single cluster, and {cut}")
+        return found
 
     def _look_for_energy(
         self, name: str, cells: Array | Hits | CalibratedCells, places: Mapping[str, Any]
@@ -442,10 +473,14 @@ class _Trial:
             lie = "lies" if n_outside == 1 else "lie"
             remark = f"{hits} the first {len(cells)} entries {lie} outside grid {name!r}"
             why = _missed_axes(self.config.grids[name], places) or "are rows, cols and depth as meant?"
-            self.remarks.append(f"grids.{name}: dataset {self.dataset}: {remark}: they are not added: {why}")
+            self._remark(f"grids.{name}", f"{remark}: they are not added: {why}")
         values = cells.value if isinstance(cells, Hits) else plain_cells(cells)
         if len(cells) and not values.any():
             branch = self.config.grids[name].value_branch
             remedy = f"is {branch!r} the branch of its cells?" if branch else "are rows and cols as meant?"
+            if (table := self.config.grids[name].cells) is not None:
+                remedy = f"what do the gains of {table} make of {branch or 'the branches'}?"
             remark = f"grid {name!r} is empty in the first {len(cells)} entries: {remedy}"
-            self.remarks.append(f"grids.{name}: dataset {self.dataset}: {remark}")
+            self._remark(f"grids.{name}", remark)
+        if odd := implausible_energy(values, self.config.grids[name].grid):
+            self._remark(f"grids.{name}.unit", odd)

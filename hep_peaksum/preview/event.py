@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -12,14 +12,16 @@ import numpy as np
 from hep_peaksum.calibration.calibrated_cells import CalibratedCells, taken_apart
 from hep_peaksum.clustering.find import find_peaks
 from hep_peaksum.clustering.records import cluster_table, jagged_clusters
-from hep_peaksum.config.model import Config
+from hep_peaksum.config.model import Config, Job
 from hep_peaksum.geometry.grid import EventError, Grid
+from hep_peaksum.geometry.hits import Hits
 from hep_peaksum.inputs.grid import GridInput
 from hep_peaksum.kernels import Array
 from hep_peaksum.measuring.references import ReferenceObjects
 from hep_peaksum.preview.closure import reference_places
 from hep_peaksum.reading.blocks import grid_cells, read_blocks
 from hep_peaksum.reading.columns import column
+from hep_peaksum.settings.model import PeakSumSettings
 
 
 class Event(NamedTuple):
@@ -109,18 +111,26 @@ def _inside(row: Array, col: Array) -> Array:
     return np.stack([row[is_inside], col[is_inside]], axis=-1)
 
 
-def clusters_of(config: Config, collection: str, cells: Mapping[str, Array | CalibratedCells]) -> ak.Array:
-    """Return the clusters of events, with the fields that a job writes and those that a picture needs.
+def clusters_of(
+    config: Job,
+    collection: str,
+    cells: Mapping[str, Array | Hits | CalibratedCells],
+    settings: PeakSumSettings | None = None,
+    fields: Iterable[str] | None = None,
+) -> ak.Array:
+    """Return the clusters of events, by default with the fields that a job writes and that a picture needs.
 
-    `cells` are those of every grid of the collection, as from `hep_peaksum.reading.blocks.grid_cells`.
+    `cells` are those of every grid of the collection, as from `hep_peaksum.reading.blocks.grid_cells`;
+    `settings` may take the place of those of the collection.
     """
     section = config.clusters[collection]
+    settings = settings or section.settings
     parts = []
     for grid in section.grid:
         source = config.grids[grid]
         noise, mask = source.noise_map(), source.mask_map()
         parts.append(
-            find_peaks(cells[grid], section.settings, source.grid, mask=mask, noise=noise, layers=source.layers)
+            find_peaks(cells[grid], settings, source.grid, mask=mask, noise=noise, layers=source.layers)
         )
-    fields = dict.fromkeys([*config.written_fields(collection), "peak_sum", "row", "col"])
-    return jagged_clusters([cluster_table(parts, tuple(fields))], section.settings)
+    fields = fields or dict.fromkeys([*config.written_fields(collection), "peak_sum", "row", "col"])
+    return jagged_clusters([cluster_table(parts, tuple(fields))], settings)

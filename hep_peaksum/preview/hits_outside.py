@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from hep_peaksum.geometry.axis import ANGLE_UNITS, Axis
+from hep_peaksum.geometry.axis import Axis
 from hep_peaksum.kernels import Array
+from hep_peaksum.preview.likely_mistakes import is_open_turn
 
 
 def missed(key: str, word: str, axis: Axis, values: Array) -> str:
@@ -44,8 +45,6 @@ def _question(key: str, word: str, axis: Axis, values: Array) -> str:
             return f"does {word} count from 1? then write labels: 1..{axis.size} for n"
         return f"does {key} need more cells, or labels?"
     numbered = axis.numbered(known) if len(known) else ""
-    turn = 2 * math.pi / ANGLE_UNITS.get(axis.unit or "rad", 1)
-    span = float(axis.edge_positions[-1] - axis.edge_positions[0])
-    if not numbered and axis.name == "phi" and not axis.periodic and math.isclose(span, turn, rel_tol=1e-3):
+    if not numbered and is_open_turn(axis):
         return f"is {key} a full turn? then add periodic: true"
     return numbered or f"is another start or stop meant in {key}, or another unit?"

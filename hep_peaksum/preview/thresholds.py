@@ -54,15 +54,15 @@ def _both_units(threshold: Any, comparison: str, source: GridInput) -> str:
     n_sigmas, unit = in_sigmas(threshold), source.grid.unit
     if n_sigmas is None:
         count = inclusive_bound(threshold, ">=", unit, integer=False)
-        return f"{comparison} {_amount([count], unit)}"
+        return f"{comparison} {amount([count], unit)}"
     noise = np.unique(np.asarray(source.noises()))
     low, high = n_sigmas * noise[[0, -1]]
     if low == high:
-        return f"{comparison} {n_sigmas:g} sigma = {_amount([low], unit)}"
-    return f"{comparison} {n_sigmas:g} sigma, cell by cell {_amount([low, high], unit)}"
+        return f"{comparison} {n_sigmas:g} sigma = {amount([low], unit)}"
+    return f"{comparison} {n_sigmas:g} sigma, cell by cell {amount([low, high], unit)}"
 
 
-def _amount(counts: Sequence[float], unit: float | None) -> str:
+def amount(counts: Sequence[float], unit: float | None) -> str:
     """Return a number of counts, or a range of it, with what it is in GeV if the grid has a unit."""
     text = f"{' to '.join(f'{count:g}' for count in counts)} counts"
     if unit is None:

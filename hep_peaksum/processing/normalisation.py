@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import hist
@@ -35,6 +35,15 @@ class Normalisation(NamedTuple):
 def is_normalised(config: Config, dataset: str) -> bool:
     """Return whether a dataset is to be normalised: it has a cross section and a sum of weights."""
     return config.datasets[dataset].cross_section is not None and config.luminosity is not None
+
+
+def normalised_in_words(config: Config) -> Iterator[str]:
+    """Yield which datasets are normalised to which luminosity, and which are not; nothing if none is."""
+    scaled = [name for name in config.datasets if is_normalised(config, name)]
+    others = [name for name in config.datasets if name not in scaled]
+    if scaled:
+        counted = f"; as counted: {', '.join(others)}" if others else ""
+        yield f"Normalised to {config.luminosity:g} /pb: {', '.join(scaled)}{counted}"
 
 
 def normalisation(config: Config, dataset: str, total: float | None) -> Normalisation | None:

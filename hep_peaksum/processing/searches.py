@@ -109,6 +109,10 @@ class Searches:
         except EventError as error:
             raise EventError(bounds[0] + error.event, error.problem) from None
 
+    def _key(self, variation: str, name: str) -> str:
+        """Return the key of a collection, behind that of the variation in which it is searched."""
+        return f"clusters.{name}" if variation == NOMINAL else f"variations.{variation}: clusters.{name}"
+
     def _collection(
         self, variation: str, name: str, cells: Mapping[Place, Array | Hits | CalibratedCells]
     ) -> list[ClusterTable]:
@@ -120,7 +124,10 @@ class Searches:
             parts.append(
                 SearchInput.of(cells[place], source.grid, mask=mask, noise=noise, layers=source.layers)
             )
-        return list(cluster_tables(parts, job.clusters[name].settings, self._computed[variation, name]))
+        try:
+            return list(cluster_tables(parts, job.clusters[name].settings, self._computed[variation, name]))
+        except EventError as error:
+            raise EventError(error.event, f"{self._key(variation, name)}: {error.problem}") from None
 
     def collections(self, tables: Mapping[Place, list[ClusterTable]]) -> dict[str, dict[str, ak.Array]]:
         """Return the clusters of every variation and collection, jagged, from tables of consecutive events."""

@@ -130,6 +130,9 @@ def parts(directory: str | Path, dataset: str | None = None) -> list[str]:
         If it is not a results folder, its job is not finished, or it is not clear which dataset is meant.
     """
     directory = Path(directory)
+    if directory.is_file():
+        msg = f"{directory}: a file, not a folder of results: name the output.directory of a job"
+        raise ValueError(msg)
     summary = read_summary(directory)
     names = [*summary["datasets"]]
     if dataset is None and len(names) > 1:

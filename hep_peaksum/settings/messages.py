@@ -166,6 +166,8 @@ def in_words(detail: Any, patterns: Mapping[str, str] = PATTERNS, keys: Sequence
     expected = EXPECTED.get(kind.replace("_parsing", "_type")) or patterns.get(context.get("pattern"))
     if kind in ("model_type", "model_attributes_type") and not keys:
         expected = f"{context['class_name']}(...) or a map of its keys"
+        if context["class_name"] == "Axis" and type(value) is int:
+            expected += f": write Axis(n={value})"
     if expected is None:
         return str(detail["msg"]).removeprefix("Value error, ")
     if expected == "text" and isinstance(value, (int, float)):  # a bool is an int

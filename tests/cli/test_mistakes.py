@@ -63,7 +63,9 @@ def _strange(value, content, write):
     cells[7, 1, 2] = value
     content["datasets"]["toy"]["files"] = {write("bad.root", 9, cells=cells): "Events"}
     content["run"] = {"chunksize": 5}
-    return 1, [f"{{file}}: entry 7: cell (row 1, col 2) is {value}: mask it, or set nonfinite to 'mask'"]
+    return 1, [
+        f"{{file}}: entry 7: clusters.Jet: cell (row 1, col 2) is {value}: mask it, or set nonfinite to 'mask'"
+    ]
 
 
 def not_a_number(content, write):

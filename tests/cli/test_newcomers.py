@@ -168,6 +168,10 @@ COMMANDS = {
     ),
     "a_number_of_events": (["run", "job.yaml", "--max-events", "all"], "'all' is not a valid whole number."),
     "a_command": (["checks", "job.yaml"], f"No such command 'checks'.{NEAREST_COMMAND}"),
+    "a_cell_of_letters": (
+        ["explain", "job.yaml", "--cell", "A", "5"],
+        "Invalid value for '--cell': 'A' is not a valid integer. Write row and column, as in --cell 3 5",
+    ),
     "a_cell_with_a_comma": (["explain", "job.yaml", "--cell", "1,2"], "Write row and column, as in --cell 3 5"),
     "one_end_of_a_range": (["show", "job.yaml", "--z-range", "5"], "Write the lowest and the highest value, a"),
     "a_cell_outside": (["explain", "job.yaml", "--cell", "9", "2"], "there is no cell (row 9, col 2) in a gri"),

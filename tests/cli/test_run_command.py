@@ -125,7 +125,11 @@ def test_losses_are_listed_and_have_their_own_exit_status(
     content = job(write_events("a.root", 5), bad, run={"on_bad_file": "skip"})
     status, out, err = cli("run", write_config(content))
     assert (status, err) == (3, "")
-    reason = "entry 2: cell (row 3, col 4) is nan" if kind == "nan" else "cannot be read as a ROOT file"
+    reason = (
+        "entry 2: clusters.Jet: cell (row 3, col 4) is nan"
+        if kind == "nan"
+        else "cannot be read as a ROOT file"
+    )
     assert f"lost {'6' if kind == 'nan' else 'all'} entries of toy: {bad}: {reason}" in out
     status, out, _ = cli("status", content["output"]["directory"])
     assert status == 0
@@ -152,7 +156,9 @@ def test_many_losses_are_listed_by_file_up_to_a_limit(
     content = job(files[0], run=content["run"], output={"directory": str(tmp_path / "one")})
     _, out, _ = cli("run", write_config(content))
     (line,) = [line for line in out.splitlines() if line.startswith("lost ")]
-    assert line.startswith(f"lost 6 entries of toy: {files[0]}: entry 2: cell (row 3, col 4) is nan")
+    assert line.startswith(
+        f"lost 6 entries of toy: {files[0]}: entry 2: clusters.Jet: cell (row 3, col 4) is nan"
+    )
     assert line.endswith("(and 2 more chunks of this file)")
 
 

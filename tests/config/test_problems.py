@@ -643,6 +643,14 @@ def test_layer_sums_need_a_single_grid():
             "clusters: ['Jet'] is not a map of names: write name: {...} for each, without hyphens",
         ),
         ("clusters={}", "clusters: empty, it needs 1 or more entries"),
+        (
+            "grids={dense: {branch: e}, rows: {n: 24}, cols: {n: 16}}",
+            "grids: write dense, rows, cols below a name of your choice, as in grids: {NAME: {dense: ...}}",
+        ),
+        (
+            "clusters={grid: calo}",
+            "clusters: write grid below a name of your choice, as in clusters: {NAME: {grid: ...}}",
+        ),
         ("output.plots=gif", "output.plots: 'gif' is not one of 'png', 'pdf' or 'svg'"),
         ("output.directory=''", "output.directory: '' is empty, expected text"),
         (

@@ -49,7 +49,7 @@ def not_a_number(good, path):
     cells[3, 1, 2] = np.nan
     with uproot.recreate(path) as file:
         file.mktree("Events", {"cells": cells, **words})
-    return "entry 3: cell (row 1, col 2) is nan"
+    return "entry 3: clusters.Jet: cell (row 1, col 2) is nan"
 
 
 BAD = [garbage, truncated, without_tree, without_branch, not_a_number]
@@ -120,7 +120,7 @@ def test_only_the_bad_chunk_of_a_file_is_lost(write_events, random_cells, job):
     result = run_job(job(file, run={"on_bad_file": "skip", "chunksize": 5}))
     assert clusters_of(result.directory).event.to_list() == [*range(1000, 1005), *range(1010, 1020)]
     assert [(loss["start"], loss["n_entries"]) for loss in result.losses] == [(5, 5)]
-    assert "entry 7: cell (row 0, col 0) is inf" in result.losses[0]["reason"]
+    assert "entry 7: clusters.Jet: cell (row 0, col 0) is inf" in result.losses[0]["reason"]
 
 
 def test_a_missing_file_is_an_error_before_anything_is_written(two_files, job, tmp_path):

@@ -402,7 +402,10 @@ def test_a_nan_is_reported_with_file_entry_and_cell(write_events, random_cells, 
     cells[8, 4, 5] = value
     file = write_events("a.root", 10, cells=cells)
     message = error_of(file, chunksize=chunksize)
-    assert message == f"{file}: entry 8: cell (row 4, col 5) is {value}: mask it, or set nonfinite to 'mask'"
+    assert (
+        message
+        == f"{file}: entry 8: clusters.Jet: cell (row 4, col 5) is {value}: mask it, or set nonfinite to 'mask'"
+    )
 
 
 def test_a_nan_can_be_masked(write_events, random_cells):

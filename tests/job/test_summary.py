@@ -3,8 +3,10 @@
 from collections import Counter
 from types import SimpleNamespace
 
+import hist
 import pytest
 
+from hep_peaksum.analysis.selection import CUT_FLOW
 from hep_peaksum.config.load import parse_config
 from hep_peaksum.job import summary
 
@@ -13,7 +15,10 @@ LOW = {"grid": ["calo"], "seed_threshold": 3}
 
 def total(n_jets, n_low=1, *, n_written=9, n_read=9):
     counts = Counter({"Jet": n_jets, "Low": n_low})
-    return SimpleNamespace(n_clusters=counts, processed=Counter(a=n_read), n_written=n_written)
+    cut_flow = hist.Hist(hist.axis.StrCategory(["all entries", "1: x above 1"], name="step"))
+    cut_flow.fill(step=["all entries"] * n_read + ["1: x above 1"] * n_written)
+    counted = {"processed": Counter(a=n_read), "n_written": n_written, "histograms": {CUT_FLOW: cut_flow}}
+    return SimpleNamespace(n_clusters=counts, **counted)
 
 
 @pytest.fixture
@@ -23,6 +28,7 @@ def hints(job, monkeypatch):
     def of(totals, empty, **sections):
         content = job("a.root", **sections)
         content["grids"]["had"] = {**content["grids"]["calo"]}
+        content["histograms"] = {}
         content["clusters"] = {"Jet": {"grid": ["calo", "had"], "seed_threshold": 20}, "Low": LOW}
 
         def empty_grids(config, dataset, n_events):
@@ -61,7 +67,7 @@ def test_every_dataset_without_a_cluster_has_a_hint(hints):
 
 def test_where_no_event_is_left_the_grids_are_not_looked_at(hints):
     where = {"where": [{"branch": "x", "above": 1}]}
-    cut = "not a single event passes events.where; where they are cut is in the cut flow"
+    cut = "not a single event passes events.where, from '1: x above 1' on"
     totals = {"first": total(0, 0, n_written=0), "other": total(0, 0, n_written=0), "kept": total(0)}
     found = hints(totals, {"kept": ["calo"]}, events=where)
     last = "kept: not a single cluster in Jet; grid calo seems to be empty: is its branch right?"

@@ -11,13 +11,15 @@ from hep_peaksum.config.load import parse_config
 from hep_peaksum.config.yaml_io import ConfigError
 from hep_peaksum.job.retries import ChunkError
 from hep_peaksum.job.run import run
-from hep_peaksum.preview.check import check_inputs, oblique_windows
+from hep_peaksum.preview.check import check_inputs
+from hep_peaksum.preview.likely_mistakes import oblique_windows
 
 N, PLANE = 5, {"rows": {"n": 6}, "cols": {"n": 8}}
 LISTS = ak.Array([[1, 2], [], [3], [0, 1, 2], [5]])
 BRANCHES = {
     "cells": np.ones((N, 6, 8), np.float32),
     "flat": np.ones((N, 48)),
+    "rising": np.arange(N * 48.0).reshape(N, 48),
     "short": np.ones((N, 47)),
     "layers": np.ones((N, 3, 6, 8)),
     "zeros": np.zeros((N, 6, 8)),
@@ -25,6 +27,9 @@ BRANCHES = {
     "nan": np.where(np.arange(N)[:, None, None] == 2, np.nan, np.ones((N, 6, 8))),
     "number": np.arange(N) + 0.0,
     "negative": -np.arange(N),
+    "zero": np.zeros(N),
+    "twice": ak.concatenate([LISTS, LISTS], axis=1),
+    "degrees": ak.Array([[0.0, 90], [], [180], [0, 1, 2], [5]]),
     "lists": LISTS,
     "energies": ak.values_astype(LISTS, np.float32),
     "uneven": ak.Array([[1.0] * 48] * 4 + [[1.0] * 40]),
@@ -41,13 +46,17 @@ def config(write_root, tmp_path):
     full, empty = BRANCHES, {name: values[:0] for name, values in BRANCHES.items()}
     file = write_root("a.root", {"Events": full, "Empty": empty})
 
-    def make(grid=None, tree="Events", events=None, derive=None, **collection):
+    def make(
+        grid=None, tree="Events", events=None, derive=None, references=None, histograms=None, **collection
+    ):
         return parse_config(
             {
                 "datasets": {"toy": {"files": {file: tree}}},
                 "grids": {"calo": {**PLANE, **(grid or {"dense": {"branch": "cells"}})}},
                 "events": events or {},
                 "derive": derive or {},
+                "references": references or {},
+                "histograms": histograms,
                 "clusters": {"Jet": {"grid": "calo", **collection}},
                 "output": {"directory": str(tmp_path / "results"), "plots": False},
             }
@@ -67,6 +76,10 @@ def hits(**branches):
 def of_hits(events):
     """Return a value for every hit, where one for every event is expected."""
     return events.lists
+
+
+def never(events):
+    return np.zeros(len(events), bool)
 
 
 def of_events(clusters):
@@ -211,7 +224,7 @@ def test_a_derived_field_may_use_an_earlier_one(config):
         pytest.param(dense("layers", axes=["layer", "row", "col"]), id="layers"),
         pytest.param({**dense("nan"), "nonfinite": "mask"}, id="nan_masked"),
         pytest.param(hits(), id="hits"),
-        pytest.param(hits(row="flat", col="flat", value="flat"), id="a_fixed_number_of_hits"),
+        pytest.param(hits(row="flat", col="flat", value="rising"), id="a_fixed_number_of_hits"),
         pytest.param({"events": {"keep": ["lists", "number", "flat"]}}, id="kept"),
         pytest.param({"events": {"identify": {"run": 3, "event": "number"}}}, id="identify"),
         pytest.param({"fields": ["row", "isolation", "width_row", "e9_e25"]}, id="fields"),
@@ -244,10 +257,104 @@ def test_a_threshold_that_empty_cells_pass_is_remarked(config, threshold):
     assert run(job).summary["hints"] == [remark]
 
 
-@pytest.mark.parametrize("threshold", ["0 sigma", "1 sigma", 0, 5])
+@pytest.mark.parametrize("threshold", ["0 sigma", "0.5 sigma", 0, 0.5])
 def test_a_threshold_that_no_empty_cell_passes_is_not_remarked(config, threshold):
     job = config(grid={"dense": {"branch": "cells"}, "noise": 1}, seed_threshold=threshold)
     assert check_inputs(job)[:2] == ([], [])
+
+
+# the cells are 1, event is 0 to 4, the numbers of the 7 hits are 0 to 5
+@pytest.mark.parametrize(
+    ("job", "key", "remark"),
+    [
+        (
+            {"grid": {"dense": {"branch": "cells"}, "unit": "8 TeV"}},
+            "grids.calo.unit",
+            "the highest cell is 8000 GeV, more than any beam has: is the unit another, as 1 MeV?",
+        ),
+        ({"grid": {"dense": {"branch": "cells"}, "unit": "7 TeV"}}, None, ""),
+        ({"grid": {"dense": {"branch": "cells"}, "unit": "8 TeV", "saturated": [1]}}, None, ""),
+        (
+            {
+                "grid": {
+                    "hits": HITS,
+                    "where": [{"branch": "lists", "above": 0}, {"branch": "lists", "max": -1}],
+                }
+            },
+            "grids.calo.where.1",
+            "lists max -1 leaves none of the 7 hits, as lists is 0 to 5: is it as meant?",
+        ),
+        ({"grid": {"hits": HITS, "where": [{"branch": "lists", "above": 0}]}}, None, ""),
+        (
+            {"events": {"where": [{"branch": "event", "min": 2}, {"branch": "event", "max": 1}]}},
+            "events.where.1",
+            "event max 1 leaves none of the first 5 entries, as event is 0 to 4: is it as meant?",
+        ),
+        (
+            {"events": {"where": [f"{__name__}:never"]}},
+            "events.where.0",
+            f"{__name__}:never leaves none of the first 5 entries: is it as meant?",
+        ),
+        (
+            {"events": {"weight": {"gen": "zero"}}},
+            "events.weight.gen",
+            "zero is 0 in each of the first 5 entries, and fills nothing: is it right?",
+        ),
+        ({"events": {"weight": {"gen": "number"}}}, None, ""),
+        (
+            {"cell_threshold": 5},
+            "clusters.Jet.cell_threshold",
+            "no cell passes cell_threshold (>= 5 counts), the highest seed is 1: is a lower one meant?",
+        ),
+        ({"cell_threshold": 1}, None, ""),
+        (
+            {"grid": {"hits": {"row": "twice", "col": "twice", "value": "twice"}}},
+            "grids.calo.hits",
+            "14 of 14 hits repeat place and value of another one of their event: is every hit there twice?",
+        ),
+        ({"grid": {"hits": {"row": "twice", "col": "twice", "value": 1}}}, None, ""),  # these are counted
+        (
+            {"references": {"Gen": {"eta": "energies", "phi": "degrees"}}},
+            "references.Gen.phi",
+            "0 to 180 is more than a turn in radian: is the branch in degrees? give one in radian",
+        ),
+        ({"references": {"Gen": {"eta": "energies", "phi": "energies"}}}, None, ""),
+    ],
+)
+def test_what_the_first_entries_say_against_a_config_is_remarked_on(config, job, key, remark):
+    found = check_inputs(config(**job, seed_threshold=0)).others
+    assert found == [f"{key}: dataset toy: {remark}"] * bool(key)
+
+
+# with a search window of one cell, each of the 6 x 8 cells of 5 events is a seed of 1
+@pytest.mark.parametrize(
+    ("axis", "side"), [((2, 3), "below"), ((0, 1), "above"), ((0, 2), None), ((1, 1.5), None)]
+)
+def test_a_histogram_that_holds_nothing_between_its_ends_is_remarked_on(config, axis, side):
+    start, stop = axis
+    axes = [{"field": "Jet.seed", "bins": 4, "start": start, "stop": stop}]
+    job = config(histograms={"seed": {"axes": axes}}, search_window=[1, 1])
+    ends = f"its axis Jet.seed, {start} to {stop}: is another range meant, or another unit?"
+    line = f"histograms.seed: {{}}all that it holds is {side} {ends}"
+    assert check_inputs(job).others == [line.format("dataset toy: of the first 5 events, ")] * bool(side)
+    assert run(job).summary["hints"] == [f"toy: {line.format('')}"] * bool(side)
+
+
+def test_a_job_whose_weights_are_all_0_has_a_hint(config):
+    hints = run(config(events={"weight": {"gen": "zero"}})).summary["hints"]
+    assert hints == ["toy: every histogram is empty: is a factor of events.weight 0 for all events?"]
+
+
+def test_the_branches_of_the_next_files_are_looked_up(config, write_root):
+    other = write_root("other.root", {"Events": {"run": np.arange(2)}})
+    job = config()
+    first = next(iter(job.datasets["toy"].files))
+    dataset = job.datasets["toy"].model_copy(update={"files": {first: "Events", other: "Events"}})
+    with pytest.raises(ConfigError) as caught:
+        check_inputs(job.model_copy(update={"datasets": {"toy": dataset}}))
+    assert list(caught.value.problems) == [
+        f"grids.calo.dense.branch: {other}: no branch 'cells'; there are run"
+    ]
 
 
 def test_cells_that_are_all_zero_are_remarked(config):
@@ -259,18 +366,48 @@ def test_cells_that_are_all_zero_are_remarked(config):
     ]
 
 
-@pytest.mark.parametrize("branch", ["cells", "one_cell"])
-def test_a_job_without_a_cluster_has_a_hint(config, branch):
-    job = config(**dense(branch), seed_threshold=50)
-    assert check_inputs(job)[:2] == ([], [])
-    assert run(job).summary["hints"] == [
-        "toy: not a single cluster in Jet; does any cell pass seed_threshold (> 50 counts)?"
-    ]
+# 5 events of 48 equal cells have a cluster each, in the first of them; one_cell has a single 1
+@pytest.mark.parametrize(
+    ("branch", "cuts", "found"),
+    [
+        (
+            "cells",
+            {"seed_threshold": 50},
+            "5 without seed_threshold (> 50 counts), the highest seed is 1 counts",
+        ),
+        (
+            "one_cell",
+            {"seed_threshold": 0, "sum_threshold": 50},
+            "1 without sum_threshold (>= 50 counts), the highest peak_sum is 1 counts",
+        ),
+        ("cells", {"seed_threshold": 0, "min_neighbours": 30}, "5 without min_neighbours (30)"),
+        (
+            "one_cell",
+            {"seed_threshold": 2, "sum_threshold": 50},
+            "1 without sum_threshold (>= 50 counts) and seed_threshold (> 2 counts)",
+        ),
+    ],
+)
+def test_the_cut_that_leaves_no_cluster_is_named(config, branch, cuts, found):
+    job = config(**dense(branch), tie_rule="first", **cuts)
+    said = f"the first 5 entries have {found}: is a lower one meant?"
+    assert check_inputs(job).others == [f"clusters.Jet: dataset toy: there is not a single cluster, and {said}"]
+    assert run(job).summary["hints"] == [f"toy: not a single cluster in Jet; {said}"]
 
 
 def test_a_job_without_events_has_no_hint_of_its_clusters(config):
     hint = "toy: not a single entry; are its files and trees the right ones?"
     assert run(config(tree="Empty")).summary["hints"] == [hint]
+
+
+def test_gains_that_leave_no_energy_are_asked_about(config, tmp_path):
+    table = tmp_path / "gains.csv"
+    table.write_text("row,col,gain\n" + "".join(f"{row},{col},0\n" for row in range(6) for col in range(8)))
+    found = check_inputs(
+        config(grid={"dense": {"branch": "cells"}, "cells": str(table)}, seed_threshold=0)
+    ).others
+    said = f"grid 'calo' is empty in the first 5 entries: what do the gains of {table} make of cells?"
+    assert found == [f"grids.calo: dataset toy: {said}"]
 
 
 @pytest.mark.parametrize(

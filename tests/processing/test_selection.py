@@ -304,5 +304,5 @@ def test_a_job_whose_events_are_all_cut_says_so(config):
     result, events = finished(config(events={"where": [{"branch": "hodo_x", "above": 1e9}]}))
     assert len(events) == 0
     assert result.summary["hints"] == [
-        "toy: not a single event passes events.where; where they are cut is in the cut flow"
+        "toy: not a single event passes events.where, from '1: hodo_x above 1000000000.0' on"
     ]

@@ -52,6 +52,8 @@ def test_the_dataset_is_named_unless_it_is_the_only_one(directory, write_events,
 def test_parts_are_those_of_a_finished_job(directory, tmp_path):
     with pytest.raises(ValueError, match="there is no such folder"):
         ps.parts(tmp_path / "nothing")
+    with pytest.raises(ValueError, match="a file, not a folder of results: name the"):
+        ps.parts(directory / "summary.json")
     (directory / "summary.json").unlink()
     with pytest.raises(ValueError, match="is not finished"):
         ps.parts(directory, "toy")
