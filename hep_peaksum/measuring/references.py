@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field, model_serializer, model_validator
 
 from hep_peaksum.analysis.derived import FieldCondition, FieldName
 from hep_peaksum.events.conditions import one_number
-from hep_peaksum.geometry.grid import EventError, Grid
+from hep_peaksum.geometry.grid import Grid
+from hep_peaksum.geometry.jagged import flat_parts
 from hep_peaksum.inputs.branch_names import BranchName, Words, includes
 from hep_peaksum.settings.frozen_model import FrozenModel
 from hep_peaksum.settings.thresholds import EnergyUnit, Number
@@ -133,7 +134,7 @@ class ReferenceObjects(FrozenModel):
         Raises
         ------
         EventError
-            If the branches have different numbers of objects in an event.
+            If the branches have different numbers of objects in an event, or one is None.
         ValueError
             If a branch has not one number for every object.
         """
@@ -149,20 +150,14 @@ class ReferenceObjects(FrozenModel):
                 raise ValueError(msg)
         if depth == 1:
             return ak.zip({SCALAR: _in_unit(ak.to_numpy(arrays[SCALAR]), self.columns[SCALAR])})
-        first, counts = next(iter(arrays)), ak.to_numpy(ak.num(next(iter(arrays.values()))))
-        flat = {}
-        for name, each in self.columns.items():
-            own = ak.to_numpy(ak.num(arrays[name]))
-            if not np.array_equal(own, counts):
-                event = int(np.argmax(own != counts))
-                others = self.columns[first].branch
-                msg = f"{own[event]} values of {each.branch!r} for {counts[event]} of {others!r}"
-                raise EventError(event, msg)
-            flat[name] = _in_unit(ak.to_numpy(ak.flatten(arrays[name])), each)
+        named = [(repr(each.branch), arrays[name]) for name, each in self.columns.items()]
+        counts, parts = flat_parts(named)
+        columns = self.columns.items()
+        flat = {name: _in_unit(part, each) for (name, each), part in zip(columns, parts, strict=True)}
         if self.grid is not None:
             plane = grids[self.grid]
             flat["row"], flat["col"] = plane.rows.find(flat["row"]), plane.cols.find(flat["col"])
-        flat["index"] = np.asarray(ak.flatten(ak.local_index(arrays[first])))
+        flat["index"] = np.asarray(ak.flatten(ak.local_index(named[0][1])))
         passed = [each.passes(flat[each.field]) for each in self.where]
         is_kept = np.logical_and.reduce(passed) if passed else np.ones(len(flat["index"]), bool)
         event_of = np.repeat(np.arange(len(counts)), counts)[is_kept]
