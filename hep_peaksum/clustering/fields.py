@@ -28,6 +28,8 @@ FOUR_VECTOR = ("pt", "eta", "phi", "energy")
 # Computed from peaks alone. All others need cells, and hits are made dense for them (see `needs_cells`).
 OF_PEAKS = frozenset({"peak_sum", "seed", "row", "col", "layer", "n_cells"})
 OF_LAYERS = frozenset({"layer_sums", "n_saturated"})
+# Names of coordinates, of which a four-vector with the fields above can have no others.
+COORDINATES = (*("x", "y", "z", "t", "rho", "theta", "tau"), *("px", "py", "pz", "m", "M", "mass", "e", "E"))
 # What four-vectors know of themselves, so that it is no field.
 OF_VECTORS = ("mass", "m", "px", "py", "pz", "theta", "rapidity")
 # What others call a field of ours.

@@ -10,7 +10,7 @@ from typing import Any
 from hep_peaksum.analysis.derived import origin_of
 from hep_peaksum.analysis.selection import CUT_FLOW, CUT_FLOW_ENTRIES, NOMINAL, VARIATION
 from hep_peaksum.clustering.discriminant import search_grid
-from hep_peaksum.clustering.fields import check_fields, fields_of
+from hep_peaksum.clustering.fields import COORDINATES, check_fields, fields_of
 from hep_peaksum.clustering.validation import check_energies, check_windows
 from hep_peaksum.config.formats import COLLECTIONS, DATASETS, LONGEST_FILE_NAME, PICTURE
 from hep_peaksum.config.sections import ClusterInput
@@ -209,6 +209,8 @@ def _derived_problems(job: Job, name: str, derived: Mapping[str, Any]) -> Iterat
         key = f"derive.{name}.{field}"
         if any(field in fields_of(grid, job.clusters[name].settings) for grid in job.grids_of(name)):
             yield f"{key}: {field!r} is a field already: choose another name"
+        elif field in COORDINATES and any(grid.is_eta_phi for grid in job.grids_of(name)):
+            yield f"{key}: {field!r} is a coordinate of four-vectors: choose another name"
         if any(field == f"{match}{word}" for match in job.matches for word in OF_MATCHES):
             yield f"{key}: {field!r} is a field that a match writes: choose another name"
         for each in how.fields:

@@ -311,7 +311,7 @@ def _one_value(values: ak.Array, name: str, index: int | None) -> tuple[Array, A
         remedy = f"name an element, as in {name}[0]" if values.ndim > 1 else "drop the brackets"
         msg = f"{name!r} has {given} for every event: {remedy}"
         raise ValueError(msg)
-    return np.asarray(ak.to_numpy(values)), np.ones(len(values), bool)
+    return np.asarray(ak.to_numpy(ak.fill_none(values, 0))), ~np.asarray(ak.to_numpy(ak.is_none(values)))
 
 
 def _contains(values: ak.Array, pattern: str, name: str) -> Array:

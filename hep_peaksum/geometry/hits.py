@@ -25,7 +25,7 @@ from hep_peaksum.geometry.grid import (
     known,
     traced_like,
 )
-from hep_peaksum.geometry.jagged import check_numbers, flat_numbers
+from hep_peaksum.geometry.jagged import check_numbers, flat_numbers, list_lengths
 from hep_peaksum.kernels import (
     Array,
     KernelName,
@@ -200,8 +200,6 @@ def _checked_depth(layer: ak.Array | None, depth: object) -> Axis | None:
 
 def _numbers_of_hits(columns: Mapping[str, ak.Array]) -> Array:
     """Return the number of hits of every event, after checking that it is the same in all columns."""
-    import awkward as ak
-
     if len({len(column) for column in columns.values()}) > 1:
         *words, last = columns
         *lengths, length = (f"{len(column)} events" for column in columns.values())
@@ -212,14 +210,14 @@ def _numbers_of_hits(columns: Mapping[str, ak.Array]) -> Array:
     advice = f": for a single event pass {', '.join(words)} and {last}"
     for word, column in columns.items():
         check_numbers(word, column, advice=advice, columns="row, col and energy")
-    n_hits = ak.to_numpy(ak.num(columns["energy"]))
+    n_hits = list_lengths(columns["energy"])
     for word, column in columns.items():
-        n_other = ak.to_numpy(ak.num(column))
+        n_other = list_lengths(column)
         if not np.array_equal(n_other, n_hits):
             event = int(np.argmax(n_other != n_hits))
             msg = f"{word} has {n_other[event]}, energy has {n_hits[event]} values: give those of the same hits"
             raise EventError(event, msg)
-    return n_hits  # type: ignore[no-any-return]
+    return n_hits
 
 
 def _widened(value: Array) -> Array:

@@ -36,7 +36,7 @@ def flat_parts(columns: Iterable[tuple[str, ak.Array]]) -> tuple[Array, list[Arr
     n_hits, first, parts = np.zeros(0, np.int64), "", list[Array]()
     for name, column in columns:
         check_numbers(name, column)
-        n_own = ak.to_numpy(ak.num(column))
+        n_own = list_lengths(column)
         n_hits, first = (n_hits, first) if parts else (n_own, name)
         if not np.array_equal(n_own, n_hits):
             event = int(np.argmax(n_own != n_hits))
@@ -90,6 +90,13 @@ def event_of(records: ak.Array) -> Array:
     """
     counts = counts_of(records)
     return np.repeat(np.arange(len(counts)), counts)
+
+
+def list_lengths(column: ak.Array) -> Array:
+    """Return how many numbers every event has, none of which is None, even if its type allows for that."""
+    import awkward as ak
+
+    return np.asarray(ak.to_numpy(ak.num(column)))  # of such a type numpy gives a masked array
 
 
 def check_numbers(name: str, column: ak.Array, *, advice: str = "", columns: str = "all branches") -> None:

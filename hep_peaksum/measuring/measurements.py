@@ -163,7 +163,9 @@ class ResponseInput(FrozenModel):
         description="Field of the clusters, and the field of the objects it is divided by.",
         examples=[["Jet.pt", "GenJet.pt"]],
     )
-    of: FieldPath | None = Field(None, description="Without a match: field of the leading cluster.")
+    of: FieldPath | None = Field(
+        None, description="Without a match: field of clusters, of which the highest of an event counts."
+    )
     to: str | None = Field(
         None,
         description="Without a match: number in the metadata of the dataset by which it is divided.",

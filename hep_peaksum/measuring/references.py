@@ -129,7 +129,7 @@ class ReferenceObjects(FrozenModel):
         Raises
         ------
         EventError
-            If the branches have different numbers of objects in an event.
+            If the branches have different numbers of objects in an event, or one is None.
         ValueError
             If a branch has not one number for every object.
         """

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from hep_peaksum import Axis, Grid, PeakSumSettings, audit_ties, compare, explain, find_clusters, peak_sum_map
 from hep_peaksum.geometry.grid import bare_grid, from_dense
-from hep_peaksum.geometry.hits import from_hits
+from hep_peaksum.geometry.hits import from_hits, sparse
 
 # The 9 is masked: then 5 is a seed, and its window holds 5 + 1.
 CELLS = np.array([[[0.0, 5, 9, 0], [0, 1, 0, 0]]])
@@ -140,6 +140,20 @@ def test_a_hit_without_a_value_is_an_error(word):
     hits[word] = ak.Array([[0], None])
     with pytest.raises(ValueError, match=f"event 1: {word} is None for a hit: drop such hits"):
         from_hits(**hits, grid=bare_grid((2, 2)))
+
+
+def test_hits_of_events_that_could_be_none_are_as_others(kernel):
+    row, col, energy = (
+        ak.mask(ak.Array([[0, 0], [1]]), [True, True]),
+        ak.Array([[0, 2], [1]]),
+        ak.Array([[3, 2], [4]]),
+    )
+    hits = sparse(row, col, ak.mask(energy, [True, True]), bare_grid((2, 3)))
+    clusters = find_clusters(hits, PeakSumSettings(kernel=kernel), fields=["peak_sum", "col"])
+    assert clusters.to_list() == [
+        [{"peak_sum": 3, "col": 0}, {"peak_sum": 2, "col": 2}],
+        [{"peak_sum": 4, "col": 1}],
+    ]
 
 
 @runs(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])

@@ -89,6 +89,10 @@ MISTAKES = {
     ),
     "derive.Jte": ({"more": "mysite:more"}, "derive.Jte: no collection 'Jte' (did you mean 'Jet'?)"),
     "derive.Jet.seed": ("mysite:seed", "derive.Jet.seed: 'seed' is a field already: choose another name"),
+    "derive.Jet.mass": (
+        "mysite:mass",
+        "derive.Jet.mass: 'mass' is a coordinate of four-vectors: choose another name",
+    ),
     "derive.Jet.cal.name": (
         None,
         "derive.Jet.cal: correctionlib needs the name of the correction and its inputs: add them",

@@ -129,7 +129,7 @@ def test_keys_of_several_kinds_of_a_map_say_whose_they_are():
     keys = {key.path[-1]: key for key in measurements.keys}
     assert keys["nth"].description == "Of rate: of a field of clusters: the n-th highest of an event counts."
     assert keys["of"].description.startswith(
-        "Of response: without a match: field of the leading cluster. Of scaling: "
+        "Of response: without a match: field of clusters, of which the highest of an event counts. Of scaling: "
     )
     assert keys["fit"].type == "one of gaussian, crystal_ball, or list, each one of stochastic, noise, constant"
     assert [key.path[-1] for key in keys["pass"].keys] == ["field", "thresholds", "nth"]

@@ -11,6 +11,7 @@ from hep_peaksum.events.conditions import EventCondition
 EVENTS = {
     "word": np.array([5, 4, 1, 0, 7]),
     "pts": ak.Array([[30.0, 20.0], [10.0], [], [50.0], [5.0, 40.0]]),
+    "missing": ak.mask(np.array([5, 4, 1, 0, 7]), [True, False, True, True, False]),
 }
 
 
@@ -22,6 +23,9 @@ EVENTS = {
         pytest.param({"branch": "pts[0]", "min": 20}, [1, 0, 0, 1, 0], id="the-first-of-a-list"),
         pytest.param({"branch": "pts[1]", "min": 20}, [1, 0, 0, 0, 1], id="the-second-of-a-list"),
         pytest.param({"branch": "pts[1]", "max": 20}, [1, 0, 0, 0, 0], id="what-is-not-there-is-not-small"),
+        pytest.param({"branch": "missing", "min": 0}, [1, 0, 1, 1, 0], id="none-is-not-high"),
+        pytest.param({"branch": "missing", "not_in": [1]}, [1, 0, 0, 1, 0], id="none-is-no-other-number"),
+        pytest.param({"branch": "missing", "bit": 0}, [1, 0, 1, 0, 0], id="none-has-no-bits"),
     ],
 )
 def test_an_event_passes_if_its_branch_does(keys, passed):

@@ -73,6 +73,7 @@ def test_a_scalar_is_one_number_of_every_event_in_its_unit():
     ("phi", "error", "problem"),
     [
         ([[1, 2], [3], [4]], EventError, "1 values of 'p' for 2 of 'e'"),
+        ([[1, 2], [3], None], EventError, "'p' is None for a hit"),
         ([1, 2, 3], ValueError, "'p' has 0 axes below the event, expected a list of numbers per event"),
     ],
 )
