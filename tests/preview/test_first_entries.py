@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hep_peaksum.geometry.axis import Axis
-from hep_peaksum.preview.hits_outside import missed
+from hep_peaksum.preview.first_entries import missed
 
 HALF = Axis(name="phi", bins=16, start="-pi", stop="pi")
 ETA = Axis(name="eta", bins=6, start=-3, stop=3)
