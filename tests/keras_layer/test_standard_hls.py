@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from keras_backend import PeakSum2D, call, grid_of, ignore_array_warning, keras
+from long_tests import LONG
 
 from hep_peaksum import peak_sum_map
 from hep_peaksum.keras import hls_config, standard_model
@@ -116,7 +117,14 @@ COMPILED = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("case", "strategy"), [*((case, "Latency") for case in COMPILED), ("seams", "Resource")]
+    ("case", "strategy"),
+    [
+        pytest.param("default", "Latency", marks=LONG),
+        pytest.param("seams", "Latency", marks=LONG),
+        ("seams", "Resource"),
+        ("thresholds and negative cells", "Latency"),
+        ("depth, mask, seed windows, quarters", "Latency"),
+    ],
 )
 def test_maps_of_firmware_equal_peak_sum_map_bit_by_bit(case, strategy, tmp_path):
     options, shape, cells = COMPILED[case]
