@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -208,15 +208,17 @@ def pool(cells: Cells, settings: PeakSumSettings) -> Cells:
     flags = cells.flags
     if cells.grid.saturated and "n_saturated" not in flags:  # of calibrated cells the raw values were compared
         flags = {**flags, "n_saturated": n_codes(cells)}
+    is_held = cache(partial(_held_by_towers, cells, settings))  # worked out once, if anything needs it
+    sum_held = partial(_sum_held, is_held=is_held, settings=settings)
     return replace(
         cells,
         source=pool_cells(cells.values, settings, cells.grid.unit),
         grid=search_grid(settings, cells.grid),
         mask=None if cells.mask is None else _pool_mask(cells.mask, settings),
         noise=None if cells.noise is None else _pool_noise(cells, settings),
-        layers=None if layers is None else _sum_held(layers, cells, settings),
-        moment=None if cells.moments is None else _sum_held(cells.moments, cells, settings),
-        flags={name: _sum_held(flag, cells, settings) for name, flag in flags.items()},
+        layers=None if layers is None else sum_held(layers),
+        moment=None if cells.moments is None else sum_held(cells.moments),
+        flags={name: sum_held(flag) for name, flag in flags.items()},
     )
 
 
@@ -277,13 +279,13 @@ def _held_by_towers(cells: Cells, settings: PeakSumSettings) -> Array:
     return held
 
 
-def _sum_held(numbers: Array, cells: Cells, settings: PeakSumSettings) -> Array:
-    """Return the sums of numbers of cells, or of their layers, over the cells that towers hold."""
+def _sum_held(numbers: Array, is_held: Callable[[], Array], settings: PeakSumSettings) -> Array:
+    """Return the sums of numbers of cells, or of their layers, over cells that towers hold, as `_blocks`."""
     *events, n_rows, n_cols = numbers.shape
     blocks = _blocks(numbers.reshape(math.prod(events), n_rows, n_cols), settings.coarsen, 0)
     total: Array = np.zeros(blocks.shape[1:], accumulator(numbers.dtype))
-    for block, is_held in zip(blocks, _held_by_towers(cells, settings), strict=True):
-        total += np.where(np.repeat(is_held, math.prod(events[1:]), axis=0), block, 0)
+    for block, held in zip(blocks, is_held(), strict=True):
+        total += np.where(np.repeat(held, math.prod(events[1:]), axis=0), block, 0)
     return total.reshape(*events, *total.shape[1:])
 
 

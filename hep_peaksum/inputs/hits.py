@@ -26,7 +26,7 @@ from hep_peaksum.inputs.comparisons import Comparison
 from hep_peaksum.inputs.functions import FUNCTION
 from hep_peaksum.inputs.hit_columns import Bit, Column, Columns, HitColumn, Value, check_order
 from hep_peaksum.kernels import Array, offsets_after_mask
-from hep_peaksum.settings.frozen_model import FrozenModel
+from hep_peaksum.settings.frozen_model import FrozenModel, text_under
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -252,11 +252,6 @@ class HitFunction(FrozenModel):
         yield from ()
 
 
-def _parse_source(value: object) -> object:
-    """Return the name of a function as a map."""
-    return {"function": value} if isinstance(value, str) else value
-
-
 def _kind(value: Any) -> str:
     is_function = isinstance(value, HitFunction) or (isinstance(value, dict) and "function" in value)
     return "[function]" if is_function else "[branches]"
@@ -265,7 +260,7 @@ def _kind(value: Any) -> str:
 HitSource = Annotated[
     Annotated[HitBranches, Tag("[branches]")] | Annotated[HitFunction, Tag("[function]")],
     Discriminator(_kind),
-    BeforeValidator(_parse_source),
+    BeforeValidator(text_under("function")),
     AlsoWritten({"title": "module:function", "type": "string", "pattern": FUNCTION}),
 ]
 

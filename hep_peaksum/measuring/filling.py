@@ -209,10 +209,8 @@ def _responses(measurement: ResponseInput, events: MeasuredEvents) -> tuple[list
     """Return the ratios of a response, with the value on its axis if it has one, and the events."""
     if measurement.of is not None and measurement.divisor is not None:
         if measurement.divisor not in events.metadata:
-            msg = (
-                f"response to {measurement.to}: the events have no {measurement.divisor!r} in the metadata of "
-            )
-            msg += "their dataset: add it to the fileset"
+            lacks = f"the events have no {measurement.divisor!r} in the metadata of their dataset"
+            msg = f"response to {measurement.to}: {lacks}: add it to the fileset"
             raise ValueError(msg)
         values = events.event_value(measurement.of)
         event = np.flatnonzero(values > -np.inf)  # those with a cluster

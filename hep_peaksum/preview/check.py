@@ -27,7 +27,7 @@ from hep_peaksum.reading.files import (
 )
 from hep_peaksum.results.folder import check_directory
 
-N_OTHERS = 20  # files of a dataset whose branches are looked up
+N_OTHERS = 20  # files of a dataset, with the first, whose branches are looked up
 
 
 class Remarks(NamedTuple):
@@ -79,8 +79,8 @@ def _problems_of_dataset(
     job: Job, config: Config, name: str, remarks: Remarks, of_files: dict[tuple[str, str], list[str]]
 ) -> Iterator[str]:
     """Yield what is wrong with a dataset alone, and note what is with its first entries."""
-    files = expand_files(config.datasets[name].patterns)
-    path, tree = name_trees(files[:1], config.run.timeout)[0]
+    files = name_trees(expand_files(config.datasets[name].patterns), config.run.timeout)
+    path, tree = files[0]
     trial, where = Trial(job, name), public_path(path)
     with open_file(path, config.run.timeout, config.run.max_basket) as file, one_line_errors(path):
         trial.run_first_entries(file, path, tree)
@@ -91,15 +91,14 @@ def _problems_of_dataset(
     of_several = f", the first of {len(files)} files" if len(files) > 1 else ""
     remarks.tried.append(f"{name}: {trial.n_entries} entries of {where}{of_several}")
     if not trial.problems:
-        yield from _problems_of_others(job, name, config, files)
+        yield from _problems_of_others(job, name, config, files[1:N_OTHERS])
 
 
-def _problems_of_others(job: Job, dataset: str, config: Config, files: Sequence[InputFile]) -> Iterator[str]:
-    """Yield what is wrong with the trees and branches of the next files of a dataset, if they are on a disk.
+def _problems_of_others(job: Job, dataset: str, config: Config, others: Sequence[InputFile]) -> Iterator[str]:
+    """Yield what is wrong with the trees and branches of other files of a dataset, if they are on a disk.
 
     A file that cannot be read is no problem where a job skips it.
     """
-    others = name_trees(files, config.run.timeout)[1:N_OTHERS]
     for path, tree in (each for each in others if REMOTE not in each.path):
         trial = Trial(job, dataset)
         try:
